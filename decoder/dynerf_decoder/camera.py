@@ -1,0 +1,99 @@
+"""Pinhole cameras and the rays through their pixels.
+
+Axes are OpenGL's: in camera space x points right, y up, z backwards, so a camera looks along -z.
+``camera_to_world`` is the 3x4 matrix [R | o] that takes camera space to world space; o is the centre of
+projection in world units. Pixel (column i, row j) has its centre at (i + 0.5, j + 0.5) in a picture whose
+origin is the upper left corner. No distortion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """One pinhole camera: picture size and intrinsics in pixels, pose in world units."""
+
+    name: str
+    width: int
+    height: int
+    focal_x: float
+    focal_y: float
+    centre_x: float
+    centre_y: float
+    camera_to_world: Float[np.ndarray, "3 4"]
+
+    @property
+    def origin(self) -> Float[np.ndarray, "3"]:
+        """Centre of projection in world units."""
+        return self.camera_to_world[:, 3]
+
+    @property
+    def forward(self) -> Float[np.ndarray, "3"]:
+        """Unit viewing direction in world space."""
+        return -self.camera_to_world[:, 2]
+
+    def with_size(self, width: int, height: int) -> Camera:
+        """The same view on another raster: the vertical field of view and the centre are kept.
+
+        Pixels stay square when the aspect ratio changes: the picture shows more or less at its sides.
+        """
+        scale = height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            focal_x=self.focal_x * scale,
+            focal_y=self.focal_y * scale,
+            centre_x=width / 2 + (self.centre_x - self.width / 2) * scale,
+            centre_y=self.centre_y * scale,
+        )
+
+    def downscaled(self, factor: int) -> Camera:
+        """The camera of pictures averaged over factor x factor pixels; a remainder at right and bottom is cut."""
+        return replace(
+            self,
+            width=self.width // factor,
+            height=self.height // factor,
+            focal_x=self.focal_x / factor,
+            focal_y=self.focal_y / factor,
+            centre_x=self.centre_x / factor,
+            centre_y=self.centre_y / factor,
+        )
+
+    def project(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
+        """Pixel coordinates of world points; only meaningful for points in front of the camera."""
+        local = (points - self.origin) @ self.camera_to_world[:, :3]
+        x = self.centre_x - self.focal_x * local[:, 0] / local[:, 2]
+        y = self.centre_y + self.focal_y * local[:, 1] / local[:, 2]
+        return np.stack([x, y], axis=-1)
+
+
+def pixel_directions(
+    camera: Camera, columns: Float[np.ndarray, "n"], rows: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n 3"]:
+    """Unit world directions of the rays through picture positions (0.5, 0.5 is the first pixel's centre)."""
+    x = (columns - camera.centre_x) / camera.focal_x
+    y = -(rows - camera.centre_y) / camera.focal_y
+    local = np.stack([x, y, -np.ones_like(x)], axis=-1)
+    local /= np.linalg.norm(local, axis=-1, keepdims=True)
+    return local @ camera.camera_to_world[:, :3].T
+
+
+def camera_rays(
+    camera: Camera, device: torch.device | str = "cpu"
+) -> tuple[Float[Tensor, "pixel 3"], Float[Tensor, "pixel 3"]]:
+    """Origins and unit directions of all pixels' rays, row by row, in world space (float32)."""
+    rows, columns = np.meshgrid(np.arange(camera.height), np.arange(camera.width), indexing="ij")
+    directions = pixel_directions(camera, columns.reshape(-1) + 0.5, rows.reshape(-1) + 0.5)
+    origins = np.broadcast_to(camera.origin, directions.shape)
+    return (
+        torch.as_tensor(origins.copy(), dtype=torch.float32, device=device),
+        torch.as_tensor(directions, dtype=torch.float32, device=device),
+    )

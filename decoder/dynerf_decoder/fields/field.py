@@ -1,0 +1,63 @@
+"""What the rest of the project knows about a field: it can be folded.
+
+F(x, d, z_t) -> (colour, density) is one function of position x, direction d and the latent code z_t of frame
+t. Within a frame z_t is constant, so ``fold`` puts it into the weights once and returns a static field, which
+is then asked for millions of samples. Sampling, training, the file and the player see only this interface.
+
+Shapes: ``frame`` runs over the latents folded together, ``ray`` over the rays of one frame. Positions are in
+the cube [-1, 1]^3, directions are unit vectors in the world.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class FoldedField(Protocol):
+    """A static field per frame, ready to be sampled."""
+
+    def query(
+        self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
+    ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
+        """Density (per cube unit, >= 0) and the radiance features to accumulate along the ray."""
+        ...
+
+    def shade(
+        self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
+    ) -> Float[Tensor, "frame ray 3"]:
+        """Accumulated features to RGB (display-referred; may leave 0..1 slightly, the renderer clamps)."""
+        ...
+
+
+class FoldedDensity(Protocol):
+    """A static field that knows density only: enough to place samples."""
+
+    def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
+        """Density per cube unit, >= 0."""
+        ...
+
+
+class FoldedModel(Protocol):
+    """The folded coarse and fine fields of some frames."""
+
+    @property
+    def fine(self) -> FoldedField: ...
+
+    @property
+    def coarse(self) -> FoldedField | FoldedDensity: ...
+
+
+class Model(nn.Module):
+    """Base of both models: learnable coarse and fine fields that share the frames' latents.
+
+    A model's tensors travel in the file under their parameter names.
+    """
+
+    latent_size: int
+
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedModel:
+        """Put one latent per frame into the weights. Differentiable in weights and latents."""
+        raise NotImplementedError

@@ -1,0 +1,197 @@
+"""The ``planes`` field: feature planes that a latent code bends, decoded by a tiny MLP.
+
+At each scale three axis-aligned planes (xy, xz, yz) of R x R features are looked up bilinearly and multiplied
+(K-Planes' product, without its time planes). Time enters by the latent z alone:
+
+    P(z) = 1 + P_0 + sum_k a_k(z) B_k,       a(z) = A z + b
+
+Planes start at the constant 1 (P_0 and B_k at zero), so what was never touched costs nothing in the file.
+Folding is that sum, once per frame; what is left is a static tri-plane field. The MLP sees the features of
+all scales, concatenated, and z in its bias.
+
+Colour is deferred (SNeRG, MERF): density, base colour and a few view features are accumulated along the ray,
+and one tiny MLP per ray adds what depends on direction.
+
+Inside this file tensors are channel-first, (frame, channel, point): ``grid_sample`` gives them so, and small
+matrices applied from the left cost no transposition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynerf_decoder.fields.encoding import encode, encoded_size
+from dynerf_decoder.fields.field import Model
+
+_AXES = ((0, 1), (0, 2), (1, 2))
+_DENSITY_BIAS = -1.0  # an untouched field is thin fog: softplus(-1) = 0.31 per cube unit
+_DIRECTION_FREQUENCIES = 2
+
+
+@dataclass(frozen=True)
+class PlanesSettings:
+    """Sizes of the ``planes`` model; travels in the file's field record."""
+
+    latent: int = 32
+    scales: tuple[int, ...] = (64, 160)
+    channels: int = 8
+    basis: tuple[int, ...] = (8, 8)
+    coarse_basis: int = 8
+    hidden: int = 64
+    view_features: int = 6
+    view_hidden: int = 32
+    coarse_scale: int = 64
+    coarse_channels: int = 4
+    coarse_hidden: int = 16
+
+
+class PlanesModel(Model):
+    """A fine ``planes`` field and a small coarse one, density only, for placing samples."""
+
+    def __init__(self, settings: PlanesSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.latent_size = settings.latent
+        self.fine = PlaneStack(
+            settings.latent, settings.scales, settings.channels, settings.basis, settings.hidden,
+            outputs=1 + 3 + settings.view_features,
+        )  # fmt: skip
+        self.coarse = PlaneStack(
+            settings.latent, (settings.coarse_scale,), settings.coarse_channels,
+            (settings.coarse_basis,), settings.coarse_hidden, outputs=1,
+        )  # fmt: skip
+        seen = 3 + settings.view_features + encoded_size(3, _DIRECTION_FREQUENCIES)
+        self.view = nn.Sequential(
+            nn.Linear(seen, settings.view_hidden), nn.ReLU(), nn.Linear(settings.view_hidden, 3)
+        )
+        nn.init.zeros_(self.view[2].weight)
+        nn.init.zeros_(self.view[2].bias)
+
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedPlanesModel:
+        return FoldedPlanesModel(
+            FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents))
+        )
+
+
+class PlaneStack(nn.Module):
+    """Planes at some scales and the MLP that decodes their features."""
+
+    def __init__(
+        self,
+        latent: int,
+        scales: tuple[int, ...],
+        channels: int,
+        basis: tuple[int, ...],
+        hidden: int,
+        outputs: int,
+    ) -> None:
+        super().__init__()
+        self.static = nn.ParameterList(torch.zeros(3, channels, size, size) for size in scales)
+        self.basis = nn.ParameterList(
+            torch.zeros(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
+        )
+        self.mix = nn.Linear(latent, sum(basis))
+        self.hidden = nn.Linear(channels * len(scales), hidden)
+        self.hidden_latent = nn.Linear(latent, hidden, bias=False)
+        self.out = nn.Linear(hidden, outputs)
+        nn.init.zeros_(self.hidden_latent.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedStack:
+        """Planes and biases of each frame."""
+        amounts = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
+        planes = [
+            _fold_scale(amount, static, basis)
+            for amount, static, basis in zip(amounts, self.static, self.basis, strict=True)
+        ]
+        bias = self.hidden(latents.new_zeros(1, self.hidden.in_features)) + self.hidden_latent(latents)
+        return FoldedStack(planes, self.hidden.weight, bias, self.out.weight, self.out.bias)
+
+
+def _fold_scale(
+    amounts: Float[Tensor, "frame basis"],
+    static: Float[Tensor, "3 channel size size"],
+    basis: Float[Tensor, "basis 3 channel size size"],
+) -> Float[Tensor, "frame*3 channel size size"]:
+    planes = (1 + static).flatten().expand(len(amounts), -1)
+    if len(basis) > 0:
+        planes = planes + amounts @ basis.flatten(start_dim=1)
+    return planes.reshape(-1, *static.shape[1:])
+
+
+@dataclass(frozen=True)
+class FoldedStack:
+    """Planes with the latent folded in, and the MLP's weights with each frame's bias."""
+
+    planes: list[Tensor]
+    hidden_weight: Tensor
+    hidden_bias: Float[Tensor, "frame hidden"]
+    out_weight: Tensor
+    out_bias: Tensor
+
+    def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame output point"]:
+        """Raw outputs of the MLP at cube points."""
+        frames, count, _ = points.shape
+        grid = torch.stack([points[..., list(axes)] for axes in _AXES], dim=1).view(frames * 3, 1, count, 2)
+        features = []
+        for planes in self.planes:
+            looked_up = F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=True)
+            xy, xz, yz = looked_up.view(frames, 3, -1, count).unbind(dim=1)
+            features.append(xy * xz * yz)
+        hidden = _apply(self.hidden_weight, torch.cat(features, dim=1), self.hidden_bias)
+        return _apply(self.out_weight, F.relu(hidden), self.out_bias.expand(frames, -1))
+
+
+def _apply(
+    weight: Float[Tensor, "out in"], values: Float[Tensor, "frame in point"], bias: Float[Tensor, "frame out"]
+) -> Float[Tensor, "frame out point"]:
+    """A linear layer on channel-first values. Written as bmm: matmul would transpose and copy the values."""
+    return torch.baddbmm(bias.unsqueeze(-1), weight.expand(len(values), -1, -1), values)
+
+
+@dataclass(frozen=True)
+class FoldedPlanes:
+    """The fine field of some frames: density, base colour and view features; colour is finished per ray."""
+
+    stack: FoldedStack
+    view: nn.Module
+
+    def query(
+        self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
+    ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
+        frames, rays, samples, _ = points.shape
+        raw = self.stack(points.reshape(frames, -1, 3)).view(frames, -1, rays, samples)
+        density = torch.exp((raw[:, 0] + _DENSITY_BIAS).clamp(-10,8))
+        return density, torch.sigmoid(raw[:, 1:]).permute(0, 2, 3, 1)
+
+    def shade(
+        self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
+    ) -> Float[Tensor, "frame ray 3"]:
+        seen = torch.cat([features, encode(directions, _DIRECTION_FREQUENCIES)], dim=-1)
+        change: Tensor = self.view(seen)
+        return features[..., :3] + change
+
+
+@dataclass(frozen=True)
+class FoldedCoarse:
+    """The coarse field of some frames: density only."""
+
+    stack: FoldedStack
+
+    def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
+        frames, rays, samples, _ = points.shape
+        raw = self.stack(points.reshape(frames, -1, 3))
+        return torch.exp((raw.view(frames, rays, samples) + _DENSITY_BIAS).clamp(-10,8))
+
+
+@dataclass(frozen=True)
+class FoldedPlanesModel:
+    """Both folded fields."""
+
+    fine: FoldedPlanes
+    coarse: FoldedCoarse

@@ -1,0 +1,89 @@
+"""Hierarchical volume rendering of folded models: one path for training and decoding.
+
+The coarse field's weights form a histogram along each ray, the fine samples are drawn from it, and the fine
+field's colours are accumulated (NeRF, 5.2). ``union`` evaluates the fine field on coarse and fine samples
+together, as NeRF and the paper do; without it on the fine ones only, which suffices when the coarse field is
+trained to bound the fine histogram.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel
+from dynerf_decoder.sampling import importance_edges, merge_edges, stratified_edges
+from dynerf_decoder.space import Segments
+from dynerf_decoder.volume import accumulate, ray_weights
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Samples per ray, and whether the fine field sees the coarse samples too; travels in the file."""
+
+    coarse: int
+    fine: int
+    union: bool
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What came back along the rays; shapes (frame, ray, ...). ``coarse_rgb`` only from a coarse colour field."""
+
+    rgb: Float[Tensor, "frame ray 3"]
+    edges: Float[Tensor, "frame ray edge"]
+    weights: Float[Tensor, "frame ray bin"]
+    coarse_rgb: Float[Tensor, "frame ray 3"] | None
+    coarse_edges: Float[Tensor, "frame ray coarse_edge"]
+    coarse_weights: Float[Tensor, "frame ray coarse_bin"]
+
+
+def render_rays(
+    model: FoldedModel,
+    segments: Segments,
+    directions: Float[Tensor, "frame ray 3"],
+    sampling: Sampling,
+    generator: torch.Generator | None = None,
+) -> Rendered:
+    """Colours of rays. With a generator samples are jittered (training), without they are fixed (decoding).
+
+    Rays that miss the space render black. Differentiable in the model, not in the rays.
+    """
+    shape = tuple(directions.shape[:-1])
+    coarse_edges = stratified_edges(shape, sampling.coarse, generator, directions.device)
+    coarse_rgb, coarse_weights = _coarse_pass(model.coarse, segments, directions, coarse_edges)
+    new = sampling.fine if sampling.union else sampling.fine + 1
+    edges = importance_edges(coarse_edges, coarse_weights, new, generator)
+    if sampling.union:
+        edges = merge_edges(coarse_edges, edges)
+    rgb, weights = _colour_pass(model.fine, segments, directions, edges)
+    return Rendered(rgb, edges, weights, coarse_rgb, coarse_edges, coarse_weights)
+
+
+def _coarse_pass(
+    field: FoldedField | FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
+) -> tuple[Tensor | None, Tensor]:
+    if hasattr(field, "density"):
+        density = field.density(segments.at(_middles(edges)))
+        return None, ray_weights(density, _lengths(segments, edges))
+    return _colour_pass(field, segments, directions, edges)
+
+
+def _colour_pass(
+    field: FoldedField, segments: Segments, directions: Tensor, edges: Tensor
+) -> tuple[Tensor, Tensor]:
+    density, features = field.query(segments.at(_middles(edges)), directions)
+    weights = ray_weights(density, _lengths(segments, edges))
+    rgb = field.shade(accumulate(weights, features), directions)
+    return rgb * segments.hit.unsqueeze(-1), weights
+
+
+def _middles(edges: Tensor) -> Tensor:
+    return (edges[..., 1:] + edges[..., :-1]) / 2
+
+
+def _lengths(segments: Segments, edges: Tensor) -> Tensor:
+    return (edges[..., 1:] - edges[..., :-1]) * segments.length().unsqueeze(-1)

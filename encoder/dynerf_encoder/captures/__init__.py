@@ -1,0 +1,1 @@
+"""Captures on disk: one reader per layout, and what all readers share."""

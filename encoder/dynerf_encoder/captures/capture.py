@@ -1,0 +1,65 @@
+"""A capture: synchronised videos of one scene, each with the camera that took it.
+
+Every reader in this package (one per layout on disk) produces this and nothing else. World units and axes
+are the capture's own; cameras follow ``dynerf_decoder.camera`` and fit the videos' real picture size. All
+views share picture size, frame rate and frame count: frame t of every view shows the same instant.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.colour import SourceColour
+from dynerf_format.errors import CaptureError, ViewError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera of a capture: its video, its pose, and the depths (world units) between which it sees."""
+
+    name: str
+    video: Path
+    camera: Camera
+    near: float
+    far: float
+
+    def __post_init__(self) -> None:
+        # Names become file names in the frame store.
+        if _NAME.fullmatch(self.name) is None:
+            raise CaptureError(
+                f"{self.video}: view name {self.name!r}, expected letters, digits, dot, dash, underscore"
+            )
+
+
+@dataclass(frozen=True)
+class Capture:
+    """All views of a scene; ``colour[i]`` is how the samples of ``views[i]`` are read."""
+
+    root: Path
+    views: tuple[View, ...]
+    fps: Fraction
+    frames: int
+    colour: tuple[SourceColour, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The views' names, in order."""
+        return tuple(view.name for view in self.views)
+
+    @property
+    def untagged(self) -> tuple[str, ...]:
+        """Names of the views whose video states no colour matrix, so that BT.709 was assumed."""
+        return tuple(
+            view.name for view, colour in zip(self.views, self.colour, strict=True) if colour.assumed
+        )
+
+    def view(self, name: str) -> View:
+        """The view called ``name``; ViewError, listing those that exist, when there is none."""
+        for view in self.views:
+            if view.name == name:
+                return view
+        raise ViewError(f"{self.root}: no view {name!r}, there are {', '.join(self.names)}")

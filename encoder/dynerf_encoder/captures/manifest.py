@@ -1,0 +1,122 @@
+"""What a frame store wrote down about each view, so that the next build knows what it can keep.
+
+``store.json`` holds, per view, everything that the stored numbers depend on. A view is kept only when its
+entry equals what would be written now and the raw file has exactly the size that follows from it. The file
+is read with distrust: whatever is odd about it counts as "nothing stored", and no path is taken from it.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dynerf_decoder.colour import CONVERSION_VERSION
+from dynerf_format.atomic import atomic_path
+from dynerf_format.errors import CaptureError, OutputError
+
+from .capture import View
+
+_NAME = "store.json"
+_MOST_BYTES = 2**22
+
+
+@dataclass(frozen=True)
+class StoredView:
+    """What the stored pictures of one view depend on; sizes in pixels after averaging."""
+
+    video_sha256: str
+    video_bytes: int
+    first: int
+    frames: int
+    downscale: int
+    height: int
+    width: int
+    conversion: int = CONVERSION_VERSION
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the raw file."""
+        return self.frames * self.height * self.width * 3
+
+
+def describe(view: View, frames: range, downscale: int) -> StoredView:
+    """The entry for a view as its video is now; reads the whole video file. Raises CaptureError."""
+    camera = view.camera.downscaled(downscale)
+    try:
+        with view.video.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+    except OSError as error:
+        raise CaptureError(f"{view.video}: cannot be read: {error.strerror}") from error
+    return StoredView(digest, size, frames.start, len(frames), downscale, camera.height, camera.width)
+
+
+def raw_path(folder: Path, name: str) -> Path:
+    """Where the pictures of a view lie: uint8, (frames, height, width, 3), nothing else in the file."""
+    return folder / f"{name}.rgb"
+
+
+def kept_views(folder: Path, wanted: dict[str, StoredView]) -> dict[str, StoredView]:
+    """Those of the wanted views that are stored already, exactly as wanted."""
+    entries = _read_entries(folder / _NAME)
+    return {
+        name: view
+        for name, view in wanted.items()
+        if entries.get(name) == asdict(view) and _is_file_of(raw_path(folder, name), view.nbytes)
+    }
+
+
+def write_manifest(folder: Path, views: dict[str, StoredView]) -> None:
+    """Replace the manifest. Raises OutputError."""
+    text = json.dumps({"views": {name: asdict(view) for name, view in views.items()}}, indent=1)
+    path = folder / _NAME
+    try:
+        if path.is_symlink():
+            path.unlink()  # else the file it points to, which is not ours, would be replaced
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove a view's raw file and the temporaries of builds that were killed."""
+    raw = raw_path(folder, name)
+    raw.unlink(missing_ok=True)
+    for path in folder.glob(f".{raw.stem[:40]}.tmp-*{raw.suffix}"):
+        pid = path.name.split(".tmp-", 1)[1].split("-", 1)[0]
+        if not _is_running(pid):
+            path.unlink(missing_ok=True)
+
+
+def _read_entries(path: Path) -> dict[str, object]:
+    try:
+        if not _is_file_of(path) or path.stat().st_size > _MOST_BYTES:
+            return {}
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = manifest.get("views") if isinstance(manifest, dict) else None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _is_file_of(path: Path, size: int | None = None) -> bool:
+    """Whether there is a regular file, no link, of the given size (None: any)."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and size in (None, status.st_size)
+
+
+def _is_running(pid: str) -> bool:
+    """Whether the process that named a temporary file is alive, so that the file is still being written."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,120 @@
+"""``poses_bounds.npy``, the pose file of LLFF and of the N3V videos, read with distrust.
+
+One row of 17 numbers per camera: a 3x5 row-major matrix [R | t | (height, width, focal length)], then near
+and far. R's columns are the camera's [down, right, backwards] axes in world space, t its centre in world
+units, the focal length is in pixels of a height x width picture with the principal point in its middle.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from dynerf_decoder.camera import Camera
+from dynerf_format.errors import CaptureError
+
+_COLUMNS = 17
+_MOST_BYTES = 2**24
+_MOST_SKEW = 1e-2  # of R^T R from the identity: rounding to three digits passes, another layout does not
+_MOST_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPose:
+    """One row, checked and turned to OpenGL's axes [right, up, backwards]; sizes in pixels."""
+
+    name: str
+    camera_to_world: Float[np.ndarray, "3 4"]
+    height: float
+    width: float
+    focal: float
+    near: float
+    far: float
+
+    def camera(self, width: int, height: int) -> Camera:
+        """The camera of a video that was scaled to width x height after the poses were found.
+
+        Raises CaptureError when the video has another shape than the pose: then it was cropped, or the pose
+        belongs to something else.
+        """
+        stretch = (width / height) / (self.width / self.height)
+        if abs(stretch - 1) > _MOST_STRETCH:
+            raise CaptureError(
+                f"{self.name}: the video is {width}x{height}, the pose was made for "
+                f"{self.width:g}x{self.height:g}, expected the same aspect ratio"
+            )
+        return Camera(
+            name=self.name,
+            width=width,
+            height=height,
+            focal_x=self.focal * (width / self.width),
+            focal_y=self.focal * (height / self.height),
+            centre_x=width / 2,
+            centre_y=height / 2,
+            camera_to_world=self.camera_to_world,
+        )
+
+
+def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
+    """The poses of the cameras called ``names``, row by row. Raises CaptureError, naming the row at fault."""
+    rows = _load(path)
+    if rows.ndim != 2 or rows.shape[1] != _COLUMNS:
+        shape = "x".join(map(str, rows.shape)) or "a single number"
+        raise CaptureError(f"{path}: an array of {shape}, expected {len(names)} rows of {_COLUMNS} numbers")
+    if len(rows) != len(names):
+        raise CaptureError(
+            f"{path}: {len(rows)} rows for {len(names)} videos ({names[0]} to {names[-1]}), "
+            "expected one row per video"
+        )
+    return tuple(_pose(path, name, row) for name, row in zip(names, rows, strict=True))
+
+
+def _load(path: Path) -> Float[np.ndarray, "..."]:
+    if not path.is_file():
+        raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
+    if path.stat().st_size > _MOST_BYTES:
+        raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
+    try:
+        # Mapped, because a plain load allocates whatever size the header claims.
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy's header parser also leaks SyntaxError, tokenize's errors and others
+        raise CaptureError(f"{path}: is no array of numbers in NumPy's format: {error}") from error
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
+        found = f"elements of type {stored.dtype}" if isinstance(stored, np.ndarray) else "several arrays"
+        raise CaptureError(f"{path}: holds {found}, expected one array of real numbers")
+    return np.array(stored, dtype=np.float64)
+
+
+def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
+    where = f"{path}: row of {name}"
+    if not np.isfinite(row).all():
+        column = int(np.flatnonzero(~np.isfinite(row))[0])
+        raise CaptureError(f"{where}: column {column} holds {row[column]}, expected finite numbers")
+    matrix = row[:15].reshape(3, 5)
+    height, width, focal = (float(value) for value in matrix[:, 4])
+    near, far = float(row[15]), float(row[16])
+    if min(height, width, focal) <= 0:
+        raise CaptureError(
+            f"{where}: height {height:g}, width {width:g}, focal length {focal:g}, expected positive"
+        )
+    if not 0 < near < far:
+        raise CaptureError(f"{where}: near {near:g} and far {far:g}, expected 0 < near < far")
+    down, right, backwards = _rotation(where, matrix[:, :3]).T
+    pose = np.stack([right, -down, backwards, matrix[:, 3]], axis=1)
+    return StoredPose(name, pose, height, width, focal, near, far)
+
+
+def _rotation(where: str, matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """The rotation nearest to the stored matrix; CaptureError when that is none but for rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        skew = float(np.abs(matrix.T @ matrix - np.eye(3)).max())
+    if not skew <= _MOST_SKEW:
+        raise CaptureError(f"{where}: the first three columns are no rotation, off by {skew:.2g} in R^T R")
+    if np.linalg.det(matrix) < 0:
+        raise CaptureError(
+            f"{where}: the first three columns mirror the world (determinant -1), "
+            "expected the axes down, right, backwards"
+        )
+    left, _, right = np.linalg.svd(matrix)
+    return np.asarray(left @ right)

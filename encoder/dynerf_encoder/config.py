@@ -1,0 +1,95 @@
+"""Everything that decides what an encode computes, as small frozen dataclasses, one per part.
+
+``Config`` is what ``--set section.key=value`` and a configuration file reach, and what travels in the file it
+produced. Presets (``presets.py``) are values of it; no default hides elsewhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dynerf_decoder.fields.mlp import MlpSettings
+from dynerf_decoder.fields.planes import PlanesSettings
+from dynerf_decoder.renderer import Sampling
+
+FieldKind = Literal["planes", "mlp"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long each stage lasts. ``scale`` shortens or lengthens all of them alike.
+
+    Stage 1 trains keyframes, every ``keyframe_interval`` frames; stage 2 all frames by ISG weights; stage 3
+    all frames by IST weights at ``ist_rate`` times the learning rate (DyNeRF, 3.2).
+    """
+
+    scale: float
+    keyframe_interval: int
+    keyframe_steps: int
+    isg_steps: int
+    ist_steps: int
+    ist_rate: float
+    rays: int
+    frames_per_step: int
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Adam's rates. Planes and networks differ; latents learn at ``latent_gain`` times the networks' rate.
+
+    All rates fall exponentially to ``final_rate`` times their start, after ``warm_up`` steps of rising.
+    ``latent_sigma`` is the standard deviation that keyframes' latents start with.
+    """
+
+    planes_rate: float
+    network_rate: float
+    latent_gain: float
+    latent_sigma: float
+    final_rate: float
+    warm_up: int
+    beta2: float
+    coarse_weight: float
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Which rays are drawn. ``share`` of them by weight, the rest evenly over all views.
+
+    ISG: Geman-McClure of the difference to the temporal median, with one gamma for the keyframe stage and
+    one for all frames. IST: largest change within ``window`` frames, at least ``floor`` (DyNeRF, 3.2).
+    """
+
+    share: float
+    keyframe_gamma: float
+    gamma: float
+    window: int
+    floor: float
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """Steps of the quantised tensors: planes in feature units, latents in latent units.
+
+    Network weights get a step of ``network`` times each tensor's root mean square.
+    ``noise_from`` is the share of the training after which planes feel noise of one step (QAT).
+    """
+
+    planes: float
+    network: float
+    latents: float
+    noise_from: float
+    group: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole of it. Only the settings of the chosen ``field`` matter."""
+
+    preset: str
+    field: FieldKind
+    schedule: Schedule
+    sampling: Sampling
+    optimiser: Optimiser
+    importance: Importance
+    quantisation: Quantisation
+    planes: PlanesSettings = field(default_factory=PlanesSettings)
+    mlp: MlpSettings = field(default_factory=MlpSettings)

@@ -1,0 +1,111 @@
+"""The presets: named, complete configurations.
+
+``paper`` holds the published constants, each with its source; [P] is the paper (Li et al., CVPR 2022), [HX]
+the HexPlane authors' configuration of "hierarchical sampling from DyNeRF", [NeRF] what the paper inherits by
+"as NeRF". ``fast`` is for one GPU, ``preview`` for two CPU cores and a few minutes.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from dynerf_decoder.fields.mlp import MlpSettings
+from dynerf_decoder.fields.planes import PlanesSettings
+from dynerf_decoder.renderer import Sampling
+
+from .config import Config, FieldKind, Importance, Optimiser, Quantisation, Schedule
+
+PresetName = Literal["preview", "fast", "paper"]
+PRESETS: tuple[PresetName, ...] = ("preview", "fast", "paper")
+
+_QUANTISATION = Quantisation(planes=0.06, network=0.004, latents=0.01, noise_from=0.6, group=30)
+
+_PREVIEW = Config(
+    preset="preview",
+    field="planes",
+    schedule=Schedule(
+        scale=1.0,
+        keyframe_interval=6,
+        keyframe_steps=200,
+        isg_steps=1600,
+        ist_steps=200,
+        ist_rate=0.5,
+        rays=2048,
+        frames_per_step=2,
+    ),
+    sampling=Sampling(coarse=24, fine=12, union=False),
+    optimiser=Optimiser(
+        planes_rate=0.07,
+        network_rate=0.01,
+        latent_gain=1.0,
+        latent_sigma=1.0,
+        final_rate=0.03,
+        warm_up=50,
+        beta2=0.99,
+        coarse_weight=1.0,
+    ),
+    importance=Importance(share=0.4, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1),
+    quantisation=_QUANTISATION,
+    planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 8)),
+)
+
+_FAST = replace(
+    _PREVIEW,
+    preset="fast",
+    schedule=replace(
+        _PREVIEW.schedule, keyframe_interval=30, keyframe_steps=1000, isg_steps=12000, ist_steps=3000, rays=16384,
+        frames_per_step=4,
+    ),
+    sampling=Sampling(coarse=48, fine=24, union=False),
+    planes=PlanesSettings(
+        scales=(64, 128, 256, 512), basis=(16, 16, 16, 16), channels=12, coarse_scale=96, coarse_basis=16
+    ),
+)  # fmt: skip
+
+_PAPER = Config(
+    preset="paper",
+    field="mlp",
+    schedule=Schedule(
+        scale=1.0,
+        keyframe_interval=30,  # K [P] 3.2
+        keyframe_steps=300_000,  # [P] 4.1
+        isg_steps=250_000,  # [HX] nv3d.yaml
+        ist_steps=100_000,  # [HX] nv3d.yaml
+        ist_rate=0.1,  # "low learning rate" [P] 3.2, the number is not published
+        rays=24_576,  # [P] 4.1
+        frames_per_step=8,  # not published; one frame for each of the paper's 8 GPUs
+    ),
+    sampling=Sampling(coarse=64, fine=128, union=True),  # [NeRF] 5.3
+    optimiser=Optimiser(
+        planes_rate=0.02,  # no planes in the paper; used when --field planes is asked for
+        network_rate=5e-4,  # [P] 4.1
+        latent_gain=10.0,  # [P] 4.1
+        latent_sigma=3.1e-4,  # N(0, 0.01 / sqrt(D)), D = 1024 [P] 3.1; the extraction is ambiguous
+        final_rate=0.1,  # [NeRF] 5.3: 5e-4 falls to 5e-5
+        warm_up=0,
+        beta2=0.999,  # [P] 4.1
+        coarse_weight=1.0,  # [P] eq. 4
+    ),
+    importance=Importance(
+        share=1.0,  # [P] 3.2: all rays are drawn by weight
+        keyframe_gamma=1e-3,  # [HX], [KP]
+        gamma=2e-2,  # [HX], [KP]
+        window=25,  # [P] 3.2
+        floor=0.1,  # [HX]
+    ),
+    quantisation=_QUANTISATION,
+    mlp=MlpSettings(),
+)
+
+
+def preset(name: PresetName, field: FieldKind | None = None) -> Config:
+    """A preset, for its own field or the one asked for.
+
+    A field other than the preset's brings the settings along that make it trainable at all: the ``mlp``
+    samples the union of coarse and fine and learns at the paper's rates, ``planes`` the opposite.
+    """
+    config = {"preview": _PREVIEW, "fast": _FAST, "paper": _PAPER}[name]
+    if field is None or field == config.field:
+        return config
+    other = _PAPER if field == "mlp" else _FAST
+    sampling = replace(config.sampling, union=other.sampling.union)
+    return replace(config, field=field, sampling=sampling, optimiser=other.optimiser)

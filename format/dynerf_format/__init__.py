@@ -1,0 +1,83 @@
+"""The .dnv file: bytes <-> header, chunks and quantised tensors. ``format/SPEC.md`` is the law.
+
+Reading::
+
+    with FileSource("clip.dnv") as source:
+        clip = Reader(source)
+        weights = clip.weights(clip.header.segment_at(120))
+        latents = clip.latents(first=120, count=2)
+
+Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Never imports torch.
+"""
+
+from .atomic import atomic_path, check_writable
+from .chunks import Chunk, latents_chunk, weights_chunk
+from .directory import Entry
+from .errors import (
+    CaptureError,
+    ChecksumError,
+    ConfigError,
+    DynerfError,
+    FormatError,
+    LimitError,
+    NotDnvError,
+    OutputError,
+    ResumeError,
+    TruncatedError,
+    VersionError,
+    ViewError,
+)
+from .header import COLOUR, decode_header, encode_header
+from .limits import Limits
+from .plan import latents_entries, weights_entry
+from .quantise import QuantisedTensor, quantise
+from .reader import Reader
+from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
+from .source import BytesSource, FileSource, Source, check_range
+from .tensors import pack_tensors, unpack_tensors
+from .version import __version__
+from .writer import clip_bytes, write_clip
+
+__all__ = [
+    "COLOUR",
+    "BytesSource",
+    "CameraRecord",
+    "CaptureError",
+    "ChecksumError",
+    "Chunk",
+    "ConfigError",
+    "DynerfError",
+    "Entry",
+    "FieldRecord",
+    "FileSource",
+    "FormatError",
+    "Header",
+    "LimitError",
+    "Limits",
+    "NotDnvError",
+    "OutputError",
+    "QuantisedTensor",
+    "Reader",
+    "ResumeError",
+    "SegmentRecord",
+    "Source",
+    "SpaceRecord",
+    "TruncatedError",
+    "VersionError",
+    "ViewError",
+    "__version__",
+    "atomic_path",
+    "check_range",
+    "check_writable",
+    "clip_bytes",
+    "decode_header",
+    "encode_header",
+    "latents_chunk",
+    "latents_entries",
+    "pack_tensors",
+    "quantise",
+    "unpack_tensors",
+    "weights_chunk",
+    "weights_entry",
+    "write_clip",
+]

@@ -1,0 +1,67 @@
+"""Everything that can be wrong with what a user gives us, as one exception tree.
+
+::
+
+    DynerfError                  shown to the user as one line, exit status 2, no traceback
+    ├── FormatError              a .dnv file that cannot be trusted
+    │   ├── NotDnvError          some other kind of file, or empty
+    │   ├── VersionError         written by a newer major version
+    │   ├── TruncatedError       bytes are missing
+    │   ├── ChecksumError        bytes were changed
+    │   └── LimitError           declares more than the reader is willing to allocate
+    ├── CaptureError             a capture folder, video or pose file that cannot be used
+    ├── ConfigError              an option, preset or setting that makes no sense
+    ├── ViewError                a view, time or picture size that cannot be rendered
+    ├── ResumeError              a checkpoint that does not belong to this job
+    └── OutputError              the result cannot be written
+
+A message says what was found, what was expected, and where. Anything else that escapes is a bug.
+"""
+
+
+class DynerfError(Exception):
+    """Base of all errors that the user's input can cause."""
+
+
+class FormatError(DynerfError):
+    """The bytes do not follow ``format/SPEC.md``."""
+
+
+class NotDnvError(FormatError):
+    """The file does not start like a .dnv file."""
+
+
+class VersionError(FormatError):
+    """The file needs a newer reader."""
+
+
+class TruncatedError(FormatError):
+    """The file ends before its own directory says it does."""
+
+
+class ChecksumError(FormatError):
+    """Stored bytes do not match their checksum."""
+
+
+class LimitError(FormatError):
+    """The file declares sizes beyond the reader's limits."""
+
+
+class CaptureError(DynerfError):
+    """The capture cannot be read or is inconsistent."""
+
+
+class ConfigError(DynerfError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class ViewError(DynerfError):
+    """The requested view, time or size cannot be rendered."""
+
+
+class ResumeError(DynerfError):
+    """The checkpoint and the job at hand do not belong together."""
+
+
+class OutputError(DynerfError):
+    """The output cannot be written where it was asked for."""

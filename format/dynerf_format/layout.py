@@ -1,0 +1,48 @@
+"""The bytes of a .dnv file: every fixed-width record, written once, used for reading and for writing.
+
+::
+
+    head       40 bytes   magic, version, lengths and checksums of what follows
+    header     msgpack    cameras, space, field, frames, segments, colour
+    directory  40 bytes per chunk
+    chunks     each a 32-byte chunk head and its stored bytes, back to back, no padding
+    trailer    36 bytes   SHA-256 of all bytes before the digest
+
+All integers are little-endian and unsigned. ``format/SPEC.md`` explains each field; this file must agree.
+"""
+
+import struct
+
+MAGIC = b"\x89DNV\r\n\x1a\n"  # high bit, name, CR LF, end-of-file mark, LF: catches text-mode damage
+MAJOR = 1
+MINOR = 0
+
+FIRST_READ = 16 * 1024
+"""Bytes fetched to open a file; head, header and directory normally fit."""
+
+HEAD = struct.Struct("<8sBBHIIIIQI")
+"""magic, major, minor, flags, header length, header CRC-32, directory length, directory CRC-32,
+file length, CRC-32 of the 36 bytes before it."""
+
+ENTRY = struct.Struct("<4sIHHIIQIII")
+"""kind, segment, layer, codec, first, count, offset of the chunk head, stored length, decoded length,
+CRC-32."""
+
+CHUNK_HEAD = struct.Struct("<4sIHHIIIII")
+"""The fields of ``ENTRY`` without the offset; the CRC-32 covers the 28 bytes before it and the stored
+bytes."""
+
+TRAILER = struct.Struct("<4s32s")
+"""tag, SHA-256 of all bytes of the file before the digest (the tag included)."""
+
+TRAILER_TAG = b"\x00END"  # not four letters, so never taken for a chunk
+
+CRC32 = struct.Struct("<I")
+TENSOR_COUNT = struct.Struct("<I")
+NAME_LENGTH = struct.Struct("<B")
+TENSOR_SHAPE = struct.Struct("<BBI")
+"""symbol width in bytes, rank, number of steps; the extents follow as ``rank`` u32."""
+EXTENT = struct.Struct("<I")
+
+U16_MAX = 2**16 - 1
+U32_MAX = 2**32 - 1

@@ -1,0 +1,100 @@
+"""Header and chunks -> the bytes of a .dnv file. Equal input gives equal bytes.
+
+What is written has passed the reader's own rules, and :func:`write_clip` reads the finished file back before
+it takes its final name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .atomic import atomic_path
+from .directory import Entry, check_directory, chunk_checksum
+from .entropy import compress
+from .head import Head, pack_head
+from .header import encode_header
+from .layout import ENTRY, HEAD, TRAILER, TRAILER_TAG
+from .limits import DEFAULT_LIMITS
+from .reader import Reader
+from .source import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .chunks import Chunk
+    from .records import Header
+
+
+def write_clip(path: Path, header: Header, chunks: Sequence[Chunk]) -> int:
+    """Write a clip and return its length in bytes; the file appears complete and verified, or not at all.
+
+    ``chunks`` stand in file order: weights of segment 0, its latents by frame, weights of segment 1, ...
+    OutputError when the place cannot be written, FormatError when a reader would refuse the result.
+    """
+    parts = _parts(header, chunks)
+    with atomic_path(path) as temporary:
+        with temporary.open("xb") as file:
+            file.writelines(parts)
+        with FileSource(temporary) as source:
+            Reader(source).verify()
+    return sum(map(len, parts))
+
+
+def clip_bytes(header: Header, chunks: Sequence[Chunk]) -> bytes:
+    """Return the bytes that :func:`write_clip` writes."""
+    return b"".join(_parts(header, chunks))
+
+
+def _parts(header: Header, chunks: Sequence[Chunk]) -> list[bytes]:
+    header_bytes = encode_header(header)
+    start = HEAD.size + len(header_bytes) + ENTRY.size * len(chunks)
+    entries, stored = _place(chunks, start)
+    end = entries[-1].end if entries else start
+    check_directory(entries, header.segments, start, end, DEFAULT_LIMITS)
+    directory = b"".join(entry.pack() for entry in entries)
+    head = Head(
+        header_length=len(header_bytes),
+        header_crc32=zlib.crc32(header_bytes),
+        directory_length=len(directory),
+        directory_crc32=zlib.crc32(directory),
+        file_length=end + TRAILER.size,
+    )
+    parts = [pack_head(head), header_bytes, directory]
+    for entry, body in zip(entries, stored, strict=True):
+        parts += [entry.pack_chunk_head(), body]
+    return [*parts, _trailer(parts)]
+
+
+def _place(chunks: Sequence[Chunk], start: int) -> tuple[list[Entry], list[bytes]]:
+    """Compress the chunks and put them one after the other from byte ``start`` on."""
+    entries: list[Entry] = []
+    bodies: list[bytes] = []
+    for chunk in chunks:
+        codec, body = compress(chunk.payload)
+        entry = Entry(
+            kind=chunk.kind,
+            segment=chunk.segment,
+            layer=chunk.layer,
+            codec=codec,
+            first=chunk.first,
+            count=chunk.count,
+            offset=entries[-1].end if entries else start,
+            stored_length=len(body),
+            decoded_length=len(chunk.payload),
+            crc32=0,
+        )
+        entries.append(replace(entry, crc32=chunk_checksum(entry, body)))
+        bodies.append(body)
+    return entries, bodies
+
+
+def _trailer(parts: Sequence[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    digest.update(TRAILER_TAG)
+    return TRAILER.pack(TRAILER_TAG, digest.digest())

@@ -1,0 +1,182 @@
+"""Small clips for the tests of this folder, honest ones and forged ones.
+
+``forge`` writes files whose checksums are all right while their contents are not, so that a test meets the
+rule it is about and not a checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import settings
+
+from dynerf_format import (
+    CameraRecord,
+    Chunk,
+    FieldRecord,
+    Header,
+    QuantisedTensor,
+    SegmentRecord,
+    SpaceRecord,
+    latents_chunk,
+    quantise,
+    weights_chunk,
+)
+from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+VECTORS = "format/vectors"
+QUICK = settings(deadline=None, max_examples=60, database=None)
+
+BT709 = {"matrix": "bt709", "primaries": "bt709", "transfer": "bt709", "range": "full"}
+IDENTITY_3X4 = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+IDENTITY_4X4 = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def camera(name: str = "cam00", **changes: Any) -> CameraRecord:
+    record = CameraRecord(
+        name=name,
+        width=64,
+        height=48,
+        focal_x=60.0,
+        focal_y=60.0,
+        centre_x=32.0,
+        centre_y=24.0,
+        camera_to_world=IDENTITY_3X4,
+        role="training",
+    )
+    return replace(record, **changes)
+
+
+def small_header(segments: Sequence[int] = (1,), **changes: Any) -> Header:
+    """A header for segments of the given numbers of frames."""
+    starts = np.cumsum([0, *segments])
+    record = Header(
+        generator="example",
+        fps_numerator=30,
+        fps_denominator=1,
+        frames=int(starts[-1]),
+        first_source_frame=0,
+        cameras=(camera(),),
+        space=SpaceRecord(kind="box", matrix=IDENTITY_4X4, near=0.1),
+        field=FieldRecord(kind="planes", settings={"channels": 8, "scales": [64, 160]}),
+        sampling={"coarse": 24, "fine": 12},
+        segments=tuple(SegmentRecord(int(s), n) for s, n in zip(starts, segments, strict=False)),
+        colour=BT709,
+        config={"preset": "tiny"},
+        quality={"psnr": 28.5},
+    )
+    return replace(record, **changes)
+
+
+def smallest() -> tuple[Header, list[Chunk]]:
+    """One frame, one weight tensor of 3 numbers, one latent code of 2: the example of ``SPEC.md``."""
+    weights = quantise("density.bias", [-0.5, 0.0, 1.25], 0.25)
+    latents = quantise("latents", [[0.125, -0.25]], 0.125)
+    return small_header(), [weights_chunk(0, [weights]), latents_chunk(0, 0, latents)]
+
+
+def two_segments() -> tuple[Header, list[Chunk]]:
+    """Segments of 5 and 3 frames, latents in groups of 2, all symbol widths and codecs, skippable chunks."""
+    # Arithmetic, because NumPy may change what its generators draw and these bytes are pinned.
+    header = small_header((5, 3), cameras=(camera(), camera("cam01", role="held_out")))
+    chunks: list[Chunk] = []
+    for number, segment in enumerate(header.segments):
+        planes = np.repeat(np.arange(200) * 37 % 19 - 9, 10).reshape(4, 5, 100)
+        wide = np.array([[-40000, 40000], [2**23, -(2**23)]])
+        steps = np.array([0.5, 0.25, 0.125, 1.0])
+        chunks.append(
+            weights_chunk(
+                number,
+                [
+                    quantise("planes.0", planes * 0.5, steps),
+                    quantise("head.weight", np.arange(-300, 300).reshape(2, 300), 1.0),
+                    quantise("head.bias", wide / 1024, 1 / 1024),
+                ],
+            )
+        )
+        chunks.append(Chunk(b"note", number, 0, 0, 0, b"to be skipped"))
+        for first in range(segment.first_frame, segment.first_frame + segment.frames, 2):
+            count = min(2, segment.first_frame + segment.frames - first)
+            values = ((np.arange(count * 8) + first * 8) * 53 % 199 - 99).reshape(count, 8) / 16
+            chunks.append(latents_chunk(number, first, quantise("latents", values, 1 / 16)))
+    return header, chunks
+
+
+def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:
+    return QuantisedTensor(name, np.asarray(symbols, np.int32), np.array([step], np.float32))
+
+
+@dataclass(frozen=True)
+class ForgedChunk:
+    """A chunk as it shall stand in the file, whether that makes sense or not."""
+
+    kind: bytes = b"WGHT"
+    segment: int = 0
+    layer: int = 0
+    codec: int = 0
+    first: int = 0
+    count: int = 1
+    body: bytes = b""
+    decoded_length: int | None = None
+    stored_length: int | None = None
+    offset_error: int = 0
+
+
+def forge(
+    header: bytes,
+    chunks: Sequence[ForgedChunk],
+    version: tuple[int, int] = (1, 0),
+    flags: int = 0,
+    gap: bytes = b"",
+    lengths: dict[str, int] | None = None,
+) -> bytes:
+    """A file with right checksums. ``lengths`` override fields of the head, ``gap`` precedes the chunks."""
+    position = HEAD.size + len(header) + ENTRY.size * len(chunks) + len(gap)
+    directory, body = b"", gap
+    for chunk in chunks:
+        stored = len(chunk.body) if chunk.stored_length is None else chunk.stored_length
+        decoded = len(chunk.body) if chunk.decoded_length is None else chunk.decoded_length
+        start = (chunk.kind, chunk.segment, chunk.layer, chunk.codec, chunk.first, chunk.count)
+        head = CHUNK_HEAD.pack(*start, stored, decoded, 0)[:-4]
+        checksum = zlib.crc32(chunk.body, zlib.crc32(head))
+        directory += ENTRY.pack(*start, position + chunk.offset_error, stored, decoded, checksum)
+        body += CHUNK_HEAD.pack(*start, stored, decoded, checksum) + chunk.body
+        position += CHUNK_HEAD.size + len(chunk.body)
+    fields = {
+        "header_length": len(header),
+        "header_crc32": zlib.crc32(header),
+        "directory_length": len(directory),
+        "directory_crc32": zlib.crc32(directory),
+        "file_length": position + TRAILER.size,
+    } | (lengths or {})
+    start_bytes = HEAD.pack(MAGIC, *version, flags, *fields.values(), 0)[:-4]
+    data = start_bytes + zlib.crc32(start_bytes).to_bytes(4, "little") + header + directory + body
+    return data + TRAILER.pack(TRAILER_TAG, hashlib.sha256(data + TRAILER_TAG).digest())
+
+
+def forged_chunks(clip: Sequence[Chunk]) -> list[ForgedChunk]:
+    """The chunks of an honest clip, raw, to be changed one by one."""
+    return [ForgedChunk(c.kind, c.segment, c.layer, 0, c.first, c.count, c.payload) for c in clip]
+
+
+def hex_dump(data: bytes) -> str:
+    """16 bytes per line: offset, hexadecimal, ASCII."""
+    lines = []
+    for offset in range(0, len(data), 16):
+        row = data[offset : offset + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        lines.append(f"{offset:04x}  {row.hex(' '):<47}  {text}")
+    return "\n".join(lines)
+
+
+def repository(start: Path) -> Path:
+    """The root folder of the repository that holds ``start``."""
+    return next(folder for folder in start.parents if (folder / "pyproject.toml").exists())
