@@ -6,8 +6,6 @@ projection in world units. Pixel (column i, row j) has its centre at (i + 0.5, j
 origin is the upper left corner. No distortion.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +37,7 @@ class Camera:
         """Unit viewing direction in world space."""
         return -self.camera_to_world[:, 2]
 
-    def with_size(self, width: int, height: int) -> Camera:
+    def with_size(self, width: int, height: int) -> "Camera":
         """The same view on another raster: the vertical field of view and the centre are kept.
 
         Pixels stay square when the aspect ratio changes: the picture shows more or less at its sides.
@@ -55,8 +53,8 @@ class Camera:
             centre_y=self.centre_y * scale,
         )
 
-    def downscaled(self, factor: int) -> Camera:
-        """The camera of pictures averaged over factor x factor pixels; a remainder at right and bottom is cut."""
+    def downscaled(self, factor: int) -> "Camera":
+        """The camera of pictures averaged over factor x factor pixels; a remainder is cut."""
         return replace(
             self,
             width=self.width // factor,
@@ -76,14 +74,15 @@ class Camera:
 
 
 def pixel_directions(
-    camera: Camera, columns: Float[np.ndarray, "n"], rows: Float[np.ndarray, "n"]
+    camera: Camera, columns: Float[np.ndarray, " n"], rows: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n 3"]:
     """Unit world directions of the rays through picture positions (0.5, 0.5 is the first pixel's centre)."""
     x = (columns - camera.centre_x) / camera.focal_x
     y = -(rows - camera.centre_y) / camera.focal_y
     local = np.stack([x, y, -np.ones_like(x)], axis=-1)
     local /= np.linalg.norm(local, axis=-1, keepdims=True)
-    return local @ camera.camera_to_world[:, :3].T
+    directions: Float[np.ndarray, "n 3"] = local @ camera.camera_to_world[:, :3].T
+    return directions
 
 
 def camera_rays(

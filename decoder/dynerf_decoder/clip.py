@@ -3,7 +3,6 @@
 Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -92,6 +91,16 @@ class Clip:
         latent = latents[0] if share == 0 else torch.lerp(latents[0], latents[1], share)
         return model.fold(latent.unsqueeze(0))
 
+    def depth_range(self) -> tuple[float, float]:
+        """The least and greatest distance (world units) at which the clip's cameras can see anything."""
+        nearest, farthest = [], []
+        for camera in self.cameras:
+            origins, directions = camera_rays(camera.with_size(8, 8))
+            segments = self.space.clip(origins, directions)
+            nearest.append(float(segments.distance_in[segments.hit].min()))
+            farthest.append(float(segments.distance_out[segments.hit].max()))
+        return max(min(nearest), 1e-3 * max(farthest)), max(farthest)
+
     def render(self, camera: Camera, frame: float) -> Picture:
         """The picture a camera sees at a moment (in frames)."""
         return render_picture(self.fold(frame), camera, self.space, self.sampling, self.device)
@@ -128,14 +137,11 @@ def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"
 
 
 def depth_picture(
-    depths: Sequence[Float[Tensor, "height width"]], nearest: float, farthest: float
-) -> list[UInt8[np.ndarray, "height width 3"]]:
-    """Depth as grey pictures, disparity from black (``farthest``) to white (``nearest``), in world units."""
-    pictures = []
-    for depth in depths:
-        disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
-        pictures.append(rgb_to_uint8(disparity.clamp(0, 1).unsqueeze(-1).expand(-1, -1, 3)))
-    return pictures
+    depth: Float[Tensor, "height width"], nearest: float, farthest: float
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Depth as a grey picture: disparity, from black (``farthest``, world units) to white (``nearest``)."""
+    disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
+    return rgb_to_uint8(disparity.clamp(0, 1).unsqueeze(-1).expand(-1, -1, 3))
 
 
 def space_of(header: Header) -> Space:

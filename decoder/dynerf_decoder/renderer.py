@@ -6,8 +6,6 @@ together, as NeRF and the paper do; without it on the fine ones only, which suff
 trained to bound the fine histogram.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +29,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What came back along the rays; shapes (frame, ray, ...). ``coarse_rgb`` only from a coarse colour field."""
+    """What came back along the rays; shapes (frame, ray, ...). ``coarse_rgb``: if the coarse field has colour."""
 
     rgb: Float[Tensor, "frame ray 3"]
     edges: Float[Tensor, "frame ray edge"]

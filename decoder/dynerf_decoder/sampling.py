@@ -6,8 +6,6 @@ evaluates at jittered points instead; with jittered edges the midpoints cover th
 what the histogram bound of mip-NeRF 360 needs.)
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,7 +16,7 @@ _PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ra
 def stratified_edges(
     rays: tuple[int, ...], count: int, generator: torch.Generator | None, device: torch.device
 ) -> Float[Tensor, "*ray edge"]:
-    """``count`` equal intervals over [0, 1]; with a generator the inner edges are jittered by half an interval."""
+    """``count`` equal intervals over [0, 1]; a generator jitters the inner edges by half an interval."""
     edges = torch.linspace(0, 1, count + 1, device=device).expand(*rays, count + 1)
     if generator is None:
         return edges
@@ -54,7 +52,7 @@ def importance_edges(
 def _ordered_uniform(
     rays: tuple[int, ...], count: int, generator: torch.Generator | None, device: torch.device
 ) -> Float[Tensor, "*ray count"]:
-    """Stratified numbers in (0, 1), ascending: one in each of ``count`` equal parts (its middle without jitter)."""
+    """Ascending numbers, one in each of ``count`` equal parts of (0, 1); its middle without jitter."""
     steps = torch.arange(count, device=device, dtype=torch.float32).expand(*rays, count)
     if generator is None:
         return (steps + 0.5) / count
@@ -87,7 +85,7 @@ def _outer_sum(
     coarse_edges: Float[Tensor, "*ray coarse_edge"],
     coarse_weights: Float[Tensor, "*ray coarse_bin"],
 ) -> Float[Tensor, "*ray bin"]:
-    """Sum of the coarse weights of all coarse intervals that touch each fine interval (mip-NeRF 360, eq. 12)."""
+    """Sum of the weights of all coarse intervals that touch each fine one (mip-NeRF 360, eq. 12)."""
     cumulative = torch.cumsum(coarse_weights, dim=-1)
     cumulative = torch.cat([torch.zeros_like(cumulative[..., :1]), cumulative], dim=-1)
     bins = coarse_weights.shape[-1]

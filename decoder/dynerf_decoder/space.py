@@ -13,10 +13,8 @@ cube, found by clipping the ray in homogeneous coordinates against -w <= x, y, z
 triangles. Everything after that samples the segment linearly: p(s) = start + s (end - start), s in [0, 1].
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import torch
@@ -40,13 +38,14 @@ class Segments:
     w_in: Float[Tensor, "*ray"]
     w_out: Float[Tensor, "*ray"]
 
-    def __getitem__(self, index: slice) -> Segments:
+    def __getitem__(self, index: slice) -> "Segments":
         """The segments of some rays (indexes the first axis)."""
         return Segments(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
     def at(self, s: Float[Tensor, "*ray sample"]) -> Float[Tensor, "*ray sample 3"]:
         """Cube points at fractions ``s`` of the segments."""
-        return self.start.unsqueeze(-2) + s.unsqueeze(-1) * (self.end - self.start).unsqueeze(-2)
+        step = (self.end - self.start).unsqueeze(-2)
+        return torch.addcmul(self.start.unsqueeze(-2), s.unsqueeze(-1), step)
 
     def length(self) -> Float[Tensor, "*ray"]:
         """Length of each segment in cube units."""
@@ -67,7 +66,7 @@ class Space:
     near: float
 
     @classmethod
-    def box(cls, lower: Float[np.ndarray, "3"], upper: Float[np.ndarray, "3"], near: float) -> Self:
+    def box(cls, lower: Float[np.ndarray, "3"], upper: Float[np.ndarray, "3"], near: float) -> "Space":
         """The affine map of an axis-aligned box (world units) onto the cube."""
         matrix = np.eye(4)
         matrix[[0, 1, 2], [0, 1, 2]] = 2 / (upper - lower)
@@ -76,8 +75,12 @@ class Space:
 
     @classmethod
     def perspective(
-        cls, camera_to_world: Float[np.ndarray, "3 4"], tangents: tuple[float, float], z_near: float, z_far: float
-    ) -> Self:
+        cls,
+        camera_to_world: Float[np.ndarray, "3 4"],
+        tangents: tuple[float, float],
+        z_near: float,
+        z_far: float,
+    ) -> "Space":
         """The frustum of a virtual camera (OpenGL axes) between two depths, disparity running from -1 to 1.
 
         ``tangents``: of half the horizontal and vertical field of view; depths in world units.

@@ -11,8 +11,6 @@ The far end of the space is opaque: the last interval takes what is left, w_n = 
 That is NeRF's last interval of infinite length, and it paints what lies beyond the space onto its border.
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -4,7 +4,8 @@
 produced. Presets (``presets.py``) are values of it; no default hides elsewhere.
 """
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Literal
 
 from dynerf_decoder.fields.mlp import MlpSettings
@@ -37,7 +38,8 @@ class Optimiser:
     """Adam's rates. Planes and networks differ; latents learn at ``latent_gain`` times the networks' rate.
 
     All rates fall exponentially to ``final_rate`` times their start, after ``warm_up`` steps of rising.
-    ``latent_sigma`` is the standard deviation that keyframes' latents start with.
+    ``latent_sigma`` is the standard deviation that keyframes' latents start with. ``coarse_weight`` is the
+    weight of the coarse field's loss, ``total_variation`` that of the planes' mean squared gradient.
     """
 
     planes_rate: float
@@ -48,6 +50,7 @@ class Optimiser:
     warm_up: int
     beta2: float
     coarse_weight: float
+    total_variation: float
 
 
 @dataclass(frozen=True)
@@ -67,16 +70,15 @@ class Importance:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """Steps of the quantised tensors: planes in feature units, latents in latent units.
+    """Steps of the quantised tensors: planes in feature units, latents relative to ``latent_sigma``.
 
-    Network weights get a step of ``network`` times each tensor's root mean square.
-    ``noise_from`` is the share of the training after which planes feel noise of one step (QAT).
+    Network weights get a step of ``network`` times each tensor's root mean square. ``group`` is the number of
+    frames whose latents share a chunk.
     """
 
     planes: float
     network: float
     latents: float
-    noise_from: float
     group: int
 
 
@@ -91,5 +93,5 @@ class Config:
     optimiser: Optimiser
     importance: Importance
     quantisation: Quantisation
-    planes: PlanesSettings = field(default_factory=PlanesSettings)
-    mlp: MlpSettings = field(default_factory=MlpSettings)
+    planes: PlanesSettings = dataclasses.field(default_factory=PlanesSettings)
+    mlp: MlpSettings = dataclasses.field(default_factory=MlpSettings)

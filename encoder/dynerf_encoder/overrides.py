@@ -96,9 +96,9 @@ def _parse_number(value: object, kind: type[int] | type[float]) -> int | float:
     if isinstance(value, bool) or (kind is int and isinstance(value, float)):
         raise ValueError(expected)
     try:
-        number = kind(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+        number = kind(str(value))
+    except ValueError:
         raise ValueError(expected) from None
     if not math.isfinite(number) or number < 0:
         raise ValueError(f"{expected} that is not negative")
-    return number  # type: ignore[no-any-return]
+    return number

@@ -17,7 +17,7 @@ from .config import Config, FieldKind, Importance, Optimiser, Quantisation, Sche
 PresetName = Literal["preview", "fast", "paper"]
 PRESETS: tuple[PresetName, ...] = ("preview", "fast", "paper")
 
-_QUANTISATION = Quantisation(planes=0.06, network=0.004, latents=0.01, noise_from=0.6, group=30)
+_QUANTISATION = Quantisation(planes=0.12, network=0.004, latents=0.01, group=30)
 
 _PREVIEW = Config(
     preset="preview",
@@ -29,7 +29,7 @@ _PREVIEW = Config(
         isg_steps=1600,
         ist_steps=200,
         ist_rate=0.5,
-        rays=2048,
+        rays=3072,
         frames_per_step=2,
     ),
     sampling=Sampling(coarse=24, fine=12, union=False),
@@ -42,22 +42,23 @@ _PREVIEW = Config(
         warm_up=50,
         beta2=0.99,
         coarse_weight=1.0,
+        total_variation=3e-3,
     ),
-    importance=Importance(share=0.4, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1),
+    importance=Importance(share=0.3, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1),
     quantisation=_QUANTISATION,
-    planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 8)),
+    planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 0)),
 )
 
 _FAST = replace(
     _PREVIEW,
     preset="fast",
     schedule=replace(
-        _PREVIEW.schedule, keyframe_interval=30, keyframe_steps=1000, isg_steps=12000, ist_steps=3000, rays=16384,
-        frames_per_step=4,
+        _PREVIEW.schedule, keyframe_interval=30, keyframe_steps=1000, isg_steps=12000, ist_steps=3000,
+        rays=16384, frames_per_step=4,
     ),
     sampling=Sampling(coarse=48, fine=24, union=False),
     planes=PlanesSettings(
-        scales=(64, 128, 256, 512), basis=(16, 16, 16, 16), channels=12, coarse_scale=96, coarse_basis=16
+        scales=(64, 128, 256, 512), basis=(16, 16, 16, 0), channels=12, coarse_scale=96, coarse_basis=16
     ),
 )  # fmt: skip
 
@@ -84,6 +85,7 @@ _PAPER = Config(
         warm_up=0,
         beta2=0.999,  # [P] 4.1
         coarse_weight=1.0,  # [P] eq. 4
+        total_variation=0.0,  # [P]: "without any special regularization"
     ),
     importance=Importance(
         share=1.0,  # [P] 3.2: all rays are drawn by weight

@@ -5,16 +5,15 @@ included: a scene that reaches past its box cannot be learned. It is the boundin
 all places that at least a third of them see between their near and far bounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Bool, Float
+
 from dynerf_decoder.camera import Camera, pixel_directions
 from dynerf_decoder.space import Space
 from dynerf_format.errors import ConfigError
-from jaxtyping import Float
 
 Choice = Literal["auto", "perspective", "box"]
 
@@ -46,7 +45,7 @@ def is_forward_facing(cameras: Sequence[Camera]) -> bool:
     axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
     if min(float(camera.forward @ axis) for camera in cameras) < _FORWARD_FACING:
         return False
-    return min(float((_corner_rays(camera) @ axis).min()) for camera in cameras) > _STEEPEST
+    return bool(min(float((_corner_rays(camera) @ axis).min()) for camera in cameras) > _STEEPEST)
 
 
 def perspective_space(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> Space:
@@ -63,7 +62,10 @@ def perspective_space(cameras: Sequence[Camera], near: Sequence[float], far: Seq
     tangents = np.abs(corners[:, :2] / depth[:, None]).max(axis=0) * _MARGIN
     camera_to_world = np.concatenate([rotation, (centre + pull_back * rotation[:, 2])[:, None]], axis=1)
     return Space.perspective(
-        camera_to_world, (float(tangents[0]), float(tangents[1])), float(depth.min()) / _MARGIN, float(depth.max())
+        camera_to_world,
+        (float(tangents[0]), float(tangents[1])),
+        float(depth.min()) / _MARGIN,
+        float(depth.max()),
     )
 
 
@@ -106,12 +108,16 @@ def _frustum_corners(
         rays = _corner_rays(camera)
         rays = rays / (rays @ camera.forward)[:, None]
         corners += [camera.origin + depth * rays for depth in (first, last)]
-    return (np.concatenate(corners) - centre) @ rotation
+    local: Float[np.ndarray, "n 3"] = (np.concatenate(corners) - centre) @ rotation
+    return local
 
 
-def _sees(camera: Camera, near: float, far: float, points: Float[np.ndarray, "n 3"]) -> np.ndarray:
+def _sees(
+    camera: Camera, near: float, far: float, points: Float[np.ndarray, "n 3"]
+) -> Bool[np.ndarray, " n"]:
     depth = (points - camera.origin) @ camera.forward
     with np.errstate(divide="ignore", invalid="ignore"):
         pixels = camera.project(points)
     inside = (pixels >= 0).all(axis=1) & (pixels[:, 0] <= camera.width) & (pixels[:, 1] <= camera.height)
-    return (depth > near) & (depth < far) & inside
+    sees: Bool[np.ndarray, " n"] = (depth > near) & (depth < far) & inside
+    return sees

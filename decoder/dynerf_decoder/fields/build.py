@@ -1,4 +1,4 @@
-"""From the file's field record to a model, and its weights into it. Every value is checked: files are hostile."""
+"""From the file's field record to a model, and its weights into it. Every value is checked first."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _MOST_PARAMETERS = 2**28  # 1 GiB of float32
 
 
 def build_model(kind: str, settings: Mapping[str, object]) -> Model:
-    """A model with untrained weights. Raises FormatError when the record makes no sense, LimitError when huge."""
+    """A model with untrained weights. Raises FormatError on nonsense, LimitError when huge."""
     if kind not in _KINDS:
         raise FormatError(f"header.field.kind: found {kind!r}, this decoder knows {', '.join(_KINDS)}")
     settings_type, model_type = _KINDS[kind]
@@ -35,7 +35,9 @@ def build_model(kind: str, settings: Mapping[str, object]) -> Model:
     except (ValueError, RuntimeError) as error:
         raise FormatError(f"header.field.settings: do not describe a {kind} field: {error}") from error
     if count > _MOST_PARAMETERS:
-        raise LimitError(f"header.field.settings: {count} parameters, at most {_MOST_PARAMETERS} are accepted")
+        raise LimitError(
+            f"header.field.settings: {count} parameters, at most {_MOST_PARAMETERS} are accepted"
+        )
     model: Model = model_type(settings_type(**values))
     return model
 

@@ -1,7 +1,5 @@
 """Positional encoding (NeRF, eq. 4), with the input itself in front as in NeRF's code."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,7 +11,7 @@ def encoded_size(size: int, frequencies: int) -> int:
 
 
 def encode(values: Float[Tensor, "*n size"], frequencies: int) -> Float[Tensor, "*n encoded"]:
-    """[v, sin(2^0 v), cos(2^0 v), ..., sin(2^(L-1) v), cos(2^(L-1) v)]; 2^k v without pi, as in NeRF's code."""
+    """[v, sin(2^0 v), cos(2^0 v), ..., sin(2^(L-1) v), cos(2^(L-1) v)]; no pi, as in NeRF's code."""
     parts = [values]
     for power in range(frequencies):
         parts += [torch.sin(values * 2.0**power), torch.cos(values * 2.0**power)]

@@ -8,8 +8,6 @@ Shapes: ``frame`` runs over the latents folded together, ``ray`` over the rays o
 the cube [-1, 1]^3, directions are unit vectors in the world.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from jaxtyping import Float

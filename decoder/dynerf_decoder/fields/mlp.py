@@ -2,17 +2,18 @@
 
     h_1      = [PE(x), z]
     h_{i+1}  = relu(W_i h_i + b_i)              8 layers of 512; layer 6 sees [PE(x), z, h] (NeRF's skip)
-    sigma    = relu(w h)
+    sigma    = softplus(w h)
     rgb      = sigmoid(V relu(U [W h, PE(d)]))   a view branch of 256
 
 PE has 10 frequencies for x and 4 for d; there is none on z, which has 1024 numbers. Each network then has
 3,354,372 parameters, which with both networks and 300 latents in float32 are the 28 MB the paper states.
 
+NeRF's sigma = relu(w h) is replaced by softplus, as its successors do (mip-NeRF, 3.1): a network that starts
+with no density anywhere never learns under relu.
+
 Only layers 1 and 6 see z, and they see it linearly: W [x; z] + b = W_x x + (W_z z + b). Folding replaces
 their biases, and 1024 latent numbers then cost nothing per sample.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ class MlpModel(Model):
         self.fine = Network(settings)
         self.coarse = Network(settings)
 
-    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedMlpModel:
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedMlpModel":
         return FoldedMlpModel(self.fine.fold(latents), self.coarse.fold(latents))
 
 
@@ -69,7 +70,7 @@ class Network(nn.Module):
         self.view = nn.Linear(width + encoded_size(3, settings.direction_frequencies), width // 2)
         self.rgb = nn.Linear(width // 2, 3)
 
-    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedNetwork:
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedNetwork":
         """Each frame's biases of the layers that see z."""
         start, stop = self.position_size, self.position_size + self.settings.latent
         biases: list[Tensor] = []
@@ -86,19 +87,23 @@ class Network(nn.Module):
         points: Float[Tensor, "n 3"],
         directions: Float[Tensor, "n 3"],
         latents: Float[Tensor, "n latent"],
-    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n 3"]]:
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
         """The network as the paper draws it, z concatenated per sample: the slow truth beside ``fold``."""
         seen = torch.cat([encode(points, self.settings.position_frequencies), latents], dim=-1)
         hidden = seen
         for index, layer in enumerate(self.layers):
-            hidden = F.relu(layer(torch.cat([seen, hidden], dim=-1) if index == self.settings.skip else hidden))
+            hidden = F.relu(
+                layer(torch.cat([seen, hidden], dim=-1) if index == self.settings.skip else hidden)
+            )
         return self._density_of(hidden).squeeze(-1), self._colour_of(hidden, directions)
 
     def _density_of(self, hidden: Tensor) -> Tensor:
         return F.softplus(self.density(hidden))
 
     def _colour_of(self, hidden: Tensor, directions: Tensor) -> Tensor:
-        looked = torch.cat([self.feature(hidden), encode(directions, self.settings.direction_frequencies)], dim=-1)
+        looked = torch.cat(
+            [self.feature(hidden), encode(directions, self.settings.direction_frequencies)], dim=-1
+        )
         return torch.sigmoid(self.rgb(F.relu(self.view(looked))))
 
 
@@ -123,9 +128,7 @@ class FoldedNetwork:
                 weight = weight[:, : network.position_size]
             elif index == settings.skip:
                 hidden = torch.cat([position, hidden], dim=-1)
-                weight = torch.cat(
-                    [weight[:, : network.position_size], weight[:, -settings.width :]], dim=-1
-                )
+                weight = torch.cat([weight[:, : network.position_size], weight[:, -settings.width :]], dim=-1)
             hidden = F.relu(torch.baddbmm(self.biases[index].unsqueeze(1), hidden, _shared(weight, frames)))
         density = network._density_of(hidden).view(frames, rays, samples)
         seen = directions.unsqueeze(2).expand(-1, -1, samples, -1).reshape(frames, -1, 3)

@@ -16,8 +16,6 @@ Inside this file tensors are channel-first, (frame, channel, point): ``grid_samp
 matrices applied from the left cost no transposition.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +27,8 @@ from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
 
 _AXES = ((0, 1), (0, 2), (1, 2))
-_DENSITY_BIAS = -1.0  # an untouched field is thin fog: softplus(-1) = 0.31 per cube unit
+_DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
+_DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
 _DIRECTION_FREQUENCIES = 2
 
 
@@ -66,13 +65,12 @@ class PlanesModel(Model):
             (settings.coarse_basis,), settings.coarse_hidden, outputs=1,
         )  # fmt: skip
         seen = 3 + settings.view_features + encoded_size(3, _DIRECTION_FREQUENCIES)
-        self.view = nn.Sequential(
-            nn.Linear(seen, settings.view_hidden), nn.ReLU(), nn.Linear(settings.view_hidden, 3)
-        )
-        nn.init.zeros_(self.view[2].weight)
-        nn.init.zeros_(self.view[2].bias)
+        change = nn.Linear(settings.view_hidden, 3)
+        nn.init.zeros_(change.weight)
+        nn.init.zeros_(change.bias)
+        self.view = nn.Sequential(nn.Linear(seen, settings.view_hidden), nn.ReLU(), change)
 
-    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedPlanesModel:
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedPlanesModel":
         return FoldedPlanesModel(
             FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents))
         )
@@ -102,7 +100,7 @@ class PlaneStack(nn.Module):
         nn.init.zeros_(self.hidden_latent.weight)
         nn.init.zeros_(self.out.bias)
 
-    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedStack:
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedStack":
         """Planes and biases of each frame."""
         amounts = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
         planes = [
@@ -140,7 +138,9 @@ class FoldedStack:
         grid = torch.stack([points[..., list(axes)] for axes in _AXES], dim=1).view(frames * 3, 1, count, 2)
         features = []
         for planes in self.planes:
-            looked_up = F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=True)
+            looked_up = F.grid_sample(
+                planes, grid, mode="bilinear", padding_mode="border", align_corners=True
+            )
             xy, xz, yz = looked_up.view(frames, 3, -1, count).unbind(dim=1)
             features.append(xy * xz * yz)
         hidden = _apply(self.hidden_weight, torch.cat(features, dim=1), self.hidden_bias)
@@ -166,7 +166,7 @@ class FoldedPlanes:
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
         frames, rays, samples, _ = points.shape
         raw = self.stack(points.reshape(frames, -1, 3)).view(frames, -1, rays, samples)
-        density = torch.exp((raw[:, 0] + _DENSITY_BIAS).clamp(-10,8))
+        density = _density(raw[:, 0])
         return density, torch.sigmoid(raw[:, 1:]).permute(0, 2, 3, 1)
 
     def shade(
@@ -186,7 +186,12 @@ class FoldedCoarse:
     def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
         frames, rays, samples, _ = points.shape
         raw = self.stack(points.reshape(frames, -1, 3))
-        return torch.exp((raw.view(frames, rays, samples) + _DENSITY_BIAS).clamp(-10,8))
+        return _density(raw.view(frames, rays, samples))
+
+
+def _density(raw: Tensor) -> Tensor:
+    """An exponential spans the orders of magnitude between air and wall in few steps of training."""
+    return torch.exp((raw + _DENSITY_BIAS).clamp(*_DENSITY_RANGE))
 
 
 @dataclass(frozen=True)

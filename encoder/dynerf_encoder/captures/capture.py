@@ -6,7 +6,8 @@ views share picture size, frame rate and frame count: frame t of every view show
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,3 +64,14 @@ class Capture:
             if view.name == name:
                 return view
         raise ViewError(f"{self.root}: no view {name!r}, there are {', '.join(self.names)}")
+
+    def only(self, names: Collection[str]) -> "Capture":
+        """The same capture with some of its views, in their order; ViewError when one does not exist."""
+        for name in names:
+            self.view(name)
+        kept = [index for index, view in enumerate(self.views) if view.name in names]
+        return replace(
+            self,
+            views=tuple(self.views[index] for index in kept),
+            colour=tuple(self.colour[index] for index in kept),
+        )

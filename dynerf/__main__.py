@@ -1,0 +1,5 @@
+"""``python -m dynerf``."""
+
+from dynerf.command import run
+
+run()

@@ -1,0 +1,87 @@
+"""``dynerf encode``."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynerf_format.atomic import check_writable
+from dynerf_format.errors import ConfigError
+
+from ..device import choose_device
+from ..display import Messages, Tasks, say
+from ..log import JsonLog
+
+if TYPE_CHECKING:
+    from dynerf_encoder.encode import Job, Result
+
+
+def run(options: argparse.Namespace) -> int:
+    """Encode; print what was reached."""
+    check_writable(options.output)
+    if options.output.suffix != ".dnv":
+        raise ConfigError(f"{options.output}: the output is a .dnv file, expected a name that ends in .dnv")
+    job = _job(options)
+    from dynerf_encoder.encode import encode
+
+    log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
+    with log, Tasks() as tasks:
+        watcher = Messages(tasks, log)
+        try:
+            result = encode(job, watcher)
+        except KeyboardInterrupt:
+            tasks.stop()
+            say("stopped; the same command with --resume goes on from the last checkpoint")
+            raise
+        log.write("done", psnr=result.psnr, bytes=result.bytes, steps=result.steps)
+    _tell(result)
+    return 0
+
+
+def _job(options: argparse.Namespace) -> "Job":
+    import torch
+
+    from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_encoder.encode import Job
+    from dynerf_encoder.overrides import apply_assignments, apply_file
+    from dynerf_encoder.presets import preset
+
+    device = choose_device(options.device)
+    if device == "cpu":
+        torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
+    config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
+    if options.config is not None:
+        config = apply_file(config, options.config)
+    config = apply_assignments(config, options.assignments)
+    return Job(
+        capture=options.capture,
+        output=options.output,
+        config=config,
+        frames=FrameRange.parse(options.frames),
+        hold_out=_held_out(options.hold_out, options.capture),
+        downscale=options.downscale,
+        space=options.space,
+        device=device,
+        seed=options.seed,
+        time_limit=options.time_limit,
+        resume=options.resume,
+        cache=options.cache,
+    )
+
+
+def _held_out(asked: list[str] | None, capture: Path) -> tuple[str, ...]:
+    """By default cam00, as the data set's authors do, when the capture has it."""
+    if asked is None:
+        return ("cam00",) if (capture / "cam00.mp4").exists() else ()
+    return () if asked == ["none"] else tuple(asked)
+
+
+def _tell(result: "Result") -> None:
+    quality = "no view held out" if result.psnr is None else f"held-out PSNR {result.psnr:.2f} dB"
+    say(
+        f"{result.output}: {quality}, {result.bytes / 1e6:.2f} MB, "
+        f"{result.steps} steps in {result.training_seconds:.0f} s of training"
+    )
+    say(
+        f"decoded pictures and maps stay in {result.work_folder} for the next run; delete it when you are done"
+    )

@@ -1,0 +1,93 @@
+"""``dynerf info``: needs neither torch nor the decoder."""
+
+import argparse
+import json
+from typing import Any
+
+from dynerf_format import FileSource, Header, Reader
+
+from ..display import print_result
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tell what is in a file."""
+    with FileSource(options.clip) as source:
+        reader = Reader(source)
+        record = _record(reader, source.size)
+    print_result(json.dumps(record) if options.json else _text(reader.header, record))
+    return 0
+
+
+def _record(reader: Reader, size: int) -> dict[str, Any]:
+    header = reader.header
+    segments = [{"first_frame": segment.first_frame, "frames": segment.frames} for segment in header.segments]
+    tensors = {
+        name: list(tensor.symbols.shape)
+        for number in range(len(segments))
+        for name, tensor in reader.weights(number).items()
+    }
+    parameters = sum(
+        int(tensor.symbols.size)
+        for number in range(len(segments))
+        for tensor in reader.weights(number).values()
+    )
+    spent = reader.bytes_by_kind()
+    return {
+        "bytes": size,
+        "bytes_by_part": spent,
+        "frames": header.frames,
+        "fps": float(header.fps),
+        "seconds": float(header.frames / header.fps),
+        "first_source_frame": header.first_source_frame,
+        "field": header.field.kind,
+        "field_settings": header.field.settings,
+        "sampling": header.sampling,
+        "parameters": parameters,
+        "bits_per_parameter": 8 * spent.get("WGHT", 0) / parameters,
+        "latent_bytes_per_frame": spent.get("LATN", 0) / header.frames,
+        "tensors": tensors,
+        "segments": segments,
+        "cameras": [
+            {"name": camera.name, "width": camera.width, "height": camera.height, "role": camera.role}
+            for camera in header.cameras
+        ],
+        "space": header.space.kind,
+        "quality": header.quality,
+        "generator": header.generator,
+        "config": header.config,
+    }
+
+
+def _text(header: Header, record: dict[str, Any]) -> str:
+    held_out = [camera.name for camera in header.cameras if camera.role == "held_out"]
+    first = header.cameras[0]
+    lines = [
+        f"{record['bytes']:,} bytes, written by {header.generator}",
+        f"{header.frames} frames at {record['fps']:g} per second ({record['seconds']:.2f} s), "
+        f"{len(record['segments'])} segment(s)",
+        f"{len(header.cameras)} cameras of {first.width}x{first.height}; "
+        + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
+        f"{record['field']} field in a {record['space']} space: {record['parameters']:,} parameters, "
+        f"{record['bits_per_parameter']:.2f} bits each, "
+        f"{record['latent_bytes_per_frame']:.0f} bytes of latents per frame",
+        "",
+        "bytes per part",
+        *(f"  {name:<12}{count:>12,}" for name, count in record["bytes_by_part"].items()),
+        "",
+        "measured by the encoder",
+        *(f"  {name:<24}{value}" for name, value in header.quality.items()),
+        "",
+        "configuration",
+        *_tree(header.config),
+    ]
+    return "\n".join(lines)
+
+
+def _tree(values: dict[str, Any], indent: str = "  ") -> list[str]:
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}", *_tree(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name} = {value}")
+    return lines

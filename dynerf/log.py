@@ -1,0 +1,38 @@
+"""The JSON-lines log of an encode: one object per line, each with an ``event`` and seconds since the start."""
+
+import json
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dynerf_format.errors import OutputError
+
+
+class JsonLog:
+    """Appends events to a file; ``fresh`` starts it anew."""
+
+    def __init__(self, path: Path, fresh: bool) -> None:
+        try:
+            self._file = path.open("w" if fresh else "a", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path}: the log cannot be written: {error.strerror}") from error
+        self._path = path
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, event: str, **values: object) -> None:
+        """Write one event. Raises OutputError on a full disk."""
+        record = {"event": event, "seconds": round(time.monotonic() - self._started, 2), **values}
+        try:
+            self._file.write(json.dumps(record) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._path}: the log cannot be written: {error.strerror}") from error

@@ -1,0 +1,309 @@
+"""A capture becomes a .dnv file: read, choose a space, weigh rays, train, quantise, measure, write.
+
+Beside ``clip.dnv`` the work folder ``clip.work`` holds the decoded pictures, the importance maps and the
+checkpoint. The checkpoint goes when the file is written; pictures and maps stay for the next run.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from dynerf_decoder.fields.build import build_model, load_weights, settings_record
+from dynerf_decoder.space import Space
+from dynerf_format.atomic import check_writable
+from dynerf_format.errors import ConfigError, OutputError, ResumeError, ViewError
+from dynerf_format.writer import write_clip
+
+from .captures.frame_range import FrameRange
+from .captures.n3v import read_n3v
+from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
+from .config import Config
+from .frame_store import FrameStore
+from .importance import ImportanceMap, build_isg, build_ist
+from .interrupt import deferred_interrupt
+from .look import HeldOutLook
+from .pack import (
+    dequantised_latents,
+    make_chunks,
+    make_header,
+    plain_config,
+    quantise_latents,
+    quantise_model,
+)
+from .rays import RaySource
+from .space_choice import Choice, choose_space
+from .stages import Plan, StageName, plan_training
+from .train import Report, Trainer
+
+_CHECKPOINT_SECONDS = 30.0
+_LOOKS = 10  # held-out looks during a training, evenly spread over its positions
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to encode, how, and where to. ``cache`` replaces the work folder beside the output."""
+
+    capture: Path
+    output: Path
+    config: Config
+    frames: FrameRange = field(default_factory=FrameRange)
+    hold_out: tuple[str, ...] = ()
+    downscale: int = 1
+    space: Choice = "auto"
+    device: str = "cpu"
+    seed: int = 0
+    time_limit: float | None = None
+    resume: bool = False
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an encode made. PSNR in dB over all frames of the held-out views, None when there are none."""
+
+    output: Path
+    bytes: int
+    psnr: float | None
+    steps: int
+    training_seconds: float
+    work_folder: Path
+
+
+class Watcher(Protocol):
+    """Who is told what happens; nothing in this package prints."""
+
+    def say(self, text: str) -> None:
+        """One line worth knowing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Work of a known length goes on."""
+
+    def trained(self, report: Report) -> None:
+        """A training step was done."""
+
+    def looked(self, report: Report, held_out_psnr: float) -> None:
+        """One held-out picture was rendered during training, PSNR in dB."""
+
+
+def work_folder(job: Job) -> Path:
+    """Where decoded pictures, maps and the checkpoint of a job are kept."""
+    return job.cache or job.output.with_name(f"{job.output.stem}.work")
+
+
+def encode(job: Job, watcher: Watcher) -> Result:
+    """Encode a capture. Raises DynerfError for what the user can mend.
+
+    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again.
+    """
+    check_writable(job.output)
+    _check_job(job)
+    store, held_out = _prepare(job, watcher)
+    training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
+    space = _choose_space(job, store, training, watcher)
+    plan = plan_training(job.config.schedule, store.frames)
+    identity = _identity(job, store)
+    checkpoint = _find_checkpoint(job, identity)
+    maps = _importance_maps(job, store, training, plan, watcher)
+    torch.manual_seed(job.seed)
+    model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
+    trainer = Trainer(
+        job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
+        frames=store.frames, seed=job.seed, time_limit=job.time_limit,
+    )  # fmt: skip
+    if checkpoint is not None:
+        trainer.restore(checkpoint.state, checkpoint.arrays)
+        watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
+    look = HeldOutLook(
+        store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
+    )
+    _train(job, trainer, identity, look, watcher)
+    return _write(job, trainer, store, held_out, space, look, watcher)
+
+
+def _prepare(job: Job, watcher: Watcher) -> tuple[FrameStore, tuple[str, ...]]:
+    capture = read_n3v(job.capture, job.frames)
+    for name in job.hold_out:
+        capture.view(name)
+    if len(capture.views) - len(set(job.hold_out)) < 2:
+        raise ViewError(
+            f"{job.capture}: {len(capture.views)} views, {len(set(job.hold_out))} held out; "
+            "expected at least two to train on"
+        )
+    if capture.untagged:
+        watcher.say(f"{len(capture.untagged)} videos carry no colour tags: read as BT.709, limited range")
+    store = FrameStore.build(
+        capture,
+        _made(work_folder(job)) / "frames",
+        frames=job.frames,
+        downscale=job.downscale,
+        progress=lambda done, total: watcher.progress("decoding videos", done, total),
+    )
+    size = len(store.names) * store.frames * store.height * store.width * 3
+    watcher.say(
+        f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "
+        f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
+    )
+    return store, tuple(dict.fromkeys(job.hold_out))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
+    return folder
+
+
+def _choose_space(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> Space:
+    cameras = [store.cameras[index] for index in training]
+    near, far = [store.near[index] for index in training], [store.far[index] for index in training]
+    space = choose_space(cameras, near, far, job.space)
+    why = "chosen from the rig" if job.space == "auto" else "as asked"
+    watcher.say(f"space: {space.kind} ({why})")
+    return space
+
+
+def _check_job(job: Job) -> None:
+    """Refuse settings that could only fail, or fail to end, much later."""
+    config = job.config
+    if config.sampling.coarse < 2 or config.sampling.fine < 2:
+        raise ConfigError("sampling.coarse and sampling.fine: expected at least 2 samples each")
+    if not 1 <= config.schedule.frames_per_step <= config.schedule.rays:
+        raise ConfigError(
+            f"schedule: {config.schedule.rays} rays of {config.schedule.frames_per_step} frames per step, "
+            "expected at least one ray of one frame"
+        )
+    if config.importance.share > 1:
+        raise ConfigError(f"importance.share: found {config.importance.share}, expected 0 to 1")
+    if (
+        config.quantisation.planes <= 0
+        or config.quantisation.network <= 0
+        or config.quantisation.latents <= 0
+    ):
+        raise ConfigError("quantisation: found a step of 0, expected steps above 0")
+    if config.quantisation.group < 1:
+        raise ConfigError("quantisation.group: found 0, expected at least one frame")
+    if job.time_limit is not None and job.time_limit <= 0:
+        raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
+
+
+def _identity(job: Job, store: FrameStore) -> dict[str, object]:
+    """What a checkpoint must agree on to be resumed."""
+    return {
+        "capture": store.fingerprint,
+        "configuration": plain_config(job.config),
+        "hold_out": sorted(set(job.hold_out)),
+        "space": job.space,
+        "seed": job.seed,
+        "time_limit": job.time_limit,
+        "device": torch.device(job.device).type,
+        "threads": torch.get_num_threads() if job.device == "cpu" else 0,
+    }
+
+
+def _checkpoint_path(job: Job) -> Path:
+    return work_folder(job) / "checkpoint.npz"
+
+
+def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None:
+    path = _checkpoint_path(job)
+    if not job.resume:
+        return None
+    if not path.exists() and job.output.exists():
+        raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
+    if not path.exists():
+        return None  # killed before the first checkpoint: the work folder's pictures and maps are reused
+    checkpoint = load_checkpoint(path)
+    check_same_job(path, checkpoint.job, identity)
+    return checkpoint
+
+
+def _importance_maps(
+    job: Job, store: FrameStore, training: tuple[int, ...], plan: Plan, watcher: Watcher
+) -> dict[StageName, ImportanceMap]:
+    settings = job.config.importance
+    if settings.share == 0 or store.frames == 1:
+        return {}
+    folder = work_folder(job) / "importance"
+    maps: dict[StageName, ImportanceMap] = {}
+    for stage in plan.stages:
+        what = f"importance maps ({stage.name})"
+
+        def tell(done: int, total: int, what: str = what) -> None:
+            watcher.progress(what, done, total)
+
+        if stage.name == "ist":
+            maps["ist"] = build_ist(store, training, settings.window, settings.floor, folder, tell)
+        else:
+            gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
+            maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, tell)
+    return maps
+
+
+def _train(
+    job: Job, trainer: Trainer, identity: dict[str, object], look: HeldOutLook, watcher: Watcher
+) -> None:
+    saved = time.monotonic()
+    looked = int(trainer.place.position * _LOOKS)
+    with deferred_interrupt() as interrupted:
+        for report in trainer.run():
+            watcher.trained(report)
+            if int(report.place.position * _LOOKS) > looked:
+                looked = int(report.place.position * _LOOKS)
+                score = look.one_psnr(trainer.model, trainer.latents)
+                if score is not None:
+                    watcher.looked(report, score)
+            if interrupted() or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                _save(job, trainer, identity)
+                saved = time.monotonic()
+            if interrupted():
+                raise KeyboardInterrupt
+
+
+def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
+    place, arrays = trainer.export()
+    save_checkpoint(_checkpoint_path(job), Checkpoint(identity, place, arrays))
+
+
+def _settings(config: Config) -> object:
+    return config.planes if config.field == "planes" else config.mlp
+
+
+def _write(
+    job: Job,
+    trainer: Trainer,
+    store: FrameStore,
+    held_out: tuple[str, ...],
+    space: Space,
+    look: HeldOutLook,
+    watcher: Watcher,
+) -> Result:
+    """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
+    weights = quantise_model(trainer.model, job.config.quantisation)
+    groups = quantise_latents(trainer.latents, job.config.quantisation)
+    load_weights(trainer.model, {tensor.name: tensor.dequantise() for tensor in weights})
+    score = look.mean_psnr(
+        trainer.model,
+        dequantised_latents(groups),
+        lambda done, total: watcher.progress("measuring the held-out view", done, total),
+    )
+    quality: dict[str, float | int | str] = {"steps": trainer.place.step}
+    if score is not None:
+        quality["held_out_psnr"] = round(score, 4)
+    header = make_header(
+        job.config,
+        cameras=store.cameras,
+        held_out=held_out,
+        space=space,
+        fps=store.fps,
+        frames=store.frames,
+        first_source_frame=store.first_source_frame,
+        job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
+        quality=quality,
+    )
+    size = write_clip(job.output, header, make_chunks(weights, groups))
+    _checkpoint_path(job).unlink(missing_ok=True)
+    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))

@@ -1,0 +1,56 @@
+"""Held-out pictures rendered by a model in memory: to show how a training is doing, and for the final figure.
+
+Nothing here feeds back into the training.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.clip import render_picture
+from dynerf_decoder.fields.field import Model
+from dynerf_decoder.renderer import Sampling
+from dynerf_decoder.space import Space
+
+from .frame_store import FrameStore
+from .metrics import psnr
+
+
+class HeldOutLook:
+    """Compares renderings with the store's pictures of the views ``views`` (store indices)."""
+
+    def __init__(
+        self, store: FrameStore, views: tuple[int, ...], space: Space, sampling: Sampling, device: str
+    ) -> None:
+        self._store = store
+        self._views = views
+        self._space = space
+        self._sampling = sampling
+        self._device = device
+
+    def one_psnr(self, model: Model, latents: Float[Tensor, "frame latent"]) -> float | None:
+        """PSNR in dB of the middle frame of the first view; None when nothing was held out."""
+        if not self._views:
+            return None
+        return self._psnr(model, latents, self._views[0], self._store.frames // 2)
+
+    def mean_psnr(
+        self, model: Model, latents: Float[Tensor, "frame latent"], progress: Callable[[int, int], None]
+    ) -> float | None:
+        """Mean of the PSNR of all frames of all views, in dB; None when nothing was held out."""
+        work = [(view, frame) for view in self._views for frame in range(self._store.frames)]
+        scores = []
+        for view, frame in work:
+            scores.append(self._psnr(model, latents, view, frame))
+            progress(len(scores), len(work))
+        return sum(scores) / len(scores) if scores else None
+
+    @torch.no_grad()
+    def _psnr(self, model: Model, latents: Float[Tensor, "frame latent"], view: int, frame: int) -> float:
+        folded = model.fold(latents[frame : frame + 1].to(self._device))
+        camera = self._store.cameras[view]
+        decoded = render_picture(folded, camera, self._space, self._sampling, self._device)
+        truth = torch.as_tensor(self._store.view(view)[frame].copy()).float() / 255
+        return psnr(decoded.rgb, truth)

@@ -1,0 +1,48 @@
+"""Distortion of RGB pictures with values in 0..1 (data range 1).
+
+``psnr`` is over all pixels and channels together. ``ssim`` is the original one (Wang et al., 2004): Gaussian
+window of 11 x 11 pixels with sigma 1.5, population covariance, K1 = 0.01, K2 = 0.03, computed per channel and
+averaged over channels and over the pixels whose window lies inside the picture. That is scikit-image's
+``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)``.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor
+
+_SIGMA, _RADIUS = 1.5, 5
+_C1, _C2 = 0.01**2, 0.03**2
+_PERFECT = 1e-10  # squared error below which PSNR stops at 100 dB
+
+
+def psnr(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float:
+    """Peak signal-to-noise ratio in dB, at most 100."""
+    return -10 * math.log10(max(float((a - b).double().square().mean()), _PERFECT))
+
+
+def ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float | None:
+    """Mean structural similarity; None for pictures smaller than the window."""
+    if min(a.shape[:2]) <= 2 * _RADIUS:
+        return None
+    x, y = a.double().permute(2, 0, 1), b.double().permute(2, 0, 1)
+    mean_x, mean_y = _blur(x), _blur(y)
+    variance_x, variance_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    similarity = ((2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)) / (
+        (mean_x**2 + mean_y**2 + _C1) * (variance_x + variance_y + _C2)
+    )
+    return float(similarity.mean())
+
+
+def _blur(
+    pictures: Float[Tensor, "channel height width"],
+) -> Float[Tensor, "channel inner_height inner_width"]:
+    """Gaussian means where the window fits."""
+    offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=pictures.dtype, device=pictures.device)
+    window = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
+    window = window / window.sum()
+    blurred = F.conv2d(pictures.unsqueeze(1), window.view(1, 1, 1, -1))
+    return F.conv2d(blurred, window.view(1, 1, -1, 1)).squeeze(1)

@@ -1,0 +1,137 @@
+"""From a trained model to the parts of a .dnv file: quantised tensors, latent groups and the header."""
+
+import dataclasses
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.fields.build import settings_record
+from dynerf_decoder.fields.field import Model
+from dynerf_decoder.space import Space
+from dynerf_format import (
+    COLOUR,
+    CameraRecord,
+    Chunk,
+    FieldRecord,
+    Header,
+    QuantisedTensor,
+    SegmentRecord,
+    SpaceRecord,
+    __version__,
+    latents_chunk,
+    quantise,
+    weights_chunk,
+)
+
+from .config import Config, Quantisation
+from .train import is_plane
+
+_SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
+
+
+def quantise_model(model: Model, quantisation: Quantisation) -> list[QuantisedTensor]:
+    """All weights on a uniform grid: planes with one absolute step, network tensors relative to their RMS.
+
+    Parameters without elements are left out.
+    """
+    tensors = []
+    for name, parameter in model.named_parameters():
+        values = parameter.detach().cpu().numpy()
+        if values.size == 0:
+            continue
+        step = quantisation.planes if is_plane(name) else quantisation.network * _rms(values)
+        tensors.append(quantise(name, values, max(step, _SMALLEST_STEP)))
+    return tensors
+
+
+def quantise_latents(
+    latents: Float[Tensor, "frame latent"], quantisation: Quantisation
+) -> list[tuple[int, QuantisedTensor]]:
+    """Latents in groups of frames, (first frame, tensor), with a step relative to the RMS of all of them."""
+    values = latents.detach().cpu().numpy()
+    step = max(quantisation.latents * _rms(values), _SMALLEST_STEP)
+    return [
+        (first, quantise("latents", values[first : first + quantisation.group], step))
+        for first in range(0, len(values), quantisation.group)
+    ]
+
+
+def dequantised_latents(groups: Sequence[tuple[int, QuantisedTensor]]) -> Float[Tensor, "frame latent"]:
+    """What a decoder will see of the latents."""
+    return torch.as_tensor(np.concatenate([tensor.dequantise() for _, tensor in groups]))
+
+
+def make_chunks(
+    weights: Sequence[QuantisedTensor], latents: Sequence[tuple[int, QuantisedTensor]]
+) -> list[Chunk]:
+    """The chunks of a clip of one segment, in the order they are stored."""
+    return [weights_chunk(0, list(weights)), *(latents_chunk(0, first, tensor) for first, tensor in latents)]
+
+
+def make_header(
+    config: Config,
+    *,
+    cameras: Sequence[Camera],
+    held_out: Sequence[str],
+    space: Space,
+    fps: Fraction,
+    frames: int,
+    first_source_frame: int,
+    job: dict[str, Any],
+    quality: dict[str, float | int | str],
+) -> Header:
+    """The header of a clip of one segment; ``job`` is added to the configuration it records."""
+    settings = config.planes if config.field == "planes" else config.mlp
+    return Header(
+        generator=f"dynerf {__version__}",
+        fps_numerator=fps.numerator,
+        fps_denominator=fps.denominator,
+        frames=frames,
+        first_source_frame=first_source_frame,
+        cameras=tuple(_camera_record(camera, camera.name in held_out) for camera in cameras),
+        space=SpaceRecord(space.kind, tuple(float(x) for x in space.matrix.ravel()), space.near),
+        field=FieldRecord(config.field, settings_record(settings)),
+        sampling=dataclasses.asdict(config.sampling),
+        segments=(SegmentRecord(0, frames),),
+        colour=dict(COLOUR),
+        config={**plain_config(config), "job": job},
+        quality=quality,
+    )
+
+
+def plain_config(config: Config) -> dict[str, Any]:
+    """The effective configuration as nested plain values; only the chosen field's settings."""
+    unused = "mlp" if config.field == "planes" else "planes"
+    values = dataclasses.asdict(config)
+    values.pop(unused)
+    return {key: _plain(value) for key, value in values.items()}
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _camera_record(camera: Camera, held_out: bool) -> CameraRecord:
+    return CameraRecord(
+        name=camera.name,
+        width=camera.width,
+        height=camera.height,
+        focal_x=camera.focal_x,
+        focal_y=camera.focal_y,
+        centre_x=camera.centre_x,
+        centre_y=camera.centre_y,
+        camera_to_world=tuple(float(x) for x in camera.camera_to_world.ravel()),
+        role="held_out" if held_out else "training",
+    )
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

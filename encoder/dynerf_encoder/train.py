@@ -1,0 +1,239 @@
+"""Training: the differentiable decoder, run backwards, one step at a time.
+
+A step draws rays of a few frames, renders them through ``dynerf_decoder`` and lets Adam follow the squared
+error of the fine colours, plus that of the coarse colours (``mlp``; DyNeRF, eq. 4) or the histogram bound
+that teaches the coarse density where to sample (``planes``; mip-NeRF 360, eq. 13).
+
+All randomness of step n comes from (seed, n). A training resumed from a checkpoint therefore draws what the
+uninterrupted one would have drawn, and on a CPU ends with the same bits.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.fields.field import Model
+from dynerf_decoder.renderer import Rendered, render_rays
+from dynerf_decoder.sampling import histogram_bound_loss
+from dynerf_decoder.space import Space
+from dynerf_format.errors import ConfigError, ResumeError
+
+from .config import Config, Optimiser
+from .importance import ImportanceMap
+from .rays import Rays, RaySource
+from .stages import Plan, StageName, interpolate_latents, learning_rate
+
+_INITIAL_LATENTS = 2**40  # a step number that no training reaches: the latents' own random stream
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training is: steps done, position in the schedule (0 to 1), seconds spent, stage number."""
+
+    step: int = 0
+    position: float = 0.0
+    seconds: float = 0.0
+    stage: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step did; ``psnr`` is of the step's training rays, in dB."""
+
+    place: Place
+    stage: StageName
+    loss: float
+    psnr: float
+    rays: int
+
+
+class Trainer:
+    """A model, its latents (one per frame) and Adam, taken through the plan's stages."""
+
+    def __init__(
+        self,
+        config: Config,
+        model: Model,
+        space: Space,
+        source: RaySource,
+        maps: Mapping[StageName, ImportanceMap],
+        plan: Plan,
+        *,
+        frames: int,
+        seed: int,
+        time_limit: float | None,
+    ) -> None:
+        """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training."""
+        self.model = model
+        self.place = Place()
+        self._config = config
+        self._space = space
+        self._source = source
+        self._maps = maps
+        self._plan = plan
+        self._seed = seed
+        self._time_limit = time_limit
+        self._device = next(model.parameters()).device
+        initial = np.random.default_rng([seed, _INITIAL_LATENTS]).standard_normal((frames, model.latent_size))
+        latents = torch.as_tensor(initial * config.optimiser.latent_sigma, dtype=torch.float32)
+        self.latents = torch.nn.Parameter(interpolate_latents(latents, plan.keyframes).to(self._device))
+        groups = _parameter_groups(model, self.latents, config.optimiser)
+        self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
+        self._rates = [rate for _, rate in groups]
+        # A texel that few rays touch has tiny gradients: the usual epsilon of 1e-8 would drown them.
+        self._adam = torch.optim.Adam(
+            [{"params": parameters, "lr": rate} for parameters, rate in groups],
+            betas=(0.9, config.optimiser.beta2), eps=1e-15, fused=True,
+        )  # fmt: skip
+
+    @property
+    def finished(self) -> bool:
+        """Whether the schedule has reached its end."""
+        return self.place.position >= 1
+
+    def run(self) -> Iterator[Report]:
+        """Train to the end of the schedule, yielding after every step; stop asking to pause."""
+        started = time.monotonic() - self.place.seconds
+        while not self.finished:
+            loss, rendered_psnr, rays = self._step()
+            step, seconds = self.place.step + 1, time.monotonic() - started
+            position = step / self._plan.steps
+            if self._time_limit is not None:
+                position = max(position, seconds / self._time_limit)
+            self._move_to(step, min(position, 1.0), seconds)
+            yield Report(self.place, self._plan.stages[self.place.stage].name, loss, rendered_psnr, rays)
+            started = time.monotonic() - self.place.seconds  # what the caller did meanwhile is not training
+
+    def _move_to(self, step: int, position: float, seconds: float) -> None:
+        stage = self._plan.index_at(position)
+        if self._plan.stages[self.place.stage].name == "keyframes" and stage != self.place.stage:
+            with torch.no_grad():
+                self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
+        self.place = Place(step, position, seconds, stage)
+
+    def _step(self) -> tuple[float, float, int]:
+        stage = self._plan.stages[self.place.stage]
+        rng = np.random.default_rng([self._seed, self.place.step])
+        schedule = self._config.schedule
+        rays = self._source.draw(
+            rng, stage.frames, schedule.frames_per_step, schedule.rays,
+            self._maps.get(stage.name), self._config.importance.share,
+        )  # fmt: skip
+        jitter = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
+        rendered = self._render(rays, jitter)
+        loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
+        if self._config.optimiser.total_variation > 0:
+            loss = loss + self._config.optimiser.total_variation * _total_variation(self.model)
+        rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
+        for group, base in zip(self._adam.param_groups, self._rates, strict=True):
+            group["lr"] = base * rate
+        self._adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._adam.step()
+        error = float(fine_error)
+        if not math.isfinite(error):
+            raise ConfigError(
+                f"training diverged at step {self.place.step}: the error is {error}; lower "
+                "optimiser.planes_rate and optimiser.network_rate"
+            )
+        return (
+            float(loss.detach()),
+            -10 * math.log10(max(error, 1e-10)),
+            rays.directions.shape[0] * rays.directions.shape[1],
+        )
+
+    def _render(self, rays: Rays, jitter: torch.Generator) -> Rendered:
+        folded = self.model.fold(self.latents[torch.as_tensor(rays.frames, device=self._device)])
+        segments = self._space.clip(rays.origins, rays.directions)
+        return render_rays(folded, segments, rays.directions, self._config.sampling, jitter)
+
+    def export(self) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+        """The trainer's place and all its numbers, for a checkpoint."""
+        arrays = {f"model/{name}": _array(value) for name, value in self.model.named_parameters()}
+        arrays["latents"] = _array(self.latents)
+        for index, parameter in enumerate(self._parameters):
+            for name, value in self._adam.state[parameter].items():
+                arrays[f"adam/{index}/{name}"] = _array(value)
+        return asdict(self.place), arrays
+
+    @torch.no_grad()
+    def restore(self, place: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on where ``export`` was called. Raises ResumeError when the arrays are not this model's."""
+        try:
+            for name, value in self.model.named_parameters():
+                _fill(value, arrays[f"model/{name}"])
+            _fill(self.latents, arrays["latents"])
+            for index, parameter in enumerate(self._parameters):
+                # Adam makes its state on the first step with a gradient; make it here to fill it.
+                state = {
+                    "step": torch.zeros((), dtype=torch.float32, device=self._device),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+                if f"adam/{index}/step" not in arrays:
+                    continue
+                for name, moment in state.items():
+                    _fill(moment, arrays[f"adam/{index}/{name}"])
+                self._adam.state[parameter] = state
+            self.place = replace(Place(), **place)  # type: ignore[arg-type]
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
+
+
+def _parameter_groups(
+    model: Model, latents: Tensor, optimiser: Optimiser
+) -> list[tuple[list[Tensor], float]]:
+    """Planes, networks and latents, each with its own learning rate."""
+    planes: list[Tensor] = [value for name, value in model.named_parameters() if is_plane(name)]
+    networks: list[Tensor] = [value for name, value in model.named_parameters() if not is_plane(name)]
+    groups = [
+        (planes, optimiser.planes_rate),
+        (networks, optimiser.network_rate),
+        ([latents], optimiser.network_rate * optimiser.latent_gain),
+    ]
+    return [(parameters, rate) for parameters, rate in groups if parameters]
+
+
+def is_plane(name: str) -> bool:
+    """Whether a parameter of a model is a stack of feature planes (and not a network's weight)."""
+    return ".static." in name or ".basis." in name
+
+
+def _loss(
+    rendered: Rendered, colours: Float[Tensor, "frame ray 3"], coarse_weight: float
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """The loss, and the fine squared error in it (detached)."""
+    fine = (rendered.rgb - colours).square().mean()
+    if rendered.coarse_rgb is not None:
+        coarse = (rendered.coarse_rgb - colours).square().mean()
+    else:
+        coarse = histogram_bound_loss(
+            rendered.edges, rendered.weights, rendered.coarse_edges, rendered.coarse_weights
+        )
+    return fine + coarse_weight * coarse, fine.detach()
+
+
+def _total_variation(model: Model) -> Float[Tensor, ""]:
+    """Mean squared difference of neighbouring texels, summed over all stacks of planes."""
+    total = torch.zeros((), device=next(model.parameters()).device)
+    for name, plane in model.named_parameters():
+        if is_plane(name) and plane.numel() > 0:
+            total = total + plane.diff(dim=-1).square().mean() + plane.diff(dim=-2).square().mean()
+    return total
+
+
+def _array(value: Tensor) -> np.ndarray:
+    array: np.ndarray = value.detach().cpu().numpy().copy()
+    return array
+
+
+def _fill(target: Tensor, array: np.ndarray) -> None:
+    if tuple(target.shape) != array.shape:
+        raise KeyError(f"an array of shape {array.shape} where {tuple(target.shape)} belongs")
+    target.copy_(torch.as_tensor(array))

@@ -1,0 +1,210 @@
+"""Training rays: through the right pixels, with their colours, of training views only, as often as weighed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers_video import ROOT
+from tests.encoder.test_importance import GuardedStore, make_map, make_store
+
+from dynerf_decoder.camera import pixel_directions
+from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.importance import build_isg
+from dynerf_encoder.rays import Rays, RaySource
+from dynerf_format.errors import ConfigError
+
+_VIEWS = (0, 2)
+_HEIGHT, _WIDTH = 11, 15
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FrameStore:
+    """Three views, 8 frames of 15x11, every pixel different; the frame's number is in the red channel."""
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, _HEIGHT, _WIDTH, 3), dtype=np.uint8)
+    pictures[..., 0] = np.arange(8)[:, None, None]
+    return make_store(tmp_path / "store", pictures)
+
+
+def _pixels(store: FrameStore, rays: Rays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """View, row and column of each ray, found from origin and direction alone; each (frame, ray)."""
+    origins = rays.origins.numpy().reshape(-1, 3).astype(np.float64)
+    points = origins + rays.directions.numpy().reshape(-1, 3)
+    centres = np.array([camera.origin for camera in store.cameras])
+    views = np.linalg.norm(origins[:, None] - centres, axis=-1).argmin(axis=1)
+    np.testing.assert_allclose(origins, centres[views], atol=1e-6)
+    at = np.zeros((len(views), 2))
+    for index, camera in enumerate(store.cameras):
+        at[views == index] = camera.project(points[views == index])
+    np.testing.assert_allclose(at % 1, 0.5, atol=1e-4)  # pixel centres
+    columns, rows = np.floor(at).astype(int).T
+    shape = rays.origins.shape[:2]
+    return views.reshape(shape), rows.reshape(shape), columns.reshape(shape)
+
+
+def _draw(store: FrameStore, seed: int = 0, **changes: object) -> Rays:
+    options = {"frames": range(8), "frames_per_step": 4, "rays": 200, "importance": None, "share": 0.5}
+    source = RaySource(store, _VIEWS)
+    return source.draw(np.random.default_rng(seed), **{**options, **changes})  # type: ignore[arg-type]
+
+
+class TestRays:
+    def test_shapes_types_and_ranges(self, store: FrameStore) -> None:
+        rays = _draw(store, rays=203)
+        assert rays.frames.shape == (4,)
+        for tensor in (rays.origins, rays.directions, rays.colours):
+            assert (tensor.shape, tensor.dtype) == ((4, 50, 3), torch.float32)
+            assert tensor.is_contiguous()
+            assert not tensor.requires_grad
+        assert rays.colours.min() >= 0
+        assert 0.9 < rays.colours.max() <= 1
+        torch.testing.assert_close(rays.directions.norm(dim=-1), torch.ones(4, 50))
+
+    def test_each_ray_has_the_colour_that_its_camera_saw_in_its_frame(self, store: FrameStore) -> None:
+        rays = _draw(store, importance=make_map(np.arange(8 * 330).reshape(8, 2, _HEIGHT, _WIDTH) % 256))
+        views, rows, columns = _pixels(store, rays)
+        for slot, frame in enumerate(rays.frames):
+            for ray in range(50):
+                seen = store.view(views[slot, ray])[frame, rows[slot, ray], columns[slot, ray]]
+                np.testing.assert_allclose(rays.colours[slot, ray] * 255, seen, atol=1e-4)
+
+    def test_directions_are_those_of_the_camera_module(self, store: FrameStore) -> None:
+        rays = _draw(store, rays=4000)
+        views, rows, columns = _pixels(store, rays)
+        for index in _VIEWS:
+            chosen = views == index
+            slow = pixel_directions(store.cameras[index], columns[chosen] + 0.5, rows[chosen] + 0.5)
+            # One unit in the last place: both round the same double, whose last bit may differ.
+            np.testing.assert_allclose(rays.directions.numpy()[chosen], slow, rtol=0, atol=6e-8)
+            np.testing.assert_array_equal(
+                rays.origins.numpy()[chosen][0], store.cameras[index].origin.astype(np.float32)
+            )
+
+    def test_the_same_generator_state_gives_the_same_rays(self, store: FrameStore) -> None:
+        weights = make_map(np.ones((8, 2, _HEIGHT, _WIDTH)))
+        first, again, other = (_draw(store, seed, importance=weights) for seed in (5, 5, 6))
+        np.testing.assert_array_equal(first.frames, again.frames)
+        for name in ("origins", "directions", "colours"):
+            assert torch.equal(getattr(first, name), getattr(again, name))
+        assert not torch.equal(first.directions, other.directions)
+
+    def test_rays_of_a_real_capture_show_its_pictures(self, tmp_path: Path) -> None:
+        capture = read_n3v(ROOT / "samples" / "candle")
+        store = FrameStore.build(capture, tmp_path / "store", frames=FrameRange(0, 6), downscale=2)
+        views = tuple(range(1, 13))
+        weights = build_isg(store, views, [0, 3], 1e-3, tmp_path / "maps")
+        source = RaySource(store, views)
+        rays = source.draw(np.random.default_rng(0), weights.frames, 2, 1024, weights, 0.4)
+        assert sorted(rays.frames) == [0, 3]
+        found, rows, columns = _pixels(store, rays)
+        assert set(np.unique(found)) == set(views)
+        for slot, frame in enumerate(rays.frames):
+            seen = [
+                store.view(v)[frame, r, c]
+                for v, r, c in zip(found[slot], rows[slot], columns[slot], strict=True)
+            ]
+            np.testing.assert_allclose(rays.colours[slot] * 255, np.array(seen), atol=1e-4)
+
+
+class TestViews:
+    def test_held_out_views_are_never_touched(self, store: FrameStore) -> None:
+        lost = replace(store.cameras[1], camera_to_world=np.full((3, 4), np.nan))
+        poisoned = replace(store, cameras=(store.cameras[0], lost, store.cameras[2]))
+        source = RaySource(GuardedStore.around(poisoned), _VIEWS)
+        weights = make_map(np.ones((8, 2, _HEIGHT, _WIDTH)))
+        for seed in range(20):
+            rays = source.draw(np.random.default_rng(seed), range(8), 8, 800, weights, 0.5)
+            assert torch.isfinite(rays.directions).all()
+            assert torch.isfinite(rays.origins).all()
+
+    def test_a_map_of_other_views_is_refused(self, store: FrameStore) -> None:
+        weights = make_map(np.ones((8, 2, _HEIGHT, _WIDTH)), views=(0, 1))
+        with pytest.raises(ValueError, match=r"map of views \(0, 1\), rays of views \(0, 2\)"):
+            _draw(store, importance=weights)
+
+    def test_a_map_may_list_the_views_in_another_order(self, store: FrameStore) -> None:
+        weights = np.zeros((8, 2, _HEIGHT, _WIDTH))
+        weights[:, 1, 3, 4] = 9
+        rays = _draw(store, importance=make_map(weights, views=(2, 0)), share=1.0)
+        assert [set(found.reshape(-1)) for found in _pixels(store, rays)] == [{0}, {3}, {4}]
+
+    @pytest.mark.parametrize("views", [(), (0, 0), (3,), (-1, 0)])
+    def test_views_that_make_no_sense(self, store: FrameStore, views: tuple[int, ...]) -> None:
+        with pytest.raises(ConfigError, match="expected some, distinct, of 0 to 2"):
+            RaySource(store, views)
+
+
+class TestFrames:
+    def test_they_are_distinct_candidates_and_all_are_picked_in_the_end(self, store: FrameStore) -> None:
+        candidates = [1, 3, 4, 6, 7]
+        seen: set[int] = set()
+        for seed in range(40):
+            frames = _draw(store, seed, frames=candidates, frames_per_step=3, rays=3).frames
+            assert len(set(frames)) == 3
+            seen.update(frames.tolist())
+        assert seen == set(candidates)
+
+    def test_with_fewer_candidates_all_come_and_some_come_again(self, store: FrameStore) -> None:
+        rays = _draw(store, frames=np.array([2, 5]), frames_per_step=5)
+        assert set(rays.frames) == {2, 5}
+        np.testing.assert_array_equal(
+            np.rint(rays.colours[:, :, 0] * 255), rays.frames[:, None] * np.ones(40)
+        )
+        assert not torch.equal(rays.directions[0], rays.directions[1])
+
+    def test_exactly_as_many_candidates_as_asked_for(self, store: FrameStore) -> None:
+        assert sorted(_draw(store, frames_per_step=8).frames) == list(range(8))
+
+    def test_a_frame_without_weights_or_outside_the_store_is_refused(self, store: FrameStore) -> None:
+        with pytest.raises(IndexError, match="frame 3 has no weights"):
+            _draw(store, frames=[3], importance=make_map(np.ones((1, 2, _HEIGHT, _WIDTH))))
+        with pytest.raises(IndexError, match="expected 0 to 7"):
+            _draw(store, frames=[8])
+
+
+class TestShare:
+    @pytest.mark.parametrize(("share", "weighted"), [(0.0, 0), (0.4, 20), (0.5, 25), (1.0, 50)])
+    def test_so_many_rays_of_each_frame_are_drawn_by_weight(
+        self, store: FrameStore, share: float, weighted: int
+    ) -> None:
+        weights = np.zeros((8, 2, _HEIGHT, _WIDTH))
+        weights[:, 1, 3, 4] = 9
+        views, rows, columns = _pixels(store, _draw(store, importance=make_map(weights), share=share))
+        there = (views == 2) & (rows == 3) & (columns == 4)
+        assert there[:, :weighted].all()
+        assert there[:, weighted:].mean() < 0.1 or weighted == 50
+
+    def test_each_frame_follows_its_own_weights(self, store: FrameStore) -> None:
+        weights = np.zeros((8, 2, _HEIGHT, _WIDTH))
+        weights[np.arange(8), 0, np.arange(8), np.arange(8)] = 1
+        rays = _draw(store, importance=make_map(weights), share=1.0)
+        _, rows, columns = _pixels(store, rays)
+        np.testing.assert_array_equal(rows, rays.frames[:, None] * np.ones(50, int))
+        np.testing.assert_array_equal(columns, rows)
+
+    def test_without_a_map_all_pixels_of_all_training_views_are_equally_likely(
+        self, store: FrameStore
+    ) -> None:
+        views, rows, columns = _pixels(store, _draw(store, rays=66_000, share=1.0))
+        found = np.bincount((views // 2 * 165 + rows * _WIDTH + columns).reshape(-1), minlength=330)
+        chi_square = ((found - 200) ** 2 / 200).sum()
+        assert abs(chi_square - 329) < 4 * np.sqrt(2 * 329)  # mean and deviation of the statistic
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"share": 1.1}, "share 1.1"),
+            ({"share": float("nan")}, "share nan"),
+            ({"rays": 3}, "3 rays of 4 frames: expected at least one of each frame"),
+            ({"frames_per_step": 0}, "200 rays of 0 frames"),
+            ({"frames": []}, "no frames"),
+        ],
+    )
+    def test_numbers_that_make_no_sense(
+        self, store: FrameStore, changes: dict[str, object], message: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=message):
+            _draw(store, **changes)
