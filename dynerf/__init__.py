@@ -9,7 +9,6 @@
 The command ``dynerf`` does the rest; see ``dynerf --help``.
 """
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING
 from dynerf_format.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dynerf_decoder.clip import Clip
 
 __all__ = ["__version__", "open_clip"]

@@ -4,7 +4,7 @@ from dynerf_format.errors import ConfigError
 
 
 def choose_device(asked: str) -> str:
-    """``auto`` becomes cuda where there is one, else cpu. Raises ConfigError when cuda is asked for in vain."""
+    """``auto`` is cuda where there is one, else cpu. Raises ConfigError when cuda is asked for in vain."""
     import torch
 
     available = torch.cuda.is_available()

@@ -1,8 +1,8 @@
 """Settings that must be in the environment before torch is loaded.
 
 On a CPU, OpenMP threads that spin while they wait, and an allocator that hands every large block back to the
-kernel, each make elementwise operations an order of magnitude slower. Both are read once, at load time, so the
-command starts itself again with them set. What the user has set is left alone.
+kernel, each make elementwise operations an order of magnitude slower. Both are read once, at load time, so
+the command starts itself again with them set. What the user has set is left alone.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_CPU_SETTINGS = {
+CPU_SETTINGS = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
@@ -21,7 +21,7 @@ _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 def prepare_environment(argv: Sequence[str]) -> None:
     """Start the process again with CPU settings, once, if they are missing and no GPU will be used."""
     gpu = _CUDA_DRIVER.exists() and "cpu" not in argv
-    missing = {name: value for name, value in _CPU_SETTINGS.items() if name not in os.environ}
+    missing = {name: value for name, value in CPU_SETTINGS.items() if name not in os.environ}
     if gpu or not missing or not sys.orig_argv or "torch" in sys.modules:
         return
     os.environ.update(missing)

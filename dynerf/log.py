@@ -1,4 +1,4 @@
-"""The JSON-lines log of an encode: one object per line, each with an ``event`` and seconds since the start."""
+"""The JSON-lines log of an encode: one object per line, with an ``event`` and seconds since the start."""
 
 import json
 import time

@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
     dynerf("decode", clip, "-o", folder / "orbit.mp4", "--view", "orbit", "--speed", "0.25")
     side_by_side(clip, CAPTURE, folder / "candle_cam%d.png")
     print(f"{clip}: {clip.stat().st_size:,} bytes; all done in {time.monotonic() - started:.0f} s")
-    print(f"watch {folder / 'orbit.mp4'}; compare decoded (left) and true view in {folder / 'candle_cam0.png'}")
+    print(f"watch {folder / 'orbit.mp4'}; decoded (left) and true view are in {folder / 'candle_cam0.png'}")
 
 
 if __name__ == "__main__":

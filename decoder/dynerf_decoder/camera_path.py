@@ -32,21 +32,23 @@ from .camera import Camera
 _SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 _MOST_SIDE = 8192  # pixels
 _MOST_PICTURES = 1_000_000
-_MOST_FPS, _MOST_FPS_DENOMINATOR = 1000, 100_000  # what a movie can state
+_MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state
 _MOST_BYTES = 2**24
 _MOST_DISTANCE = 1e6  # world units from the origin; float32 rays stay exact to a tenth of a unit
 _MOST_SKEW = 1e-2  # of R^T R from the identity, as for poses of captures
 _FOV = (0.001, 179.999)  # degrees; beyond, focal lengths leave what floats can hold
-_ASPECT = (1 / _MOST_SIDE, _MOST_SIDE)
+_ASPECT = (1 / _MOST_SIDE, float(_MOST_SIDE))
 _NAMES_SHOWN = 40
 
 _FREEZE_SECONDS = 4
+_SLACK = Fraction(1, 1_000_000)  # seconds past the end that are taken as the end: rounded, not wrong
 _SPIRAL_SECONDS, _ORBIT_SECONDS = 5, 10  # of one turn, rounded so that a whole number fits
 _SPIRAL_SHARE = 0.6  # of the rig's extent: where cameras are dense on all sides
 _SPIRAL_RADIUS = 0.1  # of the focus distance, around one camera of an inward rig
 _SPIRAL_LEAST = 0.02  # of the focus distance: a rig without extent still shows parallax
 _FORWARD_FACING = math.cos(math.radians(45))  # all optical axes this close to their mean
 _WIDEST_GAP = math.radians(150)  # between neighbouring cameras of a rig that is worth a full turn
+_UP_SHARE = 1e-3  # how much the mean up axis counts against the right axes: what 1.8 degrees of yaw do
 _LEAST_RADIUS = 1e-3  # of the distance to what is orbited
 _PARALLEL = 1e-3  # mean squared sine between optical axes (1.8 degrees) below which they do not intersect
 _FAR_FOCUS = 4  # times the rig's extent: the focus when optical axes do not intersect
@@ -199,7 +201,7 @@ def plan_timing(
         if pace != 1:
             raise ViewError(f"freeze at {freeze:g} s with speed {speed:g}: expected only one of them")
         pictures = math.ceil((stop - start if chosen else _FREEZE_SECONDS) * rate)
-        times = _frozen(freeze, last, pictures if along is None or chosen else along)
+        times = _frozen(freeze, pictures if along is None or chosen else along, last)
     elif path is None or along is None or pace != 1:
         times = _ramp(start, pace / rate, math.ceil((stop - start) * rate / pace), last)
     elif path.render_times is None or chosen:
@@ -223,12 +225,12 @@ def _part(
     if seconds is not None:
         start, stop = _exact(seconds[0], "start second"), _exact(seconds[1], "stop second")
         last, length = (frames - 1) / fps, frames / fps
-        if not (0 <= start < stop <= length and start <= last):
+        if not (0 <= start < stop <= length + _SLACK and start <= last + _SLACK):
             raise ViewError(
-                f"seconds {seconds[0]:g}:{seconds[1]:g}: expected a part of 0:{float(length):g}, not empty, "
-                f"that starts at {float(last):g}, the last frame, or before"
+                f"seconds {seconds[0]:.12g}:{seconds[1]:.12g}: expected a part of 0:{float(length):.12g}, "
+                f"not empty, that starts at {float(last):.12g}, the last frame, or before"
             )
-        return start, stop
+        return min(start, last), min(stop, length)
     return Fraction(0), frames / fps
 
 
@@ -247,11 +249,11 @@ def _ramp(start: Fraction, step: Fraction, pictures: int, last: Fraction) -> tup
     return tuple(min(first + k * advance, end) / unit for k in range(pictures))
 
 
-def _frozen(second: float, last: Fraction, pictures: int) -> tuple[float, ...]:
-    _check_count(pictures)
-    if not 0 <= _exact(second, "freeze") <= last:
-        raise ViewError(f"freeze at {second:g} s: expected 0 to {float(last):g} s, the last frame")
-    return (float(second),) * pictures
+def _frozen(second: float, pictures: int, last: Fraction) -> tuple[float, ...]:
+    at = _exact(second, "freeze")
+    if not 0 <= at <= last + _SLACK:
+        raise ViewError(f"freeze at {second:.12g} s: expected 0 to {float(last):.12g} s, the last frame")
+    return _ramp(at, Fraction(0), pictures, last)
 
 
 def _stated(shares: Float[np.ndarray, " entry"], pictures: int, last: Fraction) -> tuple[float, ...]:
@@ -324,7 +326,7 @@ def _spiral(cameras: Sequence[Camera], angles: Float[np.ndarray, " n"]) -> Float
 
 def _orbit(cameras: Sequence[Camera], angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3 4"]:
     """Poses on a circle, or on an arc of it and back, around the point the cameras look at."""
-    target, up = _focus_point(cameras), _mean_up(cameras)
+    target, up = _focus_point(cameras), _upright(cameras)
     offsets = np.stack([camera.origin for camera in cameras]) - target
     heights = offsets @ up
     level = offsets - heights[:, None] * up
@@ -368,9 +370,16 @@ def _focus_point(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
     return np.asarray(centre + _FAR_FOCUS * extent * _unit(axes.sum(axis=0), axes[0]))
 
 
-def _mean_up(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
-    ups = np.stack([camera.camera_to_world[:, 1] for camera in cameras])
-    return _unit(ups.sum(axis=0), ups[0])
+def _upright(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
+    """The vertical: across all cameras' right axes, as far as these differ, and along their mean up axis.
+
+    The mean of the up axes alone would lean forward by the mean pitch, and an orbit's horizon would roll.
+    """
+    rights, ups = (np.stack([camera.camera_to_world[:, axis] for camera in cameras]) for axis in (0, 1))
+    mean = _unit(ups.sum(axis=0), ups[0])
+    scores = _UP_SHARE * np.outer(mean, mean) - rights.T @ rights / len(cameras)
+    vertical = np.linalg.eigh(scores)[1][:, -1]
+    return np.asarray(vertical if vertical @ mean >= 0 else -vertical)
 
 
 def _unit(vector: Float[np.ndarray, "3"], otherwise: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
@@ -440,7 +449,7 @@ def read_camera_path(path: Path) -> CameraPath:
         size=_render_size(path, record),
         aspect=float(_column(path, [first], "aspect", _ASPECT)[0]) if "aspect" in first else None,
         fps=_frame_rate(path, record),
-        render_times=_column(path, entries, "render_time", (0, 1)) if timed else None,
+        render_times=_column(path, entries, "render_time", (0.0, 1.0)) if timed else None,
     )
 
 
@@ -505,7 +514,7 @@ def _column(
 def _render_size(path: Path, record: dict[str, object]) -> tuple[int, int] | None:
     if "render_width" not in record and "render_height" not in record:
         return None
-    limits = (1, _MOST_SIDE)
+    limits = (1.0, float(_MOST_SIDE))
     width = _number(record.get("render_width"), f"{path}: render_width", limits)
     height = _number(record.get("render_height"), f"{path}: render_height", limits)
     if width != int(width) or height != int(height):

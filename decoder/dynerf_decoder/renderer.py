@@ -29,7 +29,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What came back along the rays; shapes (frame, ray, ...). ``coarse_rgb``: if the coarse field has colour."""
+    """What came back along the rays. ``coarse_rgb`` is None when the coarse field knows density only."""
 
     rgb: Float[Tensor, "frame ray 3"]
     edges: Float[Tensor, "frame ray edge"]

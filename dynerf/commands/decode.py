@@ -1,7 +1,6 @@
 """``dynerf decode``."""
 
 import argparse
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from ..device import choose_device
 from ..display import Tasks, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from dynerf_decoder.camera_path import Shot

@@ -13,7 +13,7 @@ from ..display import Messages, Tasks, say
 from ..log import JsonLog
 
 if TYPE_CHECKING:
-    from dynerf_encoder.encode import Job, Result
+    from dynerf_encoder.job import Job, Result
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,7 +33,10 @@ def run(options: argparse.Namespace) -> int:
             tasks.stop()
             say("stopped; the same command with --resume goes on from the last checkpoint")
             raise
-        log.write("done", psnr=result.psnr, bytes=result.bytes, steps=result.steps)
+        log.write(
+            "done", psnr=result.psnr, bytes=result.bytes, steps=result.steps,
+            training_seconds=result.training_seconds,
+        )  # fmt: skip
     _tell(result)
     return 0
 
@@ -42,7 +45,7 @@ def _job(options: argparse.Namespace) -> "Job":
     import torch
 
     from dynerf_encoder.captures.frame_range import FrameRange
-    from dynerf_encoder.encode import Job
+    from dynerf_encoder.job import Job
     from dynerf_encoder.overrides import apply_assignments, apply_file
     from dynerf_encoder.presets import preset
 
@@ -82,6 +85,4 @@ def _tell(result: "Result") -> None:
         f"{result.output}: {quality}, {result.bytes / 1e6:.2f} MB, "
         f"{result.steps} steps in {result.training_seconds:.0f} s of training"
     )
-    say(
-        f"decoded pictures and maps stay in {result.work_folder} for the next run; delete it when you are done"
-    )
+    say(f"decoded pictures and maps stay in {result.work_folder} for the next run; delete it when done")

@@ -5,25 +5,23 @@ checkpoint. The checkpoint goes when the file is written; pictures and maps stay
 """
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from dynerf_decoder.fields.build import build_model, load_weights, settings_record
 from dynerf_decoder.space import Space
 from dynerf_format.atomic import check_writable
-from dynerf_format.errors import ConfigError, OutputError, ResumeError, ViewError
+from dynerf_format.errors import OutputError, ResumeError, ViewError
 from dynerf_format.writer import write_clip
 
-from .captures.frame_range import FrameRange
 from .captures.n3v import read_n3v
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from .config import Config
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .interrupt import deferred_interrupt
+from .job import Job, Result, Watcher, check_job, checkpoint_path, work_folder
 from .look import HeldOutLook
 from .pack import (
     dequantised_latents,
@@ -34,63 +32,12 @@ from .pack import (
     quantise_model,
 )
 from .rays import RaySource
-from .space_choice import Choice, choose_space
+from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
-from .train import Report, Trainer
+from .train import Trainer
 
 _CHECKPOINT_SECONDS = 30.0
 _LOOKS = 10  # held-out looks during a training, evenly spread over its positions
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to encode, how, and where to. ``cache`` replaces the work folder beside the output."""
-
-    capture: Path
-    output: Path
-    config: Config
-    frames: FrameRange = field(default_factory=FrameRange)
-    hold_out: tuple[str, ...] = ()
-    downscale: int = 1
-    space: Choice = "auto"
-    device: str = "cpu"
-    seed: int = 0
-    time_limit: float | None = None
-    resume: bool = False
-    cache: Path | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What an encode made. PSNR in dB over all frames of the held-out views, None when there are none."""
-
-    output: Path
-    bytes: int
-    psnr: float | None
-    steps: int
-    training_seconds: float
-    work_folder: Path
-
-
-class Watcher(Protocol):
-    """Who is told what happens; nothing in this package prints."""
-
-    def say(self, text: str) -> None:
-        """One line worth knowing."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Work of a known length goes on."""
-
-    def trained(self, report: Report) -> None:
-        """A training step was done."""
-
-    def looked(self, report: Report, held_out_psnr: float) -> None:
-        """One held-out picture was rendered during training, PSNR in dB."""
-
-
-def work_folder(job: Job) -> Path:
-    """Where decoded pictures, maps and the checkpoint of a job are kept."""
-    return job.cache or job.output.with_name(f"{job.output.stem}.work")
 
 
 def encode(job: Job, watcher: Watcher) -> Result:
@@ -99,7 +46,7 @@ def encode(job: Job, watcher: Watcher) -> Result:
     KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again.
     """
     check_writable(job.output)
-    _check_job(job)
+    check_job(job)
     store, held_out = _prepare(job, watcher)
     training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
     space = _choose_space(job, store, training, watcher)
@@ -166,30 +113,6 @@ def _choose_space(job: Job, store: FrameStore, training: tuple[int, ...], watche
     return space
 
 
-def _check_job(job: Job) -> None:
-    """Refuse settings that could only fail, or fail to end, much later."""
-    config = job.config
-    if config.sampling.coarse < 2 or config.sampling.fine < 2:
-        raise ConfigError("sampling.coarse and sampling.fine: expected at least 2 samples each")
-    if not 1 <= config.schedule.frames_per_step <= config.schedule.rays:
-        raise ConfigError(
-            f"schedule: {config.schedule.rays} rays of {config.schedule.frames_per_step} frames per step, "
-            "expected at least one ray of one frame"
-        )
-    if config.importance.share > 1:
-        raise ConfigError(f"importance.share: found {config.importance.share}, expected 0 to 1")
-    if (
-        config.quantisation.planes <= 0
-        or config.quantisation.network <= 0
-        or config.quantisation.latents <= 0
-    ):
-        raise ConfigError("quantisation: found a step of 0, expected steps above 0")
-    if config.quantisation.group < 1:
-        raise ConfigError("quantisation.group: found 0, expected at least one frame")
-    if job.time_limit is not None and job.time_limit <= 0:
-        raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
-
-
 def _identity(job: Job, store: FrameStore) -> dict[str, object]:
     """What a checkpoint must agree on to be resumed."""
     return {
@@ -204,12 +127,8 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
     }
 
 
-def _checkpoint_path(job: Job) -> Path:
-    return work_folder(job) / "checkpoint.npz"
-
-
 def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None:
-    path = _checkpoint_path(job)
+    path = checkpoint_path(job)
     if not job.resume:
         return None
     if not path.exists() and job.output.exists():
@@ -265,7 +184,7 @@ def _train(
 
 def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
     place, arrays = trainer.export()
-    save_checkpoint(_checkpoint_path(job), Checkpoint(identity, place, arrays))
+    save_checkpoint(checkpoint_path(job), Checkpoint(identity, place, arrays))
 
 
 def _settings(config: Config) -> object:
@@ -305,5 +224,5 @@ def _write(
         quality=quality,
     )
     size = write_clip(job.output, header, make_chunks(weights, groups))
-    _checkpoint_path(job).unlink(missing_ok=True)
+    checkpoint_path(job).unlink(missing_ok=True)
     return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))

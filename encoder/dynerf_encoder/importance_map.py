@@ -51,10 +51,12 @@ class ImportanceMap:
         ends = self._line_ends[slot]
         total = int(ends[-1])
         if total == 0:
-            flat = _units(uniforms, len(ends) * self._width)
-            lines, columns = np.divmod(flat, self._width)
+            evenly = (uniforms * (len(ends) * self._width)).astype(np.int64)
+            lines, columns = np.divmod(evenly, self._width)
         else:
-            units = _units(uniforms, total)
+            units = (uniforms * total).astype(
+                np.int64
+            )  # < total: for u < 1 the product never rounds up to it
             lines = np.searchsorted(ends, units, side="right")
             rows = self._lines[slot].take(lines, axis=0)
             columns = _owners(rows, units - _before(ends, lines))
@@ -66,11 +68,6 @@ class ImportanceMap:
         if slot == len(self.frames) or self.frames[slot] != frame:
             raise IndexError(f"frame {frame} has no weights, {len(self.frames)} other frames have")
         return slot
-
-
-def _units(uniforms: Float64[np.ndarray, " n"], total: int) -> Int64[np.ndarray, " n"]:
-    # u * total can round up to total.
-    return np.minimum((uniforms * total).astype(np.int64), total - 1)
 
 
 def _before(ends: Int64[np.ndarray, " m"], index: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:

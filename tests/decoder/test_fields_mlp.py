@@ -15,7 +15,9 @@ def _network(settings: MlpSettings, seed: int = 0) -> Network:
     return Network(settings)
 
 
-def _inputs(frames: int, rays: int, samples: int, latent: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+def _inputs(
+    frames: int, rays: int, samples: int, latent: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(1)
     points = torch.rand(frames, rays, samples, 3, generator=generator, dtype=dtype) * 2 - 1
     directions = torch.randn(frames, rays, 3, generator=generator, dtype=dtype)

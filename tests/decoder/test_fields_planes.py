@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from dynerf_decoder.fields.planes import FoldedStack, PlanesModel, PlanesSettings, PlaneStack
 
@@ -57,7 +58,8 @@ def _evaluate_slowly(stack: PlaneStack, points: torch.Tensor, latents: torch.Ten
     for frame, z in enumerate(latents.numpy()):
         amounts = p["mix.weight"] @ z + p["mix.bias"]
         for index, point in enumerate(points[frame].tolist()):
-            features, used = [], 0
+            features: list[float] = []
+            used = 0
             for scale in range(len(stack.static)):
                 basis = p[f"basis.{scale}"]
                 product = np.ones(2)
@@ -74,7 +76,7 @@ def _evaluate_slowly(stack: PlaneStack, points: torch.Tensor, latents: torch.Ten
 
 
 def _evaluate_unfolded(stack: PlaneStack, points: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-    """The same sum for one point at a time in torch, each corner on its own, for autograd to differentiate."""
+    """The same for one point at a time in torch, each corner on its own, for autograd."""
     frames = []
     for z, frame_points in zip(latents, points, strict=True):
         amounts = stack.mix(z)
@@ -137,7 +139,9 @@ def test_a_latent_between_two_is_folded_between_their_planes() -> None:
     for one, two in zip(between.planes, both.planes, strict=True):
         first, second = two.view(2, *one.shape).unbind()
         torch.testing.assert_close(one, torch.lerp(first, second, 0.25))
-    torch.testing.assert_close(between.hidden_bias[0], torch.lerp(*both.hidden_bias, 0.25))
+    torch.testing.assert_close(
+        between.hidden_bias[0], torch.lerp(both.hidden_bias[0], both.hidden_bias[1], 0.25)
+    )
 
 
 _SETTINGS = PlanesSettings(latent=4, scales=(5, 6), channels=2, basis=(2, 0), coarse_basis=0, coarse_scale=5)
@@ -154,8 +158,8 @@ def _model() -> PlanesModel:
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors:UserWarning")
 def test_the_model_gives_densities_colours_and_view_dependence() -> None:
-    folded = _model().fold(torch.randn(2, 4))
-    points, directions = torch.rand(2, 3, 7, 3) * 2 - 1, torch.nn.functional.normalize(torch.rand(2, 3, 3), dim=-1)
+    folded = _model().requires_grad_(False).fold(torch.randn(2, 4))
+    points, directions = torch.rand(2, 3, 7, 3) * 2 - 1, F.normalize(torch.rand(2, 3, 3), dim=-1)
     density, features = folded.fine.query(points, directions)
     assert density.shape == (2, 3, 7)
     assert features.shape == (2, 3, 7, 3 + _SETTINGS.view_features)
@@ -171,5 +175,5 @@ def test_the_model_gives_densities_colours_and_view_dependence() -> None:
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors:UserWarning")
 def test_an_untrained_model_looks_alike_from_everywhere() -> None:
     folded = PlanesModel(_SETTINGS).fold(torch.randn(1, 4))
-    features, directions = torch.rand(1, 3, 9), torch.nn.functional.normalize(torch.rand(1, 3, 3), dim=-1)
+    features, directions = torch.rand(1, 3, 9), F.normalize(torch.rand(1, 3, 3), dim=-1)
     torch.testing.assert_close(folded.fine.shade(features, directions), features[..., :3])
