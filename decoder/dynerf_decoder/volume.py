@@ -12,6 +12,7 @@ That is NeRF's last interval of infinite length, and it paints what lies beyond 
 """
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,8 +23,8 @@ def ray_weights(
     """Weights w of the intervals; they sum to one. Differentiable in both arguments."""
     optical = density * lengths
     through = torch.exp(-torch.cumsum(optical[..., :-1], dim=-1))
-    front = torch.cat([torch.ones_like(through[..., :1]), through], dim=-1)
-    behind = torch.cat([through, torch.zeros_like(through[..., :1])], dim=-1)
+    front = F.pad(through, (1, 0), value=1.0)
+    behind = F.pad(through, (0, 1), value=0.0)
     return front - behind
 
 

@@ -70,10 +70,10 @@ class Importance:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """Steps of the quantised tensors: planes in feature units, latents relative to ``latent_sigma``.
+    """Steps of the quantised tensors: planes in feature units, the others relative to root mean squares.
 
-    Network weights get a step of ``network`` times each tensor's root mean square. ``group`` is the number of
-    frames whose latents share a chunk.
+    Network weights get a step of ``network`` times each tensor's root mean square, latents ``latents`` times
+    that of all latents. ``group`` is the number of frames whose latents share a chunk.
     """
 
     planes: float

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
+from dynerf_decoder.camera import Camera
 from dynerf_decoder.clip import Clip
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 
@@ -71,9 +72,9 @@ def evaluate(
     recording = read_n3v(capture, frames)
     with TemporaryDirectory(prefix="dynerf-eval-") as folder:
         chosen = recording.only(names)
-        downscale = _downscale(clip, chosen.view(names[0]).camera.width, names[0])
+        downscale = _downscale(clip, chosen.view(names[0]).camera)
         store = FrameStore.build(chosen, Path(folder), frames=frames, downscale=downscale)
-        _check_cameras(clip, store)
+        _check_cameras(clip, store, capture)
         work = [(view, frame) for frame in range(0, clip.frames, every) for view in names]
         scores = []
         for done, (view, frame) in enumerate(work):
@@ -93,21 +94,26 @@ def _chosen_views(clip: Clip, views: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(views))
 
 
-def _downscale(clip: Clip, width: int, name: str) -> int:
-    """The whole factor by which the encoder averaged the capture's pictures."""
-    camera = next(camera for camera in clip.cameras if camera.name == name)
-    return max(1, width // camera.width)
+def _downscale(clip: Clip, camera: Camera) -> int:
+    """The whole factor by which the encoder averaged the capture's pictures.
+
+    Told by the focal length, which is divided exactly; of the width a remainder was cut.
+    """
+    mine = next(mine for mine in clip.cameras if mine.name == camera.name)
+    return max(1, round(camera.focal_x / mine.focal_x))
 
 
-def _check_cameras(clip: Clip, store: FrameStore) -> None:
+def _check_cameras(clip: Clip, store: FrameStore, capture: Path) -> None:
     """A capture with other cameras would give figures that mean nothing."""
     known = {camera.name: camera for camera in clip.cameras}
     for camera in store.cameras:
         mine = known[camera.name]
         same_size = (camera.width, camera.height) == (mine.width, mine.height)
-        if not same_size or not np.allclose(camera.camera_to_world, mine.camera_to_world, atol=1e-6):
+        same_lens = np.allclose([camera.focal_x, camera.focal_y], [mine.focal_x, mine.focal_y])
+        same_pose = np.allclose(camera.camera_to_world, mine.camera_to_world, atol=1e-6)
+        if not (same_size and same_lens and same_pose):
             raise CaptureError(
-                f"{store.names}: camera {camera.name} has another pose or size than in the clip; "
+                f"{capture}: camera {camera.name} has another pose, lens or size than in the clip; "
                 "expected the capture the clip was encoded from"
             )
 

@@ -4,12 +4,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from dynerf_format.errors import ConfigError
+import torch
+
+from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_format.errors import ConfigError, FormatError
 
 from .captures.frame_range import FrameRange
 from .config import Config
 from .space_choice import Choice
 from .train import Report
+
+_MOST_SAMPLES = 4096  # what decoders accept
+_LEAST_SIZE = {
+    "scales": 2, "coarse_scale": 2, "width": 2, "basis": 0, "coarse_basis": 0, "view_features": 0, "skip": 0,
+    "position_frequencies": 0, "direction_frequencies": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,13 +80,16 @@ def checkpoint_path(job: Job) -> Path:
 def check_job(job: Job) -> None:
     """Refuse settings that could only fail, or fail to end, much later. Raises ConfigError."""
     config = job.config
-    if config.sampling.coarse < 2 or config.sampling.fine < 2:
-        raise ConfigError("sampling.coarse and sampling.fine: expected at least 2 samples each")
+    for name, samples in (("coarse", config.sampling.coarse), ("fine", config.sampling.fine)):
+        if not 2 <= samples <= _MOST_SAMPLES:
+            raise ConfigError(f"sampling.{name}: found {samples}, expected 2 to {_MOST_SAMPLES} samples")
     if not 1 <= config.schedule.frames_per_step <= config.schedule.rays:
         raise ConfigError(
             f"schedule: {config.schedule.rays} rays of {config.schedule.frames_per_step} frames per step, "
             "expected at least one ray of one frame"
         )
+    if config.optimiser.beta2 >= 1:
+        raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2}, expected less than 1")
     if config.importance.share > 1:
         raise ConfigError(f"importance.share: found {config.importance.share}, expected 0 to 1")
     if (
@@ -90,3 +102,19 @@ def check_job(job: Job) -> None:
         raise ConfigError("quantisation.group: found 0, expected at least one frame")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
+    _check_field(config)
+
+
+def _check_field(config: Config) -> None:
+    """Refuse sizes that leave nothing to train or to write, or that no decoder would accept."""
+    settings = config.planes if config.field == "planes" else config.mlp
+    record = settings_record(settings)
+    for name, value in record.items():
+        least = _LEAST_SIZE.get(name, 1)
+        if min(value if isinstance(value, list) else [value]) < least:
+            raise ConfigError(f"{config.field}.{name}: found {value}, expected at least {least}")
+    try:
+        with torch.device("meta"):  # no memory is taken
+            build_model(config.field, record)
+    except FormatError as error:
+        raise ConfigError(f"{config.field}: {error}") from error

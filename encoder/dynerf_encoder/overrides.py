@@ -97,8 +97,9 @@ def _parse_number(value: object, kind: type[int] | type[float]) -> int | float:
         raise ValueError(expected)
     try:
         number = kind(str(value))
-    except ValueError:
+        finite = math.isfinite(number)
+    except (ValueError, OverflowError):
         raise ValueError(expected) from None
-    if not math.isfinite(number) or number < 0:
+    if not finite or number < 0:
         raise ValueError(f"{expected} that is not negative")
     return number

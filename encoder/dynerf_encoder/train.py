@@ -11,7 +11,7 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -112,7 +112,8 @@ class Trainer:
 
     def _move_to(self, step: int, position: float, seconds: float) -> None:
         stage = self._plan.index_at(position)
-        if self._plan.stages[self.place.stage].name == "keyframes" and stage != self.place.stage:
+        leaving = stage != self.place.stage or position >= 1
+        if self._plan.stages[self.place.stage].name == "keyframes" and leaving:
             with torch.no_grad():
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
@@ -181,9 +182,21 @@ class Trainer:
                 for name, moment in state.items():
                     _fill(moment, arrays[f"adam/{index}/{name}"])
                 self._adam.state[parameter] = state
-            self.place = replace(Place(), **place)  # type: ignore[arg-type]
+            self.place = _place(place, self._plan)
         except (KeyError, TypeError, RuntimeError) as error:
             raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
+
+
+def _place(state: Mapping[str, object], plan: Plan) -> Place:
+    """A place read from a checkpoint; KeyError or TypeError when it cannot be one of this plan."""
+    step, position, seconds, stage = (state[name] for name in ("step", "position", "seconds", "stage"))
+    if not (isinstance(step, int) and isinstance(stage, int)):
+        raise TypeError(f"step {step!r} and stage {stage!r}, expected whole numbers")
+    if not (isinstance(position, float) and isinstance(seconds, float)):
+        raise TypeError(f"position {position!r} and seconds {seconds!r}, expected numbers")
+    if not (step >= 0 and 0 <= position <= 1 and 0 <= seconds < math.inf and 0 <= stage < len(plan.stages)):
+        raise TypeError(f"step {step} at position {position} in stage {stage} is outside the plan")
+    return Place(step, position, seconds, stage)
 
 
 def _parameter_groups(

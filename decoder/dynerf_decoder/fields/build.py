@@ -18,6 +18,7 @@ _KINDS: dict[str, tuple[type[Any], type[Any]]] = {
     "mlp": (MlpSettings, MlpModel),
 }
 _MOST_SIZE = 16384  # of any single setting
+_MAY_BE_ZERO = ("basis", "view_features", "position_frequencies", "direction_frequencies", "skip")
 _MOST_SCALES = 16
 _MOST_PARAMETERS = 2**28  # 1 GiB of float32
 
@@ -76,6 +77,7 @@ def _checked(name: str, value: object, kind: Any) -> object:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= _MOST_SCALES:
             raise FormatError(f"{where}: found {value!r}, expected 1 to {_MOST_SCALES} whole numbers")
         return tuple(_checked(name, item, get_args(kind)[0]) for item in value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_SIZE:
-        raise FormatError(f"{where}: found {value!r}, expected a whole number up to {_MOST_SIZE}")
+    least = 0 if name in _MAY_BE_ZERO else 1
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST_SIZE:
+        raise FormatError(f"{where}: found {value!r}, expected a whole number from {least} to {_MOST_SIZE}")
     return value

@@ -8,12 +8,13 @@ Shapes: ``frame`` runs over the latents folded together, ``ray`` over the rays o
 the cube [-1, 1]^3, directions are unit vectors in the world.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
+@runtime_checkable
 class FoldedField(Protocol):
     """A static field per frame, ready to be sampled."""
 
@@ -30,6 +31,7 @@ class FoldedField(Protocol):
         ...
 
 
+@runtime_checkable
 class FoldedDensity(Protocol):
     """A static field that knows density only: enough to place samples."""
 
@@ -38,6 +40,7 @@ class FoldedDensity(Protocol):
         ...
 
 
+@runtime_checkable
 class FoldedModel(Protocol):
     """The folded coarse and fine fields of some frames."""
 

@@ -88,6 +88,10 @@ class PlaneStack(nn.Module):
         outputs: int,
     ) -> None:
         super().__init__()
+        if len(scales) != len(basis):
+            raise ValueError(f"{len(scales)} scales and {len(basis)} numbers of basis planes")
+        if sum(basis) == 0:
+            raise ValueError("no basis planes at any scale: nothing could move")
         self.static = nn.ParameterList(torch.zeros(3, channels, size, size) for size in scales)
         self.basis = nn.ParameterList(
             torch.zeros(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
