@@ -72,10 +72,12 @@ def histogram_bound_loss(
 ) -> Float[Tensor, ""]:
     """How far the fine weights exceed what the coarse histogram allows (mip-NeRF 360, eq. 13).
 
-    Trains the coarse field only: the fine weights are taken as given. The last fine interval does not count:
-    being opaque, it also holds the weight of all that lies behind it.
+    Trains the coarse field only: the fine weights are taken as given. The last fine interval is opaque and
+    holds the weight of all that lies behind it, which this bound charges to the interval itself. That is
+    meant: it draws the coarse weight to where the fine field has put the end of its rays. Without it a fine
+    field that paints everything on its last interval is never contradicted, and no geometry is learned.
     """
-    fine_edges, fine_weights = fine_edges[..., :-1], fine_weights[..., :-1].detach()
+    fine_weights = fine_weights.detach()
     bound = _outer_sum(fine_edges, coarse_edges, coarse_weights)
     excess = (fine_weights - bound).clamp_min(0)
     return (excess**2 / (fine_weights + 1e-5)).sum(dim=-1).mean()

@@ -49,7 +49,7 @@ class Segments:
 
     def length(self) -> Float[Tensor, "*ray"]:
         """Length of each segment in cube units."""
-        return (self.end - self.start).norm(dim=-1)
+        return torch.linalg.vector_norm(self.end - self.start, dim=-1)
 
     def distance(self, s: Float[Tensor, "*ray"]) -> Float[Tensor, "*ray"]:
         """World distance from the ray's origin at fraction ``s`` (perspective-correct interpolation)."""

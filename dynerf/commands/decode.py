@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from dynerf_decoder.camera_path import Shot
     from dynerf_decoder.clip import Clip, Picture
+    from dynerf_decoder.paths import Shot
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
-    from dynerf_decoder.camera_path import parse_size, parse_view, plan_shots, plan_timing
+    from dynerf_decoder.paths import parse_size, parse_view, plan_shots, plan_timing
 
     view = parse_view(options.view or clip.cameras[0].name, clip.cameras)
     timing = plan_timing(

@@ -30,8 +30,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically. Raises OutputError on a full disk."""
-    about = json.dumps({"version": _VERSION, "job": checkpoint.job, "state": checkpoint.state})
     arrays: dict[str, Any] = {f"array/{name}": np.asarray(array) for name, array in checkpoint.arrays.items()}
+    about = json.dumps(
+        {"version": _VERSION, "job": checkpoint.job, "state": checkpoint.state, "arrays": len(arrays)}
+    )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, about=np.frombuffer(about.encode(), dtype=np.uint8), **arrays)
 
@@ -46,6 +48,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
             contents = {name: archive[name] for name in archive.files}
         about = json.loads(contents.pop("about").tobytes())
         version, job, state = about["version"], about["job"], about["state"]
+        if len(contents) != about["arrays"]:  # damage in the archive's directory can hide entries
+            raise ValueError(f"{len(contents)} of {about['arrays']} arrays")
     except Exception as error:  # zipfile and numpy's header parser leak many kinds on damaged bytes
         raise ResumeError(
             f"{path}: not a whole checkpoint ({error}); encode again without --resume"

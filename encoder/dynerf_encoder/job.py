@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -51,6 +51,7 @@ class Result:
     work_folder: Path
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Who is told what happens; nothing in this package prints."""
 

@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dynerf_decoder.camera import Camera, pixel_directions
+from dynerf_decoder.rig import looks_one_way, mean_axis, nearest_rotation
 from dynerf_decoder.space import Space
 from dynerf_format.errors import ConfigError
 
 Choice = Literal["auto", "perspective", "box"]
 
-_FORWARD_FACING = np.cos(np.radians(45))  # all optical axes this close to their mean
 _STEEPEST = np.cos(np.radians(80))  # no ray of a perspective space may leave its axis further
 _SEEN_BY = 1 / 3
 _GRID = 48
@@ -41,16 +41,15 @@ def choose_space(
 
 def is_forward_facing(cameras: Sequence[Camera]) -> bool:
     """Whether all cameras look roughly one way, so that one virtual frustum can hold all their rays."""
-    axis = np.sum([camera.forward for camera in cameras], axis=0)
-    axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
-    if min(float(camera.forward @ axis) for camera in cameras) < _FORWARD_FACING:
+    if not looks_one_way(cameras):
         return False
+    axis = mean_axis(cameras)
     return bool(min(float((_corner_rays(camera) @ axis).min()) for camera in cameras) > _STEEPEST)
 
 
 def perspective_space(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> Space:
     """The frustum of a virtual camera behind the rig, as narrow as all cameras' frusta allow."""
-    rotation = _mean_rotation(cameras)
+    rotation = nearest_rotation(np.mean([camera.camera_to_world[:, :3] for camera in cameras], axis=0))
     centre = np.mean([camera.origin for camera in cameras], axis=0)
     corners = _frustum_corners(cameras, near, far, rotation, centre)
     # Pulled back until the rig's own extent fits the frustum that the far corners ask for.
@@ -80,13 +79,6 @@ def box_space(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[fl
     seen = sum(_sees(c, n, f, cells).astype(int) for c, n, f in zip(cameras, near, far, strict=True))
     places = np.concatenate([cells[seen >= max(2, _SEEN_BY * len(cameras))], origins])
     return Space.box(places.min(axis=0), places.max(axis=0), near=float(min(near)))
-
-
-def _mean_rotation(cameras: Sequence[Camera]) -> Float[np.ndarray, "3 3"]:
-    """The rotation nearest to the mean of the cameras' rotations (polar decomposition)."""
-    u, _, vt = np.linalg.svd(np.mean([camera.camera_to_world[:, :3] for camera in cameras], axis=0))
-    rotation: Float[np.ndarray, "3 3"] = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
-    return rotation
 
 
 def _corner_rays(camera: Camera) -> Float[np.ndarray, "4 3"]:

@@ -153,7 +153,7 @@ FULL_DISK = """
     sys.path[:0] = {path!r}
     from pathlib import Path
     from dynerf_format import Chunk, OutputError, write_clip
-    from tests.format.samples import smallest
+    from helpers_format import smallest
 
     resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
     header, chunks = smallest()

@@ -25,7 +25,7 @@ from dynerf_format import (
     pack_tensors,
 )
 from dynerf_format.layout import TRAILER
-from tests.format.samples import (
+from helpers_format import (
     ForgedChunk,
     forge,
     forged_chunks,

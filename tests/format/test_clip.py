@@ -28,7 +28,7 @@ from dynerf_format import (
     weights_entry,
     write_clip,
 )
-from tests.format.samples import (
+from helpers_format import (
     QUICK,
     ForgedChunk,
     forge,

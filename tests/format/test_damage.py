@@ -16,7 +16,7 @@ from dynerf_format import (
     TruncatedError,
     clip_bytes,
 )
-from tests.format.samples import smallest, two_segments
+from helpers_format import smallest, two_segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

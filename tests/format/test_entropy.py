@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dynerf_format import FormatError
 from dynerf_format.entropy import RAW, ZSTD, compress, decompress
-from tests.format.samples import QUICK
+from helpers_format import QUICK
 
 ZEROS = bytes(1 << 16)
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynerf_format import FieldRecord, FormatError, SpaceRecord, ViewError, decode_header, encode_header
-from tests.format.samples import IDENTITY_4X4, QUICK, camera, small_header
+from helpers_format import IDENTITY_4X4, QUICK, camera, small_header
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | numbers | st.text(max_size=9)

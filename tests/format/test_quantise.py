@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from dynerf_format import FormatError, QuantisedTensor, quantise
-from tests.format.samples import QUICK
+from helpers_format import QUICK
 
 steps = st.floats(1e-3, 1e3)
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import dynerf_format
-from tests.format.samples import repository
+from helpers_format import repository
 
 PACKAGE = repository(Path(__file__)) / "format" / "dynerf_format"
 ALLOWED = {"msgpack", "numpy", "zstandard"}

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from dynerf_format import FormatError, LimitError, Limits, QuantisedTensor, TruncatedError
 from dynerf_format.tensors import pack_tensors, unpack_tensors
-from tests.format.samples import QUICK, tensor
+from helpers_format import QUICK, tensor
 
 LIMITS = Limits(elements=1000)
 

@@ -18,7 +18,7 @@ import zstandard
 
 import dynerf_format
 from dynerf_format import BytesSource, FileSource, FormatError, Reader, clip_bytes, encode_header
-from tests.format.samples import (
+from helpers_format import (
     ForgedChunk,
     forge,
     forged_chunks,

@@ -1,4 +1,4 @@
-"""Camera paths along the rig: what a VIEW means, and where spiral and orbit lead."""
+"""Camera paths along the rig: where spiral and orbit lead."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -8,16 +8,7 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.camera_path import (
-    RigPath,
-    Shot,
-    Still,
-    Timing,
-    default_size,
-    parse_size,
-    parse_view,
-    plan_shots,
-)
+from dynerf_decoder.paths import Timing, default_size, parse_view, plan_shots
 from dynerf_encoder.captures.poses import read_poses
 from dynerf_format.errors import ViewError
 
@@ -88,66 +79,6 @@ def _check_closed_and_smooth(cameras: list[Camera]) -> None:
 def _distance_to_axis(camera: Camera, point: np.ndarray) -> float:
     towards = point - camera.origin
     return float(np.linalg.norm(towards - (towards @ camera.forward) * camera.forward))
-
-
-@pytest.mark.parametrize("text", ["cam03", "still:cam03"])
-def test_a_cameras_name_is_that_camera_standing_still(text: str) -> None:
-    cameras = _candle()
-    view = parse_view(text, cameras)
-    assert isinstance(view, Still)
-    assert plan_shots(view, cameras, timing=_timing(3), size=None) == [
-        Shot(cameras[3], 0.0), Shot(cameras[3], 1 / 30), Shot(cameras[3], 2 / 30)
-    ]  # fmt: skip
-    larger = plan_shots(view, cameras, timing=_timing(2), size=(512, 384))[1].camera
-    assert (larger.width, larger.height) == (512, 384)
-    assert larger.focal_x == pytest.approx(2 * cameras[3].focal_x)
-
-
-def test_a_camera_called_like_a_path_is_reached_by_still() -> None:
-    cameras = [_camera("orbit", np.array([1.0, 0, 0]), np.zeros(3), np.array([0, 0, 1.0]))]
-    assert parse_view("orbit", cameras) == RigPath("orbit")
-    still = parse_view("still:orbit", cameras)
-    assert isinstance(still, Still)
-    assert still.camera is cameras[0]
-
-
-@pytest.mark.parametrize("text", ["cam99", "", "Spiral", "still:", "still:spiral", "still:still:cam00", "0"])
-def test_an_unknown_view_is_refused_with_all_that_there_is(text: str) -> None:
-    with pytest.raises(ViewError) as caught:
-        parse_view(text, _candle())
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in (repr(text), "cam00", "cam12", "spiral", "orbit", ".json"):
-        assert word in message
-
-
-def test_a_long_list_of_cameras_is_cut() -> None:
-    cameras = [
-        _camera(f"view{index}", np.array([1.0, 0, 0]), np.zeros(3), np.array([0, 0, 1.0]))
-        for index in range(60)
-    ]
-    with pytest.raises(ViewError, match=r"view39 and 20 more\)"):
-        parse_view("cam00", cameras)
-
-
-@pytest.mark.parametrize(("text", "size"), [("1280x720", (1280, 720)), (" 1X8192 ", (1, 8192))])
-def test_sizes_are_width_by_height(text: str, size: tuple[int, int]) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "12", "0x10", "10x0", "8193x1", "-4x4", "4x4x4", "4.0x4", "1e3x4", "٤x٤", "999999x1"]
-)
-def test_impossible_sizes_are_refused(text: str) -> None:
-    with pytest.raises(ViewError, match="size"):
-        parse_size(text)
-
-
-@pytest.mark.parametrize("size", [(0, 10), (10, 8193), (-1, 5)])
-def test_shots_cannot_have_an_impossible_size(size: tuple[int, int]) -> None:
-    cameras = _candle()
-    with pytest.raises(ViewError, match="expected sides of 1 to 8192"):
-        plan_shots(parse_view("cam00", cameras), cameras, timing=_timing(1), size=size)
 
 
 @pytest.mark.parametrize("kind", ["spiral", "orbit"])

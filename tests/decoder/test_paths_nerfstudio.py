@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.camera_path import (
+from dynerf_decoder.paths import (
     CameraPath,
     Timing,
     default_size,
