@@ -6,7 +6,6 @@ not current is removed before its successor is written. It appears complete or n
 """
 
 import json
-import os
 import shutil
 import stat
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dynerf_format.atomic import atomic_path
+from dynerf_format.atomic import atomic_path, remove_leftovers
 from dynerf_format.errors import OutputError
 
 _MOST_BYTES = 2**22  # of a manifest
@@ -45,7 +44,7 @@ class CachedFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             manifest.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
-            _remove_leftovers(self.path)
+            remove_leftovers(self.path)
             self._check_room()
             with atomic_path(self.path) as temporary, temporary.open("xb") as file:
                 fill(file)
@@ -84,15 +83,3 @@ def _size(path: Path) -> int | None:
     except OSError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of this file; what living ones are writing stays."""
-    for leftover in path.parent.glob(f".{path.stem}.tmp-*{path.suffix}"):
-        pid = leftover.name.split(".tmp-", 1)[1].split("-", 1)[0]
-        try:
-            os.kill(int(pid), 0)
-        except (ValueError, OverflowError, ProcessLookupError):
-            leftover.unlink(missing_ok=True)
-        except OSError:
-            continue  # somebody else's process, alive

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import stat
@@ -30,10 +31,12 @@ def atomic_path(final: Path) -> Iterator[Path]:
 
     The temporary keeps the suffix (a muxer guesses its container from it) and is named like
     ``.clip.tmp-1234-9f3a01c2.mp4``. A symbolic link at ``final`` stays; what it points to is replaced.
-    OutputError when the folder cannot be written, the disk is full or the block wrote no file.
+    What killed processes left of earlier attempts is removed first. OutputError when the folder cannot be
+    written, the disk is full or the block wrote no file.
     """
     check_writable(final)
     target = _target(final)
+    remove_leftovers(target)
     temporary = _temporary_beside(target)
     try:
         yield temporary
@@ -89,6 +92,24 @@ def _mode(path: Path) -> int | None:
         return None
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+
+
+def remove_leftovers(final: Path) -> None:
+    """Remove the temporaries of ``final`` whose writers were killed; what living ones write stays."""
+    for leftover in final.parent.glob(f".{glob.escape(final.stem[:40])}.tmp-*{glob.escape(final.suffix)}"):
+        pid = leftover.name.rsplit(".tmp-", 1)[1].split("-", 1)[0]
+        if not _is_running(pid):
+            _remove(leftover)
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except OSError:  # somebody else's process, alive
+        return True
+    return True
 
 
 def _temporary_beside(target: Path) -> Path:

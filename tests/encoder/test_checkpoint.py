@@ -176,7 +176,7 @@ class TestReading:
         bare = io.BytesIO()
         np.save(bare, bomb, allow_pickle=True)
         contents = {
-            "an array": _archive(_about(), **{"array/latents": bomb}),
+            "an array": _archive(_about(arrays=1), **{"array/latents": bomb}),
             "the text": _archive(bomb),
             "the whole archive": bare.getvalue(),
             "a pickle": pickle.dumps(_Bomb(trace)),

@@ -7,13 +7,12 @@ is read with distrust: whatever is odd about it counts as "nothing stored", and 
 
 import hashlib
 import json
-import os
 import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dynerf_decoder.colour import CONVERSION_VERSION
-from dynerf_format.atomic import atomic_path
+from dynerf_format.atomic import atomic_path, remove_leftovers
 from dynerf_format.errors import CaptureError, OutputError
 
 from .capture import View
@@ -81,14 +80,11 @@ def write_manifest(folder: Path, views: dict[str, StoredView]) -> None:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def remove_leftovers(folder: Path, name: str) -> None:
+def remove_view(folder: Path, name: str) -> None:
     """Remove a view's raw file and the temporaries of builds that were killed."""
     raw = raw_path(folder, name)
     raw.unlink(missing_ok=True)
-    for path in folder.glob(f".{raw.stem[:40]}.tmp-*{raw.suffix}"):
-        pid = path.name.split(".tmp-", 1)[1].split("-", 1)[0]
-        if not _is_running(pid):
-            path.unlink(missing_ok=True)
+    remove_leftovers(raw)
 
 
 def _read_entries(path: Path) -> dict[str, object]:
@@ -109,14 +105,3 @@ def _is_file_of(path: Path, size: int | None = None) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and size in (None, status.st_size)
-
-
-def _is_running(pid: str) -> bool:
-    """Whether the process that named a temporary file is alive, so that the file is still being written."""
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, OverflowError, ProcessLookupError):
-        return False
-    except OSError:
-        return True
-    return True

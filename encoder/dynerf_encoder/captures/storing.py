@@ -11,7 +11,7 @@ from dynerf_format.atomic import atomic_path
 from dynerf_format.errors import CaptureError, OutputError
 
 from .capture import Capture, View
-from .manifest import StoredView, kept_views, raw_path, remove_leftovers, write_manifest
+from .manifest import StoredView, kept_views, raw_path, remove_view, write_manifest
 from .video import decode
 
 _SPARE_BYTES = 2**24  # left free beside the pictures, for the manifest and the file system's own tables
@@ -36,7 +36,7 @@ def store_missing(
         # Before its pictures change, a view leaves the manifest: a crash in between must not mix old and new.
         write_manifest(folder, stored)
         for view in missing:
-            remove_leftovers(folder, view.name)
+            remove_view(folder, view.name)
     except OSError as error:
         raise OutputError(f"{folder}: cannot store pictures there: {error.strerror}") from error
     total = sum(wanted[view.name].frames for view in missing)
