@@ -4,19 +4,20 @@ import json
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO, cast
 
 from dynerf_format.errors import OutputError
 
 
 class JsonLog:
-    """Appends events to a file; ``fresh`` starts it anew."""
+    """Appends events to a file; ``fresh`` starts it anew.
+
+    The file appears with the first event, so that a job refused at once leaves nothing behind.
+    """
 
     def __init__(self, path: Path, fresh: bool) -> None:
-        try:
-            self._file = path.open("w" if fresh else "a", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{path}: the log cannot be written: {error.strerror}") from error
+        self._file: TextIO | None = None
+        self._mode = "w" if fresh else "a"
         self._path = path
         self._started = time.monotonic()
 
@@ -26,12 +27,15 @@ class JsonLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def write(self, event: str, **values: object) -> None:
         """Write one event. Raises OutputError on a full disk."""
         record = {"event": event, "seconds": round(time.monotonic() - self._started, 2), **values}
         try:
+            if self._file is None:
+                self._file = cast("TextIO", self._path.open(self._mode, encoding="utf-8"))
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
         except OSError as error:

@@ -4,17 +4,18 @@ Beside ``clip.dnv`` the work folder ``clip.work`` holds the decoded pictures, th
 checkpoint. The checkpoint goes when the file is written; pictures and maps stay for the next run.
 """
 
+import shutil
 import time
-from pathlib import Path
 
 import torch
 
 from dynerf_decoder.fields.build import build_model, load_weights, settings_record
 from dynerf_decoder.space import Space
 from dynerf_format.atomic import check_writable
-from dynerf_format.errors import OutputError, ResumeError, ViewError
+from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
 from dynerf_format.writer import write_clip
 
+from .captures.capture import Capture
 from .captures.n3v import read_n3v
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from .config import Config
@@ -47,9 +48,13 @@ def encode(job: Job, watcher: Watcher) -> Result:
     """
     check_writable(job.output)
     check_job(job)
-    store, held_out = _prepare(job, watcher)
+    if job.resume and job.output.exists() and not checkpoint_path(job).exists():
+        raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
+    capture, held_out = _read_capture(job)
+    space = _choose_space(job, capture, held_out)
+    store = _store_frames(job, capture, watcher)
+    _describe(job, capture, store, space, watcher)
     training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
-    space = _choose_space(job, store, training, watcher)
     plan = plan_training(job.config.schedule, store.frames)
     identity = _identity(job, store)
     checkpoint = _find_checkpoint(job, identity)
@@ -70,47 +75,58 @@ def encode(job: Job, watcher: Watcher) -> Result:
     return _write(job, trainer, store, held_out, space, look, watcher)
 
 
-def _prepare(job: Job, watcher: Watcher) -> tuple[FrameStore, tuple[str, ...]]:
+def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
+    """The capture and the names of its held-out views."""
     capture = read_n3v(job.capture, job.frames)
-    for name in job.hold_out:
+    held_out = tuple(dict.fromkeys(job.hold_out))
+    for name in held_out:
         capture.view(name)
-    if len(capture.views) - len(set(job.hold_out)) < 2:
+    if len(capture.views) - len(held_out) < 2:
         raise ViewError(
-            f"{job.capture}: {len(capture.views)} views, {len(set(job.hold_out))} held out; "
+            f"{job.capture}: {len(capture.views)} views, {len(held_out)} held out; "
             "expected at least two to train on"
         )
+    return capture, held_out
+
+
+def _choose_space(job: Job, capture: Capture, held_out: tuple[str, ...]) -> Space:
+    views = [view for view in capture.views if view.name not in held_out]
+    near, far = [view.near for view in views], [view.far for view in views]
+    return choose_space([view.camera for view in views], near, far, job.space)
+
+
+def _store_frames(job: Job, capture: Capture, watcher: Watcher) -> FrameStore:
+    """The pictures, decoded. A capture that turns out to be bad leaves no work folder behind."""
+    folder = work_folder(job)
+    new = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+        store = FrameStore.build(
+            capture,
+            folder / "frames",
+            frames=job.frames,
+            downscale=job.downscale,
+            progress=lambda done, total: watcher.progress("decoding videos", done, total),
+        )
+    except OSError as error:
+        raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
+    except DynerfError:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return store
+
+
+def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watcher: Watcher) -> None:
+    """Say what is about to be encoded, once nothing about the capture can be wrong any more."""
     if capture.untagged:
         watcher.say(f"{len(capture.untagged)} videos carry no colour tags: read as BT.709, limited range")
-    store = FrameStore.build(
-        capture,
-        _made(work_folder(job)) / "frames",
-        frames=job.frames,
-        downscale=job.downscale,
-        progress=lambda done, total: watcher.progress("decoding videos", done, total),
-    )
     size = len(store.names) * store.frames * store.height * store.width * 3
     watcher.say(
         f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "
         f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
     )
-    return store, tuple(dict.fromkeys(job.hold_out))
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
-    return folder
-
-
-def _choose_space(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> Space:
-    cameras = [store.cameras[index] for index in training]
-    near, far = [store.near[index] for index in training], [store.far[index] for index in training]
-    space = choose_space(cameras, near, far, job.space)
-    why = "chosen from the rig" if job.space == "auto" else "as asked"
-    watcher.say(f"space: {space.kind} ({why})")
-    return space
+    watcher.say(f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as asked'})")
 
 
 def _identity(job: Job, store: FrameStore) -> dict[str, object]:
@@ -131,8 +147,6 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
     path = checkpoint_path(job)
     if not job.resume:
         return None
-    if not path.exists() and job.output.exists():
-        raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     if not path.exists():
         return None  # killed before the first checkpoint: the work folder's pictures and maps are reused
     checkpoint = load_checkpoint(path)

@@ -15,10 +15,7 @@ from .space_choice import Choice
 from .train import Report
 
 _MOST_SAMPLES = 4096  # what decoders accept
-_LEAST_SIZE = {
-    "scales": 2, "coarse_scale": 2, "width": 2, "basis": 0, "coarse_basis": 0, "view_features": 0, "skip": 0,
-    "position_frequencies": 0, "direction_frequencies": 0,
-}  # fmt: skip
+_MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not trained, at size 1
 
 
 @dataclass(frozen=True)
@@ -107,15 +104,15 @@ def check_job(job: Job) -> None:
 
 
 def _check_field(config: Config) -> None:
-    """Refuse sizes that leave nothing to train or to write, or that no decoder would accept."""
+    """Refuse sizes that leave nothing to train, or that no decoder would accept."""
     settings = config.planes if config.field == "planes" else config.mlp
     record = settings_record(settings)
-    for name, value in record.items():
-        least = _LEAST_SIZE.get(name, 1)
-        if min(value if isinstance(value, list) else [value]) < least:
-            raise ConfigError(f"{config.field}.{name}: found {value}, expected at least {least}")
+    for name in record.keys() & _MORE_THAN_ONE:
+        value = record[name]
+        if min(value if isinstance(value, list) else [value]) < 2:
+            raise ConfigError(f"{config.field}.{name}: found {value}, expected at least 2")
     try:
         with torch.device("meta"):  # no memory is taken
             build_model(config.field, record)
     except FormatError as error:
-        raise ConfigError(f"{config.field}: {error}") from error
+        raise ConfigError(str(error).replace("header.field.settings", config.field)) from error

@@ -134,18 +134,18 @@ class Trainer:
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
+        value = float(loss.detach())
+        if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
+            raise ConfigError(
+                f"training diverged at step {self.place.step}: the loss is {value}; lower "
+                "optimiser.planes_rate and optimiser.network_rate"
+            )
         self._adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
-        error = float(fine_error)
-        if not math.isfinite(error):
-            raise ConfigError(
-                f"training diverged at step {self.place.step}: the error is {error}; lower "
-                "optimiser.planes_rate and optimiser.network_rate"
-            )
         return (
-            float(loss.detach()),
-            -10 * math.log10(max(error, 1e-10)),
+            value,
+            -10 * math.log10(max(float(fine_error), 1e-10)),
             rays.directions.shape[0] * rays.directions.shape[1],
         )
 

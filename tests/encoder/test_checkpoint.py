@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynerf_encoder import checkpoint as module
 from dynerf_encoder.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from dynerf_format.errors import OutputError, ResumeError
 
@@ -23,7 +22,7 @@ _JOB: dict[str, Any] = {
 
 def _example(value: float = 1.0) -> Checkpoint:
     odd = np.array([np.nan, -np.nan, np.inf, -0.0, 1e-45, value], np.float32)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "model/fine.static.0": np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7,
         "adam/0/step": np.array(17.0, np.float32),
         "adam/12/exp_avg": odd,
@@ -96,7 +95,7 @@ class TestWriting:
             file.write(b"PK half")
             raise error
 
-        monkeypatch.setattr(module.np, "savez", fail)
+        monkeypatch.setattr(np, "savez", fail)
         with pytest.raises(shown):
             save_checkpoint(path, _example(2.0))
         assert _same(load_checkpoint(path), _example(1.0))

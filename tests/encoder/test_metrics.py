@@ -50,7 +50,7 @@ class TestSsim:
     ) -> None:
         a, b = _pictures(*size, noise)
         # scikit-image leaves out the same border of 5 pixels, (win_size - 1) / 2, from its mean.
-        expected = structural_similarity(
+        expected = structural_similarity(  # type: ignore[no-untyped-call]
             a.astype(np.float64), b.astype(np.float64), gaussian_weights=True, sigma=1.5,
             use_sample_covariance=False, data_range=1, channel_axis=2,
         )  # fmt: skip

@@ -106,7 +106,8 @@ def _equal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
 def _moved(trainer: Trainer, before: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """How far the numbers of a parameter moved, those that did."""
     change = np.abs(_numbers(trainer)[name].astype(np.float64) - before[name])
-    return change[change > 0]
+    moved: np.ndarray = change[change > 0]
+    return moved
 
 
 class TestLearning:
@@ -159,7 +160,9 @@ class TestLearning:
 
     def test_a_training_that_diverges_says_so(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config("optimiser.planes_rate=1e30", "optimiser.network_rate=1e30"))
-        with pytest.raises(ConfigError, match=r"diverged at step \d+: the error is nan; lower optimiser"):
+        with pytest.raises(
+            ConfigError, match=r"diverged at step \d+: the loss is (nan|inf); lower optimiser"
+        ):
             _train(trainer)
 
 
@@ -178,7 +181,8 @@ class TestRates:
         for name in before:
             rate = 0.1 if name == "latents" else 0.5 if is_plane(name) else 0.01
             np.testing.assert_allclose(_moved(trainer, before, name), rate, rtol=1e-3, err_msg=name)
-        assert _moved(trainer, before, "latents").size
+        # those of planes get gradients once the basis planes have left zero
+        assert bool(_moved(trainer, before, "latents").size) is (kind == "mlp")
 
     def test_only_latents_of_drawn_frames_move(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config("schedule.frames_per_step=1", "schedule.keyframe_interval=4"))
@@ -199,19 +203,21 @@ class TestRates:
     def test_warm_up_and_stage_scale_all_of_them(
         self, store: FrameStore, settings: tuple[str, ...], rate: float
     ) -> None:
-        trainer = _trainer(store, tiny_config("optimiser.network_rate=0.01", *settings))
+        rates = ("optimiser.network_rate=0.01", "optimiser.latent_gain=1")
+        trainer = _trainer(store, tiny_config(*rates, *settings, kind="mlp"))
         before = _numbers(trainer)
         _train(trainer, 1)
-        for name in ("latents", "model/fine.out.weight"):
+        for name in ("latents", "model/fine.rgb.weight"):
+            assert _moved(trainer, before, name).size
             np.testing.assert_allclose(_moved(trainer, before, name), rate, rtol=1e-3)
 
-    def test_decay_is_that_of_the_position(self, store: FrameStore) -> None:
-        # With all of Adam's memory off, each step moves numbers by the rate of its position.
+    def test_decay_follows_the_position(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config("optimiser.final_rate=0", "schedule.scale=0.25"))
         _train(trainer, 1)
         before = _numbers(trainer)
-        _train(trainer, 1)  # 0 to the power of a position above 0
+        _train(trainer, 1)  # at the rate 0 ** (1 / 7)
         assert not any(_moved(trainer, before, name).size for name in before if "adam" not in name)
+        assert _moved(trainer, before, "adam/0/exp_avg").size
 
 
 class TestStages:
@@ -308,7 +314,7 @@ class TestTimeLimit:
 
 class TestResume:
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
-    @pytest.mark.parametrize("at", [0, 5, 6, 15, 23, 24])
+    @pytest.mark.parametrize("at", [0, 6, 15, 24])
     def test_goes_on_to_the_same_bits_wherever_it_stopped(
         self, store: FrameStore, kind: FieldKind, at: int
     ) -> None:
