@@ -20,7 +20,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from helpers_video import ROOT, pose_row, write_video
 
 from dynerf_decoder.camera import Camera, pixel_directions
 from dynerf_encoder.captures.frame_range import FrameRange
@@ -33,6 +32,7 @@ from dynerf_encoder.overrides import apply_assignments
 from dynerf_encoder.presets import preset
 from dynerf_encoder.train import Report
 from dynerf_format import FileSource, Header, Reader
+from helpers_video import ROOT, pose_row, write_video
 
 FRAMES, WIDTH, HEIGHT = 5, 24, 16
 STEPS = 24

@@ -6,10 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from helpers_video import write_video
 
 from dynerf_decoder.colour import FrameToRgb, RgbToFrame, SourceColour, is_tagged_bt709
 from dynerf_format.errors import CaptureError
+from helpers_video import write_video
 
 # Red and blue weights of luma, by H.273 matrix number.
 _WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}

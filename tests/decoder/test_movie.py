@@ -6,11 +6,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from helpers_video import flat_pictures, noisy_pictures, run_child
 
 from dynerf_decoder.colour import FrameToRgb, is_tagged_bt709
 from dynerf_decoder.movie import open_output
 from dynerf_format.errors import ConfigError, OutputError, ViewError
+from helpers_video import flat_pictures, noisy_pictures, run_child
 
 
 def _write(path: Path, pictures: np.ndarray, fps: Fraction = Fraction(30), frames: int | None = None) -> None:

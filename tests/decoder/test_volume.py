@@ -25,8 +25,6 @@ def _weights_slowly(density: list[float], lengths: list[float]) -> list[float]:
     return [*weights, left]
 
 
-
-
 @pytest.mark.parametrize("samples", [1, 2, 9])
 def test_weights_agree_with_the_loop_and_sum_to_one(samples: int) -> None:
     density, lengths = _random_ray(6, samples, seed=0)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_video import ROOT, example_pose, example_rows, flat_pictures, write_capture, write_video
 
 from dynerf_decoder.camera import Camera
 from dynerf_encoder.captures.capture import Capture, View
@@ -17,6 +16,7 @@ from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
+from helpers_video import ROOT, example_pose, example_rows, flat_pictures, write_capture, write_video
 
 _CANDLE = ROOT / "samples" / "candle"
 _BASKETBALL = os.environ.get("DYNERF_BASKETBALL")

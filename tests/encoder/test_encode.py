@@ -6,6 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import dynerf
+from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder.config import FieldKind
+from dynerf_encoder.job import Result
+from dynerf_encoder.metrics import psnr
+from dynerf_encoder.pack import plain_config
+from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
 from helpers_encode import (
     FRAMES,
     HEIGHT,
@@ -21,14 +29,6 @@ from helpers_encode import (
     write_scene,
 )
 from helpers_video import noisy_pictures, write_video
-
-import dynerf
-from dynerf_encoder.captures.frame_range import FrameRange
-from dynerf_encoder.config import FieldKind
-from dynerf_encoder.job import Result
-from dynerf_encoder.metrics import psnr
-from dynerf_encoder.pack import plain_config
-from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
 
 _STAGES = ("keyframes", "isg", "ist")
 
@@ -255,8 +255,8 @@ class TestRefusals:
             ("quantisation.group=0",),
             ("planes.latent=0",), ("planes.channels=0",), ("planes.hidden=0",), ("planes.scales=8,1",),
             ("planes.coarse_scale=1",), ("planes.coarse_channels=0",), ("planes.basis=2",),
-            ("planes.basis=2,0,0",), ("planes.basis=0,0",), ("planes.scales=8,20000",), ("planes.view_hidden=0",),
-            ("planes.scales=16000,16000",),
+            ("planes.basis=2,0,0",), ("planes.basis=0,0",), ("planes.scales=8,20000",),
+            ("planes.view_hidden=0",), ("planes.scales=16000,16000",),
         ],
         ids=str,
     )  # fmt: skip

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers_video import ROOT, flat_pictures, noisy_pictures, pose_row, run_child, write_capture, write_video
 
 from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.frame_range import FrameRange
@@ -16,6 +15,7 @@ from dynerf_encoder.captures.storing import box_average
 from dynerf_encoder.captures.video import decode
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
+from helpers_video import ROOT, flat_pictures, noisy_pictures, pose_row, run_child, write_capture, write_video
 
 _ALL = FrameRange()
 

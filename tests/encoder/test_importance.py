@@ -12,7 +12,6 @@ from typing import SupportsIndex
 
 import numpy as np
 import pytest
-from helpers_video import ROOT, example_pose, run_child
 
 from dynerf_decoder.camera import Camera
 from dynerf_encoder import importance
@@ -22,6 +21,7 @@ from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg, build_ist
 from dynerf_encoder.importance_weights import isg_weights, ist_weights, temporal_median
 from dynerf_format.errors import ConfigError, OutputError
+from helpers_video import ROOT, example_pose, run_child
 
 _VIEWS = (0, 2)
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers_encode import scene_poses, tiny_config
 
 import dynerf
 from dynerf_decoder.camera import Camera
@@ -28,6 +27,7 @@ from dynerf_encoder.pack import (
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.train import is_plane
 from dynerf_format import BytesSource, Header, QuantisedTensor, Reader, clip_bytes, write_clip
+from helpers_encode import scene_poses, tiny_config
 
 _FRAMES = 5
 _CAMERAS = [Camera(f"cam{i:02d}", 12, 8, 12.0, 12.0, 6.0, 4.0, pose) for i, pose in enumerate(scene_poses(3))]

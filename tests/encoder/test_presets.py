@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers_encode import TINY, Notes, tiny_encode, tiny_job, write_scene
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.config import FieldKind
 from dynerf_encoder.job import check_job
 from dynerf_encoder.overrides import apply_assignments
 from dynerf_encoder.presets import PRESETS, PresetName, preset
+from helpers_encode import TINY, Notes, tiny_encode, tiny_job, write_scene
 
 _PAPER = preset("paper")
 _ALL = [(name, kind) for name in PRESETS for kind in ("planes", "mlp")]

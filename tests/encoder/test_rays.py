@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers_video import ROOT, write_capture, write_video
 
 from dynerf_decoder.camera import pixel_directions
 from dynerf_encoder.captures.frame_range import FrameRange
@@ -15,6 +14,7 @@ from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg
 from dynerf_encoder.rays import Rays, RaySource
 from dynerf_format.errors import ConfigError
+from helpers_video import ROOT, write_capture, write_video
 
 _VIEWS = (0, 2)
 _HEIGHT, _WIDTH = 12, 16

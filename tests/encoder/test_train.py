@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers_encode import one_thread, scene_store, tiny_config
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.config import Config, FieldKind
@@ -19,6 +18,7 @@ from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import interpolate_latents, plan_training
 from dynerf_encoder.train import Report, Trainer, is_plane
 from dynerf_format.errors import ConfigError, ResumeError
+from helpers_encode import one_thread, scene_store, tiny_config
 
 _VIEWS = (1, 2, 3)
 

@@ -174,3 +174,17 @@ def test_a_full_disk_keeps_the_older_clip(tmp_path: Path, limit: int) -> None:
     assert (child.returncode, child.stderr.strip()) == (1, f"{final}: cannot be written: File too large")
     assert final.read_bytes() == b"older"
     assert names(tmp_path) == ["clip.dnv"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    dead = tmp_path / f".clip.tmp-{int(child.stdout)}-00000000.dnv"
+    living = tmp_path / f".clip.tmp-{os.getpid()}-00000000.dnv"
+    other = tmp_path / f".other.tmp-{int(child.stdout)}-00000000.dnv"
+    for leftover in (dead, living, other):
+        leftover.write_bytes(b"half")
+    with atomic_path(tmp_path / "clip.dnv") as temporary:
+        temporary.write_bytes(b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "clip.dnv"])

@@ -1,0 +1,70 @@
+"""What ``--help`` says round the list of options: a description and examples. At most 79 columns wide."""
+
+COMMANDS = """\
+exit status:
+  0 done, 1 a bug, 2 bad input or option, 130 interrupted
+
+'dynerf COMMAND --help' tells all about a command.
+"""
+ENCODE = (
+    """\
+Train a radiance field conditioned on one latent code per frame (DyNeRF, CVPR
+2022) on synchronised, calibrated videos, and write quantised weights and
+latents into one .dnv file.
+
+CAPTURE is a folder in the layout of the Plenoptic Video data set: camNN.mp4,
+one per camera, and poses_bounds.npy, one row per video in sorted order.
+
+Ctrl-C finishes the step, saves a checkpoint and exits with status 130;
+--resume goes on from there, also after a crash. Progress goes to standard
+error and, as JSON lines, to FILE.log.jsonl beside the output. Decoded
+pictures and the checkpoint are kept in FILE.work.
+""",
+    """\
+examples:
+  dynerf encode samples/candle -o candle.dnv
+  dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
+  dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
+  dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
+""",
+)
+DECODE = (
+    """\
+Render any viewpoint at any time. Times between two frames interpolate their
+latent codes, so slow motion shows new pictures.
+
+VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
+the scene, or a camera path that nerfstudio's viewer exported (a .json file).
+""",
+    """\
+examples:
+  dynerf decode clip.dnv -o out.mp4 --view cam00
+  dynerf decode clip.dnv -o slow.mp4 --view orbit --speed 0.25
+  dynerf decode clip.dnv -o bullet.mp4 --view spiral --freeze 0.5
+  dynerf decode clip.dnv -o part.mp4 --view path.json --time 1.5:4
+  dynerf decode clip.dnv -o p_%04d.png --view cam03 --frames 0:10 --size 640x360
+""",
+)
+EVAL = (
+    """\
+Decode pictures of a clip and compare them with the capture it was encoded
+from: PSNR and SSIM per frame, and their means, on decoded RGB before any video
+coding. SSIM: Gaussian window of sigma 1.5, data range 1.
+""",
+    """\
+examples:
+  dynerf eval candle.dnv samples/candle
+  dynerf eval candle.dnv samples/candle --views cam01,cam05 --every 10 --json
+""",
+)
+INFO = (
+    """\
+Tell what is in a .dnv file: length, cameras, field, bytes per part, bits per
+parameter, and the effective configuration that made it. Needs no torch.
+""",
+    """\
+examples:
+  dynerf info candle.dnv
+  dynerf info candle.dnv --json
+""",
+)
