@@ -31,4 +31,4 @@ def open_clip(path: str | Path, device: str = "cpu") -> "Iterator[Clip]":
     from dynerf_format import FileSource, Reader
 
     with FileSource(path) as source:
-        yield Clip(Reader(source), device)
+        yield Clip(Reader(source), device, name=source.name)

@@ -15,6 +15,7 @@ from .commands import decode, encode, evaluate, info
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
 _WHOLE = re.compile(r"[0-9]{1,10}")
+_MINUS = re.compile(r"-[0-9.:]")
 _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MOST_THREADS = 1024
 
@@ -39,7 +40,7 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     """``--frames -1:3`` as one word: argparse would take ``-1:3`` for an option and not say what is wrong."""
     words: list[str] = []
     for word in arguments:
-        if words and words[-1] in ("--frames", "--time") and word.startswith("-"):
+        if words and words[-1] in ("--frames", "--time") and _MINUS.match(word):
             words[-1] += f"={word}"
         else:
             words.append(word)
@@ -50,9 +51,8 @@ def make_parser() -> Parser:
     """The parser of all commands; the chosen one is ``options.run``."""
     parser = Parser(
         prog="dynerf",
-        description="A codec and player for neural 3D video: multi-view recordings in, one compact file out, "
-        "any viewpoint at any time.",
-        epilog=manual.COMMANDS,
+        description=manual.COMMANDS[0],
+        epilog=manual.COMMANDS[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -123,7 +123,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings in [section] tables")
     parser.add_argument(
         "--set", action="append", default=[], dest="assignments", metavar="SECTION.KEY=VALUE",
-        help="change one setting, after --config; may be repeated",
+        help="change one setting, after --config; may be repeated ('dynerf info' lists a file's settings)",
     )  # fmt: skip
     parser.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument(

@@ -3,6 +3,7 @@
 Standard output belongs to results (``print_result``).
 """
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from dynerf_format.errors import OutputError
 
 from .log import JsonLog
 
@@ -26,8 +30,15 @@ def say(text: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """What was asked for, on standard output."""
-    print(text, flush=True)  # noqa: T201
+    """What was asked for, on standard output. Raises OutputError when that is a file on a full disk."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would try to write the rest when it exits, and complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from error
 
 
 class Tasks:
@@ -37,12 +48,17 @@ class Tasks:
         console = Console(stderr=True)
         self._bars: Progress | None = None
         if console.is_terminal:
+            # In a narrow window the detail is cut, and nothing else.
             columns = (
-                TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-                TextColumn("{task.fields[detail]}"),
-            )  # fmt: skip
+                TextColumn("{task.description}", table_column=_whole_column()),
+                BarColumn(bar_width=12, table_column=_whole_column(12)),
+                TaskProgressColumn(table_column=_whole_column(4)),
+                TimeRemainingColumn(table_column=_whole_column(7)),
+                TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+            )
             self._bars = Progress(*columns, console=console)
         self._ids: dict[str, TaskID] = {}
+        self._begun: dict[str, tuple[float, float]] = {}
         self._told: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -68,10 +84,17 @@ class Tasks:
             self._bars.update(self._ids[what], completed=done, total=total, detail=detail)
             return
         now = time.monotonic()
+        begun, first = self._begun.setdefault(what, (now, done))
         if done < total and now - self._told.setdefault(what, now) < _PLAIN_SECONDS:
             return
         self._told[what] = now
-        say(f"{what}: {100 * done / total:.0f} %" + (f", {detail}" if detail else ""))
+        left = (now - begun) * (total - done) / max(done - first, 1e-9)
+        parts = [f"{100 * done / total:.0f} %", f"{left:.0f} s left" if done < total else "", detail]
+        say(f"{what}: " + ", ".join(part for part in parts if part))
+
+
+def _whole_column(width: int | None = None) -> Column:
+    return Column(no_wrap=True, min_width=width)
 
 
 class Messages:
@@ -83,7 +106,6 @@ class Messages:
         self._psnr: float | None = None
         self._held_out: float | None = None
         self._logged = 0.0
-        self._first: tuple[int, float] | None = None
 
     def say(self, text: str) -> None:
         """A message."""
@@ -98,11 +120,9 @@ class Messages:
         """A training step."""
         place = report.place
         self._psnr = report.psnr if self._psnr is None else 0.95 * self._psnr + 0.05 * report.psnr
-        self._first = self._first or (place.step - 1, place.seconds)
-        rate = (place.step - self._first[0]) * report.rays / max(place.seconds - self._first[1], 1e-3)
-        left = place.seconds * (1 - place.position) / max(place.position, 1e-9)
+        rate = place.step * report.rays / max(place.seconds, 1e-3)
         held_out = "" if self._held_out is None else f", held-out {self._held_out:.2f} dB"
-        detail = f"{report.stage}, {rate:,.0f} rays/s, {left:.0f} s left, train {self._psnr:.2f} dB{held_out}"
+        detail = f"{report.stage}, {rate:,.0f} rays/s, train {self._psnr:.2f} dB{held_out}"
         self._tasks.progress("training", place.position, 1.0, detail)
         if time.monotonic() - self._logged > _LOG_SECONDS or place.position >= 1:
             self._logged = time.monotonic()

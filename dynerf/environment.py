@@ -20,7 +20,7 @@ _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 
 def prepare_environment(argv: Sequence[str]) -> None:
     """Start the process again with CPU settings, once, if they are missing and no GPU will be used."""
-    gpu = _CUDA_DRIVER.exists() and "cpu" not in argv
+    gpu = _CUDA_DRIVER.exists() and not {"cpu", "--device=cpu"} & set(argv)
     missing = {name: value for name, value in CPU_SETTINGS.items() if name not in os.environ}
     if gpu or not missing or not sys.orig_argv or "torch" in sys.modules:
         return

@@ -1,11 +1,17 @@
 """What ``--help`` says round the list of options: a description and examples. At most 79 columns wide."""
 
-COMMANDS = """\
+COMMANDS = (
+    """\
+A codec and player for neural 3D video: multi-view recordings in, one compact
+file out, any viewpoint at any time.
+""",
+    """\
 exit status:
   0 done, 1 a bug, 2 bad input or option, 130 interrupted
 
 'dynerf COMMAND --help' tells all about a command.
-"""
+""",
+)
 ENCODE = (
     """\
 Train a radiance field conditioned on one latent code per frame (DyNeRF, CVPR

@@ -3,26 +3,33 @@
 Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from dynerf_format.errors import FormatError, ViewError
 from dynerf_format.reader import Reader
 from dynerf_format.records import CameraRecord, Header
 
-from .camera import Camera, camera_rays
-from .fields.build import build_model, load_weights
+from .camera import Camera, camera_rays, pixel_directions
+from .fields.build import load_model
 from .fields.field import FoldedModel, Model
 from .renderer import Sampling, render_rays
 from .space import Segments, Space
 from .volume import median_position
 
 _MOST_SAMPLES = 4096
+_MOST_SKEW = 1e-2  # of R^T R from the identity
+_MOST_DISTANCE = 1e9  # world units from the origin
+_MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
+_CPU_SAMPLES, _CPU_FLOATS = 2**17, 2**28  # at once: what stays in caches, and at most 1 GiB
+_GPU_SAMPLES, _GPU_FLOATS = 2**23, 2**30
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,16 @@ class Picture:
 class Clip:
     """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them."""
 
-    def __init__(self, reader: Reader, device: torch.device | str = "cpu") -> None:
-        """Raises FormatError when the header's field, sampling or weights do not fit together."""
+    def __init__(self, reader: Reader, device: torch.device | str = "cpu", name: str = "clip") -> None:
+        """``name`` is what errors call the clip. Raises FormatError when the header cannot be rendered."""
         self.reader = reader
         self.header: Header = reader.header
         self.device = torch.device(device)
-        self.space = space_of(self.header)
-        self.sampling = _sampling_of(self.header)
-        self.cameras = tuple(camera_of(record) for record in self.header.cameras)
+        self.name = name
+        with self._naming():
+            self.space = space_of(self.header)
+            self.sampling = _sampling_of(self.header)
+            self.cameras = tuple(camera_of(record) for record in self.header.cameras)
         self._models: dict[int, Model] = {}
 
     @property
@@ -61,11 +70,14 @@ class Clip:
         return self.header.fps
 
     def model(self, segment: int) -> Model:
-        """The model of a segment, on the device; kept once loaded."""
+        """The model of a segment, on the device; the last one asked for is kept.
+
+        Raises FormatError when the field's settings and weights do not fit together.
+        """
         if segment not in self._models:
-            model = build_model(self.header.field.kind, self.header.field.settings)
             weights = self.reader.weights(segment)
-            load_weights(model, {name: tensor.dequantise() for name, tensor in weights.items()})
+            with self._naming():
+                model = load_model(self.header.field.kind, self.header.field.settings, weights)
             self._models = {segment: model.to(self.device).eval().requires_grad_(False)}
         return self._models[segment]
 
@@ -86,24 +98,42 @@ class Clip:
         model = self.model(self.header.segment_at(before))
         if latents.shape[1] != model.latent_size:
             raise FormatError(
-                f"latents of {latents.shape[1]} numbers, the field's settings say {model.latent_size}"
+                f"{self.name}: latents of {latents.shape[1]} numbers, the field's settings say "
+                f"{model.latent_size}"
             )
         latent = latents[0] if share == 0 else torch.lerp(latents[0], latents[1], share)
         return model.fold(latent.unsqueeze(0))
 
     def depth_range(self) -> tuple[float, float]:
-        """The least and greatest distance (world units) at which the clip's cameras can see anything."""
+        """The least and greatest distance (world units) at which the clip's cameras can see anything.
+
+        Raises ViewError when none of them can.
+        """
         nearest, farthest = [], []
         for camera in self.cameras:
             origins, directions = camera_rays(camera.with_size(8, 8))
             segments = self.space.clip(origins, directions)
+            if not segments.hit.any():
+                continue
             nearest.append(float(segments.distance_in[segments.hit].min()))
             farthest.append(float(segments.distance_out[segments.hit].max()))
+        if not nearest:
+            raise ViewError(f"{self.name}: no camera sees anything, so there is no distance to show")
         return max(min(nearest), 1e-3 * max(farthest)), max(farthest)
 
     def render(self, camera: Camera, frame: float) -> Picture:
         """The picture a camera sees at a moment (in frames)."""
-        return render_picture(self.fold(frame), camera, self.space, self.sampling, self.device)
+        folded = self.fold(frame)
+        floats = max(map(_floats_per_sample, self._models.values()))
+        return render_picture(folded, camera, self.space, self.sampling, self.device, floats)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Put the clip's name before what is wrong with its header or weights."""
+        try:
+            yield
+        except FormatError as error:
+            raise type(error)(f"{self.name}: {error}") from error
 
 
 @torch.no_grad()
@@ -113,21 +143,23 @@ def render_picture(
     space: Space,
     sampling: Sampling,
     device: torch.device | str = "cpu",
+    floats_per_sample: int = 1,
 ) -> Picture:
-    """Render a folded model (of one frame) tile by tile, so that memory does not grow with the picture."""
-    origins, directions = camera_rays(camera, device)
-    tile = _rays_per_tile(sampling, torch.device(device))
-    colours, depths = [], []
-    for start in range(0, len(origins), tile):
-        rays = slice(start, start + tile)
-        segments = space.clip(origins[rays].unsqueeze(0), directions[rays].unsqueeze(0))
-        rendered = render_rays(model, segments, directions[rays].unsqueeze(0), sampling)
-        colours.append(rendered.rgb[0].clamp(0, 1))
-        depths.append(_depth(segments, rendered.weights, rendered.edges)[0])
-    return Picture(
-        torch.cat(colours).view(camera.height, camera.width, 3).cpu(),
-        torch.cat(depths).view(camera.height, camera.width).cpu(),
-    )
+    """Render a folded model (of one frame) tile by tile: only the result grows with the picture.
+
+    ``floats_per_sample`` is what the field keeps of a sample at once; wide fields get smaller tiles.
+    """
+    pixels = camera.width * camera.height
+    tile = _rays_per_tile(sampling, torch.device(device), floats_per_sample)
+    rgb, depth = torch.empty(pixels, 3), torch.empty(pixels)
+    for start in range(0, pixels, tile):
+        rays = slice(start, min(start + tile, pixels))
+        origins, directions = _rays_of(camera, rays, device)
+        segments = space.clip(origins, directions)
+        rendered = render_rays(model, segments, directions, sampling)
+        rgb[rays] = rendered.rgb[0].clamp(0, 1).cpu()
+        depth[rays] = _depth(segments, rendered.weights, rendered.edges)[0].cpu()
+    return Picture(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
 
 
 def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"]:
@@ -139,9 +171,13 @@ def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"
 def depth_picture(
     depth: Float[Tensor, "height width"], nearest: float, farthest: float
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Depth as a grey picture: disparity, from black (``farthest``, world units) to white (``nearest``)."""
+    """Depth as a grey picture: disparity, from black (``farthest``, world units) to white (``nearest``).
+
+    Where a ray misses the space, its depth is 0, the picture is black.
+    """
     disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
-    return rgb_to_uint8(disparity.clamp(0, 1).unsqueeze(-1).expand(-1, -1, 3))
+    grey = torch.where(depth > 0, disparity, 0.0)
+    return rgb_to_uint8(grey.unsqueeze(-1).expand(-1, -1, 3))
 
 
 def space_of(header: Header) -> Space:
@@ -151,7 +187,16 @@ def space_of(header: Header) -> Space:
 
 
 def camera_of(record: CameraRecord) -> Camera:
-    """The camera a header's record describes."""
+    """The camera a header's record describes. Raises FormatError when no picture can be taken with it."""
+    pose = np.array(record.camera_to_world, dtype=np.float64).reshape(3, 4)
+    where = f"header: camera {record.name!r}"
+    if np.abs(pose).max() > _MOST_DISTANCE:
+        raise FormatError(f"{where}: is further than {_MOST_DISTANCE:g} from the origin")
+    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
+        raise FormatError(f"{where}: the first three columns of camera_to_world are no rotation")
+    sizes = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
+    if max(*sizes, abs(record.centre_x), abs(record.centre_y)) > _MOST_PIXELS:
+        raise FormatError(f"{where}: focal length or principal point beyond {_MOST_PIXELS:g} pixels")
     return Camera(
         name=record.name,
         width=record.width,
@@ -160,7 +205,7 @@ def camera_of(record: CameraRecord) -> Camera:
         focal_y=record.focal_y,
         centre_x=record.centre_x,
         centre_y=record.centre_y,
-        camera_to_world=np.array(record.camera_to_world, dtype=np.float64).reshape(3, 4),
+        camera_to_world=pose,
     )
 
 
@@ -177,10 +222,29 @@ def _sampling_of(header: Header) -> Sampling:
     return Sampling(coarse, fine, union)
 
 
-def _rays_per_tile(sampling: Sampling, device: torch.device) -> int:
+def _rays_of(
+    camera: Camera, pixels: slice, device: torch.device | str
+) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray 3"]]:
+    """Origins and directions of some pixels' rays, as ``camera_rays`` has them."""
+    rows, columns = np.divmod(np.arange(pixels.start, pixels.stop), camera.width)
+    directions = pixel_directions(camera, columns + 0.5, rows + 0.5)
+    rays = torch.as_tensor(directions, dtype=torch.float32, device=device)
+    origin = torch.as_tensor(camera.origin, dtype=torch.float32, device=device)
+    return origin.expand_as(rays).unsqueeze(0), rays.unsqueeze(0)
+
+
+def _rays_per_tile(sampling: Sampling, device: torch.device, floats_per_sample: int) -> int:
     """Small tiles stay in the CPU's caches; a GPU wants large ones."""
-    samples = 2**17 if device.type == "cpu" else 2**23
-    return max(64, samples // (sampling.coarse + sampling.fine))
+    samples, floats = (_CPU_SAMPLES, _CPU_FLOATS) if device.type == "cpu" else (_GPU_SAMPLES, _GPU_FLOATS)
+    return max(1, min(samples, floats // floats_per_sample) // (sampling.coarse + sampling.fine))
+
+
+def _floats_per_sample(model: nn.Module) -> int:
+    """The widest layer, in and out, and what is looked up in planes; the latent's share is counted too."""
+    shapes = [tuple(parameter.shape) for parameter in model.parameters()]
+    layers = [sum(shape) for shape in shapes if len(shape) == 2]
+    planes = [3 * shape[1] for shape in shapes if len(shape) == 4]
+    return max(layers, default=1) + sum(planes)
 
 
 def _depth(segments: Segments, weights: Tensor, edges: Tensor) -> Tensor:

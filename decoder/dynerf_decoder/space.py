@@ -49,7 +49,8 @@ class Segments:
 
     def length(self) -> Float[Tensor, "*ray"]:
         """Length of each segment in cube units."""
-        return torch.linalg.vector_norm(self.end - self.start, dim=-1)
+        length: Tensor = torch.linalg.vector_norm(self.end - self.start, dim=-1)
+        return length
 
     def distance(self, s: Float[Tensor, "*ray"]) -> Float[Tensor, "*ray"]:
         """World distance from the ray's origin at fraction ``s`` (perspective-correct interpolation)."""

@@ -1,7 +1,9 @@
 """``dynerf decode``."""
 
 import argparse
+import re
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynerf_format.errors import ConfigError, ViewError
@@ -12,33 +14,47 @@ from ..display import Tasks, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
-    from dynerf_decoder.clip import Clip, Picture
+    from dynerf_decoder.clip import Clip
     from dynerf_decoder.paths import Shot
+
+_FRAMES = re.compile(r"([0-9]{0,9}):([0-9]{0,9})")
+_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Render a view into a movie or pictures."""
     import dynerf
+    from dynerf_decoder.clip import depth_picture
     from dynerf_decoder.movie import open_output
 
     with dynerf.open_clip(options.clip, choose_device(options.device)) as clip:
         shots, fps = _plan(clip, options)
+        depths = clip.depth_range() if options.depth else None
         width, height = shots[0].camera.width, shots[0].camera.height
         with Tasks() as tasks, open_output(options.output, width, height, fps, len(shots)) as out:
             for done, shot in enumerate(shots):
                 picture = clip.render(shot.camera, _frame(clip, shot))
-                out.write(_depth(clip, picture) if options.depth else picture.to_uint8())
+                out.write(depth_picture(picture.depth, *depths) if depths else picture.to_uint8())
                 tasks.progress("rendering", done + 1, len(shots))
-    say(f"{options.output}: {len(shots)} pictures of {width}x{height} at {float(fps):g} per second")
+    rate = f" at {float(fps):g} per second" if options.output.suffix.lower() == ".mp4" else ""
+    say(f"{options.output}: {len(shots)} pictures of {width}x{height}{rate}")
     return 0
 
 
 def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
-    from dynerf_decoder.paths import parse_size, parse_view, plan_shots, plan_timing
+    """What to show, and the output's rate. Raises ViewError naming the clip, or the camera path's file."""
+    try:
+        return _planned(clip, options)
+    except ViewError as error:
+        if options.view is not None and str(error).startswith(f"{Path(options.view)}: "):
+            raise
+        raise ViewError(f"{options.clip}: {error}") from error
 
-    view = parse_view(options.view or clip.cameras[0].name, clip.cameras)
+
+def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
+    from dynerf_decoder.paths import default_size, parse_size, parse_view, plan_shots, plan_timing
+
+    view = parse_view(clip.cameras[0].name if options.view is None else options.view, clip.cameras)
     timing = plan_timing(
         clip.frames,
         clip.fps,
@@ -49,8 +65,9 @@ def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], F
         out_fps=_rate(options.fps),
         view=view,
     )
-    size = None if options.size is None else parse_size(options.size)
-    return plan_shots(view, clip.cameras, timing=timing, size=size), timing.fps
+    # Without --size too, because a clip may state cameras of any size.
+    size = parse_size(options.size or "{}x{}".format(*default_size(view, clip.cameras)))
+    return plan_shots(view, clip.cameras, timing=timing, size=size if options.size else None), timing.fps
 
 
 def _frame(clip: "Clip", shot: "Shot") -> float:
@@ -60,19 +77,15 @@ def _frame(clip: "Clip", shot: "Shot") -> float:
     return float(nearest) if abs(frame - nearest) < 1e-6 else frame
 
 
-def _depth(clip: "Clip", picture: "Picture") -> "np.ndarray":
-    from dynerf_decoder.clip import depth_picture
-
-    return depth_picture(picture.depth, *clip.depth_range())
-
-
 def _frame_range(text: str | None, frames: int) -> tuple[int, int] | None:
     if text is None:
         return None
-    first, colon, stop = text.partition(":")
-    if not colon or not all(part.isdecimal() or not part for part in (first, stop)):
-        raise ViewError(f"--frames {text}: expected A:B, two frame numbers either may be left out")
-    return int(first or 0), int(stop or frames)
+    match = _FRAMES.fullmatch(text)
+    if match is None:
+        raise ViewError(
+            f"--frames {text[:40]}: expected A:B, two frame numbers within 0:{frames}; either may be left out"
+        )
+    return int(match[1] or 0), int(match[2] or frames)
 
 
 def _seconds(text: str | None) -> tuple[float, float] | None:
@@ -81,14 +94,18 @@ def _seconds(text: str | None) -> tuple[float, float] | None:
     try:
         start, stop = (float(part) for part in text.split(":"))
     except ValueError:
-        raise ViewError(f"--time {text}: expected START:STOP in seconds, as 0.5:2") from None
+        raise ViewError(f"--time {text[:40]}: expected START:STOP in seconds, as 0.5:2") from None
     return start, stop
 
 
 def _rate(text: str | None) -> Fraction | None:
     if text is None:
         return None
+    # Only plain numbers: Fraction would take its time to write out 1e99999999.
     try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise ConfigError(f"--fps {text}: expected pictures per second, as 30 or 30000/1001") from None
+        rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
+    except ZeroDivisionError:
+        rate = Fraction(0)
+    if rate <= 0:
+        raise ConfigError(f"--fps {text[:40]}: expected pictures per second, as 30 or 30000/1001")
+    return rate

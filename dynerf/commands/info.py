@@ -1,4 +1,4 @@
-"""``dynerf info``: needs neither torch nor the decoder."""
+"""``dynerf info``: needs neither torch nor the decoder. Reads the weights, but only to count them."""
 
 import argparse
 import json
@@ -21,16 +21,12 @@ def run(options: argparse.Namespace) -> int:
 def _record(reader: Reader, size: int) -> dict[str, Any]:
     header = reader.header
     segments = [{"first_frame": segment.first_frame, "frames": segment.frames} for segment in header.segments]
-    tensors = {
-        name: list(tensor.symbols.shape)
-        for number in range(len(segments))
-        for name, tensor in reader.weights(number).items()
-    }
-    parameters = sum(
-        int(tensor.symbols.size)
-        for number in range(len(segments))
-        for tensor in reader.weights(number).values()
-    )
+    tensors: dict[str, list[int]] = {}
+    parameters = 0
+    for number in range(len(segments)):
+        for name, tensor in reader.weights(number).items():
+            tensors[name] = list(tensor.symbols.shape)
+            parameters += tensor.symbols.size
     spent = reader.bytes_by_kind()
     return {
         "bytes": size,
@@ -43,7 +39,7 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
         "field_settings": header.field.settings,
         "sampling": header.sampling,
         "parameters": parameters,
-        "bits_per_parameter": 8 * spent.get("WGHT", 0) / parameters,
+        "bits_per_parameter": 8 * spent.get("WGHT", 0) / max(parameters, 1),
         "latent_bytes_per_frame": spent.get("LATN", 0) / header.frames,
         "tensors": tensors,
         "segments": segments,
@@ -75,7 +71,7 @@ def _text(header: Header, record: dict[str, Any]) -> str:
         *(f"  {name:<12}{count:>12,}" for name, count in record["bytes_by_part"].items()),
         "",
         "measured by the encoder",
-        *(f"  {name:<24}{value}" for name, value in header.quality.items()),
+        *(f"  {name:<24}{_shown(value)}" for name, value in header.quality.items()),
         "",
         "configuration",
         *_tree(header.config),
@@ -89,5 +85,11 @@ def _tree(values: dict[str, Any], indent: str = "  ") -> list[str]:
         if isinstance(value, dict):
             lines += [f"{indent}{name}", *_tree(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{name} = {value}")
+            lines.append(f"{indent}{name} = {_shown(value)}")
     return lines
+
+
+def _shown(value: object) -> str:
+    """A value as text that cannot move the cursor: a file may hold any string."""
+    text = str(value)
+    return text if text.isprintable() else repr(value)

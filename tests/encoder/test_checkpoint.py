@@ -117,7 +117,7 @@ class TestReading:
             with pytest.raises(ResumeError, match="not a whole checkpoint"):
                 load_checkpoint(path)
 
-    @pytest.mark.parametrize("mask", [0x01, 0x06, 0x80, 0xFF])
+    @pytest.mark.parametrize("mask", [0x06, 0x81])
     def test_a_changed_byte_is_noticed_or_changes_nothing(self, tmp_path: Path, mask: int) -> None:
         # 0x06 turns a float32 into a float16 ("<f4", "<f2") that is read without reaching its checksum
         path = tmp_path / "checkpoint.npz"

@@ -1,5 +1,6 @@
 """From a capture to a file: what is in it, what decides over its bytes, what is refused and when."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,24 @@ class TestChoices:
         with dynerf.open_clip(tiny_encode(job).output) as clip:
             assert clip.frames == 1
             assert clip.render(clip.cameras[0], 0.0).rgb.std() > 0
+
+
+class TestImportance:
+    def test_each_stage_has_the_map_of_its_own_constants(self, capture: Path, tmp_path: Path) -> None:
+        settings = (
+            "importance.keyframe_gamma=0.004", "importance.gamma=0.05", "importance.window=2",
+            "importance.floor=0.3", "schedule.scale=0.1",
+        )  # fmt: skip
+        result = tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", *settings))
+        made_from = {
+            path.stem: json.loads(path.read_text())
+            for path in (result.work_folder / "importance").glob("*.json")
+        }
+        assert made_from["isg_keyframes"]["gamma"] == 0.004
+        assert made_from["isg_keyframes"]["frames"] == [0, 3, 4]
+        assert made_from["isg"]["gamma"] == 0.05
+        assert (made_from["ist"]["window"], made_from["ist"]["floor"]) == (2, 0.3)
+        assert {tuple(made["views"]) for made in made_from.values()} == {(1, 2, 3)}
 
 
 class TestFolders:

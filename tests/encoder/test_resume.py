@@ -1,4 +1,4 @@
-"""Killed at any moment and resumed, a job gives the bytes of one that was left alone; no other job can resume it."""
+"""Killed at any moment and resumed, a job gives the bytes of one left alone; no other job can resume it."""
 
 import io
 import shutil
@@ -269,7 +269,7 @@ class TestDamage:
     @pytest.mark.parametrize(
         "damage",
         [
-            lambda whole: b"",
+            lambda whole: whole[:0],
             lambda whole: whole[: len(whole) // 2],
             lambda whole: whole[:-1],
             lambda whole: whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:],

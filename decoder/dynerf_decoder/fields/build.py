@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 import torch
 
+from dynerf_format import QuantisedTensor
 from dynerf_format.errors import FormatError, LimitError
 
 from .field import Model
@@ -17,29 +18,56 @@ _KINDS: dict[str, tuple[type[Any], type[Any]]] = {
     "planes": (PlanesSettings, PlanesModel),
     "mlp": (MlpSettings, MlpModel),
 }
-_MOST_SIZE = 16384  # of any single setting
-_MAY_BE_ZERO = ("basis", "view_features", "position_frequencies", "direction_frequencies", "skip")
+_MOST_SIZE = 16384  # of any single setting that has no limit of its own
+_MOST = {"depth": 64, "position_frequencies": 32, "direction_frequencies": 32}
+_LEAST = {
+    "basis": 0, "view_features": 0, "skip": 0, "position_frequencies": 0, "direction_frequencies": 0,
+    "width": 2,
+}  # fmt: skip
 _MOST_SCALES = 16
 _MOST_PARAMETERS = 2**28  # 1 GiB of float32
 
 
 def build_model(kind: str, settings: Mapping[str, object]) -> Model:
     """A model with untrained weights. Raises FormatError on nonsense, LimitError when huge."""
-    if kind not in _KINDS:
-        raise FormatError(f"header.field.kind: found {kind!r}, this decoder knows {', '.join(_KINDS)}")
+    _outline(kind, settings)
+    return _model(kind, settings)
+
+
+def load_model(kind: str, settings: Mapping[str, object], weights: Mapping[str, QuantisedTensor]) -> Model:
+    """The model of a file. Its size is what the weights make it, not what the settings claim.
+
+    Raises FormatError when settings are nonsense or do not fit the weights, LimitError when huge.
+    """
+    _check_fit(_outline(kind, settings), {name: tensor.symbols.shape for name, tensor in weights.items()})
+    model = _model(kind, settings)
+    load_weights(model, {name: tensor.dequantise() for name, tensor in weights.items()})
+    return model
+
+
+def _model(kind: str, settings: Mapping[str, object]) -> Model:
     settings_type, model_type = _KINDS[kind]
     hints = get_type_hints(settings_type)
-    values = {name: _checked(name, settings.get(name), hints[name]) for name in hints}
+    model: Model = model_type(
+        settings_type(**{name: _checked(name, settings.get(name), hints[name]) for name in hints})
+    )
+    return model
+
+
+def _outline(kind: str, settings: Mapping[str, object]) -> Model:
+    """The model without memory behind its parameters; all that can be wrong with settings is found here."""
+    if kind not in _KINDS:
+        raise FormatError(f"header.field.kind: found {kind!r}, this decoder knows {', '.join(_KINDS)}")
     try:
         with torch.device("meta"):
-            count = sum(parameter.numel() for parameter in model_type(settings_type(**values)).parameters())
+            model = _model(kind, settings)
     except (ValueError, RuntimeError) as error:
         raise FormatError(f"header.field.settings: do not describe a {kind} field: {error}") from error
+    count = sum(parameter.numel() for parameter in model.parameters())
     if count > _MOST_PARAMETERS:
         raise LimitError(
             f"header.field.settings: {count} parameters, at most {_MOST_PARAMETERS} are accepted"
         )
-    model: Model = model_type(settings_type(**values))
     return model
 
 
@@ -58,26 +86,36 @@ def load_weights(model: Model, weights: Mapping[str, np.ndarray]) -> None:
 
     A parameter without elements (a scale without basis planes) has no tensor in the file.
     """
+    _check_fit(model, {name: array.shape for name, array in weights.items()})
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.numel() > 0:
+                parameter.copy_(torch.as_tensor(weights[name]))
+
+
+def _check_fit(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> None:
     parameters = {name: p for name, p in model.named_parameters() if p.numel() > 0}
-    if missing := sorted(parameters.keys() - weights.keys()):
+    if missing := sorted(parameters.keys() - shapes.keys()):
         raise FormatError(f"weights: {missing[0]} is missing ({len(missing)} of {len(parameters)} are)")
-    if extra := sorted(weights.keys() - parameters.keys()):
+    if extra := sorted(shapes.keys() - parameters.keys()):
         raise FormatError(f"weights: {extra[0]} does not belong to this field")
     for name, parameter in parameters.items():
-        found, expected = weights[name].shape, tuple(parameter.shape)
+        found, expected = shapes[name], tuple(parameter.shape)
         if found != expected:
             raise FormatError(f"weights: {name} has shape {found}, expected {expected}")
-        with torch.no_grad():
-            parameter.copy_(torch.as_tensor(weights[name]))
 
 
 def _checked(name: str, value: object, kind: Any) -> object:
     where = f"header.field.settings.{name}"
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= _MOST_SCALES:
-            raise FormatError(f"{where}: found {value!r}, expected 1 to {_MOST_SCALES} whole numbers")
+            raise FormatError(
+                f"{where}: found {repr(value)[:40]}, expected a list of 1 to {_MOST_SCALES} whole numbers"
+            )
         return tuple(_checked(name, item, get_args(kind)[0]) for item in value)
-    least = 0 if name in _MAY_BE_ZERO else 1
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST_SIZE:
-        raise FormatError(f"{where}: found {value!r}, expected a whole number from {least} to {_MOST_SIZE}")
+    least, most = _LEAST.get(name, 1), _MOST.get(name, _MOST_SIZE)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise FormatError(
+            f"{where}: found {repr(value)[:40]}, expected a whole number from {least} to {most}"
+        )
     return value
