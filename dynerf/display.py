@@ -122,7 +122,7 @@ class Messages:
         self._psnr = report.psnr if self._psnr is None else 0.95 * self._psnr + 0.05 * report.psnr
         rate = place.step * report.rays / max(place.seconds, 1e-3)
         held_out = "" if self._held_out is None else f", held-out {self._held_out:.2f} dB"
-        detail = f"{report.stage}, {rate:,.0f} rays/s, train {self._psnr:.2f} dB{held_out}"
+        detail = f"{report.stage}, train {self._psnr:.2f} dB{held_out}, {rate:,.0f} rays/s"
         self._tasks.progress("training", place.position, 1.0, detail)
         if time.monotonic() - self._logged > _LOG_SECONDS or place.position >= 1:
             self._logged = time.monotonic()

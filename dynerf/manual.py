@@ -48,7 +48,7 @@ examples:
   dynerf decode clip.dnv -o slow.mp4 --view orbit --speed 0.25
   dynerf decode clip.dnv -o bullet.mp4 --view spiral --freeze 0.5
   dynerf decode clip.dnv -o part.mp4 --view path.json --time 1.5:4
-  dynerf decode clip.dnv -o p_%04d.png --view cam03 --frames 0:10 --size 640x360
+  dynerf decode clip.dnv -o p_%04d.png --view cam03 --frames :10 --size 640x360
 """,
 )
 EVAL = (

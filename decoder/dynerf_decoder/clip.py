@@ -28,7 +28,7 @@ _MOST_SAMPLES = 4096
 _MOST_SKEW = 1e-2  # of R^T R from the identity
 _MOST_DISTANCE = 1e9  # world units from the origin
 _MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
-_CPU_SAMPLES, _CPU_FLOATS = 2**17, 2**28  # at once: what stays in caches, and at most 1 GiB
+_CPU_SAMPLES, _CPU_FLOATS = 2**17, 2**26  # at once: what stays in caches, and at most 256 MiB
 _GPU_SAMPLES, _GPU_FLOATS = 2**23, 2**30
 
 

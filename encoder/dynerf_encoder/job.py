@@ -1,5 +1,6 @@
 """What an encode is asked to do, what it made, and who watches it."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,7 +15,21 @@ from .config import Config
 from .space_choice import Choice
 from .train import Report
 
-_MOST_SAMPLES = 4096  # what decoders accept
+_BOUNDS = {
+    "schedule.keyframe_interval": (1, math.inf),
+    "sampling.coarse": (2, 4096),  # what decoders accept
+    "sampling.fine": (2, 4096),
+    "importance.share": (0, 1),
+    "importance.keyframe_gamma": (1e-6, 1),
+    "importance.gamma": (1e-6, 1),
+    "importance.window": (1, math.inf),
+    "importance.floor": (0, 1),
+    # Far finer steps make numbers too long for the file, which would be found out after the training.
+    "quantisation.planes": (1e-4, math.inf),
+    "quantisation.network": (1e-4, math.inf),
+    "quantisation.latents": (1e-4, math.inf),
+    "quantisation.group": (1, math.inf),
+}
 _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not trained, at size 1
 
 
@@ -78,29 +93,25 @@ def checkpoint_path(job: Job) -> Path:
 def check_job(job: Job) -> None:
     """Refuse settings that could only fail, or fail to end, much later. Raises ConfigError."""
     config = job.config
-    for name, samples in (("coarse", config.sampling.coarse), ("fine", config.sampling.fine)):
-        if not 2 <= samples <= _MOST_SAMPLES:
-            raise ConfigError(f"sampling.{name}: found {samples}, expected 2 to {_MOST_SAMPLES} samples")
+    for name, (least, most) in _BOUNDS.items():
+        section, key = name.split(".")
+        value = getattr(getattr(config, section), key)
+        if not least <= value <= most:
+            raise ConfigError(f"{name}: found {value:g}, expected {_span(least, most)}")
     if not 1 <= config.schedule.frames_per_step <= config.schedule.rays:
         raise ConfigError(
             f"schedule: {config.schedule.rays} rays of {config.schedule.frames_per_step} frames per step, "
             "expected at least one ray of one frame"
         )
     if config.optimiser.beta2 >= 1:
-        raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2}, expected less than 1")
-    if config.importance.share > 1:
-        raise ConfigError(f"importance.share: found {config.importance.share}, expected 0 to 1")
-    if (
-        config.quantisation.planes <= 0
-        or config.quantisation.network <= 0
-        or config.quantisation.latents <= 0
-    ):
-        raise ConfigError("quantisation: found a step of 0, expected steps above 0")
-    if config.quantisation.group < 1:
-        raise ConfigError("quantisation.group: found 0, expected at least one frame")
+        raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2:g}, expected less than 1")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
     _check_field(config)
+
+
+def _span(least: float, most: float) -> str:
+    return f"{least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
 
 
 def _check_field(config: Config) -> None:

@@ -269,8 +269,10 @@ class TestRefusals:
         [
             ("sampling.coarse=1",), ("sampling.fine=0",), ("sampling.coarse=4097",), ("sampling.fine=5000",),
             ("schedule.frames_per_step=0",), ("schedule.frames_per_step=97",), ("schedule.rays=0",),
-            ("importance.share=1.5",), ("optimiser.beta2=1",), ("optimiser.beta2=2.5",),
-            ("quantisation.planes=0",), ("quantisation.network=0",), ("quantisation.latents=0",),
+            ("schedule.keyframe_interval=0",), ("optimiser.beta2=1",), ("optimiser.beta2=2.5",),
+            ("importance.share=1.5",), ("importance.floor=1.5",), ("importance.window=0",),
+            ("importance.gamma=0",), ("importance.keyframe_gamma=2",),
+            ("quantisation.planes=0",), ("quantisation.network=1e-12",), ("quantisation.latents=9e-5",),
             ("quantisation.group=0",),
             ("planes.latent=0",), ("planes.channels=0",), ("planes.hidden=0",), ("planes.scales=8,1",),
             ("planes.coarse_scale=1",), ("planes.coarse_channels=0",), ("planes.basis=2",),

@@ -347,6 +347,13 @@ class TestResume:
         assert not np.array_equal(numbers[0]["latents"], numbers[2]["latents"])
         assert not np.array_equal(numbers[0]["model/fine.static.0"], numbers[2]["model/fine.static.0"])
 
+    def test_each_step_and_seed_draws_rays_of_its_own(self, store: FrameStore) -> None:
+        drawn = []
+        for seed in (0, 1):
+            source = _Spy(store, lambda rays: drawn.append(rays.directions.numpy().tobytes()))
+            _train(_trainer(store, tiny_config(), source=source, seed=seed), 3)
+        assert len(set(drawn)) == 6
+
     def test_arrays_of_another_model_are_refused(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config())
         _train(trainer, 2)

@@ -1,0 +1,36 @@
+"""One capture and one clip for all tests of the command; tests that change them work on copies."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from helpers_face import TINY, done, write_scene
+
+
+@pytest.fixture(scope="session")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A capture of three cameras, not to be written to."""
+    return write_scene(tmp_path_factory.mktemp("scene") / "capture")
+
+
+@pytest.fixture(scope="session")
+def clip(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene, encoded, cam00 held out; not to be written to."""
+    path = tmp_path_factory.mktemp("clip") / "clip.dnv"
+    done("encode", scene, "-o", path, *TINY)
+    return path
+
+
+@pytest.fixture
+def capture(scene: Path, tmp_path: Path) -> Path:
+    """A copy of the scene to be spoilt."""
+    return Path(shutil.copytree(scene, tmp_path / "capture"))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder for results."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
