@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """While the block runs, Ctrl-C only sets a flag that the block asks for; a second one interrupts at once.
 
-    Outside the main thread signals go elsewhere, and the flag stays unset.
+    Where Ctrl-C is ignored it stays so, and outside the main thread signals go elsewhere: the flag stays unset.
     """
     asked: list[int] = []
 
@@ -18,6 +18,9 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.append(number)
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `nohup`, or a background job of a shell script
+        yield lambda: False
+        return
     try:
         previous = signal.signal(signal.SIGINT, note)
     except ValueError:

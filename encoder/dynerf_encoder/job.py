@@ -16,19 +16,19 @@ from .space_choice import Choice
 from .train import Report
 
 _BOUNDS = {
-    "schedule.keyframe_interval": (1, math.inf),
-    "sampling.coarse": (2, 4096),  # what decoders accept
-    "sampling.fine": (2, 4096),
-    "importance.share": (0, 1),
-    "importance.keyframe_gamma": (1e-6, 1),
-    "importance.gamma": (1e-6, 1),
-    "importance.window": (1, math.inf),
-    "importance.floor": (0, 1),
+    "schedule.keyframe_interval": (1.0, math.inf),
+    "sampling.coarse": (2.0, 4096.0),  # what decoders accept
+    "sampling.fine": (2.0, 4096.0),
+    "importance.share": (0.0, 1.0),
+    "importance.keyframe_gamma": (1e-6, 1.0),
+    "importance.gamma": (1e-6, 1.0),
+    "importance.window": (1.0, math.inf),
+    "importance.floor": (0.0, 1.0),
     # Far finer steps make numbers too long for the file, which would be found out after the training.
     "quantisation.planes": (1e-4, math.inf),
     "quantisation.network": (1e-4, math.inf),
     "quantisation.latents": (1e-4, math.inf),
-    "quantisation.group": (1, math.inf),
+    "quantisation.group": (1.0, math.inf),
 }
 _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not trained, at size 1
 

@@ -38,6 +38,8 @@ def apply_file(config: Config, path: Path) -> Config:
     for section, table in tables.items():
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: found the bare key {section}, expected [section] tables")
+        if not table and not any(key.startswith(f"{section}.") for key in known_keys()):
+            raise ConfigError(f"{path}: unknown section [{section}]")
         for key, value in table.items():
             config = _assign(config, f"{section}.{key}", value, f"{path}: {section}.{key}")
     return config

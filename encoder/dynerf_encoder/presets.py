@@ -77,7 +77,7 @@ _PAPER = Config(
     ),
     sampling=Sampling(coarse=64, fine=128, union=True),  # [NeRF] 5.3
     optimiser=Optimiser(
-        planes_rate=0.02,  # no planes in the paper; used when --field planes is asked for
+        planes_rate=0.0,  # there are no planes; --field planes takes the rates of another preset
         network_rate=5e-4,  # [P] 4.1
         latent_gain=10.0,  # [P] 4.1
         latent_sigma=3.1e-4,  # N(0, 0.01 / sqrt(D)), D = 1024 [P] 3.1; the extraction is ambiguous

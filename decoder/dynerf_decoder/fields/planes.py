@@ -149,7 +149,7 @@ class FoldedStack:
             xy, xz, yz = looked_up.view(frames, 3, -1, count).unbind(dim=1)
             features.append(xy * xz * yz)
         hidden = _apply(self.hidden_weight, torch.cat(features, dim=1), self.hidden_bias)
-        return _apply(self.out_weight, F.relu(hidden), self.out_bias.expand(frames, -1))
+        return _apply(self.out_weight, hidden.relu_(), self.out_bias.expand(frames, -1))
 
 
 def _apply(

@@ -1,0 +1,116 @@
+"""``dynerf eval`` and ``dynerf info``: figures, JSON on standard output and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dynerf
+from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder.captures.video import decode
+from helpers_face import FRAMES, change_poses, done, refused
+
+
+def test_eval_measures_what_the_encoder_measured(clip: Path, scene: Path) -> None:
+    ran = done("eval", clip, scene, "--json")
+    result = json.loads(ran.out)
+    assert ran.out.count("\n") == 1
+    assert ran.err != ""
+    measured = json.loads(done("info", clip, "--json").out)["quality"]["held_out_psnr"]
+    assert result["psnr"] == pytest.approx(measured, abs=1e-3)
+    assert result["views"] == ["cam00"]
+    assert [(frame["view"], frame["frame"]) for frame in result["frames"]] == [
+        ("cam00", frame) for frame in range(FRAMES)
+    ]
+    for figure in ("psnr", "ssim"):
+        assert result[figure] == pytest.approx(np.mean([frame[figure] for frame in result["frames"]]))
+
+
+def test_eval_compares_decoded_pictures_with_the_video(clip: Path, scene: Path) -> None:
+    result = json.loads(done("eval", clip, scene, "--json", "--views", "cam05,cam02", "--every", 4).out)
+    assert result["views"] == ["cam05", "cam02"]
+    assert {(frame["view"], frame["frame"]) for frame in result["frames"]} == {
+        ("cam05", 0), ("cam02", 0), ("cam05", 4), ("cam02", 4),
+    }  # fmt: skip
+    truth = next(iter(decode(scene / "cam05.mp4", FrameRange(4, 5).within(FRAMES, ""))))
+    with dynerf.open_clip(clip) as opened:
+        decoded = opened.render(opened.cameras[2], 4.0).rgb.numpy()
+    error = np.square(decoded - truth / 255.0).mean()
+    found = next(f["psnr"] for f in result["frames"] if (f["view"], f["frame"]) == ("cam05", 4))
+    assert found == pytest.approx(-10 * np.log10(error), abs=1e-3)
+
+
+def test_eval_prints_a_table_for_people(clip: Path, scene: Path) -> None:
+    lines = done("eval", clip, scene, "--every", 3).out.splitlines()
+    assert lines[0].split() == ["view", "frame", "PSNR", "dB", "SSIM"]
+    assert [line.split()[:2] for line in lines[1:-1]] == [["cam00", "0"], ["cam00", "3"]]
+    assert lines[-1].startswith("mean of 2")
+
+
+def test_eval_refuses_what_does_not_fit(clip: Path, scene: Path, capture: Path, tmp_path: Path) -> None:
+    def refused_eval(*arguments: object) -> str:
+        return refused("eval", *arguments, folder=tmp_path)
+
+    line = refused_eval(clip, scene, "--views", "cam99")
+    assert "no view 'cam99' in the clip, there are cam00, cam02, cam05" in line
+    assert f"{tmp_path / 'no'}: does not exist" in refused_eval(clip, tmp_path / "no")
+    assert f"{scene}: is a folder, expected a .dnv file" in refused_eval(scene, clip)
+    change_poses(capture, lambda rows: rows[::-1])
+    line = refused_eval(clip, capture)
+    assert f"{capture}: " in line
+    assert "expected the capture the clip was encoded from" in line
+    (capture / "cam00.mp4").unlink()
+    change_poses(capture, lambda rows: rows[:2])
+    assert "cam00" in refused_eval(clip, capture)
+
+
+def test_info_tells_what_is_in_the_file(clip: Path) -> None:
+    ran = done("info", clip, "--json")
+    assert (ran.out.count("\n"), ran.err) == (1, "")
+    record = json.loads(ran.out)
+    assert record["bytes"] == clip.stat().st_size == sum(record["bytes_by_part"].values())
+    assert (record["frames"], record["fps"], record["field"]) == (FRAMES, 30, "planes")
+    assert record["segments"] == [{"first_frame": 0, "frames": FRAMES}]
+    assert [camera["name"] for camera in record["cameras"]] == ["cam00", "cam02", "cam05"]
+    assert record["parameters"] == sum(int(np.prod(shape)) for shape in record["tensors"].values())
+    with dynerf.open_clip(clip) as opened:
+        assert record["parameters"] == sum(value.numel() for value in opened.model(0).parameters())
+    assert record["config"]["schedule"]["rays"] == 512
+
+
+def test_info_tells_people_the_same(clip: Path) -> None:
+    ran = done("info", clip)
+    record = json.loads(done("info", clip, "--json").out)
+    for text in (
+        f"{clip.stat().st_size:,} bytes", "6 frames at 30 per second (0.20 s)", "held out: cam00",
+        f"{record['parameters']:,} parameters", "WGHT", "LATN", "held_out_psnr", "scales = [8, 12]",
+    ):  # fmt: skip
+        assert text in ran.out
+    assert ran.err == ""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(clip: Path) -> None:
+    code = "import sys; from dynerf.command import run; sys.argv = ['dynerf', 'info', sys.argv[1]]; run()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"import time; time.sleep(0.2); {code}", str(clip)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    child.stderr.close()
+    assert child.wait() == 1
+
+
+def test_a_full_disk_behind_standard_output_is_one_line(clip: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "dynerf", "info", "--json", str(clip)],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr == "dynerf: error: standard output: cannot be written: No space left on device\n"

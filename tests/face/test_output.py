@@ -1,0 +1,105 @@
+"""Where results cannot be written, and what is left when a decode is stopped: one line, and nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers_face import listing, refused
+from helpers_video import run_child
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("no/a.mp4", "the folder {out}/no does not exist"),
+        ("file/a.mp4", "{out}/file is not a folder"),
+        ("folder.mp4", "{out}/folder.mp4: is a folder"),
+        ("a.avi", "ends in .avi, supported are .mp4 and name_%04d.png"),
+        ("a", "ends in no suffix, supported are"),
+        ("a.png", "expected exactly one frame number in the name, like name_%04d.png"),
+        ("a_%d_%d.png", "expected exactly one frame number"),
+        ("a_%s.png", "expected exactly one frame number"),
+        ("/proc/a.mp4", "the folder /proc cannot be written to"),
+        ("/dev/null", "supported are .mp4"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named(clip: Path, out: Path, name: str, found: str) -> None:
+    (out / "file").touch()
+    (out / "folder.mp4").mkdir()
+    line = refused("decode", clip, "-o", out / name, "--frames", "0:1", folder=out)
+    assert f"error: {out / name}: " in line
+    assert found.format(out=out) in line
+
+
+def test_a_read_only_folder_is_named(clip: Path, out: Path) -> None:
+    folder = out / "read_only"
+    folder.mkdir()
+    # Root may write where permissions forbid it, but not into an immutable folder.
+    folder.chmod(0o555)
+    locked = subprocess.run(["chattr", "+i", folder], capture_output=True, check=False).returncode == 0
+    try:
+        if os.access(folder, os.W_OK) and not locked:
+            pytest.skip("this user may write everywhere and cannot make a folder immutable")
+        line = refused("decode", clip, "-o", folder / "a.mp4", folder=out)
+        assert f"{folder / 'a.mp4'}: the folder {folder} cannot be written to" in line
+        line = refused("decode", clip, "-o", folder / "p_%d.png", folder=out)
+        assert f"{folder / 'p_0.png'}: the folder {folder} cannot be written to" in line
+    finally:
+        if locked:
+            subprocess.run(["chattr", "-i", folder], capture_output=True, check=True)
+        folder.chmod(0o755)
+
+
+def test_a_full_disk_leaves_nothing(clip: Path, scene: Path, out: Path) -> None:
+    code = """
+        import resource, sys
+        from dynerf.command import main
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+        clip, capture, out = sys.argv[1:]
+        print(main(["decode", clip, "-o", f"{out}/a.mp4"]))
+        print(main(["decode", clip, "-o", f"{out}/p_%d.png", "--size", "160x120"]))
+        print(main(["encode", capture, "-o", f"{out}/a.dnv"]))
+    """
+    ran = run_child(textwrap.dedent(code), clip, scene, out)
+    assert ran.stdout.split() == ["2", "2", "2"], ran.stderr
+    errors = [line for line in ran.stderr.splitlines() if "error" in line]
+    assert [error.split(": cannot be written")[0] for error in errors[:2]] == [
+        f"dynerf: error: {out}/a.mp4", f"dynerf: error: {out}/p_0.png",
+    ]  # fmt: skip
+    assert len(errors) == 3
+    assert "Traceback" not in ran.stderr
+    assert listing(out) == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_decode_leaves_the_older_file_alone(
+    clip: Path, out: Path, number: int, status: int
+) -> None:
+    (out / "a.mp4").write_text("older")
+    words = ["decode", str(clip), "-o", str(out / "a.mp4"), "--speed", "0.0001"]
+    # A shell may have had interrupts ignored, and that is inherited.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code += "; import dynerf.command, dynerf.environment; dynerf.command.prepare_environment = lambda _: None"
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; dynerf.command.run()", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while len(listing(out)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    begun = len(listing(out)) == 2
+    child.send_signal(number)
+    stdout, stderr = child.communicate(timeout=60)
+    assert begun, f"no temporary file appeared: {stderr}"
+    assert child.returncode == status, stderr
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert ("dynerf: interrupted" in stderr) == (number == signal.SIGINT)
+    assert listing(out) == ["a.mp4"]
+    assert (out / "a.mp4").read_text() == "older"
