@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
     """While the block runs, Ctrl-C only sets a flag that the block asks for; a second one interrupts at once.
 
-    Where Ctrl-C is ignored it stays so, and outside the main thread signals go elsewhere: the flag stays unset.
+    The flag stays unset where Ctrl-C is ignored, and outside the main thread, which gets no signals.
     """
     asked: list[int] = []
 

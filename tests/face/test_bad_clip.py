@@ -63,7 +63,7 @@ def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_clip_cut_anywhere_is_refused(clip: Path, tmp_path: Path) -> None:
     data, cut = clip.read_bytes(), tmp_path / "cut.dnv"
-    points = sorted({*range(0, 120), *range(120, len(data), 61), *range(len(data) - 60, len(data))})
+    points = sorted({*range(120), *range(120, len(data), 61), *range(len(data) - 60, len(data))})
     for point in points:
         cut.write_bytes(data[:point])
         ran = run("info", cut)
