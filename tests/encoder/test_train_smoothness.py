@@ -1,0 +1,23 @@
+"""The written-out gradient of total variation is autograd's."""
+
+import torch
+
+from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
+from dynerf_encoder.train import _add_total_variation, is_plane
+
+SETTINGS = PlanesSettings(latent=4, scales=(5, 6), channels=2, basis=(2, 0), coarse_basis=1, coarse_scale=5)
+
+
+def test_the_gradient_of_total_variation_is_what_autograd_finds() -> None:
+    torch.manual_seed(0)
+    model = PlanesModel(SETTINGS)
+    planes = {name: p for name, p in model.named_parameters() if is_plane(name) and p.numel() > 0}
+    for plane in planes.values():
+        torch.nn.init.normal_(plane)
+        plane.grad = torch.ones_like(plane)
+    total = sum(p.diff(dim=-1).square().mean() + p.diff(dim=-2).square().mean() for p in planes.values())
+    expected = torch.autograd.grad(0.3 * total, list(planes.values()))
+    _add_total_variation(model, 0.3)
+    for plane, gradient in zip(planes.values(), expected, strict=True):
+        assert plane.grad is not None
+        torch.testing.assert_close(plane.grad, 1 + gradient)
