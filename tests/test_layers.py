@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def test_a_room_imports_only_what_lies_below_it_and_its_own_libraries(room: str)
     allowed = {room} | below | OUTSIDE[room] | set(sys.stdlib_module_names)
     for path in files:
         assert imported(path) <= allowed, path
+
+
+def test_all_rooms_and_nothing_else_are_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert sorted(packages) == sorted(folder for folder, _ in ROOMS.values())
+    inits = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/dynerf_*/__init__.py")}
+    assert inits <= set(packages)
 
 
 def test_nothing_is_unpickled() -> None:

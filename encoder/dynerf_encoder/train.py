@@ -234,7 +234,7 @@ def _loss(
 
 @torch.no_grad()
 def _add_total_variation(model: Model, weight: float) -> None:
-    """Add the gradient of ``weight`` times the mean squared difference of neighbouring texels, for all planes.
+    """Add the gradient of ``weight`` times the mean squared difference of neighbouring texels, in all planes.
 
     Written out, because autograd makes three times as many passes over all planes for the same numbers.
     """

@@ -15,7 +15,9 @@ def test_the_gradient_of_total_variation_is_what_autograd_finds() -> None:
     for plane in planes.values():
         torch.nn.init.normal_(plane)
         plane.grad = torch.ones_like(plane)
-    total = sum(p.diff(dim=-1).square().mean() + p.diff(dim=-2).square().mean() for p in planes.values())
+    total = torch.zeros(())
+    for plane in planes.values():
+        total = total + plane.diff(dim=-1).square().mean() + plane.diff(dim=-2).square().mean()
     expected = torch.autograd.grad(0.3 * total, list(planes.values()))
     _add_total_variation(model, 0.3)
     for plane, gradient in zip(planes.values(), expected, strict=True):

@@ -63,4 +63,4 @@ def _small(path: Path) -> np.ndarray:
     with av.open(str(path)) as video:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
     count, height, width, _ = frames.shape
-    return frames.reshape(count, height // 4, 4, width // 4, 4, 3).mean(axis=(2, 4)) / 255
+    return np.asarray(frames.reshape(count, height // 4, 4, width // 4, 4, 3).mean(axis=(2, 4)) / 255)

@@ -25,7 +25,8 @@ def test_an_encode_leaves_the_clip_the_log_and_the_work_folder(clip: Path) -> No
     assert [(camera.name, camera.role) for camera in header.cameras] == [
         ("cam00", "held_out"), ("cam02", "training"), ("cam05", "training"),
     ]  # fmt: skip
-    assert (header.frames, header.fps, header.first_source_frame) == (FRAMES, 30, 0)
+    assert (header.frames, header.first_source_frame) == (FRAMES, 0)
+    assert header.fps == 30
 
 
 def test_the_log_tells_the_story_in_json_lines(clip: Path) -> None:
