@@ -1,9 +1,11 @@
 """One capture and one clip for all tests of the command; tests that change them work on copies."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from helpers_face import TINY, done, write_scene
 
@@ -20,6 +22,15 @@ def clip(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "clip.dnv"
     done("encode", scene, "-o", path, *TINY)
     return path
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: such small pictures gain nothing from more, least of all on busy cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

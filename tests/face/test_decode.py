@@ -51,7 +51,7 @@ def test_a_movie_has_every_picture_once_and_looks_like_them(clip: Path, out: Pat
 
 _ROUNDED = pytest.mark.xfail(
     strict=True,
-    reason="movie.py: with B-frames the muxer rounds the length to ms; movie_timescale=fps.numerator mends it",
+    reason="movie.py: with B-frames the muxer rounds to ms; movie_timescale=fps.numerator mends it",
 )
 
 

@@ -58,9 +58,9 @@ class Forger:
         self._path.write_bytes(forge(encode_header(header), chunks))
         return self._path
 
-    def field(self, kind: str = "planes", /, **settings: object) -> Header:
+    def field(self, settings: Mapping[str, object], kind: str = "planes") -> Header:
         """The header with settings added or replaced."""
-        base = self.header.field.settings if kind == "planes" else MLP
+        base: Mapping[str, object] = self.header.field.settings if kind == "planes" else MLP
         return replace(self.header, field=FieldRecord(kind, _plain({**base, **settings})))
 
     def camera(self, **changes: object) -> Header:
