@@ -179,7 +179,6 @@ def _importance_maps(
 def _train(
     job: Job, trainer: Trainer, identity: dict[str, object], look: HeldOutLook, watcher: Watcher
 ) -> None:
-    _save(job, trainer, identity)  # from here on --resume knows whose work this folder holds
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
     with deferred_interrupt() as interrupted:

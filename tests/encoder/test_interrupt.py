@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def uninterrupted(capture: Path) -> bytes:
     output = capture.parent / "whole.dnv"
     assert Forks.shared().run(encode_arguments(capture, output), every=_NEVER).status == 0
     return output.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_not_ignored() -> Iterator[None]:
+    """Whoever starts the tests in the background has Ctrl-C ignored, and child processes inherit that."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 class TestDeferral:
@@ -102,8 +111,7 @@ class TestDuringTraining:
         )
         stopped = Forks.shared().run(encode_arguments(capture, output), *strikes, every=_NEVER)
         assert stopped.status == 130
-        # The step under way is not saved: what is there is the state before the first one.
-        assert load_checkpoint(tmp_path / "clip.work" / "checkpoint.npz").state["step"] == 0
+        assert not (tmp_path / "clip.work" / "checkpoint.npz").exists()
         assert not output.exists()
 
 

@@ -103,6 +103,13 @@ def test_a_bad_pose_file_is_named_with_the_row(
     assert found in line
 
 
+@pytest.mark.xfail(strict=True, reason="poses.py takes any finite number; decoders refuse such cameras")
+@pytest.mark.parametrize("column", [3, 14], ids=["centre", "focal length"])
+def test_cameras_out_of_this_world_are_refused_before_hours_of_training(capture: Path, column: int) -> None:
+    change_poses(capture, _set(1, column, 1e300))
+    assert f"{capture / 'poses_bounds.npy'}: row of cam02: " in _encode(capture)
+
+
 def test_a_missing_pose_file_is_named(capture: Path) -> None:
     (capture / "poses_bounds.npy").unlink()
     assert f"{capture / 'poses_bounds.npy'}: is missing" in _encode(capture)

@@ -58,7 +58,7 @@ def test_help_names_every_option_of_the_manual() -> None:
         ("decode clip.dnv -o x.mp4 --frames 0:1 --time 0:1", "not allowed with"),
         ("decode clip.dnv -o x.mp4 --speed fast", "'fast', expected a number"),
         ("decode clip.dnv -o x.mp4 --freeze nan", "'nan', expected a number"),
-        ("decode clip.dnv -o x.mp4 --device tpu", "'tpu'"),
+        ("encode in -o x.dnv --device tpu", "'tpu'"),
         ("encode in -o x.dnv --preset best", "'best'"),
         ("encode in -o x.dnv --downscale 0", "'0', expected a whole number from 1"),
         ("encode in -o x.dnv --downscale 1.5", "'1.5', expected a whole number"),

@@ -58,13 +58,14 @@ def test_a_read_only_folder_is_named(clip: Path, out: Path) -> None:
 
 def test_a_full_disk_leaves_nothing(clip: Path, scene: Path, out: Path) -> None:
     code = """
-        import resource, sys
+        import resource, sys, torch
         from dynerf.command import main
+        torch.set_num_threads(1)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
         clip, capture, out = sys.argv[1:]
         print(main(["decode", clip, "-o", f"{out}/a.mp4"]))
         print(main(["decode", clip, "-o", f"{out}/p_%d.png", "--size", "160x120"]))
-        print(main(["encode", capture, "-o", f"{out}/a.dnv"]))
+        print(main(["encode", capture, "-o", f"{out}/a.dnv", "--threads", "1"]))
     """
     ran = run_child(textwrap.dedent(code), clip, scene, out)
     assert ran.stdout.split() == ["2", "2", "2"], ran.stderr
@@ -85,9 +86,9 @@ def test_an_interrupted_decode_leaves_the_older_file_alone(
     words = ["decode", str(clip), "-o", str(out / "a.mp4"), "--speed", "0.0001"]
     # A shell may have had interrupts ignored, and that is inherited.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code += "; import dynerf.command, dynerf.environment; dynerf.command.prepare_environment = lambda _: None"
     child = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; dynerf.command.run()", *words],
+        [sys.executable, "-c", f"{code}; import dynerf.command; dynerf.command.run()", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
