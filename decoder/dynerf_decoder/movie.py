@@ -94,7 +94,12 @@ class MovieWriter:
         self._address = str(temporary.absolute())
         self._to_frame = RgbToFrame()
         with _output_errors(path):
-            self._container = av.open(self._address, "w", format="mp4", options={"movflags": "+faststart"})
+            self._container = av.open(
+                self._address,
+                "w",
+                format="mp4",
+                options={"movflags": "+faststart", "movie_timescale": str(fps.numerator)},
+            )
             self._stream = self._container.add_stream("libx264", rate=fps, options=_QUALITY)
         self._stream.width, self._stream.height = self._coded
         self._stream.pix_fmt = "yuv420p"
