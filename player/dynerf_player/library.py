@@ -2,12 +2,12 @@
 from afar).
 
 A library knows clips by name; an edition is one version of a clip. Whoever holds an edition gets pictures of
-the same bytes for as long as it is held: when the clip is replaced, the library hands out another edition with
-another entity tag, and nothing is ever mixed.
+the same bytes for as long as it is held: when the clip is replaced, the library hands out another edition
+with another entity tag, and nothing is ever mixed.
 
 Everything here is called from the server's event loop and MUST NOT block it, except ``Edition.clip``, which
-only the one render thread uses (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare`` should
-have fetched it before.
+only the one render thread uses (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare``
+should have fetched it before.
 """
 
 from collections.abc import Sequence
