@@ -1,0 +1,95 @@
+/**
+ * Coded pictures to images: H.264 through WebCodecs, which only secure pages have (https, or this machine), else JPEG.
+ * `onpicture(head, image)` gets each picture that may be shown and must not keep the image; `ondone(head)` is told once
+ * for every picture taken in, shown or not, so that the server never waits for one; `onfailure()` is told once when
+ * H.264 does not work after all.
+ */
+import { AVC } from "./picture.js";
+
+const BASELINE = "avc1.42E01F";
+
+/** The codecs this page can decode, best first. */
+export async function supportedCodecs() {
+  if (!("VideoDecoder" in self)) return ["jpeg"];
+  const answer = await VideoDecoder.isConfigSupported({ codec: BASELINE }).catch(() => null);
+  return answer?.supported ? ["avc", "jpeg"] : ["jpeg"];
+}
+
+export class PictureDecoder {
+  constructor(handlers) {
+    this.handlers = handlers;
+    this.codecString = BASELINE;
+    this.reset();
+  }
+
+  /** Forget the stream: pictures under way are dropped. Called for each new connection and when the file changed. */
+  reset() {
+    this.dropAvc();
+    this.shown = 0;
+    this.taken = 0;
+    this.epoch = (this.epoch ?? 0) + 1;
+  }
+
+  take(head, bytes) {
+    this.taken += 1;
+    if (head.codec === AVC) this.takeAvc(head, bytes);
+    else this.takeJpeg(head, bytes, this.taken, this.epoch);
+  }
+
+  async takeJpeg(head, bytes, number, epoch) {
+    const image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" })).catch(() => null);
+    if (epoch !== this.epoch) return image?.close();
+    // Images may be ready in another order than they came: an older one is not shown after a newer one.
+    if (image && number > this.shown) {
+      this.shown = number;
+      this.handlers.onpicture(head, image);
+    }
+    image?.close();
+    return this.handlers.ondone(head);
+  }
+
+  takeAvc(head, bytes) {
+    if (!this.avc || head.width !== this.size?.width || head.height !== this.size?.height) {
+      if (!head.key) return this.handlers.ondone(head);
+      this.startAvc(head);
+    }
+    this.waiting.push(head);
+    const type = head.key ? "key" : "delta";
+    try {
+      this.avc.decode(new EncodedVideoChunk({ type, timestamp: this.taken, data: bytes }));
+    } catch {
+      this.fail();
+    }
+    return undefined;
+  }
+
+  startAvc({ width, height }) {
+    this.dropAvc();
+    this.size = { width, height };
+    const avc = new VideoDecoder({
+      output: (image) => (this.avc === avc ? this.showAvc(image) : image.close()),
+      error: () => this.avc === avc && this.fail(),
+    });
+    avc.configure({ codec: this.codecString, codedWidth: width, codedHeight: height, optimizeForLatency: true });
+    this.avc = avc;
+  }
+
+  showAvc(image) {
+    const head = this.waiting.shift();
+    this.handlers.onpicture(head, image);
+    image.close();
+    this.handlers.ondone(head);
+  }
+
+  dropAvc() {
+    if (this.avc && this.avc.state !== "closed") this.avc.close();
+    this.avc = null;
+    for (const head of this.waiting ?? []) this.handlers.ondone(head);
+    this.waiting = [];
+  }
+
+  fail() {
+    this.dropAvc();
+    this.handlers.onfailure();
+  }
+}
