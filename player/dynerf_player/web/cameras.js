@@ -18,6 +18,7 @@ export class Cameras {
     this.focus = description.focus;
     this.flying = false;
     this.volume = new Volume(description, this.list[0].turn);
+    this.homeIndex = 0;
     this.place(this.list[0]);
   }
 
@@ -39,6 +40,11 @@ export class Cameras {
   /** The filming camera that the viewer stands at exactly, or undefined. */
   get atHome() {
     return this.list.find((entry) => entry.position === this.camera.position && entry.turn === this.camera.turn);
+  }
+
+  /** The filming camera that was last gone to. */
+  get home() {
+    return this.list[this.homeIndex];
   }
 
   /** Outside the viewing volume: 0 within it; see Volume. */

@@ -1,13 +1,13 @@
 /**
  * Pointers and the wheel on the stage. One finger or the left button turns the camera; two fingers, the right button or
- * Shift move it sideways; pinch and wheel come closer; a click plays or pauses. `onchange()` follows every movement.
+ * Shift move it sideways; pinch and wheel come closer; a click plays or pauses. `onstart()` precedes every movement.
  */
 const CLICK_PIXELS = 5;
 const CLICK_MS = 400;
 
 export class Gestures {
-  constructor(surface, cameras, { onchange, onclick }) {
-    Object.assign(this, { surface, cameras, onchange, onclick });
+  constructor(surface, cameras, { onstart, onclick }) {
+    Object.assign(this, { surface, cameras, onstart, onclick });
     this.pointers = new Map();
     this.press = null;
     surface.addEventListener("pointerdown", (event) => this.down(event));
@@ -30,11 +30,11 @@ export class Gestures {
     const after = [event.clientX, event.clientY];
     if (this.press && distance([this.press.x, this.press.y], after) < CLICK_PIXELS) return;
     this.press = null;
+    this.onstart();
     if (this.pointers.size >= 2) this.pinch(event.pointerId, before, after);
     else if (this.slides) this.slide(after[0] - before[0], after[1] - before[1]);
     else this.turn(after[0] - before[0], after[1] - before[1]);
     this.pointers.set(event.pointerId, after);
-    this.onchange();
   }
 
   up(event) {
@@ -72,9 +72,9 @@ export class Gestures {
 
   wheel(event) {
     event.preventDefault();
+    this.onstart();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY / 100 : event.deltaY / 3;
     this.cameras.approach(1.1 ** Math.min(Math.max(lines, -4), 4));
-    this.onchange();
   }
 }
 

@@ -1,13 +1,19 @@
 /**
  * A camera path: keys {position, turn, fov, time} one after another, equally long apart, smooth between. `time` is the
- * content's second at a key. Positions and turns follow Catmull-Rom splines; time and field of view are straight.
+ * content's second at a key. Positions and turns follow Catmull-Rom splines; field of view and time are straight.
+ * Content follows the keys' times ("keys"), is held at `heldAt` ("held") or plays from the start, round and round
+ * ("plays").
  */
-import { add, dot, mix, rowsOf, scale, subtract, unit } from "./vector.js";
+import { add, dot, scale, subtract, unit } from "./vector.js";
 
 export class CameraPath {
-  constructor() {
-    this.keys = [];
-    this.seconds = 4;
+  /** `clip` has {frames, fps, seconds}. */
+  constructor(clip) {
+    Object.assign(this, { clip, keys: [], seconds: 4, timing: "keys", heldAt: 0 });
+  }
+
+  get isWhole() {
+    return this.keys.length > 1;
   }
 
   add(camera, time) {
@@ -24,31 +30,35 @@ export class CameraPath {
     const index = Math.min(Math.floor(place), Math.max(this.keys.length - 2, 0));
     const near = [-1, 0, 1, 2].map((step) => this.keys[Math.min(Math.max(index + step, 0), this.keys.length - 1)]);
     const local = place - index;
-    const [from, to] = [near[1], near[2]];
+    const between = (from, to) => from + (to - from) * local;
     return {
       position: spline(near.map((key) => key.position), local),
       turn: unit(spline(aligned(near.map((key) => key.turn)), local)),
-      fov: from.fov + (to.fov - from.fov) * local,
-      time: from.time + (to.time - from.time) * local,
+      fov: between(near[1].fov, near[2].fov),
+      time: this.timeAt(share, between(near[1].time, near[2].time)),
     };
   }
 
-  /** All pictures of the path at a rate, each with camera and content time; `frozenAt` replaces the times. */
-  pictures(fps, frozenAt = null) {
-    const count = Math.max(2, Math.round(this.seconds * fps));
-    const shares = Array.from({ length: count }, (_, index) => index / (count - 1));
-    return shares.map((share) => ({ ...this.at(share), ...(frozenAt === null ? {} : { time: frozenAt }) }));
+  /** Content seconds, at most the last frame's. */
+  timeAt(share, keyed) {
+    const { frames, fps, seconds } = this.clip;
+    const times = { keys: keyed, held: this.heldAt, plays: (share * this.seconds) % seconds };
+    return Math.min(times[this.timing], (frames - 1) / fps);
+  }
+
+  /** All pictures of the path at the clip's rate, each with camera and content time. */
+  pictures() {
+    const count = Math.max(2, Math.round(this.seconds * this.clip.fps));
+    return Array.from({ length: count }, (_, index) => this.at(index / (count - 1)));
   }
 }
 
-/** Catmull-Rom through the inner two of four values; at the ends, where a neighbour is missing, a straight start. */
-function spline([before, from, to, after], share) {
+/** Catmull-Rom through the inner two of four values (cubic Hermite with half the neighbours' difference as slope). */
+function spline([before, from, to, after], s) {
   const leave = scale(subtract(to, before), 0.5);
   const arrive = scale(subtract(after, from), 0.5);
-  const rest = 1 - share;
-  const curve = subtract(scale(leave, rest), scale(arrive, share));
-  const bend = subtract(scale(subtract(from, to), share - rest), [0, 0, 0, 0].slice(0, from.length));
-  return add(mix(from, to, share), scale(add(curve, bend), share * rest));
+  const points = add(scale(from, (1 + 2 * s) * (1 - s) ** 2), scale(to, s * s * (3 - 2 * s)));
+  return add(points, add(scale(leave, s * (1 - s) ** 2), scale(arrive, s * s * (s - 1))));
 }
 
 /** Quaternions with signs such that neighbours lie close: q and -q are the same turn. */
@@ -57,6 +67,3 @@ function aligned(turns) {
   for (const turn of turns.slice(1)) result.push(dot(turn, result.at(-1)) < 0 ? scale(turn, -1) : turn);
   return result;
 }
-
-/** Sixteen numbers, row by row, as nerfstudio writes a pose. */
-export const matrixOf = (camera) => [...rowsOf(camera), 0, 0, 0, 1];

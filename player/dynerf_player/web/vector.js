@@ -9,7 +9,6 @@ export const scale = (a, factor) => a.map((value) => value * factor);
 export const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 export const length = (a) => Math.sqrt(dot(a, a));
 export const unit = (a) => scale(a, 1 / (length(a) || 1));
-export const mix = (a, b, share) => a.map((value, i) => value + (b[i] - value) * share);
 
 export function cross(a, b) {
   return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];

@@ -1,0 +1,215 @@
+"""A stand-in for the player's server: speaks its protocol, renders a chessboard floor, and misbehaves when told.
+
+The page's states that a sound server hardly ever shows (busy, errors, missing data, a file replaced, a dropped
+connection) are brought about here at will.
+"""
+
+import asyncio
+import io
+import json
+import struct
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from aiohttp import WSMsgType, web
+from PIL import Image
+
+from helpers_video import ROOT
+
+WEB = ROOT / "player" / "dynerf_player" / "web"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+FRAMES, FPS, WIDTH, HEIGHT = 30, 30.0, 64, 48
+
+
+def cameras(count: int = 5) -> list[dict[str, Any]]:
+    """Cameras side by side, 4 from the focus at the origin, cam00 held out."""
+    places = [0.0, -1.0, -0.5, 0.5, 1.0][:count]
+    return [
+        {
+            "name": f"cam{index:02d}", "role": "held_out" if index == 0 else "training",
+            "width": WIDTH, "height": HEIGHT, "fov": 45.0,
+            "camera_to_world": [1, 0, 0, x, 0, 1, 0, 0.5, 0, 0, 1, 4],
+        }
+        for index, x in enumerate(places)
+    ]  # fmt: skip
+
+
+def description(frames: int = FRAMES) -> dict[str, Any]:
+    """A clip of ``frames`` frames, as the protocol describes it."""
+    return {
+        "name": "board", "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456, "etag": '"a"',
+        "layers": 3, "field": "planes", "width": WIDTH, "height": HEIGHT, "cameras": cameras(),
+        "volume": {"points": [[x, 0.5 + y, 4] for x in (-1, 1) for y in (-0.3, 0.3)]},
+        "focus": [0, 0, 0], "up": [0, 1, 0], "near": 0.5, "far": 12,
+    }  # fmt: skip
+
+
+def chessboard(view: dict[str, Any]) -> np.ndarray:
+    """What a view shows, uint8 (height, width, 3): a floor at y = -1 under a sky that tells the frame."""
+    width, height = view["width"], view["height"]
+    pose = np.array(view["camera_to_world"], dtype=np.float64).reshape(3, 4)
+    focal = height / 2 / np.tan(np.radians(view["fov"]) / 2)
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    local = np.stack([(columns - width / 2) / focal, (height / 2 - rows) / focal, -np.ones_like(rows)], axis=-1)
+    x, y, z = np.moveaxis(local @ pose[:, :3].T, -1, 0)
+    distance = (-1 - pose[1, 3]) / np.where(y < -1e-3, y, -1e-3)
+    board = (np.floor(pose[0, 3] + distance * x) + np.floor(pose[2, 3] + distance * z)) % 2
+    floor = (60 + 140 * board)[..., None] * [1.0, 0.9, 0.75]
+    sky = np.broadcast_to([40.0, 60.0, 40.0 + 6 * view["frame"]], floor.shape)
+    return np.where(((y < -1e-3) & (distance > 0))[..., None], floor, sky).clip(0, 255).astype(np.uint8)
+
+
+def jpeg(view: dict[str, Any]) -> bytes:
+    """A view's picture."""
+    data = io.BytesIO()
+    Image.fromarray(chessboard(view)).save(data, "JPEG", quality=95)
+    return data.getvalue()
+
+
+def message(view: dict[str, Any], *, final: bool = True) -> bytes:
+    """A picture as it goes over the wire, coded as JPEG."""
+    flags = 1 | (2 if final else 0)
+    head = struct.pack(
+        "<BBBBIfHHffQ", 1, 0, flags, 1, view["id"], view["frame"], view["width"], view["height"], 1.0, 0.5, 99_000
+    )
+    return head + jpeg(view)
+
+
+class FakeServer:
+    """Runs in a thread of its own; tests change its public fields while it runs.
+
+    ``views`` and ``acks`` are what pages sent; ``busy``: no session is free; ``silent``: views are not
+    answered; ``clip`` is the description, None for 404; ``movie`` the bytes of the movie that is rendered.
+    """
+
+    def __init__(self) -> None:
+        self.views: list[dict[str, Any]] = []
+        self.acks: list[int] = []
+        self.paths: list[dict[str, Any]] = []
+        self.busy, self.silent = False, False
+        self.clip: dict[str, Any] | None = description()
+        self.movie = b"a movie"
+        self.movie_error: str | None = None
+        self.port = 0
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def address(self) -> str:
+        """Where the page's addresses start."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def tell(self, record: dict[str, Any]) -> None:
+        """Send a message to all pages."""
+        self._on_all(lambda socket: socket.send_json(record))
+
+    def drop(self) -> None:
+        """Close all connections."""
+        self._on_all(lambda socket: socket.close())
+
+    def _on_all(self, what: Callable[[web.WebSocketResponse], Awaitable[object]]) -> None:
+        async def do() -> None:
+            for socket in list(self._sockets):
+                await what(socket)
+
+        asyncio.run_coroutine_threadsafe(do(), self._loop).result(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        runner = web.AppRunner(self._application(), shutdown_timeout=0.1)
+        self._loop.run_until_complete(self._start(runner))
+        self._ready.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+    async def _start(self, runner: web.AppRunner) -> None:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/watch/board", lambda _: _page("watch.html"))
+        application.router.add_get("/", lambda _: _page("catalogue.html"))
+        application.router.add_static("/web/", WEB)
+        application.router.add_get("/clips.json", self._clips)
+        application.router.add_get("/clips/board.json", self._clip)
+        application.router.add_get("/clips/board.jpg", self._thumbnail)
+        application.router.add_get("/live/board", self._live)
+        application.router.add_post("/movies/board", self._movie)
+        application.router.add_get("/movies/board/m.mp4", self._finished)
+        return application
+
+    async def _clips(self, _: web.Request) -> web.Response:
+        return web.json_response({"clips": [self.clip] if self.clip else []})
+
+    async def _clip(self, _: web.Request) -> web.Response:
+        if self.clip is None:
+            raise web.HTTPNotFound(text="There is no such clip.")
+        return web.json_response(self.clip)
+
+    async def _thumbnail(self, _: web.Request) -> web.Response:
+        view = {"width": WIDTH, "height": HEIGHT, "frame": 0.0, **{k: cameras()[0][k] for k in ("fov", "camera_to_world")}}
+        return web.Response(body=jpeg(view), content_type="image/jpeg")
+
+    async def _movie(self, request: web.Request) -> web.StreamResponse:
+        self.paths.append(await request.json())
+        if self.movie_error:
+            raise web.HTTPServiceUnavailable(text=self.movie_error)
+        answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await answer.prepare(request)
+        total = len(self.paths[-1]["camera_path"])
+        for news in ({"done": total // 2, "total": total}, {"movie": "/movies/board/m.mp4"}):
+            await answer.write(json.dumps(news).encode() + b"\n")
+        await answer.write_eof()
+        return answer
+
+    async def _finished(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.movie, content_type="video/mp4")
+
+    async def _live(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        if self.busy:
+            await socket.send_json({"type": "busy", "sessions": 2})
+            await socket.close(code=1013)
+        async for received in socket:
+            if received.type == WSMsgType.TEXT:
+                await self._answer(socket, json.loads(received.data))
+        self._sockets.discard(socket)
+        return socket
+
+    async def _answer(self, socket: web.WebSocketResponse, record: dict[str, Any]) -> None:
+        if record["type"] == "hello":
+            await socket.send_json({"type": "welcome", "version": 1, "codec": "jpeg", "codec_string": ""})
+        elif record["type"] == "ack":
+            self.acks.append(record["id"])
+        else:
+            self.views.append(record)
+            if not self.silent:
+                await socket.send_bytes(await asyncio.to_thread(message, record))
+
+
+async def _page(name: str) -> web.Response:
+    text = await asyncio.to_thread(Path(WEB / name).read_text, encoding="utf-8")
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
