@@ -1,7 +1,7 @@
-"""A stand-in for the player's server: speaks its protocol, renders a chessboard floor, and misbehaves when told.
+"""A stand-in for the player's server: speaks its protocol, renders a chessboard, and misbehaves when told.
 
-The page's states that a sound server hardly ever shows (busy, errors, missing data, a file replaced, a dropped
-connection) are brought about here at will.
+The page's states that a sound server hardly ever brings about (busy, errors, missing data, a file replaced, a
+dropped connection) are brought about here at will.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from helpers_video import ROOT
 
 WEB = ROOT / "player" / "dynerf_player" / "web"
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 FRAMES, FPS, WIDTH, HEIGHT = 30, 30.0, 64, 48
 
@@ -43,8 +43,8 @@ def cameras(count: int = 5) -> list[dict[str, Any]]:
 def description(frames: int = FRAMES) -> dict[str, Any]:
     """A clip of ``frames`` frames, as the protocol describes it."""
     return {
-        "name": "board", "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456, "etag": '"a"',
-        "layers": 3, "field": "planes", "width": WIDTH, "height": HEIGHT, "cameras": cameras(),
+        "name": "board", "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456,
+        "etag": '"a"', "layers": 3, "field": "planes", "width": WIDTH, "height": HEIGHT, "cameras": cameras(),
         "volume": {"points": [[x, 0.5 + y, 4] for x in (-1, 1) for y in (-0.3, 0.3)]},
         "focus": [0, 0, 0], "up": [0, 1, 0], "near": 0.5, "far": 12,
     }  # fmt: skip
@@ -56,7 +56,9 @@ def chessboard(view: dict[str, Any]) -> np.ndarray:
     pose = np.array(view["camera_to_world"], dtype=np.float64).reshape(3, 4)
     focal = height / 2 / np.tan(np.radians(view["fov"]) / 2)
     rows, columns = np.mgrid[:height, :width] + 0.5
-    local = np.stack([(columns - width / 2) / focal, (height / 2 - rows) / focal, -np.ones_like(rows)], axis=-1)
+    local = np.stack(
+        [(columns - width / 2) / focal, (height / 2 - rows) / focal, -np.ones_like(rows)], axis=-1
+    )
     x, y, z = np.moveaxis(local @ pose[:, :3].T, -1, 0)
     distance = (-1 - pose[1, 3]) / np.where(y < -1e-3, y, -1e-3)
     board = (np.floor(pose[0, 3] + distance * x) + np.floor(pose[2, 3] + distance * z)) % 2
@@ -68,7 +70,7 @@ def chessboard(view: dict[str, Any]) -> np.ndarray:
 def jpeg(view: dict[str, Any]) -> bytes:
     """A view's picture."""
     data = io.BytesIO()
-    Image.fromarray(chessboard(view)).save(data, "JPEG", quality=95)
+    Image.fromarray(chessboard(view)).save(data, "JPEG", quality=95, subsampling=0)
     return data.getvalue()
 
 
@@ -76,7 +78,18 @@ def message(view: dict[str, Any], *, final: bool = True) -> bytes:
     """A picture as it goes over the wire, coded as JPEG."""
     flags = 1 | (2 if final else 0)
     head = struct.pack(
-        "<BBBBIfHHffQ", 1, 0, flags, 1, view["id"], view["frame"], view["width"], view["height"], 1.0, 0.5, 99_000
+        "<BBBBIfHHffQ",
+        1,
+        0,
+        flags,
+        1,
+        view["id"],
+        view["frame"],
+        view["width"],
+        view["height"],
+        1.0,
+        0.5,
+        99_000,
     )
     return head + jpeg(view)
 
@@ -84,15 +97,17 @@ def message(view: dict[str, Any], *, final: bool = True) -> bytes:
 class FakeServer:
     """Runs in a thread of its own; tests change its public fields while it runs.
 
-    ``views`` and ``acks`` are what pages sent; ``busy``: no session is free; ``silent``: views are not
-    answered; ``clip`` is the description, None for 404; ``movie`` the bytes of the movie that is rendered.
+    ``hellos``, ``views``, ``acks`` and ``paths`` are what pages sent. ``busy``: no session is free.
+    ``silent``: views are not answered. ``broken_avc``: H.264 is promised, and what comes is none. ``clip`` is
+    the description, None for 404; ``movie`` the bytes of each movie, ``movie_error`` why there is none.
     """
 
     def __init__(self) -> None:
         self.views: list[dict[str, Any]] = []
         self.acks: list[int] = []
         self.paths: list[dict[str, Any]] = []
-        self.busy, self.silent = False, False
+        self.hellos: list[list[str]] = []
+        self.busy, self.silent, self.broken_avc = False, False, False
         self.clip: dict[str, Any] | None = description()
         self.movie = b"a movie"
         self.movie_error: str | None = None
@@ -118,7 +133,13 @@ class FakeServer:
 
     def tell(self, record: dict[str, Any]) -> None:
         """Send a message to all pages."""
-        self._on_all(lambda socket: socket.send_json(record))
+        self.send(json.dumps(record))
+
+    def send(self, data: str | bytes) -> None:
+        """Send anything to all pages."""
+        self._on_all(
+            lambda socket: socket.send_str(data) if isinstance(data, str) else socket.send_bytes(data)
+        )
 
     def drop(self) -> None:
         """Close all connections."""
@@ -134,8 +155,10 @@ class FakeServer:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         runner = web.AppRunner(self._application(), shutdown_timeout=0.1)
-        self._loop.run_until_complete(self._start(runner))
-        self._ready.set()
+        try:
+            self._loop.run_until_complete(self._start(runner))
+        finally:
+            self._ready.set()
         self._loop.run_forever()
         self._loop.run_until_complete(runner.cleanup())
         self._loop.close()
@@ -148,8 +171,8 @@ class FakeServer:
 
     def _application(self) -> web.Application:
         application = web.Application()
-        application.router.add_get("/watch/board", lambda _: _page("watch.html"))
-        application.router.add_get("/", lambda _: _page("catalogue.html"))
+        application.router.add_get("/watch/board", _player)
+        application.router.add_get("/", _catalogue)
         application.router.add_static("/web/", WEB)
         application.router.add_get("/clips.json", self._clips)
         application.router.add_get("/clips/board.json", self._clip)
@@ -168,7 +191,12 @@ class FakeServer:
         return web.json_response(self.clip)
 
     async def _thumbnail(self, _: web.Request) -> web.Response:
-        view = {"width": WIDTH, "height": HEIGHT, "frame": 0.0, **{k: cameras()[0][k] for k in ("fov", "camera_to_world")}}
+        view = {
+            "width": WIDTH,
+            "height": HEIGHT,
+            "frame": 0.0,
+            **{k: cameras()[0][k] for k in ("fov", "camera_to_world")},
+        }
         return web.Response(body=jpeg(view), content_type="image/jpeg")
 
     async def _movie(self, request: web.Request) -> web.StreamResponse:
@@ -201,13 +229,26 @@ class FakeServer:
 
     async def _answer(self, socket: web.WebSocketResponse, record: dict[str, Any]) -> None:
         if record["type"] == "hello":
-            await socket.send_json({"type": "welcome", "version": 1, "codec": "jpeg", "codec_string": ""})
+            self.hellos.append(record["codecs"])
+            avc = self.broken_avc and "avc" in record["codecs"]
+            welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if avc else {"codec": "jpeg"}
+            await socket.send_json({"type": "welcome", "version": 1, **welcome})
         elif record["type"] == "ack":
             self.acks.append(record["id"])
         else:
             self.views.append(record)
             if not self.silent:
-                await socket.send_bytes(await asyncio.to_thread(message, record))
+                data = await asyncio.to_thread(message, record)
+                avc = self.broken_avc and "avc" in self.hellos[-1]
+                await socket.send_bytes(b"\1\1" + data[2:] if avc else data)
+
+
+async def _player(_: web.Request) -> web.Response:
+    return await _page("watch.html")
+
+
+async def _catalogue(_: web.Request) -> web.Response:
+    return await _page("catalogue.html")
 
 
 async def _page(name: str) -> web.Response:

@@ -52,14 +52,14 @@ export class Cameras {
     return this.volume.excess(this.camera.position);
   }
 
-  /** Go round the pivot: radians to the right and upwards, as the scene moves. */
+  /** Go round the pivot, by radians to the right and upwards; the camera keeps looking the same way at it. */
   orbit(right, up) {
-    this.swing(this.pivot, -right, -up);
+    this.swing(this.pivot, right, -up);
   }
 
-  /** Look round from where the camera stands. */
+  /** Turn the view, by radians to the right and upwards, from where the camera stands. */
   look(right, up) {
-    this.swing(this.camera.position, right, up);
+    this.swing(this.camera.position, -right, up);
     this.pivot = this.pivotOf(this.camera);
   }
 

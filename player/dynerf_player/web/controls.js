@@ -101,8 +101,8 @@ export class Controls {
     const right = { ArrowRight: 1, ArrowLeft: -1 }[key] ?? 0;
     const ahead = { ArrowUp: 1, ArrowDown: -1 }[key] ?? 0;
     travel.stop();
-    if (shiftKey && cameras.flying) cameras.look(-right * PRESS_TURN, ahead * PRESS_TURN);
-    else if (shiftKey) cameras.orbit(-right * PRESS_TURN, ahead * PRESS_TURN);
+    if (shiftKey && cameras.flying) cameras.look(right * PRESS_TURN, ahead * PRESS_TURN);
+    else if (shiftKey) cameras.orbit(right * PRESS_TURN, ahead * PRESS_TURN);
     else if (cameras.flying) cameras.move(right * PRESS_STEP * cameras.reach, 0, ahead * PRESS_STEP * cameras.reach);
     else if (ahead) cameras.approach(1.08 ** -ahead);
     else clock.seek(clock.time + right * Math.min(1, clock.seconds / 10));

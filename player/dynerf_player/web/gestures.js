@@ -44,14 +44,15 @@ export class Gestures {
     this.press = null;
   }
 
-  /** Pixels to radians: the scene follows the pointer when flying, and a sweep over the picture goes once round. */
+  /** Pixels to radians: what is under the pointer goes along with it. */
   turn(right, down) {
     const height = this.surface.clientHeight || 1;
     if (this.cameras.flying) {
       const perPixel = (this.cameras.camera.fov * Math.PI) / 180 / height;
-      this.cameras.look(right * perPixel, down * perPixel);
+      this.cameras.look(-right * perPixel, down * perPixel);
     } else {
-      this.cameras.orbit((right * Math.PI) / 2 / height, (-down * Math.PI) / 2 / height);
+      const perPixel = Math.PI / 2 / height;
+      this.cameras.orbit(-right * perPixel, down * perPixel);
     }
   }
 

@@ -88,7 +88,7 @@ export class Player {
     const now = performance.now();
     if (head.id <= this.oldest) return;
     const latency = this.wishes.answered(head, now);
-    this.seams.stage.show(image, this.seams.stage.size(this.resolution));
+    this.seams.stage.show(image, this.seams.stage.size(this.resolution), head);
     this.seams.stats.picture(head, this.bytes, latency, now);
     this.seen = head;
   }

@@ -23,14 +23,18 @@ export class Stage {
     return { width: even(width), height: even(height) };
   }
 
-  /** Show an image; a coarse one is enlarged to the size of the full picture, so that nothing jumps. */
-  show(image, { width, height }) {
+  /**
+   * Show an image; a coarse one is enlarged to the size of the full picture, so that nothing jumps. What is shown can be
+   * read from the canvas: data-view, data-frame, and data-final when nothing finer will follow.
+   */
+  show(image, { width, height }, { id, frame, final }) {
     if (this.canvas.width !== width || this.canvas.height !== height) {
       this.canvas.width = width;
       this.canvas.height = height;
     }
     this.context.imageSmoothingQuality = "high";
     this.context.drawImage(image, 0, 0, width, height);
+    Object.assign(this.canvas.dataset, { view: id, frame: frame.toFixed(3), final });
   }
 
   /** What is seen as a PNG file. */
