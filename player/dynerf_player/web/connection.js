@@ -8,10 +8,11 @@ import { readHead } from "./picture.js";
 const FIRST_PAUSE = 0.5; // seconds
 const LONGEST_PAUSE = 8;
 const BUSY_PAUSE = 5;
+const WELCOME_MS = 10_000; // for the server to greet; then the line counts as dead
 
 export class Connection {
   constructor(address, codecs, handlers) {
-    Object.assign(this, { address, codecs, handlers, pause: FIRST_PAUSE, timer: null, socket: null });
+    Object.assign(this, { address, codecs, handlers, pause: FIRST_PAUSE, timer: null, socket: null, heard: 0 });
     addEventListener("online", () => this.retry());
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (event) => event.persisted && this.open());
@@ -32,11 +33,13 @@ export class Connection {
     socket.onmessage = ({ data }) => this.receive(data);
     socket.onclose = () => this.lost();
     this.socket = socket;
+    setTimeout(() => socket === this.socket && !this.welcomed && socket.close(), WELCOME_MS);
   }
 
   /** Close without trying again. */
   close() {
     clearTimeout(this.timer);
+    this.timer = null;
     if (!this.socket) return;
     this.socket.onclose = this.socket.onmessage = this.socket.onopen = null;
     this.socket.close();
@@ -53,6 +56,7 @@ export class Connection {
   }
 
   receive(data) {
+    this.heard = performance.now();
     if (data instanceof ArrayBuffer) {
       const head = readHead(data);
       if (head) this.handlers.onpicture(head, new Uint8Array(data, head.length));
@@ -74,7 +78,7 @@ export class Connection {
     // Pauses differ from page to page: after a restart not all viewers come back in the same instant.
     const seconds = (this.busy ? BUSY_PAUSE : this.pause) * (0.8 + 0.4 * Math.random());
     this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
-    this.timer = setTimeout(() => { this.timer = null; this.open(); }, seconds * 1000);
+    this.timer = setTimeout(() => this.open(), seconds * 1000);
     this.handlers.onstate(this.busy ? "busy" : "lost", seconds);
   }
 }

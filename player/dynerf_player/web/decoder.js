@@ -7,6 +7,7 @@
 import { AVC } from "./picture.js";
 
 const BASELINE = "avc1.42E01F";
+const MUTE_MS = 5000; // for the first image of a stream; a decoder that gives none counts as failed
 
 /** The codecs this page can decode, best first. */
 export async function supportedCodecs() {
@@ -53,7 +54,7 @@ export class PictureDecoder {
       if (!head.key) return this.handlers.ondone(head);
       this.startAvc(head);
     }
-    this.waiting.push(head);
+    this.waiting.set(this.taken, head);
     const type = head.key ? "key" : "delta";
     try {
       this.avc.decode(new EncodedVideoChunk({ type, timestamp: this.taken, data: bytes }));
@@ -66,26 +67,33 @@ export class PictureDecoder {
   startAvc({ width, height }) {
     this.dropAvc();
     this.size = { width, height };
+    this.speaks = false;
     const avc = new VideoDecoder({
       output: (image) => (this.avc === avc ? this.showAvc(image) : image.close()),
       error: () => this.avc === avc && this.fail(),
     });
+    setTimeout(() => this.avc === avc && !this.speaks && this.fail(), MUTE_MS);
     avc.configure({ codec: this.codecString, codedWidth: width, codedHeight: height, optimizeForLatency: true });
     this.avc = avc;
   }
 
+  /** An image came out; what went in before it and did not come out was lost. */
   showAvc(image) {
-    const head = this.waiting.shift();
-    this.handlers.onpicture(head, image);
+    this.speaks = true;
+    for (const [number, head] of this.waiting) {
+      if (number > image.timestamp) break;
+      this.waiting.delete(number);
+      if (number === image.timestamp) this.handlers.onpicture(head, image);
+      this.handlers.ondone(head);
+    }
     image.close();
-    this.handlers.ondone(head);
   }
 
   dropAvc() {
     if (this.avc && this.avc.state !== "closed") this.avc.close();
     this.avc = null;
-    for (const head of this.waiting ?? []) this.handlers.ondone(head);
-    this.waiting = [];
+    for (const head of this.waiting?.values() ?? []) this.handlers.ondone(head);
+    this.waiting = new Map(); // number -> head of what is being decoded, in order
   }
 
   fail() {

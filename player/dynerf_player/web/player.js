@@ -11,6 +11,7 @@ import { rowsOf } from "./vector.js";
 import { Wishes } from "./wishes.js";
 
 const SLOW_MS = 800; // without an answer, after which the viewer is told
+const DEAD_MS = 20_000; // without a word, while a wish is open, after which the connection is made anew
 
 export class Player {
   /** `seams` has stage, stats, messages, and the callbacks onupdate, onbuffer(ranges), onchanged(). */
@@ -36,6 +37,7 @@ export class Player {
 
   /** Take on what the clip is; called again when its file was replaced. */
   describe(description) {
+    this.travel?.stop();
     this.description = description;
     this.clock = Object.assign(new Clock(description), this.clock ? { loop: this.clock.loop, speed: this.clock.speed } : {});
     this.cameras = new Cameras(description);
@@ -60,6 +62,7 @@ export class Player {
     this.travel.tick(now);
     if (this.connection.isOpen) this.wishes.want(this.view(), this.clock.runs || this.travel.trip !== null, now);
     this.tellWaiting(now);
+    this.reviveDead(now);
     this.seams.stats.draw(now, this.codec);
     this.seams.onupdate();
   }
@@ -149,5 +152,12 @@ export class Player {
     if (slow && !this.seen) this.seams.messages.show("Loading", { spins: true });
     else if (slow && this.clock.waiting) this.seams.messages.show("Buffering", { spins: true, covers: false });
     else if (since === null || this.seen) this.seams.messages.clear();
+  }
+
+  /** A network that went away does not close connections: silence tells. */
+  reviveDead(now) {
+    const since = this.wishes.waitedSince();
+    const { connection } = this;
+    if (connection.isOpen && since !== null && now - Math.max(since, connection.heard) > DEAD_MS) connection.open();
   }
 }

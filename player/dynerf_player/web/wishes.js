@@ -10,7 +10,7 @@ export class Wishes {
   constructor(send) {
     this.send = send;
     this.id = 0;
-    this.away = 0;
+    this.away = Infinity;
     this.reset();
   }
 
@@ -26,10 +26,10 @@ export class Wishes {
   want(view, playing, now) {
     const key = JSON.stringify(view);
     if (key !== this.wanted) {
-      this.changed = now;
+      this.changed = this.wanted === null ? -Infinity : now; // the first view does not come from anywhere
       this.wanted = key;
     }
-    const moving = playing || (this.asked !== null && now - this.changed < SETTLED_MS);
+    const moving = playing || now - this.changed < SETTLED_MS;
     if (this.asked === `${key}${moving}` || !this.mayAsk(now)) return;
     this.asked = `${key}${moving}`;
     this.id += 1;
@@ -40,7 +40,7 @@ export class Wishes {
   /** A still view is given up for a newer one at once; others are waited for. */
   mayAsk(now) {
     const waitedFor = [...this.open.values()].filter(({ sent, moving }) => moving && now - sent < LOST_MS);
-    return waitedFor.length < (this.away > FAR_MS ? 2 : 1);
+    return waitedFor.length < (Number.isFinite(this.away) && this.away > FAR_MS ? 2 : 1);
   }
 
   /** Whether the newest wish is still without any picture, and since when (milliseconds). */
@@ -53,7 +53,8 @@ export class Wishes {
     const entry = this.open.get(id);
     for (const older of this.open.keys()) if (older <= id) this.open.delete(older);
     if (!entry) return null;
-    this.away = 0.8 * this.away + 0.2 * Math.max(0, now - entry.sent - renderMs - codingMs);
+    // The least of late, slowly forgotten: a wish that waited for another's render says nothing about the way.
+    this.away = Math.min(now - entry.sent - renderMs - codingMs, this.away * 1.02 + 0.2);
     return now - entry.sent;
   }
 }

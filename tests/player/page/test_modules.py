@@ -260,3 +260,40 @@ def test_heads_of_pictures_are_read(modules: "Page") -> None:
     }
     assert {key: head[key] for key in expected} == expected
     assert run(modules, "picture", body, [2, *data[1:]])[0] is None
+
+
+WISHES = """const sent = [], wishes = new m.Wishes((message) => sent.push(message));
+const want = (frame, now, playing = false) => wishes.want({ frame }, playing, now);
+const answer = (id, now) => wishes.answered({ id, renderMs: 10, codingMs: 1 }, now);
+const said = () => sent.map(({ id, frame, moving }) => [id, frame, moving]);"""
+
+
+def test_a_view_at_rest_is_asked_for_once(modules: "Page") -> None:
+    body = WISHES + "for (const now of [0, 16, 500, 900]) want(3, now); return said()"
+    assert run(modules, "wishes", body) == [[1, 3, False]]
+
+
+def test_while_moving_the_newest_view_is_asked_for_when_the_last_one_came(modules: "Page") -> None:
+    body = (
+        WISHES
+        + """want(0, 0); answer(1, 20);
+    want(1, 100); want(2, 116); want(3, 132);  // 2 is never asked for
+    answer(2, 140); want(3, 148); answer(3, 160); want(3, 200); want(3, 400); return said()"""
+    )
+    expected = [[1, 0, False], [2, 1, True], [3, 3, True], [4, 3, False]]
+    assert run(modules, "wishes", body) == expected
+
+
+def test_a_still_view_is_given_up_for_a_newer_one(modules: "Page") -> None:
+    body = WISHES + "want(0, 0); want(1, 50); want(2, 60); return [said(), wishes.waitedSince()]"
+    assert run(modules, "wishes", body) == [[[1, 0, False], [2, 1, True]], 50]
+
+
+def test_far_servers_get_two_wishes_and_silent_ones_another_after_a_while(modules: "Page") -> None:
+    body = (
+        WISHES
+        + """want(0, 0); answer(1, 200);
+    for (let frame = 1; frame < 6; frame += 1) want(frame, 300 + frame, true);
+    const far = said().length; want(9, 9000, true); return [far, said().length]"""
+    )
+    assert run(modules, "wishes", body) == [3, 4]
