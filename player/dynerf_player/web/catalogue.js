@@ -12,7 +12,7 @@ function card({ name, seconds, bytes, width, height }) {
   image.src = `/clips/${encodeURIComponent(name)}.jpg`;
   image.alt = "";
   image.loading = "lazy";
-  image.onerror = () => image.removeAttribute("src");
+  image.onerror = () => image.replaceWith(Object.assign(document.createElement("div"), { className: "blank" }));
   title.textContent = name;
   facts.className = "faint";
   facts.textContent = `${timeText(seconds)} · ${width} × ${height} · ${sizeText(bytes)}`;

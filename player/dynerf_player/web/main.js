@@ -37,9 +37,11 @@ async function main() {
   drawIcons(document);
   showShortcuts();
   messages.show("Loading", { spins: true });
+  offerCatalogue();
   try {
     build(await describe(), await supportedCodecs());
   } catch (error) {
+    document.body.classList.add("broken"); // controls without a clip would be dead
     messages.show("This clip cannot be shown", { detail: error.message, onretry: () => location.reload() });
   }
 }
@@ -92,7 +94,6 @@ function build(description, codecs) {
   player.clock.playing = embedded && !matchMedia("(prefers-reduced-motion: reduce)").matches;
   watchIdleness(player);
   player.start();
-  offerCatalogue();
 }
 
 /** The view in the address: read at the start and when the viewer changes it, written when the view rests. */
