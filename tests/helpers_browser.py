@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -96,7 +96,15 @@ def settled(page: "Page") -> None:
     """Until the picture shown answers the newest view: no other picture comes for a while."""
     view = ""
     while view != (view := page.get_attribute("#picture", "data-view") or ""):
-        page.wait_for_timeout(400)
+        page.wait_for_timeout(300)
+
+
+def run_module(page: "Page", module: str, body: str, argument: object = None) -> Any:
+    """The value of a function body that may use everything of one of the page's modules as ``m``.
+
+    ``argument`` is its ``x``.
+    """
+    return page.evaluate(f"async (x) => {{ const m = await import('/web/{module}.js'); {body} }}", argument)
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

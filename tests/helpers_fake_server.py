@@ -5,18 +5,15 @@ dropped connection) are brought about here at will.
 """
 
 import asyncio
-import io
 import json
-import struct
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from aiohttp import WSMsgType, web
-from PIL import Image
 
+from helpers_fake_pictures import HEIGHT, WIDTH, Avc, cameras, description, jpeg, message
 from helpers_video import ROOT
 
 WEB = ROOT / "player" / "dynerf_player" / "web"
@@ -24,82 +21,15 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-FRAMES, FPS, WIDTH, HEIGHT = 30, 30.0, 64, 48
-
-
-def cameras(count: int = 5) -> list[dict[str, Any]]:
-    """Cameras side by side, 4 from the focus at the origin, cam00 held out."""
-    places = [0.0, -1.0, -0.5, 0.5, 1.0][:count]
-    return [
-        {
-            "name": f"cam{index:02d}", "role": "held_out" if index == 0 else "training",
-            "width": WIDTH, "height": HEIGHT, "fov": 45.0,
-            "camera_to_world": [1, 0, 0, x, 0, 1, 0, 0.5, 0, 0, 1, 4],
-        }
-        for index, x in enumerate(places)
-    ]  # fmt: skip
-
-
-def description(frames: int = FRAMES) -> dict[str, Any]:
-    """A clip of ``frames`` frames, as the protocol describes it."""
-    return {
-        "name": "board", "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456,
-        "etag": '"a"', "layers": 3, "field": "planes", "width": WIDTH, "height": HEIGHT, "cameras": cameras(),
-        "volume": {"points": [[x, 0.5 + y, 4] for x in (-1, 1) for y in (-0.3, 0.3)]},
-        "focus": [0, 0, 0], "up": [0, 1, 0], "near": 0.5, "far": 12,
-    }  # fmt: skip
-
-
-def chessboard(view: dict[str, Any]) -> np.ndarray:
-    """What a view shows, uint8 (height, width, 3): a floor at y = -1 under a sky that tells the frame."""
-    width, height = view["width"], view["height"]
-    pose = np.array(view["camera_to_world"], dtype=np.float64).reshape(3, 4)
-    focal = height / 2 / np.tan(np.radians(view["fov"]) / 2)
-    rows, columns = np.mgrid[:height, :width] + 0.5
-    local = np.stack(
-        [(columns - width / 2) / focal, (height / 2 - rows) / focal, -np.ones_like(rows)], axis=-1
-    )
-    x, y, z = np.moveaxis(local @ pose[:, :3].T, -1, 0)
-    distance = (-1 - pose[1, 3]) / np.where(y < -1e-3, y, -1e-3)
-    board = (np.floor(pose[0, 3] + distance * x) + np.floor(pose[2, 3] + distance * z)) % 2
-    floor = (60 + 140 * board)[..., None] * [1.0, 0.9, 0.75]
-    sky = np.broadcast_to([40.0, 60.0, 40.0 + 6 * view["frame"]], floor.shape)
-    return np.where(((y < -1e-3) & (distance > 0))[..., None], floor, sky).clip(0, 255).astype(np.uint8)
-
-
-def jpeg(view: dict[str, Any]) -> bytes:
-    """A view's picture."""
-    data = io.BytesIO()
-    Image.fromarray(chessboard(view)).save(data, "JPEG", quality=95, subsampling=0)
-    return data.getvalue()
-
-
-def message(view: dict[str, Any], *, final: bool = True) -> bytes:
-    """A picture as it goes over the wire, coded as JPEG."""
-    flags = 1 | (2 if final else 0)
-    head = struct.pack(
-        "<BBBBIfHHffQ",
-        1,
-        0,
-        flags,
-        1,
-        view["id"],
-        view["frame"],
-        view["width"],
-        view["height"],
-        1.0,
-        0.5,
-        99_000,
-    )
-    return head + jpeg(view)
 
 
 class FakeServer:
     """Runs in a thread of its own; tests change its public fields while it runs.
 
     ``hellos``, ``views``, ``acks`` and ``paths`` are what pages sent. ``busy``: no session is free.
-    ``silent``: views are not answered. ``broken_avc``: H.264 is promised, and what comes is none. ``clip`` is
-    the description, None for 404; ``movie`` the bytes of each movie, ``movie_error`` why there is none.
+    ``silent``: views are not answered. ``avc``: pictures are H.264 for pages that take it. ``broken_avc``: it
+    is promised, and what comes is none. ``coarse``: moving views get a quarter of the pixels first. ``clip``
+    is the description, None for 404; ``movie`` the bytes of each movie, ``movie_error`` why there is none.
     """
 
     def __init__(self) -> None:
@@ -107,11 +37,13 @@ class FakeServer:
         self.acks: list[int] = []
         self.paths: list[dict[str, Any]] = []
         self.hellos: list[list[str]] = []
-        self.busy, self.silent, self.broken_avc = False, False, False
+        self.busy, self.silent, self.coarse = False, False, False
+        self.avc, self.broken_avc = False, False
         self.clip: dict[str, Any] | None = description()
         self.movie = b"a movie"
         self.movie_error: str | None = None
         self.port = 0
+        self._stream: Avc | None = None
         self._sockets: set[web.WebSocketResponse] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -230,17 +162,26 @@ class FakeServer:
     async def _answer(self, socket: web.WebSocketResponse, record: dict[str, Any]) -> None:
         if record["type"] == "hello":
             self.hellos.append(record["codecs"])
-            avc = self.broken_avc and "avc" in record["codecs"]
-            welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if avc else {"codec": "jpeg"}
+            wants = (self.avc or self.broken_avc) and "avc" in record["codecs"]
+            self._stream = Avc() if wants else None
+            welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if wants else {"codec": "jpeg"}
             await socket.send_json({"type": "welcome", "version": 1, **welcome})
         elif record["type"] == "ack":
             self.acks.append(record["id"])
         else:
             self.views.append(record)
             if not self.silent:
-                data = await asyncio.to_thread(message, record)
-                avc = self.broken_avc and "avc" in self.hellos[-1]
-                await socket.send_bytes(b"\1\1" + data[2:] if avc else data)
+                await self._show(socket, record)
+
+    async def _show(self, socket: web.WebSocketResponse, view: dict[str, Any]) -> None:
+        small = view | {"width": view["width"] // 2, "height": view["height"] // 2}
+        for shown, final in (
+            ((small, False), (view, True)) if self.coarse and view["moving"] else ((view, True),)
+        ):
+            if self._stream and self.broken_avc:
+                await socket.send_bytes(b"\1\1\3\1" + message(shown)[4:])
+            else:
+                await socket.send_bytes(message(shown, final=final, avc=self._stream))
 
 
 async def _player(_: web.Request) -> web.Response:

@@ -41,3 +41,11 @@ def watching(page: "Page", server: FakeServer) -> "Page":
     page.goto(f"{server.address}/watch/board")
     wait_for_picture(page)
     return page
+
+
+@pytest.fixture(scope="module")
+def modules(browser: "Browser") -> "Iterator[Page]":
+    """A page that can import the player's modules; the tests of a file share it and leave nothing there."""
+    with FakeServer() as server, page_of(browser) as page:
+        page.goto(server.address)
+        yield page

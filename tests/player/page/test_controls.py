@@ -13,6 +13,8 @@ from helpers_fake_server import FakeServer
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.long
+
 
 def last(page: "Page", server: FakeServer) -> dict[str, Any]:
     """The newest view, once the page is at rest."""

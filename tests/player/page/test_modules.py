@@ -1,31 +1,17 @@
-"""The page's modules by themselves: turns, clock, cameras, volume, links, paths."""
+"""The page's modules by themselves: turns, clock, cameras, volume, links, pictures, wishes."""
 
-import json
-from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from dynerf_decoder.paths.nerfstudio import read_camera_path
-from helpers_fake_server import FakeServer, description, message
+from helpers_browser import run_module
+from helpers_fake_pictures import description, message
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-
-@pytest.fixture
-def modules(page: "Page", server: FakeServer) -> "Page":
-    """A page of the server that can import its modules."""
-    page.goto(server.address)
-    return page
-
-
-def run(page: "Page", module: str, body: str, argument: object = None) -> Any:
-    """The value of a function body that may use everything of a module, and ``x``, the argument."""
-    script = f"async (x) => {{ const m = await import('/web/{module}.js'); {body} }}"
-    return page.evaluate(script, argument)
+pytestmark = pytest.mark.long
 
 
 def rotations() -> list[np.ndarray]:
@@ -38,7 +24,7 @@ def rotations() -> list[np.ndarray]:
 
 def test_poses_survive_as_quaternions(modules: "Page") -> None:
     poses = [np.column_stack([rotation, [1, 2, 3]]).reshape(-1).tolist() for rotation in rotations()]
-    back = run(modules, "vector", "return x.map((rows) => m.rowsOf(m.poseOf(rows)))", poses)
+    back = run_module(modules, "vector", "return x.map((rows) => m.rowsOf(m.poseOf(rows)))", poses)
     np.testing.assert_allclose(back, poses, atol=1e-12)
 
 
@@ -46,7 +32,7 @@ def test_turns_compose_and_rotate(modules: "Page") -> None:
     body = """const right = Math.PI / 2;
     const quarter = m.turnAbout([0, 0, 1], right), other = m.turnAbout([1, 0, 0], right);
     return [m.rotate(quarter, [1, 0, 0]), m.rotate(m.compose(other, quarter), [1, 0, 0])]"""
-    np.testing.assert_allclose(run(modules, "vector", body), [[0, 1, 0], [0, 0, 1]], atol=1e-12)
+    np.testing.assert_allclose(run_module(modules, "vector", body), [[0, 1, 0], [0, 0, 1]], atol=1e-12)
 
 
 def test_the_clock_keeps_time(modules: "Page") -> None:
@@ -63,7 +49,7 @@ def test_the_clock_keeps_time(modules: "Page") -> None:
     clock.toggle(); seen.push(clock.time);                         // at the end play starts again
     return seen;"""
     expected = [0, 0.2, 0.3, 0.3, 0.3, 0.1, 0.6, 29 / 30, False, 0]
-    assert run(modules, "clock", body) == pytest.approx(expected)
+    assert run_module(modules, "clock", body) == pytest.approx(expected)
 
 
 def test_steps_go_to_whole_frames_and_round(modules: "Page") -> None:
@@ -73,7 +59,7 @@ def test_steps_go_to_whole_frames_and_round(modules: "Page") -> None:
     clock.seek(9); clock.step(1); seen.push(clock.frame); clock.step(-1); seen.push(clock.frame);
     clock.loop = false; clock.step(1); seen.push(clock.frame);
     return [...seen, clock.playing];"""
-    assert run(modules, "clock", body) == pytest.approx([4, 5, 4, 3, 2, 0, 29, 29, False])
+    assert run_module(modules, "clock", body) == pytest.approx([4, 5, 4, 3, 2, 0, 29, 29, False])
 
 
 def test_orbits_keep_their_distance_and_never_tip_over(modules: "Page") -> None:
@@ -86,7 +72,7 @@ def test_orbits_keep_their_distance_and_never_tip_over(modules: "Page") -> None:
     const view = rotate(rig.camera.turn, [0, 0, -1]);
     const toPivot = subtract(rig.pivot, high).map((value) => value / before);
     return { before, after: far(), up: up[1], high: high[1], view, toPivot };"""
-    found = run(modules, "cameras", body, description())
+    found = run_module(modules, "cameras", body, description())
     assert found["after"] == pytest.approx(found["before"])
     assert found["up"] > 0
     assert found["high"] == pytest.approx(
@@ -107,7 +93,7 @@ def test_cameras_come_close_but_not_through_and_go_home(modules: "Page") -> None
     const distant = far() / before;
     rig.place(rig.list[3]);
     return [left, near, distant, away, rig.atHome.name];"""
-    assert run(modules, "cameras", body, description()) == [
+    assert run_module(modules, "cameras", body, description()) == [
         "cam00",
         pytest.approx(0.1),
         pytest.approx(8),
@@ -123,7 +109,9 @@ def test_the_volume_knows_its_outside_and_resists_on_the_way_out(modules: "Page"
     return [at(0, 0.5, 4), at(1.1, 0.5, 4), at(2, 0.5, 4), at(3, 0.5, 4), at(0, 0.5, 0.5),
             volume.resist([0, 0.5, 4], [1, 0.5, 4]), volume.resist([3, 0.5, 4], [2, 0.5, 4]),
             volume.resist([2, 0.5, 4], [3, 0.5, 4])];"""
-    inside, margin, outside, further, ahead, within, back, out = run(modules, "volume", body, description())
+    inside, margin, outside, further, ahead, within, back, out = run_module(
+        modules, "volume", body, description()
+    )
     assert (inside, margin, within, back) == (0, 0, 1, 1)
     assert further > outside > 0
     assert ahead > 0
@@ -133,7 +121,7 @@ def test_the_volume_knows_its_outside_and_resists_on_the_way_out(modules: "Page"
 def test_one_camera_alone_has_a_volume_too(modules: "Page") -> None:
     clip = description() | {"volume": {"points": [[0, 0.5, 4]]}}
     body = "const v = new m.Volume(x, [0, 0, 0, 1]); return [v.excess([0, 0.5, 4]), v.excess([3, 0.5, 4])]"
-    inside, outside = run(modules, "volume", body, clip)
+    inside, outside = run_module(modules, "volume", body, clip)
     assert inside == 0 < outside < 10
 
 
@@ -141,7 +129,7 @@ def test_links_say_camera_and_time(modules: "Page") -> None:
     body = """const camera = { position: [1.25, -2, 3], turn: [0, 0.6, 0, 0.8], fov: 40 };
     const named = m.toHash(0.4, camera, { name: 'cam & 3' });
     return [m.fromHash(m.toHash(0.4, camera)), m.fromHash(named), camera]"""
-    free, named, camera = run(modules, "share", body)
+    free, named, camera = run_module(modules, "share", body)
     assert free == {"time": 0.4, "name": None, "camera": camera}
     assert named == {"time": 0.4, "name": "cam & 3", "camera": None}
 
@@ -153,100 +141,18 @@ def test_links_say_camera_and_time(modules: "Page") -> None:
      "#at=1,2,3&turn=0,0,0,1&fov=200", "#at=1,2,Infinity&turn=0,0,0,1&fov=45", "#%E0%A4%A&t=x"],
 )  # fmt: skip
 def test_malformed_links_say_nothing(modules: "Page", text: str) -> None:
-    assert run(modules, "share", "return m.fromHash(x)", text) == {"time": None, "name": None, "camera": None}
-
-
-KEYS = """const clip = { frames: 30, fps: 30, seconds: 1 }, path = new m.CameraPath(clip);
-const { turnAbout } = await import('/web/vector.js');
-[[0, 0], [1, 0.2], [2, 0.8]].forEach(([at, time]) => {
-  const turn = turnAbout([0, 1, 0], at).map((value) => (at === 1 ? -value : value));
-  path.add({ position: [at, at * at, 4], turn, fov: 40 + at }, time);
-});
-path.seconds = 2;"""
-
-
-def test_paths_pass_through_their_keys_without_detours(modules: "Page") -> None:
-    body = KEYS + "return [0, 0.25, 0.5, 1].map((share) => path.at(share))"
-    start, between, middle, end = run(modules, "path", body)
-    assert start["position"] == [0, 0, 4]
-    assert middle["position"] == pytest.approx([1, 1, 4])
-    assert end["position"] == pytest.approx([2, 4, 4])
-    assert (start["time"], middle["time"], end["time"]) == pytest.approx((0, 0.2, 0.8))
-    # The second key's quaternion has the other sign: the turn must not go the long way round.
-    assert abs(between["turn"][1]) == pytest.approx(np.sin(0.25), abs=0.04)
-    assert 0 < between["position"][0] < 1
-
-
-def test_content_can_be_held_or_play_along_a_path(modules: "Page") -> None:
-    body = (
-        KEYS
-        + """const shares = [0, 0.3, 0.75, 1];
-    const times = (timing) => { path.timing = timing; return shares.map((share) => path.at(share).time); };
-    path.heldAt = 0.5; return [times('held'), times('plays'), path.pictures().length]"""
-    )
-    held, plays, count = run(modules, "path", body)
-    assert held == [0.5] * 4
-    assert plays == pytest.approx([0, 0.6, 0.5, 0])
-    assert count == 60
-
-
-def test_exported_paths_render_elsewhere_and_load_again(modules: "Page", tmp_path: Path) -> None:
-    body = (
-        KEYS
-        + """const { toNerfstudio, fromNerfstudio } = await import('/web/nerfstudio.js');
-    const file = toNerfstudio(path, { width: 64, height: 48 });
-    const dense = { ...file, keyframes: [{ matrix: 'old' }, { matrix: 'old' }] };
-    return { file, keys: path.keys, back: fromNerfstudio(JSON.stringify(file), clip),
-             dense: fromNerfstudio(JSON.stringify(dense), clip), pictures: path.pictures() };"""
-    )
-    found = run(modules, "path", body)
-    exported = tmp_path / "path.json"
-    exported.write_text(json.dumps(found["file"]))
-    read = read_camera_path(exported)
-    assert (read.size, read.fps) == ((64, 48), Fraction(30))
-    assert len(read.poses) == 60
-    np.testing.assert_allclose(read.poses[-1][:, 3], [2, 4, 4])
-    assert read.render_times is not None
-    np.testing.assert_allclose(read.render_times[[0, -1]], [0, 0.8 / (29 / 30)])
-    assert found["back"]["seconds"] == 2
-    for ours, back in zip(found["keys"], found["back"]["keys"], strict=True):
-        assert back["position"] == pytest.approx(ours["position"])
-        assert abs(np.dot(back["turn"], ours["turn"])) == pytest.approx(1)
-        assert (back["fov"], back["time"]) == pytest.approx((ours["fov"], ours["time"]))
-    assert len(found["dense"]["keys"]) == 60
-    assert found["dense"]["keys"][20]["position"] == pytest.approx(found["pictures"][20]["position"])
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("nonsense", "no JSON"),
-        ("null", "no JSON"),
-        ("{}", "has 0 cameras"),
-        ('{"camera_path": [{"fov": 45}]}', "camera_path[0]: no camera pose"),
-        ('{"camera_path": [null]}', "camera_path[0]: no camera pose"),
-        (json.dumps({"camera_path": [{"camera_to_world": [9] * 16, "fov": 45}]}), "no camera pose"),
-        (
-            json.dumps(
-                {"camera_path": [{"camera_to_world": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]}]}
-            ),
-            "fov",
-        ),
-        (json.dumps({"camera_path": [{}] * 3601}), "has 3601 cameras"),
-    ],
-)
-def test_files_that_are_no_paths_are_refused(modules: "Page", text: str, says: str) -> None:
-    body = (
-        "try { return m.fromNerfstudio(x, { frames: 30, fps: 30 }); } catch (error) { return error.message; }"
-    )
-    assert says in run(modules, "nerfstudio", body, text)
+    assert run_module(modules, "share", "return m.fromHash(x)", text) == {
+        "time": None,
+        "name": None,
+        "camera": None,
+    }
 
 
 def test_heads_of_pictures_are_read(modules: "Page") -> None:
     view: dict[str, Any] = description()["cameras"][1] | {"id": 7, "frame": 2.5}
     data = list(message(view, final=False))
     body = "return [m.readHead(new Uint8Array(x).buffer), m.readHead(new Uint8Array(x.slice(0, 31)).buffer)]"
-    head, short = run(modules, "picture", body, data)
+    head, short = run_module(modules, "picture", body, data)
     assert short is None
     expected = {
         "codec": 0,
@@ -259,7 +165,7 @@ def test_heads_of_pictures_are_read(modules: "Page") -> None:
         "fetched": 99_000,
     }
     assert {key: head[key] for key in expected} == expected
-    assert run(modules, "picture", body, [2, *data[1:]])[0] is None
+    assert run_module(modules, "picture", body, [2, *data[1:]])[0] is None
 
 
 WISHES = """const sent = [], wishes = new m.Wishes((message) => sent.push(message));
@@ -270,7 +176,7 @@ const said = () => sent.map(({ id, frame, moving }) => [id, frame, moving]);"""
 
 def test_a_view_at_rest_is_asked_for_once(modules: "Page") -> None:
     body = WISHES + "for (const now of [0, 16, 500, 900]) want(3, now); return said()"
-    assert run(modules, "wishes", body) == [[1, 3, False]]
+    assert run_module(modules, "wishes", body) == [[1, 3, False]]
 
 
 def test_while_moving_the_newest_view_is_asked_for_when_the_last_one_came(modules: "Page") -> None:
@@ -281,12 +187,12 @@ def test_while_moving_the_newest_view_is_asked_for_when_the_last_one_came(module
     answer(2, 140); want(3, 148); answer(3, 160); want(3, 200); want(3, 400); return said()"""
     )
     expected = [[1, 0, False], [2, 1, True], [3, 3, True], [4, 3, False]]
-    assert run(modules, "wishes", body) == expected
+    assert run_module(modules, "wishes", body) == expected
 
 
 def test_a_still_view_is_given_up_for_a_newer_one(modules: "Page") -> None:
     body = WISHES + "want(0, 0); want(1, 50); want(2, 60); return [said(), wishes.waitedSince()]"
-    assert run(modules, "wishes", body) == [[[1, 0, False], [2, 1, True]], 50]
+    assert run_module(modules, "wishes", body) == [[[1, 0, False], [2, 1, True]], 50]
 
 
 def test_far_servers_get_two_wishes_and_silent_ones_another_after_a_while(modules: "Page") -> None:
@@ -296,4 +202,4 @@ def test_far_servers_get_two_wishes_and_silent_ones_another_after_a_while(module
     for (let frame = 1; frame < 6; frame += 1) want(frame, 300 + frame, true);
     const far = said().length; want(9, 9000, true); return [far, said().length]"""
     )
-    assert run(modules, "wishes", body) == [3, 4]
+    assert run_module(modules, "wishes", body) == [3, 4]

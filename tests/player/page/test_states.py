@@ -3,12 +3,16 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from helpers_browser import new_picture, psnr, settled, shown, wait_for_picture
-from helpers_fake_server import FakeServer, chessboard, description
+from helpers_fake_pictures import chessboard, description
+from helpers_fake_server import FakeServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+pytestmark = pytest.mark.long
 
 
 def test_a_picture_is_shown_as_it_was_sent_and_acknowledged(watching: "Page", server: FakeServer) -> None:
@@ -79,6 +83,34 @@ def test_h264_that_does_not_decode_gives_way_to_jpeg(page: "Page", server: FakeS
     wait_for_picture(page)
     assert server.hellos[-1] == ["jpeg"]
     assert psnr(shown(page), chessboard(server.views[-1])) > 35
+
+
+def test_h264_is_shown_and_starts_anew_with_another_size(page: "Page", server: FakeServer) -> None:
+    server.avc = True
+    page.goto(f"{server.address}/watch/board")
+    wait_for_picture(page)
+    assert server.hellos == [["avc", "jpeg"]]
+    for _ in range(3):
+        new_picture(page, lambda: page.keyboard.press("Shift+ArrowUp"))
+    page.click("#quality summary")
+    new_picture(page, lambda: page.select_option("#resolution", label="128 × 96"))
+    settled(page)
+    seen, sent = shown(page), chessboard(server.views[-1])
+    assert seen.shape == sent.shape == (96, 128, 3)
+    assert psnr(seen, sent) > 28  # a quarter of the colour samples, on a chessboard
+    assert server.hellos == [["avc", "jpeg"]]  # it never fell back
+    assert sorted(server.acks) == [view["id"] for view in server.views]
+
+
+def test_coarse_pictures_are_enlarged_and_refined_ones_follow(watching: "Page", server: FakeServer) -> None:
+    server.coarse = True
+    sizes = "() => { const { width, height } = document.getElementById('picture'); return [width, height]; }"
+    new_picture(watching, lambda: watching.keyboard.press("Shift+ArrowUp"))
+    settled(watching)
+    assert watching.evaluate(sizes) == [64, 48]
+    assert psnr(shown(watching), chessboard(server.views[-1])) > 35
+    moving = [view["id"] for view in server.views if view["moving"]]
+    assert sorted(server.acks) == sorted([view["id"] for view in server.views] + moving)
 
 
 def test_another_file_is_taken_on_without_mixing(watching: "Page", server: FakeServer) -> None:
