@@ -27,9 +27,10 @@ class FakeServer:
     """Runs in a thread of its own; tests change its public fields while it runs.
 
     ``hellos``, ``views``, ``acks`` and ``paths`` are what pages sent. ``busy``: no session is free.
-    ``silent``: views are not answered. ``avc``: pictures are H.264 for pages that take it. ``broken_avc``: it
-    is promised, and what comes is none. ``coarse``: moving views get a quarter of the pixels first. ``clip``
-    is the description, None for 404; ``movie`` the bytes of each movie, ``movie_error`` why there is none.
+    ``silent``: views are not answered; ``deaf``: greetings are not. ``avc``: pictures are H.264 for those who
+    take it. ``broken_avc``: it is promised, and what comes is none. ``coarse``: moving views get a quarter of
+    the pixels first. ``clip`` is the description, None for 404; ``movie`` the bytes of each movie,
+    ``movie_error`` why there is none.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class FakeServer:
         self.acks: list[int] = []
         self.paths: list[dict[str, Any]] = []
         self.hellos: list[list[str]] = []
-        self.busy, self.silent, self.coarse = False, False, False
+        self.busy, self.silent, self.deaf, self.coarse = False, False, False, False
         self.avc, self.broken_avc = False, False
         self.clip: dict[str, Any] | None = description()
         self.movie = b"a movie"
@@ -162,6 +163,8 @@ class FakeServer:
     async def _answer(self, socket: web.WebSocketResponse, record: dict[str, Any]) -> None:
         if record["type"] == "hello":
             self.hellos.append(record["codecs"])
+            if self.deaf:
+                return
             wants = (self.avc or self.broken_avc) and "avc" in record["codecs"]
             self._stream = Avc() if wants else None
             welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if wants else {"codec": "jpeg"}

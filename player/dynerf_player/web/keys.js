@@ -29,9 +29,9 @@ const TAKES_PRESSES = 'button, summary, a[href], input, [role="button"]';
 /** Listen to the keyboard until the page ends. */
 export function listenToKeys(actions) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) {
-      return;
-    }
+    // AltGr, which types brackets on many keyboards, counts as Ctrl and Alt on some systems.
+    const commands = (event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph");
+    if (commands || event.metaKey || event.isComposing || document.querySelector("dialog[open]")) return;
     if (isTaken(event)) return;
     const found = actionOf(event.key);
     if (!found || (event.repeat && !["arrows", "step"].includes(found))) return;

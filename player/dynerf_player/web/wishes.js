@@ -43,9 +43,10 @@ export class Wishes {
     return waitedFor.length < (Number.isFinite(this.away) && this.away > FAR_MS ? 2 : 1);
   }
 
-  /** Whether the newest wish is still without any picture, and since when (milliseconds). */
+  /** When the oldest wish was sent of those that no picture answered yet (milliseconds), or null. */
   waitedSince() {
-    return this.open.get(this.id)?.sent ?? null;
+    const [oldest] = this.open.values();
+    return oldest?.sent ?? null;
   }
 
   /** A picture came: what was asked before it will not be answered. Returns the milliseconds it took, or null. */

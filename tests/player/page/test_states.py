@@ -57,6 +57,35 @@ def test_a_lost_connection_is_made_again_by_itself(watching: "Page", server: Fak
     np.testing.assert_array_equal(shown(watching), before)  # and so does the camera
 
 
+def test_a_line_that_fell_silent_is_made_anew(page: "Page", server: FakeServer) -> None:
+    page.clock.install()
+    page.goto(f"{server.address}/watch/board")
+    wait_for_picture(page)
+    server.silent = True
+    page.keyboard.press(".")
+    page.wait_for_timeout(300)
+    page.clock.fast_forward(5_000)  # the wish is repeated
+    page.wait_for_timeout(300)
+    server.silent = False
+    assert len(server.hellos) == 1
+    page.clock.fast_forward(20_000)
+    wait_for_picture(page, frame=1)
+    assert len(server.hellos) == 2
+
+
+def test_a_server_that_does_not_greet_is_left_and_tried_again(page: "Page", server: FakeServer) -> None:
+    page.clock.install()
+    server.deaf = True
+    page.goto(f"{server.address}/watch/board")
+    page.wait_for_selector("text=Connecting")
+    page.wait_for_timeout(300)
+    server.deaf = False
+    page.clock.fast_forward(11_000)
+    page.wait_for_selector("text=Connection lost")
+    page.clock.fast_forward(2_000)
+    wait_for_picture(page)
+
+
 def test_messages_of_the_server_are_shown(watching: "Page", server: FakeServer) -> None:
     server.tell({"type": "error", "message": "The file cannot be read."})
     watching.wait_for_selector("#notice.shown:has-text('The file cannot be read.')")
