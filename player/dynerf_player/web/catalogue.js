@@ -27,7 +27,7 @@ try {
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const { clips } = await answer.json();
   document.getElementById("cards").append(...clips.map(card));
-  summary.textContent = clips.length ? `${clips.length} to watch from any side` : "There are no clips in this folder yet.";
+  summary.textContent = clips.length ? `${clips.length} to watch from any side` : "There are no clips here yet.";
 } catch {
   summary.textContent = "The server does not answer. Reload the page to try again.";
   summary.className = "wrong";

@@ -33,7 +33,8 @@ export class Controls {
   wire() {
     const { find, actions, player } = this;
     const buttons = { play: "toggle", info: "stats" };
-    for (const id of ["play", "loop", "freeze", "fly", "reset", "depth", "info", "screenshot", "share", "fullscreen", "help"]) {
+    const same = ["loop", "freeze", "fly", "reset", "depth", "screenshot", "share", "fullscreen", "help"];
+    for (const id of [...Object.keys(buttons), ...same]) {
       find(id).addEventListener("click", () => actions[buttons[id] ?? id]());
     }
     find("back").addEventListener("click", () => this.step(-1));
@@ -57,7 +58,8 @@ export class Controls {
     this.find("name").textContent = name;
     const kinds = { held_out: " (held out)" };
     this.options("camera", cameras.map((camera, index) => [index, camera.name + (kinds[camera.role] ?? "")]));
-    const sizes = [2, 1, 0.5, 0.25].map((share) => [share, `${Math.round(width * share)} × ${Math.round(height * share)}`]);
+    const size = (share) => `${Math.round(width * share)} × ${Math.round(height * share)}`;
+    const sizes = [2, 1, 0.5, 0.25].map((share) => [share, size(share)]);
     this.options("resolution", [["auto", "auto"], ...sizes], this.player.resolution);
     const counts = Array.from({ length: layers - 1 }, (_, index) => [index + 1, `first ${index + 1} of ${layers}`]);
     this.options("layers", [[0, layers > 1 ? `all ${layers}` : "all (1)"], ...counts], 0);
@@ -74,7 +76,8 @@ export class Controls {
     const { clock, cameras, depth, description } = this.player;
     setIcon(this.find("play"), clock.playing ? "pause" : "play");
     set(this.find("play"), "aria-label", clock.playing ? "Pause" : "Play");
-    const pressed = { loop: clock.loop, freeze: clock.frozen, fly: cameras.flying, depth, info: !this.find("stats").hidden };
+    const info = !this.find("stats").hidden;
+    const pressed = { loop: clock.loop, freeze: clock.frozen, fly: cameras.flying, depth, info };
     for (const [id, is] of Object.entries(pressed)) set(this.find(id), "aria-pressed", String(is));
     this.find("hint").hidden = cameras.excess === 0;
     this.find("speed").value = String(clock.speed);

@@ -50,7 +50,7 @@ function build(description, codecs) {
   const stage = new Stage(find("picture"), description);
   const stats = new Stats(find("stats"));
   const player = new Player(clipName, description, codecs, {
-    stage, stats, messages, onupdate, onchanged, onbuffer: (ranges) => seekbar.setBuffered(ranges),
+    stage, stats, messages, onupdate, onchanged, onreopened, onbuffer: (ranges) => seekbar.setBuffered(ranges),
   });
   const seekbar = new Seekbar(find("seek"), find("bubble"), find("time"), player.clock, (time) => {
     player.travel.stop();
@@ -69,15 +69,24 @@ function build(description, codecs) {
     address.follow(performance.now());
   }
 
-  /** The file was replaced: everything that came from the old one is made anew, the camera stays where it can. */
   async function onchanged() {
-    const { camera } = player.cameras;
     try {
-      player.describe(await describe());
+      adopt(await describe());
     } catch (error) {
       messages.show("The clip was replaced", { detail: error.message, onretry: () => location.reload() });
-      return;
     }
+  }
+
+  /** The server was away: it may have come back with another file. */
+  async function onreopened() {
+    const found = await describe().catch(() => null);
+    if (found && found.etag !== player.description.etag) adopt(found);
+  }
+
+  /** Another file: everything that came from the old one is made anew, the camera stays where it is. */
+  function adopt(found) {
+    const { camera } = player.cameras;
+    player.describe(found);
     player.cameras.place(camera);
     gestures.cameras = player.cameras;
     stage.setClip(player.description);
@@ -145,10 +154,13 @@ async function offerCatalogue() {
 }
 
 function showShortcuts() {
-  const named = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", "Shift+Arrow": "Shift + arrows" };
+  const arrows = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
+  const named = { ...arrows, "Shift+Arrow": "Shift + arrows" };
   for (const { keys, says } of SHORTCUTS) {
     const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
-    for (const key of keys) term.append(Object.assign(document.createElement("kbd"), { textContent: named[key] ?? key }), " ");
+    for (const key of keys) {
+      term.append(Object.assign(document.createElement("kbd"), { textContent: named[key] ?? key }), " ");
+    }
     detail.textContent = says;
     find("shortcuts").append(term, detail);
   }

@@ -49,7 +49,8 @@ export class PathPanel {
     const { path, find } = this;
     find("keyframes").replaceChildren(...path.keys.map((key, index) => this.row(key, index)));
     find("path-empty").hidden = path.isWhole;
-    for (const id of ["preview", "path-export", "render"]) find(id).disabled = !path.isWhole || (id === "render" && this.work !== null);
+    for (const id of ["preview", "path-export", "render"]) find(id).disabled = !path.isWhole;
+    if (this.work) find("render").disabled = true;
     find("path-seconds").value = String(path.seconds);
     find("path-timing").value = path.timing;
   }
@@ -147,7 +148,8 @@ export class PathPanel {
       await what();
     } catch (error) {
       if (error.name === "AbortError") return;
-      this.find("path-error").textContent = error instanceof TypeError ? "The connection to the server broke." : error.message;
+      const broken = error instanceof TypeError; // what fetch throws when the network fails
+      this.find("path-error").textContent = broken ? "The connection to the server broke." : error.message;
       this.find("path-error").hidden = false;
     }
   }

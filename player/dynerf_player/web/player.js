@@ -14,7 +14,7 @@ const SLOW_MS = 800; // without an answer, after which the viewer is told
 const DEAD_MS = 20_000; // without a word, while a wish is open, after which the connection is made anew
 
 export class Player {
-  /** `seams` has stage, stats, messages, and the callbacks onupdate, onbuffer(ranges), onchanged(). */
+  /** `seams` has stage, stats, messages, and the callbacks onupdate, onbuffer(ranges), onchanged, onreopened. */
   constructor(name, description, codecs, seams) {
     Object.assign(this, { name, seams, depth: false, layers: 0, resolution: "auto", codec: "", oldest: 0, seen: null });
     this.describe(description);
@@ -28,10 +28,7 @@ export class Player {
     this.connection = new Connection(`${scheme}//${location.host}/live/${encodeURIComponent(name)}`, codecs, {
       onstate: (state, seconds) => this.connectionIs(state, seconds),
       onmessage: (message) => this.hear(message),
-      onpicture: (head, bytes) => {
-        this.bytes = bytes.length;
-        this.decoder.take(head, bytes);
-      },
+      onpicture: (head, bytes) => this.decoder.take({ ...head, bytes: bytes.length }, bytes),
     });
   }
 
@@ -39,7 +36,8 @@ export class Player {
   describe(description) {
     this.travel?.stop();
     this.description = description;
-    this.clock = Object.assign(new Clock(description), this.clock ? { loop: this.clock.loop, speed: this.clock.speed } : {});
+    const { loop = true, speed = 1 } = this.clock ?? {};
+    this.clock = Object.assign(new Clock(description), { loop, speed });
     this.cameras = new Cameras(description);
     this.travel = new Travel(this.cameras, this.clock);
     this.ranges = null;
@@ -83,7 +81,8 @@ export class Player {
   /** Time stands still while the moment's data is not here and nothing can be shown of it. */
   isBuffering(now) {
     const since = this.wishes.waitedSince();
-    const isHere = !this.ranges || this.ranges.some(([first, last]) => first <= this.clock.frame && this.clock.frame <= last);
+    const { frame } = this.clock;
+    const isHere = !this.ranges || this.ranges.some(([first, last]) => first <= frame && frame <= last);
     return since !== null && now - since > SLOW_MS / 2 && !isHere;
   }
 
@@ -92,7 +91,7 @@ export class Player {
     if (head.id <= this.oldest) return;
     const latency = this.wishes.answered(head, now);
     this.seams.stage.show(image, this.seams.stage.size(this.resolution), head);
-    this.seams.stats.picture(head, this.bytes, latency, now);
+    this.seams.stats.picture(head, latency, now);
     this.seen = head;
   }
 
@@ -128,6 +127,7 @@ export class Player {
     if (state === "open") {
       this.trouble = null;
       messages.clear();
+      if (this.seen) this.seams.onreopened();
     }
     if (state === "connecting" && !this.seen && !this.trouble) messages.show("Connecting", { spins: true });
     if (state === "busy" || state === "lost") this.tellLost(state, seconds);
@@ -141,7 +141,8 @@ export class Player {
     const [title, detail] = state === "busy"
       ? ["All places are taken", `Others are watching; this page waits its turn. ${again}`]
       : ["Connection lost", this.trouble ? `${this.trouble} ${again}` : again];
-    this.seams.messages.show(title, { detail, spins: true, onretry: () => this.connection.retry(), covers: !this.seen });
+    const onretry = () => this.connection.retry();
+    this.seams.messages.show(title, { detail, spins: true, onretry, covers: !this.seen });
   }
 
   /** Say that a picture takes long, and take it back when it is here. */

@@ -24,8 +24,8 @@ export class Stage {
   }
 
   /**
-   * Show an image; a coarse one is enlarged to the size of the full picture, so that nothing jumps. What is shown can be
-   * read from the canvas: data-view, data-frame, and data-final when nothing finer will follow.
+   * Show an image; a coarse one is enlarged to the size of the full picture, so that nothing jumps. What is shown can
+   * be read from the canvas: data-view, data-frame, and data-final when nothing finer will follow.
    */
   show(image, { width, height }, { id, frame, final }) {
     if (this.canvas.width !== width || this.canvas.height !== height) {

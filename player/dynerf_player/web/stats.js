@@ -10,9 +10,9 @@ export class Stats {
     this.drawn = 0;
   }
 
-  /** A picture was shown: its head, its coded bytes, and the milliseconds since it was wished for (null: unknown). */
-  picture(head, bytes, latency, now) {
-    this.pictures.push({ head, bytes, latency, now });
+  /** A picture was shown; `latency` is the milliseconds since it was wished for, or null. */
+  picture(head, latency, now) {
+    this.pictures.push({ head, latency, now });
     while (this.pictures[0].now < now - WINDOW_MS) this.pictures.shift();
   }
 
@@ -28,7 +28,7 @@ export class Stats {
     const newest = this.pictures.at(-1)?.head;
     if (!newest) return [["Pictures", "none yet"]];
     const latencies = recent.map((entry) => entry.latency).filter((value) => value !== null).sort((a, b) => a - b);
-    const bytes = recent.reduce((sum, entry) => sum + entry.bytes, 0);
+    const bytes = recent.reduce((sum, entry) => sum + entry.head.bytes, 0);
     return [
       ["Pictures per second", (recent.length / (WINDOW_MS / 1000)).toFixed(1)],
       ["Latency", latencies.length ? `${Math.round(latencies[latencies.length >> 1])} ms` : "still"],

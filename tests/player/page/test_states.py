@@ -151,6 +151,13 @@ def test_another_file_is_taken_on_without_mixing(watching: "Page", server: FakeS
     assert "0:00.33" in watching.inner_text("#time")
 
 
+def test_another_file_is_noticed_when_the_server_comes_back(watching: "Page", server: FakeServer) -> None:
+    server.clip = description(frames=10) | {"etag": '"b"'}
+    server.drop()
+    watching.wait_for_function("() => document.getElementById('seek').max === '9'")
+    new_picture(watching, lambda: watching.keyboard.press("."))
+
+
 def test_what_is_here_is_drawn_and_what_is_not_is_waited_for(watching: "Page", server: FakeServer) -> None:
     server.tell({"type": "buffer", "fetched": 1000, "total": 4000, "ranges": [[0, 9], [15, 22]], "layers": 1})
     watching.wait_for_selector('#seek[data-buffered="0-9 15-22"]')
