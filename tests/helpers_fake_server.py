@@ -74,9 +74,9 @@ class FakeServer:
             lambda socket: socket.send_str(data) if isinstance(data, str) else socket.send_bytes(data)
         )
 
-    def drop(self) -> None:
+    def drop(self, code: int = 1001, reason: str = "") -> None:
         """Close all connections."""
-        self._on_all(lambda socket: socket.close())
+        self._on_all(lambda socket: socket.close(code=code, message=reason.encode()))
 
     def _on_all(self, what: Callable[[web.WebSocketResponse], Awaitable[object]]) -> None:
         async def do() -> None:

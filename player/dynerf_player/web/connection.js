@@ -8,6 +8,7 @@ import { readHead } from "./picture.js";
 const FIRST_PAUSE = 0.5; // seconds
 const LONGEST_PAUSE = 8;
 const BUSY_PAUSE = 5;
+const REFUSED = 1008; // WebSocket close code: the server did not like a message, and says why
 const WELCOME_MS = 10_000; // for the server to greet; then the line counts as dead
 
 export class Connection {
@@ -31,7 +32,7 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ type: "hello", version: 1, codecs: this.codecs }));
     socket.onmessage = ({ data }) => this.receive(data);
-    socket.onclose = () => this.lost();
+    socket.onclose = (event) => this.lost(event);
     this.socket = socket;
     setTimeout(() => socket === this.socket && !this.welcomed && socket.close(), WELCOME_MS);
   }
@@ -72,7 +73,8 @@ export class Connection {
     this.handlers.onmessage(message);
   }
 
-  lost() {
+  lost({ code, reason }) {
+    if (code === REFUSED && reason) this.handlers.onmessage({ type: "error", message: reason });
     this.socket = null;
     this.welcomed = false;
     // Pauses differ from page to page: after a restart not all viewers come back in the same instant.

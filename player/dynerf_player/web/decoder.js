@@ -50,18 +50,19 @@ export class PictureDecoder {
   }
 
   takeAvc(head, bytes) {
-    if (!this.avc || head.width !== this.size?.width || head.height !== this.size?.height) {
-      if (!head.key) return this.handlers.ondone(head);
-      this.startAvc(head);
+    const starts = !this.avc || head.width !== this.size.width || head.height !== this.size.height;
+    if (starts && !head.key) {
+      this.handlers.ondone(head);
+      return;
     }
-    this.waiting.set(this.taken, head);
     const type = head.key ? "key" : "delta";
     try {
+      if (starts) this.startAvc(head);
+      this.waiting.set(this.taken, head);
       this.avc.decode(new EncodedVideoChunk({ type, timestamp: this.taken, data: bytes }));
     } catch {
       this.fail();
     }
-    return undefined;
   }
 
   startAvc({ width, height }) {

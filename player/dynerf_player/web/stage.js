@@ -1,3 +1,6 @@
+const MOST_SIDE = 4096; // what a server renders, in pixels
+const MOST_PIXELS = 8_000_000;
+
 /** The canvas: shows pictures, knows how large a picture is worth asking for, and saves what is seen. */
 export class Stage {
   constructor(canvas, { width, height }) {
@@ -18,8 +21,9 @@ export class Stage {
     const { width, height } = this.clip;
     const box = this.canvas.getBoundingClientRect();
     const fit = Math.min(box.width / width, box.height / height) * devicePixelRatio;
-    const factor = share === "auto" ? Math.min(1, Math.max(fit, 0.25)) : Number(share);
-    const even = (value) => Math.max(16, 2 * Math.round((value * factor) / 2));
+    const wanted = share === "auto" ? Math.min(1, Math.max(fit, 0.25)) : Number(share);
+    const most = Math.min(MOST_SIDE / Math.max(width, height), Math.sqrt(MOST_PIXELS / (width * height)));
+    const even = (value) => Math.max(16, 2 * Math.floor((value * Math.min(wanted, most) + 1) / 2));
     return { width: even(width), height: even(height) };
   }
 

@@ -203,3 +203,17 @@ def test_far_servers_get_two_wishes_and_silent_ones_another_after_a_while(module
     const far = said().length; want(9, 9000, true); return [far, said().length]"""
     )
     assert run_module(modules, "wishes", body) == [3, 4]
+
+
+def test_no_picture_is_asked_for_that_servers_refuse(modules: "Page") -> None:
+    body = """const canvas = document.createElement('canvas');
+    const sizes = x.map(([width, height, share]) => new m.Stage(canvas, { width, height }).size(share));
+    return sizes.map(({ width, height }) => [width, height])"""
+    clips = [[64, 48, 1], [135, 91, 1], [2704, 2028, 2], [6000, 20, 1], [10, 10, "auto"]]
+    small, odd, large, long, tiny = run_module(modules, "stage", body, clips)
+    assert small == [64, 48]
+    assert odd == [136, 92]
+    assert large[0] * large[1] <= 2**23
+    assert large[0] / large[1] == pytest.approx(4 / 3, abs=0.01)
+    assert long[0] <= 4096
+    assert tiny == [16, 16]

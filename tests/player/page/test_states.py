@@ -57,6 +57,12 @@ def test_a_lost_connection_is_made_again_by_itself(watching: "Page", server: Fak
     np.testing.assert_array_equal(shown(watching), before)  # and so does the camera
 
 
+def test_why_the_server_closed_is_said(watching: "Page", server: FakeServer) -> None:
+    server.busy = True
+    server.drop(1008, "view: fov is too wide")
+    watching.wait_for_selector("#state:has-text('view: fov is too wide')")
+
+
 def test_a_line_that_fell_silent_is_made_anew(page: "Page", server: FakeServer) -> None:
     page.clock.install()
     page.goto(f"{server.address}/watch/board")
