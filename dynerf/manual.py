@@ -74,3 +74,18 @@ examples:
   dynerf info candle.dnv --json
 """,
 )
+SERVE = (
+    """\
+Serve a clip, or a folder of clips, to browsers: a page that shows it from any
+angle at any time, rendered here while you watch, and the file itself by range
+requests. Ctrl-C ends it.
+
+Only this machine can connect unless --host says otherwise. There is no log-in.
+""",
+    """\
+examples:
+  dynerf serve candle.dnv
+  dynerf serve clips --port 0 --render-sessions 2
+  dynerf serve clips --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+""",
+)

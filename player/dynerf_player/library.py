@@ -6,15 +6,16 @@ the same bytes for as long as it is held: when the clip is replaced, the library
 with another entity tag, and nothing is ever mixed.
 
 Everything here is called from the server's event loop and MUST NOT block it, except ``Edition.clip``, which
-only the one render thread uses (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare``
-should have fetched it before.
+the render threads use (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare`` should have
+fetched it before. ``SharedClip`` (``models.py``) is a clip that several threads may fold and render.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dynerf_format.errors import DynerfError
+from dynerf_format.source import Source
 
 if TYPE_CHECKING:
     from dynerf_decoder.clip import Clip
@@ -51,12 +52,13 @@ class Edition(Protocol):
 
     @property
     def clip(self) -> "Clip":
-        """The clip, opened for rendering; for the render thread, except its header and cameras."""
+        """The clip, opened for rendering; for the render threads, except its header and cameras."""
 
-    def raw(self) -> BinaryIO | None:
-        """The file itself, opened anew and owned by the caller, or None when it is not on this machine.
+    def raw(self) -> Source | None:
+        """The bytes of the file, to be handed on, or None when they are not on this machine.
 
-        Raises NoSuchClipError when it is no longer this edition.
+        Its reads may block, so they are made in threads; they raise FormatError rather than return bytes of
+        another edition.
         """
 
     def buffer(self) -> Buffer:
