@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info, serve
+from .commands import decode, encode, evaluate, info, play, serve
+from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
@@ -64,6 +65,7 @@ def make_parser() -> Parser:
     _add_eval(commands)
     _add_info(commands)
     _add_serve(commands)
+    _add_play(commands)
     return parser
 
 
@@ -225,8 +227,21 @@ def _add_serve(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=serve.run)
 
 
+def _add_play(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "play", "watch one clip, here or from afar", manual.PLAY)
+    parser.add_argument("clip", type=place_of, metavar="FILE_OR_URL", help="a .dnv file, or its address")
+    parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="port of the page (default: 0, a free one)"
+    )
+    _add_device(parser)
+    parser.set_defaults(run=play.run)
+
+
 def _add_clip(parser: Parser) -> None:
-    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote")
+    parser.add_argument(
+        "clip", type=place_of, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote, or its address"
+    )
 
 
 def _add_device(parser: Parser) -> None:

@@ -73,6 +73,12 @@ class Clip:
         """Frames per second."""
         return self.header.fps
 
+    def frame_at(self, seconds: float) -> float:
+        """The moment ``seconds`` from the start, in frames; whole when it is so but for rounding."""
+        frame = seconds * self.fps.numerator / self.fps.denominator
+        nearest = round(frame)
+        return float(nearest) if abs(frame - nearest) < 1e-6 else frame
+
     def model(self, segment: int) -> Model:
         """The model of a segment, on the device; the last one asked for is kept.
 

@@ -1,6 +1,5 @@
-"""The HTTP source on real sockets: the contract of all sources, and every way a link or a server can be bad."""
+"""The HTTP source on real sockets: the contract of all sources, bad links and bad servers."""
 
-import os
 import socket
 import ssl
 import subprocess
@@ -102,12 +101,12 @@ def lying(old: str, new: str) -> Spoil:
 
 
 TRANSIENT: dict[str, Spoil] = {
-    "no answer": lambda answer: None,
+    "no answer": lambda _: None,
     "half a head": lambda answer: answer[:20],
     "short body": lambda answer: answer[:-7],
-    "500": lambda answer: http("500 Internal Server Error", b"oops"),
-    "503 with a wish": lambda answer: http("503 Service Unavailable", b"", "Retry-After: 0"),
-    "429": lambda answer: http("429 Too Many Requests"),
+    "500": lambda _: http("500 Internal Server Error", b"oops"),
+    "503 with a wish": lambda _: http("503 Service Unavailable", b"", "Retry-After: 0"),
+    "429": lambda _: http("429 Too Many Requests"),
 }
 
 
@@ -142,11 +141,11 @@ LIES: dict[str, tuple[Spoil, str]] = {
     "huge number": (lying(f"/{len(DATA)}", "/" + "9" * 50), "Content-Range"),
     "wrong length": (lying("Content-Length: 500", "Content-Length: 600"), "announces 600 bytes"),
     "compressed": (lying("ETag", "Content-Encoding: gzip\r\nETag"), "compresses the file"),
-    "forbidden": (lambda answer: http("403 Forbidden"), "403 Forbidden, expected 206"),
-    "gone": (lambda answer: http("404 Not Found"), "no such file"),
-    "no HTTP": (lambda answer: b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer as a web server"),
-    "redirects": (lambda answer: http("302 Found", b"", "Location: /"), "more than 5 times"),
-    "other scheme": (lambda answer: http("302 Found", b"", "Location: file:///etc/passwd"), "leads to"),
+    "forbidden": (lambda _: http("403 Forbidden"), "403 Forbidden, expected 206"),
+    "gone": (lambda _: http("404 Not Found"), "no such file"),
+    "no HTTP": (lambda _: b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer as a web server"),
+    "redirects": (lambda _: http("302 Found", b"", "Location: /"), "more than 5 times"),
+    "other scheme": (lambda _: http("302 Found", b"", "Location: file:///etc/passwd"), "leads to"),
 }
 
 
@@ -215,7 +214,7 @@ def test_a_server_without_ranges_sends_the_whole_file_once() -> None:
 def test_a_long_file_without_ranges_is_refused(length: str) -> None:
     with serving(DATA, ranges=False) as link:
         link.always = lying("Content-Length", length)
-        with pytest.raises(RemoteError, match="ignores range requests.*at most 60000 bytes"):
+        with pytest.raises(RemoteError, match=r"ignores range requests.*at most 60000 bytes"):
             HttpSource(link.address, QUICK, ClientLimits(whole=60000))
 
 
@@ -228,21 +227,21 @@ def test_a_whole_file_that_arrives_short_is_fetched_again() -> None:
 
 def test_redirects_are_followed_and_remembered(link: Link) -> None:
     target = link.address.replace("clip.dnv", "elsewhere.dnv")
-    link.spoils = [lambda answer: http("302 Found", b"", f"Location: {target}", "Connection: close")]
+    link.spoils = [lambda _: http("302 Found", b"", f"Location: {target}", "Connection: close")]
     with HttpSource(link.address, QUICK) as source:
         assert source.read(20000, 500) == DATA[20000:20500]
         assert len(link.asked) == 3
         # What the redirect led to is good no more: back to the address that the user gave.
-        link.spoils = [lambda answer: http("403 Forbidden")]
+        link.spoils = [lambda _: http("403 Forbidden")]
         assert source.read(30000, 500) == DATA[30000:30500]
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda answer: http("404 Not Found"), r"no such file on the server \(404\)"),
-        (lambda answer: http("416 Range Not Satisfiable"), "empty"),
-        (lambda answer: http("401 Unauthorized"), "401 Unauthorized"),
+        (lambda _: http("404 Not Found"), r"no such file on the server \(404\)"),
+        (lambda _: http("416 Range Not Satisfiable"), "empty"),
+        (lambda _: http("401 Unauthorized"), "401 Unauthorized"),
     ],
 )
 def test_opening_what_is_not_there(link: Link, spoil: Spoil, message: str) -> None:
@@ -280,7 +279,7 @@ def test_many_sources_and_reads_leave_no_files_open(link: Link) -> None:
                 for step in range(25):
                     offset = (number * 7919 + step * 104729) % 60000
                     assert source.read(offset, 50) == DATA[offset : offset + 50]
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     assert work() >= work() - 4
 

@@ -77,7 +77,8 @@ def next_span(
 ) -> Span | None:
     """The next bytes to fetch: the first that are missing, with what follows them at once in the file.
 
-    ``missing`` tells the parts of a span that are not here. At most ``most`` bytes. None when nothing is missing among the first ``budget`` bytes that are wanted.
+    At most ``most`` bytes. None when nothing is missing among the first ``budget`` bytes that are wanted.
+    ``missing`` tells the parts of a span that are not here.
     """
     found: Span | None = None
     for span in map(chunk_span, wanted):

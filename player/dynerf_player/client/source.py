@@ -48,7 +48,7 @@ class HttpSource:
         address = check_address(address)
         self._loop = LoopThread(f"fetching {address}")
         try:
-            self._session, self._wire, self._fetcher = self._loop.run(_open(address, patience, limits))
+            self._session, self._wire, self.fetcher = self._loop.run(_open(address, patience, limits))
         except BaseException:
             self._loop.close()
             raise
@@ -63,11 +63,16 @@ class HttpSource:
     @property
     def cache(self) -> ByteCache:
         """The bytes that are here."""
-        return self._fetcher.cache
+        return self.fetcher.cache
+
+    @property
+    def changed(self) -> bool:
+        """Whether the address was found to have another content by now."""
+        return self._wire.changed
 
     def budget(self) -> Budget:
         """The bytes spent so far."""
-        return self._fetcher.budget()
+        return self.fetcher.budget()
 
     def read(self, offset: int, length: int) -> bytes:
         """Return the ``length`` bytes from ``offset`` on; TruncatedError when they do not all exist.
@@ -77,19 +82,26 @@ class HttpSource:
         check_range(self, offset, length)
         wanted = Span(offset, offset + length)
         data = self.cache.get(wanted)
-        return self._loop.run(self._fetcher.load(wanted)) if data is None else data
+        if data is not None:
+            return data
+        if self.changed:
+            raise self._wire.change()  # also when closed: somebody may still render what is here
+        return self._loop.run(self.fetcher.load(wanted))
 
     def start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
-        """Begin some work on the event loop that the fetcher belongs to."""
+        """Begin some work on the event loop that the fetcher belongs to; ChangedError when it is too late."""
+        if self._loop.closed and self.changed:
+            work.close()
+            raise self._wire.change()
         return self._loop.start(work)
 
     def ensure(self, spans: Sequence[Span]) -> Future[None]:
         """Begin to fetch spans of the file."""
-        return self._loop.start(self._fetcher.ensure(spans))
+        return self.start(self.fetcher.ensure(spans))
 
     def check(self) -> Future[None]:
         """Begin to ask the server whether the file is still the same; ends in ChangedError if not."""
-        return self._loop.start(self._fetcher.check())
+        return self.start(self.fetcher.check())
 
     def close(self) -> None:
         """Close all connections; later reads are a mistake of the caller."""

@@ -104,7 +104,7 @@ class Wire:
         self._patience = patience
         self._whole_limit = whole_limit
         self._version: Version | None = None
-        self._changed = False
+        self.changed = False
 
     @property
     def version(self) -> Version:
@@ -162,8 +162,8 @@ class Wire:
     @asynccontextmanager
     async def _ask(self, first: int, stop: int) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request for a range, while its body is read; errors on the way are explained."""
-        if self._changed:
-            raise self._change()
+        if self.changed:
+            raise self.change()
         self.requests += 1
         timeout = aiohttp.ClientTimeout(connect=self._patience.connect, sock_read=self._patience.stall)
         try:
@@ -194,7 +194,7 @@ class Wire:
             self._direct = None  # what redirects lead to may be good for a while only
             raise _BrokenOffError(f"the server answers {status}")
         elif status == 412 or (status == 416 and self._version is not None):
-            raise self._change()
+            raise self.change()
         elif status in _RETRIED or status >= 500:
             raise _BrokenOffError(f"the server answers {_status(response)}", _retry_after(response))
         elif status in (404, 410):
@@ -259,11 +259,11 @@ class Wire:
         if self._version is None:
             self._version = found
         elif not self._version.same_as(found):
-            raise self._change()
+            raise self.change()
 
-    def _change(self) -> ChangedError:
+    def change(self) -> ChangedError:
         """From now on nothing is fetched any more: bytes of two versions must not meet."""
-        self._changed = True
+        self.changed = True
         return ChangedError(f"{self.name}: is another file now than when it was opened; open it again")
 
     def _explained(self, error: Exception) -> Exception:
