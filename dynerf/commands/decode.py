@@ -48,7 +48,7 @@ def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], F
     except ViewError as error:
         if options.view is not None and str(error).startswith(f"{Path(options.view)}: "):
             raise
-        raise ViewError(f"{options.clip}: {error}") from error
+        raise ViewError(f"{clip.name}: {error}") from error
 
 
 def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
