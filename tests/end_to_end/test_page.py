@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser()),
-    pytest.mark.skipif(find_spec("dynerf.commands.serve") is None, reason="there is no dynerf serve"),
 ]
 FRAMES, WIDTH, HEIGHT = 10, 128, 96
 
@@ -198,6 +196,13 @@ def test_a_phone_watches_too(browser: "Browser", address: str) -> None:
         page.tap("#play")
         page.wait_for_function("() => Number(document.getElementById('picture').dataset.frame) > 2")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_other_sites_may_embed_the_player(browser: "Browser", address: str) -> None:
+    with page_of(browser) as page:
+        page.set_content(f'<iframe src="{address}?embed=1" width="320" height="240"></iframe>')
+        page.frame_locator("iframe").locator('#picture[data-final="true"]').wait_for()
+        assert page.frame_locator("iframe").locator(".bar").is_hidden()
 
 
 def test_the_page_goes_on_when_its_server_was_killed_and_started_again(
