@@ -1,8 +1,8 @@
 """A file or a folder of .dnv files as a library.
 
 A name that a client sends is looked up among the names that the folder holds and never becomes part of a
-path, so no spelling of ``..`` leads anywhere. Links are followed only as far as they stay within the folder. A file
-that was replaced or rewritten is another edition: the old one keeps reading its own bytes, or fails.
+path, so no spelling of ``..`` leads anywhere. Links are followed only as far as they stay within the folder.
+A file that was replaced or rewritten is another edition: the old one keeps reading its own bytes, or fails.
 """
 
 import os
@@ -127,8 +127,7 @@ class FileLibrary:
         if not self.is_folder and not self._place.is_file():
             raise FormatError(f"{place}: no such file or folder")
         if not self.is_folder:
-            self._editions[self._own_name] = FileEdition(self._place, str(place), device)
-            self._editions[self._own_name].name = self._own_name
+            FileEdition(self._place, str(place), device)  # checked now, and named by its path only here
 
     @property
     def _own_name(self) -> str:

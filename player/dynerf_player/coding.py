@@ -1,8 +1,8 @@
 """Rendered pictures to what goes over the wire: JPEG, each for itself, or a stream of H.264.
 
 H.264 is Constrained Baseline without delay: every picture that goes in comes out at once, as one access unit
-in Annex B with its parameter sets in front of key pictures, BT.709 limited range and tagged so. JPEG is JFIF's
-BT.601 in full range.
+in Annex B with its parameter sets in front of key pictures, BT.709 limited range and tagged so. JPEG is
+JFIF's BT.601 in full range.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Who may ask: checks of Host and Origin before anything is answered, and errors that tell no secrets.
 
 A page of a foreign site must not use the viewer's browser to reach a server on the viewer's machine, neither
-directly (Origin) nor by a name of its own that resolves to this machine (DNS rebinding, Host). Rebinding needs
-a name, so addresses in figures pass, and so do this machine's own names and those the operator allowed.
+directly (Origin) nor by a name of its own that resolves to this machine (DNS rebinding, Host). Rebinding
+needs a name, so addresses in figures pass, and so do this machine's own names and those the operator allowed.
 """
 
 import ipaddress

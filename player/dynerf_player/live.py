@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
 from typing import Any
+from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -31,6 +32,9 @@ class Patience:
     idle: float = 600.0
 
 
+SOCKETS: web.AppKey[WeakSet[web.WebSocketResponse]] = web.AppKey("SOCKETS", WeakSet)
+
+
 class _GoneError(Exception):
     """The other end closed, or was cut off."""
 
@@ -42,6 +46,7 @@ async def live(
     await library.edition(request.match_info["name"])  # 404 rather than a socket when there is none
     socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=_BEAT, compress=False, timeout=2.0)
     await socket.prepare(request)
+    request.app[SOCKETS].add(socket)
     wire = _Wire(request, socket, patience)
     try:
         codec = _codec(await wire.receive(patience.hello))

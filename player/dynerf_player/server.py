@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
+from weakref import WeakSet
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
@@ -18,7 +20,7 @@ from .describe import description, entry
 from .files import send_file
 from .guard import Guard
 from .library import Library
-from .live import Patience, live
+from .live import SOCKETS, Patience, live
 from .movies import MOST_BYTES, Movies
 from .pace import full_size
 from .pages import page
@@ -47,13 +49,15 @@ class Application:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         """Raises ConfigError when an allowed origin is none."""
+        guard = Guard.of(settings.origins)
         self.library = library
         self.patience = settings.patience
         self.studio = Studio(Slots(settings.sessions))
         self.movies = Movies(self.studio)
         self._thumbnails: dict[str, bytes] = {}
-        guard = Guard.of(settings.origins)
         self.web = web.Application(middlewares=[guard.middleware()], client_max_size=MOST_BYTES)
+        self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
+        self.web.on_shutdown.append(_say_goodbye)
         self.web.on_response_prepare.append(guard.add_headers)
         self.web.add_routes(
             [
@@ -157,6 +161,12 @@ class Application:
         )
 
 
+async def _say_goodbye(application: web.Application) -> None:
+    sockets = application[SOCKETS]
+    for socket in tuple(sockets):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends")
+
+
 def _fresh(record: object) -> web.Response:
     return web.json_response(record, headers={"Cache-Control": "no-store"})
 
@@ -184,17 +194,20 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
     finally:
-        await application.close()
         await runner.cleanup()
+        await application.close()
 
 
 def serve(library: Library, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until interrupted; ``ready`` is told the address."""
+    """Serve until Ctrl-C or a polite kill; ``ready`` is told the address."""
 
     async def forever() -> None:
+        enough = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, enough.set)
         async with serving(library, settings) as address:
             ready(address)
-            await asyncio.Event().wait()
+            await enough.wait()
 
     logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
     asyncio.run(forever())

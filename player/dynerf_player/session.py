@@ -1,8 +1,8 @@
 """One viewer: the newest wish is rendered, older ones are forgotten, and there is one render in flight.
 
 While something moves the pictures are coarse enough to come in time; such a picture is always finished, or
-a hand that never rests would see nothing. When no newer wish came meanwhile, the full picture follows; that one
-is given up between tiles as soon as there is a newer wish. At most two pictures are sent ahead of the
+a hand that never rests would see nothing. When no newer wish came meanwhile, the full picture follows; that
+one is given up between tiles as soon as there is a newer wish. At most two pictures are sent ahead of the
 viewer's acknowledgements.
 """
 
