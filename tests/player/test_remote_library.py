@@ -71,13 +71,9 @@ async def until(condition: object) -> None:
 
 
 def test_the_first_picture_takes_two_requests_and_no_byte_too_many(
-    link: Link, edition: RemoteEdition, monkeypatch: pytest.MonkeyPatch
+    link: Link, edition: RemoteEdition
 ) -> None:
-    async def no_aim(frame: float) -> None:
-        """Read nothing ahead."""
-
-    monkeypatch.setattr(edition._ahead, "aim", no_aim)
-    asyncio.run(edition.prepare(0.0, 0))
+    asyncio.run(edition.fetch(0.0, 1))
     reader = Reader(edition.source)
     assert len(reader.weights(0)["planes"].symbols) == 100_000
     reader.latents(0, 1)
@@ -86,18 +82,12 @@ def test_the_first_picture_takes_two_requests_and_no_byte_too_many(
     assert edition.source.budget().fetched == end
 
 
-def test_a_seek_is_one_request_for_one_group(
-    link: Link, edition: RemoteEdition, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def no_aim(frame: float) -> None:
-        """Read nothing ahead."""
-
-    monkeypatch.setattr(edition._ahead, "aim", no_aim)
-    asyncio.run(edition.prepare(0.0, 0))
-    asyncio.run(edition.prepare(1234.5, 0))
+def test_a_seek_is_one_request_for_one_group(link: Link, edition: RemoteEdition) -> None:
+    asyncio.run(edition.fetch(0.0, 1))
+    asyncio.run(edition.fetch(1234.5, 1))
     group = LATENTS_OF[1230]
     assert link.asked[2:] == [(group.offset, group.end)]
-    asyncio.run(edition.prepare(1250.0, 0))
+    asyncio.run(edition.fetch(1250.0, 1))
     assert len(link.asked) == 3
 
 

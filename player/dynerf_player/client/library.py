@@ -75,12 +75,16 @@ class RemoteEdition:
 
     async def prepare(self, frame: float, layers: int) -> None:
         """Fetch what a picture of a moment needs, then go on fetching what comes after it."""
-        entries = needed(self._reader.directory, self._reader.header, frame, max(1, layers))
+        await self.fetch(frame, max(1, layers))
+        self._frame = frame
+        self.source.start(self._ahead.aim(frame))
+
+    async def fetch(self, frame: float, layers: int) -> None:
+        """Fetch what a picture of a moment needs, with so many quality layers, and nothing else."""
+        entries = needed(self._reader.directory, self._reader.header, frame, layers)
         missing = [span for span in map(chunk_span, entries) if self.source.cache.missing(span)]
         if missing:
             await asyncio.wrap_future(self.source.ensure(missing))
-        self._frame = frame
-        self.source.start(self._ahead.aim(frame))
 
     def close(self) -> None:
         """End the reading ahead and all connections."""
