@@ -1,10 +1,12 @@
 """The HTTP source on real sockets: the contract of all sources, bad links and bad servers."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -256,6 +258,16 @@ def test_nobody_answers() -> None:
         port = free.getsockname()[1]
     with pytest.raises(RemoteError, match=r"/clip\.dnv: no connection to the server"):
         HttpSource(f"http://127.0.0.1:{port}/clip.dnv?token=secret", QUICK)
+
+
+def test_a_server_that_takes_no_connections_is_not_waited_for_again() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as others:
+        for _ in range(4):  # the queue of a server that accepts nobody is soon full
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        with pytest.raises(RemoteError, match=r"no connection to the server in 0\.2 s"):
+            HttpSource(f"http://127.0.0.1:{full.getsockname()[1]}/clip.dnv", replace(QUICK, connect=0.2))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:

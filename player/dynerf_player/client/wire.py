@@ -280,6 +280,8 @@ class Wire:
             return RemoteError(f"{self.name}: the server does not answer as a web server")
         if isinstance(error, aiohttp.ClientConnectorError) and self._version is None:
             return RemoteError(f"{self.name}: no connection to the server: {error.strerror or reason}")
+        if isinstance(error, aiohttp.ConnectionTimeoutError) and self._version is None:
+            return RemoteError(f"{self.name}: no connection to the server in {self._patience.connect:g} s")
         if isinstance(error, TimeoutError):
             return _BrokenOffError("the server does not answer in time")
         return _BrokenOffError(f"the connection broke off ({reason})")
