@@ -1,4 +1,4 @@
-"""Dependencies point down: format, decoder, encoder and player, face. Nobody imports upwards, nothing is unpickled."""
+"""Dependencies point down, from the face to the format. Nobody imports upwards, nothing is unpickled."""
 
 import ast
 import subprocess
