@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -82,7 +83,7 @@ class Movies:
         response = web.StreamResponse(headers={"Content-Type": _NDJSON, "Cache-Control": "no-store"})
         await response.prepare(request)
         token = secrets.token_urlsafe(16)
-        last: dict[str, str] = {"movie": f"/movies/{edition.name}/{token}.mp4"}
+        last: dict[str, str] = {"movie": f"/movies/{quote(edition.name, safe='')}/{token}.mp4"}
         try:
             async for done in self._make(token, edition, shots, timing):
                 await response.write(_line({"done": done, "total": len(shots)}))

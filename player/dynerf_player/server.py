@@ -19,7 +19,7 @@ from .coding import JpegCoder
 from .describe import description, entry
 from .files import send_file
 from .guard import Guard
-from .library import Library
+from .library import Edition, Library
 from .live import SOCKETS, Patience, live
 from .movies import MOST_BYTES, Movies
 from .pace import full_size
@@ -55,6 +55,7 @@ class Application:
         self.studio = Studio(Slots(settings.sessions))
         self.movies = Movies(self.studio)
         self._thumbnails: dict[str, bytes] = {}
+        self._one_thumbnail = asyncio.Lock()
         self.web = web.Application(middlewares=[guard.middleware()], client_max_size=MOST_BYTES)
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
         self.web.on_shutdown.append(_say_goodbye)
@@ -123,6 +124,15 @@ class Application:
     async def thumbnail(self, request: web.Request) -> web.StreamResponse:
         """What the first camera sees at frame 0."""
         edition = await self.library.edition(request.match_info["name"])
+        async with self._one_thumbnail:
+            await self._draw(edition)
+        headers = {"ETag": edition.etag, "Cache-Control": "no-cache"}
+        if edition.etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self._thumbnails[edition.etag], content_type="image/jpeg", headers=headers)
+
+    async def _draw(self, edition: Edition) -> None:
+        """Make sure that there is a thumbnail; one at a time, however many ask."""
         if edition.etag not in self._thumbnails:
             await edition.prepare(0.0, 0)
             cameras = (await asyncio.to_thread(lambda: edition.clip)).cameras
@@ -132,10 +142,6 @@ class Application:
             if len(self._thumbnails) >= _MOST_THUMBNAILS:
                 self._thumbnails.clear()
             self._thumbnails[edition.etag] = JpegCoder().encode(shot.pixels).data
-        headers = {"ETag": edition.etag, "Cache-Control": "no-cache"}
-        if edition.etag in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=self._thumbnails[edition.etag], content_type="image/jpeg", headers=headers)
 
     async def preflight(self, request: web.Request) -> web.StreamResponse:
         """May a page of another site ask for ranges? The guard's headers say it."""
@@ -178,8 +184,13 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
     Raises ConfigError when the address cannot be had or the certificate cannot be used.
     """
     application = Application(library, settings)
+    # Cancelled when the client leaves: nobody renders a movie for nobody.
     runner = web.AppRunner(
-        application.web, access_log=None, keepalive_timeout=settings.keep_alive, shutdown_timeout=_SHUTDOWN
+        application.web,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=settings.keep_alive,
+        shutdown_timeout=_SHUTDOWN,
     )
     await runner.setup()
     try:
