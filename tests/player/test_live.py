@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import dynerf
+from dynerf_decoder.clip import StoppedError
 from helpers_browser import psnr
 from helpers_player import Served, served, view, viewer
 
@@ -248,3 +249,26 @@ def _path(pictures: int) -> dict[str, object]:
 def _count(movie: bytes) -> int:
     with av.open(io.BytesIO(movie), "r") as container:
         return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_movie_nobody_waits_for_is_given_up(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        address = server.address + "/movies/clip"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), server.http.post(address, json=_path(3600)):
+                pass
+        for _ in range(100):
+            if b'"sessions": 0' in (await server.get("/healthz"))[2]:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the movie is still being rendered")
+
+    served(clip, check)
+
+
+def test_a_render_stops_between_tiles(clip: Path) -> None:
+    with dynerf.open_clip(clip) as opened:
+        asked = iter([False, True])
+        with pytest.raises(StoppedError):
+            opened.render(opened.cameras[0].with_size(640, 480), 0.0, lambda: next(asked))
+        assert next(asked, None) is None
