@@ -115,6 +115,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         help="perspective for cameras that face forward, box for cameras that look inward "
         "(default: auto, told by the cameras)",
     )  # fmt: skip
+    _add_baselines(parser)
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",
@@ -134,6 +135,29 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
     parser.set_defaults(run=encode.run)
+
+
+def _add_baselines(parser: Parser) -> None:
+    """The parts of the training that the paper takes away to show what they are worth."""
+    parser.add_argument(
+        "--conditioning", choices=("latent", "time", "none"),
+        help="what tells frames apart: a learned code, the encoded time (NeRF-T), or nothing (a NeRF per "
+        "frame, with --frames T:T+1) (default: latent)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-hierarchical",
+        action="store_true",
+        help="train on all frames from the start, no keyframes first",
+    )
+    parser.add_argument(
+        "--importance", choices=("uniform", "isg", "ist", "isg+ist"),
+        help="which rays are drawn more often: by difference to the median (isg), by change over time (ist), "
+        "one after the other, or none (default: isg+ist)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keyframes", type=_keyframes, metavar="N|auto",
+        help="every N-th frame, or as many where the video changes most (default: the preset's N)",
+    )  # fmt: skip
 
 
 def _add_decode(commands: "Commands[Parser]") -> None:
@@ -212,6 +236,10 @@ def _add_device(parser: Parser) -> None:
 
 def _positive(text: str) -> int:
     return _whole(text, 1, 10**6)
+
+
+def _keyframes(text: str) -> str:
+    return text if text == "auto" else str(_whole(text, 1, 10**6))
 
 
 def _threads(text: str) -> int:

@@ -45,6 +45,7 @@ def _job(options: argparse.Namespace) -> "Job":
     import torch
 
     from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_encoder.conditioning import fit_latents
     from dynerf_encoder.job import Job
     from dynerf_encoder.overrides import apply_assignments, apply_file
     from dynerf_encoder.presets import preset
@@ -55,7 +56,7 @@ def _job(options: argparse.Namespace) -> "Job":
     config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
     if options.config is not None:
         config = apply_file(config, options.config)
-    config = apply_assignments(config, options.assignments)
+    config = fit_latents(apply_assignments(config, [*_shorthands(options), *options.assignments]))
     return Job(
         capture=options.capture,
         output=options.output,
@@ -70,6 +71,22 @@ def _job(options: argparse.Namespace) -> "Job":
         resume=options.resume,
         cache=options.cache,
     )
+
+
+def _shorthands(options: argparse.Namespace) -> list[str]:
+    """The options that stand for settings, as assignments."""
+    settings = []
+    if options.conditioning is not None:
+        settings.append(f"conditioning.kind={options.conditioning}")
+    if options.no_hierarchical:
+        settings.append("schedule.hierarchical=false")
+    if options.importance is not None:
+        settings.append(f"importance.strategy={options.importance}")
+    if options.keyframes == "auto":
+        settings.append("schedule.keyframes=auto")
+    elif options.keyframes is not None:
+        settings += ["schedule.keyframes=fixed", f"schedule.keyframe_interval={options.keyframes}"]
+    return settings
 
 
 def _held_out(asked: list[str] | None, capture: Path) -> tuple[str, ...]:

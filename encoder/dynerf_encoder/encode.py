@@ -23,6 +23,7 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .interrupt import deferred_interrupt
 from .job import Job, Result, Watcher, check_job, checkpoint_path, work_folder
+from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
     dequantised_latents,
@@ -55,7 +56,8 @@ def encode(job: Job, watcher: Watcher) -> Result:
     store = _store_frames(job, capture, watcher)
     _describe(job, capture, store, space, watcher)
     training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
-    plan = plan_training(job.config.schedule, store.frames)
+    keys = _keyframes(job, store, training, watcher)
+    plan = plan_training(job.config.schedule, store.frames, job.config.importance.strategy, keys)
     identity = _identity(job, store)
     checkpoint = _find_checkpoint(job, identity)
     maps = _importance_maps(job, store, training, plan, watcher)
@@ -154,11 +156,28 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
     return checkpoint
 
 
+def _keyframes(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> tuple[int, ...]:
+    """The keyframes, and a word about them where they are not simply every K-th frame."""
+    schedule = job.config.schedule
+    fixed = fixed_keyframes(store.frames, schedule.keyframe_interval)
+    if schedule.keyframe_steps == 0 or not schedule.hierarchical:
+        return fixed
+    if schedule.keyframes == "auto":
+        chosen = adaptive_keyframes(frame_changes(store, training), len(fixed))
+        watcher.say(f"keyframes, where the video changes most: {', '.join(map(str, chosen))}")
+        return chosen
+    if (interval := interval_for(store.frames, schedule.keyframe_interval)) != schedule.keyframe_interval:
+        watcher.say(
+            f"keyframes: every {interval} frames, for the clip has no more than {schedule.keyframe_interval}"
+        )
+    return fixed
+
+
 def _importance_maps(
     job: Job, store: FrameStore, training: tuple[int, ...], plan: Plan, watcher: Watcher
 ) -> dict[StageName, ImportanceMap]:
     settings = job.config.importance
-    if settings.share == 0 or store.frames == 1:
+    if settings.share == 0 or settings.strategy == "uniform" or store.frames == 1:
         return {}
     folder = work_folder(job) / "importance"
     maps: dict[StageName, ImportanceMap] = {}
@@ -168,8 +187,8 @@ def _importance_maps(
         def tell(done: int, total: int, what: str = what) -> None:
             watcher.progress(what, done, total)
 
-        if stage.name == "ist":
-            maps["ist"] = build_ist(store, training, settings.window, settings.floor, folder, tell)
+        if stage.name == "ist" or settings.strategy == "ist":
+            maps[stage.name] = build_ist(store, training, settings.window, settings.floor, folder, tell)
         else:
             gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
             maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, tell)

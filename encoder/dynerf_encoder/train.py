@@ -24,12 +24,11 @@ from dynerf_decoder.sampling import histogram_bound_loss
 from dynerf_decoder.space import Space
 from dynerf_format.errors import ConfigError, ResumeError
 
+from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .importance import ImportanceMap
 from .rays import Rays, RaySource
 from .stages import Plan, StageName, interpolate_latents, learning_rate
-
-_INITIAL_LATENTS = 2**40  # a step number that no training reaches: the latents' own random stream
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,8 @@ class Trainer:
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
-        initial = np.random.default_rng([seed, _INITIAL_LATENTS]).standard_normal((frames, model.latent_size))
-        latents = torch.as_tensor(initial * config.optimiser.latent_sigma, dtype=torch.float32)
-        self.latents = torch.nn.Parameter(interpolate_latents(latents, plan.keyframes).to(self._device))
+        latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
+        self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
         groups = _parameter_groups(model, self.latents, config.optimiser)
         self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._rates = [rate for _, rate in groups]
@@ -113,7 +111,8 @@ class Trainer:
     def _move_to(self, step: int, position: float, seconds: float) -> None:
         stage = self._plan.index_at(position)
         leaving = stage != self.place.stage or position >= 1
-        if self._plan.stages[self.place.stage].name == "keyframes" and leaving:
+        keyframes = self._plan.stages[self.place.stage].name == "keyframes"
+        if keyframes and leaving and self.latents.requires_grad:
             with torch.no_grad():
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
@@ -208,7 +207,7 @@ def _parameter_groups(
     groups = [
         (planes, optimiser.planes_rate),
         (networks, optimiser.network_rate),
-        ([latents], optimiser.network_rate * optimiser.latent_gain),
+        ([latents] if latents.requires_grad else [], optimiser.network_rate * optimiser.latent_gain),
     ]
     return [(parameters, rate) for parameters, rate in groups if parameters]
 
