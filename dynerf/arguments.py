@@ -212,6 +212,13 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--every", type=_positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
     )
+    parser.add_argument(
+        "--lpips-weights", type=Path, metavar="FILE",
+        help="LPIPS by these weights, a safetensors file (docs/metrics.md); never downloaded",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write DIR/index.html, one file that needs no network"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
     parser.set_defaults(run=evaluate.run)

@@ -18,7 +18,7 @@ ROOMS = {
 OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping"},
-    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping"},
+    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors"},
     "dynerf": {"numpy", "torch", "rich"},
 }
 
