@@ -116,6 +116,9 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "(default: auto, told by the cameras)",
     )  # fmt: skip
     _add_baselines(parser)
+    parser.add_argument(
+        "--save-importance", type=Path, metavar="DIR", help="write pictures of what is sampled more often"
+    )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",

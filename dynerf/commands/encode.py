@@ -70,6 +70,7 @@ def _job(options: argparse.Namespace) -> "Job":
         time_limit=options.time_limit,
         resume=options.resume,
         cache=options.cache,
+        save_importance=options.save_importance,
     )
 
 

@@ -21,6 +21,7 @@ from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkp
 from .config import Config
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
+from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
 from .job import Job, Result, Watcher, check_job, checkpoint_path, work_folder
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
@@ -61,6 +62,9 @@ def encode(job: Job, watcher: Watcher) -> Result:
     identity = _identity(job, store)
     checkpoint = _find_checkpoint(job, identity)
     maps = _importance_maps(job, store, training, plan, watcher)
+    if job.save_importance is not None:
+        written = save_importance(job.save_importance, store, maps)
+        watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
     trainer = Trainer(

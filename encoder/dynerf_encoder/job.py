@@ -35,7 +35,10 @@ _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not 
 
 @dataclass(frozen=True)
 class Job:
-    """What to encode, how, and where to. ``cache`` replaces the work folder beside the output."""
+    """What to encode, how, and where to. ``cache`` replaces the work folder beside the output.
+
+    ``save_importance`` is a folder for pictures of the importance maps.
+    """
 
     capture: Path
     output: Path
@@ -49,6 +52,7 @@ class Job:
     time_limit: float | None = None
     resume: bool = False
     cache: Path | None = None
+    save_importance: Path | None = None
 
 
 @dataclass(frozen=True)
