@@ -151,10 +151,8 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
 
 def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None:
     path = checkpoint_path(job)
-    if not job.resume:
+    if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
         return None
-    if not path.exists():
-        return None  # killed before the first checkpoint: the work folder's pictures and maps are reused
     checkpoint = load_checkpoint(path)
     check_same_job(path, checkpoint.job, identity)
     return checkpoint
@@ -202,6 +200,8 @@ def _importance_maps(
 def _train(
     job: Job, trainer: Trainer, identity: dict[str, object], look: HeldOutLook, watcher: Watcher
 ) -> None:
+    if trainer.place.step == 0:  # from here on --resume knows what is being encoded
+        _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
     with deferred_interrupt() as interrupted:

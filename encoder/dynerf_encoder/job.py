@@ -13,6 +13,7 @@ from dynerf_format.errors import ConfigError, FormatError
 from .captures.frame_range import FrameRange
 from .config import Config
 from .space_choice import Choice
+from .stages import plan_training
 from .train import Report
 
 _BOUNDS = {
@@ -111,6 +112,7 @@ def check_job(job: Job) -> None:
         raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2:g}, expected less than 1")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
+    plan_training(config.schedule, frames=2)  # of any clip: no steps are none for all
     _check_field(config)
 
 

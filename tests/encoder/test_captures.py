@@ -196,7 +196,7 @@ class TestBadPoses:
     def test_an_archive_of_several_arrays(self, folder: Path) -> None:
         np.savez(folder / "poses.npz", a=np.zeros(3))
         (folder / "poses.npz").rename(folder / "poses_bounds.npy")
-        with pytest.raises(CaptureError, match="several arrays"):
+        with pytest.raises(CaptureError, match="no array of numbers"):
             read_n3v(folder)
 
     @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ class TestBadPoses:
             (_set(1, 14, 0.0), "row of cam02: .*focal length 0, expected positive"),
             (_set(1, 4, -24.0), "height -24"),
             (_set(1, 0, 2.0), "row of cam02: the first three columns are no rotation"),
-            (_set(1, 0, 1e200), "the first three columns are no rotation"),
+            (_set(1, 0, 1e200), r"row of cam02: column 0 holds 1e\+200, expected at most 1e\+09"),
             (_set(1, slice(0, 15), 0.0), "expected positive"),
             (lambda rows: rows.__imul__(np.where(np.isin(np.arange(17), [0, 5, 10]), -1.0, 1.0)), "mirror"),
         ],

@@ -188,7 +188,7 @@ class TestFiles:
             ("[schedul]\nrays = 7", r"unknown setting schedul\.rays, the nearest.* schedule\.rays"),
             ("rays = 7", r"found the bare key rays, expected \[section\] tables"),
             ("preset = 'fast'", r"found the bare key preset"),
-            ("[schedule\n", "not a readable TOML file"),
+            ("[schedule\n", "not a TOML file"),
         ],
     )
     def test_a_mistake_is_refused_naming_file_and_key(self, tmp_path: Path, text: str, told: str) -> None:
@@ -199,6 +199,10 @@ class TestFiles:
 
     def test_a_file_that_cannot_be_read_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "latin.toml").write_bytes(b"[schedule]\n# \xe4\n")
-        for path in (tmp_path / "none.toml", tmp_path, tmp_path / "latin.toml"):
-            with pytest.raises(ConfigError, match="not a readable TOML file"):
-                apply_file(_CONFIG, path)
+        for name, told in (
+            ("none.toml", "cannot be read: No such file"),
+            (".", "cannot be read: Is a directory"),
+            ("latin.toml", "not a TOML file"),
+        ):
+            with pytest.raises(ConfigError, match=told):
+                apply_file(_CONFIG, tmp_path / name)
