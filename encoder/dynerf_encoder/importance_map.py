@@ -65,7 +65,8 @@ class ImportanceMap:
 
     def weights(self, frame: SupportsIndex) -> UInt8[np.ndarray, "view row column"]:
         """The weights of all views of a frame, in the order of ``views``; IndexError as from ``draw``."""
-        return self._lines[self._slot(int(frame))].reshape(-1, self._height, self._width)
+        weights: np.ndarray = self._lines[self._slot(int(frame))].reshape(-1, self._height, self._width)
+        return weights
 
     def _slot(self, frame: int) -> int:
         slot = int(np.searchsorted(self.frames, frame))

@@ -19,13 +19,14 @@ from dynerf_format.errors import OutputError
 from .captures.storing import box_average
 from .frame_store import FrameStore
 from .importance_map import ImportanceMap
+from .stages import StageName
 
 _WIDTH = 240
 _COLUMNS = 4
 _FRAMES = 8
 
 
-def save_importance(folder: Path, store: FrameStore, maps: Mapping[str, ImportanceMap]) -> list[Path]:
+def save_importance(folder: Path, store: FrameStore, maps: Mapping[StageName, ImportanceMap]) -> list[Path]:
     """Write ``NAME_frame0012.png`` for each map by name; return the paths. Raises OutputError."""
     paths = []
     try:
