@@ -112,7 +112,8 @@ def check_job(job: Job) -> None:
         raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2:g}, expected less than 1")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
-    plan_training(config.schedule, frames=2)  # of any clip: no steps are none for all
+    # of any clip: no steps are none for all
+    plan_training(config.schedule, 2, config.importance.strategy, (0, 1))
     _check_field(config)
 
 
