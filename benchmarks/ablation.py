@@ -53,8 +53,9 @@ def main() -> None:
     parser.add_argument("--field", default="planes", choices=("planes", "mlp"))
     parser.add_argument("--scale", default="0.3", help="of the preset's schedule")
     parser.add_argument("--seeds", type=int, default=3, help="of NeRF-T and the two ends")
-    parser.add_argument("more", nargs="*", help="options of dynerf encode, after --")
-    options = parser.parse_args()
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    options = parser.parse_args(sys.argv[1:end])
+    options.more = sys.argv[end + 1 :]
     options.work.mkdir(parents=True, exist_ok=True)
     lines = [f"| {' | '.join(['row', 'seeds', *FIGURES])} |", "|---|--:" + "|--:" * len(FIGURES) + "|"]
     for row in ROWS:
