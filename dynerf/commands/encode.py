@@ -24,11 +24,14 @@ def run(options: argparse.Namespace) -> int:
     job = _job(options)
     from dynerf_encoder.encode import encode
 
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
     with log, Tasks() as tasks:
         watcher = Messages(tasks, log)
         try:
             result = encode(job, watcher)
+            if not leads:
+                return 0
         except KeyboardInterrupt:
             tasks.stop()
             say("stopped; the same command with --resume goes on from the last checkpoint")
@@ -52,7 +55,8 @@ def _job(options: argparse.Namespace) -> "Job":
 
     device = choose_device(options.device)
     if device == "cpu":
-        torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
+        torch.set_num_threads(options.threads or max(1, len(os.sched_getaffinity(0)) // processes))
     config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
     if options.config is not None:
         config = apply_file(config, options.config)

@@ -23,7 +23,7 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Watcher, check_job, checkpoint_path, work_folder
+from .job import Job, Result, Unwatched, Watcher, check_job, checkpoint_path, work_folder
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
@@ -34,6 +34,7 @@ from .pack import (
     quantise_latents,
     quantise_model,
 )
+from .parallel import Group, joined
 from .rays import RaySource
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
@@ -46,30 +47,38 @@ _LOOKS = 10  # held-out looks during a training, evenly spread over its position
 def encode(job: Job, watcher: Watcher) -> Result:
     """Encode a capture. Raises DynerfError for what the user can mend.
 
-    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again.
+    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
+    torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have
+    no bytes.
     """
+    with joined(job.device) as group:
+        return _encode(job, watcher if group.leads else Unwatched(), group)
+
+
+def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     check_writable(job.output)
     check_job(job)
     if job.resume and job.output.exists() and not checkpoint_path(job).exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
     space = _choose_space(job, capture, held_out)
-    store = _store_frames(job, capture, watcher)
-    _describe(job, capture, store, space, watcher)
-    training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
-    keys = _keyframes(job, store, training, watcher)
-    plan = plan_training(job.config.schedule, store.frames, job.config.importance.strategy, keys)
-    identity = _identity(job, store)
-    checkpoint = _find_checkpoint(job, identity)
-    maps = _importance_maps(job, store, training, plan, watcher)
-    if job.save_importance is not None:
+    with group.leader_first():
+        store = _store_frames(job, capture, watcher)
+        _describe(job, capture, store, space, watcher)
+        training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
+        keys = _keyframes(job, store, training, watcher)
+        plan = plan_training(job.config.schedule, store.frames, job.config.importance.strategy, keys)
+        identity = _identity(job, store)
+        checkpoint = _find_checkpoint(job, identity)
+        maps = _importance_maps(job, store, training, plan, watcher)
+    if job.save_importance is not None and group.leads:
         written = save_importance(job.save_importance, store, maps)
         watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
     trainer = Trainer(
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
-        frames=store.frames, seed=job.seed, time_limit=job.time_limit,
+        frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
@@ -77,7 +86,9 @@ def encode(job: Job, watcher: Watcher) -> Result:
     look = HeldOutLook(
         store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    _train(job, trainer, identity, look, watcher)
+    _train(job, trainer, identity, look, watcher, group)
+    if not group.leads:
+        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
     return _write(job, trainer, store, held_out, space, look, watcher)
 
 
@@ -198,24 +209,31 @@ def _importance_maps(
 
 
 def _train(
-    job: Job, trainer: Trainer, identity: dict[str, object], look: HeldOutLook, watcher: Watcher
+    job: Job,
+    trainer: Trainer,
+    identity: dict[str, object],
+    look: HeldOutLook,
+    watcher: Watcher,
+    group: Group,
 ) -> None:
-    if trainer.place.step == 0:  # from here on --resume knows what is being encoded
+    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
     with deferred_interrupt() as interrupted:
         for report in trainer.run():
             watcher.trained(report)
-            if int(report.place.position * _LOOKS) > looked:
+            if group.leads and int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
                 score = look.one_psnr(trainer.model, trainer.latents)
                 if score is not None:
                     watcher.looked(report, score)
-            if interrupted() or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+            stop = group.any(interrupted(), job.device)
+            due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
+            if due and group.leads:
                 _save(job, trainer, identity)
                 saved = time.monotonic()
-            if interrupted():
+            if stop:
                 raise KeyboardInterrupt
 
 

@@ -85,6 +85,22 @@ class Watcher(Protocol):
         """One held-out picture was rendered during training, PSNR in dB."""
 
 
+class Unwatched:
+    """A watcher that is told everything and does nothing with it."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def trained(self, report: Report) -> None:
+        """Nothing."""
+
+    def looked(self, report: Report, held_out_psnr: float) -> None:
+        """Nothing."""
+
+
 def work_folder(job: Job) -> Path:
     """Where decoded pictures, maps and the checkpoint of a job are kept."""
     return job.cache or job.output.with_name(f"{job.output.stem}.work")
