@@ -118,6 +118,10 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         help="perspective for cameras that face forward, box for cameras that look inward "
         "(default: auto, told by the cameras)",
     )  # fmt: skip
+    _add_baselines(parser)
+    parser.add_argument(
+        "--save-importance", type=Path, metavar="DIR", help="write pictures of what is sampled more often"
+    )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",
@@ -137,6 +141,29 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
     parser.set_defaults(run=encode.run)
+
+
+def _add_baselines(parser: Parser) -> None:
+    """The parts of the training that the paper takes away to show what they are worth."""
+    parser.add_argument(
+        "--conditioning", choices=("latent", "time", "none"),
+        help="what tells frames apart: a learned code, the encoded time (NeRF-T), or nothing (a NeRF per "
+        "frame, with --frames T:T+1) (default: latent)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-hierarchical",
+        action="store_true",
+        help="train on all frames from the start, no keyframes first",
+    )
+    parser.add_argument(
+        "--importance", choices=("uniform", "isg", "ist", "isg+ist"),
+        help="which rays are drawn more often: by difference to the median (isg), by change over time (ist), "
+        "one after the other, or none (default: isg+ist)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keyframes", type=_keyframes, metavar="N|auto",
+        help="every N-th frame, or as many where the video changes most (default: the preset's N)",
+    )  # fmt: skip
 
 
 def _add_decode(commands: "Commands[Parser]") -> None:
@@ -190,6 +217,13 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--every", type=_positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
+    )
+    parser.add_argument(
+        "--lpips-weights", type=Path, metavar="FILE",
+        help="LPIPS by these weights, a safetensors file (docs/metrics.md); never downloaded",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write DIR/index.html, one file that needs no network"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
@@ -256,6 +290,10 @@ def _positive(text: str) -> int:
 
 def _port(text: str) -> int:
     return _whole(text, 0, 65535)
+
+
+def _keyframes(text: str) -> str:
+    return text if text == "auto" else str(_whole(text, 1, 10**6))
 
 
 def _threads(text: str) -> int:

@@ -32,6 +32,7 @@ examples:
   dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
   dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv --preset paper
 """,
 )
 DECODE = (
@@ -56,13 +57,21 @@ examples:
 EVAL = (
     """\
 Decode pictures of a clip and compare them with the capture it was encoded
-from: PSNR and SSIM per frame, and their means, on decoded RGB before any video
-coding. SSIM: Gaussian window of sigma 1.5, data range 1.
+from, on decoded RGB before any video coding: PSNR, SSIM, MSE, DSSIM, LPIPS,
+FLIP and PSNR inside moving pixels per frame, their means, and JOD. SSIM:
+Gaussian window of sigma 1.5, data range 1; DSSIM is (1 - SSIM) / 2. A pixel
+moves when it differs from its temporal median by more than 0.04.
+
+LPIPS needs weights given by path, FLIP the package flip-evaluator, JOD the
+package cvvdp (ColorVideoVDP; the paper used FovVideoVDP). What is missing is
+said in one line. --every 10 is the paper's protocol.
 """,
     """\
 examples:
   dynerf eval candle.dnv samples/candle
   dynerf eval candle.dnv samples/candle --views cam01,cam05 --every 10 --json
+  dynerf eval candle.dnv samples/candle --lpips-weights alex.safetensors
+  dynerf eval candle.dnv samples/candle --report out/report
 """,
 )
 INFO = (

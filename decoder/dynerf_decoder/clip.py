@@ -22,6 +22,7 @@ from .fields.build import load_model
 from .fields.field import FoldedModel, Model
 from .renderer import Sampling, render_rays
 from .space import Segments, Space
+from .viewing_volume import distance_to_hull
 from .volume import median_position
 
 _MOST_SAMPLES = 4096
@@ -61,6 +62,7 @@ class Clip:
             self.space = space_of(self.header)
             self.sampling = _sampling_of(self.header)
             self.cameras = tuple(camera_of(record) for record in self.header.cameras)
+            self._volume = _volume_of(self.header)
         self._models: dict[int, Model] = {}
 
     @property
@@ -78,6 +80,10 @@ class Clip:
         frame = seconds * self.fps.numerator / self.fps.denominator
         nearest = round(frame)
         return float(nearest) if abs(frame - nearest) < 1e-6 else frame
+
+    def outside(self, camera: Camera) -> float:
+        """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
+        return distance_to_hull(self._volume, camera.origin) if len(self._volume) else 0.0
 
     def model(self, segment: int) -> Model:
         """The model of a segment, on the device; the last one asked for is kept.
@@ -224,6 +230,13 @@ def camera_of(record: CameraRecord) -> Camera:
         centre_y=record.centre_y,
         camera_to_world=pose,
     )
+
+
+def _volume_of(header: Header) -> Float[np.ndarray, "corner 3"]:
+    corners = np.array(header.viewing_volume, dtype=np.float64).reshape(-1, 3)
+    if len(corners) and np.abs(corners).max() > _MOST_DISTANCE:
+        raise FormatError(f"header.viewing_volume: reaches further than {_MOST_DISTANCE:g} from the origin")
+    return corners
 
 
 def _sampling_of(header: Header) -> Sampling:

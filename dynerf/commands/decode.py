@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dynerf_format.errors import ConfigError, ViewError
 
 from ..device import choose_device
@@ -36,9 +38,20 @@ def run(options: argparse.Namespace) -> int:
                 picture = clip.render(shot.camera, clip.frame_at(shot.time))
                 out.write(depth_picture(picture.depth, *depths) if depths else picture.to_uint8())
                 tasks.progress("rendering", done + 1, len(shots))
+        _warn_outside(clip, shots)
     rate = f" at {float(fps):g} per second" if options.output.suffix.lower() == ".mp4" else ""
     say(f"{options.output}: {len(shots)} pictures of {width}x{height}{rate}")
     return 0
+
+
+def _warn_outside(clip: "Clip", shots: "Sequence[Shot]") -> None:
+    """Say when the view goes where no camera stood, beyond a tenth of what the cameras span."""
+    corners = np.array(clip.header.viewing_volume).reshape(-1, 3)
+    if not len(corners):
+        return
+    farthest = max(clip.outside(shot.camera) for shot in shots)
+    if farthest > 0.1 * float(np.linalg.norm(np.ptp(corners, axis=0))):
+        say(f"the view leaves the cameras' viewing volume by up to {farthest:.3g}; there it is a guess")
 
 
 def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":

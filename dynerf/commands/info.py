@@ -49,6 +49,7 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
             for camera in header.cameras
         ],
         "space": header.space.kind,
+        "viewing_volume": [list(corner) for corner in header.viewing_volume],
         "quality": header.quality,
         "generator": header.generator,
         "config": header.config,
