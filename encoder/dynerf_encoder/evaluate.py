@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip, rgb_to_uint8
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.picture import rgb_to_uint8
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 
 from .captures.frame_range import FrameRange

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.clip import render_picture
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.picture import render_picture
 from dynerf_decoder.renderer import Sampling
 from dynerf_decoder.space import Space
 
