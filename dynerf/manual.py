@@ -42,6 +42,8 @@ latent codes, so slow motion shows new pictures.
 
 VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
 the scene, or a camera path that nerfstudio's viewer exported (a .json file).
+
+CLIP.dnv may be an http or https address; only what is shown is fetched.
 """,
     """\
 examples:
@@ -81,5 +83,37 @@ parameter, and the effective configuration that made it. Needs no torch.
 examples:
   dynerf info candle.dnv
   dynerf info candle.dnv --json
+  dynerf info https://example.org/candle.dnv
+""",
+)
+SERVE = (
+    """\
+Serve a clip, or a folder of clips, to browsers: a page that shows it from any
+angle at any time, rendered here while you watch, and the file itself by range
+requests. Ctrl-C ends it.
+
+Only this machine can connect unless --host says otherwise. There is no log-in.
+""",
+    """\
+examples:
+  dynerf serve candle.dnv
+  dynerf serve clips --port 0 --render-sessions 2
+  dynerf serve clips --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+""",
+)
+PLAY = (
+    """\
+Watch a clip in the browser: a page on this machine shows it from any angle at
+any time, rendered here. Ctrl-C ends it.
+
+A clip at an http or https address is fetched by range requests while it plays:
+first what the first picture needs, then what comes next. Any web server that
+serves files will do. When the file there is replaced, the page starts anew.
+""",
+    """\
+examples:
+  dynerf play candle.dnv
+  dynerf play https://example.org/candle.dnv
+  dynerf play candle.dnv --no-browser --port 9000
 """,
 )
