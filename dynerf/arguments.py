@@ -288,12 +288,12 @@ def _positive(text: str) -> int:
     return _whole(text, 1, 10**6)
 
 
-def _keyframes(text: str) -> str:
-    return text if text == "auto" else str(_whole(text, 1, 10**6))
-
-
 def _port(text: str) -> int:
     return _whole(text, 0, 65535)
+
+
+def _keyframes(text: str) -> str:
+    return text if text == "auto" else str(_whole(text, 1, 10**6))
 
 
 def _threads(text: str) -> int:

@@ -19,8 +19,8 @@ ROOMS = {
 OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping"},
-    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors"},
     "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping"},
+    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors"},
     "dynerf": {"numpy", "torch", "rich"},
 }
 
