@@ -32,7 +32,7 @@ examples:
   dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
   dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
-  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv --preset paper
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
 """,
 )
 DECODE = (

@@ -146,7 +146,8 @@ class _Judges:
         try:
             jod = Jod()
         except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
-            missing["jod"] = f"needs the package cvvdp: {str(error).splitlines()[0]}"
+            first_line = str(error).partition("\n")[0]
+            missing["jod"] = f"needs the package cvvdp: {first_line}"
         return cls(lpips, flip, jod, missing)
 
 
