@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info
+from .commands import decode, encode, evaluate, info, splice
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
@@ -63,6 +63,8 @@ def make_parser() -> Parser:
     _add_decode(commands)
     _add_eval(commands)
     _add_info(commands)
+    _add_cut(commands)
+    _add_join(commands)
     return parser
 
 
@@ -198,6 +200,27 @@ def _add_info(commands: "Commands[Parser]") -> None:
     _add_clip(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=info.run)
+
+
+def _add_cut(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "cut", "write some frames of a clip as a clip", manual.CUT)
+    _add_clip(parser)
+    parser.add_argument("--frames", metavar="A:B", required=True, help="keep frames A to B-1")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PART.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=splice.cut)
+
+
+def _add_join(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "join", "write clips that follow each other as one", manual.JOIN)
+    parser.add_argument(
+        "clips", type=Path, nargs="+", metavar="CLIP.dnv", help="clips of one capture, in order of time"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="ALL.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=splice.join)
 
 
 def _add_clip(parser: Parser) -> None:
