@@ -117,3 +117,27 @@ examples:
   dynerf play candle.dnv --no-browser --port 9000
 """,
 )
+CUT = (
+    """\
+Write some frames of a clip as a clip of its own, without encoding again: the
+weights of every segment it touches are copied as they are stored, and exactly
+the latents of its frames. Those frames decode to the same numbers as before.
+""",
+    """\
+examples:
+  dynerf cut clip.dnv --frames 300:900 -o part.dnv
+  dynerf cut clip.dnv --frames :60 -o start.dnv
+""",
+)
+JOIN = (
+    """\
+Write clips of one capture as one, without encoding again. Each must go on
+with the frame of the recording where the one before it ends, with the same
+cameras, space, field and sampling; what differs is named otherwise.
+""",
+    """\
+examples:
+  dynerf join first.dnv second.dnv -o both.dnv
+  dynerf join parts/*.dnv -o all.dnv
+""",
+)

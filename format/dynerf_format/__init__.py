@@ -36,6 +36,7 @@ from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
 from .source import BytesSource, FileSource, Source, check_range
+from .splice import cut_clip, join_clips
 from .tensors import pack_tensors, unpack_tensors
 from .version import __version__
 from .writer import clip_bytes, write_clip
@@ -74,8 +75,10 @@ __all__ = [
     "check_range",
     "check_writable",
     "clip_bytes",
+    "cut_clip",
     "decode_header",
     "encode_header",
+    "join_clips",
     "latents_chunk",
     "latents_entries",
     "pack_tensors",

@@ -53,6 +53,11 @@ class Reader:
         with _naming(self._source):
             return self._decode(entry, self._read_stored(entry)[CHUNK_HEAD.size :])
 
+    def read_stored(self, entry: Entry) -> bytes:
+        """Return a chunk's bytes as they are stored, without its head, checked but not decoded."""
+        with _naming(self._source):
+            return self._read_stored(entry)[CHUNK_HEAD.size :]
+
     def weights(self, segment: int) -> dict[str, QuantisedTensor]:
         """Return the weights of a segment by name; ViewError when there is no such segment."""
         entry = weights_entry(self.directory, segment)
