@@ -11,6 +11,7 @@ from dynerf_format.version import __version__
 
 from . import manual
 from .commands import decode, encode, evaluate, info, play, serve, splice
+from .long_options import add_long_options
 from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
@@ -142,6 +143,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
+    add_long_options(parser)
     parser.set_defaults(run=encode.run)
 
 

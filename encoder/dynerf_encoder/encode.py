@@ -39,6 +39,7 @@ from .rays import RaySource
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
 from .train import Trainer
+from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
 _LOOKS = 10  # held-out looks during a training, evenly spread over its positions
@@ -80,6 +81,8 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
+    if checkpoint is None and job.predecessor is not None:
+        start_from(job.predecessor, trainer)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
@@ -123,6 +126,7 @@ def _store_frames(job: Job, capture: Capture, watcher: Watcher) -> FrameStore:
             folder / "frames",
             frames=job.frames,
             downscale=job.downscale,
+            videos=job.videos,
             progress=lambda done, total: watcher.progress("decoding videos", done, total),
         )
     except OSError as error:
@@ -155,6 +159,8 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "space": job.space,
         "seed": job.seed,
         "time_limit": job.time_limit,
+        "overlap": list(job.overlap),
+        "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
     }
@@ -256,13 +262,16 @@ def _write(
     watcher: Watcher,
 ) -> Result:
     """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
+    before, after = job.overlap
+    kept = slice(before, store.frames - after)
     weights = quantise_model(trainer.model, job.config.quantisation)
-    groups = quantise_latents(trainer.latents, job.config.quantisation)
+    groups = quantise_latents(trainer.latents[kept], job.config.quantisation)
     load_weights(trainer.model, {tensor.name: tensor.dequantise() for tensor in weights})
     score = look.mean_psnr(
         trainer.model,
         dequantised_latents(groups),
         lambda done, total: watcher.progress("measuring the held-out view", done, total),
+        first=before,
     )
     quality: dict[str, float | int | str] = {"steps": trainer.place.step}
     if score is not None:
@@ -273,8 +282,8 @@ def _write(
         held_out=held_out,
         space=space,
         fps=store.fps,
-        frames=store.frames,
-        first_source_frame=store.first_source_frame,
+        frames=store.frames - before - after,
+        first_source_frame=store.first_source_frame + before,
         job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
         quality=quality,
     )
