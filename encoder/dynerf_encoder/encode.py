@@ -6,6 +6,8 @@ checkpoint. The checkpoint goes when the file is written; pictures and maps stay
 
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -13,12 +15,13 @@ from dynerf_decoder.fields.build import build_model, load_weights, settings_reco
 from dynerf_decoder.space import Space
 from dynerf_format.atomic import check_writable
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
-from dynerf_format.writer import write_clip
+from dynerf_format.header import Header
+from dynerf_format.writer import clip_bytes, write_clip
 
 from .captures.capture import Capture
 from .captures.n3v import read_n3v
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
-from .config import Config
+from .config import Config, Quantisation
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .interrupt import deferred_interrupt
@@ -33,12 +36,16 @@ from .pack import (
     quantise_model,
 )
 from .rays import RaySource
+from .resuming import decisive
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
+from .target_size import check_target, meet_target
 from .train import Trainer
 
+SizeOf = Callable[[Quantisation], int]
+
 _CHECKPOINT_SECONDS = 30.0
-_LOOKS = 10  # held-out looks during a training, evenly spread over its positions
+_LOOKS = 10  # looks at the held-out view and at the file's size during a training, evenly spread
 
 
 def encode(job: Job, watcher: Watcher) -> Result:
@@ -71,8 +78,11 @@ def encode(job: Job, watcher: Watcher) -> Result:
     look = HeldOutLook(
         store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    _train(job, trainer, identity, look, watcher)
-    return _write(job, trainer, store, held_out, space, look, watcher)
+    size_of = _measure_of(job, trainer, store, held_out, space)
+    if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
+        check_target(size_of(job.config.quantisation), job.config.rate.target)
+    _train(job, trainer, identity, look, size_of, watcher)
+    return _write(job, trainer, store, held_out, space, look, size_of, watcher)
 
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
@@ -148,7 +158,8 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
     if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
         return None
     checkpoint = load_checkpoint(path)
-    check_same_job(path, checkpoint.job, identity)
+    position = checkpoint.state.get("position")
+    check_same_job(path, decisive(checkpoint.job, position), decisive(identity, position))
     return checkpoint
 
 
@@ -175,7 +186,12 @@ def _importance_maps(
 
 
 def _train(
-    job: Job, trainer: Trainer, identity: dict[str, object], look: HeldOutLook, watcher: Watcher
+    job: Job,
+    trainer: Trainer,
+    identity: dict[str, object],
+    look: HeldOutLook,
+    size_of: SizeOf,
+    watcher: Watcher,
 ) -> None:
     if trainer.place.step == 0:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
@@ -186,9 +202,12 @@ def _train(
             watcher.trained(report)
             if int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
-                score = look.one_psnr(trainer.model, trainer.latents)
+                with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
+                    score = look.one_psnr(trainer.model, trainer.latents)
                 if score is not None:
                     watcher.looked(report, score)
+                if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
+                    trainer.rate.calibrate(size_of(trainer.rate.quantisation))
             if interrupted() or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS:
                 _save(job, trainer, identity)
                 saved = time.monotonic()
@@ -205,6 +224,19 @@ def _settings(config: Config) -> object:
     return config.planes if config.field == "planes" else config.mlp
 
 
+def _measure_of(
+    job: Job, trainer: Trainer, store: FrameStore, held_out: tuple[str, ...], space: Space
+) -> SizeOf:
+    """What tells the file's bytes, were the model as it is then written with given steps."""
+    header = _header(job, job.config.quantisation, store, held_out, space, {})
+
+    def size_of(steps: Quantisation) -> int:
+        weights, groups = quantise_model(trainer.model, steps), quantise_latents(trainer.latents, steps)
+        return len(clip_bytes(header, make_chunks(weights, groups)))
+
+    return size_of
+
+
 def _write(
     job: Job,
     trainer: Trainer,
@@ -212,11 +244,15 @@ def _write(
     held_out: tuple[str, ...],
     space: Space,
     look: HeldOutLook,
+    size_of: SizeOf,
     watcher: Watcher,
 ) -> Result:
     """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
-    weights = quantise_model(trainer.model, job.config.quantisation)
-    groups = quantise_latents(trainer.latents, job.config.quantisation)
+    steps = trainer.rate.quantisation
+    if job.config.rate.target > 0:
+        steps = meet_target(size_of, steps, job.config.rate.target)
+    weights = quantise_model(trainer.model, steps)
+    groups = quantise_latents(trainer.latents, steps)
     load_weights(trainer.model, {tensor.name: tensor.dequantise() for tensor in weights})
     score = look.mean_psnr(
         trainer.model,
@@ -226,8 +262,23 @@ def _write(
     quality: dict[str, float | int | str] = {"steps": trainer.place.step}
     if score is not None:
         quality["held_out_psnr"] = round(score, 4)
-    header = make_header(
-        job.config,
+    header = _header(job, steps, store, held_out, space, quality)
+    size = write_clip(job.output, header, make_chunks(weights, groups))
+    checkpoint_path(job).unlink(missing_ok=True)
+    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))
+
+
+def _header(
+    job: Job,
+    steps: Quantisation,
+    store: FrameStore,
+    held_out: tuple[str, ...],
+    space: Space,
+    quality: dict[str, float | int | str],
+) -> Header:
+    """The file's header; ``steps`` are those it was written with, whatever the job asked for."""
+    return make_header(
+        replace(job.config, quantisation=steps),
         cameras=store.cameras,
         held_out=held_out,
         space=space,
@@ -237,6 +288,3 @@ def _write(
         job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
         quality=quality,
     )
-    size = write_clip(job.output, header, make_chunks(weights, groups))
-    checkpoint_path(job).unlink(missing_ok=True)
-    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))

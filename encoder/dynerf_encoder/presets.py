@@ -12,12 +12,13 @@ from dynerf_decoder.fields.mlp import MlpSettings
 from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_decoder.renderer import Sampling
 
-from .config import Config, FieldKind, Importance, Optimiser, Quantisation, Schedule
+from .config import Config, FieldKind, Importance, Optimiser, Quantisation, Rate, Schedule
 
 PresetName = Literal["preview", "fast", "paper"]
 PRESETS: tuple[PresetName, ...] = ("preview", "fast", "paper")
 
-_QUANTISATION = Quantisation(planes=0.12, network=0.004, latents=0.01, group=30)
+_RATE = Rate(start=1 / 3, weight=1e-2, target=0)
+_QUANTISATION = Quantisation(planes=0.25, network=0.02, latents=0.02, group=30)
 
 _PREVIEW = Config(
     preset="preview",
@@ -45,6 +46,7 @@ _PREVIEW = Config(
         total_variation=1e-2,
     ),
     importance=Importance(share=0.3, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1),
+    rate=_RATE,
     quantisation=_QUANTISATION,
     planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 0)),
 )
@@ -94,6 +96,7 @@ _PAPER = Config(
         window=25,  # [P] 3.2
         floor=0.1,  # [HX]
     ),
+    rate=_RATE,
     quantisation=_QUANTISATION,
     mlp=MlpSettings(),
 )

@@ -2,7 +2,8 @@
 
 A step draws rays of a few frames, renders them through ``dynerf_decoder`` and lets Adam follow the squared
 error of the fine colours, plus that of the coarse colours (``mlp``; DyNeRF, eq. 4) or the histogram bound
-that teaches the coarse density where to sample (``planes``; mip-NeRF 360, eq. 13).
+that teaches the coarse density where to sample (``planes``; mip-NeRF 360, eq. 13). In the last part of the
+schedule the model is rendered as the file will hold it, and bits count too (``rate.py``).
 
 All randomness of step n comes from (seed, n). A training resumed from a checkpoint therefore draws what the
 uninterrupted one would have drawn, and on a CPU ends with the same bits.
@@ -26,7 +27,9 @@ from dynerf_format.errors import ConfigError, ResumeError
 
 from .config import Config, Optimiser
 from .importance import ImportanceMap
+from .rate_control import RateControl
 from .rays import Rays, RaySource
+from .rounding import is_plane
 from .stages import Plan, StageName, interpolate_latents, learning_rate
 
 _INITIAL_LATENTS = 2**40  # a step number that no training reaches: the latents' own random stream
@@ -83,6 +86,7 @@ class Trainer:
         initial = np.random.default_rng([seed, _INITIAL_LATENTS]).standard_normal((frames, model.latent_size))
         latents = torch.as_tensor(initial * config.optimiser.latent_sigma, dtype=torch.float32)
         self.latents = torch.nn.Parameter(interpolate_latents(latents, plan.keyframes).to(self._device))
+        self.rate = RateControl(config.rate, config.quantisation, plan.steps)
         groups = _parameter_groups(model, self.latents, config.optimiser)
         self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._rates = [rate for _, rate in groups]
@@ -127,19 +131,22 @@ class Trainer:
             self._maps.get(stage.name), self._config.importance.share,
         )  # fmt: skip
         jitter = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        rendered = self._render(rays, jitter)
-        loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
-        value = float(loss.detach())
-        if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
-            raise ConfigError(
-                f"training diverged at step {self.place.step}: the loss is {value}; lower "
-                "optimiser.planes_rate and optimiser.network_rate"
-            )
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self.rate.stored_form(self.model, self.latents, self.place.position) as rounded:
+            loss, fine_error = _loss(
+                self._render(rays, jitter), rays.colours, self._config.optimiser.coarse_weight
+            )
+            value = float(loss.detach())
+            if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
+                raise ConfigError(
+                    f"training diverged at step {self.place.step}: the loss is {value}; lower "
+                    "optimiser.planes_rate and optimiser.network_rate"
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+        self.rate.charge(rounded)
         if self._config.optimiser.total_variation > 0:
             _add_total_variation(self.model, self._config.optimiser.total_variation)
         self._adam.step()
@@ -158,6 +165,7 @@ class Trainer:
         """The trainer's place and all its numbers, for a checkpoint."""
         arrays = {f"model/{name}": _array(value) for name, value in self.model.named_parameters()}
         arrays["latents"] = _array(self.latents)
+        arrays["rate"] = self.rate.export()
         for index, parameter in enumerate(self._parameters):
             for name, value in self._adam.state[parameter].items():
                 arrays[f"adam/{index}/{name}"] = _array(value)
@@ -170,6 +178,7 @@ class Trainer:
             for name, value in self.model.named_parameters():
                 _fill(value, arrays[f"model/{name}"])
             _fill(self.latents, arrays["latents"])
+            self.rate.restore(arrays["rate"])
             for index, parameter in enumerate(self._parameters):
                 # Adam makes its state on the first step with a gradient; make it here to fill it.
                 state = {
@@ -183,7 +192,7 @@ class Trainer:
                     _fill(moment, arrays[f"adam/{index}/{name}"])
                 self._adam.state[parameter] = state
             self.place = _place(place, self._plan)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
 
 
@@ -211,11 +220,6 @@ def _parameter_groups(
         ([latents], optimiser.network_rate * optimiser.latent_gain),
     ]
     return [(parameters, rate) for parameters, rate in groups if parameters]
-
-
-def is_plane(name: str) -> bool:
-    """Whether a parameter of a model is a stack of feature planes (and not a network's weight)."""
-    return ".static." in name or ".basis." in name
 
 
 def _loss(
