@@ -6,43 +6,36 @@ checkpoint. The checkpoint goes when the file is written; pictures and maps stay
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 
-from dynerf_decoder.fields.build import build_model, load_weights, settings_record
+from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
 from dynerf_format.atomic import check_writable
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
-from dynerf_format.header import Header
-from dynerf_format.writer import clip_bytes, write_clip
 
 from .captures.capture import Capture
 from .captures.n3v import read_n3v
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
-from .config import Config, Quantisation
+from .clip_file import ClipFile
+from .config import Config
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
+from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Watcher, check_job, checkpoint_path, work_folder
+from .job import Job, Result, Unwatched, Watcher, check_job, checkpoint_path, work_folder
+from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
-    dequantised_latents,
-    make_chunks,
-    make_header,
     plain_config,
-    quantise_latents,
-    quantise_model,
 )
+from .parallel import Group, joined
 from .rays import RaySource
 from .resuming import decisive
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
-from .target_size import check_target, meet_target
-from .train import Trainer
-
-SizeOf = Callable[[Quantisation], int]
+from .target_size import check_target
+from .train import Report, Trainer
 
 _CHECKPOINT_SECONDS = 30.0
 _LOOKS = 10  # looks at the held-out view and at the file's size during a training, evenly spread
@@ -51,26 +44,38 @@ _LOOKS = 10  # looks at the held-out view and at the file's size during a traini
 def encode(job: Job, watcher: Watcher) -> Result:
     """Encode a capture. Raises DynerfError for what the user can mend.
 
-    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again.
+    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
+    torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have
+    no bytes.
     """
+    with joined(job.device) as group:
+        return _encode(job, watcher if group.leads else Unwatched(), group)
+
+
+def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     check_writable(job.output)
     check_job(job)
     if job.resume and job.output.exists() and not checkpoint_path(job).exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
     space = _choose_space(job, capture, held_out)
-    store = _store_frames(job, capture, watcher)
-    _describe(job, capture, store, space, watcher)
-    training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
-    plan = plan_training(job.config.schedule, store.frames)
-    identity = _identity(job, store)
-    checkpoint = _find_checkpoint(job, identity)
-    maps = _importance_maps(job, store, training, plan, watcher)
+    with group.leader_first():
+        store = _store_frames(job, capture, watcher)
+        _describe(job, capture, store, space, watcher)
+        training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
+        keys = _keyframes(job, store, training, watcher)
+        plan = plan_training(job.config.schedule, store.frames, job.config.importance.strategy, keys)
+        identity = _identity(job, store)
+        checkpoint = _find_checkpoint(job, identity)
+        maps = _importance_maps(job, store, training, plan, watcher)
+    if job.save_importance is not None and group.leads:
+        written = save_importance(job.save_importance, store, maps)
+        watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
     trainer = Trainer(
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
-        frames=store.frames, seed=job.seed, time_limit=job.time_limit,
+        frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
@@ -78,11 +83,13 @@ def encode(job: Job, watcher: Watcher) -> Result:
     look = HeldOutLook(
         store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    size_of = _measure_of(job, trainer, store, held_out, space)
+    clip = ClipFile(job, trainer, store, held_out, space)
     if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
-        check_target(size_of(job.config.quantisation), job.config.rate.target)
-    _train(job, trainer, identity, look, size_of, watcher)
-    return _write(job, trainer, store, held_out, space, look, size_of, watcher)
+        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
+    _train(job, trainer, identity, look, clip, watcher, group)
+    if not group.leads:
+        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
+    return clip.write(look, watcher)
 
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
@@ -163,11 +170,28 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
     return checkpoint
 
 
+def _keyframes(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> tuple[int, ...]:
+    """The keyframes, and a word about them where they are not simply every K-th frame."""
+    schedule = job.config.schedule
+    fixed = fixed_keyframes(store.frames, schedule.keyframe_interval)
+    if schedule.keyframe_steps == 0 or not schedule.hierarchical:
+        return fixed
+    if schedule.keyframes == "auto":
+        chosen = adaptive_keyframes(frame_changes(store, training), len(fixed))
+        watcher.say(f"keyframes, where the video changes most: {', '.join(map(str, chosen))}")
+        return chosen
+    if (interval := interval_for(store.frames, schedule.keyframe_interval)) != schedule.keyframe_interval:
+        watcher.say(
+            f"keyframes: every {interval} frames, for the clip has no more than {schedule.keyframe_interval}"
+        )
+    return fixed
+
+
 def _importance_maps(
     job: Job, store: FrameStore, training: tuple[int, ...], plan: Plan, watcher: Watcher
 ) -> dict[StageName, ImportanceMap]:
     settings = job.config.importance
-    if settings.share == 0 or store.frames == 1:
+    if settings.share == 0 or settings.strategy == "uniform" or store.frames == 1:
         return {}
     folder = work_folder(job) / "importance"
     maps: dict[StageName, ImportanceMap] = {}
@@ -177,8 +201,8 @@ def _importance_maps(
         def tell(done: int, total: int, what: str = what) -> None:
             watcher.progress(what, done, total)
 
-        if stage.name == "ist":
-            maps["ist"] = build_ist(store, training, settings.window, settings.floor, folder, tell)
+        if stage.name == "ist" or settings.strategy == "ist":
+            maps[stage.name] = build_ist(store, training, settings.window, settings.floor, folder, tell)
         else:
             gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
             maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, tell)
@@ -190,10 +214,11 @@ def _train(
     trainer: Trainer,
     identity: dict[str, object],
     look: HeldOutLook,
-    size_of: SizeOf,
+    clip: ClipFile,
     watcher: Watcher,
+    group: Group,
 ) -> None:
-    if trainer.place.step == 0:  # from here on --resume knows what is being encoded
+    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
@@ -202,17 +227,28 @@ def _train(
             watcher.trained(report)
             if int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
-                with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
-                    score = look.one_psnr(trainer.model, trainer.latents)
-                if score is not None:
-                    watcher.looked(report, score)
+                _look(trainer, report, look, watcher, group)
                 if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
-                    trainer.rate.calibrate(size_of(trainer.rate.quantisation))
-            if interrupted() or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    trainer.rate.calibrate(
+                        clip.size_at(trainer.rate.quantisation)
+                    )  # the same in every process
+            stop = group.any(interrupted(), job.device)
+            due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
+            if due and group.leads:
                 _save(job, trainer, identity)
                 saved = time.monotonic()
-            if interrupted():
+            if stop:
                 raise KeyboardInterrupt
+
+
+def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
+    """Show the leader's watcher one held-out picture as the file would show it."""
+    if not group.leads:
+        return
+    with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
+        score = look.one_psnr(trainer.model, trainer.latents)
+    if score is not None:
+        watcher.looked(report, score)
 
 
 def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
@@ -222,69 +258,3 @@ def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
 
 def _settings(config: Config) -> object:
     return config.planes if config.field == "planes" else config.mlp
-
-
-def _measure_of(
-    job: Job, trainer: Trainer, store: FrameStore, held_out: tuple[str, ...], space: Space
-) -> SizeOf:
-    """What tells the file's bytes, were the model as it is then written with given steps."""
-    header = _header(job, job.config.quantisation, store, held_out, space, {})
-
-    def size_of(steps: Quantisation) -> int:
-        weights, groups = quantise_model(trainer.model, steps), quantise_latents(trainer.latents, steps)
-        return len(clip_bytes(header, make_chunks(weights, groups)))
-
-    return size_of
-
-
-def _write(
-    job: Job,
-    trainer: Trainer,
-    store: FrameStore,
-    held_out: tuple[str, ...],
-    space: Space,
-    look: HeldOutLook,
-    size_of: SizeOf,
-    watcher: Watcher,
-) -> Result:
-    """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
-    steps = trainer.rate.quantisation
-    if job.config.rate.target > 0:
-        steps = meet_target(size_of, steps, job.config.rate.target)
-    weights = quantise_model(trainer.model, steps)
-    groups = quantise_latents(trainer.latents, steps)
-    load_weights(trainer.model, {tensor.name: tensor.dequantise() for tensor in weights})
-    score = look.mean_psnr(
-        trainer.model,
-        dequantised_latents(groups),
-        lambda done, total: watcher.progress("measuring the held-out view", done, total),
-    )
-    quality: dict[str, float | int | str] = {"steps": trainer.place.step}
-    if score is not None:
-        quality["held_out_psnr"] = round(score, 4)
-    header = _header(job, steps, store, held_out, space, quality)
-    size = write_clip(job.output, header, make_chunks(weights, groups))
-    checkpoint_path(job).unlink(missing_ok=True)
-    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))
-
-
-def _header(
-    job: Job,
-    steps: Quantisation,
-    store: FrameStore,
-    held_out: tuple[str, ...],
-    space: Space,
-    quality: dict[str, float | int | str],
-) -> Header:
-    """The file's header; ``steps`` are those it was written with, whatever the job asked for."""
-    return make_header(
-        replace(job.config, quantisation=steps),
-        cameras=store.cameras,
-        held_out=held_out,
-        space=space,
-        fps=store.fps,
-        frames=store.frames,
-        first_source_frame=store.first_source_frame,
-        job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
-        quality=quality,
-    )

@@ -15,6 +15,7 @@ from .chunks import Chunk, latents_chunk, weights_chunk
 from .directory import Entry
 from .errors import (
     CaptureError,
+    ChangedError,
     ChecksumError,
     ConfigError,
     DynerfError,
@@ -22,6 +23,7 @@ from .errors import (
     LimitError,
     NotDnvError,
     OutputError,
+    RemoteError,
     ResumeError,
     TruncatedError,
     VersionError,
@@ -43,6 +45,7 @@ __all__ = [
     "BytesSource",
     "CameraRecord",
     "CaptureError",
+    "ChangedError",
     "ChecksumError",
     "Chunk",
     "ConfigError",
@@ -58,6 +61,7 @@ __all__ = [
     "OutputError",
     "QuantisedTensor",
     "Reader",
+    "RemoteError",
     "ResumeError",
     "SegmentRecord",
     "Source",

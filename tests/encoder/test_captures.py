@@ -150,6 +150,11 @@ class TestBadPoses:
         with pytest.raises(CaptureError, match=r"poses_bounds\.npy: is missing"):
             read_n3v(folder)
 
+    def test_a_pose_for_each_frame_says_why_cameras_must_stand_still(self, folder: Path) -> None:
+        np.save(folder / "poses_bounds.npy", example_rows(18))
+        with pytest.raises(CaptureError, match="18 rows for 3 videos, 6 poses each; moving cameras are not"):
+            read_n3v(folder)
+
     @pytest.mark.parametrize("rows", [2, 4])
     def test_another_number_of_rows_than_videos(self, folder: Path, rows: int) -> None:
         np.save(folder / "poses_bounds.npy", example_rows(rows))

@@ -14,6 +14,9 @@ from dynerf_format.errors import ConfigError
 _CONFIG = preset("preview")
 
 
+_OTHER_WORD = {"fixed": "auto", "isg+ist": "uniform", "latent": "time"}
+
+
 def _flat(config: Config) -> dict[str, Any]:
     return {
         f"{section}.{name}": value
@@ -29,6 +32,8 @@ def _other(value: object) -> tuple[str, object]:
         return ("false", False) if value else ("true", True)
     if isinstance(value, tuple):
         return "3,5,7", (3, 5, 7)
+    if isinstance(value, str):
+        return _OTHER_WORD[value], _OTHER_WORD[value]
     if isinstance(value, int):
         return str(value + 1), value + 1
     assert isinstance(value, float)

@@ -130,3 +130,21 @@ def test_resuming_what_is_finished_or_does_not_exist(scene: Path, clip: Path, ou
     line = refused("encode", scene, "-o", clip, *TINY, "--resume", folder=clip.parent)
     assert f"{clip}: is finished, there is nothing to resume" in line
     done("encode", scene, "-o", out / "a.dnv", *TINY, "--resume", "--set", "schedule.scale=0.002")
+
+
+def test_the_papers_baselines_are_options(scene: Path, out: Path) -> None:
+    options = ("--conditioning", "time", "--no-hierarchical", "--importance", "isg", "--keyframes", "3")
+    done("encode", scene, "-o", out / "a.dnv", *TINY, *options)
+    config = json.loads(done("info", out / "a.dnv", "--json").out)["config"]
+    assert config["conditioning"]["kind"] == "time"
+    assert config["planes"]["latent"] == 21
+    assert config["schedule"]["hierarchical"] is False
+    assert (config["schedule"]["keyframes"], config["schedule"]["keyframe_interval"]) == ("fixed", 3)
+    assert config["importance"]["strategy"] == "isg"
+
+
+def test_single_settings_come_after_the_options_that_stand_for_some(scene: Path, out: Path) -> None:
+    options = ("--keyframes", "auto", "--set", "schedule.keyframes=fixed")
+    done("encode", scene, "-o", out / "a.dnv", *TINY, *options)
+    config = json.loads(done("info", out / "a.dnv", "--json").out)["config"]
+    assert config["schedule"]["keyframes"] == "fixed"

@@ -64,6 +64,11 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     if rows.ndim != 2 or rows.shape[1] != _COLUMNS:
         shape = "x".join(map(str, rows.shape)) or "a single number"
         raise CaptureError(f"{path}: an array of {shape}, expected {len(names)} rows of {_COLUMNS} numbers")
+    if len(rows) > len(names) and len(rows) % len(names) == 0:
+        raise CaptureError(
+            f"{path}: {len(rows)} rows for {len(names)} videos, {len(rows) // len(names)} poses each; moving "
+            "cameras are not supported: importance sampling compares what a pixel shows at different times"
+        )
     if len(rows) != len(names):
         raise CaptureError(
             f"{path}: {len(rows)} rows for {len(names)} videos ({names[0]} to {names[-1]}), "
