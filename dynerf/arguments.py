@@ -16,6 +16,8 @@ from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
+_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(kB|MB|GB)?")
+_SIZES = {None: 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _MINUS = re.compile(r"-[0-9.:]")
 _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -104,6 +106,15 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         choices=("planes", "mlp"),
         help="the network (default: the preset's; planes, or mlp for paper)",
     )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quality", type=_quality, metavar="1..10",
+        help="10 is the best picture and the largest file; one less is about a quarter smaller (default: 6)",
+    )  # fmt: skip
+    size.add_argument(
+        "--target-size", type=_size, metavar="SIZE",
+        help="the file's size as 500kB, 2MB or bytes, met within 5 %%: the quality follows from it",
+    )  # fmt: skip
     _add_device(parser)
     parser.add_argument(
         "--frames", metavar="A:B", default=":", help="encode frames A to B-1 only (default: all)"
@@ -327,6 +338,21 @@ def _threads(text: str) -> int:
 
 def _seed(text: str) -> int:
     return _whole(text, 0, 2**32 - 1)
+
+
+def _quality(text: str) -> int:
+    return _whole(text, 1, 10)
+
+
+def _size(text: str) -> int:
+    """Bytes; kB and MB are powers of ten, as in all that the command prints."""
+    match = _SIZE.fullmatch(text)
+    size = round(float(match[1]) * _SIZES[match[2]]) if match else 0
+    if not 1 <= size < 2**32:
+        raise argparse.ArgumentTypeError(
+            f"found {text[:40]!r}, expected a size such as 500kB, 2MB or 2000000"
+        )
+    return size
 
 
 def _whole(text: str, least: int, most: int) -> int:

@@ -31,6 +31,8 @@ examples:
   dynerf encode samples/candle -o candle.dnv
   dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
   dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
+  dynerf encode capture -o clip.dnv --quality 8
+  dynerf encode capture -o clip.dnv --target-size 2MB
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
   torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
 """,

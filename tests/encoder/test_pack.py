@@ -24,8 +24,8 @@ from dynerf_encoder.pack import (
     quantise_latents,
     quantise_model,
 )
+from dynerf_encoder.rounding import is_plane
 from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.train import is_plane
 from dynerf_format import BytesSource, Header, QuantisedTensor, Reader, clip_bytes, write_clip
 from helpers_encode import scene_poses, tiny_config
 
