@@ -68,10 +68,13 @@ def dequantised_latents(groups: Sequence[tuple[int, QuantisedTensor]]) -> Float[
 
 
 def make_chunks(
-    weights: Sequence[QuantisedTensor], latents: Sequence[tuple[int, QuantisedTensor]]
+    weights: Sequence[QuantisedTensor],
+    latents: Sequence[tuple[int, QuantisedTensor]],
+    ancillary: Sequence[Chunk] = (),
 ) -> list[Chunk]:
-    """The chunks of a clip of one segment, in the order they are stored."""
-    return [weights_chunk(0, list(weights)), *(latents_chunk(0, first, tensor) for first, tensor in latents)]
+    """The chunks of a clip of one segment in the order they are stored; ancillary ones follow the weights."""
+    groups = [latents_chunk(0, first, tensor) for first, tensor in latents]
+    return [weights_chunk(0, list(weights)), *ancillary, *groups]
 
 
 def make_header(

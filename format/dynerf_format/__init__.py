@@ -11,7 +11,7 @@ Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Neve
 """
 
 from .atomic import atomic_path, check_writable
-from .chunks import Chunk, latents_chunk, weights_chunk
+from .chunks import OCCUPANCY, Chunk, ancillary_chunk, latents_chunk, weights_chunk
 from .directory import Entry
 from .errors import (
     CaptureError,
@@ -29,7 +29,7 @@ from .errors import (
 )
 from .header import COLOUR, decode_header, encode_header
 from .limits import Limits
-from .plan import latents_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_entry
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
@@ -40,6 +40,7 @@ from .writer import clip_bytes, write_clip
 
 __all__ = [
     "COLOUR",
+    "OCCUPANCY",
     "BytesSource",
     "CameraRecord",
     "CaptureError",
@@ -66,6 +67,8 @@ __all__ = [
     "VersionError",
     "ViewError",
     "__version__",
+    "ancillary_chunk",
+    "ancillary_entry",
     "atomic_path",
     "check_range",
     "check_writable",

@@ -8,7 +8,7 @@ kind    payload                                     first                       
 ======  ==========================================  =============================  =====================
 WGHT    tensors: the field's weights of a segment   0                              number of tensors
 LATN    one tensor ``latents`` (count, D)           first frame, from clip start   number of frames
-occu    reserved: occupancy of a segment
+occu    where the space of a segment is empty   0                              0
 ======  ==========================================  =============================  =====================
 
 Layer 0 is what a picture needs; higher layers will refine it and may be skipped.
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = b"WGHT"
 LATENTS = b"LATN"
-KNOWN_KINDS = (WEIGHTS, LATENTS)
+OCCUPANCY = b"occu"
+CRITICAL_KINDS = (WEIGHTS, LATENTS)
 LATENTS_TENSOR = "latents"
 
 
@@ -79,6 +80,13 @@ def latents_chunk(segment: int, first: int, latents: QuantisedTensor) -> Chunk:
     """The chunk with the latent codes of the frames from ``first`` on: a tensor ``latents`` (frame, D)."""
     _check_latents(latents, latents.symbols.shape[0])
     return Chunk(LATENTS, segment, 0, first, latents.symbols.shape[0], pack_tensors([latents]))
+
+
+def ancillary_chunk(kind: bytes, segment: int, payload: bytes) -> Chunk:
+    """A chunk of an ancillary kind, opaque to this room. FormatError when the kind is a critical one."""
+    if is_critical(kind):
+        raise FormatError(f"chunk kind {kind!r}: begins with a capital, so it is not ancillary")
+    return Chunk(kind, segment, 0, 0, 0, payload)
 
 
 def unpack_weights(payload: bytes, count: int, limits: Limits = DEFAULT_LIMITS) -> dict[str, QuantisedTensor]:

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .chunks import KNOWN_KINDS, LATENTS, WEIGHTS, check_kind, is_critical
+from .chunks import CRITICAL_KINDS, LATENTS, OCCUPANCY, WEIGHTS, check_kind, is_critical
 from .entropy import CODECS, RAW, ZSTD
 from .errors import FormatError, LimitError, VersionError
 from .layout import CHUNK_HEAD, CRC32, ENTRY
@@ -100,11 +100,12 @@ def check_directory(
     if position != end:
         raise FormatError(f"chunks end at byte {position}, expected {end}")
     _check_playable(entries, segments)
+    _check_occupancy(entries, segments)
 
 
 def _check_entry(entry: Entry, limits: Limits) -> None:
     check_kind(entry.kind)
-    known = entry.kind in KNOWN_KINDS
+    known = entry.kind in CRITICAL_KINDS
     if not known and is_critical(entry.kind):
         raise VersionError(f"{entry.label}: this reader does not know the kind, and it cannot be skipped")
     if entry.codec not in CODECS and known and entry.layer == 0:
@@ -125,7 +126,7 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
 
 def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:
     """Layer 0 must read: weights of segment 0, its latents without a gap, weights of segment 1, and so on."""
-    base = iter([entry for entry in entries if entry.kind in KNOWN_KINDS and entry.layer == 0])
+    base = iter([entry for entry in entries if entry.kind in CRITICAL_KINDS and entry.layer == 0])
     entry = next(base, None)
     for number, segment in enumerate(segments):
         if entry is None or entry.kind != WEIGHTS or entry.segment != number or entry.first != 0:
@@ -145,3 +146,14 @@ def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord])
             entry = next(base, None)
     if entry is not None:
         raise FormatError(f"{entry.label}: belongs to no segment or occurs twice")
+
+
+def _check_occupancy(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:
+    """At most one per segment, or readers would differ in which of them they use."""
+    seen: set[int] = set()
+    for entry in entries:
+        if entry.kind != OCCUPANCY or entry.layer != 0:
+            continue
+        if entry.segment >= len(segments) or entry.segment in seen:
+            raise FormatError(f"{entry.label}: segment {entry.segment} does not exist or has two of them")
+        seen.add(entry.segment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .chunks import LATENTS, WEIGHTS
+from .entropy import CODECS
 from .errors import ViewError
 
 if TYPE_CHECKING:
@@ -22,6 +23,14 @@ def weights_entry(directory: Sequence[Entry], segment: int) -> Entry:
         if entry.kind == WEIGHTS and entry.layer == 0 and entry.segment == segment:
             return entry
     raise ViewError(f"segment {segment} is not in the clip")
+
+
+def ancillary_entry(directory: Sequence[Entry], kind: bytes, segment: int) -> Entry | None:
+    """Return the first chunk of an ancillary kind (layer 0) for a segment that this reader can decode."""
+    for entry in directory:
+        if (entry.kind, entry.segment, entry.layer) == (kind, segment, 0) and entry.codec in CODECS:
+            return entry
+    return None
 
 
 def latents_entries(directory: Sequence[Entry], first: int, count: int) -> tuple[Entry, ...]:

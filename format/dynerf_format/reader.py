@@ -21,7 +21,7 @@ from .head import unpack_head
 from .header import decode_header
 from .layout import CHUNK_HEAD, FIRST_READ, HEAD, TRAILER, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
-from .plan import latents_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,11 @@ class Reader:
             with _naming(self._source):
                 _check_group(groups, count, self._limits)
         return np.concatenate(groups)
+
+    def ancillary(self, kind: bytes, segment: int) -> bytes | None:
+        """Return the payload of an ancillary kind (b"occu", say) for a segment; None when there is none."""
+        entry = ancillary_entry(self.directory, kind, segment)
+        return None if entry is None else self.read_chunk(entry)
 
     def bytes_by_kind(self) -> dict[str, int]:
         """Return how the bytes of the file are spent: "container", then each kind with its chunk heads."""
