@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info
+from .commands import decode, encode, evaluate, info, play, serve
+from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
@@ -63,6 +64,8 @@ def make_parser() -> Parser:
     _add_decode(commands)
     _add_eval(commands)
     _add_info(commands)
+    _add_serve(commands)
+    _add_play(commands)
     return parser
 
 
@@ -115,6 +118,10 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         help="perspective for cameras that face forward, box for cameras that look inward "
         "(default: auto, told by the cameras)",
     )  # fmt: skip
+    _add_baselines(parser)
+    parser.add_argument(
+        "--save-importance", type=Path, metavar="DIR", help="write pictures of what is sampled more often"
+    )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",
@@ -134,6 +141,29 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
     parser.set_defaults(run=encode.run)
+
+
+def _add_baselines(parser: Parser) -> None:
+    """The parts of the training that the paper takes away to show what they are worth."""
+    parser.add_argument(
+        "--conditioning", choices=("latent", "time", "none"),
+        help="what tells frames apart: a learned code, the encoded time (NeRF-T), or nothing (a NeRF per "
+        "frame, with --frames T:T+1) (default: latent)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-hierarchical",
+        action="store_true",
+        help="train on all frames from the start, no keyframes first",
+    )
+    parser.add_argument(
+        "--importance", choices=("uniform", "isg", "ist", "isg+ist"),
+        help="which rays are drawn more often: by difference to the median (isg), by change over time (ist), "
+        "one after the other, or none (default: isg+ist)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keyframes", type=_keyframes, metavar="N|auto",
+        help="every N-th frame, or as many where the video changes most (default: the preset's N)",
+    )  # fmt: skip
 
 
 def _add_decode(commands: "Commands[Parser]") -> None:
@@ -188,6 +218,13 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--every", type=_positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
     )
+    parser.add_argument(
+        "--lpips-weights", type=Path, metavar="FILE",
+        help="LPIPS by these weights, a safetensors file (docs/metrics.md); never downloaded",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write DIR/index.html, one file that needs no network"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
     parser.set_defaults(run=evaluate.run)
@@ -200,8 +237,45 @@ def _add_info(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=info.run)
 
 
+def _add_serve(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "serve", "watch clips in a browser", manual.SERVE)
+    parser.add_argument("place", type=Path, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="0.0.0.0 lets other machines in (default: 127.0.0.1, this machine only)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=_port, default=8080, metavar="N", help="0 takes a free one (default: 8080)"
+    )
+    _add_device(parser)
+    parser.add_argument(
+        "--render-sessions", type=_positive, default=4, metavar="N",
+        help="how many viewers and movies may be rendered for at once (default: 4)",
+    )  # fmt: skip
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), for https")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument(
+        "--allow-origin", action="append", default=[], metavar="ORIGIN",
+        help="let pages of another site, as https://example.org, use this server; may be repeated; * for all",
+    )  # fmt: skip
+    parser.set_defaults(run=serve.run)
+
+
+def _add_play(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "play", "watch one clip, here or from afar", manual.PLAY)
+    parser.add_argument("clip", type=place_of, metavar="FILE_OR_URL", help="a .dnv file, or its address")
+    parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="port of the page (default: 0, a free one)"
+    )
+    _add_device(parser)
+    parser.set_defaults(run=play.run)
+
+
 def _add_clip(parser: Parser) -> None:
-    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote")
+    parser.add_argument(
+        "clip", type=place_of, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote, or its address"
+    )
 
 
 def _add_device(parser: Parser) -> None:
@@ -212,6 +286,14 @@ def _add_device(parser: Parser) -> None:
 
 def _positive(text: str) -> int:
     return _whole(text, 1, 10**6)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65535)
+
+
+def _keyframes(text: str) -> str:
+    return text if text == "auto" else str(_whole(text, 1, 10**6))
 
 
 def _threads(text: str) -> int:

@@ -32,6 +32,7 @@ examples:
   dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
   dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv --preset paper
 """,
 )
 DECODE = (
@@ -41,6 +42,8 @@ latent codes, so slow motion shows new pictures.
 
 VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
 the scene, or a camera path that nerfstudio's viewer exported (a .json file).
+
+CLIP.dnv may be an http or https address; only what is shown is fetched.
 """,
     """\
 examples:
@@ -54,13 +57,21 @@ examples:
 EVAL = (
     """\
 Decode pictures of a clip and compare them with the capture it was encoded
-from: PSNR and SSIM per frame, and their means, on decoded RGB before any video
-coding. SSIM: Gaussian window of sigma 1.5, data range 1.
+from, on decoded RGB before any video coding: PSNR, SSIM, MSE, DSSIM, LPIPS,
+FLIP and PSNR inside moving pixels per frame, their means, and JOD. SSIM:
+Gaussian window of sigma 1.5, data range 1; DSSIM is (1 - SSIM) / 2. A pixel
+moves when it differs from its temporal median by more than 0.04.
+
+LPIPS needs weights given by path, FLIP the package flip-evaluator, JOD the
+package cvvdp (ColorVideoVDP; the paper used FovVideoVDP). What is missing is
+said in one line. --every 10 is the paper's protocol.
 """,
     """\
 examples:
   dynerf eval candle.dnv samples/candle
   dynerf eval candle.dnv samples/candle --views cam01,cam05 --every 10 --json
+  dynerf eval candle.dnv samples/candle --lpips-weights alex.safetensors
+  dynerf eval candle.dnv samples/candle --report out/report
 """,
 )
 INFO = (
@@ -72,5 +83,37 @@ parameter, and the effective configuration that made it. Needs no torch.
 examples:
   dynerf info candle.dnv
   dynerf info candle.dnv --json
+  dynerf info https://example.org/candle.dnv
+""",
+)
+SERVE = (
+    """\
+Serve a clip, or a folder of clips, to browsers: a page that shows it from any
+angle at any time, rendered here while you watch, and the file itself by range
+requests. Ctrl-C ends it.
+
+Only this machine can connect unless --host says otherwise. There is no log-in.
+""",
+    """\
+examples:
+  dynerf serve candle.dnv
+  dynerf serve clips --port 0 --render-sessions 2
+  dynerf serve clips --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+""",
+)
+PLAY = (
+    """\
+Watch a clip in the browser: a page on this machine shows it from any angle at
+any time, rendered here. Ctrl-C ends it.
+
+A clip at an http or https address is fetched by range requests while it plays:
+first what the first picture needs, then what comes next. Any web server that
+serves files will do. When the file there is replaced, the page starts anew.
+""",
+    """\
+examples:
+  dynerf play candle.dnv
+  dynerf play https://example.org/candle.dnv
+  dynerf play candle.dnv --no-browser --port 9000
 """,
 )

@@ -1,4 +1,4 @@
-"""Dependencies point down: format, decoder, encoder, face. Nobody imports upwards, nothing is unpickled."""
+"""Dependencies point down, from the face to the format. Nobody imports upwards, nothing is unpickled."""
 
 import ast
 import subprocess
@@ -13,12 +13,14 @@ ROOMS = {
     "dynerf_format": ("format/dynerf_format", set[str]()),
     "dynerf_decoder": ("decoder/dynerf_decoder", {"dynerf_format"}),
     "dynerf_encoder": ("encoder/dynerf_encoder", {"dynerf_format", "dynerf_decoder"}),
-    "dynerf": ("dynerf", {"dynerf_format", "dynerf_decoder", "dynerf_encoder"}),
+    "dynerf_player": ("player/dynerf_player", {"dynerf_format", "dynerf_decoder"}),
+    "dynerf": ("dynerf", {"dynerf_format", "dynerf_decoder", "dynerf_encoder", "dynerf_player"}),
 }
 OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping"},
-    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping"},
+    "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping"},
+    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors"},
     "dynerf": {"numpy", "torch", "rich"},
 }
 

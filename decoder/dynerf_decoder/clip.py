@@ -3,7 +3,7 @@
 Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +22,7 @@ from .fields.build import load_model
 from .fields.field import FoldedModel, Model
 from .renderer import Sampling, render_rays
 from .space import Segments, Space
+from .viewing_volume import distance_to_hull
 from .volume import median_position
 
 _MOST_SAMPLES = 4096
@@ -30,6 +31,10 @@ _MOST_DISTANCE = 1e9  # world units from the origin
 _MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
 _CPU_SAMPLES, _CPU_FLOATS = 2**17, 2**26  # at once: what stays in caches, and at most 256 MiB
 _GPU_SAMPLES, _GPU_FLOATS = 2**23, 2**30
+
+
+class StoppedError(Exception):
+    """A render was given up half-way because its ``stop`` said so; nobody's mistake."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Clip:
             self.space = space_of(self.header)
             self.sampling = _sampling_of(self.header)
             self.cameras = tuple(camera_of(record) for record in self.header.cameras)
+            self._volume = _volume_of(self.header)
         self._models: dict[int, Model] = {}
 
     @property
@@ -68,6 +74,16 @@ class Clip:
     def fps(self) -> Fraction:
         """Frames per second."""
         return self.header.fps
+
+    def frame_at(self, seconds: float) -> float:
+        """The moment ``seconds`` from the start, in frames; whole when it is so but for rounding."""
+        frame = seconds * self.fps.numerator / self.fps.denominator
+        nearest = round(frame)
+        return float(nearest) if abs(frame - nearest) < 1e-6 else frame
+
+    def outside(self, camera: Camera) -> float:
+        """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
+        return distance_to_hull(self._volume, camera.origin) if len(self._volume) else 0.0
 
     def model(self, segment: int) -> Model:
         """The model of a segment, on the device; the last one asked for is kept.
@@ -121,11 +137,14 @@ class Clip:
             raise ViewError(f"{self.name}: no camera sees anything, so there is no distance to show")
         return max(min(nearest), 1e-3 * max(farthest)), max(farthest)
 
-    def render(self, camera: Camera, frame: float) -> Picture:
-        """The picture a camera sees at a moment (in frames)."""
+    def render(self, camera: Camera, frame: float, stop: Callable[[], bool] | None = None) -> Picture:
+        """The picture a camera sees at a moment (in frames).
+
+        ``stop`` is asked before each tile; StoppedError when it says yes.
+        """
         folded = self.fold(frame)
         floats = max(map(_floats_per_sample, self._models.values()))
-        return render_picture(folded, camera, self.space, self.sampling, self.device, floats)
+        return render_picture(folded, camera, self.space, self.sampling, self.device, floats, stop)
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -144,15 +163,19 @@ def render_picture(
     sampling: Sampling,
     device: torch.device | str = "cpu",
     floats_per_sample: int = 1,
+    stop: Callable[[], bool] | None = None,
 ) -> Picture:
     """Render a folded model (of one frame) tile by tile: only the result grows with the picture.
 
-    ``floats_per_sample`` is what the field keeps of a sample at once; wide fields get smaller tiles.
+    ``floats_per_sample`` is what the field keeps of a sample at once; wide fields get smaller tiles. ``stop``
+    is asked before each tile; StoppedError when it says yes.
     """
     pixels = camera.width * camera.height
     tile = _rays_per_tile(sampling, torch.device(device), floats_per_sample)
     rgb, depth = torch.empty(pixels, 3), torch.empty(pixels)
     for start in range(0, pixels, tile):
+        if stop is not None and stop():
+            raise StoppedError
         rays = slice(start, min(start + tile, pixels))
         origins, directions = _rays_of(camera, rays, device)
         segments = space.clip(origins, directions)
@@ -207,6 +230,13 @@ def camera_of(record: CameraRecord) -> Camera:
         centre_y=record.centre_y,
         camera_to_world=pose,
     )
+
+
+def _volume_of(header: Header) -> Float[np.ndarray, "corner 3"]:
+    corners = np.array(header.viewing_volume, dtype=np.float64).reshape(-1, 3)
+    if len(corners) and np.abs(corners).max() > _MOST_DISTANCE:
+        raise FormatError(f"header.viewing_volume: reaches further than {_MOST_DISTANCE:g} from the origin")
+    return corners
 
 
 def _sampling_of(header: Header) -> Sampling:

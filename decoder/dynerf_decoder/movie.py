@@ -198,7 +198,7 @@ class PictureWriter:
         self._waiting.push(note)  # runs after the renaming that is pushed next
         temporary = self._waiting.enter_context(atomic_path(final))
         with _output_errors(final):
-            temporary.write_bytes(_png(rgb))
+            temporary.write_bytes(png_bytes(rgb))
         self._written += 1
 
     def finish(self) -> None:
@@ -206,7 +206,8 @@ class PictureWriter:
         _check_count(self._path, self._written, self._frames)
 
 
-def _png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
+def png_bytes(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """A picture as a PNG file."""
     codec = CodecContext.create("png", "w")
     codec.height, codec.width = rgb.shape[:2]
     codec.pix_fmt = "rgb24"

@@ -8,12 +8,11 @@ trained to bound the fine histogram.
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel
-from dynerf_decoder.sampling import importance_edges, merge_edges, stratified_edges
+from dynerf_decoder.sampling import Noise, importance_edges, merge_edges, stratified_edges
 from dynerf_decoder.space import Segments
 from dynerf_decoder.volume import accumulate, ray_weights
 
@@ -44,7 +43,7 @@ def render_rays(
     segments: Segments,
     directions: Float[Tensor, "frame ray 3"],
     sampling: Sampling,
-    generator: torch.Generator | None = None,
+    generator: Noise | None = None,
 ) -> Rendered:
     """Colours of rays. With a generator samples are jittered (training), without they are fixed (decoding).
 

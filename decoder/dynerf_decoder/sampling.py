@@ -6,6 +6,8 @@ evaluates at jittered points instead; with jittered edges the midpoints cover th
 what the histogram bound of mip-NeRF 360 needs.)
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,14 +15,30 @@ from torch import Tensor
 _PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ray is never looked at
 
 
+@dataclass(frozen=True)
+class SharedNoise:
+    """Random numbers for some frames of a batch whose other frames are rendered elsewhere.
+
+    They are drawn for all ``frames`` and kept from frame ``first`` on, so that a batch split over processes
+    is jittered as if it were whole.
+    """
+
+    generator: torch.Generator
+    frames: int
+    first: int
+
+
+Noise = torch.Generator | SharedNoise
+
+
 def stratified_edges(
-    rays: tuple[int, ...], count: int, generator: torch.Generator | None, device: torch.device
+    rays: tuple[int, ...], count: int, generator: Noise | None, device: torch.device
 ) -> Float[Tensor, "*ray edge"]:
     """``count`` equal intervals over [0, 1]; a generator jitters the inner edges by half an interval."""
     edges = torch.linspace(0, 1, count + 1, device=device).expand(*rays, count + 1)
     if generator is None:
         return edges
-    jitter = (torch.rand(*rays, count - 1, generator=generator, device=device) - 0.5) / count
+    jitter = (_uniform((*rays, count - 1), generator, device) - 0.5) / count
     return torch.cat([edges[..., :1], edges[..., 1:-1] + jitter, edges[..., -1:]], dim=-1)
 
 
@@ -28,7 +46,7 @@ def importance_edges(
     edges: Float[Tensor, "*ray edge"],
     weights: Float[Tensor, "*ray bin"],
     count: int,
-    generator: torch.Generator | None,
+    generator: Noise | None,
 ) -> Float[Tensor, "*ray new"]:
     """``count`` ascending positions drawn from a histogram by inverse-transform sampling (NeRF, 5.2).
 
@@ -50,13 +68,21 @@ def importance_edges(
 
 
 def _ordered_uniform(
-    rays: tuple[int, ...], count: int, generator: torch.Generator | None, device: torch.device
+    rays: tuple[int, ...], count: int, generator: Noise | None, device: torch.device
 ) -> Float[Tensor, "*ray count"]:
     """Ascending numbers, one in each of ``count`` equal parts of (0, 1); its middle without jitter."""
     steps = torch.arange(count, device=device, dtype=torch.float32).expand(*rays, count)
     if generator is None:
         return (steps + 0.5) / count
-    return (steps + torch.rand(*rays, count, generator=generator, device=device)) / count
+    return (steps + _uniform((*rays, count), generator, device)) / count
+
+
+def _uniform(shape: tuple[int, ...], noise: Noise, device: torch.device) -> Tensor:
+    """Numbers in [0, 1)."""
+    if isinstance(noise, SharedNoise):
+        whole = torch.rand(noise.frames, *shape[1:], generator=noise.generator, device=device)
+        return whole[noise.first : noise.first + shape[0]]
+    return torch.rand(*shape, generator=noise, device=device)
 
 
 def merge_edges(a: Float[Tensor, "*ray n"], b: Float[Tensor, "*ray m"]) -> Float[Tensor, "*ray k"]:

@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dynerf_format.errors import ConfigError, ViewError
 
 from ..device import choose_device
@@ -33,12 +35,23 @@ def run(options: argparse.Namespace) -> int:
         width, height = shots[0].camera.width, shots[0].camera.height
         with Tasks() as tasks, open_output(options.output, width, height, fps, len(shots)) as out:
             for done, shot in enumerate(shots):
-                picture = clip.render(shot.camera, _frame(clip, shot))
+                picture = clip.render(shot.camera, clip.frame_at(shot.time))
                 out.write(depth_picture(picture.depth, *depths) if depths else picture.to_uint8())
                 tasks.progress("rendering", done + 1, len(shots))
+        _warn_outside(clip, shots)
     rate = f" at {float(fps):g} per second" if options.output.suffix.lower() == ".mp4" else ""
     say(f"{options.output}: {len(shots)} pictures of {width}x{height}{rate}")
     return 0
+
+
+def _warn_outside(clip: "Clip", shots: "Sequence[Shot]") -> None:
+    """Say when the view goes where no camera stood, beyond a tenth of what the cameras span."""
+    corners = np.array(clip.header.viewing_volume).reshape(-1, 3)
+    if not len(corners):
+        return
+    farthest = max(clip.outside(shot.camera) for shot in shots)
+    if farthest > 0.1 * float(np.linalg.norm(np.ptp(corners, axis=0))):
+        say(f"the view leaves the cameras' viewing volume by up to {farthest:.3g}; there it is a guess")
 
 
 def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
@@ -48,7 +61,7 @@ def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], F
     except ViewError as error:
         if options.view is not None and str(error).startswith(f"{Path(options.view)}: "):
             raise
-        raise ViewError(f"{options.clip}: {error}") from error
+        raise ViewError(f"{clip.name}: {error}") from error
 
 
 def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
@@ -68,13 +81,6 @@ def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot]
     # Without --size too, because a clip may state cameras of any size.
     size = parse_size(options.size or "{}x{}".format(*default_size(view, clip.cameras)))
     return plan_shots(view, clip.cameras, timing=timing, size=size if options.size else None), timing.fps
-
-
-def _frame(clip: "Clip", shot: "Shot") -> float:
-    """The time of a shot in frames; a whole number when it is one but for rounding."""
-    frame = shot.time * clip.fps.numerator / clip.fps.denominator
-    nearest = round(frame)
-    return float(nearest) if abs(frame - nearest) < 1e-6 else frame
 
 
 def _frame_range(text: str | None, frames: int) -> tuple[int, int] | None:

@@ -24,11 +24,14 @@ def run(options: argparse.Namespace) -> int:
     job = _job(options)
     from dynerf_encoder.encode import encode
 
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
     with log, Tasks() as tasks:
         watcher = Messages(tasks, log)
         try:
             result = encode(job, watcher)
+            if not leads:
+                return 0
         except KeyboardInterrupt:
             tasks.stop()
             say("stopped; the same command with --resume goes on from the last checkpoint")
@@ -45,17 +48,19 @@ def _job(options: argparse.Namespace) -> "Job":
     import torch
 
     from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_encoder.conditioning import fit_latents
     from dynerf_encoder.job import Job
     from dynerf_encoder.overrides import apply_assignments, apply_file
     from dynerf_encoder.presets import preset
 
     device = choose_device(options.device)
     if device == "cpu":
-        torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
+        torch.set_num_threads(options.threads or max(1, len(os.sched_getaffinity(0)) // processes))
     config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
     if options.config is not None:
         config = apply_file(config, options.config)
-    config = apply_assignments(config, options.assignments)
+    config = fit_latents(apply_assignments(config, [*_shorthands(options), *options.assignments]))
     return Job(
         capture=options.capture,
         output=options.output,
@@ -69,7 +74,24 @@ def _job(options: argparse.Namespace) -> "Job":
         time_limit=options.time_limit,
         resume=options.resume,
         cache=options.cache,
+        save_importance=options.save_importance,
     )
+
+
+def _shorthands(options: argparse.Namespace) -> list[str]:
+    """The options that stand for settings, as assignments."""
+    settings = []
+    if options.conditioning is not None:
+        settings.append(f"conditioning.kind={options.conditioning}")
+    if options.no_hierarchical:
+        settings.append("schedule.hierarchical=false")
+    if options.importance is not None:
+        settings.append(f"importance.strategy={options.importance}")
+    if options.keyframes == "auto":
+        settings.append("schedule.keyframes=auto")
+    elif options.keyframes is not None:
+        settings += ["schedule.keyframes=fixed", f"schedule.keyframe_interval={options.keyframes}"]
+    return settings
 
 
 def _held_out(asked: list[str] | None, capture: Path) -> tuple[str, ...]:

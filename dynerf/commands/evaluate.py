@@ -1,14 +1,25 @@
 """``dynerf eval``."""
 
 import argparse
+import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..device import choose_device
-from ..display import Tasks, print_result
+from ..display import Tasks, print_result, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dynerf_decoder.clip import Clip
     from dynerf_encoder.evaluate import Evaluation
+    from dynerf_encoder.report import Report
+
+
+_FIGURES = ("psnr", "ssim", "mse", "dssim", "lpips", "flip", "psnr_moving")
+_HEADS = ("PSNR dB", "SSIM", "MSE", "DSSIM", "LPIPS", "FLIP", "moving dB")
+_DIGITS = (3, 4, 5, 4, 4, 4, 3)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -18,34 +29,55 @@ def run(options: argparse.Namespace) -> int:
 
     views = None if options.views is None else options.views.split(",")
     with dynerf.open_clip(options.clip, choose_device(options.device)) as clip, Tasks() as tasks:
+        report = None if options.report is None else _report(options.report, clip)
         result = evaluate(
             clip,
             options.capture,
             views=views,
             every=options.every,
+            lpips_weights=options.lpips_weights,
             progress=lambda done, total: tasks.progress("comparing", done, total),
+            watch=None if report is None else report.watch,
         )
+        if report is not None:
+            say(f"{report.write(result)}: written")
     print_result(json.dumps(_record(result)) if options.json else _table(result))
     return 0
 
 
+def _report(folder: Path, clip: "Clip") -> "Report":
+    from dynerf_encoder.report import Report
+
+    return Report(folder, clip)
+
+
 def _record(result: "Evaluation") -> dict[str, object]:
-    frames = [
-        {"view": score.view, "frame": score.frame, "psnr": score.psnr, "ssim": score.ssim}
-        for score in result.frames
-    ]
-    return {"psnr": result.psnr, "ssim": result.ssim, "views": list(result.views), "frames": frames}
+    means = {name: result.mean(name) for name in _FIGURES}
+    frames = [dataclasses.asdict(score) for score in result.frames]
+    return {
+        **means,
+        "jod": result.jod,
+        "missing": dict(result.missing),
+        "views": list(result.views),
+        "frames": frames,
+    }
 
 
 def _table(result: "Evaluation") -> str:
-    lines = ["view       frame    PSNR dB    SSIM"]
+    lines = ["view       frame" + "".join(f"{head:>11}" for head in _HEADS)]
     lines += [
-        f"{score.view:<10} {score.frame:>5}    {score.psnr:>7.3f}    {_ssim(score.ssim)}"
+        f"{score.view:<10} {score.frame:>5}" + _figures([getattr(score, name) for name in _FIGURES])
         for score in result.frames
     ]
-    lines.append(f"mean of {len(result.frames):<8}   {result.psnr:>7.3f}    {_ssim(result.ssim)}")
+    lines.append(f"mean of {len(result.frames):<8}" + _figures([result.mean(name) for name in _FIGURES]))
+    if result.jod is not None:
+        lines.append(f"JOD (ColorVideoVDP) {result.jod:.3f}")
+    lines += [f"no {name}: {reason}" for name, reason in result.missing.items()]
     return "\n".join(lines)
 
 
-def _ssim(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _figures(values: "Sequence[float | None]") -> str:
+    return "".join(
+        f"{'-' if value is None else format(value, f'.{digits}f'):>11}"
+        for value, digits in zip(values, _DIGITS, strict=True)
+    )

@@ -4,14 +4,15 @@ import argparse
 import json
 from typing import Any
 
-from dynerf_format import FileSource, Header, Reader
+from dynerf_format import Header, Reader
 
 from ..display import print_result
+from ..opening import open_source
 
 
 def run(options: argparse.Namespace) -> int:
     """Tell what is in a file."""
-    with FileSource(options.clip) as source:
+    with open_source(options.clip) as source:
         reader = Reader(source)
         record = _record(reader, source.size)
     print_result(json.dumps(record) if options.json else _text(reader.header, record))
@@ -48,6 +49,7 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
             for camera in header.cameras
         ],
         "space": header.space.kind,
+        "viewing_volume": [list(corner) for corner in header.viewing_volume],
         "quality": header.quality,
         "generator": header.generator,
         "config": header.config,

@@ -13,6 +13,8 @@ from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_decoder.renderer import Sampling
 
 FieldKind = Literal["planes", "mlp"]
+Strategy = Literal["uniform", "isg", "ist", "isg+ist"]
+ConditioningKind = Literal["latent", "time", "none"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,14 @@ class Schedule:
     """How long each stage lasts. ``scale`` shortens or lengthens all of them alike.
 
     Stage 1 trains keyframes, every ``keyframe_interval`` frames; stage 2 all frames by ISG weights; stage 3
-    all frames by IST weights at ``ist_rate`` times the learning rate (DyNeRF, 3.2).
+    all frames by IST weights at ``ist_rate`` times the learning rate (DyNeRF, 3.2). ``keyframes`` "auto"
+    takes as many, but places them where the video changes most. Without ``hierarchical`` the steps of stage 1
+    are spent on all frames too, whose latents then start independently of each other.
     """
 
     scale: float
+    hierarchical: bool
+    keyframes: Literal["fixed", "auto"]
     keyframe_interval: int
     keyframe_steps: int
     isg_steps: int
@@ -57,15 +63,32 @@ class Optimiser:
 class Importance:
     """Which rays are drawn. ``share`` of them by weight, the rest evenly over all views.
 
+    ``strategy`` names the weights of stages 2 and 3: the paper's ISG and then IST (its IS*), one of them in
+    both, or none anywhere.
+
     ISG: Geman-McClure of the difference to the temporal median, with one gamma for the keyframe stage and
     one for all frames. IST: largest change within ``window`` frames, at least ``floor`` (DyNeRF, 3.2).
     """
 
+    strategy: Strategy
     share: float
     keyframe_gamma: float
     gamma: float
     window: int
     floor: float
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What tells the field which frame is meant.
+
+    ``latent`` is the paper's learned code per frame. Its baselines, as codes that are not learned: ``time``,
+    the positional encoding of t in -1..1 with ``frequencies`` octaves (NeRF-T), and ``none``, the same for
+    all frames (one NeRF per frame, when the clip has one).
+    """
+
+    kind: ConditioningKind
+    frequencies: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,7 @@ class Config:
     sampling: Sampling
     optimiser: Optimiser
     importance: Importance
+    conditioning: Conditioning
     quantisation: Quantisation
     planes: PlanesSettings = dataclasses.field(default_factory=PlanesSettings)
     mlp: MlpSettings = dataclasses.field(default_factory=MlpSettings)

@@ -21,8 +21,10 @@ from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkp
 from .config import Config
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
+from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Watcher, check_job, checkpoint_path, work_folder
+from .job import Job, Result, Unwatched, Watcher, check_job, checkpoint_path, work_folder
+from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
     dequantised_latents,
@@ -32,6 +34,7 @@ from .pack import (
     quantise_latents,
     quantise_model,
 )
+from .parallel import Group, joined
 from .rays import RaySource
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
@@ -44,26 +47,38 @@ _LOOKS = 10  # held-out looks during a training, evenly spread over its position
 def encode(job: Job, watcher: Watcher) -> Result:
     """Encode a capture. Raises DynerfError for what the user can mend.
 
-    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again.
+    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
+    torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have
+    no bytes.
     """
+    with joined(job.device) as group:
+        return _encode(job, watcher if group.leads else Unwatched(), group)
+
+
+def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     check_writable(job.output)
     check_job(job)
     if job.resume and job.output.exists() and not checkpoint_path(job).exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
     space = _choose_space(job, capture, held_out)
-    store = _store_frames(job, capture, watcher)
-    _describe(job, capture, store, space, watcher)
-    training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
-    plan = plan_training(job.config.schedule, store.frames)
-    identity = _identity(job, store)
-    checkpoint = _find_checkpoint(job, identity)
-    maps = _importance_maps(job, store, training, plan, watcher)
+    with group.leader_first():
+        store = _store_frames(job, capture, watcher)
+        _describe(job, capture, store, space, watcher)
+        training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
+        keys = _keyframes(job, store, training, watcher)
+        plan = plan_training(job.config.schedule, store.frames, job.config.importance.strategy, keys)
+        identity = _identity(job, store)
+        checkpoint = _find_checkpoint(job, identity)
+        maps = _importance_maps(job, store, training, plan, watcher)
+    if job.save_importance is not None and group.leads:
+        written = save_importance(job.save_importance, store, maps)
+        watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
     trainer = Trainer(
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
-        frames=store.frames, seed=job.seed, time_limit=job.time_limit,
+        frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
@@ -71,7 +86,9 @@ def encode(job: Job, watcher: Watcher) -> Result:
     look = HeldOutLook(
         store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    _train(job, trainer, identity, look, watcher)
+    _train(job, trainer, identity, look, watcher, group)
+    if not group.leads:
+        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
     return _write(job, trainer, store, held_out, space, look, watcher)
 
 
@@ -145,20 +162,35 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
 
 def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None:
     path = checkpoint_path(job)
-    if not job.resume:
+    if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
         return None
-    if not path.exists():
-        return None  # killed before the first checkpoint: the work folder's pictures and maps are reused
     checkpoint = load_checkpoint(path)
     check_same_job(path, checkpoint.job, identity)
     return checkpoint
+
+
+def _keyframes(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> tuple[int, ...]:
+    """The keyframes, and a word about them where they are not simply every K-th frame."""
+    schedule = job.config.schedule
+    fixed = fixed_keyframes(store.frames, schedule.keyframe_interval)
+    if schedule.keyframe_steps == 0 or not schedule.hierarchical:
+        return fixed
+    if schedule.keyframes == "auto":
+        chosen = adaptive_keyframes(frame_changes(store, training), len(fixed))
+        watcher.say(f"keyframes, where the video changes most: {', '.join(map(str, chosen))}")
+        return chosen
+    if (interval := interval_for(store.frames, schedule.keyframe_interval)) != schedule.keyframe_interval:
+        watcher.say(
+            f"keyframes: every {interval} frames, for the clip has no more than {schedule.keyframe_interval}"
+        )
+    return fixed
 
 
 def _importance_maps(
     job: Job, store: FrameStore, training: tuple[int, ...], plan: Plan, watcher: Watcher
 ) -> dict[StageName, ImportanceMap]:
     settings = job.config.importance
-    if settings.share == 0 or store.frames == 1:
+    if settings.share == 0 or settings.strategy == "uniform" or store.frames == 1:
         return {}
     folder = work_folder(job) / "importance"
     maps: dict[StageName, ImportanceMap] = {}
@@ -168,8 +200,8 @@ def _importance_maps(
         def tell(done: int, total: int, what: str = what) -> None:
             watcher.progress(what, done, total)
 
-        if stage.name == "ist":
-            maps["ist"] = build_ist(store, training, settings.window, settings.floor, folder, tell)
+        if stage.name == "ist" or settings.strategy == "ist":
+            maps[stage.name] = build_ist(store, training, settings.window, settings.floor, folder, tell)
         else:
             gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
             maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, tell)
@@ -177,22 +209,31 @@ def _importance_maps(
 
 
 def _train(
-    job: Job, trainer: Trainer, identity: dict[str, object], look: HeldOutLook, watcher: Watcher
+    job: Job,
+    trainer: Trainer,
+    identity: dict[str, object],
+    look: HeldOutLook,
+    watcher: Watcher,
+    group: Group,
 ) -> None:
+    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
+        _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
     with deferred_interrupt() as interrupted:
         for report in trainer.run():
             watcher.trained(report)
-            if int(report.place.position * _LOOKS) > looked:
+            if group.leads and int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
                 score = look.one_psnr(trainer.model, trainer.latents)
                 if score is not None:
                     watcher.looked(report, score)
-            if interrupted() or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+            stop = group.any(interrupted(), job.device)
+            due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
+            if due and group.leads:
                 _save(job, trainer, identity)
                 saved = time.monotonic()
-            if interrupted():
+            if stop:
                 raise KeyboardInterrupt
 
 

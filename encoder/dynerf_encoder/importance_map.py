@@ -63,6 +63,11 @@ class ImportanceMap:
         views, rows_in_view = np.divmod(lines, self._height)
         return self._view_numbers[views], rows_in_view * self._width + columns
 
+    def weights(self, frame: SupportsIndex) -> UInt8[np.ndarray, "view row column"]:
+        """The weights of all views of a frame, in the order of ``views``; IndexError as from ``draw``."""
+        weights: np.ndarray = self._lines[self._slot(int(frame))].reshape(-1, self._height, self._width)
+        return weights
+
     def _slot(self, frame: int) -> int:
         slot = int(np.searchsorted(self.frames, frame))
         if slot == len(self.frames) or self.frames[slot] != frame:

@@ -13,6 +13,7 @@ from dynerf_format.errors import ConfigError, FormatError
 from .captures.frame_range import FrameRange
 from .config import Config
 from .space_choice import Choice
+from .stages import plan_training
 from .train import Report
 
 _BOUNDS = {
@@ -35,7 +36,10 @@ _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not 
 
 @dataclass(frozen=True)
 class Job:
-    """What to encode, how, and where to. ``cache`` replaces the work folder beside the output."""
+    """What to encode, how, and where to. ``cache`` replaces the work folder beside the output.
+
+    ``save_importance`` is a folder for pictures of the importance maps.
+    """
 
     capture: Path
     output: Path
@@ -49,6 +53,7 @@ class Job:
     time_limit: float | None = None
     resume: bool = False
     cache: Path | None = None
+    save_importance: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,22 @@ class Watcher(Protocol):
         """One held-out picture was rendered during training, PSNR in dB."""
 
 
+class Unwatched:
+    """A watcher that is told everything and does nothing with it."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def trained(self, report: Report) -> None:
+        """Nothing."""
+
+    def looked(self, report: Report, held_out_psnr: float) -> None:
+        """Nothing."""
+
+
 def work_folder(job: Job) -> Path:
     """Where decoded pictures, maps and the checkpoint of a job are kept."""
     return job.cache or job.output.with_name(f"{job.output.stem}.work")
@@ -107,6 +128,8 @@ def check_job(job: Job) -> None:
         raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2:g}, expected less than 1")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
+    # of any clip: no steps are none for all
+    plan_training(config.schedule, 2, config.importance.strategy, (0, 1))
     _check_field(config)
 
 

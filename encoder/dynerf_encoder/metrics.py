@@ -4,6 +4,11 @@
 window of 11 x 11 pixels with sigma 1.5, population covariance, K1 = 0.01, K2 = 0.03, computed per channel and
 averaged over channels and over the pixels whose window lies inside the picture. That is scikit-image's
 ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)``.
+``dssim`` is (1 - SSIM) / 2 of it.
+
+``moving_psnr`` looks only at pixels that move: those whose true colour differs from the temporal median of
+its view by more than ``MOVING``, as a mean over the channels. The mask is of the truth, never of what is
+judged.
 """
 
 import math
@@ -15,12 +20,41 @@ from torch import Tensor
 
 _SIGMA, _RADIUS = 1.5, 5
 _C1, _C2 = 0.01**2, 0.03**2
+MOVING = (
+    0.04  # of 0..1, about ten levels: above the noise of compressed video, below what an eye calls motion
+)
 _PERFECT = 1e-10  # squared error below which PSNR stops at 100 dB
 
 
 def psnr(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float:
     """Peak signal-to-noise ratio in dB, at most 100."""
-    return -10 * math.log10(max(float((a - b).double().square().mean()), _PERFECT))
+    return _decibels(mse(a, b))
+
+
+def mse(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float:
+    """Mean squared error over all pixels and channels."""
+    return float((a - b).double().square().mean())
+
+
+def moving_psnr(
+    decoded: Float[Tensor, "height width 3"],
+    truth: Float[Tensor, "height width 3"],
+    median: Float[Tensor, "height width 3"],
+) -> float | None:
+    """PSNR in dB over the moving pixels; None when no pixel moves."""
+    moving = (truth - median).abs().mean(dim=-1) > MOVING
+    if not moving.any():
+        return None
+    return _decibels(float((decoded - truth)[moving].double().square().mean()))
+
+
+def dssim(similarity: float | None) -> float | None:
+    """Structural dissimilarity of an SSIM."""
+    return None if similarity is None else (1 - similarity) / 2
+
+
+def _decibels(squared_error: float) -> float:
+    return -10 * math.log10(max(squared_error, _PERFECT))
 
 
 def ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float | None:

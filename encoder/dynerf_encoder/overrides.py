@@ -33,8 +33,10 @@ def apply_file(config: Config, path: Path) -> Config:
     """Apply a TOML file of ``[section]`` tables. Raises ConfigError naming the file and key."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
     for section, table in tables.items():
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: found the bare key {section}, expected [section] tables")

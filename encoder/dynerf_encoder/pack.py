@@ -14,6 +14,7 @@ from dynerf_decoder.camera import Camera
 from dynerf_decoder.fields.build import settings_record
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.space import Space
+from dynerf_decoder.viewing_volume import hull_corners
 from dynerf_format import (
     COLOUR,
     CameraRecord,
@@ -105,7 +106,14 @@ def make_header(
         colour=dict(COLOUR),
         config={**plain_config(config), "job": job},
         quality=quality,
+        viewing_volume=_viewing_volume(cameras, held_out),
     )
+
+
+def _viewing_volume(cameras: Sequence[Camera], held_out: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """Corners of the hull of the training cameras' centres."""
+    places = np.stack([camera.origin for camera in cameras if camera.name not in held_out])
+    return tuple(tuple(float(x) for x in corner) for corner in hull_corners(places))
 
 
 def plain_config(config: Config) -> dict[str, Any]:

@@ -12,11 +12,15 @@ from dynerf_decoder.fields.mlp import MlpSettings
 from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_decoder.renderer import Sampling
 
-from .config import Config, FieldKind, Importance, Optimiser, Quantisation, Schedule
+from .config import Conditioning, Config, FieldKind, Importance, Optimiser, Quantisation, Schedule
 
 PresetName = Literal["preview", "fast", "paper"]
 PRESETS: tuple[PresetName, ...] = ("preview", "fast", "paper")
 
+_CONDITIONING = Conditioning(
+    kind="latent",
+    frequencies=10,  # of NeRF-T; not published, those of a position [NeRF] 5.1
+)
 _QUANTISATION = Quantisation(planes=0.12, network=0.004, latents=0.01, group=30)
 
 _PREVIEW = Config(
@@ -24,6 +28,8 @@ _PREVIEW = Config(
     field="planes",
     schedule=Schedule(
         scale=1.0,
+        hierarchical=True,
+        keyframes="fixed",
         keyframe_interval=6,
         keyframe_steps=120,
         isg_steps=1080,
@@ -44,7 +50,10 @@ _PREVIEW = Config(
         coarse_weight=1.0,
         total_variation=1e-2,
     ),
-    importance=Importance(share=0.3, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1),
+    importance=Importance(
+        strategy="isg+ist", share=0.3, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1
+    ),
+    conditioning=_CONDITIONING,
     quantisation=_QUANTISATION,
     planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 0)),
 )
@@ -67,6 +76,8 @@ _PAPER = Config(
     field="mlp",
     schedule=Schedule(
         scale=1.0,
+        hierarchical=True,
+        keyframes="fixed",
         keyframe_interval=30,  # K [P] 3.2
         keyframe_steps=300_000,  # [P] 4.1
         isg_steps=250_000,  # [HX] nv3d.yaml
@@ -88,12 +99,14 @@ _PAPER = Config(
         total_variation=0.0,  # [P]: "without any special regularization"
     ),
     importance=Importance(
+        strategy="isg+ist",  # IS* [P] 3.2
         share=1.0,  # [P] 3.2: all rays are drawn by weight
         keyframe_gamma=1e-3,  # [HX], [KP]
         gamma=2e-2,  # [HX], [KP]
         window=25,  # [P] 3.2
         floor=0.1,  # [HX]
     ),
+    conditioning=_CONDITIONING,
     quantisation=_QUANTISATION,
     mlp=MlpSettings(),
 )

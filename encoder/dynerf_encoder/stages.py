@@ -16,9 +16,9 @@ from torch import Tensor
 
 from dynerf_format.errors import ConfigError
 
-from .config import Optimiser, Schedule
+from .config import Optimiser, Schedule, Strategy
 
-StageName = Literal["keyframes", "isg", "ist"]
+StageName = Literal["keyframes", "uniform", "isg", "ist"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,24 @@ class Plan:
         return len(self.stages) - 1
 
 
-def plan_training(schedule: Schedule, frames: int) -> Plan:
-    """Lay out the stages for a clip. Raises ConfigError when nothing is left to do."""
-    keys = keyframes(frames, schedule.keyframe_interval)
+def plan_training(schedule: Schedule, frames: int, strategy: Strategy, keys: tuple[int, ...]) -> Plan:
+    """Lay out the stages for a clip with some keyframes. Raises ConfigError when nothing is left to do.
+
+    Without ``schedule.hierarchical`` every frame counts as a keyframe and stage 1 is left out; the total of
+    steps stays. A strategy of one kind keeps its kind and the full learning rate in stages 2 and 3.
+    """
     every = tuple(range(frames))
-    parts: list[tuple[StageName, int, tuple[int, ...], float]] = [
-        ("keyframes", round(schedule.keyframe_steps * schedule.scale), keys, 1.0),
-        ("isg", round(schedule.isg_steps * schedule.scale), every, 1.0),
-        ("ist", round(schedule.ist_steps * schedule.scale), every, schedule.ist_rate),
-    ]
+    keyframe_steps, isg_steps, ist_steps = (
+        round(steps * schedule.scale)
+        for steps in (schedule.keyframe_steps, schedule.isg_steps, schedule.ist_steps)
+    )
+    if not schedule.hierarchical:
+        keys, isg_steps, keyframe_steps = every, isg_steps + keyframe_steps, 0
+    parts: list[tuple[StageName, int, tuple[int, ...], float]] = [("keyframes", keyframe_steps, keys, 1.0)]
+    if strategy == "isg+ist":
+        parts += [("isg", isg_steps, every, 1.0), ("ist", ist_steps, every, schedule.ist_rate)]
+    else:
+        parts += [(strategy, isg_steps + ist_steps, every, 1.0)]
     total = sum(steps for _, steps, _, _ in parts)
     if total < 1:
         raise ConfigError(
@@ -67,13 +76,6 @@ def plan_training(schedule: Schedule, frames: int) -> Plan:
         if steps > 0:
             stages.append(Stage(name, done / total, chosen, rate))
     return Plan(tuple(stages), total, keys)
-
-
-def keyframes(frames: int, interval: int) -> tuple[int, ...]:
-    """Every ``interval``-th frame, and the last one, so that all others lie between two keyframes."""
-    if interval < 1:
-        raise ConfigError(f"schedule.keyframe_interval: found {interval}, expected 1 or more")
-    return tuple(sorted({*range(0, frames, interval), frames - 1}))
 
 
 def interpolate_latents(

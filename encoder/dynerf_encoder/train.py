@@ -20,16 +20,18 @@ from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.renderer import Rendered, render_rays
-from dynerf_decoder.sampling import histogram_bound_loss
+from dynerf_decoder.sampling import Noise, histogram_bound_loss
 from dynerf_decoder.space import Space
 from dynerf_format.errors import ConfigError, ResumeError
 
+from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .importance import ImportanceMap
+from .parallel import Group
 from .rays import Rays, RaySource
 from .stages import Plan, StageName, interpolate_latents, learning_rate
 
-_INITIAL_LATENTS = 2**40  # a step number that no training reaches: the latents' own random stream
+_ALONE = Group()
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,14 @@ class Trainer:
         frames: int,
         seed: int,
         time_limit: float | None,
+        group: Group = _ALONE,
     ) -> None:
-        """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training."""
+        """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
+
+        ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
+        """
+        group.check(config.schedule.frames_per_step)
+        self._group = group
         self.model = model
         self.place = Place()
         self._config = config
@@ -80,9 +88,8 @@ class Trainer:
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
-        initial = np.random.default_rng([seed, _INITIAL_LATENTS]).standard_normal((frames, model.latent_size))
-        latents = torch.as_tensor(initial * config.optimiser.latent_sigma, dtype=torch.float32)
-        self.latents = torch.nn.Parameter(interpolate_latents(latents, plan.keyframes).to(self._device))
+        latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
+        self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
         groups = _parameter_groups(model, self.latents, config.optimiser)
         self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._rates = [rate for _, rate in groups]
@@ -105,6 +112,7 @@ class Trainer:
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
+                seconds = float(self._group.average(torch.tensor(seconds, device=self._device)))
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
             yield Report(self.place, self._plan.stages[self.place.stage].name, loss, rendered_psnr, rays)
@@ -113,7 +121,8 @@ class Trainer:
     def _move_to(self, step: int, position: float, seconds: float) -> None:
         stage = self._plan.index_at(position)
         leaving = stage != self.place.stage or position >= 1
-        if self._plan.stages[self.place.stage].name == "keyframes" and leaving:
+        keyframes = self._plan.stages[self.place.stage].name == "keyframes"
+        if keyframes and leaving and self.latents.requires_grad:
             with torch.no_grad():
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
@@ -126,13 +135,14 @@ class Trainer:
             rng, stage.frames, schedule.frames_per_step, schedule.rays,
             self._maps.get(stage.name), self._config.importance.share,
         )  # fmt: skip
-        jitter = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        rendered = self._render(rays, jitter)
+        generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
+        count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
+        rendered = self._render(rays, self._group.noise(generator, schedule.frames_per_step))
         loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
-        value = float(loss.detach())
+        value, squared_error = self._group.average(torch.stack([loss.detach(), fine_error])).tolist()
         if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
             raise ConfigError(
                 f"training diverged at step {self.place.step}: the loss is {value}; lower "
@@ -140,16 +150,13 @@ class Trainer:
             )
         self._adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self._group.average_gradients(self._parameters)
         if self._config.optimiser.total_variation > 0:
             _add_total_variation(self.model, self._config.optimiser.total_variation)
         self._adam.step()
-        return (
-            value,
-            -10 * math.log10(max(float(fine_error), 1e-10)),
-            rays.directions.shape[0] * rays.directions.shape[1],
-        )
+        return value, -10 * math.log10(max(squared_error, 1e-10)), count
 
-    def _render(self, rays: Rays, jitter: torch.Generator) -> Rendered:
+    def _render(self, rays: Rays, jitter: Noise) -> Rendered:
         folded = self.model.fold(self.latents[torch.as_tensor(rays.frames, device=self._device)])
         segments = self._space.clip(rays.origins, rays.directions)
         return render_rays(folded, segments, rays.directions, self._config.sampling, jitter)
@@ -208,7 +215,7 @@ def _parameter_groups(
     groups = [
         (planes, optimiser.planes_rate),
         (networks, optimiser.network_rate),
-        ([latents], optimiser.network_rate * optimiser.latent_gain),
+        ([latents] if latents.requires_grad else [], optimiser.network_rate * optimiser.latent_gain),
     ]
     return [(parameters, rate) for parameters, rate in groups if parameters]
 

@@ -15,6 +15,7 @@ from .chunks import OCCUPANCY, Chunk, ancillary_chunk, latents_chunk, weights_ch
 from .directory import Entry
 from .errors import (
     CaptureError,
+    ChangedError,
     ChecksumError,
     ConfigError,
     DynerfError,
@@ -22,6 +23,7 @@ from .errors import (
     LimitError,
     NotDnvError,
     OutputError,
+    RemoteError,
     ResumeError,
     TruncatedError,
     VersionError,
@@ -44,6 +46,7 @@ __all__ = [
     "BytesSource",
     "CameraRecord",
     "CaptureError",
+    "ChangedError",
     "ChecksumError",
     "Chunk",
     "ConfigError",
@@ -59,6 +62,7 @@ __all__ = [
     "OutputError",
     "QuantisedTensor",
     "Reader",
+    "RemoteError",
     "ResumeError",
     "SegmentRecord",
     "Source",

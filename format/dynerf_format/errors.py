@@ -9,6 +9,8 @@
     │   ├── TruncatedError       bytes are missing
     │   ├── ChecksumError        bytes were changed
     │   └── LimitError           declares more than the reader is willing to allocate
+    ├── RemoteError              an address whose bytes cannot be had
+    │   └── ChangedError         it has another content than when it was opened
     ├── CaptureError             a capture folder, video or pose file that cannot be used
     ├── ConfigError              an option, preset or setting that makes no sense
     ├── ViewError                a view, time or picture size that cannot be rendered
@@ -45,6 +47,14 @@ class ChecksumError(FormatError):
 
 class LimitError(FormatError):
     """The file declares sizes beyond the reader's limits."""
+
+
+class RemoteError(DynerfError):
+    """The clip at an address cannot be read: no such file, no answer, or not by range requests."""
+
+
+class ChangedError(RemoteError):
+    """The clip at an address was replaced while it was read: open it again."""
 
 
 class CaptureError(DynerfError):

@@ -34,6 +34,7 @@ PICTURE_SIZE_MAX = 16384
 FPS_MAX = 1000
 NAME_MAX = 64
 GENERATOR_MAX = 200
+CORNERS_MAX = 4096
 
 _ROLES: tuple[Role, ...] = ("training", "held_out")
 _SPACES: tuple[SpaceKind, ...] = ("perspective", "box")
@@ -43,6 +44,8 @@ _ROOT = "header"
 def encode_header(header: Header) -> bytes:
     """Return the header's bytes, the same for equal headers; FormatError when a reader would refuse them."""
     fields = plain(asdict(header), _ROOT)
+    if not fields["viewing_volume"]:
+        del fields["viewing_volume"]  # an optional key
     _header(Node(fields, _ROOT))
     return pack(fields)
 
@@ -67,6 +70,7 @@ def _header(root: Node) -> Header:
         colour={key: root.field("colour").field(key).choice((COLOUR[key],)) for key in COLOUR},
         config=_values(root.field("config")),
         quality=_scalars(root.field("quality")),
+        viewing_volume=_viewing_volume(root),
     )
     if header.fps > FPS_MAX:
         raise FormatError(f"{_ROOT}: {float(header.fps):g} frames per second, at most {FPS_MAX} allowed")
@@ -104,6 +108,15 @@ def _field(node: Node) -> FieldRecord:
     for key, value in node.field("settings").mapping().items():
         settings[key] = value.value if isinstance(value.value, list) else value.scalar()
     return FieldRecord(kind=node.field("kind").text(NAME_MAX), settings=settings)
+
+
+def _viewing_volume(root: Node) -> tuple[tuple[float, ...], ...]:
+    node = root.mapping().get("viewing_volume")
+    if node is None:
+        return ()
+    if not 1 <= len(node.items()) <= CORNERS_MAX:
+        raise FormatError(f"{node.path}: found {len(node.items())} corners, expected 1 to {CORNERS_MAX}")
+    return tuple(corner.numbers(3) for corner in node.items())
 
 
 def _segment(node: Node) -> SegmentRecord:

@@ -71,6 +71,8 @@ class Header:
 
     ``first_source_frame`` is the frame of the recordings that became frame 0. ``colour`` describes the RGB
     handed out. ``config`` is the encoder's effective configuration, ``quality`` what it measured.
+    ``viewing_volume`` holds corners, (x, y, z) each, whose convex hull is where the clip may be looked at
+    from; none when the file declares none.
     """
 
     generator: str
@@ -86,6 +88,7 @@ class Header:
     colour: dict[str, str]
     config: dict[str, Any]
     quality: dict[str, Scalar]
+    viewing_volume: tuple[tuple[float, ...], ...] = ()
 
     @property
     def fps(self) -> Fraction:

@@ -335,3 +335,10 @@ class TestRefusals:
         with pytest.raises(ConfigError, match="diverged"):
             tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", config=config))
         assert (tmp_path / "clip.dnv").read_bytes() == b"older"
+
+
+def test_a_clip_declares_the_hull_of_its_training_cameras(tmp_path: Path) -> None:
+    job = tiny_job(write_scene(tmp_path / "scene", cameras=5), tmp_path / "a.dnv", hold_out=("cam02",))
+    tiny_encode(job)
+    # they stand on a line, at x = 0, -1, (1, held out), -0.5 and 0.5
+    assert contents(job.output)[0].viewing_volume == ((-1.0, -0.1, 0.0), (0.5, 0.05, 0.0))

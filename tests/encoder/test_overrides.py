@@ -14,6 +14,9 @@ from dynerf_format.errors import ConfigError
 _CONFIG = preset("preview")
 
 
+_OTHER_WORD = {"fixed": "auto", "isg+ist": "uniform", "latent": "time"}
+
+
 def _flat(config: Config) -> dict[str, Any]:
     return {
         f"{section}.{name}": value
@@ -29,6 +32,8 @@ def _other(value: object) -> tuple[str, object]:
         return ("false", False) if value else ("true", True)
     if isinstance(value, tuple):
         return "3,5,7", (3, 5, 7)
+    if isinstance(value, str):
+        return _OTHER_WORD[value], _OTHER_WORD[value]
     if isinstance(value, int):
         return str(value + 1), value + 1
     assert isinstance(value, float)
@@ -183,7 +188,7 @@ class TestFiles:
             ("[schedul]\nrays = 7", r"unknown setting schedul\.rays, the nearest.* schedule\.rays"),
             ("rays = 7", r"found the bare key rays, expected \[section\] tables"),
             ("preset = 'fast'", r"found the bare key preset"),
-            ("[schedule\n", "not a readable TOML file"),
+            ("[schedule\n", "not a TOML file"),
         ],
     )
     def test_a_mistake_is_refused_naming_file_and_key(self, tmp_path: Path, text: str, told: str) -> None:
@@ -194,6 +199,10 @@ class TestFiles:
 
     def test_a_file_that_cannot_be_read_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "latin.toml").write_bytes(b"[schedule]\n# \xe4\n")
-        for path in (tmp_path / "none.toml", tmp_path, tmp_path / "latin.toml"):
-            with pytest.raises(ConfigError, match="not a readable TOML file"):
-                apply_file(_CONFIG, path)
+        for name, told in (
+            ("none.toml", "cannot be read: No such file"),
+            (".", "cannot be read: Is a directory"),
+            ("latin.toml", "not a TOML file"),
+        ):
+            with pytest.raises(ConfigError, match=told):
+                apply_file(_CONFIG, tmp_path / name)

@@ -68,12 +68,12 @@ class TestKilled:
             (Strike("dynerf_encoder.captures.storing:_stored_form", 8), None),
             (Strike("dynerf_encoder.importance:isg_weights", 2), None),
             (Strike("dynerf_encoder.importance:ist_weights", 2), None),
-            (Strike(_STEP, 1), None),
-            (Strike(_SAVE, 1, after=True), 1),
-            (Strike(_SAVE, 6, after=True), 6),  # the keyframes' last step
+            (Strike(_SAVE, 1, after=True), 0),  # one is saved before the first step
+            (Strike(_STEP, 1), 0),
+            (Strike(_SAVE, 7, after=True), 6),  # the keyframes' last step
             (Strike(_STEP, 16), 15),
             (Strike("zipfile:ZipFile.open", 200), None),  # while writing a checkpoint, not the first
-            (Strike(_SAVE, STEPS, after=True), STEPS),
+            (Strike(_SAVE, STEPS + 1, after=True), STEPS),
             (Strike("dynerf_encoder.look:HeldOutLook.mean_psnr"), STEPS),
             (Strike("dynerf_format.writer:FileSource"), STEPS),  # written, not renamed yet
         ],
@@ -107,7 +107,7 @@ class TestKilled:
         assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
         assert [path for path in folder.iterdir() if path.name.startswith(".checkpoint.tmp-")]
         resumed = Forks.shared().run(encode_arguments(capture, output, "--resume"))
-        assert f"resuming after step 3 of {STEPS}" in resumed.stderr
+        assert f"resuming after step 2 of {STEPS}" in resumed.stderr
         assert output.read_bytes() == uninterrupted["planes"]
         assert sorted(path.name for path in folder.iterdir()) == ["frames", "importance"]
 
@@ -126,7 +126,7 @@ class TestKilled:
     ) -> None:
         output = tmp_path / "clip.dnv"
         arguments = encode_arguments(capture, output, "--field", "mlp", "--resume")
-        for step in (7, 14, 21):
+        for step in (6, 13, 20):
             assert Forks.shared().run(arguments, Strike(_SAVE, 7, after=True)).status == -signal.SIGKILL
             assert load_checkpoint(tmp_path / "clip.work" / "checkpoint.npz").state["step"] == step
         assert Forks.shared().run(arguments).status == 0
@@ -148,8 +148,11 @@ class TestKilled:
     ) -> None:
         output = tmp_path / "clip.dnv"
         output.write_bytes(b"older")
+        killed = Forks.shared().run(encode_arguments(capture, output), Strike(_STEP, 2), every=_NEVER)
+        assert killed.status == -signal.SIGKILL  # before a checkpoint was due
+        again = encode_arguments(capture, output, "--resume")
         strike = Strike("dynerf_format.writer:FileSource")
-        assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
+        assert Forks.shared().run(again, strike).status == -signal.SIGKILL
         assert output.read_bytes() == b"older"
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0
         assert output.read_bytes() == uninterrupted["planes"]

@@ -13,6 +13,7 @@ from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg
+from dynerf_encoder.keyframes import fixed_keyframes
 from dynerf_encoder.rays import Rays, RaySource
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import interpolate_latents, plan_training
@@ -84,7 +85,8 @@ def _trainer(
     settings = config.planes if config.field == "planes" else config.mlp
     space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
     model = build_model(config.field, settings_record(settings))
-    plan = plan_training(config.schedule, store.frames)
+    keys = fixed_keyframes(store.frames, config.schedule.keyframe_interval)
+    plan = plan_training(config.schedule, store.frames, config.importance.strategy, keys)
     return Trainer(
         config, model, space, source or RaySource(store, _VIEWS), maps or {}, plan,
         frames=store.frames, seed=seed, time_limit=time_limit,

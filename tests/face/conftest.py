@@ -20,7 +20,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scene, encoded, cam00 held out; not to be written to."""
     path = tmp_path_factory.mktemp("clip") / "clip.dnv"
-    done("encode", scene, "-o", path, *TINY)
+    done("encode", scene, "-o", path, *TINY, "--keyframes", 5)
     return path
 
 

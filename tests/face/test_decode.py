@@ -228,3 +228,10 @@ def test_a_rate_that_no_movie_has_is_refused(clip: Path, out: Path, fps: str) ->
     line = refused("decode", clip, "-o", out / "a.mp4", "--fps", fps, folder=out)
     assert fps in line
     assert "expected" in line
+
+
+def test_a_view_far_from_all_cameras_is_said_to_be_a_guess(clip: Path, out: Path) -> None:
+    inside = done("decode", clip, "-o", out / "a_%d.png", "--view", "cam02", "--frames", "0:1")
+    assert "viewing volume" not in inside.err
+    away = done("decode", clip, "-o", out / "b_%d.png", "--view", "orbit")
+    assert "the view leaves the cameras' viewing volume by up to" in away.err

@@ -25,7 +25,7 @@ def test_eval_measures_what_the_encoder_measured(clip: Path, scene: Path) -> Non
     assert [(frame["view"], frame["frame"]) for frame in result["frames"]] == [
         ("cam00", frame) for frame in range(FRAMES)
     ]
-    for figure in ("psnr", "ssim"):
+    for figure in ("psnr", "ssim", "mse", "dssim", "flip"):
         assert result[figure] == pytest.approx(np.mean([frame[figure] for frame in result["frames"]]))
 
 
@@ -45,9 +45,44 @@ def test_eval_compares_decoded_pictures_with_the_video(clip: Path, scene: Path) 
 
 def test_eval_prints_a_table_for_people(clip: Path, scene: Path) -> None:
     lines = done("eval", clip, scene, "--every", 3).out.splitlines()
-    assert lines[0].split() == ["view", "frame", "PSNR", "dB", "SSIM"]
-    assert [line.split()[:2] for line in lines[1:-1]] == [["cam00", "0"], ["cam00", "3"]]
-    assert lines[-1].startswith("mean of 2")
+    assert lines[0].split()[:5] == ["view", "frame", "PSNR", "dB", "SSIM"]
+    assert [line.split()[:2] for line in lines[1:3]] == [["cam00", "0"], ["cam00", "3"]]
+    assert lines[3].startswith("mean of 2")
+    assert lines[4:] == [
+        "no lpips: needs weights, which are not downloaded: --lpips-weights FILE",
+        "no jod: is of a whole video: needs --every 1 and at least two frames",
+    ]
+
+
+def test_eval_has_all_figures_and_a_reason_for_those_it_lacks(clip: Path, scene: Path) -> None:
+    result = json.loads(done("eval", clip, scene, "--json", "--every", 3).out)
+    figures = ("psnr", "ssim", "mse", "dssim", "lpips", "flip", "jod", "psnr_moving")
+    assert {figure for figure in figures if result[figure] is None} == result["missing"].keys()
+    assert set(result["missing"]) == {"lpips", "jod"}
+    assert result["dssim"] == pytest.approx((1 - result["ssim"]) / 2)
+    for frame in result["frames"]:
+        assert frame["psnr"] == pytest.approx(-10 * np.log10(frame["mse"]))
+
+
+def test_eval_writes_a_page_that_needs_no_network(clip: Path, scene: Path, out: Path) -> None:
+    done("eval", clip, scene, "--every", 3, "--report", out / "report")
+    assert [path.name for path in (out / "report").iterdir()] == ["index.html"]
+    page = (out / "report" / "index.html").read_text()
+    assert page.count("data:image/png;base64,") == 9
+    for text in ("psnr_moving", "--lpips-weights FILE", "<polyline", "WGHT", "LATN", "worst: cam00, frame"):
+        assert text in page
+    assert "://" not in page
+
+
+def test_a_report_that_cannot_be_written_is_refused_at_once(clip: Path, scene: Path, out: Path) -> None:
+    line = refused("eval", clip, scene, "--report", clip / "report", folder=out)
+    assert f"{clip / 'report'}: cannot be made: Not a directory" in line
+
+
+def test_weights_that_are_none_are_refused_at_once(clip: Path, scene: Path, out: Path) -> None:
+    (out / "alex.pth").write_bytes(b"\x80\x02}q\x00.")
+    line = refused("eval", clip, scene, "--lpips-weights", out / "alex.pth", folder=out)
+    assert f"{out / 'alex.pth'}: is no readable safetensors file" in line
 
 
 def test_eval_refuses_what_does_not_fit(clip: Path, scene: Path, capture: Path, tmp_path: Path) -> None:

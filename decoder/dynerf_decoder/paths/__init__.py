@@ -9,7 +9,7 @@ Three pure steps, each usable alone (only the first reads a file, when the view 
 Everything the user gives is distrusted, and what cannot be rendered raises ViewError.
 """
 
-from .nerfstudio import CameraPath, read_camera_path
+from .nerfstudio import CameraPath, parse_camera_path, read_camera_path
 from .shots import Shot, plan_shots
 from .timing import Timing, plan_timing
 from .view import RigPath, Still, View, default_size, parse_size, parse_view
@@ -22,6 +22,7 @@ __all__ = [
     "Timing",
     "View",
     "default_size",
+    "parse_camera_path",
     "parse_size",
     "parse_view",
     "plan_shots",

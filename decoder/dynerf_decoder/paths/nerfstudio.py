@@ -50,7 +50,12 @@ def read_camera_path(path: Path) -> CameraPath:
     ``aspect`` (of the first entry) and ``render_time``; ``render_width`` and ``render_height``, ``fps``,
     ``camera_type``. The rest, such as ``keyframes``, is the viewer's own and ignored.
     """
-    record = _load(path)
+    return parse_camera_path(_read(path), path)
+
+
+def parse_camera_path(data: bytes, path: Path) -> CameraPath:
+    """As ``read_camera_path``, from the file's bytes; ``path`` is what errors call it."""
+    record = _record(data, path)
     kind = record.get("camera_type", "perspective")
     if not isinstance(kind, str) or kind.lower() != "perspective":
         raise ViewError(f"{path}: camera_type {_shown(kind)}, supported is only perspective")
@@ -72,17 +77,21 @@ def read_camera_path(path: Path) -> CameraPath:
     )
 
 
-def _load(path: Path) -> dict[str, object]:
-    """The JSON object in a file of bounded size, free of NaN and infinity."""
+def _read(path: Path) -> bytes:
+    """The bytes of a file of bounded size."""
     try:
         if not path.exists():
             raise ViewError(f"{path}: does not exist, expected a camera path (JSON)")
         if not path.is_file():
             raise ViewError(f"{path}: is no file, expected a camera path (JSON)")
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            return file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ViewError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _record(data: bytes, path: Path) -> dict[str, object]:
+    """The JSON object in bytes, free of NaN and infinity."""
     if len(data) > _MOST_BYTES:
         raise ViewError(f"{path}: more than {_MOST_BYTES} bytes, expected a camera path (JSON)")
     try:

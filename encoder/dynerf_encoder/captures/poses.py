@@ -16,6 +16,8 @@ from dynerf_format.errors import CaptureError
 
 _COLUMNS = 17
 _MOST_BYTES = 2**24
+_MAGIC = b"\x93NUMPY"
+_MOST = 1e9  # pixels or world units: what decoders accept
 _MOST_SKEW = 1e-2  # of R^T R from the identity: rounding to three digits passes, another layout does not
 _MOST_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
 
@@ -62,6 +64,11 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     if rows.ndim != 2 or rows.shape[1] != _COLUMNS:
         shape = "x".join(map(str, rows.shape)) or "a single number"
         raise CaptureError(f"{path}: an array of {shape}, expected {len(names)} rows of {_COLUMNS} numbers")
+    if len(rows) > len(names) and len(rows) % len(names) == 0:
+        raise CaptureError(
+            f"{path}: {len(rows)} rows for {len(names)} videos, {len(rows) // len(names)} poses each; moving "
+            "cameras are not supported: importance sampling compares what a pixel shows at different times"
+        )
     if len(rows) != len(names):
         raise CaptureError(
             f"{path}: {len(rows)} rows for {len(names)} videos ({names[0]} to {names[-1]}), "
@@ -75,14 +82,16 @@ def _load(path: Path) -> Float[np.ndarray, "..."]:
         raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
     if path.stat().st_size > _MOST_BYTES:
         raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:  # numpy would take it for a pickle and advise to load that
+            raise CaptureError(f"{path}: is no array of numbers in NumPy's format (.npy)")
     try:
         # Mapped, because a plain load allocates whatever size the header claims.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy's header parser also leaks SyntaxError, tokenize's errors and others
         raise CaptureError(f"{path}: is no array of numbers in NumPy's format: {error}") from error
-    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
-        found = f"elements of type {stored.dtype}" if isinstance(stored, np.ndarray) else "several arrays"
-        raise CaptureError(f"{path}: holds {found}, expected one array of real numbers")
+    if stored.dtype.kind not in "fiu":
+        raise CaptureError(f"{path}: holds elements of type {stored.dtype}, expected real numbers")
     return np.array(stored, dtype=np.float64)
 
 
@@ -91,10 +100,13 @@ def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
     if not np.isfinite(row).all():
         column = int(np.flatnonzero(~np.isfinite(row))[0])
         raise CaptureError(f"{where}: column {column} holds {row[column]}, expected finite numbers")
+    if np.abs(row).max() > _MOST:
+        column = int(np.abs(row).argmax())
+        raise CaptureError(f"{where}: column {column} holds {row[column]:g}, expected at most {_MOST:g}")
     matrix = row[:15].reshape(3, 5)
     height, width, focal = (float(value) for value in matrix[:, 4])
     near, far = float(row[15]), float(row[16])
-    if min(height, width, focal) <= 0:
+    if min(height, width, focal) < 1 / _MOST:
         raise CaptureError(
             f"{where}: height {height:g}, width {width:g}, focal length {focal:g}, expected positive"
         )

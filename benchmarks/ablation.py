@@ -1,0 +1,133 @@
+"""Train the rows of the paper's Table 1 that are ours at equal step counts and seeds, and compare them.
+
+    python benchmarks/ablation.py samples/candle --work out/ablation
+    python benchmarks/ablation.py CAPTURE --work out/mlp --field mlp --scale 0.05 -- --downscale 4
+
+Prints one Markdown table and writes it and a strip of pictures (truth, then each row's first seed) into the
+work folder. What was trained or measured before is kept there and not done again, so a run that was stopped
+goes on with the next row. Options after ``--`` go to each ``dynerf encode``.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FIGURES = ("psnr", "psnr_moving", "dssim", "flip")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration; with ``end`` it is trained with several seeds, so that their spread is known."""
+
+    key: str
+    title: str
+    options: tuple[str, ...]
+    end: bool = False
+
+
+NEITHER = ("--no-hierarchical", "--importance", "uniform")
+ROWS = (
+    Row("nerft", "NeRF-T: time, neither", ("--conditioning", "time", *NEITHER), end=True),
+    Row("plain", "latent, neither", NEITHER, end=True),
+    Row("hier", "hierarchical", ("--importance", "uniform")),
+    Row("isg", "hierarchical, ISG", ("--importance", "isg")),
+    Row("ist", "hierarchical, IST", ("--importance", "ist")),
+    Row("flat", "IS*, not hierarchical", ("--no-hierarchical",)),
+    Row("full", "hierarchical, IS* (the paper's method)", (), end=True),
+    Row("auto", "the same, adaptive keyframes", ("--keyframes", "auto")),
+)
+
+
+def main() -> None:
+    """Train and measure what is missing, print the table."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--field", default="planes", choices=("planes", "mlp"))
+    parser.add_argument("--scale", default="0.3", help="of the preset's schedule")
+    parser.add_argument("--seeds", type=int, default=3, help="of NeRF-T and the two ends")
+    end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    options = parser.parse_args(sys.argv[1:end])
+    options.more = sys.argv[end + 1 :]
+    options.work.mkdir(parents=True, exist_ok=True)
+    lines = [f"| {' | '.join(['row', 'seeds', *FIGURES])} |", "|---|--:" + "|--:" * len(FIGURES) + "|"]
+    for row in ROWS:
+        seeds = range(options.seeds if row.end else 1)
+        lines.append(table_line(row, [measured(options, row, seed) for seed in seeds]))
+    table = "\n".join(lines)
+    print(table)
+    (options.work / f"table-{options.field}.md").write_text(f"{table}\n", encoding="utf-8")
+    write_strip(options)
+
+
+def measured(options: argparse.Namespace, row: Row, seed: int) -> dict[str, float]:
+    """The means of one clip, trained and measured now unless they are in the work folder."""
+    clip = clip_path(options, row, seed)
+    scores = clip.with_suffix(".json")
+    if not clip.exists():
+        run(
+            "encode", options.capture, "-o", clip, "--cache", options.work / "work", "--preset", "preview",
+            "--field", options.field, "--seed", seed, "--set", f"schedule.scale={options.scale}",
+            *row.options, *options.more,
+        )  # fmt: skip
+    if not scores.exists():
+        scores.write_text(run("eval", clip, options.capture, "--json"), encoding="utf-8")
+    return {name: json.loads(scores.read_text(encoding="utf-8"))[name] for name in FIGURES}
+
+
+def clip_path(options: argparse.Namespace, row: Row, seed: int) -> Path:
+    """Where a row's clip is kept."""
+    path: Path = options.work / f"{options.field}-{row.key}-{seed}.dnv"
+    return path
+
+
+def table_line(row: Row, results: list[dict[str, float]]) -> str:
+    """Mean over seeds, and the sample standard deviation where there are several."""
+    cells = []
+    for name in FIGURES:
+        values = [result[name] for result in results]
+        digits = 2 if name.startswith("psnr") else 4
+        spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+        cells.append(f"{statistics.mean(values):.{digits}f}{spread}")
+    return f"| {' | '.join([row.title, str(len(results)), *cells])} |"
+
+
+def run(*arguments: object) -> str:
+    """The command, as a user would run it; its standard output."""
+    command = [sys.executable, "-m", "dynerf", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def write_strip(options: argparse.Namespace) -> None:
+    """The middle frame of the first camera, cam00 where it is held out: the truth, then every row."""
+    import dynerf
+    from dynerf_decoder.movie import png_bytes
+    from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_encoder.captures.storing import box_average
+    from dynerf_encoder.captures.video import decode
+
+    pictures = []
+    for row in ROWS:
+        with dynerf.open_clip(clip_path(options, row, 0)) as clip:
+            camera, frame = clip.cameras[0], clip.frames // 2
+            pictures.append(clip.render(camera, float(frame)).to_uint8())
+            source = clip.header.first_source_frame + frame
+    frames = FrameRange(source, source + 1).within(source + 1, str(options.capture))
+    truth = next(iter(decode(options.capture / f"{camera.name}.mp4", frames)))
+    truth = box_average(truth, max(1, truth.shape[1] // camera.width))
+    half = -(-(len(pictures) + 1) // 2)
+    tiles = [truth, *pictures]
+    tiles += [np.zeros_like(truth)] * (2 * half - len(tiles))
+    lines = [np.concatenate(tiles[start : start + half], axis=1) for start in (0, half)]
+    (options.work / f"strip-{options.field}.png").write_bytes(png_bytes(np.concatenate(lines)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""``dynerf play``."""
+
+import argparse
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..device import choose_device
+from ..display import say
+from ..opening import is_remote
+
+if TYPE_CHECKING:
+    from dynerf_player.library import Library
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve one clip to a browser on this machine until interrupted."""
+    from dynerf_player.server import Settings, serve
+
+    def show(address: str) -> None:
+        say(f"playing {options.clip} at {address}/")
+        # The browser may be one that runs in the terminal, or there may be none: the address is printed.
+        if not options.no_browser and not webbrowser.open(f"{address}/"):
+            say("no browser was found: open the address in one")
+
+    serve(_library(options.clip, choose_device(options.device)), Settings(port=options.port), show)
+    return 0
+
+
+def _library(place: str | Path, device: str) -> "Library":
+    if is_remote(place):
+        from dynerf_player.client.library import RemoteLibrary
+
+        return RemoteLibrary(str(place), device)
+    from dynerf_player.catalogue import FileLibrary
+
+    return FileLibrary(Path(place), device)

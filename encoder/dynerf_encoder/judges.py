@@ -1,0 +1,60 @@
+"""Metrics that other packages compute, when they are there: FLIP by flip-evaluator, JOD by ColorVideoVDP.
+
+What is not there is told as one line, and the figure is left out. The paper's JOD came from FovVideoVDP, the
+predecessor of ColorVideoVDP; figures of the two are not to be compared.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+DISPLAY = "standard_4k"
+"""The display that ColorVideoVDP assumes: 30 inch, 3840x2160, seen from 0.75 m."""
+
+
+class Flip:
+    """FLIP (Andersson et al., 2020) of two pictures as displayed, at the package's 67 pixels per degree."""
+
+    def __init__(self) -> None:
+        """Raises ImportError."""
+        self._package: Any = importlib.import_module("flip_evaluator")
+
+    def __call__(
+        self, truth: Float[Tensor, "height width 3"], decoded: Float[Tensor, "height width 3"]
+    ) -> float:
+        reference, test = (np.ascontiguousarray(picture.numpy(), np.float32) for picture in (truth, decoded))
+        return float(self._package.evaluate(reference, test, "LDR", applyMagma=False)[1])
+
+
+class Jod:
+    """Just-objectionable differences of a whole video: 10 is no difference, less is worse."""
+
+    def __init__(self) -> None:
+        """Raises ImportError, or RuntimeError when a library below it does not fit."""
+        self._package: Any = importlib.import_module("pycvvdp")
+
+    def __call__(
+        self,
+        decoded: UInt8[np.ndarray, "frame height width 3"],
+        truth: UInt8[np.ndarray, "frame height width 3"],
+        fps: float,
+    ) -> float:
+        metric = self._package.cvvdp(display_name=DISPLAY, quiet=True)
+        # As tensors: the package would copy arrays, and these may be files larger than memory.
+        videos = [torch.from_numpy(video) for video in (decoded, truth)]
+        score, _ = metric.predict(*videos, dim_order="FHWC", frames_per_second=fps)
+        return float(score)
+
+
+class Spool:
+    """The pictures of one view, decoded and true, kept in files until the whole sequence is there."""
+
+    def __init__(self, folder: Path, view: str, frames: int, height: int, width: int) -> None:
+        shape = (frames, height, width, 3)
+        self.decoded: np.memmap = np.memmap(folder / f"{view}.decoded", np.uint8, mode="w+", shape=shape)
+        self.truth: np.memmap = np.memmap(folder / f"{view}.truth", np.uint8, mode="w+", shape=shape)

@@ -1,0 +1,105 @@
+"""One training in several processes, a GPU each: ``torchrun --nproc-per-node 8 -m dynerf encode ...``.
+
+The batch stays what it is: every process draws the same rays, renders its share of the frames of a step, and
+the gradients are averaged before anything else is added to them. So the loss goes as in one process, up to
+the order of summation. Process 0 leads: it decodes videos, makes maps and writes checkpoint and file; all
+share its work folder.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from dynerf_decoder.sampling import Noise, SharedNoise
+from dynerf_format.errors import ConfigError
+
+from .rays import Rays
+
+_PATIENCE = timedelta(days=1)  # the others wait while the first decodes the videos
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process and how many there are; alone, every method is without effect."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+    def check(self, frames_per_step: int) -> None:
+        """Refuse a batch that cannot be shared evenly. Raises ConfigError."""
+        if frames_per_step % self.size:
+            raise ConfigError(
+                f"schedule.frames_per_step: found {frames_per_step}, expected a multiple of the "
+                f"{self.size} processes, each of which renders as many frames of a step as the others"
+            )
+
+    def share(self, rays: Rays) -> Rays:
+        """This process's frames of a step."""
+        count = len(rays.frames) // self.size
+        mine = slice(self.rank * count, (self.rank + 1) * count)
+        return Rays(rays.frames[mine], rays.origins[mine], rays.directions[mine], rays.colours[mine])
+
+    def noise(self, generator: torch.Generator, frames: int) -> Noise:
+        """The jitter that this process's frames have in the whole batch of ``frames``."""
+        if self.size == 1:
+            return generator
+        return SharedNoise(generator, frames, self.rank * (frames // self.size))
+
+    def average(self, values: Tensor) -> Tensor:
+        """The mean over all processes, the same in each."""
+        if self.size == 1:
+            return values
+        total = values.detach().clone()
+        dist.all_reduce(total)
+        return total / self.size
+
+    def average_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Replace each gradient by its mean over all processes: one exchange for all of them."""
+        if self.size == 1:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        means = self.average(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(means, [gradient.numel() for gradient in gradients])
+        for gradient, mean in zip(gradients, parts, strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def any(self, flag: bool, device: torch.device | str) -> bool:
+        """Whether it is so in any process: all then do the same thing at the same step."""
+        return bool(self.average(torch.tensor(float(flag), device=device)) > 0)
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """The block runs in process 0 before it runs in the others, which find what was made."""
+        if self.size > 1 and not self.leads:
+            dist.barrier()
+        yield
+        if self.size > 1 and self.leads:
+            dist.barrier()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Group]:
+    """The group torchrun started this process in; a group of one without torchrun."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Group()
+        return
+    cuda = torch.device(device).type == "cuda"
+    if cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    try:
+        yield Group(dist.get_rank(), size)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,62 @@
+"""A clip for asynchronous programs: rendering runs in a thread, so the event loop stays free."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.clip import Clip, Picture
+from dynerf_format import Header
+
+
+class AsyncClip:
+    """A clip whose pictures are awaited. One picture is rendered at a time, in the order of asking.
+
+    Use as ``async with``; what was opened elsewhere (the source) stays the caller's.
+    """
+
+    def __init__(self, clip: Clip) -> None:
+        self._clip = clip
+        self._thread = ThreadPoolExecutor(1, "render")
+
+    @property
+    def header(self) -> Header:
+        """What the file says of itself."""
+        return self._clip.header
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The cameras of the recording."""
+        return self._clip.cameras
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self._clip.frames
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        return self._clip.fps
+
+    def frame_at(self, seconds: float) -> float:
+        """The moment ``seconds`` from the start, in frames."""
+        return self._clip.frame_at(seconds)
+
+    async def render(self, camera: Camera, frame: float) -> Picture:
+        """The picture a camera sees at a moment (in frames, fractions allowed). Raises DynerfError.
+
+        When this is cancelled the render is given up at its next tile.
+        """
+        unwanted = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, self._clip.render, camera, frame, unwanted.is_set
+            )
+        finally:
+            unwanted.set()
+
+    async def close(self) -> None:
+        """Wait for the thread to end; what was asked for and has not begun is dropped."""
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)

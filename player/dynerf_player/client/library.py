@@ -1,0 +1,148 @@
+"""A clip at an address as a library of one clip: what ``dynerf play`` mounts into the server.
+
+Each edition reads one version of the file. The library asks the server now and then whether it is still the
+same; when it is not, it opens the new one, and the old edition reads nothing more from the network.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from dynerf_format import Reader, Source
+
+from ..library import Buffer, NoSuchClipError
+from .ahead import ReadAhead
+from .plan import chunk_span, frames_in, layers_in, needed
+from .source import HttpSource
+from .wire import PATIENCE, Patience
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..models import SharedClip
+
+_CHECK_SECONDS = 5.0
+_MOST_NAME = 64
+
+
+class RemoteEdition:
+    """One version of a clip at an address; see ``library.Edition``."""
+
+    def __init__(self, address: str, name: str, device: str, patience: Patience = PATIENCE) -> None:
+        """Fetches the start of the file. RemoteError, or FormatError when it is no clip."""
+        self.name = name
+        self._device = device
+        self.source = HttpSource(address, patience)
+        try:
+            self._reader = Reader(self.source)
+        except BaseException:
+            self.source.close()
+            raise
+        # Head, header and directory hold the checksums of everything else.
+        start = self.source.read(0, self._reader.directory[0].offset)
+        self.etag = f'"{hashlib.sha256(start).hexdigest()}"'
+        self.size = self.source.size
+        self._frame = 0.0
+        self._ahead = ReadAhead(self.source.fetcher, self._reader.directory, self._reader.header)
+        self.source.start(self._ahead.run())
+
+    @cached_property
+    def clip(self) -> "SharedClip":
+        """The clip, opened on the device when first asked for."""
+        from ..models import SharedClip
+
+        return SharedClip(self._reader, self._device, self.name)
+
+    def raw(self) -> Source | None:
+        """Not here."""
+        return None
+
+    def buffer(self) -> Buffer:
+        """What was fetched, and what of it is still here."""
+        spans = self.source.cache.spans()
+        segment = self._reader.header.segment_at(int(self._frame))
+        return Buffer(
+            fetched=self.source.budget().fetched,
+            total=self.size,
+            ranges=tuple(frames_in(self._reader.directory, spans)),
+            layers=layers_in(self._reader.directory, segment, spans),
+        )
+
+    async def prepare(self, frame: float, layers: int) -> None:
+        """Fetch what a picture of a moment needs, then go on fetching what comes after it."""
+        await self.fetch(frame, max(1, layers))
+        self._frame = frame
+        self.source.start(self._ahead.aim(frame))
+
+    async def fetch(self, frame: float, layers: int) -> None:
+        """Fetch what a picture of a moment needs, with so many quality layers, and nothing else."""
+        entries = needed(self._reader.directory, self._reader.header, frame, layers)
+        missing = [span for span in map(chunk_span, entries) if self.source.cache.missing(span)]
+        if missing:
+            await asyncio.wrap_future(self.source.ensure(missing))
+
+    def close(self) -> None:
+        """End the reading ahead and all connections."""
+        self.source.close()
+
+
+class RemoteLibrary:
+    """The one clip at an address; see ``library.Library``. ``check_seconds`` lie between two looks."""
+
+    is_folder = False
+
+    def __init__(
+        self,
+        address: str,
+        device: str = "cpu",
+        patience: Patience = PATIENCE,
+        check_seconds: float = _CHECK_SECONDS,
+    ) -> None:
+        """Opens the clip: RemoteError, or FormatError when there is none."""
+        self._name = clip_name(address)
+        self._open = partial(RemoteEdition, address, self._name, device, patience)
+        self._check_seconds = check_seconds
+        self._edition = self._open()
+        self._opening = asyncio.Lock()
+        self._look: Future[None] | None = None
+        self._looked = time.monotonic()
+
+    def names(self) -> Sequence[str]:
+        """The one name."""
+        return (self._name,)
+
+    async def edition(self, name: str) -> RemoteEdition:
+        """The newest edition of the clip; see ``library.Library``."""
+        if name != self._name:
+            raise NoSuchClipError("there is no clip of this name")
+        async with self._opening:
+            if self._is_changed():
+                new = await asyncio.to_thread(self._open)
+                old, self._edition, self._look = self._edition, new, None
+                await asyncio.to_thread(old.close)
+        return self._edition
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await asyncio.to_thread(self._edition.close)
+
+    def _is_changed(self) -> bool:
+        """Whether a read or the last look found another file; starts the next look when it is due."""
+        if self._edition.source.changed:
+            return True
+        due = time.monotonic() - self._looked >= self._check_seconds
+        if due and (self._look is None or self._look.done()):
+            self._looked = time.monotonic()
+            self._look = self._edition.source.check()
+        return False
+
+
+def clip_name(address: str) -> str:
+    """What the clip at an address is called in the player's own addresses."""
+    last = PurePosixPath(unquote(urlsplit(address).path)).name.removesuffix(".dnv")
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in last)[:_MOST_NAME].strip(".") or "clip"

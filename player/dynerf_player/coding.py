@@ -1,0 +1,111 @@
+"""Rendered pictures to what goes over the wire: JPEG, each for itself, or a stream of H.264.
+
+H.264 is Constrained Baseline without delay: every picture that goes in comes out at once, as one access unit
+in Annex B with its parameter sets in front of key pictures, BT.709 limited range and tagged so. JPEG is
+JFIF's BT.601 in full range.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+from av import CodecContext, VideoFrame
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from jaxtyping import UInt8
+
+from dynerf_decoder.colour import RgbToFrame, tag_bt709
+
+JPEG, AVC = 0, 1
+CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest picture allowed
+_JPEG_QUALITY = 3  # the quantiser scale, 2 (best) to 31
+_LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One coded picture; ``key`` when it can be shown without those before it."""
+
+    data: bytes
+    key: bool
+
+
+class Coder(Protocol):
+    """Codes the pictures of one session in order. Sides must be even."""
+
+    codec: int
+
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Coded:
+        """One picture in, one out."""
+        ...
+
+
+class JpegCoder:
+    """Each picture for itself."""
+
+    codec = JPEG
+
+    def __init__(self) -> None:
+        self._scaler = VideoReformatter()
+
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Coded:
+        """A JPEG file."""
+        frame = self._scaler.reformat(
+            VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"),
+            format="yuvj420p",
+            dst_colorspace=Colorspace.ITU601,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+        codec = CodecContext.create("mjpeg", "w")
+        assert isinstance(codec, VideoCodecContext)
+        codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "yuvj420p"
+        codec.color_range = ColorRange.JPEG
+        codec.time_base, codec.thread_count = Fraction(1), 1
+        codec.flags |= Flags.qscale
+        codec.options = {"global_quality": str(_JPEG_QUALITY * _LAMBDA)}
+        frame.pts = 0
+        return Coded(b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)]), True)
+
+
+class AvcCoder:
+    """A stream of pictures; begins anew, with a key picture, whenever their size changes."""
+
+    codec = AVC
+
+    def __init__(self) -> None:
+        self._size = (0, 0)
+        self._codec: VideoCodecContext | None = None
+        self._to_frame = RgbToFrame()
+        self._count = 0
+
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Coded:
+        """One access unit."""
+        size = (rgb.shape[1], rgb.shape[0])
+        if self._codec is None or size != self._size:
+            self._codec, self._size, self._count = _avc(*size), size, 0
+        frame = self._to_frame(rgb)
+        frame.pts, frame.time_base = self._count, Fraction(1, 30)
+        self._count += 1
+        packets = self._codec.encode(frame)
+        return Coded(b"".join(bytes(packet) for packet in packets), any(p.is_keyframe for p in packets))
+
+
+def _avc(width: int, height: int) -> VideoCodecContext:
+    codec = CodecContext.create("libx264", "w")
+    assert isinstance(codec, VideoCodecContext)
+    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+    codec.time_base, codec.framerate = Fraction(1, 30), Fraction(30)
+    codec.thread_count = 1
+    codec.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "profile": "baseline",
+        "crf": "18",
+        "x264-params": "annexb=1:repeat-headers=1:keyint=300:scenecut=0:sliced-threads=0",
+    }
+    tag_bt709(codec)
+    return codec

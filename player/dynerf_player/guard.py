@@ -1,0 +1,110 @@
+"""Who may ask: checks of Host and Origin before anything is answered, and errors that tell no secrets.
+
+A page of a foreign site must not use the viewer's browser to reach a server on the viewer's machine, neither
+directly (Origin) nor by a name of its own that resolves to this machine (DNS rebinding, Host). Rebinding
+needs a name, so addresses in figures pass, and so do this machine's own names and those the operator allowed.
+"""
+
+import ipaddress
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from dynerf_format.errors import ConfigError, DynerfError
+
+from .library import NoSuchClipError
+
+_LOG = logging.getLogger(__name__)
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+_READABLE = "ETag, Content-Range, Accept-Ranges, Content-Length"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """``origins`` are those of other sites whose pages may use this server; ``*`` for all."""
+
+    origins: frozenset[str]
+
+    @classmethod
+    def of(cls, origins: Iterable[str]) -> "Guard":
+        """Raises ConfigError when one is no origin."""
+        cleaned = [origin.rstrip("/").lower() for origin in origins]
+        for origin in cleaned:
+            parts = urlsplit(origin)
+            if origin != "*" and (parts.scheme not in ("http", "https") or parts.path or not parts.netloc):
+                raise ConfigError(f"origin {origin[:80]}: expected * or an origin as https://example.org")
+        return cls(frozenset(cleaned))
+
+    def allows_host(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        own = {"localhost", socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        if "*" in self.origins or name in own or name in {urlsplit(o).hostname for o in self.origins}:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    def allows_origin(self, request: web.Request) -> bool:
+        """Whether a request comes from this server's own page, an allowed one, or no page at all."""
+        origin = request.headers.get("Origin")
+        return origin is None or urlsplit(origin).netloc == request.host or self.is_allowed(origin)
+
+    def is_allowed(self, origin: str) -> bool:
+        """Whether the operator allowed it."""
+        return "*" in self.origins or origin.lower() in self.origins
+
+    def middleware(self) -> Middleware:
+        """What stands before every handler."""
+
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not self.allows_host(request.host):
+                return web.Response(status=421, text="This server does not go by that name.")
+            changes = request.method not in ("GET", "HEAD", "OPTIONS")
+            if (changes or "Upgrade" in request.headers) and not self.allows_origin(request):
+                return web.Response(status=403, text="Pages of other sites may not do this.")
+            try:
+                return await handler(request)
+            except NoSuchClipError:
+                return web.Response(status=404, text="There is no clip of this name.")
+            except DynerfError as error:
+                return web.Response(status=422, text=str(error))
+            except (web.HTTPException, ConnectionError):
+                raise
+            except Exception:
+                _LOG.exception("while answering %s", request.method)
+                return web.Response(status=500, text="Something went wrong here; it was noted.")
+
+        return check
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Signal handler: what every answer carries."""
+        response.headers["Server"] = "dynerf"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Content-Security-Policy"] = _POLICY
+        if not request.path.startswith("/watch/"):
+            response.headers["Content-Security-Policy"] += "; frame-ancestors 'self'"
+        origin = request.headers.get("Origin")
+        if request.path.startswith("/clips") and self.origins:
+            response.headers["Vary"] = "Origin"
+            if origin is not None and self.is_allowed(origin):
+                response.headers["Access-Control-Allow-Origin"] = origin
+                response.headers["Access-Control-Expose-Headers"] = _READABLE
+                response.headers["Access-Control-Allow-Headers"] = "Range, If-Match, If-Range, If-None-Match"

@@ -1,0 +1,168 @@
+"""The messages of the live protocol, version 1 (``PROTOCOL.md``): text in, checked; heads of pictures out."""
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from dynerf_decoder.camera import Camera
+
+VERSION = 1
+MOST_BYTES = 64 * 1024
+_MOST_SIDE, _MOST_PIXELS = 4096, 2**23
+_MOST_DISTANCE, _MOST_SKEW = 1e6, 1e-2
+_FOV = (1.0, 175.0)
+_U32_MAX = 2**32 - 1
+_HEAD = struct.Struct("<BBBBIfHHffQ")
+KEY, FINAL = 1, 2
+
+
+class MessageError(Exception):
+    """A message that breaks the protocol; the text is the reason to close with."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The greeting: the codecs that the client can show, the preferred one first."""
+
+    codecs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the client wants to see; ``frame`` in frames, ``fov`` vertical in degrees, sizes in pixels."""
+
+    id: int
+    frame: float
+    camera_to_world: Float[np.ndarray, "3 4"]
+    fov: float
+    width: int
+    height: int
+    moving: bool
+    depth: bool
+    layers: int
+
+    def camera(self, width: int, height: int) -> Camera:
+        """The camera of the same view on another raster, whose pixels need not be square."""
+        focal = self.height / 2 / math.tan(math.radians(self.fov) / 2)
+        return Camera(
+            "view", width, height, focal * width / self.width, focal * height / self.height,
+            width / 2, height / 2, self.camera_to_world,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ack:
+    """A picture is on the screen."""
+
+    id: int
+
+
+Message: TypeAlias = Hello | View | Ack
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the bytes of a picture; milliseconds."""
+
+    codec: int
+    key: bool
+    final: bool
+    layers: int
+    id: int
+    frame: float
+    width: int
+    height: int
+    rendering: float
+    coding: float
+    fetched: int
+
+    def pack(self) -> bytes:
+        """The 32 bytes."""
+        flags = KEY * self.key + FINAL * self.final
+        return _HEAD.pack(
+            1, self.codec, flags, self.layers, self.id, self.frame, self.width, self.height,
+            self.rendering, self.coding, self.fetched,
+        )  # fmt: skip
+
+
+def parse(text: str) -> Message:
+    """The message in a text. Raises MessageError."""
+    try:
+        record = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise MessageError("a message is no JSON") from None
+    kind = record.get("type") if isinstance(record, dict) else None
+    if kind == "view":
+        return _view(record)
+    if kind == "ack":
+        return Ack(_whole(record, "id", 0, _U32_MAX))
+    if kind == "hello":
+        return _hello(record)
+    raise MessageError("a message of an unknown kind")
+
+
+def _hello(record: dict[str, Any]) -> Hello:
+    if record.get("version") != VERSION:
+        raise MessageError(f"this server speaks version {VERSION} of the protocol")
+    codecs = record.get("codecs")
+    if not isinstance(codecs, list) or not all(isinstance(codec, str) for codec in codecs):
+        raise MessageError("hello: codecs is no list of names")
+    return Hello(tuple(codecs))
+
+
+def _view(record: dict[str, Any]) -> View:
+    numbers = record.get("camera_to_world")
+    if not isinstance(numbers, list) or len(numbers) != 12:
+        raise MessageError("view: camera_to_world is no list of 12 numbers")
+    pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
+    if np.abs(pose).max() > _MOST_DISTANCE:
+        raise MessageError("view: camera_to_world is too far away")
+    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
+        raise MessageError("view: camera_to_world holds no rotation")
+    width, height = _whole(record, "width", 1, _MOST_SIDE), _whole(record, "height", 1, _MOST_SIDE)
+    if width * height > _MOST_PIXELS:
+        raise MessageError(f"view: more than {_MOST_PIXELS} pixels")
+    fov = _finite(record.get("fov"), "fov")
+    if not _FOV[0] <= fov <= _FOV[1]:
+        raise MessageError(f"view: fov is not within {_FOV[0]:g} to {_FOV[1]:g} degrees")
+    return View(
+        id=_whole(record, "id", 0, _U32_MAX),
+        frame=_finite(record.get("frame"), "frame"),
+        camera_to_world=pose,
+        fov=fov,
+        width=width,
+        height=height,
+        moving=_flag(record, "moving"),
+        depth=_flag(record, "depth"),
+        layers=_whole(record, "layers", 0, 255),
+    )
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)
+
+
+def _finite(value: object, key: str) -> float:
+    # A comparison and no conversion: an integer may be too long for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e12:
+        raise MessageError(f"view: {key} is no finite number")
+    return float(value)
+
+
+def _whole(record: dict[str, Any], key: str, least: int, most: int) -> int:
+    value = record.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise MessageError(f"{record['type']}: {key} is no whole number from {least} to {most}")
+    return value
+
+
+def _flag(record: dict[str, Any], key: str) -> bool:
+    value = record.get(key)
+    if not isinstance(value, bool):
+        raise MessageError(f"view: {key} is neither true nor false")
+    return value

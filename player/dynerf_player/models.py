@@ -1,0 +1,53 @@
+"""One clip in memory for everybody who watches it, with the moments folded last kept.
+
+Folding costs as much as many rays, and viewers who freeze time, orbit, loop or watch together ask for the
+same moments again and again. What is kept is bounded in bytes; the moment unused for longest goes first.
+"""
+
+import threading
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.fields.field import FoldedModel
+from dynerf_format.reader import Reader
+
+_MOST_BYTES = 256 * 2**20  # of folded moments per clip
+
+
+class SharedClip(Clip):
+    """A clip that several threads may fold and render at once."""
+
+    def __init__(
+        self, reader: Reader, device: torch.device | str = "cpu", name: str = "clip", kept: int = _MOST_BYTES
+    ) -> None:
+        """As ``Clip``; ``kept`` is how many bytes of folded moments are remembered."""
+        super().__init__(reader, device, name)
+        self._lock = threading.Lock()
+        self._folded: OrderedDict[float, tuple[FoldedModel, int]] = OrderedDict()
+        self._kept = kept
+
+    def fold(self, frame: float) -> FoldedModel:
+        """The static model at a moment, as ``Clip.fold``; the same object for the same moment, if kept."""
+        with self._lock:
+            if frame in self._folded:
+                self._folded.move_to_end(frame)
+                return self._folded[frame][0]
+            folded = super().fold(frame)
+            self._folded[frame] = folded, _bytes(folded)
+            while len(self._folded) > 1 and sum(size for _, size in self._folded.values()) > self._kept:
+                self._folded.popitem(last=False)
+            return folded
+
+
+def _bytes(value: object) -> int:
+    """Bytes of all tensors that an object of dataclasses, modules and lists holds; shared ones count too."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if isinstance(value, nn.Module):
+        return sum(parameter.nbytes for parameter in value.parameters())
+    if isinstance(value, list | tuple):
+        return sum(map(_bytes, value))
+    return sum(map(_bytes, vars(value).values())) if hasattr(value, "__dict__") else 0

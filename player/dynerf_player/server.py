@@ -1,0 +1,238 @@
+"""The application: every address of ``PROTOCOL.md``, and the server that runs it."""
+
+import asyncio
+import logging
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import quote
+from weakref import WeakSet
+
+from aiohttp import WSCloseCode, web
+
+from dynerf_format.errors import ConfigError, DynerfError
+from dynerf_format.version import __version__
+
+from .coding import JpegCoder
+from .describe import description, entry
+from .files import send_file
+from .guard import Guard
+from .library import Edition, Library
+from .live import SOCKETS, Patience, live
+from .movies import MOST_BYTES, Movies
+from .pace import full_size
+from .pages import page
+from .studio import Order, Slots, Studio
+
+_KEEP_ALIVE = 15.0  # seconds; also how long a half-sent request may take
+_THUMBNAIL_SIDE, _MOST_THUMBNAILS = 320, 256
+_SHUTDOWN = 2.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve: port 0 takes a free one, ``origins`` are other sites whose pages may use this server."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    sessions: int = 4
+    origins: tuple[str, ...] = ()
+    certificate: tuple[str, str] | None = None
+    patience: Patience = field(default_factory=Patience)
+    keep_alive: float = _KEEP_ALIVE
+
+
+class Application:
+    """The handlers and what they share."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        """Raises ConfigError when an allowed origin is none."""
+        guard = Guard.of(settings.origins)
+        self.library = library
+        self.patience = settings.patience
+        self.studio = Studio(Slots(settings.sessions))
+        self.movies = Movies(self.studio)
+        self._thumbnails: dict[str, bytes] = {}
+        self._one_thumbnail = asyncio.Lock()
+        self.web = web.Application(middlewares=[guard.middleware()], client_max_size=MOST_BYTES)
+        self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
+        self.web.on_shutdown.append(_say_goodbye)
+        self.web.on_response_prepare.append(guard.add_headers)
+        self.web.add_routes(
+            [
+                web.get("/", self.front),
+                web.get("/clips.json", self.clips),
+                web.get("/watch/{name}", self.watch),
+                web.get("/clips/{name}.dnv", self.file),
+                web.get("/clips/{name}.json", self.describe),
+                web.get("/clips/{name}.jpg", self.thumbnail),
+                web.options("/clips/{name}", self.preflight),
+                web.post("/movies/{name}", self.make_movie),
+                web.get("/movies/{name}/{token}.mp4", self.movie),
+                web.get("/live/{name}", self.live),
+                web.get("/web/{name:.+}", self.asset),
+                web.get("/healthz", self.health),
+            ]
+        )
+
+    async def close(self) -> None:
+        """Stop rendering and let go of everything."""
+        await asyncio.to_thread(self.studio.close)
+        self.movies.close()
+        await self.library.close()
+
+    async def front(self, request: web.Request) -> web.StreamResponse:
+        """The catalogue, or the way to the only clip."""
+        names = self.library.names()
+        if self.library.is_folder or not names:
+            return page(request, "catalogue.html")
+        raise web.HTTPFound("/watch/" + quote(names[0], safe=""))
+
+    async def clips(self, request: web.Request) -> web.StreamResponse:
+        """What there is; files that are no clips are left out."""
+        found = []
+        for name in self.library.names():
+            try:
+                edition = await self.library.edition(name)
+                found.append(await asyncio.to_thread(entry, edition))
+            except DynerfError:
+                continue
+        return _fresh({"clips": found})
+
+    async def watch(self, request: web.Request) -> web.StreamResponse:
+        """The player page, the same for all clips."""
+        if request.match_info["name"] not in self.library.names():
+            raise web.HTTPNotFound(text="There is no clip of this name.")
+        return page(request, "watch.html")
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        """A file of the page."""
+        return page(request, request.match_info["name"])
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """The clip itself."""
+        edition = await self.library.edition(request.match_info["name"])
+        return await send_file(request, edition, self.patience.stall)
+
+    async def describe(self, request: web.Request) -> web.StreamResponse:
+        """The clip in words."""
+        edition = await self.library.edition(request.match_info["name"])
+        return _fresh(await asyncio.to_thread(description, edition))
+
+    async def thumbnail(self, request: web.Request) -> web.StreamResponse:
+        """What the first camera sees at frame 0."""
+        edition = await self.library.edition(request.match_info["name"])
+        async with self._one_thumbnail:
+            await self._draw(edition)
+        headers = {"ETag": edition.etag, "Cache-Control": "no-cache"}
+        if edition.etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self._thumbnails[edition.etag], content_type="image/jpeg", headers=headers)
+
+    async def _draw(self, edition: Edition) -> None:
+        """Make sure that there is a thumbnail; one at a time, however many ask."""
+        if edition.etag not in self._thumbnails:
+            await edition.prepare(0.0, 0)
+            cameras = (await asyncio.to_thread(lambda: edition.clip)).cameras
+            scale = min(1.0, _THUMBNAIL_SIDE / max(cameras[0].width, cameras[0].height))
+            size = full_size(round(cameras[0].width * scale), round(cameras[0].height * scale))
+            shot = await self.studio.render(edition, Order(cameras[0].with_size(*size), 0.0))
+            if len(self._thumbnails) >= _MOST_THUMBNAILS:
+                self._thumbnails.clear()
+            self._thumbnails[edition.etag] = JpegCoder().encode(shot.pixels).data
+
+    async def preflight(self, request: web.Request) -> web.StreamResponse:
+        """May a page of another site ask for ranges? The guard's headers say it."""
+        return web.Response(status=204)
+
+    async def make_movie(self, request: web.Request) -> web.StreamResponse:
+        """A camera path to a movie."""
+        return await self.movies.answer(request, await self.library.edition(request.match_info["name"]))
+
+    async def movie(self, request: web.Request) -> web.StreamResponse:
+        """A finished movie."""
+        return self.movies.fetch(request.match_info["name"], request.match_info["token"])
+
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        """A live session."""
+        return await live(request, self.library, self.studio, self.patience)
+
+    async def health(self, request: web.Request) -> web.StreamResponse:
+        """Whether all is well."""
+        slots = self.studio.slots
+        return _fresh(
+            {"status": "ok", "version": __version__, "sessions": slots.taken, "session_limit": slots.limit}
+        )
+
+
+async def _say_goodbye(application: web.Application) -> None:
+    sockets = application[SOCKETS]
+    for socket in tuple(sockets):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends")
+
+
+def _fresh(record: object) -> web.Response:
+    return web.json_response(record, headers={"Cache-Control": "no-store"})
+
+
+@asynccontextmanager
+async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
+    """Serve while the block runs; yields the server's address, without a slash at the end.
+
+    Raises ConfigError when the address cannot be had or the certificate cannot be used.
+    """
+    application = Application(library, settings)
+    # Cancelled when the client leaves: nobody renders a movie for nobody.
+    runner = web.AppRunner(
+        application.web,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=settings.keep_alive,
+        shutdown_timeout=_SHUTDOWN,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(
+                f"{settings.host} port {settings.port}: cannot be served from: {error.strerror or error}"
+            ) from error
+        port = runner.addresses[0][1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
+    finally:
+        await runner.cleanup()
+        await application.close()
+
+
+def serve(library: Library, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or a polite kill; ``ready`` is told the address."""
+
+    async def forever() -> None:
+        enough = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, enough.set)
+        async with serving(library, settings) as address:
+            ready(address)
+            await enough.wait()
+
+    logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
+    asyncio.run(forever())
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(*settings.certificate)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{settings.certificate[0]} and {settings.certificate[1]}: are no certificate and its key: "
+            f"{error.strerror or error}"
+        ) from error
+    return context

@@ -1,0 +1,138 @@
+"""One viewer: the newest wish is rendered, older ones are forgotten, and there is one render in flight.
+
+While something moves the pictures are coarse enough to come in time; such a picture is always finished, or
+a hand that never rests would see nothing. When no newer wish came meanwhile, the full picture follows; that
+one is given up between tiles as soon as there is a newer wish. At most two pictures are sent ahead of the
+viewer's acknowledgements.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from dynerf_decoder.clip import StoppedError
+
+from .coding import AvcCoder, Coder, JpegCoder
+from .library import Edition
+from .messages import Head, MessageError, View
+from .pace import Pace, full_size
+from .studio import Order, Shot, Studio
+
+_MOST_AHEAD = 2
+_LOST = 5.0  # seconds after which an unacknowledged picture is taken as lost
+
+CODERS: dict[str, type[AvcCoder] | type[JpegCoder]] = {"avc": AvcCoder, "jpeg": JpegCoder}
+
+
+@dataclass
+class Session:
+    """The state of one viewer. ``send`` takes a picture's bytes and returns when they are sent."""
+
+    edition: Edition
+    studio: Studio
+    coder: Coder
+    send: Callable[[bytes], Awaitable[None]]
+    pace: Pace = field(default_factory=Pace)
+    _view: View | None = None
+    _last_id: int = -1
+    _ahead: deque[tuple[int, float]] = field(default_factory=deque)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wish(self, view: View) -> None:
+        """The viewer wants to see this instead. Raises MessageError when its id does not grow."""
+        if view.id <= self._last_id:
+            raise MessageError("view: id is not greater than the one before")
+        self._view, self._last_id = view, view.id
+        self._news.set()
+
+    def acknowledge(self, identity: int) -> None:
+        """The oldest picture sent for this view is on the screen, and so are all those before it."""
+        if all(sent != identity for sent, _ in self._ahead):
+            return
+        sent, when = self._ahead.popleft()
+        while sent != identity:
+            sent, when = self._ahead.popleft()
+        self.pace.acknowledged(time.monotonic() - when)
+        self._news.set()
+
+    def replace(self, edition: Edition) -> None:
+        """Go on with another edition, at the next wish; nothing of the old one is sent any more."""
+        self.edition, self._view = edition, None
+
+    async def run(self) -> None:
+        """Answer wishes until cancelled. Raises DynerfError when one cannot be rendered."""
+        while True:
+            view = await self._next()
+            try:
+                await self._answer(view)
+            except StoppedError:
+                continue
+
+    async def _next(self) -> View:
+        while self._view is None:
+            self._news.clear()
+            await self._news.wait()
+        view, self._view = self._view, None
+        return view
+
+    async def _answer(self, view: View) -> None:
+        edition = self.edition
+        await edition.prepare(self._frame(view), view.layers)
+        full = full_size(view.width, view.height)
+        size = self.pace.moving_size(view.width, view.height) if view.moving else full
+        # A view at rest that takes long gets something to look at first, too.
+        if not view.moving and not self.pace.fits(*full):
+            size = self.pace.moving_size(view.width, view.height)
+        if size != full:
+            await self._show(view, edition, size, final=False)
+        if not self._stale(view, edition):
+            await self._show(view, edition, full, final=True)
+
+    async def _show(self, view: View, edition: Edition, size: tuple[int, int], *, final: bool) -> None:
+        await self._room()
+        if self.edition is not edition or (final and self._stale(view, edition)):
+            return
+        quick = not final or self.pace.fits(*size)
+        order = Order(view.camera(*size), self._frame(view), view.depth, quick)
+        shot = await self.studio.render(
+            edition, order, (lambda: self._stale(view, edition)) if not quick else None
+        )
+        self.pace.rendered(size[0] * size[1], shot.seconds)
+        start = time.perf_counter()
+        coded = await asyncio.to_thread(self.coder.encode, shot.pixels)
+        seconds = time.perf_counter() - start
+        if self.edition is edition:
+            self._ahead.append((view.id, time.monotonic()))
+            head = self._head(view, shot, seconds, key=coded.key, final=final)
+            await self.send(head.pack() + coded.data)
+
+    async def _room(self) -> None:
+        """Wait until fewer than two pictures are unacknowledged; old ones are taken as lost."""
+        while len(self._ahead) >= _MOST_AHEAD:
+            left = self._ahead[0][1] + _LOST - time.monotonic()
+            if left <= 0:
+                self._ahead.popleft()
+                continue
+            self._news.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    def _stale(self, view: View, edition: Edition) -> bool:
+        return self._view is not None or self.edition is not edition or view.id != self._last_id
+
+    def _frame(self, view: View) -> float:
+        """The moment of a view, held within the clip."""
+        return min(max(view.frame, 0.0), self.edition.clip.header.frames - 1.0)
+
+    def _head(self, view: View, shot: Shot, seconds: float, *, key: bool, final: bool) -> Head:
+        buffer = self.edition.buffer()
+        height, width, _ = shot.pixels.shape
+        return Head(
+            self.coder.codec, key, final, buffer.layers, view.id, self._frame(view), width, height,
+            1000 * shot.seconds, 1000 * seconds, buffer.fetched,
+        )  # fmt: skip

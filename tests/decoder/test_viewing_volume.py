@@ -1,0 +1,62 @@
+"""The hull of camera positions: its corners, and how far outside a place is, against brute force."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import nnls  # type: ignore[import-untyped]
+
+from dynerf_decoder.viewing_volume import distance_to_hull, hull_corners, nearest_in_hull
+
+_CUBE = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
+
+
+def _slow_distance(points: np.ndarray, position: np.ndarray) -> float:
+    """Weights that are not negative, and whose sum is all but forced to one."""
+    force = 1e4
+    system = np.concatenate([points.T, force * np.ones((1, len(points)))])
+    weights, _ = nnls(system, np.append(position, force))
+    return float(np.linalg.norm(weights @ points / weights.sum() - position))
+
+
+class TestDistance:
+    @pytest.mark.parametrize(
+        ("position", "expected"),
+        [
+            ((0, 0, 0), 0),
+            ((1, 1, 1), 0),
+            ((0.5, -1, 0.3), 0),
+            ((3, 0, 0), 2),
+            ((2, 2, 0), 2**0.5),
+            ((3, 3, 3), 12**0.5),
+        ],
+    )  # fmt: skip
+    def test_to_a_cube(self, position: tuple[float, ...], expected: float) -> None:
+        place = np.array(position, float)
+        assert distance_to_hull(_CUBE, place) == pytest.approx(expected, abs=1e-6)
+        inside = nearest_in_hull(_CUBE, place)
+        np.testing.assert_allclose(inside, place.clip(-1, 1), atol=1e-6)
+
+    @settings(max_examples=60, deadline=None)
+    @given(count=st.integers(1, 30), seed=st.integers(0, 2**16), flat=st.integers(0, 2))
+    def test_is_that_of_slow_optimisation_for_flat_rigs_too(self, count: int, seed: int, flat: int) -> None:
+        rng = np.random.default_rng(seed)
+        points = rng.standard_normal((count, 3))
+        points[:, 3 - flat :] = 0.5
+        position = 2 * rng.standard_normal(3)
+        assert distance_to_hull(points, position) == pytest.approx(_slow_distance(points, position), abs=1e-3)
+        assert distance_to_hull(points, points.mean(axis=0)) == pytest.approx(0, abs=1e-6)
+
+
+class TestCorners:
+    def test_what_is_enclosed_or_repeated_is_left_out(self) -> None:
+        inner = np.array([[0, 0, 0], [0.5, 1, 1], [1, 1, 0.2], [0.9, -0.9, 0.9]])
+        found = hull_corners(np.concatenate([inner, _CUBE, _CUBE[:3]]))
+        np.testing.assert_array_equal(found, np.unique(_CUBE, axis=0))
+
+    def test_a_row_of_cameras_has_two_and_one_camera_one(self) -> None:
+        row = np.array([[x, 2.0, 3 * x] for x in (0.0, 1.0, 2.0, 5.0)])
+        np.testing.assert_array_equal(hull_corners(row), row[[0, 3]])
+        np.testing.assert_array_equal(hull_corners(np.ones((4, 3))), np.ones((1, 3)))

@@ -1,0 +1,222 @@
+"""The page in real Chromium against the real server: everything a viewer does, once.
+
+The clip is a tiny one, trained for a few seconds; the pictures that the page shows are compared with those
+that ``dynerf decode`` makes of the same camera and moment.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+
+import dynerf
+from helpers_browser import (
+    chromium,
+    new_picture,
+    page_of,
+    psnr,
+    settled,
+    shown,
+    wait_for_picture,
+    why_no_browser,
+)
+from helpers_encode import tiny_encode, tiny_job, write_scene
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser()),
+]
+FRAMES, WIDTH, HEIGHT = 10, 128, 96
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of the tests' scene, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("clip")
+    capture = write_scene(folder / "scene", frames=FRAMES, width=WIDTH, height=HEIGHT)
+    tiny_encode(tiny_job(capture, folder / "wall.dnv", "schedule.isg_steps=60", "planes.scales=16,32"))
+    return folder / "wall.dnv"
+
+
+@contextmanager
+def serving(clip: Path, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
+    """``dynerf serve`` in a process of its own, and its address."""
+    command = [sys.executable, "-m", "dynerf", "serve", str(clip), "--port", str(port), "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    try:
+        address = ""
+        while not address:
+            line = process.stderr.readline()
+            assert line, "the server ended"
+            address = "".join(re.findall(r"https?://\S+", line)).rstrip("/")
+        # What it says later must not fill the pipe and stop it.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield address, process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def address(clip: Path) -> Iterator[str]:
+    """The player page of the clip."""
+    with serving(clip) as (address, _):
+        yield f"{address}/watch/wall"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def watching(browser: "Browser", address: str) -> "Iterator[Page]":
+    """The player page, its first full picture shown at the clip's own size."""
+    with page_of(browser) as page:
+        page.goto(address)
+        wait_for_picture(page)
+        yield page
+
+
+def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.ndarray:
+    """The picture that ``dynerf decode`` makes."""
+    with dynerf.open_clip(clip) as opened:
+        picture = opened.render(opened.cameras[camera], float(frame))
+        if not depth:
+            return picture.to_uint8()
+        from dynerf_decoder.clip import depth_picture
+
+        return depth_picture(picture.depth, *opened.depth_range())
+
+
+def test_what_is_seen_is_what_is_decoded(watching: "Page", clip: Path) -> None:
+    assert psnr(shown(watching), decoded(clip, 0, 0)) > 35
+    watching.select_option("#camera", label="cam02")
+    for _ in range(3):
+        watching.keyboard.press(".")
+    settled(watching)
+    wait_for_picture(watching, frame=3)
+    there = decoded(clip, 2, 3)
+    assert psnr(shown(watching), there) > 35
+    assert psnr(there, decoded(clip, 0, 0)) < 30  # so the two could be told apart
+
+
+def test_jpeg_shows_the_same_where_h264_is_missing(browser: "Browser", address: str, clip: Path) -> None:
+    with page_of(browser) as page:
+        page.add_init_script("delete window.VideoDecoder")
+        page.goto(address)
+        wait_for_picture(page)
+        page.keyboard.press("i")
+        page.wait_for_selector("#stats >> text=JPEG")
+        assert psnr(shown(page), decoded(clip, 0, 0)) > 35
+
+
+def test_depth_is_shown(watching: "Page", clip: Path) -> None:
+    new_picture(watching, lambda: watching.keyboard.press("d"))
+    settled(watching)
+    assert psnr(shown(watching), decoded(clip, 0, 0, depth=True)) > 30
+    new_picture(watching, lambda: watching.keyboard.press("d"))
+
+
+def test_orbit_and_the_copied_link_lead_to_the_same_view(watching: "Page") -> None:
+    before = shown(watching)
+    watching.mouse.move(500, 300)
+    watching.mouse.down()
+    watching.mouse.move(560, 330, steps=4)
+    watching.mouse.up()
+    watching.fill("#seek", "4.5")
+    settled(watching)
+    wait_for_picture(watching, frame=4.5)
+    seen = shown(watching)
+    assert psnr(seen, before) < 30
+    watching.keyboard.press("Escape")
+    watching.click("#share")
+    watching.wait_for_selector("text=Link copied")
+    link = watching.evaluate("navigator.clipboard.readText()")
+    watching.goto("about:blank")
+    watching.goto(link)
+    wait_for_picture(watching, frame=4.5)
+    assert psnr(shown(watching), seen) > 35
+
+
+def test_slow_motion_shows_moments_between_frames_and_freezes(watching: "Page") -> None:
+    watching.select_option("#speed", "0.1")
+    watching.click("#play")
+    watching.wait_for_function("() => document.getElementById('picture').dataset.frame % 1 > 0.01")
+    watching.click("#freeze")
+    settled(watching)
+    frozen = watching.get_attribute("#picture", "data-frame")
+    new_picture(watching, lambda: watching.keyboard.press("Shift+ArrowUp"))
+    assert watching.get_attribute("#picture", "data-frame") == frozen
+    watching.click("#freeze")
+    watching.wait_for_function("at => document.getElementById('picture').dataset.frame !== at", arg=frozen)
+
+
+def test_a_path_is_rendered_and_downloaded(watching: "Page", clip: Path, tmp_path: Path) -> None:
+    watching.keyboard.press("k")
+    watching.select_option("#camera", label="cam01")
+    watching.fill("#seek", "5")
+    watching.evaluate("document.activeElement.blur()")
+    watching.keyboard.press("k")
+    watching.fill("#path-seconds", "0.5")
+    watching.click("#render")
+    with watching.expect_download() as download:
+        watching.click("#movie")
+    download.value.save_as(tmp_path / "path.mp4")
+    with av.open(str(tmp_path / "path.mp4")) as movie:
+        assert movie.streams.video[0].average_rate == 30
+        pictures = [frame.to_ndarray(format="rgb24") for frame in movie.decode(video=0)]
+    assert len(pictures) == 15
+    assert psnr(pictures[0], decoded(clip, 0, 0)) > 30
+    assert psnr(pictures[-1], decoded(clip, 1, 5)) > 30
+
+
+def test_a_phone_watches_too(browser: "Browser", address: str) -> None:
+    with page_of(browser, width=390, height=780, phone=True) as page:
+        page.goto(address)
+        wait_for_picture(page)
+        page.tap("#play")
+        page.wait_for_function("() => Number(document.getElementById('picture').dataset.frame) > 2")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_other_sites_may_embed_the_player(browser: "Browser", address: str) -> None:
+    with page_of(browser) as page:
+        page.set_content(f'<iframe src="{address}?embed=1" width="320" height="240"></iframe>')
+        page.frame_locator("iframe").locator('#picture[data-final="true"]').wait_for()
+        assert page.frame_locator("iframe").locator(".bar").is_hidden()
+
+
+def test_the_page_goes_on_when_its_server_was_killed_and_started_again(
+    browser: "Browser", clip: Path
+) -> None:
+    with page_of(browser) as page:
+        with serving(clip) as (address, process):
+            page.goto(f"{address}/watch/wall")
+            wait_for_picture(page)
+            page.keyboard.press(".")
+            wait_for_picture(page, frame=1)
+            process.kill()
+            page.wait_for_selector("text=Connection lost")
+        with serving(clip, port=int(address.rpartition(":")[2])):
+            new_picture(page, lambda: None)
+            assert page.is_hidden("#state")
+            wait_for_picture(page, frame=1)

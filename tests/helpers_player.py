@@ -1,0 +1,121 @@
+"""A server in the test's own event loop, on a free port, and a client of its live protocol."""
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from dynerf_player.catalogue import FileLibrary
+from dynerf_player.live import Patience
+from dynerf_player.server import Settings, serving
+
+HEAD = struct.Struct("<BBBBIfHHffQ")
+QUICK = Patience(hello=0.5, stall=0.5, idle=30.0)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server and a session to ask it with."""
+
+    address: str
+    http: aiohttp.ClientSession
+
+    @property
+    def host(self) -> tuple[str, int]:
+        """For raw sockets."""
+        name, _, port = self.address.removeprefix("http://").partition(":")
+        return name, int(port)
+
+    async def get(self, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of an address; ``_`` in header names stands for ``-``."""
+        asked = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.get(self.address + path, headers=asked, allow_redirects=False) as answer:
+            return answer.status, answer.headers, await answer.read()
+
+
+def served(place: Path, check: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+    """Serve a file or folder while ``check`` runs; it must end within a minute."""
+
+    async def run() -> None:
+        async with asyncio.timeout(60), running(place, **settings) as server:
+            await check(server)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def running(place: Path, **settings: Any) -> AsyncIterator[Served]:
+    """A server of a file or folder."""
+    chosen = Settings(**{"port": 0, "patience": QUICK, **settings})
+    async with serving(FileLibrary(place), chosen) as address, aiohttp.ClientSession() as http:
+        yield Served(address, http)
+
+
+def view(identity: int, **changes: Any) -> dict[str, Any]:
+    """A wish that can be rendered."""
+    pose = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+    record = {
+        "type": "view", "id": identity, "frame": 0, "camera_to_world": pose, "fov": 45, "width": 32,
+        "height": 24, "moving": False, "depth": False, "layers": 0,
+    }  # fmt: skip
+    return record | changes
+
+
+class Viewer:
+    """The client's side of a live session."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.texts: list[dict[str, Any]] = []
+
+    async def say(self, record: object) -> None:
+        """Send a message."""
+        await self.socket.send_str(record if isinstance(record, str) else json.dumps(record))
+
+    async def picture(self) -> tuple[tuple[Any, ...], bytes]:
+        """The fields of the next picture's head, and its bytes; acknowledged. Text is put aside."""
+        while True:
+            frame = await self.socket.receive(timeout=30)
+            if frame.type == aiohttp.WSMsgType.TEXT:
+                self.texts.append(json.loads(frame.data))
+                continue
+            assert frame.type == aiohttp.WSMsgType.BINARY, frame
+            head = HEAD.unpack(frame.data[: HEAD.size])
+            await self.say({"type": "ack", "id": head[4]})
+            return head, frame.data[HEAD.size :]
+
+    async def text(self, kind: str) -> dict[str, Any]:
+        """The next text message of a kind."""
+        while True:
+            for record in self.texts:
+                if record["type"] == kind:
+                    self.texts.remove(record)
+                    return record
+            frame = await self.socket.receive(timeout=30)
+            if frame.type == aiohttp.WSMsgType.TEXT:
+                self.texts.append(json.loads(frame.data))
+
+    async def ending(self) -> tuple[int | None, str]:
+        """How the server closes: code and reason."""
+        while True:
+            frame = await self.socket.receive(timeout=30)
+            if frame.type == aiohttp.WSMsgType.CLOSE:
+                return frame.data, frame.extra or ""
+            if frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+                return self.socket.close_code, ""
+
+
+@asynccontextmanager
+async def viewer(server: Served, name: str = "clip", codec: str | None = "jpeg") -> AsyncIterator[Viewer]:
+    """A live session, greeted unless ``codec`` is None."""
+    async with server.http.ws_connect(f"{server.address}/live/{name}", autoclose=False) as socket:
+        client = Viewer(socket)
+        if codec is not None:
+            await client.say({"type": "hello", "version": 1, "codecs": [codec]})
+        yield client

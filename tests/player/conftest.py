@@ -1,0 +1,15 @@
+"""One tiny clip for all tests of the player; tests that change it work on copies."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers_encode import tiny_encode, tiny_job, write_scene
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of a few frames, not to be written to."""
+    folder = tmp_path_factory.mktemp("player")
+    tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
+    return folder / "clip.dnv"
