@@ -28,6 +28,7 @@ from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, inter
 from .look import HeldOutLook
 from .pack import (
     dequantised_latents,
+    layered_weights,
     make_chunks,
     make_header,
     plain_config,
@@ -258,13 +259,13 @@ def _write(
     """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
     weights = quantise_model(trainer.model, job.config.quantisation)
     groups = quantise_latents(trainer.latents, job.config.quantisation)
-    load_weights(trainer.model, {tensor.name: tensor.dequantise() for tensor in weights})
-    score = look.mean_psnr(
-        trainer.model,
-        dequantised_latents(groups),
-        lambda done, total: watcher.progress("measuring the held-out view", done, total),
-    )
     quality: dict[str, float | int | str] = {"steps": trainer.place.step}
+    layers = layered_weights(weights)
+    for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
+        load_weights(trainer.model, {name: tensor.dequantise() for name, tensor in layer.items()})
+        score = _measure(trainer, dequantised_latents(groups), look, watcher, f"{number} of {len(layers)}")
+        if score is not None:
+            quality[f"held_out_psnr_layers_{number}"] = round(score, 4)
     if score is not None:
         quality["held_out_psnr"] = round(score, 4)
     header = make_header(
@@ -281,3 +282,11 @@ def _write(
     size = write_clip(job.output, header, make_chunks(weights, groups))
     checkpoint_path(job).unlink(missing_ok=True)
     return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))
+
+
+def _measure(
+    trainer: Trainer, latents: torch.Tensor, look: HeldOutLook, watcher: Watcher, layers: str
+) -> float | None:
+    """The held-out PSNR (dB) of the weights that the model holds now."""
+    what = f"measuring the held-out view, layer {layers}"
+    return look.mean_psnr(trainer.model, latents, lambda done, total: watcher.progress(what, done, total))

@@ -25,14 +25,16 @@ from dynerf_format import (
     SegmentRecord,
     SpaceRecord,
     __version__,
+    coarsen,
     latents_chunk,
     quantise,
-    weights_chunk,
+    weights_chunks,
 )
 
 from .config import Config, Quantisation
 from .train import is_plane
 
+_LAYER_FACTORS = (3, 3)
 _SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
 
 
@@ -73,9 +75,34 @@ def make_chunks(
     latents: Sequence[tuple[int, QuantisedTensor]],
     ancillary: Sequence[Chunk] = (),
 ) -> list[Chunk]:
-    """The chunks of a clip of one segment in the order they are stored; ancillary ones follow the weights."""
+    """The chunks of a clip of one segment, in the order they are stored.
+
+    The coarse layer of the weights, ancillary chunks and latents come before the finer layers: a reader that
+    reads from the front shows the whole clip early and then ever sharper.
+    """
+    base, *finer = weights_chunks(0, weights, layer_factors(weights))
     groups = [latents_chunk(0, first, tensor) for first, tensor in latents]
-    return [weights_chunk(0, list(weights)), *ancillary, *groups]
+    return [base, *ancillary, *groups, *finer]
+
+
+def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ...]]:
+    """By which factors quality layers refine tensors: planes, or a network's matrices when there are none.
+
+    What is small and matters everywhere is complete in the first layer.
+    """
+    planes = [tensor.name for tensor in weights if is_plane(tensor.name)]
+    matrices = [tensor.name for tensor in weights if tensor.symbols.ndim > 1]
+    return dict.fromkeys(planes or matrices, _LAYER_FACTORS)
+
+
+def layered_weights(weights: Sequence[QuantisedTensor]) -> list[dict[str, QuantisedTensor]]:
+    """What a decoder has of the weights after each layer, coarse first; the last are the given ones."""
+    factors = layer_factors(weights)
+    layers = [{tensor.name: tensor for tensor in weights}]
+    for factor in reversed(_LAYER_FACTORS):
+        finer = layers[0]
+        layers.insert(0, {n: coarsen(t, factor) if n in factors else t for n, t in finer.items()})
+    return layers
 
 
 def make_header(

@@ -30,8 +30,9 @@ from .errors import (
     ViewError,
 )
 from .header import COLOUR, decode_header, encode_header
+from .layers import coarsen, weights_chunks
 from .limits import Limits
-from .plan import ancillary_entry, latents_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_entries, weights_entry
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
@@ -77,6 +78,7 @@ __all__ = [
     "check_range",
     "check_writable",
     "clip_bytes",
+    "coarsen",
     "decode_header",
     "encode_header",
     "latents_chunk",
@@ -85,6 +87,8 @@ __all__ = [
     "quantise",
     "unpack_tensors",
     "weights_chunk",
+    "weights_chunks",
+    "weights_entries",
     "weights_entry",
     "write_clip",
 ]

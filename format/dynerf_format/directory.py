@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .chunks import CRITICAL_KINDS, LATENTS, OCCUPANCY, WEIGHTS, check_kind, is_critical
+from .chunks import KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, check_kind, is_critical
 from .entropy import CODECS, RAW, ZSTD
 from .errors import FormatError, LimitError, VersionError
 from .layout import CHUNK_HEAD, CRC32, ENTRY
@@ -100,12 +100,13 @@ def check_directory(
     if position != end:
         raise FormatError(f"chunks end at byte {position}, expected {end}")
     _check_playable(entries, segments)
+    _check_layers(entries)
     _check_occupancy(entries, segments)
 
 
 def _check_entry(entry: Entry, limits: Limits) -> None:
     check_kind(entry.kind)
-    known = entry.kind in CRITICAL_KINDS
+    known = entry.kind in KNOWN_KINDS
     if not known and is_critical(entry.kind):
         raise VersionError(f"{entry.label}: this reader does not know the kind, and it cannot be skipped")
     if entry.codec not in CODECS and known and entry.layer == 0:
@@ -126,7 +127,7 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
 
 def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:
     """Layer 0 must read: weights of segment 0, its latents without a gap, weights of segment 1, and so on."""
-    base = iter([entry for entry in entries if entry.kind in CRITICAL_KINDS and entry.layer == 0])
+    base = iter([entry for entry in entries if entry.kind in KNOWN_KINDS and entry.layer == 0])
     entry = next(base, None)
     for number, segment in enumerate(segments):
         if entry is None or entry.kind != WEIGHTS or entry.segment != number or entry.first != 0:
@@ -146,6 +147,22 @@ def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord])
             entry = next(base, None)
     if entry is not None:
         raise FormatError(f"{entry.label}: belongs to no segment or occurs twice")
+
+
+def _check_layers(entries: Sequence[Entry]) -> None:
+    """The layers of a segment's weights are counted from 0 on, before the next segment's begin."""
+    segment = layer = 0
+    for entry in entries:
+        if entry.kind != WEIGHTS:
+            continue
+        if entry.layer == 0:
+            segment, layer = entry.segment, 0
+        elif (entry.segment, entry.layer) == (segment, layer + 1) and entry.layer < LAYERS_MAX:
+            layer += 1
+        else:
+            raise FormatError(
+                f"{entry.label}: layer {entry.layer} of segment {entry.segment} is not in its place"
+            )
 
 
 def _check_occupancy(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:

@@ -5,6 +5,7 @@ The player plans with the same functions what it fetches over HTTP.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from .chunks import LATENTS, WEIGHTS
@@ -17,12 +18,23 @@ if TYPE_CHECKING:
     from .directory import Entry
 
 
+def weights_entries(directory: Sequence[Entry], segment: int, layers: int | None = None) -> tuple[Entry, ...]:
+    """Return the chunks with the weights of a segment, coarse layer first, at most ``layers`` of them.
+
+    The layers end before the first one in a codec that this reader does not know. ViewError when there is
+    no such segment or no layer is asked for.
+    """
+    if layers is not None and layers < 1:
+        raise ViewError(f"{layers} layers asked for, expected at least 1")
+    found = [entry for entry in directory if entry.kind == WEIGHTS and entry.segment == segment]
+    if not found:
+        raise ViewError(f"segment {segment} is not in the clip")
+    return tuple(takewhile(lambda entry: entry.codec in CODECS, found[:layers]))
+
+
 def weights_entry(directory: Sequence[Entry], segment: int) -> Entry:
     """Return the chunk with the weights (layer 0) of a segment; ViewError when there is no such segment."""
-    for entry in directory:
-        if entry.kind == WEIGHTS and entry.layer == 0 and entry.segment == segment:
-            return entry
-    raise ViewError(f"segment {segment} is not in the clip")
+    return weights_entries(directory, segment, 1)[0]
 
 
 def ancillary_entry(directory: Sequence[Entry], kind: bytes, segment: int) -> Entry | None:
