@@ -218,6 +218,11 @@ def _add_decode(commands: "Commands[Parser]") -> None:
         metavar="WxH",
         help="picture size (default: the camera's); a movie's odd sides grow by a pixel",
     )
+    parser.add_argument(
+        "--layers", type=_positive, metavar="N",
+        help="use only the first N quality layers of the weights, as a viewer does that has not got more "
+        "('dynerf info' lists them; default: all)",
+    )  # fmt: skip
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
     _add_device(parser)
     parser.set_defaults(run=decode.run)

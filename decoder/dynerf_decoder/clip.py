@@ -27,8 +27,17 @@ if TYPE_CHECKING:
 class Clip:
     """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them."""
 
-    def __init__(self, reader: Reader, device: torch.device | str = "cpu", name: str = "clip") -> None:
-        """``name`` is what errors call the clip. Raises FormatError when the header cannot be rendered."""
+    def __init__(
+        self,
+        reader: Reader,
+        device: torch.device | str = "cpu",
+        name: str = "clip",
+        layers: int | None = None,
+    ) -> None:
+        """``name`` is what errors call the clip; ``layers`` is how many quality layers to use at most.
+
+        Raises FormatError when the header cannot be rendered, ViewError when ``layers`` is below 1.
+        """
         self.reader = reader
         self.header: Header = reader.header
         self.device = torch.device(device)
@@ -38,7 +47,7 @@ class Clip:
             self.sampling = sampling_of(self.header)
             self.cameras = tuple(camera_of(record) for record in self.header.cameras)
             self._volume = volume_of(self.header)
-        self._models: dict[int, Model] = {}
+        self.layers = layers
 
     @property
     def frames(self) -> int:
@@ -60,13 +69,25 @@ class Clip:
         """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
         return distance_to_hull(self._volume, camera.origin) if len(self._volume) else 0.0
 
+    @property
+    def layers(self) -> int | None:
+        """How many quality layers of the weights are used at most; None: all. May be changed at any time."""
+        return self._layers
+
+    @layers.setter
+    def layers(self, layers: int | None) -> None:
+        if layers is not None and layers < 1:
+            raise ViewError(f"{layers} layers asked for, expected at least 1")
+        self._layers = layers
+        self._models: dict[int, Model] = {}
+
     def model(self, segment: int) -> Model:
         """The model of a segment, on the device; the last one asked for is kept.
 
         Raises FormatError when the field's settings and weights do not fit together.
         """
         if segment not in self._models:
-            weights = self.reader.weights(segment)
+            weights = self.reader.weights(segment, self.layers)
             with self._naming():
                 model = load_model(self.header.field.kind, self.header.field.settings, weights)
             self._models = {segment: model.to(self.device).eval().requires_grad_(False)}

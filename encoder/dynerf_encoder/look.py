@@ -43,12 +43,13 @@ class HeldOutLook:
         latents: Float[Tensor, "frame latent"],
         progress: Callable[[int, int], None],
         first: int = 0,
+        every: int = 1,
     ) -> float | None:
-        """Mean of the PSNR of some frames in all views, in dB; None when nothing was held out.
+        """Mean of the PSNR of every ``every``-th frame in all views, in dB; None when nothing was held out.
 
         ``latents`` are those of the store's frames from ``first`` on.
         """
-        work = [(view, frame) for view in self._views for frame in range(len(latents))]
+        work = [(view, frame) for view in self._views for frame in range(0, len(latents), every)]
         scores = []
         for view, frame in work:
             scores.append(self._psnr(model, latents[frame], view, first + frame))

@@ -11,7 +11,7 @@ Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Neve
 """
 
 from .atomic import atomic_path, check_writable
-from .chunks import Chunk, latents_chunk, weights_chunk
+from .chunks import OCCUPANCY, Chunk, ancillary_chunk, latents_chunk, weights_chunk
 from .directory import Entry
 from .errors import (
     CaptureError,
@@ -30,8 +30,9 @@ from .errors import (
     ViewError,
 )
 from .header import COLOUR, decode_header, encode_header
+from .layers import coarsen, weights_chunks
 from .limits import Limits
-from .plan import latents_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_entries, weights_entry
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
@@ -43,6 +44,7 @@ from .writer import clip_bytes, write_clip
 
 __all__ = [
     "COLOUR",
+    "OCCUPANCY",
     "BytesSource",
     "CameraRecord",
     "CaptureError",
@@ -71,10 +73,13 @@ __all__ = [
     "VersionError",
     "ViewError",
     "__version__",
+    "ancillary_chunk",
+    "ancillary_entry",
     "atomic_path",
     "check_range",
     "check_writable",
     "clip_bytes",
+    "coarsen",
     "cut_clip",
     "decode_header",
     "encode_header",
@@ -85,6 +90,8 @@ __all__ = [
     "quantise",
     "unpack_tensors",
     "weights_chunk",
+    "weights_chunks",
+    "weights_entries",
     "weights_entry",
     "write_clip",
 ]
