@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info, play, serve
+from .commands import decode, encode, evaluate, info, play, repair, serve, verify
 from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
@@ -64,6 +64,8 @@ def make_parser() -> Parser:
     _add_decode(commands)
     _add_eval(commands)
     _add_info(commands)
+    _add_verify(commands)
+    _add_repair(commands)
     _add_serve(commands)
     _add_play(commands)
     return parser
@@ -240,6 +242,22 @@ def _add_info(commands: "Commands[Parser]") -> None:
     _add_clip(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=info.run)
+
+
+def _add_verify(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "verify", "check every byte of a .dnv file", manual.VERIFY)
+    _add_clip(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(run=verify.run)
+
+
+def _add_repair(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "repair", "save what is whole of a damaged .dnv file", manual.REPAIR)
+    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="the damaged file; it is only read")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=repair.run)
 
 
 def _add_serve(commands: "Commands[Parser]") -> None:
