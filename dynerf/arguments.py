@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info, play, serve, splice
+from .commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
 from .long_options import add_long_options
 from .opening import place_of
 
@@ -69,6 +69,8 @@ def make_parser() -> Parser:
     _add_info(commands)
     _add_cut(commands)
     _add_join(commands)
+    _add_verify(commands)
+    _add_repair(commands)
     _add_serve(commands)
     _add_play(commands)
     return parser
@@ -276,6 +278,22 @@ def _add_join(commands: "Commands[Parser]") -> None:
         "-o", "--output", type=Path, required=True, metavar="ALL.dnv", help="the file to write"
     )
     parser.set_defaults(run=splice.join)
+
+
+def _add_verify(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "verify", "check every byte of a .dnv file", manual.VERIFY)
+    _add_clip(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(run=verify.run)
+
+
+def _add_repair(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "repair", "save what is whole of a damaged .dnv file", manual.REPAIR)
+    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="the damaged file; it is only read")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=repair.run)
 
 
 def _add_serve(commands: "Commands[Parser]") -> None:

@@ -88,6 +88,31 @@ examples:
   dynerf info https://example.org/candle.dnv
 """,
 )
+VERIFY = (
+    """\
+Read all of a .dnv file: every checksum, every tensor of every quality layer,
+and the hash of the whole file. Needs no torch.
+
+exit status:
+  0 in order, 2 damaged or no .dnv file
+""",
+    """\
+examples:
+  dynerf verify candle.dnv
+  dynerf verify candle.dnv --json
+""",
+)
+REPAIR = (
+    """\
+Save what is whole of a .dnv file that was cut off or damaged: all chunks
+before the damage, as a file that plays. What came later is lost: the last
+frames, or the finer quality layers. The damaged file is never altered.
+""",
+    """\
+examples:
+  dynerf repair broken.dnv -o saved.dnv
+""",
+)
 SERVE = (
     """\
 Serve a clip, or a folder of clips, to browsers: a page that shows it from any
