@@ -32,6 +32,7 @@ from helpers_format import QUICK, coded_payload, layered, small_header, tensor, 
 from helpers_plain_decoder import unpack
 
 LIMITS = Limits(elements=2**21)
+HALVES = (8192, 8192)
 
 
 def laplace(count: int, scale: float, seed: int = 0) -> np.ndarray:
@@ -72,6 +73,13 @@ def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(s
     raw = int(to_tokens(symbols.astype(np.int64))[2].sum())
     assert 8 * stored < 1.01 * entropy_bits(symbols) + 8 * 200
     assert 8 * stored < 1.005 * (oracle.num_bits() + raw) + 8 * 200
+
+
+def test_the_example_of_the_specification() -> None:
+    payload = coded_payload((3,), (HALVES,), states=(540672,))
+    assert unpack_tensors(payload)["t"].symbols.tolist() == [0, -1, 0]
+    states, words = encode(np.full(3, 8192, np.uint32), np.array([0, 8192, 0], np.uint32), [3], 1)
+    assert (states.tolist(), words.tolist()) == ([540672], [])
 
 
 def test_a_table_of_one_token_costs_nothing() -> None:
@@ -181,10 +189,7 @@ def test_latents_are_coded_as_what_differs_from_the_line_between_two_rows() -> N
 
 def test_the_forger_can_be_honest() -> None:
     assert unpack_tensors(coded_payload())["t"].symbols.tolist() == [0, 0, 0, 0]
-    assert unpack_tensors(coded_payload((2, 40), ((16384,),), model=3))["t"].symbols.any() == np.False_
-
-
-HALVES = (8192, 8192)
+    assert not unpack_tensors(coded_payload((2, 40), ((16384,),), model=3))["t"].symbols.any()
 
 
 @pytest.mark.parametrize(
@@ -192,7 +197,7 @@ HALVES = (8192, 8192)
     [
         pytest.param(coded_payload(model=4), FormatError, "model 4 does not fit", id="model"),
         pytest.param(coded_payload((4, 4, 4), model=1), FormatError, "model 1 does not", id="small planes"),
-        pytest.param(coded_payload((20000, 64, 1), model=1), FormatError, "does not fit", id="thin planes"),
+        pytest.param(coded_payload((40, 40000, 1), model=1), FormatError, "does not fit", id="thin planes"),
         pytest.param(coded_payload((64, 64), model=1), FormatError, "model 1 does not fit", id="rank"),
         pytest.param(coded_payload((8, 4, 4), model=3), FormatError, "model 3 does not fit", id="rows"),
         pytest.param(coded_payload((24, 12, 12), model=2), FormatError, "does not fit", id="refined alone"),
