@@ -109,7 +109,7 @@ class Decoder:
             if empty.size:
                 x[empty] = x[empty] << _WORD | self._take(empty.size)
             self._states[: len(first)] = x
-        tokens: np.ndarray = rows.astype(np.int32) - (which * tables.tokens).astype(np.int32)
+        tokens: npt.NDArray[np.int32] = rows.astype(np.int32) - (which * tables.tokens).astype(np.int32)
         return tokens
 
     def finish(self) -> None:

@@ -78,7 +78,7 @@ class BitReader:
         window = np.zeros_like(starts)
         for place in range(4):
             window |= self._bytes[first + place] << 8 * place
-        taken: np.ndarray = window >> starts - 8 * first & (1 << widths) - 1
+        taken: npt.NDArray[np.int64] = window >> starts - 8 * first & (1 << widths) - 1
         return taken
 
     def finish(self) -> None:
