@@ -34,7 +34,7 @@ examples:
   dynerf encode capture -o clip.dnv --quality 8
   dynerf encode capture -o clip.dnv --target-size 2MB
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
-  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv --preset paper
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o a.dnv --preset paper
 """,
 )
 DECODE = (
