@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info, play, serve
+from .commands import decode, encode, evaluate, info, play, serve, splice
+from .long_options import add_long_options
 from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
@@ -66,6 +67,8 @@ def make_parser() -> Parser:
     _add_decode(commands)
     _add_eval(commands)
     _add_info(commands)
+    _add_cut(commands)
+    _add_join(commands)
     _add_serve(commands)
     _add_play(commands)
     return parser
@@ -151,6 +154,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
+    add_long_options(parser)
     parser.set_defaults(run=encode.run)
 
 
@@ -214,6 +218,11 @@ def _add_decode(commands: "Commands[Parser]") -> None:
         metavar="WxH",
         help="picture size (default: the camera's); a movie's odd sides grow by a pixel",
     )
+    parser.add_argument(
+        "--layers", type=_positive, metavar="N",
+        help="use only the first N quality layers of the weights, as a viewer does that has not got more "
+        "('dynerf info' lists them; default: all)",
+    )  # fmt: skip
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
     _add_device(parser)
     parser.set_defaults(run=decode.run)
@@ -246,6 +255,27 @@ def _add_info(commands: "Commands[Parser]") -> None:
     _add_clip(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=info.run)
+
+
+def _add_cut(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "cut", "write some frames of a clip as a clip", manual.CUT)
+    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote")
+    parser.add_argument("--frames", metavar="A:B", required=True, help="keep frames A to B-1")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PART.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=splice.cut)
+
+
+def _add_join(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "join", "write clips that follow each other as one", manual.JOIN)
+    parser.add_argument(
+        "clips", type=Path, nargs="+", metavar="CLIP.dnv", help="clips of one capture, in order of time"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="ALL.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=splice.join)
 
 
 def _add_serve(commands: "Commands[Parser]") -> None:

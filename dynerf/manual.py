@@ -34,7 +34,7 @@ examples:
   dynerf encode capture -o clip.dnv --quality 8
   dynerf encode capture -o clip.dnv --target-size 2MB
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
-  torchrun --nproc-per-node 8 -m dynerf encode capture -o a.dnv --preset paper
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
 """,
 )
 DECODE = (
@@ -117,5 +117,29 @@ examples:
   dynerf play candle.dnv
   dynerf play https://example.org/candle.dnv
   dynerf play candle.dnv --no-browser --port 9000
+""",
+)
+CUT = (
+    """\
+Write some frames of a clip as a clip of its own, without encoding again: the
+weights of every segment it touches are copied as they are stored, and exactly
+the latents of its frames. Those frames decode to the same numbers as before.
+""",
+    """\
+examples:
+  dynerf cut clip.dnv --frames 300:900 -o part.dnv
+  dynerf cut clip.dnv --frames :60 -o start.dnv
+""",
+)
+JOIN = (
+    """\
+Write clips of one capture as one, without encoding again. Each must go on
+with the frame of the recording where the one before it ends, with the same
+cameras, space, field and sampling; what differs is named otherwise.
+""",
+    """\
+examples:
+  dynerf join first.dnv second.dnv -o both.dnv
+  dynerf join parts/*.dnv -o all.dnv
 """,
 )

@@ -36,6 +36,7 @@ from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
 from .target_size import check_target
 from .train import Report, Trainer
+from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
 _LOOKS = 10  # looks at the held-out view and at the file's size during a training, evenly spread
@@ -77,6 +78,8 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
+    if checkpoint is None and job.predecessor is not None:
+        start_from(job.predecessor, trainer)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
@@ -123,6 +126,7 @@ def _store_frames(job: Job, capture: Capture, watcher: Watcher) -> FrameStore:
             folder / "frames",
             frames=job.frames,
             downscale=job.downscale,
+            videos=job.videos,
             progress=lambda done, total: watcher.progress("decoding videos", done, total),
         )
     except OSError as error:
@@ -155,6 +159,8 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "space": job.space,
         "seed": job.seed,
         "time_limit": job.time_limit,
+        "overlap": list(job.overlap),
+        "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
     }
@@ -229,9 +235,8 @@ def _train(
                 looked = int(report.place.position * _LOOKS)
                 _look(trainer, report, look, watcher, group)
                 if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
-                    trainer.rate.calibrate(
-                        clip.size_at(trainer.rate.quantisation)
-                    )  # the same in every process
+                    size = clip.size_at(trainer.rate.quantisation)
+                    trainer.rate.calibrate(size)  # the same in every process
             stop = group.any(interrupted(), job.device)
             due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
             if due and group.leads:

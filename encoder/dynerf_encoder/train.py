@@ -116,7 +116,7 @@ class Trainer:
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
-                seconds = float(self._group.average(torch.tensor(seconds, device=self._device)))
+                seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
             yield Report(self.place, self._plan.stages[self.place.stage].name, loss, rendered_psnr, rays)

@@ -12,14 +12,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip, depth_picture
+from dynerf_decoder.picture import depth_picture
 
 from .library import Edition
+
+if TYPE_CHECKING:
+    from dynerf_decoder.clip import Clip
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 
 import dynerf
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import render_picture
 from dynerf_decoder.fields.build import build_model, load_weights, settings_record
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.picture import render_picture
 from dynerf_decoder.space import Space
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.pack import (
