@@ -15,7 +15,7 @@ from dynerf_format.version import __version__
 from helpers_face import run
 from helpers_video import ROOT, run_child
 
-COMMANDS = ("encode", "decode", "eval", "info", "serve", "play", "cut", "join")
+COMMANDS = ("encode", "decode", "eval", "info", "serve", "play", "cut", "join", "bench")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
