@@ -43,7 +43,8 @@ def measure_decoding(clip: Clip, size: Size, effort: Effort, watch: Callable[[in
         picture, seconds = _timed(clip, camera, frame, plain=False)
         fast.append(seconds)
         agreement = min(agreement, _psnr(picture, reference))
-        watch(len(plain), max(effort.least, len(plain)))
+        if len(plain) <= effort.least:
+            watch(len(plain), effort.least)
     plain_fps, fast_fps = 1 / statistics.median(plain), 1 / statistics.median(fast)
     rays = size[0] * size[1]
     return Decoding(

@@ -64,7 +64,8 @@ def measure_stages(
     times: list[dict[str, float]] = []
     while not effort.enough(len(times), sum(sum(laps.values()) for laps in times)):
         times.append(_timed_frame(clip, camera))
-        watch(len(times), max(effort.least, len(times)))
+        if len(times) <= effort.least:
+            watch(len(times), effort.least)
     work = frame_work(clip.model(0), clip.fold(0.0), clip.sampling, camera.width * camera.height)
     stages = {}
     for name, part in work.items():
