@@ -34,6 +34,18 @@ class TestMeeting:
         assert meet_target(size, _STEPS, 12_050) == _STEPS
         assert sizes == [12_000]
 
+    @pytest.mark.parametrize("target", [4000, 30_000])
+    def test_packs_a_few_times_only_though_size_falls_in_jumps(self, target: int) -> None:
+        sizes = []
+
+        def size(steps: Quantisation) -> int:
+            sizes.append(_size(steps) // 60 * 60)
+            return sizes[-1]
+
+        meet_target(size, _STEPS, target)
+        assert sizes[-1] == pytest.approx(target, rel=0.02)
+        assert len(sizes) <= 5
+
     def test_all_steps_keep_their_proportions(self) -> None:
         found = meet_target(_size, _STEPS, 5000)
         factor = found.planes / _STEPS.planes
