@@ -8,8 +8,9 @@ import pytest
 from dynerf_encoder.config import Quantisation
 from dynerf_encoder.quality import at_quality
 from dynerf_encoder.target_size import check_target, meet_target
+from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
-from helpers_encode import tiny_config, tiny_encode, tiny_job, write_scene
+from helpers_encode import Forks, encode_arguments, tiny_config, tiny_encode, tiny_job, write_scene
 
 _STEPS = tiny_config().quantisation
 
@@ -33,6 +34,18 @@ class TestMeeting:
 
         assert meet_target(size, _STEPS, 12_050) == _STEPS
         assert sizes == [12_000]
+
+    @pytest.mark.parametrize("target", [4000, 30_000])
+    def test_packs_a_few_times_only_though_size_falls_in_jumps(self, target: int) -> None:
+        sizes = []
+
+        def size(steps: Quantisation) -> int:
+            sizes.append(_size(steps) // 60 * 60)
+            return sizes[-1]
+
+        meet_target(size, _STEPS, target)
+        assert sizes[-1] == pytest.approx(target, rel=0.02)
+        assert len(sizes) <= 5
 
     def test_all_steps_keep_their_proportions(self) -> None:
         found = meet_target(_size, _STEPS, 5000)
@@ -60,6 +73,19 @@ class TestTooSmall:
 
     def test_as_much_as_an_empty_file_passes(self) -> None:
         check_target(1000, 1000)
+
+
+def test_segments_share_a_target_by_their_frames(tmp_path: Path) -> None:
+    capture = write_scene(tmp_path / "scene")
+    output = tmp_path / "clip.dnv"
+    words = encode_arguments(capture, output, "--segment", "3f", "--overlap", "0", "--target-size", "14kB")
+    ended = Forks.shared().run(words, every=1e9)
+    assert ended.status == 0, ended.stderr
+    with FileSource(output) as source:
+        header = Reader(source).header
+    targets = [config["rate"]["target"] for config in header.config["joined"]]
+    assert targets == [8400, 5600]
+    assert 0.6 * 14_000 < output.stat().st_size < 1.05 * 14_000  # what both files say is stored once
 
 
 class TestQuality:
