@@ -2,9 +2,10 @@
 
     python benchmarks/entropy_coder.py clip.dnv [--json]
 
-For each class: the order-0 entropy of its symbols (of each tensor by itself, tables not counted), Zstandard
-level 19 of the byte planes, what the file's coder takes in one layer (records, tables, lanes and all), and how
-many symbols per second are decoded, the best of five, on one thread. Then the bytes of the quality layers.
+For each class: the order-0 entropy of its symbols (of each tensor by itself, tables not counted),
+Zstandard level 19 of the byte planes, what the file's coder takes in one layer (records, tables, lanes and
+all), and how many symbols per second are decoded, the best of five, on one thread. Then the bytes of the
+quality layers.
 Leave the machine alone while it runs.
 """
 
