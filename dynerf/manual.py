@@ -31,8 +31,10 @@ examples:
   dynerf encode samples/candle -o candle.dnv
   dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
   dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
+  dynerf encode capture -o clip.dnv --quality 8
+  dynerf encode capture -o clip.dnv --target-size 2MB
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
-  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv --preset paper
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
 """,
 )
 DECODE = (
@@ -140,5 +142,49 @@ examples:
   dynerf play candle.dnv
   dynerf play https://example.org/candle.dnv
   dynerf play candle.dnv --no-browser --port 9000
+""",
+)
+CUT = (
+    """\
+Write some frames of a clip as a clip of its own, without encoding again: the
+weights of every segment it touches are copied as they are stored, and exactly
+the latents of its frames. Those frames decode to the same numbers as before.
+""",
+    """\
+examples:
+  dynerf cut clip.dnv --frames 300:900 -o part.dnv
+  dynerf cut clip.dnv --frames :60 -o start.dnv
+""",
+)
+JOIN = (
+    """\
+Write clips of one capture as one, without encoding again. Each must go on
+with the frame of the recording where the one before it ends, with the same
+cameras, space, field and sampling; what differs is named otherwise.
+""",
+    """\
+examples:
+  dynerf join first.dnv second.dnv -o both.dnv
+  dynerf join parts/*.dnv -o all.dnv
+""",
+)
+BENCH = (
+    """\
+Measure how fast this machine decodes and trains: pictures and rays per second
+of the fast way to render beside the plain one that it must agree with, taken
+in turns; each stage of a picture beside the least time it could take, given
+what the machine copies and multiplies at most; training steps with the clip's
+own field and settings, on made-up colours; and the peak of memory.
+
+Without CLIP.dnv the sample of a source checkout is encoded with the preset
+preview and kept in dynerf/ of $XDG_CACHE_HOME (or ~/.cache) for the next time.
+Leave the machine alone meanwhile. Agreement is the PSNR between the two ways,
+null in JSON when no pixel differs.
+""",
+    """\
+examples:
+  dynerf bench
+  dynerf bench clip.dnv --quick
+  dynerf bench clip.dnv --device cuda --json
 """,
 )

@@ -26,8 +26,8 @@ _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 def run(options: argparse.Namespace) -> int:
     """Render a view into a movie or pictures."""
     import dynerf
-    from dynerf_decoder.clip import depth_picture
     from dynerf_decoder.movie import open_output
+    from dynerf_decoder.picture import depth_picture
 
     with dynerf.open_clip(options.clip, choose_device(options.device), options.layers) as clip:
         shots, fps = _plan(clip, options)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from dynerf_format.errors import ConfigError
 from ..device import choose_device
 from ..display import Messages, Tasks, say
 from ..log import JsonLog
+from ..long_options import cutting_of, runner_of, threads_of
 
 if TYPE_CHECKING:
     from dynerf_encoder.job import Job, Result
@@ -22,14 +24,15 @@ def run(options: argparse.Namespace) -> int:
     if options.output.suffix != ".dnv":
         raise ConfigError(f"{options.output}: the output is a .dnv file, expected a name that ends in .dnv")
     job = _job(options)
-    from dynerf_encoder.encode import encode
+    cutting, runner = cutting_of(options), runner_of(options, job.device)
+    from dynerf_encoder.long_encode import encode_long
 
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
     with log, Tasks() as tasks:
         watcher = Messages(tasks, log)
         try:
-            result = encode(job, watcher)
+            result = encode_long(job, watcher, cutting, runner, threads_of(options))
             if not leads:
                 return 0
         except KeyboardInterrupt:
@@ -52,15 +55,19 @@ def _job(options: argparse.Namespace) -> "Job":
     from dynerf_encoder.job import Job
     from dynerf_encoder.overrides import apply_assignments, apply_file
     from dynerf_encoder.presets import preset
+    from dynerf_encoder.quality import at_quality
 
     device = choose_device(options.device)
     if device == "cpu":
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # set by torchrun
-        torch.set_num_threads(options.threads or max(1, len(os.sched_getaffinity(0)) // processes))
+        torch.set_num_threads(threads_of(options))
     config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
+    if options.quality is not None:
+        config = at_quality(config, options.quality)
     if options.config is not None:
         config = apply_file(config, options.config)
     config = fit_latents(apply_assignments(config, [*_shorthands(options), *options.assignments]))
+    if options.target_size is not None:
+        config = replace(config, rate=replace(config.rate, target=options.target_size))
     return Job(
         capture=options.capture,
         output=options.output,
@@ -107,4 +114,5 @@ def _tell(result: "Result") -> None:
         f"{result.output}: {quality}, {result.bytes / 1e6:.2f} MB, "
         f"{result.steps} steps in {result.training_seconds:.0f} s of training"
     )
-    say(f"decoded pictures and maps stay in {result.work_folder} for the next run; delete it when done")
+    if result.work_folder.exists():
+        say(f"decoded pictures and maps stay in {result.work_folder} for the next run; delete it when done")

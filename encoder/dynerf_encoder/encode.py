@@ -9,15 +9,15 @@ import time
 
 import torch
 
-from dynerf_decoder.fields.build import build_model, load_weights, settings_record
+from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
 from dynerf_format.atomic import check_writable
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
-from dynerf_format.writer import write_clip
 
 from .captures.capture import Capture
 from .captures.n3v import read_n3v
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
+from .clip_file import ClipFile
 from .config import Config
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
@@ -27,22 +27,19 @@ from .job import Job, Result, Unwatched, Watcher, check_job, checkpoint_path, wo
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
-    dequantised_latents,
-    layered_weights,
-    make_chunks,
-    make_header,
     plain_config,
-    quantise_latents,
-    quantise_model,
 )
 from .parallel import Group, joined
 from .rays import RaySource
+from .resuming import decisive
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
-from .train import Trainer
+from .target_size import check_target
+from .train import Report, Trainer
+from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
-_LOOKS = 10  # held-out looks during a training, evenly spread over its positions
+_LOOKS = 10  # looks at the held-out view and at the file's size during a training, evenly spread
 
 
 def encode(job: Job, watcher: Watcher) -> Result:
@@ -81,16 +78,21 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
+    if checkpoint is None and job.predecessor is not None:
+        start_from(job.predecessor, trainer)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
     look = HeldOutLook(
         store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    _train(job, trainer, identity, look, watcher, group)
+    clip = ClipFile(job, trainer, store, held_out, space)
+    if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
+        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
+    _train(job, trainer, identity, look, clip, watcher, group)
     if not group.leads:
         return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
-    return _write(job, trainer, store, held_out, space, look, watcher)
+    return clip.write(look, watcher)
 
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
@@ -124,6 +126,7 @@ def _store_frames(job: Job, capture: Capture, watcher: Watcher) -> FrameStore:
             folder / "frames",
             frames=job.frames,
             downscale=job.downscale,
+            videos=job.videos,
             progress=lambda done, total: watcher.progress("decoding videos", done, total),
         )
     except OSError as error:
@@ -156,6 +159,8 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "space": job.space,
         "seed": job.seed,
         "time_limit": job.time_limit,
+        "overlap": list(job.overlap),
+        "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
     }
@@ -166,7 +171,8 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
     if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
         return None
     checkpoint = load_checkpoint(path)
-    check_same_job(path, checkpoint.job, identity)
+    position = checkpoint.state.get("position")
+    check_same_job(path, decisive(checkpoint.job, position), decisive(identity, position))
     return checkpoint
 
 
@@ -214,6 +220,7 @@ def _train(
     trainer: Trainer,
     identity: dict[str, object],
     look: HeldOutLook,
+    clip: ClipFile,
     watcher: Watcher,
     group: Group,
 ) -> None:
@@ -224,11 +231,12 @@ def _train(
     with deferred_interrupt() as interrupted:
         for report in trainer.run():
             watcher.trained(report)
-            if group.leads and int(report.place.position * _LOOKS) > looked:
+            if int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
-                score = look.one_psnr(trainer.model, trainer.latents)
-                if score is not None:
-                    watcher.looked(report, score)
+                _look(trainer, report, look, watcher, group)
+                if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
+                    size = clip.size_at(trainer.rate.quantisation)
+                    trainer.rate.calibrate(size)  # the same in every process
             stop = group.any(interrupted(), job.device)
             due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
             if due and group.leads:
@@ -238,6 +246,16 @@ def _train(
                 raise KeyboardInterrupt
 
 
+def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
+    """Show the leader's watcher one held-out picture as the file would show it."""
+    if not group.leads:
+        return
+    with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
+        score = look.one_psnr(trainer.model, trainer.latents)
+    if score is not None:
+        watcher.looked(report, score)
+
+
 def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
     place, arrays = trainer.export()
     save_checkpoint(checkpoint_path(job), Checkpoint(identity, place, arrays))
@@ -245,48 +263,3 @@ def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
 
 def _settings(config: Config) -> object:
     return config.planes if config.field == "planes" else config.mlp
-
-
-def _write(
-    job: Job,
-    trainer: Trainer,
-    store: FrameStore,
-    held_out: tuple[str, ...],
-    space: Space,
-    look: HeldOutLook,
-    watcher: Watcher,
-) -> Result:
-    """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
-    weights = quantise_model(trainer.model, job.config.quantisation)
-    groups = quantise_latents(trainer.latents, job.config.quantisation)
-    quality: dict[str, float | int | str] = {"steps": trainer.place.step}
-    layers = layered_weights(weights)
-    for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
-        load_weights(trainer.model, {name: tensor.dequantise() for name, tensor in layer.items()})
-        score = _measure(trainer, dequantised_latents(groups), look, watcher, f"{number} of {len(layers)}")
-        if score is not None:
-            quality[f"held_out_psnr_layers_{number}"] = round(score, 4)
-    if score is not None:
-        quality["held_out_psnr"] = round(score, 4)
-    header = make_header(
-        job.config,
-        cameras=store.cameras,
-        held_out=held_out,
-        space=space,
-        fps=store.fps,
-        frames=store.frames,
-        first_source_frame=store.first_source_frame,
-        job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
-        quality=quality,
-    )
-    size = write_clip(job.output, header, make_chunks(weights, groups))
-    checkpoint_path(job).unlink(missing_ok=True)
-    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))
-
-
-def _measure(
-    trainer: Trainer, latents: torch.Tensor, look: HeldOutLook, watcher: Watcher, layers: str
-) -> float | None:
-    """The held-out PSNR (dB) of the weights that the model holds now."""
-    what = f"measuring the held-out view, layer {layers}"
-    return look.mean_psnr(trainer.model, latents, lambda done, total: watcher.progress(what, done, total))

@@ -11,7 +11,7 @@ is told by the manifest and the file's size, the stored pixels themselves are no
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ from dynerf_format.errors import CaptureError, ConfigError, OutputError
 
 from .captures.capture import Capture
 from .captures.frame_range import FrameRange
-from .captures.manifest import StoredView, describe, raw_path
+from .captures.manifest import StoredView, VideoDigest, describe, raw_path
 from .captures.storing import store_missing
 
 
@@ -58,11 +58,13 @@ class FrameStore:
         *,
         frames: FrameRange,
         downscale: int = 1,
+        videos: Mapping[str, VideoDigest] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> "FrameStore":
         """Decode what is not stored yet and map it all.
 
         Pictures are averaged over ``downscale`` x ``downscale`` pixels (exact mean, halves rounded up).
+        ``videos`` are digests already known, by view; only the lengths of these videos are checked again.
         ``progress(done, total)`` is told the frames decoded and to be decoded; it is not called when nothing
         has to be. Memory stays bounded by the decoder's own pictures (its reference pictures, at most four
         threads) plus three RGB pictures, whatever the clip's length; written pages are the kernel's to drop.
@@ -73,7 +75,7 @@ class FrameStore:
         """
         chosen = frames.within(capture.frames, str(capture.root))
         cameras = _averaged_cameras(capture, downscale)
-        wanted = {view.name: describe(view, chosen, downscale) for view in capture.views}
+        wanted = {view.name: describe(view, chosen, downscale, videos) for view in capture.views}
         store_missing(capture, folder, wanted, progress)
         pictures = [_mapped(raw_path(folder, name), stored) for name, stored in wanted.items()]
         return cls(

@@ -1,6 +1,7 @@
 """What an encode is asked to do, what it made, and who watches it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -11,6 +12,7 @@ from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_format.errors import ConfigError, FormatError
 
 from .captures.frame_range import FrameRange
+from .captures.manifest import VideoDigest
 from .config import Config
 from .space_choice import Choice
 from .stages import plan_training
@@ -25,6 +27,8 @@ _BOUNDS = {
     "importance.gamma": (1e-6, 1.0),
     "importance.window": (1.0, math.inf),
     "importance.floor": (0.0, 1.0),
+    "rate.start": (0.0, 1.0),
+    "rate.target": (0.0, 2.0**32 - 1),
     # Far finer steps make numbers too long for the file, which would be found out after the training.
     "quantisation.planes": (1e-4, math.inf),
     "quantisation.network": (1e-4, math.inf),
@@ -38,7 +42,10 @@ _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not 
 class Job:
     """What to encode, how, and where to. ``cache`` replaces the work folder beside the output.
 
-    ``save_importance`` is a folder for pictures of the importance maps.
+    ``save_importance`` is a folder for pictures of the importance maps. A segment of a longer clip also
+    has ``overlap``, how many frames at the start and at the end of ``frames`` are trained on and not written;
+    ``predecessor``, a clip whose last weights the training starts from; and ``videos``, what is known of the
+    videos' contents by view, so that not every segment reads the whole of them.
     """
 
     capture: Path
@@ -54,6 +61,9 @@ class Job:
     resume: bool = False
     cache: Path | None = None
     save_importance: Path | None = None
+    overlap: tuple[int, int] = (0, 0)
+    predecessor: Path | None = None
+    videos: Mapping[str, VideoDigest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.clip import render_picture
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.picture import render_picture
 from dynerf_decoder.renderer import Sampling
 from dynerf_decoder.space import Space
 
@@ -34,22 +34,31 @@ class HeldOutLook:
         """PSNR in dB of the middle frame of the first view; None when nothing was held out."""
         if not self._views:
             return None
-        return self._psnr(model, latents, self._views[0], self._store.frames // 2)
+        middle = self._store.frames // 2
+        return self._psnr(model, latents[middle], self._views[0], middle)
 
     def mean_psnr(
-        self, model: Model, latents: Float[Tensor, "frame latent"], progress: Callable[[int, int], None]
+        self,
+        model: Model,
+        latents: Float[Tensor, "frame latent"],
+        progress: Callable[[int, int], None],
+        first: int = 0,
+        every: int = 1,
     ) -> float | None:
-        """Mean of the PSNR of all frames of all views, in dB; None when nothing was held out."""
-        work = [(view, frame) for view in self._views for frame in range(self._store.frames)]
+        """Mean of the PSNR of every ``every``-th frame in all views, in dB; None when nothing was held out.
+
+        ``latents`` are those of the store's frames from ``first`` on.
+        """
+        work = [(view, frame) for view in self._views for frame in range(0, len(latents), every)]
         scores = []
         for view, frame in work:
-            scores.append(self._psnr(model, latents, view, frame))
+            scores.append(self._psnr(model, latents[frame], view, first + frame))
             progress(len(scores), len(work))
         return sum(scores) / len(scores) if scores else None
 
     @torch.no_grad()
-    def _psnr(self, model: Model, latents: Float[Tensor, "frame latent"], view: int, frame: int) -> float:
-        folded = model.fold(latents[frame : frame + 1].to(self._device))
+    def _psnr(self, model: Model, latent: Float[Tensor, " latent"], view: int, frame: int) -> float:
+        folded = model.fold(latent.unsqueeze(0).to(self._device))
         camera = self._store.cameras[view]
         decoded = render_picture(folded, camera, self._space, self._sampling, self._device)
         truth = torch.as_tensor(self._store.view(view)[frame].copy()).float() / 255

@@ -32,10 +32,9 @@ from dynerf_format import (
 )
 
 from .config import Config, Quantisation
-from .train import is_plane
+from .rounding import is_plane, rounding_step
 
 _LAYER_FACTORS = (3, 3)
-_SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
 
 
 def quantise_model(model: Model, quantisation: Quantisation) -> list[QuantisedTensor]:
@@ -45,11 +44,9 @@ def quantise_model(model: Model, quantisation: Quantisation) -> list[QuantisedTe
     """
     tensors = []
     for name, parameter in model.named_parameters():
-        values = parameter.detach().cpu().numpy()
-        if values.size == 0:
-            continue
-        step = quantisation.planes if is_plane(name) else quantisation.network * _rms(values)
-        tensors.append(quantise(name, values, max(step, _SMALLEST_STEP)))
+        if parameter.numel() > 0:
+            step = float(rounding_step(name, parameter, quantisation))
+            tensors.append(quantise(name, parameter.detach().cpu().numpy(), step))
     return tensors
 
 
@@ -58,7 +55,7 @@ def quantise_latents(
 ) -> list[tuple[int, QuantisedTensor]]:
     """Latents in groups of frames, (first frame, tensor), with a step relative to the RMS of all of them."""
     values = latents.detach().cpu().numpy()
-    step = max(quantisation.latents * _rms(values), _SMALLEST_STEP)
+    step = float(rounding_step("latents", latents, quantisation))
     return [
         (first, quantise("latents", values[first : first + quantisation.group], step))
         for first in range(0, len(values), quantisation.group)
@@ -169,7 +166,3 @@ def _camera_record(camera: Camera, held_out: bool) -> CameraRecord:
         camera_to_world=tuple(float(x) for x in camera.camera_to_world.ravel()),
         role="held_out" if held_out else "training",
     )
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

@@ -38,6 +38,7 @@ from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
 from .repair import Repair, repair_clip
 from .source import BytesSource, FileSource, Source, check_range
+from .splice import cut_clip, join_clips
 from .tensors import pack_tensors, unpack_tensors
 from .version import __version__
 from .writer import clip_bytes, write_clip
@@ -81,8 +82,10 @@ __all__ = [
     "check_writable",
     "clip_bytes",
     "coarsen",
+    "cut_clip",
     "decode_header",
     "encode_header",
+    "join_clips",
     "latents_chunk",
     "latents_entries",
     "pack_tensors",

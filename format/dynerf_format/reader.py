@@ -53,6 +53,11 @@ class Reader:
         with _naming(self._source):
             return self._decode(entry, self._read_stored(entry)[CHUNK_HEAD.size :])
 
+    def read_stored(self, entry: Entry) -> bytes:
+        """Return a chunk's bytes as they are stored, without its head, checked but not decoded."""
+        with _naming(self._source):
+            return self._read_stored(entry)[CHUNK_HEAD.size :]
+
     def layers(self, segment: int) -> int:
         """Return the number of quality layers of a segment's weights that this reader can use, at least 1."""
         return len(weights_entries(self.directory, segment))

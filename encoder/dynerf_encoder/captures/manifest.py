@@ -8,6 +8,7 @@ is read with distrust: whatever is odd about it counts as "nothing stored", and 
 import hashlib
 import json
 import stat
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,16 +41,50 @@ class StoredView:
         return self.frames * self.height * self.width * 3
 
 
-def describe(view: View, frames: range, downscale: int) -> StoredView:
-    """The entry for a view as its video is now; reads the whole video file. Raises CaptureError."""
-    camera = view.camera.downscaled(downscale)
+@dataclass(frozen=True)
+class VideoDigest:
+    """SHA-256 (hex) and length in bytes of a video file."""
+
+    sha256: str
+    bytes: int
+
+
+def digest_video(view: View) -> VideoDigest:
+    """Read the whole video file of a view. Raises CaptureError."""
     try:
         with view.video.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
+            return VideoDigest(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
     except OSError as error:
         raise CaptureError(f"{view.video}: cannot be read: {error.strerror}") from error
-    return StoredView(digest, size, frames.start, len(frames), downscale, camera.height, camera.width)
+
+
+def describe(
+    view: View, frames: range, downscale: int, known: Mapping[str, VideoDigest] | None = None
+) -> StoredView:
+    """The entry for a view as its video is now. Raises CaptureError.
+
+    Reads the whole video file, unless its digest is ``known``: then only its length is compared.
+    """
+    camera = view.camera.downscaled(downscale)
+    digest = (known or {}).get(view.name)
+    if digest is None:
+        digest = digest_video(view)
+    else:
+        _check_length(view.video, digest.bytes)
+    return StoredView(
+        digest.sha256, digest.bytes, frames.start, len(frames), downscale, camera.height, camera.width
+    )
+
+
+def _check_length(video: Path, expected: int) -> None:
+    try:
+        found = video.stat().st_size
+    except OSError as error:
+        raise CaptureError(f"{video}: cannot be read: {error.strerror}") from error
+    if found != expected:
+        raise CaptureError(
+            f"{video}: has {found} bytes, expected {expected}, as in the capture that is being encoded"
+        )
 
 
 def raw_path(folder: Path, name: str) -> Path:

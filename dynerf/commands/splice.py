@@ -1,0 +1,36 @@
+"""``dynerf cut`` and ``dynerf join``: neither needs torch, and no picture is decoded."""
+
+import argparse
+from pathlib import Path
+
+from dynerf_format import check_writable, cut_clip, join_clips
+from dynerf_format.errors import ConfigError
+
+from ..display import say
+
+
+def cut(options: argparse.Namespace) -> int:
+    """Write some frames of a clip as a clip of their own."""
+    from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_format import FileSource, Reader
+
+    _check_output(options.output)
+    with FileSource(options.clip) as source:
+        frames = FrameRange.parse(options.frames).within(Reader(source).header.frames, str(options.clip))
+    size = cut_clip(options.clip, frames.start, frames.stop, options.output)
+    say(f"{options.output}: frames {frames.start}:{frames.stop}, {size / 1e6:.2f} MB")
+    return 0
+
+
+def join(options: argparse.Namespace) -> int:
+    """Write clips that follow each other as one."""
+    _check_output(options.output)
+    size = join_clips(options.clips, options.output)
+    say(f"{options.output}: {len(options.clips)} clips, {size / 1e6:.2f} MB")
+    return 0
+
+
+def _check_output(output: Path) -> None:
+    check_writable(output)
+    if output.suffix != ".dnv":
+        raise ConfigError(f"{output}: the output is a .dnv file, expected a name that ends in .dnv")

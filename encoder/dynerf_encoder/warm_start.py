@@ -1,0 +1,44 @@
+"""Start a training where another one ended: a segment of a long clip from the segment before it.
+
+The scene of the next seconds is mostly that of the seconds before. Weights come from the written clip and not
+from the checkpoint, so that they are the same wherever and whenever the next segment is trained.
+"""
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from dynerf_decoder.fields.build import load_weights
+from dynerf_format import FileSource, Reader
+from dynerf_format.errors import FormatError, ResumeError
+
+from .train import Trainer
+
+
+def start_from(clip: Path, trainer: Trainer) -> None:
+    """Take over the weights of a clip's last segment, and its last frame's latent for all frames.
+
+    Raises FormatError when the clip cannot be read or is of another field.
+    """
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        header = reader.header
+        weights = reader.weights(len(header.segments) - 1)
+        latent = reader.latents(header.frames - 1, 1)[0]
+    try:
+        load_weights(trainer.model, {name: tensor.dequantise() for name, tensor in weights.items()})
+    except FormatError as error:
+        raise FormatError(f"{clip}: cannot be started from: {error}") from error
+    if trainer.latents.requires_grad:
+        with torch.no_grad():
+            trainer.latents.copy_(torch.as_tensor(latent).expand_as(trainer.latents))
+
+
+def fingerprint(clip: Path) -> str:
+    """SHA-256 of a clip, as its own trailer has it. Raises ResumeError when there is no such file."""
+    try:
+        with clip.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ResumeError(f"{clip}: cannot be read: {error.strerror}; it is needed to start from") from error

@@ -1,0 +1,173 @@
+"""Cut a clip and join clips without decoding a picture: chunks move as they are stored.
+
+A part keeps the whole weights of every segment it touches and exactly the latents of its frames. Only a group
+of latents that the cut goes through is packed anew, with the same symbols and steps, so that every frame that
+stays decodes to the same numbers as before.
+
+A chunk goes with the segment its directory entry names, whatever its kind and layer, unknown ancillary kinds
+included. An ancillary chunk that names no segment of the clip is left behind. What a newer minor version put
+into the header and this one does not know is left behind, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from .chunks import LATENTS
+from .errors import FormatError, ViewError
+from .pieces import PathSource, Piece, copied, sliced, write_pieces
+from .reader import Reader
+from .records import Header, Scalar, SegmentRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OWN = ("generator", "frames", "first_source_frame", "segments", "config", "quality")
+"""What of a header may differ between clips that are joined."""
+
+
+def cut_clip(clip: Path, first: int, stop: int, output: Path) -> int:
+    """Write frames ``first`` to ``stop - 1`` of a clip as a clip of its own; return its length in bytes.
+
+    ``quality`` is left out, because it was measured on all frames. ViewError when the clip does not have
+    these frames, FormatError for a damaged clip, OutputError.
+    """
+    reader = Reader(PathSource(clip))
+    if not 0 <= first < stop <= reader.header.frames:
+        raise ViewError(f"{clip}: frames {first}:{stop} asked for, the clip has 0:{reader.header.frames}")
+    segments = _cut_segments(reader.header.segments, first, stop)
+    header = replace(
+        reader.header,
+        frames=stop - first,
+        first_source_frame=reader.header.first_source_frame + first,
+        segments=tuple(segment for _, segment in segments),
+        quality={},
+    )
+    renumbered = {old: new for new, (old, _) in enumerate(segments)}
+    return write_pieces(output, header, list(_cut_pieces(reader, renumbered, first, stop)))
+
+
+def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar] | None = None) -> int:
+    """Write clips of one capture, each going on where the one before ends, as one; return its length.
+
+    ``quality`` is the result's; by default ``held_out_psnr``, the mean over all frames, where all clips have
+    one. FormatError, naming clip and difference, for clips of different captures, fields, spaces or cameras,
+    for frames missing or doubled between them, and for damaged clips; OutputError.
+    """
+    if not clips:
+        raise FormatError("no clips to join")
+    readers = [Reader(PathSource(clip)) for clip in clips]
+    first = readers[0].header
+    pieces: list[Piece] = []
+    segments: list[SegmentRecord] = []
+    frames = 0
+    for clip, reader in zip(clips, readers, strict=True):
+        _check_same_capture(clips[0], first, clip, reader.header)
+        _check_follows(clip, first.first_source_frame + frames, reader.header)
+        pieces += _shifted(reader, len(segments), frames)
+        segments += [replace(s, first_frame=s.first_frame + frames) for s in reader.header.segments]
+        frames += reader.header.frames
+    headers = [reader.header for reader in readers]
+    joined = replace(
+        first,
+        frames=frames,
+        segments=tuple(segments),
+        config=_joined_config(headers),
+        quality=_mean_quality(headers) if quality is None else dict(quality),
+    )
+    return write_pieces(output, joined, pieces)
+
+
+def _cut_segments(
+    segments: Sequence[SegmentRecord], first: int, stop: int
+) -> list[tuple[int, SegmentRecord]]:
+    """Old number and new record of every segment that has some of the frames."""
+    kept = []
+    for number, segment in enumerate(segments):
+        start = max(segment.first_frame, first)
+        end = min(segment.first_frame + segment.frames, stop)
+        if start < end:
+            kept.append((number, SegmentRecord(start - first, end - start)))
+    return kept
+
+
+def _cut_pieces(reader: Reader, renumbered: Mapping[int, int], first: int, stop: int) -> Iterator[Piece]:
+    for entry in reader.directory:
+        if entry.segment not in renumbered:
+            continue
+        if entry.kind != LATENTS:
+            yield copied(reader, entry, renumbered[entry.segment], entry.first)
+            continue
+        start, end = max(entry.first, first), min(entry.first + entry.count, stop)
+        if start >= end:
+            continue
+        if end - start == entry.count:
+            yield copied(reader, entry, renumbered[entry.segment], entry.first - first)
+        else:
+            yield sliced(reader, entry, renumbered[entry.segment], range(start, end), first)
+
+
+def _shifted(reader: Reader, segments: int, frames: int) -> Iterator[Piece]:
+    """All chunks of a clip that comes after ``segments`` segments and ``frames`` frames of others."""
+    for entry in reader.directory:
+        if entry.segment < len(reader.header.segments):
+            shift = frames if entry.kind == LATENTS else 0
+            yield copied(reader, entry, entry.segment + segments, entry.first + shift)
+
+
+def _check_same_capture(one: Path, expected: Header, other: Path, found: Header) -> None:
+    """FormatError naming the first thing that differs of what a file can have only one of."""
+    here, there = dict(_flat(asdict(found))), dict(_flat(asdict(expected)))
+    for key in sorted(here.keys() | there.keys()):
+        if key.split(".")[0].split("[")[0] in _OWN:
+            continue
+        if here.get(key) != there.get(key):
+            raise FormatError(
+                f"{other}: cannot be joined to {one}: {key} is {_shown(here, key)} here and "
+                f"{_shown(there, key)} there; expected clips of one capture and one kind of field"
+            )
+
+
+def _check_follows(clip: Path, expected: int, header: Header) -> None:
+    if header.first_source_frame != expected:
+        raise FormatError(
+            f"{clip}: starts with frame {header.first_source_frame} of the recording, expected {expected}, "
+            "where the clip before it ends"
+        )
+
+
+def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """All leaves of nested maps and sequences with their paths, empty ones included."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, (list, tuple)):
+        yield f"{path}.length", len(value)
+        for index, item in enumerate(value):
+            yield from _flat(item, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _shown(values: Mapping[str, object], key: str) -> str:
+    return repr(values[key])[:80] if key in values else "absent"
+
+
+def _joined_config(headers: Sequence[Header]) -> dict[str, Any]:
+    """The configuration all clips share; all different ones, in order, under ``joined`` otherwise."""
+    configs: list[dict[str, Any]] = []
+    for header in headers:
+        parts = header.config["joined"] if list(header.config) == ["joined"] else [header.config]
+        configs += [config for config in parts if config not in configs]
+    return configs[0] if len(configs) == 1 else {"joined": configs}
+
+
+def _mean_quality(headers: Sequence[Header]) -> dict[str, Scalar]:
+    scores = [header.quality.get("held_out_psnr") for header in headers]
+    numbers = [score for score in scores if isinstance(score, (int, float))]
+    if len(numbers) < len(scores):
+        return {}
+    total = sum(score * header.frames for score, header in zip(numbers, headers, strict=True))
+    return {"held_out_psnr": round(total / sum(header.frames for header in headers), 4)}

@@ -1,0 +1,60 @@
+"""``dynerf cut`` and ``dynerf join``: parts of a real clip decode like the clip itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dynerf
+from helpers_face import FRAMES, done, refused
+
+
+def _picture(path: Path, frame: float) -> np.ndarray:
+    with dynerf.open_clip(path) as clip:
+        return clip.render(clip.cameras[0].with_size(8, 6), float(frame)).to_uint8()
+
+
+def test_a_clip_cut_in_two_and_joined_shows_the_same_pictures(clip: Path, out: Path) -> None:
+    done("cut", clip, "--frames", ":4", "-o", out / "a.dnv")
+    done("cut", clip, "--frames", "4:", "-o", out / "b.dnv")
+    ran = done("join", out / "a.dnv", out / "b.dnv", "-o", out / "all.dnv")
+    assert ran.out == ""
+    assert "2 clips" in ran.err
+    with dynerf.open_clip(out / "all.dnv") as joined:
+        assert [segment.frames for segment in joined.header.segments] == [4, FRAMES - 4]
+    for frame in range(FRAMES):
+        assert np.array_equal(_picture(out / "all.dnv", frame), _picture(clip, frame))
+    assert np.array_equal(_picture(out / "b.dnv", 0), _picture(clip, 4))
+    # Between two segments the nearer frame's model is used, and no mixture of latents.
+    assert np.array_equal(_picture(out / "all.dnv", 3.4), _picture(clip, 3))
+    assert np.array_equal(_picture(out / "all.dnv", 3.6), _picture(clip, 4))
+    assert np.array_equal(_picture(out / "all.dnv", 1.5), _picture(clip, 1.5))
+
+
+def test_a_joined_clip_is_measured_against_its_capture(clip: Path, scene: Path, out: Path) -> None:
+    done("cut", clip, "--frames", "2:5", "-o", out / "part.dnv")
+    whole = done("eval", clip, scene).out.splitlines()
+    part = done("eval", out / "part.dnv", scene).out.splitlines()
+    assert [line.split()[2] for line in part[1:4]] == [line.split()[2] for line in whole[3:6]]
+    assert "first" not in done("info", out / "part.dnv").err
+
+
+@pytest.mark.parametrize(
+    ("frames", "told"),
+    [
+        ("4:9", f"frames 4:9 asked for, the clip has frames 0:{FRAMES}"),
+        ("5:2", "frames 5:2: empty"),
+        ("-1:2", "frames '-1:2': expected A:B"),
+        ("all", "frames 'all': expected A:B"),
+    ],
+)
+def test_frames_that_make_no_sense_are_refused(clip: Path, out: Path, frames: str, told: str) -> None:
+    assert told in refused("cut", clip, "--frames", frames, "-o", out / "a.dnv", folder=out)
+
+
+def test_what_cannot_be_joined_is_named(clip: Path, scene: Path, out: Path) -> None:
+    line = refused("join", clip, clip, "-o", out / "all.dnv", folder=out)
+    assert f"{clip}: starts with frame 0 of the recording, expected {FRAMES}" in line
+    line = refused("join", clip, scene / "cam00.mp4", "-o", out / "all.dnv", folder=out)
+    assert f"{scene / 'cam00.mp4'}: not a .dnv file: this looks like an MP4" in line
+    assert "ends in .dnv" in refused("join", clip, "-o", out / "all.mp4", folder=out)
