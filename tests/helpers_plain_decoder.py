@@ -126,16 +126,18 @@ def _interpolated(shape: tuple[int, int], residual: Any) -> np.ndarray:
     out[0] = [residual(i, 0) for i in range(columns)]
     if last > 0:
         out[last] = [out[0, i] + residual(i, 1) for i in range(columns)]
+    longest = 65536 // columns * columns
     for row in range(1, last):
         for i in range(columns):
             line = int(out[0, i]) * (last - row) + int(out[last, i]) * row
-            out[row, i] = (2 * line + last) // (2 * last) + residual((row - 1) * columns + i, 2)
+            out[row, i] = (2 * line + last) // (2 * last) + residual(((row - 1) * columns + i) % longest, 2)
     return out
 
 
 def _planes(shape: tuple[int, ...], residual: Any, factor: int, below: np.ndarray | None) -> np.ndarray:
     height, width = shape[-2:]
     planes = math.prod(shape[:-2])
+    longest = 65536 // planes * planes  # symbols of a wave
     out = np.zeros((planes, height, width), int)
     coarse = None if below is None else below.reshape(planes, height, width)
 
@@ -168,7 +170,7 @@ def _planes(shape: tuple[int, ...], residual: Any, factor: int, below: np.ndarra
                     for finer in (at(coarse, plane, row, column + 1), at(coarse, plane, row + 1, column)):
                         t += (finer > here) - (finer < here)
                     k = 5 * k + t
-                r = residual(index, abs(k))
+                r = residual(index % longest, abs(k))
                 out[plane, row, column] = base + (r if k >= 0 else -r)
                 index += 1
     return out.reshape(shape)

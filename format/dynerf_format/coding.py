@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STEPS_MAX = 2**17
 ELEMENTS_PER_BYTE, ELEMENTS_FREE = 1024, 2**16
-_LANES = 256  # at most, when writing
+_LANES_LEAST, _LANES_MOST = 4, 256  # when writing
 _BYTES_PER_LANE = 512  # a lane costs about two bytes: below half a percent
 
 
@@ -110,7 +110,7 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     )
     waves = [length for tensor in tensors for length in tensor.waves]
     size = sum(tensor.bits for tensor in tensors) / 8
-    lanes = min(_LANES, 1 << int(math.log2(max(1.0, size / _BYTES_PER_LANE))))
+    lanes = min(_LANES_MOST, 1 << int(math.log2(max(_LANES_LEAST, size / _BYTES_PER_LANE))))
     while len(waves) + sum(waves) // lanes > STEPS_MAX and lanes < LANES_MAX:
         lanes *= 2
     states, words = encode(

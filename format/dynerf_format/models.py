@@ -39,7 +39,7 @@ CONTEXTS = (1, 63, 338, 3)
 """Number of contexts of each model."""
 MOST_WAVES = 2**16
 LEAST_PER_WAVE = 64
-_FLAT_WAVE = 2**16
+WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +79,19 @@ def fits(model: int, shape: tuple[int, ...], refines: bool) -> bool:
     if model == FLAT:
         return True
     if model == INTERPOLATED:
-        return len(shape) == 2 and not refines
+        return len(shape) == 2 and shape[1] <= WAVE_MAX and not refines
     if model not in (PLANES, REFINED) or len(shape) < 3 or (model == REFINED) != refines:
         return False
     waves = wave_count(model, shape)
+    if math.prod(shape[:-2]) > WAVE_MAX:
+        return False
     return waves <= MOST_WAVES and math.prod(shape) >= LEAST_PER_WAVE * waves
 
 
 def wave_count(model: int, shape: tuple[int, ...]) -> int:
-    """The number of waves of a tensor."""
+    """The number of waves of a tensor, not counting that long ones are cut."""
     if model == FLAT:
-        return -(-math.prod(shape) // _FLAT_WAVE)
+        return -(-math.prod(shape) // WAVE_MAX)
     return min(3, shape[0]) if model == INTERPOLATED else shape[-1] + 2 * (shape[-2] - 1)
 
 
@@ -109,15 +111,16 @@ class Flat:
 
     def __init__(self, shape: tuple[int, ...], coarse: Ints | None, factor: int) -> None:
         self._shape = shape
-        self._base = np.zeros(math.prod(shape), np.int32) if coarse is None else factor * coarse.ravel()
+        self._base = None if coarse is None else factor * coarse.ravel()
         self.canvas = np.empty((math.prod(shape), 1), np.int32)
 
     def waves(self) -> Iterator[npt.NDArray[np.intp]]:
-        for start in range(0, len(self.canvas), _FLAT_WAVE):
-            yield np.arange(start, min(start + _FLAT_WAVE, len(self.canvas)))
+        for start in range(0, len(self.canvas), WAVE_MAX):
+            yield np.arange(start, min(start + WAVE_MAX, len(self.canvas)))
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        return Prediction(np.zeros(wave.size, np.intp), self._base[wave])
+        base = np.zeros(wave.size, np.int32) if self._base is None else self._base[wave]
+        return Prediction(np.zeros(wave.size, np.intp), base)
 
     def load(self, symbols: Ints) -> None:
         self.canvas[:, 0] = symbols.ravel()
@@ -140,7 +143,7 @@ class Interpolated:
         if last > 0:
             yield np.array([last])
         if last > 1:
-            yield np.arange(1, last)
+            yield from _cut(np.arange(1, last), self.canvas.shape[1])
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
         last, columns = len(self.canvas) - 1, self.canvas.shape[1]
@@ -180,7 +183,7 @@ class Planes:
         for wave in range(self._width + 2 * (self._height - 1)):
             first = max(0, (wave - self._width + 2) // 2)
             rows = np.arange(first, min(self._height - 1, wave // 2) + 1)
-            yield (rows + 1) * self._stride + wave - 2 * rows + 1
+            yield from _cut((rows + 1) * self._stride + wave - 2 * rows + 1, self.canvas.shape[1])
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
         left, up, upper_left, upper_right = self._neighbours(wave)
@@ -223,6 +226,13 @@ class Refined(Planes):
         right, below = self._coarse[wave + 1].ravel(), self._coarse[wave + self._stride].ravel()
         k = 5 * k + np.sign(right - coarse) + np.sign(below - coarse)
         return _mirrored(k, base)
+
+
+def _cut(wave: npt.NDArray[np.intp], columns: int) -> Iterator[npt.NDArray[np.intp]]:
+    """A wave of at most 65,536 symbols, or several."""
+    positions = WAVE_MAX // columns
+    for start in range(0, len(wave), positions):
+        yield wave[start : start + positions]
 
 
 def _median(left: Ints, up: Ints, upper_left: Ints) -> Ints:

@@ -38,7 +38,7 @@ REFINED_MAX = 2 * SYMBOL_MAX  # of factor times coarser symbol: sums with a resi
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4"}
 _STEP = np.dtype("<f4")
 _LEVEL = 19
-_SECTION_SHARE = 16  # bytes: what the first tensor in a section costs beside its bits
+_SECTION_SHARE = 28  # bytes: what the first tensor in a section costs beside its bits
 
 
 @dataclass(frozen=True, eq=False)
