@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info, play, serve, splice
+from .commands import bench, decode, encode, evaluate, info, play, repair, serve, splice, verify
 from .long_options import add_long_options
 from .opening import place_of
 
@@ -69,8 +69,11 @@ def make_parser() -> Parser:
     _add_info(commands)
     _add_cut(commands)
     _add_join(commands)
+    _add_verify(commands)
+    _add_repair(commands)
     _add_serve(commands)
     _add_play(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -278,6 +281,22 @@ def _add_join(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=splice.join)
 
 
+def _add_verify(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "verify", "check every byte of a .dnv file", manual.VERIFY)
+    _add_clip(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(run=verify.run)
+
+
+def _add_repair(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "repair", "save what is whole of a damaged .dnv file", manual.REPAIR)
+    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="the damaged file; it is only read")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=repair.run)
+
+
 def _add_serve(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "serve", "watch clips in a browser", manual.SERVE)
     parser.add_argument("place", type=Path, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them")
@@ -311,6 +330,18 @@ def _add_play(commands: "Commands[Parser]") -> None:
     )
     _add_device(parser)
     parser.set_defaults(run=play.run)
+
+
+def _add_bench(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "bench", "measure how fast this machine is", manual.BENCH)
+    parser.add_argument(
+        "clip", type=place_of, nargs="?", metavar="CLIP.dnv",
+        help="a file that 'dynerf encode' wrote, or its address (default: the bundled sample, encoded once)",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    _add_device(parser)
+    parser.set_defaults(run=bench.run)
 
 
 def _add_clip(parser: Parser) -> None:

@@ -28,6 +28,14 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
         help="encode N segments at once; GPUs, or CPU cores, are shared out (default: 1)",
     )  # fmt: skip
     group.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="encode on a Ray cluster: host:port of its head, or auto for the one of this machine",
+    )  # fmt: skip
+    group.add_argument(
+        "--send-capture", action="store_true",
+        help="with --cluster: send the videos to the workers (default: they read CAPTURE at the same path)",
+    )  # fmt: skip
+    group.add_argument(
         "--warm-start", type=float, nargs="?", const=0.5, metavar="SHARE",
         help="start each segment from the one before it, with this share of the steps (default: 0.5)",
     )  # fmt: skip
@@ -56,6 +64,14 @@ def runner_of(options: argparse.Namespace, device: str) -> "Runner":
 
     if not 1 <= options.workers <= 1024:
         raise ConfigError(f"--workers {options.workers}: expected 1 to 1024")
+    if options.cluster is not None:
+        from dynerf_encoder.cluster import OnRay
+
+        if options.workers != 1:
+            raise ConfigError("--workers and --cluster exclude each other: Ray knows how many it has")
+        return OnRay(options.cluster, options.send_capture)
+    if options.send_capture:
+        raise ConfigError("--send-capture: expected together with --cluster")
     if options.workers == 1:
         return Serially()
     return Workers(options.workers, _gpus() if device == "cuda" else 0)

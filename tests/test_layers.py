@@ -20,7 +20,7 @@ OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping"},
     "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping"},
-    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors"},
+    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors", "ray"},
     "dynerf": {"numpy", "torch", "rich"},
 }
 

@@ -72,7 +72,7 @@ def render_picture(
         rgb[rays] = rendered.rgb[0].clamp(0, 1).cpu()
         depth[rays] = segments.distance(median_position(rendered.weights, rendered.edges))[0].cpu()
 
-    size = _rays_per_tile(model, sampling, device)
+    size = rays_per_tile(model, sampling, device)
     tiles = [slice(start, min(start + size, pixels)) for start in range(0, pixels, size)]
     if plain or device.type != "cpu":
         for tile in tiles:
@@ -96,7 +96,7 @@ def _in_threads(render_tile: Callable[[slice], None], tiles: list[slice]) -> Non
             pool.shutdown(cancel_futures=True)
 
 
-def _rays_per_tile(model: FoldedModel, sampling: Sampling, device: torch.device) -> int:
+def rays_per_tile(model: FoldedModel, sampling: Sampling, device: torch.device) -> int:
     """Wide fields, which keep much of each sample at once, get smaller tiles."""
     kind = "cpu" if device.type == "cpu" else "cuda"
     at_once = min(_SAMPLES[kind], _FLOATS[kind] // model.floats_per_sample)

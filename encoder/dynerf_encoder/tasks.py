@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -66,6 +66,7 @@ class Lost:
 News = Going | Done | Lost
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Does tasks, telling news as they come. Returns when all are done."""
 

@@ -1,13 +1,16 @@
 """Segments encoded by several processes of this machine, one segment at a time each.
 
 The driver and a worker talk over a pipe: tasks one way, news the other. A worker that ends is replaced and
-its segment begun again, from its checkpoint; a driver that ends leaves a broken pipe, on which workers end. A
-terminal's Ctrl-C reaches the driver alone, which passes it on: each worker saves a checkpoint first.
+its segment begun again, from its checkpoint. With the driver all workers end, so that nobody else writes into
+the work folder when the job is resumed. A terminal's Ctrl-C reaches the driver alone, which passes it on:
+each worker saves a checkpoint first.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +22,7 @@ from dynerf_format.errors import DynerfError
 
 from .tasks import Agenda, Done, Lost, News, Task, do_task
 
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _FAREWELL_SECONDS = 60.0  # for the step under way and a checkpoint
 
 
@@ -72,7 +76,7 @@ class Workers:
 def _hire(name: str) -> _Worker:
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there,), name=f"dynerf {name}", daemon=True)
+    process = context.Process(target=_work, args=(there, os.getpid()), name=f"dynerf {name}", daemon=True)
     with _without_interrupts():
         process.start()
     there.close()
@@ -138,9 +142,10 @@ def _dismiss(workers: Sequence[_Worker]) -> None:
             worker.process.join()
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, driver: int) -> None:
     """The life of a worker process."""
     os.setpgrp()  # out of the terminal's reach
+    _die_with(driver)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -155,3 +160,14 @@ def _work(pipe: Connection) -> None:
             except Exception:
                 news = _Failed(traceback.format_exc())
             pipe.send(news)
+
+
+def _die_with(driver: int) -> None:
+    """Have the kernel kill this process when the driver ends, however that happens.
+
+    Where there is no such kernel, a worker ends at its first news after that.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != driver:
+        sys.exit(1)

@@ -36,6 +36,7 @@ from .plan import ancillary_entry, latents_entries, weights_entries, weights_ent
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
+from .repair import Repair, repair_clip
 from .source import BytesSource, FileSource, Source, check_range
 from .splice import cut_clip, join_clips
 from .tensors import pack_tensors, unpack_tensors
@@ -65,6 +66,7 @@ __all__ = [
     "QuantisedTensor",
     "Reader",
     "RemoteError",
+    "Repair",
     "ResumeError",
     "SegmentRecord",
     "Source",
@@ -88,6 +90,7 @@ __all__ = [
     "latents_entries",
     "pack_tensors",
     "quantise",
+    "repair_clip",
     "unpack_tensors",
     "weights_chunk",
     "weights_chunks",

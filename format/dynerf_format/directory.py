@@ -82,6 +82,12 @@ def unpack_directory(data: bytes) -> tuple[Entry, ...]:
     return tuple(Entry(*fields) for fields in ENTRY.iter_unpack(data))
 
 
+def unpack_chunk_head(head: bytes, offset: int) -> Entry:
+    """The entry of the chunk whose 32-byte head stands at ``offset``; nothing is checked here."""
+    kind, segment, layer, codec, first, count, stored, decoded, crc32 = CHUNK_HEAD.unpack(head)
+    return Entry(kind, segment, layer, codec, first, count, offset, stored, decoded, crc32)
+
+
 def chunk_checksum(entry: Entry, body: bytes) -> int:
     """Return the CRC-32 of the chunk head, without its own checksum, and the stored bytes."""
     return zlib.crc32(body, zlib.crc32(entry.pack_chunk_head()[: -CRC32.size]))

@@ -228,7 +228,8 @@ class Refined(Planes):
 def _median(left: Ints, up: Ints, upper_left: Ints) -> Ints:
     """The median of left, up and left + up - upper left."""
     low, high = np.minimum(left, up), np.maximum(left, up)
-    return np.minimum(np.maximum(left + up - upper_left, low), high)
+    median: Ints = np.minimum(np.maximum(left + up - upper_left, low), high)
+    return median
 
 
 def _level(gradient: Ints) -> Ints:

@@ -109,7 +109,8 @@ class Decoder:
             if empty.size:
                 x[empty] = x[empty] << _WORD | self._take(empty.size)
             self._states[: len(first)] = x
-        return rows.astype(np.int32) - (which * tables.tokens).astype(np.int32)
+        tokens: npt.NDArray[np.int32] = rows.astype(np.int32) - (which * tables.tokens).astype(np.int32)
+        return tokens
 
     def finish(self) -> None:
         """FormatError unless the symbols were all there is: no word left, each state where encoding began."""

@@ -78,7 +78,8 @@ class BitReader:
         window = np.zeros_like(starts)
         for place in range(4):
             window |= self._bytes[first + place] << 8 * place
-        return window >> starts - 8 * first & (1 << widths) - 1
+        taken: npt.NDArray[np.int64] = window >> starts - 8 * first & (1 << widths) - 1
+        return taken
 
     def finish(self) -> None:
         """FormatError unless less than a byte is left, all of it zero."""

@@ -15,7 +15,9 @@ from dynerf_format.version import __version__
 from helpers_face import run
 from helpers_video import ROOT, run_child
 
-COMMANDS = ("encode", "decode", "eval", "info", "serve", "play", "cut", "join")
+COMMANDS = (
+    "encode", "decode", "eval", "info", "verify", "repair", "cut", "join", "serve", "play", "bench",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -115,7 +115,7 @@ def summary(path: Path) -> dict[str, Any]:
         clip = Reader(source)
         clip.verify()
         numbers = range(len(clip.header.segments))
-        found = {
+        found: dict[str, Any] = {
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "latents": values(clip.latents(0, clip.header.frames)),
             "weights": [weights(clip, number, clip.layers(number)) for number in numbers],

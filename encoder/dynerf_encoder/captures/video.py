@@ -7,6 +7,7 @@ the frame count that it states is a claim until ``decode`` has delivered the las
 Never touch a PyAV stream after its container was closed: PyAV 18 then reads freed memory.
 """
 
+import bisect
 import contextlib
 import os
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from dynerf_format.errors import CaptureError
 
 _SAFE = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska,webm,avi,mpegts,h264,hevc"}
 _MOST_PIXELS = 2**26  # 8192 x 8192: a hundred-byte file may claim more than memory holds
+
+_REORDERED = 32  # frames; no codec shows a frame that much later or earlier than it is stored
 
 # Each decoder thread holds pictures of its own, so the core count of a big machine would become memory.
 _THREADS = min(4, os.cpu_count() or 1)
@@ -79,15 +82,19 @@ def _probe(path: Path) -> VideoFacts:
 def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Yield the pictures of the frames asked for, RGB full range, in order.
 
-    Decodes from the start (seeking is not exact in every file), holding one RGB picture and what the decoder
-    itself holds. Raises CaptureError, saying how far it came, when the video ends early, is damaged, or
-    repeats or leaves out frames.
+    Decodes from the start, or from a keyframe whose number the file's index proves (``_entry_point``), and
+    holds one RGB picture and what the decoder itself holds. Raises CaptureError, saying how far it came, when
+    the video ends early, is damaged, or repeats or leaves out frames.
     """
     to_rgb = FrameToRgb(str(path))
     done = 0
     previous: float | None = None
     try:
+        entry = _entry_point(path, frames.start)
         with _opened(path) as (container, stream):
+            if entry is not None:
+                done, timestamp = entry
+                container.seek(timestamp, stream=stream)
             step = 1 / float(stream.average_rate or stream.guessed_rate or 1)
             for frame in container.decode(stream):
                 if frame.is_corrupt:
@@ -101,6 +108,28 @@ def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height widt
     except av.error.FFmpegError as error:
         raise CaptureError(_stopped(path, done, frames.stop, error.strerror or "cannot be read")) from error
     raise CaptureError(_stopped(path, done, frames.stop, "the file is truncated or damaged"))
+
+
+def _entry_point(path: Path, wanted: int) -> tuple[int, int] | None:
+    """A frame to begin decoding with, well before ``wanted``: its number, and the timestamp to seek to.
+
+    None where decoding from the start is as good, or where the file's index does not tell the number of the
+    frame that a seek leads to: without an index of all frames, or at a varying frame rate.
+    """
+    if wanted <= _REORDERED:
+        return None
+    with _opened(path) as (container, stream):
+        times = [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
+        first = next(container.decode(stream), None)
+        if first is None or first.pts is None or len(times) <= wanted:
+            return None
+        container.seek(times[wanted - _REORDERED], stream=stream)
+        found = next(container.decode(stream), None)
+        if found is None or found.pts is None:
+            return None
+        number = bisect.bisect_left(times, times[0] + found.pts - first.pts)
+        exact = number < wanted and times[number] - times[0] == found.pts - first.pts
+        return (number, times[wanted - _REORDERED]) if exact and number > 0 else None
 
 
 def _stopped(path: Path, done: int, wanted: int, reason: str) -> str:
