@@ -81,8 +81,9 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
-    if checkpoint is None and job.predecessor is not None:
+    if job.predecessor is not None:
         start_from(job.predecessor, trainer)
+        trainer.enter(job.entry)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
@@ -91,7 +92,7 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     )
     _train(job, trainer, identity, look, watcher, group)
     if not group.leads:
-        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
+        return Result(job.output, 0, None, trainer.steps, trainer.place.seconds, work_folder(job))
     return _write(job, trainer, store, held_out, space, look, watcher)
 
 
@@ -160,6 +161,7 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "seed": job.seed,
         "time_limit": job.time_limit,
         "overlap": list(job.overlap),
+        "entry": job.entry,
         "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
@@ -222,7 +224,9 @@ def _train(
     watcher: Watcher,
     group: Group,
 ) -> None:
-    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
+    if (
+        trainer.place.step == trainer.entered and group.leads
+    ):  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
@@ -273,7 +277,7 @@ def _write(
         lambda done, total: watcher.progress("measuring the held-out view", done, total),
         first=before,
     )
-    quality: dict[str, float | int | str] = {"steps": trainer.place.step}
+    quality: dict[str, float | int | str] = {"steps": trainer.steps}
     if score is not None:
         quality["held_out_psnr"] = round(score, 4)
     header = make_header(
@@ -284,9 +288,14 @@ def _write(
         fps=store.fps,
         frames=store.frames - before - after,
         first_source_frame=store.first_source_frame + before,
-        job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
+        job={
+            "downscale": job.downscale,
+            "seed": job.seed,
+            "device": torch.device(job.device).type,
+            **job.record,
+        },
         quality=quality,
     )
     size = write_clip(job.output, header, make_chunks(weights, groups))
     checkpoint_path(job).unlink(missing_ok=True)
-    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))
+    return Result(job.output, size, score, trainer.steps, trainer.place.seconds, work_folder(job))
