@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import decode, encode, evaluate, info, play, serve, splice
+from .commands import bench, decode, encode, evaluate, info, play, repair, serve, splice, verify
 from .long_options import add_long_options
 from .opening import place_of
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
+_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(kB|MB|GB)?")
+_SIZES = {None: 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _MINUS = re.compile(r"-[0-9.:]")
 _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -67,8 +69,11 @@ def make_parser() -> Parser:
     _add_info(commands)
     _add_cut(commands)
     _add_join(commands)
+    _add_verify(commands)
+    _add_repair(commands)
     _add_serve(commands)
     _add_play(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -104,6 +109,15 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         choices=("planes", "mlp"),
         help="the network (default: the preset's; planes, or mlp for paper)",
     )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quality", type=_quality, metavar="1..10",
+        help="10 is the best picture and the largest file; one less is about a quarter smaller (default: 6)",
+    )  # fmt: skip
+    size.add_argument(
+        "--target-size", type=_size, metavar="SIZE",
+        help="the file's size as 500kB, 2MB or bytes, met within 5 %%: the quality follows from it",
+    )  # fmt: skip
     _add_device(parser)
     parser.add_argument(
         "--frames", metavar="A:B", default=":", help="encode frames A to B-1 only (default: all)"
@@ -207,6 +221,11 @@ def _add_decode(commands: "Commands[Parser]") -> None:
         metavar="WxH",
         help="picture size (default: the camera's); a movie's odd sides grow by a pixel",
     )
+    parser.add_argument(
+        "--layers", type=_positive, metavar="N",
+        help="use only the first N quality layers of the weights, as a viewer does that has not got more "
+        "('dynerf info' lists them; default: all)",
+    )  # fmt: skip
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
     _add_device(parser)
     parser.set_defaults(run=decode.run)
@@ -262,6 +281,22 @@ def _add_join(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=splice.join)
 
 
+def _add_verify(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "verify", "check every byte of a .dnv file", manual.VERIFY)
+    _add_clip(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(run=verify.run)
+
+
+def _add_repair(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "repair", "save what is whole of a damaged .dnv file", manual.REPAIR)
+    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="the damaged file; it is only read")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
+    )
+    parser.set_defaults(run=repair.run)
+
+
 def _add_serve(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "serve", "watch clips in a browser", manual.SERVE)
     parser.add_argument("place", type=Path, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them")
@@ -297,6 +332,18 @@ def _add_play(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=play.run)
 
 
+def _add_bench(commands: "Commands[Parser]") -> None:
+    parser = _command(commands, "bench", "measure how fast this machine is", manual.BENCH)
+    parser.add_argument(
+        "clip", type=place_of, nargs="?", metavar="CLIP.dnv",
+        help="a file that 'dynerf encode' wrote, or its address (default: the bundled sample, encoded once)",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    _add_device(parser)
+    parser.set_defaults(run=bench.run)
+
+
 def _add_clip(parser: Parser) -> None:
     parser.add_argument(
         "clip", type=place_of, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote, or its address"
@@ -327,6 +374,19 @@ def _threads(text: str) -> int:
 
 def _seed(text: str) -> int:
     return _whole(text, 0, 2**32 - 1)
+
+
+def _quality(text: str) -> int:
+    return _whole(text, 1, 10)
+
+
+def _size(text: str) -> int:
+    """Bytes; kB and MB are powers of ten, as in all that the command prints."""
+    match = _SIZE.fullmatch(text)
+    size = round(float(match[1]) * _SIZES[match[2]]) if match else 0
+    if not 1 <= size < 2**32:
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a size such as 500kB or 2MB")
+    return size
 
 
 def _whole(text: str, least: int, most: int) -> int:

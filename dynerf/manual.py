@@ -31,8 +31,10 @@ examples:
   dynerf encode samples/candle -o candle.dnv
   dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
   dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
+  dynerf encode capture -o clip.dnv --quality 8
+  dynerf encode capture -o clip.dnv --target-size 2MB
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
-  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv --preset paper
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
 """,
 )
 DECODE = (
@@ -84,6 +86,31 @@ examples:
   dynerf info candle.dnv
   dynerf info candle.dnv --json
   dynerf info https://example.org/candle.dnv
+""",
+)
+VERIFY = (
+    """\
+Read all of a .dnv file: every checksum, every tensor of every quality layer,
+and the hash of the whole file. Needs no torch.
+
+exit status:
+  0 in order, 2 damaged or no .dnv file
+""",
+    """\
+examples:
+  dynerf verify candle.dnv
+  dynerf verify candle.dnv --json
+""",
+)
+REPAIR = (
+    """\
+Save what is whole of a .dnv file that was cut off or damaged: all chunks
+before the damage, as a file that plays. What came later is lost: the last
+frames, or the finer quality layers. The damaged file is never altered.
+""",
+    """\
+examples:
+  dynerf repair broken.dnv -o saved.dnv
 """,
 )
 SERVE = (
@@ -139,5 +166,25 @@ cameras, space, field and sampling; what differs is named otherwise.
 examples:
   dynerf join first.dnv second.dnv -o both.dnv
   dynerf join parts/*.dnv -o all.dnv
+""",
+)
+BENCH = (
+    """\
+Measure how fast this machine decodes and trains: pictures and rays per second
+of the fast way to render beside the plain one that it must agree with, taken
+in turns; each stage of a picture beside the least time it could take, given
+what the machine copies and multiplies at most; training steps with the clip's
+own field and settings, on made-up colours; and the peak of memory.
+
+Without CLIP.dnv the sample of a source checkout is encoded with the preset
+preview and kept in dynerf/ of $XDG_CACHE_HOME (or ~/.cache) for the next time.
+Leave the machine alone meanwhile. Agreement is the PSNR between the two ways,
+null in JSON when no pixel differs.
+""",
+    """\
+examples:
+  dynerf bench
+  dynerf bench clip.dnv --quick
+  dynerf bench clip.dnv --device cuda --json
 """,
 )

@@ -32,8 +32,8 @@ def open_source(place: str | Path) -> "Iterator[Source]":
 
 
 @contextmanager
-def open_clip(place: str | Path, device: str = "cpu") -> "Iterator[Clip]":
-    """Open a clip at a path or an address for rendering on a torch device.
+def open_clip(place: str | Path, device: str = "cpu", layers: int | None = None) -> "Iterator[Clip]":
+    """Open a clip at a path or an address for rendering on a torch device, from at most ``layers`` layers.
 
     Raises dynerf_format.DynerfError.
     """
@@ -41,7 +41,7 @@ def open_clip(place: str | Path, device: str = "cpu") -> "Iterator[Clip]":
     from dynerf_format import Reader
 
     with open_source(place) as source:
-        yield Clip(Reader(source), device, name=source.name)
+        yield Clip(Reader(source), device, name=source.name, layers=layers)
 
 
 @asynccontextmanager

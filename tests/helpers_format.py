@@ -7,6 +7,7 @@ rule it is about and not a checksum.
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from dynerf_format import (
     latents_chunk,
     quantise,
     weights_chunk,
+    weights_chunks,
 )
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
 
@@ -110,8 +112,55 @@ def two_segments() -> tuple[Header, list[Chunk]]:
     return header, chunks
 
 
+def dice(count: int) -> np.ndarray:
+    """Numbers of 0 to 255 from a linear congruential generator."""
+    states = [12345]
+    for _ in range(count):
+        states.append((states[-1] * 1103515245 + 12345) % 2**31)
+    return np.array(states[1:]) >> 23
+
+
+def layered() -> tuple[Header, list[Chunk]]:
+    """9 frames in three quality layers: every model of the entropy coder, and raw bits."""
+    row, column = np.mgrid[:12, :12]
+    rough = dice(24 * 144).reshape(24, 12, 12) // 64
+    ramps = [row * (p % 5) + column * (p % 3) + rough[p] - 20 for p in range(24)]
+    weights = [
+        quantise("planes.0", np.reshape(ramps, (3, 8, 12, 12)), 1.0),
+        quantise("head.weight", (dice(4800).reshape(3, 40, 40).sum(axis=0) - 380) / 8, 1 / 8),
+        quantise("head.bias", np.zeros(200), 1.0),
+    ]
+    frame, number = np.mgrid[:9, :40]
+    latents = number * 211 % 97 + frame * (number % 7 - 3) + (frame * number) % 3
+    base, *finer = weights_chunks(0, weights, {"planes.0": (3, 3), "head.weight": (2,)})
+    header = small_header((9,))
+    return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
+
+
 def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:
     return QuantisedTensor(name, np.asarray(symbols, np.int32), np.array([step], np.float32))
+
+
+def coded_payload(
+    shape: tuple[int, ...] = (4,),
+    tables: Sequence[tuple[int, ...]] = ((16384,),),
+    model: int = 0,
+    context_map: bytes = b"",
+    states: tuple[int, ...] = (65536,),
+    words: tuple[int, ...] = (),
+    raw: bytes = b"",
+    factor: int = 0,
+    declared: tuple[int, int, int] | None = None,
+) -> bytes:
+    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong."""
+    shapes = struct.pack(f"<BBBI{len(shape)}If", 0, factor, len(shape), 1, *shape, 1.0)
+    record = struct.pack("<BB", model, len(tables)) + context_map
+    for table in tables:
+        record += bytes([len(table)])
+        record += b"".join(bytes([f]) if f < 128 else bytes([f & 127 | 128, f >> 7]) for f in table)
+    section = struct.pack("<HII", *(declared or (len(states), len(words), len(raw))))
+    section += struct.pack(f"<{len(states)}I{len(words)}H", *states, *words) + raw
+    return struct.pack("<IB1s", 1, 1, b"t") + shapes + record + section
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,16 @@ def pixel_directions(
 
 
 def camera_rays(
-    camera: Camera, device: torch.device | str = "cpu"
+    camera: Camera, device: torch.device | str = "cpu", pixels: slice | None = None
 ) -> tuple[Float[Tensor, "pixel 3"], Float[Tensor, "pixel 3"]]:
-    """Origins and unit directions of all pixels' rays, row by row, in world space (float32)."""
-    rows, columns = np.meshgrid(np.arange(camera.height), np.arange(camera.width), indexing="ij")
-    directions = pixel_directions(camera, columns.reshape(-1) + 0.5, rows.reshape(-1) + 0.5)
-    origins = np.broadcast_to(camera.origin, directions.shape)
-    return (
-        torch.as_tensor(origins.copy(), dtype=torch.float32, device=device),
-        torch.as_tensor(directions, dtype=torch.float32, device=device),
+    """Origins and unit directions of the pixels' rays, row by row, in world space (float32).
+
+    ``pixels`` picks a stretch of them, by row * width + column.
+    """
+    chosen = np.arange(camera.width * camera.height)[pixels or slice(None)]
+    rows, columns = np.divmod(chosen, camera.width)
+    directions = torch.as_tensor(
+        pixel_directions(camera, columns + 0.5, rows + 0.5), dtype=torch.float32, device=device
     )
+    origin = torch.as_tensor(camera.origin, dtype=torch.float32, device=device)
+    return origin.expand_as(directions), directions

@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Kind = Literal["perspective", "box"]
@@ -38,9 +38,9 @@ class Segments:
     w_in: Float[Tensor, "*ray"]
     w_out: Float[Tensor, "*ray"]
 
-    def __getitem__(self, index: slice) -> "Segments":
-        """The segments of some rays (indexes the first axis)."""
-        return Segments(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+    def pick(self, rays: Int[Tensor, " n"]) -> "Segments":
+        """The segments of some rays of each frame; shapes are (frame, ray, ...)."""
+        return Segments(*(getattr(self, name)[:, rays] for name in self.__dataclass_fields__))
 
     def at(self, s: Float[Tensor, "*ray sample"]) -> Float[Tensor, "*ray sample 3"]:
         """Cube points at fractions ``s`` of the segments."""

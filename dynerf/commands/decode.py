@@ -26,10 +26,10 @@ _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 def run(options: argparse.Namespace) -> int:
     """Render a view into a movie or pictures."""
     import dynerf
-    from dynerf_decoder.clip import depth_picture
     from dynerf_decoder.movie import open_output
+    from dynerf_decoder.picture import depth_picture
 
-    with dynerf.open_clip(options.clip, choose_device(options.device)) as clip:
+    with dynerf.open_clip(options.clip, choose_device(options.device), options.layers) as clip:
         shots, fps = _plan(clip, options)
         depths = clip.depth_range() if options.depth else None
         width, height = shots[0].camera.width, shots[0].camera.height

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,14 +55,19 @@ def _job(options: argparse.Namespace) -> "Job":
     from dynerf_encoder.job import Job
     from dynerf_encoder.overrides import apply_assignments, apply_file
     from dynerf_encoder.presets import preset
+    from dynerf_encoder.quality import at_quality
 
     device = choose_device(options.device)
     if device == "cpu":
         torch.set_num_threads(threads_of(options))
     config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
+    if options.quality is not None:
+        config = at_quality(config, options.quality)
     if options.config is not None:
         config = apply_file(config, options.config)
     config = fit_latents(apply_assignments(config, [*_shorthands(options), *options.assignments]))
+    if options.target_size is not None:
+        config = replace(config, rate=replace(config.rate, target=options.target_size))
     return Job(
         capture=options.capture,
         output=options.output,

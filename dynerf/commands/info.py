@@ -30,6 +30,7 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
             parameters += tensor.symbols.size
     spent = reader.bytes_by_kind()
     return {
+        "layers": _layers(reader),
         "bytes": size,
         "bytes_by_part": spent,
         "frames": header.frames,
@@ -56,6 +57,22 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
     }
 
 
+def _layers(reader: Reader) -> list[dict[str, Any]]:
+    """What each quality layer brings: bytes of weights in it and below, PSNR if the encoder measured it."""
+    entries = [entry for entry in reader.directory if entry.kind == b"WGHT"]
+    layers = []
+    for last in sorted({entry.layer for entry in entries}):
+        size = sum(entry.end - entry.offset for entry in entries if entry.layer <= last)
+        psnr = reader.header.quality.get(f"held_out_psnr_layers_{last + 1}")
+        layers.append({"layers": last + 1, "bytes": size, "held_out_psnr": psnr})
+    return layers
+
+
+def _psnr(layer: dict[str, Any]) -> str:
+    psnr = layer["held_out_psnr"]
+    return f"{psnr:.2f} dB" if isinstance(psnr, float) else "not measured"
+
+
 def _text(header: Header, record: dict[str, Any]) -> str:
     held_out = [camera.name for camera in header.cameras if camera.role == "held_out"]
     first = header.cameras[0]
@@ -71,6 +88,9 @@ def _text(header: Header, record: dict[str, Any]) -> str:
         "",
         "bytes per part",
         *(f"  {name:<12}{count:>12,}" for name, count in record["bytes_by_part"].items()),
+        "",
+        "quality layers: bytes of weights up to each, held-out PSNR with it",
+        *(f"  {layer['layers']:<12}{layer['bytes']:>12,}  {_psnr(layer)}" for layer in record["layers"]),
         "",
         "measured by the encoder",
         *(f"  {name:<24}{_shown(value)}" for name, value in header.quality.items()),

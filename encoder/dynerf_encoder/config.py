@@ -106,6 +106,20 @@ class Quantisation:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """How the last part of the training, from position ``start`` (0 to 1) on, weighs bits against errors.
+
+    The loss is the squared error plus ``weight`` times the size in megabytes (``rate.py``). With a ``target``
+    in bytes (0: none) the weight is only where a control starts that steers the file towards that size.
+    A weight of 0 without a target trains as if there were no file.
+    """
+
+    start: float
+    weight: float
+    target: int
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole of it. Only the settings of the chosen ``field`` matter."""
 
@@ -116,6 +130,7 @@ class Config:
     optimiser: Optimiser
     importance: Importance
     conditioning: Conditioning
+    rate: Rate
     quantisation: Quantisation
     planes: PlanesSettings = dataclasses.field(default_factory=PlanesSettings)
     mlp: MlpSettings = dataclasses.field(default_factory=MlpSettings)

@@ -10,15 +10,15 @@ from dataclasses import replace
 
 import torch
 
-from dynerf_decoder.fields.build import build_model, load_weights, settings_record
+from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
 from dynerf_format.atomic import check_writable
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
-from dynerf_format.writer import write_clip
 
 from .captures.capture import Capture
 from .captures.n3v import read_n3v
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
+from .clip_file import ClipFile
 from .config import Config
 from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
@@ -28,22 +28,19 @@ from .job import Job, Result, Unwatched, Watcher, check_job, checkpoint_path, wo
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
-    dequantised_latents,
-    make_chunks,
-    make_header,
     plain_config,
-    quantise_latents,
-    quantise_model,
 )
 from .parallel import Group, joined
 from .rays import RaySource
+from .resuming import decisive
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
-from .train import Trainer
+from .target_size import check_target
+from .train import Report, Trainer
 from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
-_LOOKS = 10  # held-out looks during a training, evenly spread over its positions
+_LOOKS = 10  # looks at the held-out view and at the file's size during a training, evenly spread
 
 
 def encode(job: Job, watcher: Watcher) -> Result:
@@ -91,10 +88,13 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     look = HeldOutLook(
         store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    _train(job, trainer, identity, look, watcher, group)
+    clip = ClipFile(job, trainer, store, held_out, space)
+    if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
+        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
+    _train(job, trainer, identity, look, clip, watcher, group)
     if not group.leads:
         return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
-    return _write(job, trainer, store, held_out, space, look, watcher)
+    return clip.write(look, watcher)
 
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
@@ -174,7 +174,8 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
     if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
         return None
     checkpoint = load_checkpoint(path)
-    check_same_job(path, checkpoint.job, identity)
+    position = checkpoint.state.get("position")
+    check_same_job(path, decisive(checkpoint.job, position), decisive(identity, position))
     return checkpoint
 
 
@@ -222,6 +223,7 @@ def _train(
     trainer: Trainer,
     identity: dict[str, object],
     look: HeldOutLook,
+    clip: ClipFile,
     watcher: Watcher,
     group: Group,
 ) -> None:
@@ -232,11 +234,12 @@ def _train(
     with deferred_interrupt() as interrupted:
         for report in trainer.run():
             watcher.trained(report)
-            if group.leads and int(report.place.position * _LOOKS) > looked:
+            if int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
-                score = look.one_psnr(trainer.model, trainer.latents)
-                if score is not None:
-                    watcher.looked(report, score)
+                _look(trainer, report, look, watcher, group)
+                if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
+                    size = clip.size_at(trainer.rate.quantisation)
+                    trainer.rate.calibrate(size)  # the same in every process
             stop = group.any(interrupted(), job.device)
             due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
             if due and group.leads:
@@ -246,6 +249,16 @@ def _train(
                 raise KeyboardInterrupt
 
 
+def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
+    """Show the leader's watcher one held-out picture as the file would show it."""
+    if not group.leads:
+        return
+    with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
+        score = look.one_psnr(trainer.model, trainer.latents)
+    if score is not None:
+        watcher.looked(report, score)
+
+
 def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
     place, arrays = trainer.export()
     save_checkpoint(checkpoint_path(job), Checkpoint(identity, place, arrays))
@@ -253,48 +266,3 @@ def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
 
 def _settings(config: Config) -> object:
     return config.planes if config.field == "planes" else config.mlp
-
-
-def _write(
-    job: Job,
-    trainer: Trainer,
-    store: FrameStore,
-    held_out: tuple[str, ...],
-    space: Space,
-    look: HeldOutLook,
-    watcher: Watcher,
-) -> Result:
-    """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
-    before, after = job.overlap
-    kept = slice(before, store.frames - after)
-    weights = quantise_model(trainer.model, job.config.quantisation)
-    groups = quantise_latents(trainer.latents[kept], job.config.quantisation)
-    load_weights(trainer.model, {tensor.name: tensor.dequantise() for tensor in weights})
-    score = look.mean_psnr(
-        trainer.model,
-        dequantised_latents(groups),
-        lambda done, total: watcher.progress("measuring the held-out view", done, total),
-        first=before,
-    )
-    quality: dict[str, float | int | str] = {"steps": trainer.place.step}
-    if score is not None:
-        quality["held_out_psnr"] = round(score, 4)
-    header = make_header(
-        job.config,
-        cameras=store.cameras,
-        held_out=held_out,
-        space=space,
-        fps=store.fps,
-        frames=store.frames - before - after,
-        first_source_frame=store.first_source_frame + before,
-        job={
-            "downscale": job.downscale,
-            "seed": job.seed,
-            "device": torch.device(job.device).type,
-            **job.record,
-        },
-        quality=quality,
-    )
-    size = write_clip(job.output, header, make_chunks(weights, groups))
-    checkpoint_path(job).unlink(missing_ok=True)
-    return Result(job.output, size, score, trainer.place.step, trainer.place.seconds, work_folder(job))

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip, rgb_to_uint8
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.picture import rgb_to_uint8
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 
 from .captures.frame_range import FrameRange
@@ -145,7 +146,8 @@ class _Judges:
         try:
             jod = Jod()
         except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
-            missing["jod"] = f"needs the package cvvdp: {str(error).splitlines()[0]}"
+            first_line = str(error).partition("\n")[0]
+            missing["jod"] = f"needs the package cvvdp: {first_line}"
         return cls(lpips, flip, jod, missing)
 
 

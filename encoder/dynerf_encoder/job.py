@@ -27,6 +27,8 @@ _BOUNDS = {
     "importance.gamma": (1e-6, 1.0),
     "importance.window": (1.0, math.inf),
     "importance.floor": (0.0, 1.0),
+    "rate.start": (0.0, 1.0),
+    "rate.target": (0.0, 2.0**32 - 1),
     # Far finer steps make numbers too long for the file, which would be found out after the training.
     "quantisation.planes": (1e-4, math.inf),
     "quantisation.network": (1e-4, math.inf),

@@ -86,7 +86,7 @@ def encode_long(
         _file(folder, part.number).unlink(missing_ok=True)
     _describe(parts, len(missing), cutting, watcher)
     board = _Board(parts, missing, watcher)
-    runner.run(_tasks(job, cutting, missing, folder, videos, threads), board.hear)
+    runner.run(_tasks(job, cutting, parts, missing, folder, videos, threads), board.hear)
     return _join(job, [_file(folder, part.number) for part in parts], board)
 
 
@@ -194,18 +194,24 @@ def _describe(parts: Sequence[Part], missing: int, cutting: Cutting, watcher: Wa
 def _tasks(
     job: Job,
     cutting: Cutting,
+    parts: Sequence[Part],
     missing: Sequence[Part],
     folder: Path,
     videos: Mapping[str, VideoDigest],
     threads: int,
 ) -> list[Task]:
     numbers = {part.number for part in missing}
+    frames = sum(len(part.shown) for part in parts)
     tasks = []
     for part in missing:
         warm = cutting.warm if cutting.warm is not None and part.number % cutting.warm.key else None
         before = part.number - 1
+        # A target is the whole clip's: each segment gets its frames' share of it.
+        target = job.config.rate.target * len(part.shown) // frames
+        config = replace(job.config, rate=replace(job.config.rate, target=target))
         mine = replace(
             job,
+            config=config,
             output=_file(folder, part.number),
             cache=folder / f"{part.number:05}.work",
             frames=FrameRange(part.trained.start, part.trained.stop),

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.clip import render_picture
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.picture import render_picture
 from dynerf_decoder.renderer import Sampling
 from dynerf_decoder.space import Space
 
@@ -43,12 +43,13 @@ class HeldOutLook:
         latents: Float[Tensor, "frame latent"],
         progress: Callable[[int, int], None],
         first: int = 0,
+        every: int = 1,
     ) -> float | None:
-        """Mean of the PSNR of some frames in all views, in dB; None when nothing was held out.
+        """Mean of the PSNR of every ``every``-th frame in all views, in dB; None when nothing was held out.
 
         ``latents`` are those of the store's frames from ``first`` on.
         """
-        work = [(view, frame) for view in self._views for frame in range(len(latents))]
+        work = [(view, frame) for view in self._views for frame in range(0, len(latents), every)]
         scores = []
         for view, frame in work:
             scores.append(self._psnr(model, latents[frame], view, first + frame))

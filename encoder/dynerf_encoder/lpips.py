@@ -94,6 +94,8 @@ class Lpips:
                     if found != shape:
                         raise ConfigError(f"{path}: {tensor} has shape {found}, expected {shape}")
                     tensors[tensor] = file.get_tensor(tensor).to(device, torch.float32)
+                    if not tensors[tensor].isfinite().all():
+                        raise ConfigError(f"{path}: {tensor} holds numbers that are not finite")
         except (OSError, SafetensorError) as error:
             raise ConfigError(f"{path}: is no readable safetensors file: {error}") from error
         return cls(name, tensors)

@@ -25,15 +25,16 @@ from dynerf_format import (
     SegmentRecord,
     SpaceRecord,
     __version__,
+    coarsen,
     latents_chunk,
     quantise,
-    weights_chunk,
+    weights_chunks,
 )
 
 from .config import Config, Quantisation
-from .train import is_plane
+from .rounding import is_plane, rounding_step
 
-_SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
+_LAYER_FACTORS = (3, 3)
 
 
 def quantise_model(model: Model, quantisation: Quantisation) -> list[QuantisedTensor]:
@@ -43,11 +44,9 @@ def quantise_model(model: Model, quantisation: Quantisation) -> list[QuantisedTe
     """
     tensors = []
     for name, parameter in model.named_parameters():
-        values = parameter.detach().cpu().numpy()
-        if values.size == 0:
-            continue
-        step = quantisation.planes if is_plane(name) else quantisation.network * _rms(values)
-        tensors.append(quantise(name, values, max(step, _SMALLEST_STEP)))
+        if parameter.numel() > 0:
+            step = float(rounding_step(name, parameter, quantisation))
+            tensors.append(quantise(name, parameter.detach().cpu().numpy(), step))
     return tensors
 
 
@@ -56,7 +55,7 @@ def quantise_latents(
 ) -> list[tuple[int, QuantisedTensor]]:
     """Latents in groups of frames, (first frame, tensor), with a step relative to the RMS of all of them."""
     values = latents.detach().cpu().numpy()
-    step = max(quantisation.latents * _rms(values), _SMALLEST_STEP)
+    step = float(rounding_step("latents", latents, quantisation))
     return [
         (first, quantise("latents", values[first : first + quantisation.group], step))
         for first in range(0, len(values), quantisation.group)
@@ -69,10 +68,38 @@ def dequantised_latents(groups: Sequence[tuple[int, QuantisedTensor]]) -> Float[
 
 
 def make_chunks(
-    weights: Sequence[QuantisedTensor], latents: Sequence[tuple[int, QuantisedTensor]]
+    weights: Sequence[QuantisedTensor],
+    latents: Sequence[tuple[int, QuantisedTensor]],
+    ancillary: Sequence[Chunk] = (),
 ) -> list[Chunk]:
-    """The chunks of a clip of one segment, in the order they are stored."""
-    return [weights_chunk(0, list(weights)), *(latents_chunk(0, first, tensor) for first, tensor in latents)]
+    """The chunks of a clip of one segment, in the order they are stored.
+
+    The coarse layer of the weights, ancillary chunks and latents come before the finer layers: a reader that
+    reads from the front shows the whole clip early and then ever sharper.
+    """
+    base, *finer = weights_chunks(0, weights, layer_factors(weights))
+    groups = [latents_chunk(0, first, tensor) for first, tensor in latents]
+    return [base, *ancillary, *groups, *finer]
+
+
+def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ...]]:
+    """By which factors quality layers refine tensors: planes, or a network's matrices when there are none.
+
+    What is small and matters everywhere is complete in the first layer.
+    """
+    planes = [tensor.name for tensor in weights if is_plane(tensor.name)]
+    matrices = [tensor.name for tensor in weights if tensor.symbols.ndim > 1]
+    return dict.fromkeys(planes or matrices, _LAYER_FACTORS)
+
+
+def layered_weights(weights: Sequence[QuantisedTensor]) -> list[dict[str, QuantisedTensor]]:
+    """What a decoder has of the weights after each layer, coarse first; the last are the given ones."""
+    factors = layer_factors(weights)
+    layers = [{tensor.name: tensor for tensor in weights}]
+    for factor in reversed(_LAYER_FACTORS):
+        finer = layers[0]
+        layers.insert(0, {n: coarsen(t, factor) if n in factors else t for n, t in finer.items()})
+    return layers
 
 
 def make_header(
@@ -139,7 +166,3 @@ def _camera_record(camera: Camera, held_out: bool) -> CameraRecord:
         camera_to_world=tuple(float(x) for x in camera.camera_to_world.ravel()),
         role="held_out" if held_out else "training",
     )
-
-
-def _rms(values: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))

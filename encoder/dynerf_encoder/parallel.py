@@ -74,9 +74,15 @@ class Group:
         for gradient, mean in zip(gradients, parts, strict=True):
             gradient.copy_(mean.view_as(gradient))
 
+    def average_number(self, value: float, device: torch.device | str) -> float:
+        """The mean of a plain number; ``device`` is where the processes compute."""
+        if self.size == 1:
+            return value  # without a trip to the device
+        return float(self.average(torch.tensor(value, dtype=torch.float64, device=device)))
+
     def any(self, flag: bool, device: torch.device | str) -> bool:
         """Whether it is so in any process: all then do the same thing at the same step."""
-        return bool(self.average(torch.tensor(float(flag), device=device)) > 0)
+        return self.average_number(float(flag), device) > 0
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.clip import Clip, rgb_to_uint8
+from dynerf_decoder.clip import Clip
 from dynerf_decoder.movie import png_bytes
+from dynerf_decoder.picture import rgb_to_uint8
 from dynerf_format.atomic import atomic_path
 from dynerf_format.errors import OutputError
 

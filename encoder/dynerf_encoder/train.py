@@ -2,7 +2,8 @@
 
 A step draws rays of a few frames, renders them through ``dynerf_decoder`` and lets Adam follow the squared
 error of the fine colours, plus that of the coarse colours (``mlp``; DyNeRF, eq. 4) or the histogram bound
-that teaches the coarse density where to sample (``planes``; mip-NeRF 360, eq. 13).
+that teaches the coarse density where to sample (``planes``; mip-NeRF 360, eq. 13). In the last part of the
+schedule the model is rendered as the file will hold it, and bits count too (``rate.py``).
 
 All randomness of step n comes from (seed, n). A training resumed from a checkpoint therefore draws what the
 uninterrupted one would have drawn, and on a CPU ends with the same bits.
@@ -28,7 +29,9 @@ from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .importance import ImportanceMap
 from .parallel import Group
+from .rate_control import RateControl
 from .rays import Rays, RaySource
+from .rounding import is_plane
 from .stages import Plan, StageName, interpolate_latents, learning_rate
 
 _ALONE = Group()
@@ -90,6 +93,7 @@ class Trainer:
         self._device = next(model.parameters()).device
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
+        self.rate = RateControl(config.rate, config.quantisation, plan.steps)
         groups = _parameter_groups(model, self.latents, config.optimiser)
         self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._rates = [rate for _, rate in groups]
@@ -112,7 +116,7 @@ class Trainer:
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
-                seconds = float(self._group.average(torch.tensor(seconds, device=self._device)))
+                seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
             yield Report(self.place, self._plan.stages[self.place.stage].name, loss, rendered_psnr, rays)
@@ -137,20 +141,23 @@ class Trainer:
         )  # fmt: skip
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
         count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
-        rendered = self._render(rays, self._group.noise(generator, schedule.frames_per_step))
-        loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
+        noise = self._group.noise(generator, schedule.frames_per_step)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
-        value, squared_error = self._group.average(torch.stack([loss.detach(), fine_error])).tolist()
-        if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
-            raise ConfigError(
-                f"training diverged at step {self.place.step}: the loss is {value}; lower "
-                "optimiser.planes_rate and optimiser.network_rate"
-            )
         self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self.rate.stored_form(self.model, self.latents, self.place.position) as rounded:
+            rendered = self._render(rays, noise)
+            loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
+            value, squared_error = self._group.average(torch.stack([loss.detach(), fine_error])).tolist()
+            if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
+                raise ConfigError(
+                    f"training diverged at step {self.place.step}: the loss is {value}; lower "
+                    "optimiser.planes_rate and optimiser.network_rate"
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
         self._group.average_gradients(self._parameters)
+        self.rate.charge(rounded)
         if self._config.optimiser.total_variation > 0:
             _add_total_variation(self.model, self._config.optimiser.total_variation)
         self._adam.step()
@@ -165,6 +172,7 @@ class Trainer:
         """The trainer's place and all its numbers, for a checkpoint."""
         arrays = {f"model/{name}": _array(value) for name, value in self.model.named_parameters()}
         arrays["latents"] = _array(self.latents)
+        arrays["rate"] = self.rate.export()
         for index, parameter in enumerate(self._parameters):
             for name, value in self._adam.state[parameter].items():
                 arrays[f"adam/{index}/{name}"] = _array(value)
@@ -177,6 +185,7 @@ class Trainer:
             for name, value in self.model.named_parameters():
                 _fill(value, arrays[f"model/{name}"])
             _fill(self.latents, arrays["latents"])
+            self.rate.restore(arrays["rate"])
             for index, parameter in enumerate(self._parameters):
                 # Adam makes its state on the first step with a gradient; make it here to fill it.
                 state = {
@@ -190,7 +199,7 @@ class Trainer:
                     _fill(moment, arrays[f"adam/{index}/{name}"])
                 self._adam.state[parameter] = state
             self.place = _place(place, self._plan)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
 
 
@@ -218,11 +227,6 @@ def _parameter_groups(
         ([latents] if latents.requires_grad else [], optimiser.network_rate * optimiser.latent_gain),
     ]
     return [(parameters, rate) for parameters, rate in groups if parameters]
-
-
-def is_plane(name: str) -> bool:
-    """Whether a parameter of a model is a stack of feature planes (and not a network's weight)."""
-    return ".static." in name or ".basis." in name
 
 
 def _loss(

@@ -11,7 +11,7 @@ Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Neve
 """
 
 from .atomic import atomic_path, check_writable
-from .chunks import Chunk, latents_chunk, weights_chunk
+from .chunks import OCCUPANCY, Chunk, ancillary_chunk, latents_chunk, weights_chunk
 from .directory import Entry
 from .errors import (
     CaptureError,
@@ -30,11 +30,13 @@ from .errors import (
     ViewError,
 )
 from .header import COLOUR, decode_header, encode_header
+from .layers import coarsen, weights_chunks
 from .limits import Limits
-from .plan import latents_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_entries, weights_entry
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
+from .repair import Repair, repair_clip
 from .source import BytesSource, FileSource, Source, check_range
 from .splice import cut_clip, join_clips
 from .tensors import pack_tensors, unpack_tensors
@@ -43,6 +45,7 @@ from .writer import clip_bytes, write_clip
 
 __all__ = [
     "COLOUR",
+    "OCCUPANCY",
     "BytesSource",
     "CameraRecord",
     "CaptureError",
@@ -63,6 +66,7 @@ __all__ = [
     "QuantisedTensor",
     "Reader",
     "RemoteError",
+    "Repair",
     "ResumeError",
     "SegmentRecord",
     "Source",
@@ -71,10 +75,13 @@ __all__ = [
     "VersionError",
     "ViewError",
     "__version__",
+    "ancillary_chunk",
+    "ancillary_entry",
     "atomic_path",
     "check_range",
     "check_writable",
     "clip_bytes",
+    "coarsen",
     "cut_clip",
     "decode_header",
     "encode_header",
@@ -83,8 +90,11 @@ __all__ = [
     "latents_entries",
     "pack_tensors",
     "quantise",
+    "repair_clip",
     "unpack_tensors",
     "weights_chunk",
+    "weights_chunks",
+    "weights_entries",
     "weights_entry",
     "write_clip",
 ]

@@ -8,10 +8,10 @@ kind    payload                                     first                       
 ======  ==========================================  =============================  =====================
 WGHT    tensors: the field's weights of a segment   0                              number of tensors
 LATN    one tensor ``latents`` (count, D)           first frame, from clip start   number of frames
-occu    reserved: occupancy of a segment
+occu    where the space of a segment is empty   0                              0
 ======  ==========================================  =============================  =====================
 
-Layer 0 is what a picture needs; higher layers will refine it and may be skipped.
+Layer 0 is what a picture needs; the higher layers of ``WGHT`` refine it (``layers.py``) and may be left out.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from .limits import DEFAULT_LIMITS, Limits
 from .tensors import pack_tensors, unpack_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .quantise import QuantisedTensor
 
 WEIGHTS = b"WGHT"
 LATENTS = b"LATN"
+OCCUPANCY = b"occu"
 KNOWN_KINDS = (WEIGHTS, LATENTS)
 LATENTS_TENSOR = "latents"
+LAYERS_MAX = 16
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,21 @@ def latents_chunk(segment: int, first: int, latents: QuantisedTensor) -> Chunk:
     return Chunk(LATENTS, segment, 0, first, latents.symbols.shape[0], pack_tensors([latents]))
 
 
-def unpack_weights(payload: bytes, count: int, limits: Limits = DEFAULT_LIMITS) -> dict[str, QuantisedTensor]:
-    """Return the ``count`` tensors of a ``WGHT`` payload by name."""
-    tensors = unpack_tensors(payload, limits)
+def ancillary_chunk(kind: bytes, segment: int, payload: bytes) -> Chunk:
+    """A chunk of an ancillary kind, opaque to this room. FormatError when the kind is a critical one."""
+    if is_critical(kind):
+        raise FormatError(f"chunk kind {kind!r}: begins with a capital, so it is not ancillary")
+    return Chunk(kind, segment, 0, 0, 0, payload)
+
+
+def unpack_weights(
+    payload: bytes,
+    count: int,
+    limits: Limits = DEFAULT_LIMITS,
+    coarser: Mapping[str, QuantisedTensor] | None = None,
+) -> dict[str, QuantisedTensor]:
+    """Return the ``count`` tensors of a ``WGHT`` payload by name; above layer 0 they refine ``coarser``."""
+    tensors = unpack_tensors(payload, limits, coarser)
     if len(tensors) != count:
         raise FormatError(f"weights: {len(tensors)} tensors, the directory declares {count}")
     return tensors

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .chunks import KNOWN_KINDS, LATENTS, WEIGHTS, check_kind, is_critical
+from .chunks import KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, check_kind, is_critical
 from .entropy import CODECS, RAW, ZSTD
 from .errors import FormatError, LimitError, VersionError
 from .layout import CHUNK_HEAD, CRC32, ENTRY
@@ -82,6 +82,12 @@ def unpack_directory(data: bytes) -> tuple[Entry, ...]:
     return tuple(Entry(*fields) for fields in ENTRY.iter_unpack(data))
 
 
+def unpack_chunk_head(head: bytes, offset: int) -> Entry:
+    """The entry of the chunk whose 32-byte head stands at ``offset``; nothing is checked here."""
+    kind, segment, layer, codec, first, count, stored, decoded, crc32 = CHUNK_HEAD.unpack(head)
+    return Entry(kind, segment, layer, codec, first, count, offset, stored, decoded, crc32)
+
+
 def chunk_checksum(entry: Entry, body: bytes) -> int:
     """Return the CRC-32 of the chunk head, without its own checksum, and the stored bytes."""
     return zlib.crc32(body, zlib.crc32(entry.pack_chunk_head()[: -CRC32.size]))
@@ -100,6 +106,8 @@ def check_directory(
     if position != end:
         raise FormatError(f"chunks end at byte {position}, expected {end}")
     _check_playable(entries, segments)
+    _check_layers(entries)
+    _check_occupancy(entries, segments)
 
 
 def _check_entry(entry: Entry, limits: Limits) -> None:
@@ -145,3 +153,30 @@ def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord])
             entry = next(base, None)
     if entry is not None:
         raise FormatError(f"{entry.label}: belongs to no segment or occurs twice")
+
+
+def _check_layers(entries: Sequence[Entry]) -> None:
+    """The layers of a segment's weights are counted from 0 on, before the next segment's begin."""
+    segment = layer = 0
+    for entry in entries:
+        if entry.kind != WEIGHTS:
+            continue
+        if entry.layer == 0:
+            segment, layer = entry.segment, 0
+        elif (entry.segment, entry.layer) == (segment, layer + 1) and entry.layer < LAYERS_MAX:
+            layer += 1
+        else:
+            raise FormatError(
+                f"{entry.label}: layer {entry.layer} of segment {entry.segment} is not in its place"
+            )
+
+
+def _check_occupancy(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:
+    """At most one per segment, or readers would differ in which of them they use."""
+    seen: set[int] = set()
+    for entry in entries:
+        if entry.kind != OCCUPANCY or entry.layer != 0:
+            continue
+        if entry.segment >= len(segments) or entry.segment in seen:
+            raise FormatError(f"{entry.label}: segment {entry.segment} does not exist or has two of them")
+        seen.add(entry.segment)

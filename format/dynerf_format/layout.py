@@ -40,9 +40,14 @@ TRAILER_TAG = b"\x00END"  # not four letters, so never taken for a chunk
 CRC32 = struct.Struct("<I")
 TENSOR_COUNT = struct.Struct("<I")
 NAME_LENGTH = struct.Struct("<B")
-TENSOR_SHAPE = struct.Struct("<BBI")
-"""symbol width in bytes, rank, number of steps; the extents follow as ``rank`` u32."""
+TENSOR_SHAPE = struct.Struct("<BBBI")
+"""coding, factor, rank, number of steps; the extents follow as ``rank`` u32."""
 EXTENT = struct.Struct("<I")
+CODED = struct.Struct("<BB")
+"""model, number of tables of an entropy-coded tensor."""
+TABLE_TOKENS = struct.Struct("<B")
+SECTION = struct.Struct("<HII")
+"""lanes, number of 16-bit words, number of raw bytes; states, words and raw bytes follow."""
 
 U16_MAX = 2**16 - 1
 U32_MAX = 2**32 - 1

@@ -5,9 +5,11 @@ The player plans with the same functions what it fetches over HTTP.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from .chunks import LATENTS, WEIGHTS
+from .entropy import CODECS
 from .errors import ViewError
 
 if TYPE_CHECKING:
@@ -16,12 +18,31 @@ if TYPE_CHECKING:
     from .directory import Entry
 
 
+def weights_entries(directory: Sequence[Entry], segment: int, layers: int | None = None) -> tuple[Entry, ...]:
+    """Return the chunks with the weights of a segment, coarse layer first, at most ``layers`` of them.
+
+    The layers end before the first one in a codec that this reader does not know. ViewError when there is
+    no such segment or no layer is asked for.
+    """
+    if layers is not None and layers < 1:
+        raise ViewError(f"{layers} layers asked for, expected at least 1")
+    found = [entry for entry in directory if entry.kind == WEIGHTS and entry.segment == segment]
+    if not found:
+        raise ViewError(f"segment {segment} is not in the clip")
+    return tuple(takewhile(lambda entry: entry.codec in CODECS, found[:layers]))
+
+
 def weights_entry(directory: Sequence[Entry], segment: int) -> Entry:
     """Return the chunk with the weights (layer 0) of a segment; ViewError when there is no such segment."""
+    return weights_entries(directory, segment, 1)[0]
+
+
+def ancillary_entry(directory: Sequence[Entry], kind: bytes, segment: int) -> Entry | None:
+    """Return the first chunk of an ancillary kind (layer 0) for a segment that this reader can decode."""
     for entry in directory:
-        if entry.kind == WEIGHTS and entry.layer == 0 and entry.segment == segment:
+        if (entry.kind, entry.segment, entry.layer) == (kind, segment, 0) and entry.codec in CODECS:
             return entry
-    raise ViewError(f"segment {segment} is not in the clip")
+    return None
 
 
 def latents_entries(directory: Sequence[Entry], first: int, count: int) -> tuple[Entry, ...]:

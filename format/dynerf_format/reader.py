@@ -21,7 +21,7 @@ from .head import unpack_head
 from .header import decode_header
 from .layout import CHUNK_HEAD, FIRST_READ, HEAD, TRAILER, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
-from .plan import latents_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,12 +58,21 @@ class Reader:
         with _naming(self._source):
             return self._read_stored(entry)[CHUNK_HEAD.size :]
 
-    def weights(self, segment: int) -> dict[str, QuantisedTensor]:
-        """Return the weights of a segment by name; ViewError when there is no such segment."""
-        entry = weights_entry(self.directory, segment)
-        payload = self.read_chunk(entry)
-        with _naming(self._source):
-            return unpack_weights(payload, entry.count, self._limits)
+    def layers(self, segment: int) -> int:
+        """Return the number of quality layers of a segment's weights that this reader can use, at least 1."""
+        return len(weights_entries(self.directory, segment))
+
+    def weights(self, segment: int, layers: int | None = None) -> dict[str, QuantisedTensor]:
+        """Return the weights of a segment by name, from its first ``layers`` quality layers (default: all).
+
+        Fewer layers mean larger steps, not fewer tensors. ViewError when there is no such segment.
+        """
+        tensors: dict[str, QuantisedTensor] = {}
+        for entry in weights_entries(self.directory, segment, layers):
+            payload = self.read_chunk(entry)
+            with _naming(self._source):
+                tensors |= self._unpack_weights(entry, payload, tensors)
+        return tensors
 
     def latents(self, first: int, count: int) -> npt.NDArray[np.float32]:
         """Return the latent codes (count, D), float32, of ``count`` frames from ``first`` on.
@@ -79,6 +88,11 @@ class Reader:
                 _check_group(groups, count, self._limits)
         return np.concatenate(groups)
 
+    def ancillary(self, kind: bytes, segment: int) -> bytes | None:
+        """Return the payload of an ancillary kind (b"occu", say) for a segment; None when there is none."""
+        entry = ancillary_entry(self.directory, kind, segment)
+        return None if entry is None else self.read_chunk(entry)
+
     def bytes_by_kind(self) -> dict[str, int]:
         """Return how the bytes of the file are spent: "container", then each kind with its chunk heads."""
         spent = {"container": self._chunks_start + TRAILER.size}
@@ -90,12 +104,13 @@ class Reader:
     def verify(self) -> str:
         """Read and decode the whole file once; return its SHA-256 in hex when everything is in order."""
         digest = hashlib.sha256()
+        weights: dict[str, QuantisedTensor] = {}
         with _naming(self._source):
             digest.update(self._source.read(0, self._chunks_start))
             for entry in self.directory:
                 stored = self._read_stored(entry)
                 digest.update(stored)
-                self._check_content(entry, stored[CHUNK_HEAD.size :])
+                weights = self._check_content(entry, stored[CHUNK_HEAD.size :], weights)
             tag, expected = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))
             digest.update(tag)
             if tag != TRAILER_TAG or digest.digest() != expected:
@@ -138,14 +153,25 @@ class Reader:
         except FormatError as error:
             raise type(error)(f"{entry.label}: {error}") from error
 
-    def _check_content(self, entry: Entry, body: bytes) -> None:
-        if entry.codec not in CODECS:  # only chunks that may be skipped get here
-            return
+    def _unpack_weights(
+        self, entry: Entry, payload: bytes, coarser: dict[str, QuantisedTensor]
+    ) -> dict[str, QuantisedTensor]:
+        return unpack_weights(payload, entry.count, self._limits, coarser if entry.layer else None)
+
+    def _check_content(
+        self, entry: Entry, body: bytes, weights: dict[str, QuantisedTensor]
+    ) -> dict[str, QuantisedTensor]:
+        """Decode a chunk; ``weights`` are those of the layers before it, returned with what it changes."""
+        usable = entry in weights_entries(self.directory, entry.segment) if entry.kind == WEIGHTS else True
+        if entry.codec not in CODECS or not usable:  # only chunks that may be skipped get here
+            return weights
         payload = self._decode(entry, body)
-        if entry.kind == WEIGHTS and entry.layer == 0:
-            unpack_weights(payload, entry.count, self._limits)
+        if entry.kind == WEIGHTS:
+            fresh = self._unpack_weights(entry, payload, weights)
+            return weights | fresh if entry.layer else fresh
         if entry.kind == LATENTS and entry.layer == 0:
             unpack_latents(payload, entry.count, self._limits)
+        return weights
 
     def _latents_group(self, entry: Entry) -> npt.NDArray[np.float32]:
         payload = self.read_chunk(entry)

@@ -35,7 +35,13 @@ def write_clip(path: Path, header: Header, chunks: Sequence[Chunk]) -> int:
     ``chunks`` stand in file order: weights of segment 0, its latents by frame, weights of segment 1, ...
     OutputError when the place cannot be written, FormatError when a reader would refuse the result.
     """
-    parts = _parts(header, chunks)
+    entries, bodies = _compress(chunks)
+    return write_parts(path, header, entries, bodies)
+
+
+def write_parts(path: Path, header: Header, entries: Sequence[Entry], bodies: Sequence[bytes]) -> int:
+    """As :func:`write_clip`, of chunks that are compressed already; the entries' offsets are set anew."""
+    parts = _parts(header, entries, bodies)
     with atomic_path(path) as temporary:
         with temporary.open("xb") as file:
             file.writelines(parts)
@@ -46,13 +52,13 @@ def write_clip(path: Path, header: Header, chunks: Sequence[Chunk]) -> int:
 
 def clip_bytes(header: Header, chunks: Sequence[Chunk]) -> bytes:
     """Return the bytes that :func:`write_clip` writes."""
-    return b"".join(_parts(header, chunks))
+    return b"".join(_parts(header, *_compress(chunks)))
 
 
-def _parts(header: Header, chunks: Sequence[Chunk]) -> list[bytes]:
+def _parts(header: Header, unplaced: Sequence[Entry], bodies: Sequence[bytes]) -> list[bytes]:
     header_bytes = encode_header(header)
-    start = HEAD.size + len(header_bytes) + ENTRY.size * len(chunks)
-    entries, stored = _place(chunks, start)
+    start = HEAD.size + len(header_bytes) + ENTRY.size * len(unplaced)
+    entries = _place(unplaced, start)
     end = entries[-1].end if entries else start
     check_directory(entries, header.segments, start, end, DEFAULT_LIMITS)
     directory = b"".join(entry.pack() for entry in entries)
@@ -64,13 +70,13 @@ def _parts(header: Header, chunks: Sequence[Chunk]) -> list[bytes]:
         file_length=end + TRAILER.size,
     )
     parts = [pack_head(head), header_bytes, directory]
-    for entry, body in zip(entries, stored, strict=True):
+    for entry, body in zip(entries, bodies, strict=True):
         parts += [entry.pack_chunk_head(), body]
     return [*parts, _trailer(parts)]
 
 
-def _place(chunks: Sequence[Chunk], start: int) -> tuple[list[Entry], list[bytes]]:
-    """Compress the chunks and put them one after the other from byte ``start`` on."""
+def _compress(chunks: Sequence[Chunk]) -> tuple[list[Entry], list[bytes]]:
+    """Entries, not in their place yet, and stored bytes of the chunks."""
     entries: list[Entry] = []
     bodies: list[bytes] = []
     for chunk in chunks:
@@ -82,7 +88,7 @@ def _place(chunks: Sequence[Chunk], start: int) -> tuple[list[Entry], list[bytes
             codec=codec,
             first=chunk.first,
             count=chunk.count,
-            offset=entries[-1].end if entries else start,
+            offset=0,
             stored_length=len(body),
             decoded_length=len(chunk.payload),
             crc32=0,
@@ -90,6 +96,14 @@ def _place(chunks: Sequence[Chunk], start: int) -> tuple[list[Entry], list[bytes
         entries.append(replace(entry, crc32=chunk_checksum(entry, body)))
         bodies.append(body)
     return entries, bodies
+
+
+def _place(entries: Sequence[Entry], start: int) -> list[Entry]:
+    """The chunks one after the other from byte ``start`` on."""
+    placed: list[Entry] = []
+    for entry in entries:
+        placed.append(replace(entry, offset=placed[-1].end if placed else start))
+    return placed
 
 
 def _trailer(parts: Sequence[bytes]) -> bytes:

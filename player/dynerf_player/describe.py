@@ -32,7 +32,7 @@ def description(edition: Edition) -> dict[str, Any]:
     return {
         **entry(edition),
         "etag": edition.etag,
-        "layers": 1 + max(entry.layer for entry in clip.reader.directory),
+        "layers": clip.most_layers,
         "field": clip.header.field.kind,
         "cameras": [_camera(camera, roles[camera.name]) for camera in clip.cameras],
         "volume": {"points": [camera.origin.tolist() for camera in trained]},

@@ -18,7 +18,7 @@ from dynerf_format.errors import DynerfError
 from dynerf_format.source import Source
 
 if TYPE_CHECKING:
-    from dynerf_decoder.clip import Clip
+    from .models import SharedClip
 
 
 class NoSuchClipError(DynerfError):
@@ -51,7 +51,7 @@ class Edition(Protocol):
         """Bytes of the file."""
 
     @property
-    def clip(self) -> "Clip":
+    def clip(self) -> "SharedClip":
         """The clip, opened for rendering; for the render threads, except its header and cameras."""
 
     def raw(self) -> Source | None:

@@ -21,13 +21,33 @@ class SharedClip(Clip):
     """A clip that several threads may fold and render at once."""
 
     def __init__(
-        self, reader: Reader, device: torch.device | str = "cpu", name: str = "clip", kept: int = _MOST_BYTES
+        self,
+        reader: Reader,
+        device: torch.device | str = "cpu",
+        name: str = "clip",
+        kept: int = _MOST_BYTES,
+        layers: int | None = None,
     ) -> None:
         """As ``Clip``; ``kept`` is how many bytes of folded moments are remembered."""
-        super().__init__(reader, device, name)
+        super().__init__(reader, device, name, layers)
+        self._coarser: dict[int, SharedClip] = {}
         self._lock = threading.Lock()
         self._folded: OrderedDict[float, tuple[FoldedModel, int]] = OrderedDict()
         self._kept = kept
+
+    @property
+    def most_layers(self) -> int:
+        """How many quality layers the file has."""
+        return 1 + max(entry.layer for entry in self.reader.directory)
+
+    def with_layers(self, layers: int) -> "SharedClip":
+        """The same clip with the first ``layers`` quality layers only; with all of them this one."""
+        if layers >= self.most_layers:
+            return self
+        with self._lock:
+            if layers not in self._coarser:  # one at a time: layers come in one after the other
+                self._coarser = {layers: SharedClip(self.reader, self.device, self.name, self._kept, layers)}
+            return self._coarser[layers]
 
     def fold(self, frame: float) -> FoldedModel:
         """The static model at a moment, as ``Clip.fold``; the same object for the same moment, if kept."""

@@ -7,12 +7,13 @@ viewer's acknowledgements.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from dynerf_decoder.clip import StoppedError
+from dynerf_decoder.picture import StoppedError
 
 from .coding import AvcCoder, Coder, JpegCoder
 from .library import Edition
@@ -21,6 +22,7 @@ from .pace import Pace, full_size
 from .studio import Order, Shot, Studio
 
 _MOST_AHEAD = 2
+_FINER = 0.25  # seconds between looks for quality layers that came in meanwhile
 _LOST = 5.0  # seconds after which an unacknowledged picture is taken as lost
 
 CODERS: dict[str, type[AvcCoder] | type[JpegCoder]] = {"avc": AvcCoder, "jpeg": JpegCoder}
@@ -85,17 +87,40 @@ class Session:
         # A view at rest that takes long gets something to look at first, too.
         if not view.moving and not self.pace.fits(*full):
             size = self.pace.moving_size(view.width, view.height)
+        layers = self._layers(view, edition)
         if size != full:
-            await self._show(view, edition, size, final=False)
-        if not self._stale(view, edition):
-            await self._show(view, edition, full, final=True)
+            await self._show(view, edition, size, layers, final=False)
+        wanted = view.layers or edition.clip.most_layers
+        while not self._stale(view, edition):
+            await self._show(view, edition, full, layers, final=layers >= wanted)
+            if view.moving or layers >= wanted:
+                return
+            shown = layers
+            while not self._stale(view, edition) and layers == shown:
+                await self._pause(_FINER)
+                layers = self._layers(view, edition)
 
-    async def _show(self, view: View, edition: Edition, size: tuple[int, int], *, final: bool) -> None:
+    def _layers(self, view: View, edition: Edition) -> int:
+        """How many quality layers to render a view with: those that are here, not more than wished for."""
+        here = max(1, edition.buffer().layers)
+        return min(view.layers, here) if view.layers else here
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for news, at most so long."""
+        self._news.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+    async def _show(
+        self, view: View, edition: Edition, size: tuple[int, int], layers: int, *, final: bool
+    ) -> None:
         await self._room()
-        if self.edition is not edition or (final and self._stale(view, edition)):
+        full = size == full_size(view.width, view.height)
+        if self.edition is not edition or (full and self._stale(view, edition)):
             return
-        quick = not final or self.pace.fits(*size)
-        order = Order(view.camera(*size), self._frame(view), view.depth, quick)
+        quick = not full or self.pace.fits(*size)
+        order = Order(view.camera(*size), self._frame(view), view.depth, quick, layers)
         shot = await self.studio.render(
             edition, order, (lambda: self._stale(view, edition)) if not quick else None
         )
@@ -105,7 +130,7 @@ class Session:
         seconds = time.perf_counter() - start
         if self.edition is edition:
             self._ahead.append((view.id, time.monotonic()))
-            head = self._head(view, shot, seconds, key=coded.key, final=final)
+            head = self._head(view, shot, seconds, layers, key=coded.key, final=final)
             await self.send(head.pack() + coded.data)
 
     async def _room(self) -> None:
@@ -115,12 +140,7 @@ class Session:
             if left <= 0:
                 self._ahead.popleft()
                 continue
-            self._news.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self._news.wait()
-            except TimeoutError:
-                continue
+            await self._pause(left)
 
     def _stale(self, view: View, edition: Edition) -> bool:
         return self._view is not None or self.edition is not edition or view.id != self._last_id
@@ -129,10 +149,10 @@ class Session:
         """The moment of a view, held within the clip."""
         return min(max(view.frame, 0.0), self.edition.clip.header.frames - 1.0)
 
-    def _head(self, view: View, shot: Shot, seconds: float, *, key: bool, final: bool) -> Head:
+    def _head(self, view: View, shot: Shot, seconds: float, layers: int, *, key: bool, final: bool) -> Head:
         buffer = self.edition.buffer()
         height, width, _ = shot.pixels.shape
         return Head(
-            self.coder.codec, key, final, buffer.layers, view.id, self._frame(view), width, height,
+            self.coder.codec, key, final, layers, view.id, self._frame(view), width, height,
             1000 * shot.seconds, 1000 * seconds, buffer.fetched,
         )  # fmt: skip

@@ -17,19 +17,20 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip, depth_picture
+from dynerf_decoder.picture import depth_picture
 
 from .library import Edition
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to render: ``frame`` in frames, ``quick`` when somebody moves meanwhile."""
+    """What to render: ``frame`` in frames, ``quick`` when somebody moves meanwhile, ``layers`` 0 for all."""
 
     camera: Camera
     frame: float
     depth: bool = False
     quick: bool = False
+    layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Studio:
 
 
 def _shoot(edition: Edition, order: Order, stop: Callable[[], bool]) -> Shot:
-    clip: Clip = edition.clip  # may load the model, which is not the render's own time
+    clip = edition.clip if order.layers == 0 else edition.clip.with_layers(order.layers)
+    clip.fold(order.frame)  # may fetch and load the model, which is not the render's own time
     start = time.perf_counter()
     picture = clip.render(order.camera, order.frame, stop)
     pixels = depth_picture(picture.depth, *clip.depth_range()) if order.depth else picture.to_uint8()

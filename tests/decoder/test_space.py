@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dynerf_decoder.camera import Camera, camera_rays
-from dynerf_decoder.space import Segments, Space
+from dynerf_decoder.space import Space
 
 _TURN = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
 _FRUSTUM_POSE = np.concatenate([_TURN, [[0.3], [-0.2], [1.0]]], axis=1)
@@ -139,7 +139,7 @@ def test_a_perspective_space_is_linear_in_disparity() -> None:
     assert space.to_cube(np.array([[0.0, 0, -2]]))[0, 2] == pytest.approx(-1)
 
 
-def test_segments_keep_leading_axes_and_can_be_indexed() -> None:
+def test_segments_keep_leading_axes_and_rays_can_be_picked() -> None:
     space = Space.box(np.array([-1.0, -1, -1]), np.array([1.0, 1, 1]), near=0.0)
     pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
     origins, directions = camera_rays(Camera("a", 8, 6, 9.0, 9.0, 4.0, 3.0, pose))
@@ -147,7 +147,6 @@ def test_segments_keep_leading_axes_and_can_be_indexed() -> None:
     shaped = space.clip(origins.view(6, 8, 3), directions.view(6, 8, 3))
     torch.testing.assert_close(shaped.start.view(-1, 3), flat.start)
     torch.testing.assert_close(shaped.at(torch.rand(6, 8, 5)).shape, torch.Size([6, 8, 5, 3]))
-    part = flat[slice(10, 20)]
-    assert isinstance(part, Segments)
-    torch.testing.assert_close(part.end, flat.end[10:20])
-    torch.testing.assert_close(part.w_out, flat.w_out[10:20])
+    part = shaped.pick(torch.tensor([1, 5]))
+    torch.testing.assert_close(part.end, shaped.end[:, [1, 5]])
+    torch.testing.assert_close(part.w_out, shaped.w_out[:, [1, 5]])

@@ -123,3 +123,6 @@ class TestWeightFiles:
         save_file(weights | {"net.slice1.0.bias": torch.zeros(3)}, path)
         with pytest.raises(ConfigError, match=r"net\.slice1\.0\.bias has shape \(3,\), expected \(64,\)"):
             Lpips.load(path)
+        save_file(weights | {"net.slice1.0.bias": torch.full((64,), torch.nan)}, path)
+        with pytest.raises(ConfigError, match=r"net\.slice1\.0\.bias holds numbers that are not finite"):
+            Lpips.load(path)

@@ -11,9 +11,9 @@ import torch
 
 import dynerf
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import render_picture
 from dynerf_decoder.fields.build import build_model, load_weights, settings_record
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.picture import render_picture
 from dynerf_decoder.space import Space
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.pack import (
@@ -24,8 +24,8 @@ from dynerf_encoder.pack import (
     quantise_latents,
     quantise_model,
 )
+from dynerf_encoder.rounding import is_plane
 from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.train import is_plane
 from dynerf_format import BytesSource, Header, QuantisedTensor, Reader, clip_bytes, write_clip
 from helpers_encode import scene_poses, tiny_config
 

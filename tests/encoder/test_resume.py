@@ -136,7 +136,7 @@ class TestKilled:
         self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output = tmp_path / "clip.dnv"
-        strike = Strike("dynerf_encoder.encode:write_clip", after=True)
+        strike = Strike("dynerf_encoder.clip_file:write_clip", after=True)
         assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
         assert output.read_bytes() == uninterrupted["planes"]
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0
@@ -212,7 +212,7 @@ class TestOtherJobs:
             (("--seed", "1"), "seed was 0, now 1"),
             (("--set", "schedule.scale=2"), "configuration.schedule.scale was 1.0, now 2.0"),
             (("--set", "planes.scales=8,16"), "configuration.planes.scales was [8, 12], now [8, 16]"),
-            (("--set", "quantisation.planes=0.5"), "configuration.quantisation.planes was 0.12, now 0.5"),
+            (("--set", "rate.start=0.1"), "configuration.rate.start was absent, now 0.1"),
             (("--field", "mlp"), 'configuration.field was "planes", now "mlp"'),
             (("--hold-out", "cam02"), 'hold_out was ["cam00"], now ["cam02"]'),
             (("--hold-out", "none"), 'hold_out was ["cam00"], now []'),
@@ -266,6 +266,81 @@ class TestOtherJobs:
         ended = Forks.shared().run(encode_arguments(capture, output, "--resume"), every=_NEVER)
         assert f"resuming after step 5 of {STEPS}" in ended.stderr
         assert output.read_bytes() == uninterrupted["planes"]
+
+
+_LATER = ("--quality", "3", "--set", "quantisation.group=3")
+
+
+class TestSettingsOfTheFile:
+    """Until bits count, how much they will count is open; after that only what did not count yet."""
+
+    def test_may_change_until_bits_count(self, stopped: Path, capture: Path, tmp_path: Path) -> None:
+        output, _ = _copied(stopped, tmp_path)
+        straight = tmp_path / "straight.dnv"
+        ended = Forks.shared().run(encode_arguments(capture, output, *_LATER, "--resume"), every=_NEVER)
+        assert f"resuming after step 5 of {STEPS}" in ended.stderr
+        assert Forks.shared().run(encode_arguments(capture, straight, *_LATER), every=_NEVER).status == 0
+        assert output.read_bytes() == straight.read_bytes()
+
+    @pytest.mark.parametrize(
+        ("option", "told"),
+        [
+            ("quantisation.planes=0.5", "configuration.quantisation.planes was 0.16, now 0.5"),
+            ("rate.weight=1", "configuration.rate.weight was 0.0015, now 1.0"),
+            ("quantisation.group=3", ""),
+        ],
+    )
+    def test_later_only_the_groups_may(self, capture: Path, tmp_path: Path, option: str, told: str) -> None:
+        output = tmp_path / "clip.dnv"
+        strike = Strike(_STEP, 16, signal.SIGINT)
+        assert Forks.shared().run(encode_arguments(capture, output), strike, every=_NEVER).status == 130
+        again = encode_arguments(capture, output, "--set", option, "--resume")
+        ended = Forks.shared().run(again, every=_NEVER)
+        assert ended.status == (2 if told else 0)
+        assert told in ended.stderr
+
+    @pytest.mark.parametrize("off", [True, False])
+    def test_steps_may_after_the_training_and_without_a_rate_term(
+        self, capture: Path, tmp_path: Path, off: bool
+    ) -> None:
+        output, straight = tmp_path / "clip.dnv", tmp_path / "straight.dnv"
+        weight = ("--set", "rate.weight=0") if off else ()
+        wide = ("--set", "quantisation.planes=0.5")
+        strike = Strike(_STEP, 16) if off else Strike("dynerf_encoder.look:HeldOutLook.mean_psnr")
+        killed = Forks.shared().run(encode_arguments(capture, output, *weight), strike)
+        assert killed.status == -signal.SIGKILL
+        again = Forks.shared().run(encode_arguments(capture, output, *weight, *wide, "--resume"))
+        assert again.status == 0, again.stderr
+        assert Forks.shared().run(encode_arguments(capture, straight, *weight, *wide)).status == 0
+        assert (output.read_bytes() == straight.read_bytes()) == off  # a rate term knew the other steps
+
+
+class TestTarget:
+    def test_interrupted_in_its_steering_it_goes_on_to_the_same_file(
+        self, capture: Path, tmp_path: Path
+    ) -> None:
+        output, straight = tmp_path / "clip.dnv", tmp_path / "straight.dnv"
+        target = ("--target-size", "6500")
+        assert Forks.shared().run(encode_arguments(capture, straight, *target), every=_NEVER).status == 0
+        assert straight.stat().st_size == pytest.approx(6500, rel=0.05)
+        strike = Strike(_STEP, 16, signal.SIGINT)
+        stopped = Forks.shared().run(encode_arguments(capture, output, *target), strike, every=_NEVER)
+        assert stopped.status == 130
+        ended = Forks.shared().run(encode_arguments(capture, output, *target, "--resume"), every=_NEVER)
+        assert f"resuming after step 16 of {STEPS}" in ended.stderr
+        assert output.read_bytes() == straight.read_bytes()
+
+    def test_one_that_cannot_be_met_costs_no_training(self, capture: Path, tmp_path: Path) -> None:
+        output = tmp_path / "clip.dnv"
+        asked = encode_arguments(capture, output, "--target-size", "900kB")
+        ended = Forks.shared().run(asked, every=_NEVER)
+        assert ended.status == 2
+        assert "--target-size 900000: the nearest that rounding reaches is " in ended.stderr
+        assert not output.exists()
+        asked = encode_arguments(capture, output, "--target-size", "8kB", "--resume")
+        ended = Forks.shared().run(asked, every=_NEVER)
+        assert f"resuming after step {STEPS} of {STEPS}" in ended.stderr
+        assert output.stat().st_size == pytest.approx(8000, rel=0.05)
 
 
 class TestDamage:

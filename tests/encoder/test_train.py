@@ -15,9 +15,10 @@ from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg
 from dynerf_encoder.keyframes import fixed_keyframes
 from dynerf_encoder.rays import Rays, RaySource
+from dynerf_encoder.rounding import is_plane
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import interpolate_latents, plan_training
-from dynerf_encoder.train import Report, Trainer, is_plane
+from dynerf_encoder.train import Report, Trainer
 from dynerf_format.errors import ConfigError, ResumeError
 from helpers_encode import one_thread, scene_store, tiny_config
 

@@ -102,7 +102,7 @@ def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.nd
         picture = opened.render(opened.cameras[camera], float(frame))
         if not depth:
             return picture.to_uint8()
-        from dynerf_decoder.clip import depth_picture
+        from dynerf_decoder.picture import depth_picture
 
         return depth_picture(picture.depth, *opened.depth_range())
 

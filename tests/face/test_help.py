@@ -15,7 +15,9 @@ from dynerf_format.version import __version__
 from helpers_face import run
 from helpers_video import ROOT, run_child
 
-COMMANDS = ("encode", "decode", "eval", "info", "serve", "play", "cut", "join")
+COMMANDS = (
+    "encode", "decode", "eval", "info", "verify", "repair", "cut", "join", "serve", "play", "bench",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -35,6 +37,7 @@ def test_help_names_every_option_of_the_manual() -> None:
     encode = run("encode", "--help").out
     for option in (
         "--preset", "--field", "--device", "--frames", "--hold-out", "--downscale", "--space", "--seed",
+        "--quality", "--target-size",
         "--time-limit", "--config", "--set", "--resume", "preview", "paper", "perspective", "section",
     ):  # fmt: skip
         assert option in encode
@@ -65,6 +68,13 @@ def test_help_names_every_option_of_the_manual() -> None:
         ("encode in -o x.dnv --threads 100000", "'100000', expected a whole number from 1 to 1024"),
         ("encode in -o x.dnv --seed -1", "'-1', expected a whole number from 0"),
         ("encode in -o x.dnv --time-limit 3x", "'3x', expected a duration such as 90, 90s, 3m or 2h"),
+        ("encode in -o x.dnv --quality 0", "'0', expected a whole number from 1 to 10"),
+        ("encode in -o x.dnv --quality 7.5", "'7.5', expected a whole number from 1 to 10"),
+        ("encode in -o x.dnv --target-size 2TB", "'2TB', expected a size such as 500kB or 2MB"),
+        ("encode in -o x.dnv --target-size 0", "'0', expected a size"),
+        ("encode in -o x.dnv --target-size -2MB", "--target-size"),
+        ("encode in -o x.dnv --target-size 9GB", "'9GB', expected a size"),
+        ("encode in -o x.dnv --target-size 2MB --quality 3", "not allowed with"),
         ("encode in -o x.dnv --time-limit 0", "'0', expected a duration"),
         ("eval clip.dnv in --every 0", "'0', expected a whole number from 1"),
         (f"eval clip.dnv in --every {'9' * 5000}", "'999"),

@@ -117,7 +117,7 @@ def test_a_head_that_lies_is_refused(lengths: dict[str, int], error: type[Format
             id="beyond the file",
         ),
         pytest.param(
-            [replace(WEIGHTS, decoded_length=35), LATENTS], FormatError, "raw, but", id="raw lengths"
+            [replace(WEIGHTS, decoded_length=36), LATENTS], FormatError, "raw, but", id="raw lengths"
         ),
         pytest.param(
             [replace(WEIGHTS, codec=1), LATENTS], FormatError, "zstd, but not smaller", id="zstd grew"
@@ -234,7 +234,7 @@ GREEDY = """
         return b"\\x28\\xb5\\x2f\\xfd\\xe0" + struct.pack("<Q", size) + b"\\x01\\0\\0"
 
     def tensor_of(*extents, steps=1):
-        head = struct.pack("<IB1sBBI", 1, 1, b"t", 1, len(extents), steps)
+        head = struct.pack("<IB1sBBBI", 1, 1, b"t", 1, 0, len(extents), steps)
         return head + struct.pack(f"<{{len(extents)}}I", *extents) + b"\\0" * 64
 
     files = [

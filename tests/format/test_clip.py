@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynerf_format import (
+    OCCUPANCY,
     BytesSource,
     Chunk,
     FileSource,
@@ -19,6 +20,7 @@ from dynerf_format import (
     Limits,
     Reader,
     ViewError,
+    ancillary_chunk,
     clip_bytes,
     encode_header,
     latents_chunk,
@@ -162,10 +164,39 @@ def test_a_segment_outside_the_clip_is_no_fault_of_the_file() -> None:
         reader.weights(2)
 
 
+def test_an_ancillary_payload_is_found_by_kind_and_segment() -> None:
+    header, chunks = two_segments()
+    grid = bytes(range(256)) * 4
+    reader = Reader(BytesSource(clip_bytes(header, [*chunks, ancillary_chunk(OCCUPANCY, 1, grid)])))
+    reader.verify()
+    assert reader.ancillary(OCCUPANCY, 1) == grid
+    assert reader.ancillary(b"note", 0) == b"to be skipped"
+    assert reader.ancillary(OCCUPANCY, 0) is None
+    assert reader.ancillary(b"none", 1) is None
+
+
+@pytest.mark.parametrize("segments", [(0, 0), (1,), (2**32 - 1,)])
+def test_occupancy_that_could_be_read_in_two_ways_is_refused(segments: tuple[int, ...]) -> None:
+    header, chunks = smallest()
+    with pytest.raises(FormatError, match="does not exist or has two"):
+        clip_bytes(header, chunks + [ancillary_chunk(OCCUPANCY, number, b"") for number in segments])
+
+
+def test_a_critical_kind_is_not_ancillary() -> None:
+    with pytest.raises(FormatError, match="b'OCCU': begins with a capital"):
+        ancillary_chunk(b"OCCU", 0, b"")
+
+
+def test_an_ancillary_chunk_in_an_unknown_codec_counts_as_absent() -> None:
+    header, chunks = smallest()
+    extra = ForgedChunk(OCCUPANCY, codec=77, body=b"?", decoded_length=1000)
+    reader = Reader(BytesSource(forge(encode_header(header), [*forged_chunks(chunks), extra])))
+    assert reader.ancillary(OCCUPANCY, 0) is None
+
+
 def test_higher_layers_and_unknown_ancillary_chunks_are_skipped() -> None:
     header, chunks = smallest()
     extra = [
-        Chunk(b"WGHT", 0, 1, 0, 0, b"a refinement of a later version"),
         Chunk(b"occu", 0, 0, 0, 0, b""),
         Chunk(b"LATN", 0, 3, 0, 0, b"another"),
     ]

@@ -27,6 +27,7 @@ from dynerf_format import (
     latents_chunk,
     quantise,
     weights_chunk,
+    weights_chunks,
     write_clip,
 )
 from dynerf_format.source import FileSource as Source
@@ -41,8 +42,7 @@ def _clip(path: Path, segments: tuple[int, ...] = (4, 3), first: int = 0, **chan
     chunks = []
     frame = 0
     for number, frames in enumerate(segments):
-        chunks.append(weights_chunk(number, [tensor("w", [[first + frame] * 50])]))
-        chunks.append(Chunk(b"WGHT", number, 1, 0, 0, bytes([number]) * 40))
+        chunks += weights_chunks(number, [tensor("w", [[first + frame] * 50])], {"w": (3,)})
         chunks.append(Chunk(b"occu", number, 0, 7, 9, bytes([first + frame]) * 60))
         for start in range(frame, frame + frames, 3):
             rows = [[first + n, -first - n] for n in range(start, min(start + 3, frame + frames))]
@@ -269,7 +269,7 @@ def test_twenty_segments_open_and_seek_in_three_requests(tmp_path: Path) -> None
 
     reader = Reader(Counting(data))
     assert reads == [(0, min(16384, len(data)))]
-    assert int(reader.weights(reader.header.segment_at(50))["w"].symbols[0, 0]) == 48
+    assert int(reader.weights(reader.header.segment_at(50), layers=1)["w"].symbols[0, 0]) == 16
     assert reader.latents(50, 1).tolist() == [[25.0, -25.0]]
     assert len(reads) == 3
 

@@ -46,7 +46,7 @@ def test_what_was_packed_comes_back(packed: list[QuantisedTensor]) -> None:
     ("largest", "width"), [(127, 1), (-128, 1), (128, 2), (-32768, 2), (32768, 4), (2**23, 4)]
 )
 def test_symbols_take_the_fewest_bytes_that_hold_them(largest: int, width: int) -> None:
-    empty = 4 + 1 + 1 + 6 + 4 + 4
+    empty = 4 + 1 + 1 + 7 + 4 + 4
     assert len(pack_tensors([tensor("t", [0, largest])])) == empty + 2 * width
 
 
@@ -55,7 +55,7 @@ def test_wide_symbols_are_stored_plane_by_plane() -> None:
 
 
 def test_the_bytes_are_those_of_the_specification() -> None:
-    expected = struct.pack("<IB3sBBIIIff4b", 1, 3, b"a.b", 1, 2, 2, 2, 2, 0.5, 2.0, 1, -1, 2, -2)
+    expected = struct.pack("<IB3sBBBIIIff4b", 1, 3, b"a.b", 1, 0, 2, 2, 2, 2, 0.5, 2.0, 1, -1, 2, -2)
     two_steps = QuantisedTensor(
         "a.b", np.array([[1, -1], [2, -2]], np.int32), np.array([0.5, 2.0], np.float32)
     )
@@ -87,14 +87,16 @@ def test_bytes_after_the_last_tensor_are_refused() -> None:
 
 def forged(
     name: bytes = b"t",
-    width: int = 1,
+    coding: int = 1,
     extents: tuple[int, ...] = (2,),
     steps: tuple[float, ...] = (1.0,),
     symbols: bytes = b"\1\2",
     count: int = 1,
+    factor: int = 0,
 ) -> bytes:
     """A payload whose every field can be wrong."""
-    head = struct.pack("<IB", count, len(name)) + name + struct.pack("<BBI", width, len(extents), len(steps))
+    shape = struct.pack("<BBBI", coding, factor, len(extents), len(steps))
+    head = struct.pack("<IB", count, len(name)) + name + shape
     return head + struct.pack(f"<{len(extents)}I{len(steps)}f", *extents, *steps) + symbols
 
 
@@ -108,8 +110,8 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(forged(name=b""), id="empty name"),
         pytest.param(forged(name=b"\xff\xfe"), id="name not ASCII"),
         pytest.param(forged(name=b"n" * 129), id="name too long"),
-        pytest.param(forged(width=3), id="width 3"),
-        pytest.param(forged(width=0), id="width 0"),
+        pytest.param(forged(coding=3), id="coding 3"),
+        pytest.param(forged(coding=0), id="coded, but plain bytes"),
         pytest.param(forged(extents=()), id="rank 0"),
         pytest.param(forged(extents=(1,) * 9), id="rank 9"),
         pytest.param(forged(extents=(2, 0)), id="empty axis"),
@@ -119,8 +121,9 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(forged(steps=(-1.0,)), id="negative step"),
         pytest.param(forged(steps=(float("nan"),)), id="NaN step"),
         pytest.param(forged(steps=(float("inf"),)), id="infinite step"),
-        pytest.param(forged(width=4, extents=(1,), symbols=b"\1\0\x80\0"), id="symbol above 2^23"),
-        pytest.param(forged(width=4, extents=(1,), symbols=b"\0\0\0\x80"), id="smallest int32"),
+        pytest.param(forged(coding=4, extents=(1,), symbols=b"\1\0\x80\0"), id="symbol above 2^23"),
+        pytest.param(forged(coding=4, extents=(1,), symbols=b"\0\0\0\x80"), id="smallest int32"),
+        pytest.param(forged(factor=3), id="refines nothing"),
         pytest.param(forged(count=2) + forged()[4:], id="doubled name"),
     ],
 )

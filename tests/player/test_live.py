@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_decoder.clip import StoppedError
+from dynerf_decoder.picture import StoppedError
 from helpers_browser import psnr
 from helpers_player import Served, served, view, viewer
 

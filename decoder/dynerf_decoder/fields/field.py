@@ -50,6 +50,11 @@ class FoldedModel(Protocol):
     @property
     def coarse(self) -> FoldedField | FoldedDensity: ...
 
+    @property
+    def floats_per_sample(self) -> int:
+        """About how many numbers the fields keep of a sample at once; decides the size of tiles."""
+        ...
+
 
 class Model(nn.Module):
     """Base of both models: learnable coarse and fine fields that share the frames' latents.

@@ -151,3 +151,9 @@ class FoldedMlpModel:
 
     fine: FoldedNetwork
     coarse: FoldedNetwork
+
+    @property
+    def floats_per_sample(self) -> int:
+        """The widest layer, in and out; that of the skip."""
+        settings = self.fine.network.settings
+        return 2 * settings.width + self.fine.network.position_size

@@ -146,7 +146,7 @@ class FoldedStack:
             looked_up = F.grid_sample(
                 planes, grid, mode="bilinear", padding_mode="border", align_corners=True
             )
-            xy, xz, yz = looked_up.view(frames, 3, -1, count).unbind(dim=1)
+            xy, xz, yz = looked_up.view(frames, 3, planes.shape[1], count).unbind(dim=1)
             features.append(xy * xz * yz)
         hidden = _apply(self.hidden_weight, torch.cat(features, dim=1), self.hidden_bias)
         return _apply(self.out_weight, hidden.relu_(), self.out_bias.expand(frames, -1))
@@ -205,3 +205,9 @@ class FoldedPlanesModel:
 
     fine: FoldedPlanes
     coarse: FoldedCoarse
+
+    @property
+    def floats_per_sample(self) -> int:
+        """What is looked up, and the hidden layer in and out."""
+        stack = self.fine.stack
+        return sum(3 * planes.shape[1] for planes in stack.planes) + sum(stack.hidden_weight.shape)

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip, Picture
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.picture import Picture
 from dynerf_format import Header
 
 

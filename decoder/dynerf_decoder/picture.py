@@ -1,0 +1,121 @@
+"""Pictures: a folded model seen by a camera, rendered tile by tile.
+
+On a CPU the tiles are spread over threads that compute alone: operations on one tile are too small to be
+shared between cores. A tile's pixels do not depend on who renders it.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from .camera import Camera, camera_rays
+from .fast_renderer import render_rays_fast
+from .fields.field import FoldedModel
+from .renderer import Sampling, render_rays
+from .space import Space
+from .volume import median_position
+
+# At once: on a CPU what stays in its caches, and at most 256 MiB; a GPU wants large tiles.
+_SAMPLES = {"cpu": 2**17, "cuda": 2**23}
+_FLOATS = {"cpu": 2**26, "cuda": 2**30}
+
+
+class StoppedError(Exception):
+    """A render was given up half-way because its ``stop`` said so; nobody's mistake."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A rendered picture: display-referred RGB in 0..1 and the distance to the surface in world units."""
+
+    rgb: Float[Tensor, "height width 3"]
+    depth: Float[Tensor, "height width"]
+
+    def to_uint8(self) -> UInt8[np.ndarray, "height width 3"]:
+        """RGB rounded to 8 bits."""
+        return rgb_to_uint8(self.rgb)
+
+
+def render_picture(
+    model: FoldedModel,
+    camera: Camera,
+    space: Space,
+    sampling: Sampling,
+    device: torch.device | str = "cpu",
+    stop: Callable[[], bool] | None = None,
+    *,
+    plain: bool = False,
+) -> Picture:
+    """Render a folded model of one frame; only the result grows with the picture.
+
+    ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` is the reference: every
+    sample in full precision, one tile after the other. Without it the picture differs by less than what 45 dB
+    of PSNR allow.
+    """
+    device = torch.device(device)
+    pixels = camera.width * camera.height
+    rgb, depth = torch.empty(pixels, 3), torch.empty(pixels)
+
+    @torch.no_grad()
+    def render_tile(rays: slice) -> None:
+        if stop is not None and stop():
+            raise StoppedError
+        origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, device, rays))
+        segments = space.clip(origins, directions)
+        render = render_rays if plain else render_rays_fast
+        rendered = render(model, segments, directions, sampling)
+        rgb[rays] = rendered.rgb[0].clamp(0, 1).cpu()
+        depth[rays] = segments.distance(median_position(rendered.weights, rendered.edges))[0].cpu()
+
+    size = rays_per_tile(model, sampling, device)
+    tiles = [slice(start, min(start + size, pixels)) for start in range(0, pixels, size)]
+    if plain or device.type != "cpu":
+        for tile in tiles:
+            render_tile(tile)
+    else:
+        _in_threads(render_tile, tiles)
+    return Picture(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
+
+
+def _in_threads(render_tile: Callable[[slice], None], tiles: list[slice]) -> None:
+    """As many threads as torch may use here, each computing with one. The first error is raised."""
+    count = min(torch.get_num_threads(), len(tiles))
+    if count == 1:
+        for tile in tiles:
+            render_tile(tile)
+        return
+    with ThreadPoolExecutor(count, "tiles", torch.set_num_threads, (1,)) as pool:
+        try:
+            list(pool.map(render_tile, tiles))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def rays_per_tile(model: FoldedModel, sampling: Sampling, device: torch.device) -> int:
+    """Wide fields, which keep much of each sample at once, get smaller tiles."""
+    kind = "cpu" if device.type == "cpu" else "cuda"
+    at_once = min(_SAMPLES[kind], _FLOATS[kind] // model.floats_per_sample)
+    return max(1, at_once // (sampling.coarse + sampling.fine))
+
+
+def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"]:
+    """RGB in 0..1 to 8 bits, rounded."""
+    values: UInt8[np.ndarray, "*pixel 3"] = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    return values
+
+
+def depth_picture(
+    depth: Float[Tensor, "height width"], nearest: float, farthest: float
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Depth as a grey picture: disparity, from black (``farthest``, world units) to white (``nearest``).
+
+    Where a ray misses the space, its depth is 0, the picture is black.
+    """
+    disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
+    grey = torch.where(depth > 0, disparity, 0.0)
+    return rgb_to_uint8(grey.unsqueeze(-1).expand(-1, -1, 3))

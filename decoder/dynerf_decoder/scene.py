@@ -1,0 +1,68 @@
+"""From a file's header to the objects that render: cameras, space, sampling and viewing volume.
+
+Every value is hostile: numbers that no picture can be taken with are refused before anything is rendered.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from dynerf_format.errors import FormatError
+from dynerf_format.records import CameraRecord, Header
+
+from .camera import Camera
+from .renderer import Sampling
+from .space import Space
+
+_MOST_SAMPLES = 4096
+_MOST_SKEW = 1e-2  # of R^T R from the identity
+_MOST_DISTANCE = 1e9  # world units from the origin
+_MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
+
+
+def space_of(header: Header) -> Space:
+    """The space a header describes."""
+    matrix = np.array(header.space.matrix, dtype=np.float64).reshape(4, 4)
+    return Space(header.space.kind, matrix, header.space.near)
+
+
+def camera_of(record: CameraRecord) -> Camera:
+    """The camera a header's record describes. Raises FormatError when no picture can be taken with it."""
+    pose = np.array(record.camera_to_world, dtype=np.float64).reshape(3, 4)
+    where = f"header: camera {record.name!r}"
+    if np.abs(pose).max() > _MOST_DISTANCE:
+        raise FormatError(f"{where}: is further than {_MOST_DISTANCE:g} from the origin")
+    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
+        raise FormatError(f"{where}: the first three columns of camera_to_world are no rotation")
+    sizes = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
+    if max(*sizes, abs(record.centre_x), abs(record.centre_y)) > _MOST_PIXELS:
+        raise FormatError(f"{where}: focal length or principal point beyond {_MOST_PIXELS:g} pixels")
+    return Camera(
+        name=record.name,
+        width=record.width,
+        height=record.height,
+        focal_x=record.focal_x,
+        focal_y=record.focal_y,
+        centre_x=record.centre_x,
+        centre_y=record.centre_y,
+        camera_to_world=pose,
+    )
+
+
+def volume_of(header: Header) -> Float[np.ndarray, "corner 3"]:
+    corners = np.array(header.viewing_volume, dtype=np.float64).reshape(-1, 3)
+    if len(corners) and np.abs(corners).max() > _MOST_DISTANCE:
+        raise FormatError(f"header.viewing_volume: reaches further than {_MOST_DISTANCE:g} from the origin")
+    return corners
+
+
+def sampling_of(header: Header) -> Sampling:
+    found = header.sampling
+    coarse, fine, union = found.get("coarse"), found.get("fine"), found.get("union")
+    for name, value in (("coarse", coarse), ("fine", fine)):
+        if not isinstance(value, int) or isinstance(value, bool) or not 2 <= value <= _MOST_SAMPLES:
+            raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {_MOST_SAMPLES}")
+    if not isinstance(union, bool):
+        raise FormatError(f"header.sampling.union: found {union!r}, expected true or false")
+    assert isinstance(coarse, int)
+    assert isinstance(fine, int)
+    return Sampling(coarse, fine, union)

@@ -1,0 +1,22 @@
+"""``dynerf repair``: what can be saved of a damaged file, as a new one. Needs no torch."""
+
+import argparse
+import os
+
+from dynerf_format import FileSource, OutputError, repair_clip
+
+from ..display import say
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the whole chunks before the damage to another file, and say what was lost."""
+    if os.path.realpath(options.clip) == os.path.realpath(options.output):
+        raise OutputError(f"{options.output}: is the file to be repaired; expected another name")
+    with FileSource(options.clip) as source:
+        repair = repair_clip(source, options.output)
+    say(f"{options.output}: {repair.chunks} chunks, {repair.frames} frames; {repair.reason}")
+    if repair.frames_lost or repair.bytes_lost:
+        say(f"lost: {repair.frames_lost} frames, {repair.bytes_lost:,} bytes of chunks")
+    else:
+        say("nothing was lost")
+    return 0

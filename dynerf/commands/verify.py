@@ -1,0 +1,31 @@
+"""``dynerf verify``: every checksum, every tensor, the hash of the whole file. Needs no torch."""
+
+import argparse
+import json
+
+from dynerf_format import FileSource, FormatError, Reader
+
+from ..display import print_result
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read and decode all of a file; raises FormatError unless everything is in order."""
+    try:
+        with FileSource(options.clip) as source:
+            reader = Reader(source)
+            digest = reader.verify()
+            size = source.size
+    except FormatError as error:
+        if options.json:
+            print_result(json.dumps({"ok": False, "error": str(error)}))
+        raise
+    layers = [reader.layers(number) for number in range(len(reader.header.segments))]
+    if options.json:
+        record = {"ok": True, "sha256": digest, "bytes": size, "chunks": len(reader.directory)}
+        print_result(json.dumps({**record, "frames": reader.header.frames, "layers": layers}))
+    else:
+        print_result(
+            f"{options.clip}: in order: {size:,} bytes, {len(reader.directory)} chunks, "
+            f"{reader.header.frames} frames, {max(layers)} quality layers\nSHA-256 {digest}"
+        )
+    return 0

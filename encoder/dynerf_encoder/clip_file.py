@@ -1,0 +1,109 @@
+"""The file of a job: how large it would be now, and the finished one."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.fields.build import load_weights
+from dynerf_decoder.space import Space
+from dynerf_format.header import Header
+from dynerf_format.writer import clip_bytes, write_clip
+
+from .config import Quantisation
+from .frame_store import FrameStore
+from .job import Job, Result, Watcher, checkpoint_path, work_folder
+from .look import HeldOutLook
+from .pack import (
+    dequantised_latents,
+    layered_weights,
+    make_chunks,
+    make_header,
+    quantise_latents,
+    quantise_model,
+)
+from .target_size import meet_target
+from .train import Trainer
+
+_SKIM = 5  # every so many frames tell enough of a layer that is not the last
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """All that a job's file is made of; the trainer's model is read when it is asked for."""
+
+    job: Job
+    trainer: Trainer
+    store: FrameStore
+    held_out: tuple[str, ...]
+    space: Space
+
+    @property
+    def _shown(self) -> slice:
+        """The store's frames that the file shows: those trained for the borders' sake only are left out."""
+        before, after = self.job.overlap
+        return slice(before, self.store.frames - after)
+
+    def size_at(self, steps: Quantisation) -> int:
+        """The bytes the file would have, were the model as it is now written with these steps."""
+        weights = quantise_model(self.trainer.model, steps)
+        groups = quantise_latents(self.trainer.latents[self._shown], steps)
+        return len(clip_bytes(self._header(steps, {}), make_chunks(weights, groups)))
+
+    def write(self, look: HeldOutLook, watcher: Watcher) -> Result:
+        """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
+        steps = self._steps()
+        weights = quantise_model(self.trainer.model, steps)
+        groups = quantise_latents(self.trainer.latents[self._shown], steps)
+        quality: dict[str, float | int | str] = {"steps": self.trainer.place.step}
+        layers = layered_weights(weights)
+        for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
+            load_weights(self.trainer.model, {name: tensor.dequantise() for name, tensor in layer.items()})
+            every = 1 if number == len(layers) else _SKIM
+            score = self._measure(dequantised_latents(groups), look, watcher, every)
+            if score is not None:
+                quality[f"held_out_psnr_layers_{number}"] = round(score, 4)
+        if score is not None:
+            quality["held_out_psnr"] = round(score, 4)
+        place = self.trainer.place
+        size = write_clip(self.job.output, self._header(steps, quality), make_chunks(weights, groups))
+        checkpoint_path(self.job).unlink(missing_ok=True)
+        return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+
+    def _measure(
+        self, latents: Float[Tensor, "frame latent"], look: HeldOutLook, watcher: Watcher, every: int
+    ) -> float | None:
+        """The held-out PSNR (dB) of the weights that the model holds now, over every ``every``-th frame."""
+        return look.mean_psnr(
+            self.trainer.model,
+            latents,
+            lambda done, total: watcher.progress("measuring the held-out view", done, total),
+            first=self._shown.start,
+            every=every,
+        )
+
+    def _steps(self) -> Quantisation:
+        """The steps the model was trained for, adjusted to the last bytes of a target."""
+        trained, target = self.trainer.rate.quantisation, self.job.config.rate.target
+        return meet_target(self.size_at, trained, target) if target > 0 else trained
+
+    def _header(self, steps: Quantisation, quality: dict[str, float | int | str]) -> Header:
+        """The header, with the steps that were used, whatever the job asked for."""
+        job = self.job
+        return make_header(
+            replace(job.config, quantisation=steps),
+            cameras=self.store.cameras,
+            held_out=self.held_out,
+            space=self.space,
+            fps=self.store.fps,
+            frames=self._shown.stop - self._shown.start,
+            first_source_frame=self.store.first_source_frame + self._shown.start,
+            job={
+                "downscale": job.downscale,
+                "seed": job.seed,
+                "device": torch.device(job.device).type,
+                **job.record,
+            },
+            quality=quality,
+        )

@@ -1,0 +1,115 @@
+"""Training for the file: from a share of the schedule on, bits count beside errors.
+
+The model is then asked as it will be stored. A value x of a tensor with step d becomes d k, k = round(x / d),
+and the gradient of the error passes straight through to x. To it is added that of ``weight`` times the
+megabytes the symbols k will take, so what is minimised is error + weight * size.
+
+How many bits symbols take is estimated from a discretised Laplace distribution per channel (a plane's feature
+map, a network's tensor):
+
+    P(0) = 1 - exp(-s/2),    P(k) = exp(-s |k|) sinh(s/2),    s = 2 asinh(1 / (2 m))
+
+where s is read off the channel: it is the most likely one for symbols of mean magnitude m. Nothing is learned
+and no state is kept. By this model a symbol's first step away from zero costs s/2 log2(e) bits and a sign,
+each further one s log2(e). A slope that rises over the first step gives both:
+
+    d bits / dx = log2(e) s / d * clamp(x / d, -1, 1)
+
+A network's step is a share of its tensor's root mean square and shrinks with it, so the part of the slope
+that only shrinks the tensor gains nothing; it is taken out.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.fields.field import Model
+
+from .config import Quantisation
+from .rounding import is_plane, rounding_step
+
+_BITS_PER_MB = 8e6
+_LOG2_E = math.log2(math.e)
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """One parameter in its stored form, and what the price of its symbols needs.
+
+    ``position`` is x / step, ``slope`` the channel's s; both (channel, value).
+    """
+
+    parameter: Tensor
+    exact: Tensor
+    step: Float[Tensor, ""]
+    position: Float[Tensor, "channel value"]
+    slope: Float[Tensor, "channel 1"]
+    relative: bool
+
+
+@contextmanager
+def stored_form(model: Model, latents: Tensor, quantisation: Quantisation) -> Iterator[list[Rounded]]:
+    """While open, model and latents hold what the file will hold; their values return, gradients stay."""
+    rounded: list[Rounded] = []
+    try:
+        for name, parameter in [*model.named_parameters(), ("latents", latents)]:
+            if parameter.numel() > 0:
+                step = rounding_step(name, parameter, quantisation)
+                rounded.append(_round(parameter, step, is_plane(name)))
+        yield rounded
+    finally:
+        for item in rounded:
+            item.parameter.data = item.exact
+
+
+@torch.no_grad()
+def _round(parameter: Tensor, step: Float[Tensor, ""], plane: bool) -> Rounded:
+    exact = parameter.data
+    position = (exact / step).view(_channels(exact, plane), -1)
+    symbols = position.round()
+    slope = slopes(symbols)
+    parameter.data = symbols.mul_(step).view_as(exact)
+    return Rounded(parameter, exact, step, position, slope, not plane)
+
+
+def _channels(values: Tensor, plane: bool) -> int:
+    return math.prod(values.shape[:-2]) if plane else 1
+
+
+def slopes(symbols: Float[Tensor, "channel value"]) -> Float[Tensor, "channel 1"]:
+    """The Laplace distributions' s; half a symbol more than was seen keeps it finite where all are zero."""
+    count = symbols.shape[1]
+    mean = (torch.linalg.vector_norm(symbols, ord=1, dim=1, keepdim=True) + 0.5) / count
+    return 2 * torch.asinh(0.5 / mean)
+
+
+def expected_bits(slope: Float[Tensor, "channel 1"], count: int) -> Float[Tensor, ""]:
+    """Bits of ``count`` symbols of every channel: the entropy of its distribution."""
+    zero = -torch.expm1(-slope / 2)
+    mean = 0.5 / torch.sinh(slope / 2)
+    other = _LOG2_E * slope * mean - (1 - zero) * torch.log2(torch.sinh(slope / 2))
+    return count * (other - zero * torch.log2(zero)).sum()
+
+
+@torch.no_grad()
+def add_price(rounded: Sequence[Rounded], weight: float) -> None:
+    """Add the gradient of ``weight`` times the estimated megabytes to the parameters' gradients."""
+    for item in rounded:
+        gradient = item.parameter.grad
+        if gradient is None:
+            continue
+        price = item.position.clamp(-1, 1).mul_(item.slope * (_LOG2_E * weight / _BITS_PER_MB))
+        if item.relative:
+            squares = item.position.square().sum()
+            price -= item.position * ((price * item.position).sum() / squares.clamp_min(1e-30))
+        gradient.add_((price / item.step).view_as(gradient))
+
+
+def estimated_bytes(rounded: Sequence[Rounded]) -> float:
+    """The size of all parameters by the model above."""
+    return float(sum(expected_bits(item.slope, item.position.shape[1]) for item in rounded)) / 8

@@ -1,0 +1,252 @@
+"""What is known of a symbol before it is decoded: a base value, a sign and a context, from earlier symbols.
+
+A *model* lays the symbols of a tensor on a canvas (position, column) and puts the positions in waves. The
+symbols of a wave depend on earlier waves only, so each wave is one NumPy expression and, within it, the
+order is position by position, column by column. A symbol is ``base + sign * residual``; the residual is
+coded with the table of the context. Encoder and decoder call the same ``predict``, in integers, so they
+cannot drift.
+
+============  ===  ========================================================================  ========
+model         id   base                                                                      contexts
+============  ===  ========================================================================  ========
+flat          0    0, or factor times the coarser symbol                                     1
+planes        1    median edge detection of left, up and upper left (LOCO-I)                 63
+refined       2    factor times the coarser symbol                                           338
+interpolated  3    first row: 0; last row: the first; others: linear between these two       3
+============  ===  ========================================================================  ========
+
+LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
+contexts are three gradients of the neighbourhood, and a context and its mirror image share a table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    Ints: TypeAlias = npt.NDArray[np.int32]
+
+FLAT, PLANES, REFINED, INTERPOLATED = range(4)
+CONTEXTS = (1, 63, 338, 3)
+"""Number of contexts of each model."""
+MOST_WAVES = 2**16
+LEAST_PER_WAVE = 64
+WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Of each symbol of a wave, flat: context, and base and sign of value = base + sign * residual."""
+
+    context: npt.NDArray[np.intp]
+    base: Ints
+    sign: Ints | int = 1
+
+
+class Model(Protocol):
+    """The symbols of one tensor in coding order. ``canvas`` int32 (position, column) holds those known."""
+
+    contexts: int
+    canvas: Ints
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        """The positions of each wave."""
+        ...
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        """What earlier waves tell of this one."""
+        ...
+
+    def load(self, symbols: Ints) -> None:
+        """Put all symbols onto the canvas."""
+        ...
+
+    def symbols(self) -> Ints:
+        """The canvas as a tensor."""
+        ...
+
+
+def fits(model: int, shape: tuple[int, ...], refines: bool) -> bool:
+    """Whether a tensor of this shape may use the model; many small waves would take long."""
+    if model == FLAT:
+        return True
+    if model == INTERPOLATED:
+        return len(shape) == 2 and shape[1] <= WAVE_MAX and not refines
+    if model not in (PLANES, REFINED) or len(shape) < 3 or (model == REFINED) != refines:
+        return False
+    waves = wave_count(model, shape)
+    if math.prod(shape[:-2]) > WAVE_MAX:
+        return False
+    return waves <= MOST_WAVES and math.prod(shape) >= LEAST_PER_WAVE * waves
+
+
+def wave_count(model: int, shape: tuple[int, ...]) -> int:
+    """The number of waves of a tensor, not counting that long ones are cut."""
+    if model == FLAT:
+        return -(-math.prod(shape) // WAVE_MAX)
+    return min(3, shape[0]) if model == INTERPOLATED else shape[-1] + 2 * (shape[-2] - 1)
+
+
+def make_model(model: int, shape: tuple[int, ...], coarse: Ints | None, factor: int) -> Model:
+    """The model by its number; ``coarse`` are the symbols that the tensor refines, if it does."""
+    if model == INTERPOLATED:
+        return Interpolated(shape)
+    if model == FLAT:
+        return Flat(shape, coarse, factor)
+    return Planes(shape) if coarse is None else Refined(shape, coarse, factor)
+
+
+class Flat:
+    """Nothing is known but the coarser symbol."""
+
+    contexts = CONTEXTS[FLAT]
+
+    def __init__(self, shape: tuple[int, ...], coarse: Ints | None, factor: int) -> None:
+        self._shape = shape
+        self._base = None if coarse is None else factor * coarse.ravel()
+        self.canvas = np.empty((math.prod(shape), 1), np.int32)
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        for start in range(0, len(self.canvas), WAVE_MAX):
+            yield np.arange(start, min(start + WAVE_MAX, len(self.canvas)))
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        base = np.zeros(wave.size, np.int32) if self._base is None else self._base[wave]
+        return Prediction(np.zeros(wave.size, np.intp), base)
+
+    def load(self, symbols: Ints) -> None:
+        self.canvas[:, 0] = symbols.ravel()
+
+    def symbols(self) -> Ints:
+        return self.canvas.reshape(self._shape)
+
+
+class Interpolated:
+    """Rows are moments: the first, the last, then all between at once."""
+
+    contexts = CONTEXTS[INTERPOLATED]
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.canvas = np.empty(shape, np.int32)
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        last = len(self.canvas) - 1
+        yield np.array([0])
+        if last > 0:
+            yield np.array([last])
+        if last > 1:
+            yield from _cut(np.arange(1, last), self.canvas.shape[1])
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        last, columns = len(self.canvas) - 1, self.canvas.shape[1]
+        first_row = self.canvas[:1]
+        if wave[0] == 0:
+            context, base = 0, np.zeros((1, columns), np.int32)
+        elif wave[0] == last:
+            context, base = 1, first_row
+        else:
+            share = wave[:, None].astype(np.int64)
+            sums = first_row * (last - share) + self.canvas[last:] * share
+            context, base = 2, ((2 * sums + last) // (2 * last)).astype(np.int32)  # rounded, halves up
+        return Prediction(np.full(wave.size * columns, context, np.intp), base.ravel())
+
+    def load(self, symbols: Ints) -> None:
+        self.canvas[:] = symbols
+
+    def symbols(self) -> Ints:
+        return self.canvas
+
+
+class Planes:
+    """Pictures (plane, row, column) with zeros around them; wave d holds the texels with column + 2 row = d.
+
+    Left, up, upper left and upper right of a texel lie in earlier waves.
+    """
+
+    contexts = CONTEXTS[PLANES]
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._height, self._width = shape[-2:]
+        self._stride = self._width + 2
+        self.canvas = np.zeros(((self._height + 2) * self._stride, math.prod(shape[:-2])), np.int32)
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        for wave in range(self._width + 2 * (self._height - 1)):
+            first = max(0, (wave - self._width + 2) // 2)
+            rows = np.arange(first, min(self._height - 1, wave // 2) + 1)
+            yield from _cut((rows + 1) * self._stride + wave - 2 * rows + 1, self.canvas.shape[1])
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        left, up, upper_left, upper_right = self._neighbours(wave)
+        k = 25 * _level(upper_right - up) + 5 * _level(up - upper_left) + _level(upper_left - left)
+        return _mirrored(k, _median(left, up, upper_left))
+
+    def load(self, symbols: Ints) -> None:
+        self._inside()[:] = symbols.reshape(-1, self._height, self._width).transpose(1, 2, 0)
+
+    def symbols(self) -> Ints:
+        return np.ascontiguousarray(self._inside().transpose(2, 0, 1)).reshape(self._shape)
+
+    def _inside(self) -> Ints:
+        return self.canvas.reshape(self._height + 2, self._stride, -1)[1:-1, 1:-1]
+
+    def _neighbours(self, wave: npt.NDArray[np.intp]) -> tuple[Ints, Ints, Ints, Ints]:
+        above = wave - self._stride
+        return tuple(self.canvas[where].ravel() for where in (wave - 1, above, above - 1, above + 1))  # type: ignore[return-value]
+
+
+class Refined(Planes):
+    """Planes whose coarser symbols are known everywhere, to the right and below too."""
+
+    contexts = CONTEXTS[REFINED]
+
+    def __init__(self, shape: tuple[int, ...], coarse: Ints, factor: int) -> None:
+        super().__init__(shape)
+        known = Planes(shape)
+        known.load(coarse)
+        self._coarse = known.canvas
+        self._factor = factor
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        left, up, upper_left, upper_right = self._neighbours(wave)
+        coarse = self._coarse[wave].ravel()
+        base = self._factor * coarse
+        k = np.clip(_median(left, up, upper_left) - base, -2, 2)
+        for gradient in (upper_right - up, up - upper_left, upper_left - left):
+            k = 3 * k + np.sign(gradient)
+        right, below = self._coarse[wave + 1].ravel(), self._coarse[wave + self._stride].ravel()
+        k = 5 * k + np.sign(right - coarse) + np.sign(below - coarse)
+        return _mirrored(k, base)
+
+
+def _cut(wave: npt.NDArray[np.intp], columns: int) -> Iterator[npt.NDArray[np.intp]]:
+    """A wave of at most 65,536 symbols, or several."""
+    positions = WAVE_MAX // columns
+    for start in range(0, len(wave), positions):
+        yield wave[start : start + positions]
+
+
+def _median(left: Ints, up: Ints, upper_left: Ints) -> Ints:
+    """The median of left, up and left + up - upper left."""
+    low, high = np.minimum(left, up), np.maximum(left, up)
+    median: Ints = np.minimum(np.maximum(left + up - upper_left, low), high)
+    return median
+
+
+def _level(gradient: Ints) -> Ints:
+    """-2 to 2: the sign, doubled from 3 on."""
+    return np.clip(gradient, -1, 1) + (gradient > 2) - (gradient < -2)
+
+
+def _mirrored(k: Ints, base: Ints) -> Prediction:
+    """A signed context and its mirror image are one, with the residual's sign turned."""
+    return Prediction(np.abs(k).astype(np.intp), base, np.where(k < 0, np.int32(-1), np.int32(1)))

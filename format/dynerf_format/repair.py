@@ -1,0 +1,129 @@
+"""What can be saved of a damaged file: its whole chunks before the damage, as a clip that plays.
+
+Head and header must be intact: nothing can stand in for them. The directory is not needed, because every
+chunk carries its own head and checksum. The clip ends with the last frame whose latents were saved; layers
+that were lost leave the picture coarser.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .chunks import LATENTS, WEIGHTS
+from .directory import chunk_checksum, unpack_chunk_head
+from .errors import ChecksumError, FormatError
+from .head import unpack_head
+from .header import decode_header
+from .layout import CHUNK_HEAD, HEAD, TRAILER_TAG
+from .limits import DEFAULT_LIMITS, Limits
+from .records import SegmentRecord
+from .writer import write_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from .directory import Entry
+    from .head import Head
+    from .records import Header
+    from .source import Source
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was saved and what was lost; ``reason`` tells where saving ended and why."""
+
+    chunks: int
+    frames: int
+    frames_lost: int
+    bytes_lost: int
+    reason: str
+
+
+def repair_clip(source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> Repair:
+    """Write what can be saved of ``source`` to ``path``; the source is only read.
+
+    FormatError when not even one picture can be saved, OutputError when the place cannot be written.
+    """
+    try:
+        return _repair(source, path, limits)
+    except FormatError as error:
+        message = str(error).removeprefix(f"{source.name}: ")
+        raise type(error)(f"{source.name}: cannot be repaired: {message}") from error
+
+
+def _repair(source: Source, path: Path, limits: Limits) -> Repair:
+    head, header = _read_start(source, limits)
+    scan = _Scan(source, head.chunks_start, limits)
+    whole = list(scan.chunks())
+    segments = _covered(header, [entry for entry, _ in whole])
+    if not segments:
+        raise FormatError(f"no picture can be saved: {scan.reason}")
+    saved = [(entry, body) for entry, body in whole if entry.segment < len(segments)]
+    frames = sum(segment.frames for segment in segments)
+    shorter = replace(header, frames=frames, segments=segments)
+    write_parts(path, shorter, [entry for entry, _ in saved], [body for _, body in saved])
+    kept = sum(entry.end - entry.offset for entry, _ in saved)
+    lost = max(head.chunks_end, source.size) - head.chunks_start - kept
+    complete = frames == header.frames and scan.complete
+    return Repair(len(saved), frames, header.frames - frames, 0 if complete else lost, scan.reason)
+
+
+def _read_start(source: Source, limits: Limits) -> tuple[Head, Header]:
+    """Head and header, whatever the length of the file is now."""
+    start = source.read(0, min(HEAD.size, source.size))
+    declared = HEAD.unpack(start)[8] if len(start) == HEAD.size else source.size
+    head = unpack_head(start, declared, limits)
+    data = source.read(HEAD.size, head.header_length)
+    if zlib.crc32(data) != head.header_crc32:
+        raise ChecksumError("the header is damaged: its checksum does not match")
+    return head, decode_header(data)
+
+
+class _Scan:
+    """Walks from chunk head to chunk head until something is wrong; ``reason`` then says what."""
+
+    def __init__(self, source: Source, position: int, limits: Limits) -> None:
+        self._source = source
+        self._position = position
+        self._limits = limits
+        self.reason = ""
+        self.complete = False
+
+    def chunks(self) -> Iterator[tuple[Entry, bytes]]:
+        """The whole chunks with their stored bytes."""
+        while not self.reason:
+            left = self._source.size - self._position
+            if left < CHUNK_HEAD.size:
+                self.reason = f"the file ends at byte {self._source.size}"
+                return
+            head = self._source.read(self._position, CHUNK_HEAD.size)
+            if head.startswith(TRAILER_TAG):
+                self.reason, self.complete = "all chunks are whole", True
+                return
+            entry = unpack_chunk_head(head, self._position)
+            if entry.end > self._source.size or entry.decoded_length > self._limits.chunk_bytes:
+                self.reason = f"{entry.label} goes beyond the end of the file or is no chunk"
+                return
+            body = self._source.read(self._position + CHUNK_HEAD.size, entry.stored_length)
+            if chunk_checksum(entry, body) != entry.crc32:
+                self.reason = f"{entry.label} is damaged: its checksum does not match"
+                return
+            yield entry, body
+            self._position = entry.end
+
+
+def _covered(header: Header, entries: Sequence[Entry]) -> tuple[SegmentRecord, ...]:
+    """The segments that can be shown, from the first on; the last may have lost frames."""
+    segments: list[SegmentRecord] = []
+    for number, segment in enumerate(header.segments):
+        own = [entry for entry in entries if entry.segment == number and entry.layer == 0]
+        frames = sum(entry.count for entry in own if entry.kind == LATENTS)
+        if frames == 0 or not any(entry.kind == WEIGHTS for entry in own):
+            break
+        segments.append(SegmentRecord(segment.first_frame, min(frames, segment.frames)))
+        if frames < segment.frames:
+            break
+    return tuple(segments)

@@ -1,0 +1,126 @@
+"""The fast way to render agrees with the plain one."""
+
+import numpy as np
+import pytest
+import torch
+
+from dynerf_decoder import fast_renderer
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.fast_renderer import render_rays_fast
+from dynerf_decoder.fields.field import FoldedModel
+from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
+from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
+from dynerf_decoder.picture import StoppedError, render_picture
+from dynerf_decoder.renderer import Sampling, render_rays
+from dynerf_decoder.space import Segments, Space
+
+_SPACE = Space.box(np.array([-1.0, -1, -1]), np.array([1.0, 1, 1]), near=0.0)
+_POSE = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
+_CAMERA = Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, _POSE)  # its corners miss the box
+_PLANES = PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), hidden=16, coarse_scale=8)
+_MLP = MlpSettings(latent=4, depth=3, width=16, skip=1, position_frequencies=3, direction_frequencies=1)
+
+
+@pytest.fixture(params=["planes", "mlp"])
+def scene(request: pytest.FixtureRequest) -> tuple[FoldedModel, Sampling]:
+    """A folded model of walls and air, and samples as its preset takes them."""
+    torch.manual_seed(3)
+    planes = request.param == "planes"
+    model = PlanesModel(_PLANES) if planes else MlpModel(_MLP)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.add_(torch.randn_like(parameter) * (0.6 if parameter.dim() > 1 else 0.3))
+            if name.endswith(("out.weight", "density.weight")):
+                parameter.mul_(3)
+        return model.fold(torch.randn(1, 4)), Sampling(16, 12, union=not planes)
+
+
+@pytest.fixture
+def no_short_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither half precision nor early ends of rays."""
+    monkeypatch.setattr(fast_renderer, "_OPAQUE", -1.0)
+    monkeypatch.setattr(fast_renderer, "has_bfloat16", lambda _kind: False)
+    return
+
+
+def _segments() -> tuple[Segments, torch.Tensor]:
+    from dynerf_decoder.camera import camera_rays
+
+    origins, directions = camera_rays(_CAMERA)
+    return _SPACE.clip(origins[None], directions[None]), directions[None]
+
+
+@pytest.mark.usefixtures("no_short_cuts")
+def test_without_short_cuts_it_is_the_reference(scene: tuple[FoldedModel, Sampling]) -> None:
+    model, sampling = scene
+    segments, directions = _segments()
+    plain = render_rays(model, segments, directions, sampling)
+    fast = render_rays_fast(model, segments, directions, sampling)
+    hit = segments.hit  # the plain way gives weights to rays that miss as well
+    assert 0 < int(hit.sum()) < hit.numel()
+    # Sums in another order, in float32.
+    torch.testing.assert_close(fast.rgb, plain.rgb, rtol=0, atol=2e-5)
+    torch.testing.assert_close(fast.weights[hit], plain.weights[hit], rtol=0, atol=2e-5)
+    torch.testing.assert_close(fast.edges[hit], plain.edges[hit], rtol=0, atol=2e-5)
+
+
+def test_with_short_cuts_it_stays_within_45_db(scene: tuple[FoldedModel, Sampling]) -> None:
+    model, sampling = scene
+    plain = render_picture(model, _CAMERA, _SPACE, sampling, plain=True)
+    fast = render_picture(model, _CAMERA, _SPACE, sampling)
+    assert float(plain.rgb.std()) > 0.02, "a picture of something"
+    assert float((plain.rgb - fast.rgb).square().mean()) < 10**-4.5
+
+
+def test_rays_that_became_opaque_ask_no_more(
+    scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sampling = scene
+    segments, directions = _segments()
+    asked: list[int] = []
+    query = type(model.fine).query
+
+    def counting(self: object, points: torch.Tensor, seen: torch.Tensor) -> object:
+        asked.append(points.shape[1] * points.shape[2])
+        return query(self, points, seen)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(model.fine), "query", counting)
+    monkeypatch.setattr(fast_renderer, "_OPAQUE", -1.0)
+    render_rays_fast(model, segments, directions, sampling)
+    every = sum(asked)
+    asked.clear()
+    monkeypatch.setattr(fast_renderer, "_OPAQUE", 0.5)
+    weights = render_rays_fast(model, segments, directions, sampling).weights
+    assert sum(asked) < 0.9 * every
+    torch.testing.assert_close(weights.sum(-1), segments.hit.float())
+
+
+def test_threads_change_no_bit(scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sampling = scene
+    monkeypatch.setattr("dynerf_decoder.picture._SAMPLES", {"cpu": 2**12})
+    pictures = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        pictures.append(render_picture(model, _CAMERA, _SPACE, sampling))
+    assert torch.equal(pictures[0].rgb, pictures[1].rgb)
+    assert torch.equal(pictures[0].depth, pictures[1].depth)
+
+
+def test_a_stop_reaches_all_threads(
+    scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sampling = scene
+    monkeypatch.setattr("dynerf_decoder.picture._SAMPLES", {"cpu": 2**10})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    answers = iter([False] * 4 + [True] * 1000)
+    with pytest.raises(StoppedError):
+        render_picture(model, _CAMERA, _SPACE, sampling, stop=lambda: next(answers))
+
+
+def test_a_camera_that_sees_nothing_gets_black(scene: tuple[FoldedModel, Sampling]) -> None:
+    model, sampling = scene
+    backwards = _POSE @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    away = Camera("away", 8, 6, 45.0, 45.0, 4.0, 3.0, backwards)
+    picture = render_picture(model, away, _SPACE, sampling)
+    assert float(picture.rgb.abs().max()) == 0
+    assert float(picture.depth.abs().max()) == 0

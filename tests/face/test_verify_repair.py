@@ -1,0 +1,64 @@
+"""``dynerf verify`` and ``dynerf repair``: exit status, one line or one JSON object, no file altered."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers_face import done, refused, run
+
+
+@pytest.fixture
+def broken(clip: Path, tmp_path: Path) -> Path:
+    """The clip without its last bytes."""
+    path = tmp_path / "broken.dnv"
+    path.write_bytes(clip.read_bytes()[:-300])
+    return path
+
+
+def test_verify_tells_that_all_is_in_order(clip: Path) -> None:
+    data = clip.read_bytes()
+    assert data[-32:].hex() in done("verify", clip).out
+    record = json.loads(done("verify", clip, "--json").out)
+    assert record["ok"] is True
+    assert (record["sha256"], record["bytes"]) == (data[-32:].hex(), len(data))
+    assert record["layers"] == [3]
+
+
+def test_verify_refuses_a_file_with_one_wrong_bit(clip: Path, tmp_path: Path) -> None:
+    data = bytearray(clip.read_bytes())
+    data[-400] ^= 4
+    path = tmp_path / "flipped.dnv"
+    path.write_bytes(data)
+    assert "is damaged: its checksum does not match" in refused("verify", path, folder=tmp_path)
+    ran = run("verify", path, "--json")
+    assert ran.status == 2
+    assert json.loads(ran.out) == {"ok": False, "error": ran.err.removeprefix("dynerf: error: ").strip()}
+
+
+def test_repair_saves_the_frames_and_says_what_was_lost(broken: Path, out: Path) -> None:
+    before = broken.read_bytes()
+    ran = done("repair", broken, "-o", out / "saved.dnv")
+    assert "6 frames" in ran.err
+    assert "lost: 0 frames" in ran.err
+    assert broken.read_bytes() == before
+    assert json.loads(done("verify", out / "saved.dnv", "--json").out)["layers"] == [2]
+    done("decode", out / "saved.dnv", "-o", out / "a_%d.png", "--frames", "0:1")
+
+
+def test_repair_does_not_write_over_the_damaged_file(broken: Path, tmp_path: Path) -> None:
+    line = refused("repair", broken, "-o", tmp_path / "x" / ".." / "broken.dnv", folder=tmp_path)
+    assert "is the file to be repaired" in line
+
+
+def test_a_picture_of_the_first_layer_is_complete_but_coarser(clip: Path, out: Path) -> None:
+    for layers in (1, 3, 9):
+        done("decode", clip, "-o", out / f"{layers}_%d.png", "--frames", "0:1", "--layers", layers)
+    pictures = [(out / f"{layers}_0.png").read_bytes() for layers in (1, 3, 9)]
+    assert pictures[0] != pictures[1]
+    assert pictures[1] == pictures[2]  # a clip of three layers has no more to give
+    layers = json.loads(done("info", clip, "--json").out)["layers"]
+    assert [layer["layers"] for layer in layers] == [1, 2, 3]
+    assert [layer["bytes"] for layer in layers] == sorted(layer["bytes"] for layer in layers)
+    assert all(isinstance(layer["held_out_psnr"], float) for layer in layers)
+    assert f"{layers[0]['held_out_psnr']:.2f} dB" in done("info", clip).out
