@@ -6,6 +6,7 @@ checkpoint. The checkpoint goes when the file is written; pictures and maps stay
 
 import shutil
 import time
+from dataclasses import replace
 
 import torch
 
@@ -65,7 +66,8 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         _describe(job, capture, store, space, watcher)
         training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
         keys = _keyframes(job, store, training, watcher)
-        plan = plan_training(job.config.schedule, store.frames, job.config.importance.strategy, keys)
+        schedule = replace(job.config.schedule, scale=job.config.schedule.scale * job.share)
+        plan = plan_training(schedule, store.frames, job.config.importance.strategy, keys)
         identity = _identity(job, store)
         checkpoint = _find_checkpoint(job, identity)
         maps = _importance_maps(job, store, training, plan, watcher)
@@ -79,8 +81,7 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
     if job.predecessor is not None:
-        start_from(job.predecessor, trainer)
-        trainer.enter(job.entry)
+        start_from(job.predecessor, trainer, store.first_source_frame)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
@@ -92,7 +93,7 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
     _train(job, trainer, identity, look, clip, watcher, group)
     if not group.leads:
-        return Result(job.output, 0, None, trainer.steps, trainer.place.seconds, work_folder(job))
+        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
     return clip.write(look, watcher)
 
 
@@ -161,7 +162,7 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "seed": job.seed,
         "time_limit": job.time_limit,
         "overlap": list(job.overlap),
-        "entry": job.entry,
+        "share": job.share,
         "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
@@ -226,9 +227,7 @@ def _train(
     watcher: Watcher,
     group: Group,
 ) -> None:
-    if (
-        trainer.place.step == trainer.entered and group.leads
-    ):  # from here on --resume knows what is being encoded
+    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)

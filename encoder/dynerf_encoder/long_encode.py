@@ -39,10 +39,7 @@ _MOST_BYTES = 2**24  # of a plan
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Start all but every ``key``-th segment from their predecessors, at the last ``share`` of the schedule.
-
-    That leaves out the keyframes and the high learning rates, which would wash away what was taken over.
-    """
+    """Start all but every ``key``-th segment from their predecessors, with ``share`` of the steps."""
 
     share: float = 0.5
     key: int = 6
@@ -221,7 +218,7 @@ def _tasks(
             overlap=part.overlap,
             videos=dict(videos),
             predecessor=None if warm is None else _file(folder, before),
-            entry=0.0 if warm is None else 1 - warm.share,
+            share=1.0 if warm is None else warm.share,
             record=_record(cutting),
             save_importance=job.save_importance and job.save_importance / f"{part.number:05}",
         )

@@ -7,6 +7,7 @@ from the checkpoint, so that they are the same wherever and whenever the next se
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dynerf_decoder.fields.build import load_weights
@@ -16,23 +17,28 @@ from dynerf_format.errors import FormatError, ResumeError
 from .train import Trainer
 
 
-def start_from(clip: Path, trainer: Trainer) -> None:
-    """Take over the weights of a clip's last segment, and its last frame's latent for all frames.
+def start_from(clip: Path, trainer: Trainer, first_source_frame: int) -> None:
+    """Take over the weights of a clip's last segment and, for frames it has, its latents.
 
-    Raises FormatError when the clip cannot be read or is of another field.
+    The frames after it take its latents in reverse: they are ones that the weights know, next to each other,
+    and begin where the clip ends. ``first_source_frame`` is the frame of the recording that the training
+    begins with. Raises FormatError when the clip cannot be read or is of another field.
     """
     with FileSource(clip) as source:
         reader = Reader(source)
-        header = reader.header
-        weights = reader.weights(len(header.segments) - 1)
-        latent = reader.latents(header.frames - 1, 1)[0]
+        last = reader.header.segments[-1]
+        weights = reader.weights(len(reader.header.segments) - 1)
+        known = reader.latents(last.first_frame, last.frames)
+    begin = reader.header.first_source_frame + last.first_frame
     try:
         load_weights(trainer.model, {name: tensor.dequantise() for name, tensor in weights.items()})
     except FormatError as error:
         raise FormatError(f"{clip}: cannot be started from: {error}") from error
     if trainer.latents.requires_grad:
+        place = first_source_frame - begin + np.arange(len(trainer.latents))
+        mirrored = np.where(place < last.frames, place, 2 * last.frames - 1 - place)
         with torch.no_grad():
-            trainer.latents.copy_(torch.as_tensor(latent).expand_as(trainer.latents))
+            trainer.latents.copy_(torch.as_tensor(known[mirrored.clip(0, last.frames - 1)]))
 
 
 def fingerprint(clip: Path) -> str:

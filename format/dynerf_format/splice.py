@@ -52,9 +52,9 @@ def cut_clip(clip: Path, first: int, stop: int, output: Path) -> int:
 def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar] | None = None) -> int:
     """Write clips of one capture, each going on where the one before ends, as one; return its length.
 
-    ``quality`` is the result's; by default ``held_out_psnr``, the mean over all frames, where all clips have
-    one. FormatError, naming clip and difference, for clips of different captures, fields, spaces or cameras,
-    for frames missing or doubled between them, and for damaged clips; OutputError.
+    ``quality`` is the result's; by default the mean over all frames of each held-out PSNR that all state.
+    FormatError, naming clip and difference, for clips of different captures, fields, spaces or cameras, for
+    frames missing or doubled between them, and for damaged clips; OutputError.
     """
     if not clips:
         raise FormatError("no clips to join")
@@ -165,9 +165,13 @@ def _joined_config(headers: Sequence[Header]) -> dict[str, Any]:
 
 
 def _mean_quality(headers: Sequence[Header]) -> dict[str, Scalar]:
-    scores = [header.quality.get("held_out_psnr") for header in headers]
-    numbers = [score for score in scores if isinstance(score, (int, float))]
-    if len(numbers) < len(scores):
-        return {}
-    total = sum(score * header.frames for score, header in zip(numbers, headers, strict=True))
-    return {"held_out_psnr": round(total / sum(header.frames for header in headers), 4)}
+    """The mean over all frames of each PSNR that all clips state."""
+    total = sum(header.frames for header in headers)
+    means: dict[str, Scalar] = {}
+    for name in headers[0].quality:
+        scores = [header.quality.get(name) for header in headers]
+        numbers = [score for score in scores if isinstance(score, (int, float))]
+        if name.startswith("held_out_psnr") and len(numbers) == len(headers):
+            weighted = sum(score * header.frames for score, header in zip(numbers, headers, strict=True))
+            means[name] = round(weighted / total, 4)
+    return means

@@ -1,4 +1,4 @@
-"""Segments on a real Ray cluster of two machines: the same bytes whoever is killed, named workers."""
+"""Segments on a real Ray cluster of two machines: the same bytes whoever is killed; errors say where."""
 
 import os
 import signal

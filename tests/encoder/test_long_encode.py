@@ -314,7 +314,7 @@ class TestWarmStart:
         assert steps == [str(STEPS), str(STEPS // 2)] * 2
 
     def test_the_start_is_the_predecessors_end(self, capture: Path, tmp_path: Path) -> None:
-        """With no steps worth the name, a warm segment shows what its predecessor ended with."""
+        """With no steps worth the name, a warm segment shows its predecessor in reverse."""
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 3)))
         still = (
             "optimiser.planes_rate=1e-9", "optimiser.network_rate=1e-9", "quantisation.latents=0.0005",
@@ -326,9 +326,10 @@ class TestWarmStart:
         tiny_encode(job)
         with FileSource(tmp_path / "a.dnv") as one, FileSource(tmp_path / "b.dnv") as two:
             before, after = Clip(Reader(one)), Clip(Reader(two))
-            last = before.render(before.cameras[0], 2.0).rgb
             for frame in range(3):
-                np.testing.assert_allclose(after.render(after.cameras[0], float(frame)).rgb, last, atol=0.02)
+                expected = before.render(before.cameras[0], 2.0 - frame).rgb
+                found = after.render(after.cameras[0], float(frame)).rgb
+                np.testing.assert_allclose(found, expected, atol=0.02)
 
     def test_a_predecessor_of_another_field_is_refused(self, capture: Path, tmp_path: Path) -> None:
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 3)))
