@@ -37,7 +37,7 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--warm-start", type=float, nargs="?", const=0.5, metavar="SHARE",
-        help="start each segment from the one before it, with this share of the steps (default: 0.5)",
+        help="start each segment from the one before it, with the last SHARE of the steps (default: 0.5)",
     )  # fmt: skip
     group.add_argument(
         "--key-segment", type=int, default=6, metavar="N",

@@ -56,7 +56,7 @@ class ClipFile:
         steps = self._steps()
         weights = quantise_model(self.trainer.model, steps)
         groups = quantise_latents(self.trainer.latents[self._shown], steps)
-        quality: dict[str, float | int | str] = {"steps": self.trainer.place.step}
+        quality: dict[str, float | int | str] = {"steps": self.trainer.steps}
         layers = layered_weights(weights)
         for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
             load_weights(self.trainer.model, {name: tensor.dequantise() for name, tensor in layer.items()})
@@ -69,7 +69,7 @@ class ClipFile:
         place = self.trainer.place
         size = write_clip(self.job.output, self._header(steps, quality), make_chunks(weights, groups))
         checkpoint_path(self.job).unlink(missing_ok=True)
-        return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+        return Result(self.job.output, size, score, self.trainer.steps, place.seconds, work_folder(self.job))
 
     def _measure(
         self, latents: Float[Tensor, "frame latent"], look: HeldOutLook, watcher: Watcher, every: int
@@ -99,6 +99,11 @@ class ClipFile:
             fps=self.store.fps,
             frames=self._shown.stop - self._shown.start,
             first_source_frame=self.store.first_source_frame + self._shown.start,
-            job={"downscale": job.downscale, "seed": job.seed, "device": torch.device(job.device).type},
+            job={
+                "downscale": job.downscale,
+                "seed": job.seed,
+                "device": torch.device(job.device).type,
+                **job.record,
+            },
             quality=quality,
         )

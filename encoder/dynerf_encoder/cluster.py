@@ -8,6 +8,7 @@ worker is lost is begun again on another one. Ray is imported when a cluster is 
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -168,7 +169,7 @@ def _connect(ray: Any, address: str) -> None:
         ray.init(
             address=address,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             runtime_env={"env_vars": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}},
         )
     except (ConnectionError, ValueError, OSError, RuntimeError) as error:

@@ -78,8 +78,9 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
-    if checkpoint is None and job.predecessor is not None:
+    if job.predecessor is not None:
         start_from(job.predecessor, trainer)
+        trainer.enter(job.entry)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
@@ -91,7 +92,7 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
     _train(job, trainer, identity, look, clip, watcher, group)
     if not group.leads:
-        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
+        return Result(job.output, 0, None, trainer.steps, trainer.place.seconds, work_folder(job))
     return clip.write(look, watcher)
 
 
@@ -160,6 +161,7 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "seed": job.seed,
         "time_limit": job.time_limit,
         "overlap": list(job.overlap),
+        "entry": job.entry,
         "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
@@ -224,7 +226,9 @@ def _train(
     watcher: Watcher,
     group: Group,
 ) -> None:
-    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
+    if (
+        trainer.place.step == trainer.entered and group.leads
+    ):  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)

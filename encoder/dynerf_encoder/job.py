@@ -44,8 +44,9 @@ class Job:
 
     ``save_importance`` is a folder for pictures of the importance maps. A segment of a longer clip also
     has ``overlap``, how many frames at the start and at the end of ``frames`` are trained on and not written;
-    ``predecessor``, a clip whose last weights the training starts from; and ``videos``, what is known of the
-    videos' contents by view, so that not every segment reads the whole of them.
+    ``predecessor``, a clip whose last weights the training starts from, at position ``entry`` (0 to 1) of the
+    schedule; ``record``, what the file's configuration says about it all; and ``videos``, what is known of
+    the videos' contents by view, so that not every segment reads the whole of them.
     """
 
     capture: Path
@@ -63,6 +64,8 @@ class Job:
     save_importance: Path | None = None
     overlap: tuple[int, int] = (0, 0)
     predecessor: Path | None = None
+    entry: float = 0.0
+    record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, VideoDigest] = field(default_factory=dict)
 
 

@@ -39,7 +39,10 @@ _MOST_BYTES = 2**24  # of a plan
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Start segments from their predecessors: with ``share`` of the steps, all but every ``key``-th one."""
+    """Start all but every ``key``-th segment from their predecessors, at the last ``share`` of the schedule.
+
+    That leaves out the keyframes and the high learning rates, which would wash away what was taken over.
+    """
 
     share: float = 0.5
     key: int = 6
@@ -211,21 +214,27 @@ def _tasks(
         config = replace(job.config, rate=replace(job.config.rate, target=target))
         mine = replace(
             job,
+            config=config,
             output=_file(folder, part.number),
             cache=folder / f"{part.number:05}.work",
             frames=FrameRange(part.trained.start, part.trained.stop),
             overlap=part.overlap,
             videos=dict(videos),
             predecessor=None if warm is None else _file(folder, before),
+            entry=0.0 if warm is None else 1 - warm.share,
+            record=_record(cutting),
             save_importance=job.save_importance and job.save_importance / f"{part.number:05}",
         )
-        if warm is not None:
-            schedule = replace(config.schedule, scale=config.schedule.scale * warm.share)
-            config = replace(config, schedule=schedule)
-        mine = replace(mine, config=config)
         follows = before if warm is not None and before in numbers else None
         tasks.append(Task(part.number, mine, threads, follows))
     return tasks
+
+
+def _record(cutting: Cutting) -> dict[str, int | float]:
+    """The same for all segments, so that the joined file has one configuration."""
+    warm = cutting.warm
+    started = {} if warm is None else {"warm_start": warm.share, "key_segment": warm.key}
+    return {"overlap": cutting.overlap, **started}
 
 
 class _Board:

@@ -55,12 +55,12 @@ class Rounded:
 @contextmanager
 def stored_form(model: Model, latents: Tensor, quantisation: Quantisation) -> Iterator[list[Rounded]]:
     """While open, model and latents hold what the file will hold; their values return, gradients stay."""
-    rounded = [
-        _round(parameter, rounding_step(name, parameter, quantisation), is_plane(name))
-        for name, parameter in [*model.named_parameters(), ("latents", latents)]
-        if parameter.numel() > 0
-    ]
+    rounded: list[Rounded] = []
     try:
+        for name, parameter in [*model.named_parameters(), ("latents", latents)]:
+            if parameter.numel() > 0:
+                step = rounding_step(name, parameter, quantisation)
+                rounded.append(_round(parameter, step, is_plane(name)))
         yield rounded
     finally:
         for item in rounded:

@@ -83,6 +83,7 @@ class Trainer:
         self._group = group
         self.model = model
         self.place = Place()
+        self.entered = 0
         self._config = config
         self._space = space
         self._source = source
@@ -102,6 +103,17 @@ class Trainer:
             [{"params": parameters, "lr": rate} for parameters, rate in groups],
             betas=(0.9, config.optimiser.beta2), eps=1e-15, fused=True,
         )  # fmt: skip
+
+    def enter(self, position: float) -> None:
+        """Leave out what comes before a position of the schedule; to be called before the first step."""
+        self.entered = round(position * self._plan.steps)
+        position = self.entered / self._plan.steps
+        self.place = Place(self.entered, position, 0.0, self._plan.index_at(position))
+
+    @property
+    def steps(self) -> int:
+        """How many steps were done, those of a resumed training included."""
+        return self.place.step - self.entered
 
     @property
     def finished(self) -> bool:

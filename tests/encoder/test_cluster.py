@@ -1,4 +1,4 @@
-"""Segments on a real Ray cluster of two machines: the same bytes whoever is killed, errors with the worker."""
+"""Segments on a real Ray cluster of two machines: the same bytes whoever is killed, named workers."""
 
 import os
 import signal

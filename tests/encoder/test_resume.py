@@ -330,6 +330,18 @@ class TestTarget:
         assert f"resuming after step 16 of {STEPS}" in ended.stderr
         assert output.read_bytes() == straight.read_bytes()
 
+    def test_one_that_cannot_be_met_costs_no_training(self, capture: Path, tmp_path: Path) -> None:
+        output = tmp_path / "clip.dnv"
+        asked = encode_arguments(capture, output, "--target-size", "900kB")
+        ended = Forks.shared().run(asked, every=_NEVER)
+        assert ended.status == 2
+        assert "--target-size 900000: the nearest that rounding reaches is " in ended.stderr
+        assert not output.exists()
+        asked = encode_arguments(capture, output, "--target-size", "8kB", "--resume")
+        ended = Forks.shared().run(asked, every=_NEVER)
+        assert f"resuming after step {STEPS} of {STEPS}" in ended.stderr
+        assert output.stat().st_size == pytest.approx(8000, rel=0.05)
+
 
 class TestDamage:
     @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-import constriction  # type: ignore[import-untyped]
+import constriction
 import numpy as np
 import pytest
 from hypothesis import given
