@@ -153,7 +153,7 @@ class TestChoices:
         assert (header.frames, header.first_source_frame) == (3, 1)
         assert {(camera.width, camera.height) for camera in header.cameras} == {(WIDTH // 2, HEIGHT // 2)}
         assert header.config["job"]["downscale"] == 2
-        assert len(chunks) == 1 + 2
+        assert len(chunks) == 3 + 2
 
     def test_training_on_all_views_leaves_the_quality_unknown(self, capture: Path, tmp_path: Path) -> None:
         notes = Notes()
