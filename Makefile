@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Versions are pinned by constraints.txt; the pinned torch is the CPU build where the package index serves one.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check install install-dev clean
+.PHONY: demo test check fuzz install install-dev clean
 
 demo: install
 	$(BIN)/python samples/demo.py $(OUT)
@@ -19,6 +19,13 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Inputs that nobody thought of, for FUZZ_SECONDS; what is found is written to $(OUT)/fuzz-find-*.
+FUZZ_SECONDS ?= 60
+fuzz: install-dev
+	mkdir -p $(OUT)
+	$(BIN)/python tests/fuzz/run.py $(OUT)/fuzz-corpus -max_total_time=$(FUZZ_SECONDS) \
+		-timeout=10 -rss_limit_mb=1024 -max_len=8192 -artifact_prefix=$(OUT)/fuzz-find-
 
 install: .venv/installed
 install-dev: .venv/installed-dev

@@ -8,12 +8,14 @@ a clip: on RGB, per picture, then averaged. Between two factors, bytes are inter
 import io
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
-from dynerf_decoder.colour import FrameToRgb
+from dynerf_decoder.colour import FrameToRgb, RgbToFrame, tag_bt709
 from dynerf_encoder.captures.video import decode, probe
 
 CODECS = {
@@ -64,19 +66,18 @@ def psnr(decoded: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _encode(
-    pictures: np.ndarray, fps: object, library: str, options: dict[str, str]
+    pictures: np.ndarray, fps: Fraction, library: str, options: dict[str, str]
 ) -> tuple[int, np.ndarray]:
     """Bytes of one camera's packets, and its pictures as decoded."""
     file = io.BytesIO()
     size = 0
     with av.open(file, "w", format="matroska") as container:
-        stream = container.add_stream(library, rate=fps, options=options)  # type: ignore[call-overload]
+        stream = container.add_stream(library, rate=fps, options=options)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], "yuv420p"
-        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 1
-        frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures]
-        for frame in [*frames, None]:
-            if frame is not None:
-                frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        tag_bt709(stream.codec_context)
+        to_frame = RgbToFrame()
+        for frame in [*map(to_frame, pictures), None]:
             for packet in stream.encode(frame):
                 size += packet.size
                 container.mux(packet)

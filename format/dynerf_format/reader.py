@@ -104,7 +104,7 @@ class Reader:
     def verify(self) -> str:
         """Read and decode the whole file once; return its SHA-256 in hex when everything is in order."""
         digest = hashlib.sha256()
-        weights: dict[str, QuantisedTensor] = {}
+        weights: dict[str, QuantisedTensor] | None = None
         with _naming(self._source):
             digest.update(self._source.read(0, self._chunks_start))
             for entry in self.directory:
@@ -159,16 +159,20 @@ class Reader:
         return unpack_weights(payload, entry.count, self._limits, coarser if entry.layer else None)
 
     def _check_content(
-        self, entry: Entry, body: bytes, weights: dict[str, QuantisedTensor]
-    ) -> dict[str, QuantisedTensor]:
-        """Decode a chunk; ``weights`` are those of the layers before it, returned with what it changes."""
-        usable = entry in weights_entries(self.directory, entry.segment) if entry.kind == WEIGHTS else True
-        if entry.codec not in CODECS or not usable:  # only chunks that may be skipped get here
-            return weights
+        self, entry: Entry, body: bytes, weights: dict[str, QuantisedTensor] | None
+    ) -> dict[str, QuantisedTensor] | None:
+        """Decode a chunk; ``weights`` are those of the layers before it, returned with what it changes.
+
+        They are None after a layer that this reader cannot use: what refines it is not decoded either.
+        """
+        if entry.codec not in CODECS:  # only chunks that may be skipped get here
+            return None if entry.kind == WEIGHTS else weights
+        if entry.kind == WEIGHTS and entry.layer and weights is None:
+            return None
         payload = self._decode(entry, body)
         if entry.kind == WEIGHTS:
-            fresh = self._unpack_weights(entry, payload, weights)
-            return weights | fresh if entry.layer else fresh
+            fresh = self._unpack_weights(entry, payload, weights or {})
+            return (weights or {}) | fresh if entry.layer else fresh
         if entry.kind == LATENTS and entry.layer == 0:
             unpack_latents(payload, entry.count, self._limits)
         return weights

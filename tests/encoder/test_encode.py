@@ -56,7 +56,7 @@ class TestFile:
             ("cam00", "held_out"), ("cam01", "training"), ("cam02", "training"), ("cam03", "training"),
         ]  # fmt: skip
         assert {(camera.width, camera.height) for camera in header.cameras} == {(WIDTH, HEIGHT)}
-        assert len(chunks) == 1 + 3  # weights, latents in groups of two frames
+        assert len(chunks) == 3 + 3  # layers of weights, latents in groups of two frames
 
     def test_records_the_configuration_and_the_job(self, encoded: tuple[Result, Notes]) -> None:
         header, _ = contents(encoded[0].output)
@@ -119,7 +119,8 @@ class TestBytes:
             job = tiny_job(capture, tmp_path / f"{seed}.dnv", config=config, seed=seed)
             payloads.append(contents(tiny_encode(job).output)[1])
         assert payloads[1] == payloads[2]
-        assert not set(payloads[0]) & set(payloads[1])
+        finer = 2  # layers that refine what was hardly learned: zeros alike
+        assert not set(payloads[0][:-finer]) & set(payloads[1])
 
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
     def test_never_depend_on_the_held_out_pictures(self, tmp_path: Path, kind: FieldKind) -> None:

@@ -216,6 +216,22 @@ def test_a_chunk_that_may_be_skipped_may_have_an_unknown_codec(kind: bytes, laye
         reader.read_chunk(reader.directory[2])
 
 
+def test_layers_after_one_in_an_unknown_codec_are_left_out() -> None:
+    header, chunks = smallest()
+    unknown = ForgedChunk(b"WGHT", layer=1, codec=77, body=b"?", decoded_length=1000)
+    finer = ForgedChunk(b"WGHT", layer=2, body=b"refines what was left out")
+    reader = Reader(BytesSource(forge(encode_header(header), [*forged_chunks(chunks), unknown, finer])))
+    reader.verify()
+    assert reader.layers(0) == 1
+    assert reader.weights(0).keys() == reader.weights(0, 3).keys()
+
+
+@pytest.mark.parametrize("layers", [0, -1])
+def test_no_layers_at_all_are_no_fault_of_the_file(layers: int) -> None:
+    with pytest.raises(ViewError, match="expected at least 1"):
+        Reader(BytesSource(clip_bytes(*smallest()))).weights(0, layers)
+
+
 def test_latents_may_not_change_their_dimension_within_an_answer() -> None:
     latents = [latents_chunk(0, n, quantise("latents", np.zeros((1, n + 2)), 1.0)) for n in range(2)]
     reader = Reader(BytesSource(clip_bytes(small_header((2,)), [smallest()[1][0], *latents])))
