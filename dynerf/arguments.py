@@ -142,7 +142,8 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",
-        help="train at most this long, as 90, 90s, 3m or 2h; all stages are shortened to fit (default: none)",
+        help="train each segment at most this long, as 90, 90s, 3m or 2h; all stages are shortened to fit "
+        "(default: none)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings in [section] tables")
     parser.add_argument(

@@ -25,6 +25,11 @@ Ctrl-C finishes the step, saves a checkpoint and exits with status 130;
 --resume goes on from there, also after a crash. Progress goes to standard
 error and, as JSON lines, to FILE.log.jsonl beside the output. Decoded
 pictures and the checkpoint are kept in FILE.work.
+
+Clips longer than a segment (300 frames) get a model per segment. Segments are
+independent pieces of work: --workers and --cluster encode several at once,
+--resume only those that are missing, and on the CPU the same --threads give
+the same file in every case.
 """,
     """\
 examples:
@@ -34,6 +39,8 @@ examples:
   dynerf encode capture -o clip.dnv --quality 8
   dynerf encode capture -o clip.dnv --target-size 2MB
   dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
+  dynerf encode capture -o long.dnv --segment 10s --workers 2
+  dynerf encode capture -o long.dnv --cluster 10.0.0.1:6379 --warm-start
   torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
 """,
 )

@@ -87,11 +87,14 @@ class Clip:
         Raises FormatError when the field's settings and weights do not fit together.
         """
         if segment not in self._models:
-            weights = self.reader.weights(segment, self.layers)
-            with self._naming():
-                model = load_model(self.header.field.kind, self.header.field.settings, weights)
-            self._models = {segment: model.to(self.device).eval().requires_grad_(False)}
+            self._models = {segment: self._loaded(segment)}
         return self._models[segment]
+
+    def _loaded(self, segment: int) -> Model:
+        weights = self.reader.weights(segment, self.layers)
+        with self._naming():
+            model = load_model(self.header.field.kind, self.header.field.settings, weights)
+        return model.to(self.device).eval().requires_grad_(False)
 
     @torch.no_grad()
     def fold(self, frame: float) -> FoldedModel:
