@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -215,7 +216,7 @@ class _Killer(Notes):
     def progress(self, what: str, done: int, total: int) -> None:
         super().progress(what, done, total)
         victims = [child for child in multiprocessing.active_children() if child.name.startswith(self._name)]
-        if self.lives and victims and victims[0].pid is not None and not done % 1000:
+        if self.lives and victims and victims[0].pid is not None and not done % 1000 and done < total:
             self.lives -= 1
             os.kill(victims[0].pid, signal.SIGKILL)
 
@@ -265,6 +266,9 @@ class TestWorkers:
         more = [*arguments, "--workers", "2"]
         strike = Strike("dynerf_encoder.long_encode:_Board._finish", 1)
         assert Forks.shared().run(more, strike).status == -signal.SIGKILL
+        deadline = time.monotonic() + 60  # they notice when they next say something
+        while _workers() and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert not _workers()
         resumed = Forks.shared().run([*more, "--resume"])
         assert resumed.status == 0, resumed.stderr
