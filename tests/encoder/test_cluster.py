@@ -74,7 +74,7 @@ def test_a_driver_killed_in_the_middle_is_resumed_and_the_capture_can_be_sent(
     more = (*_SEGMENT, "--cluster", cluster.address, "--send-capture")
     driver = start_driver(encode_arguments(capture, output, *more))
     segments = tmp_path / "clip.work" / "segments"
-    _until(lambda: list(segments.glob("*.dnv")), driver)
+    _until(lambda: list(segments.glob("0*.dnv")), driver)
     driver.kill()
     driver.communicate()
     finished = {path.name for path in segments.glob("0*.dnv")}

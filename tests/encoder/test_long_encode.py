@@ -216,7 +216,8 @@ class _Killer(Notes):
     def progress(self, what: str, done: int, total: int) -> None:
         super().progress(what, done, total)
         victims = [child for child in multiprocessing.active_children() if child.name.startswith(self._name)]
-        if self.lives and victims and victims[0].pid is not None and not done % 1000 and done < total:
+        busy = done < total and (done % 1000 == 0 or done > 500)  # of 1,000 for each segment
+        if self.lives and busy and victims and victims[0].pid is not None:
             self.lives -= 1
             os.kill(victims[0].pid, signal.SIGKILL)
 
