@@ -41,14 +41,14 @@ _LOG2_E = math.log2(math.e)
 class Rounded:
     """One parameter in its stored form, and what the price of its symbols needs.
 
-    ``position`` is x / step, ``slope`` the channel's s; both (channel, value).
+    ``position`` is x / step, ``slope`` the channel's s, of one value for all of a channel.
     """
 
     parameter: Tensor
     exact: Tensor
     step: Float[Tensor, ""]
-    position: Float[Tensor, "channel value"]
-    slope: Float[Tensor, "channel 1"]
+    position: Float[Tensor, "*value"]
+    slope: Float[Tensor, "*channel"]
     relative: bool
 
 
@@ -70,25 +70,24 @@ def stored_form(model: Model, latents: Tensor, quantisation: Quantisation) -> It
 @torch.no_grad()
 def _round(parameter: Tensor, step: Float[Tensor, ""], plane: bool) -> Rounded:
     exact = parameter.data
-    position = (exact / step).view(_channels(exact, plane), -1)
+    position = exact / step
     symbols = position.round()
-    slope = slopes(symbols)
-    parameter.data = symbols.mul_(step).view_as(exact)
+    slope = slopes(symbols, (-2, -1) if plane else tuple(range(exact.ndim)))
+    parameter.data = symbols.mul_(step)
     return Rounded(parameter, exact, step, position, slope, not plane)
 
 
-def _channels(values: Tensor, plane: bool) -> int:
-    return math.prod(values.shape[:-2]) if plane else 1
+def slopes(symbols: Float[Tensor, "*value"], axes: tuple[int, ...] = (-1,)) -> Float[Tensor, "*channel"]:
+    """The Laplace distributions' s, one for each channel: all values along ``axes``, which become one.
 
-
-def slopes(symbols: Float[Tensor, "channel value"]) -> Float[Tensor, "channel 1"]:
-    """The Laplace distributions' s; half a symbol more than was seen keeps it finite where all are zero."""
-    count = symbols.shape[1]
-    mean = (torch.linalg.vector_norm(symbols, ord=1, dim=1, keepdim=True) + 0.5) / count
+    Half a symbol more than was seen keeps it finite where all are zero.
+    """
+    count = math.prod(symbols.shape[axis] for axis in axes)
+    mean = (torch.linalg.vector_norm(symbols, ord=1, dim=axes, keepdim=True) + 0.5) / count
     return 2 * torch.asinh(0.5 / mean)
 
 
-def expected_bits(slope: Float[Tensor, "channel 1"], count: int) -> Float[Tensor, ""]:
+def expected_bits(slope: Float[Tensor, "*channel"], count: int) -> Float[Tensor, ""]:
     """Bits of ``count`` symbols of every channel: the entropy of its distribution."""
     zero = -torch.expm1(-slope / 2)
     mean = 0.5 / torch.sinh(slope / 2)
@@ -107,9 +106,9 @@ def add_price(rounded: Sequence[Rounded], weight: float) -> None:
         if item.relative:
             squares = item.position.square().sum()
             price -= item.position * ((price * item.position).sum() / squares.clamp_min(1e-30))
-        gradient.add_((price / item.step).view_as(gradient))
+        gradient.add_(price / item.step)
 
 
 def estimated_bytes(rounded: Sequence[Rounded]) -> float:
     """The size of all parameters by the model above."""
-    return float(sum(expected_bits(item.slope, item.position.shape[1]) for item in rounded)) / 8
+    return float(sum(expected_bits(item.slope, item.position.numel() // item.slope.numel()) for item in rounded)) / 8

@@ -12,8 +12,8 @@ all scales, concatenated, and z in its bias.
 Colour is deferred (SNeRG, MERF): density, base colour and a few view features are accumulated along the ray,
 and one tiny MLP per ray adds what depends on direction.
 
-Inside this file tensors are channel-first, (frame, channel, point): ``grid_sample`` gives them so, and small
-matrices applied from the left cost no transposition.
+Planes have the shape (..., channel, row, column) and lie in memory with the channels last: a look-up reads all
+channels of a texel at once.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,12 @@ from torch import Tensor, nn
 
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.fields.look_up import look_up
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
 _DIRECTION_FREQUENCIES = 2
+_MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,9 @@ class PlaneStack(nn.Module):
             raise ValueError(f"{len(scales)} scales and {len(basis)} numbers of basis planes")
         if sum(basis) == 0:
             raise ValueError("no basis planes at any scale: nothing could move")
-        self.static = nn.ParameterList(torch.zeros(3, channels, size, size) for size in scales)
+        self.static = nn.ParameterList(_channels_last(3, channels, size, size) for size in scales)
         self.basis = nn.ParameterList(
-            torch.zeros(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
+            _channels_last(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
         )
         self.mix = nn.Linear(latent, sum(basis))
         self.hidden = nn.Linear(channels * len(scales), hidden)
@@ -110,53 +112,58 @@ class PlaneStack(nn.Module):
             _fold_scale(amount, static, basis)
             for amount, static, basis in zip(amounts, self.static, self.basis, strict=True)
         ]
-        bias = self.hidden(latents.new_zeros(1, self.hidden.in_features)) + self.hidden_latent(latents)
+        bias = self.hidden.bias + self.hidden_latent(latents)
         return FoldedStack(planes, self.hidden.weight, bias, self.out.weight, self.out.bias)
+
+
+def _channels_last(*shape: int) -> Tensor:
+    """Zeros of shape (..., channel, row, column) that lie in memory as (..., row, column, channel)."""
+    *outer, channels, rows, columns = shape
+    return torch.zeros(*outer, rows, columns, channels).movedim(-1, -3)
 
 
 def _fold_scale(
     amounts: Float[Tensor, "frame basis"],
     static: Float[Tensor, "3 channel size size"],
     basis: Float[Tensor, "basis 3 channel size size"],
-) -> Float[Tensor, "frame*3 channel size size"]:
-    planes = (1 + static).flatten().expand(len(amounts), -1)
+) -> Float[Tensor, "frame 3 size size channel"]:
+    shape = (len(amounts), 3, *static.shape[2:], static.shape[1])
+    planes = (1 + static).movedim(1, -1).flatten().expand(len(amounts), -1)
     if len(basis) > 0:
-        planes = planes + amounts @ basis.flatten(start_dim=1)
-    return planes.reshape(-1, *static.shape[1:])
+        planes = torch.addmm(planes, amounts, basis.movedim(2, -1).flatten(start_dim=1))
+    return planes.reshape(shape)
 
 
 @dataclass(frozen=True)
 class FoldedStack:
     """Planes with the latent folded in, and the MLP's weights with each frame's bias."""
 
-    planes: list[Tensor]
-    hidden_weight: Tensor
+    planes: list[Float[Tensor, "frame 3 size size channel"]]
+    hidden_weight: Float[Tensor, "hidden feature"]
     hidden_bias: Float[Tensor, "frame hidden"]
-    out_weight: Tensor
-    out_bias: Tensor
+    out_weight: Float[Tensor, "output hidden"]
+    out_bias: Float[Tensor, " output"]
 
-    def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame output point"]:
-        """Raw outputs of the MLP at cube points."""
-        frames, count, _ = points.shape
-        # The axes of the planes xy, xz and yz, as views: indexing by lists would copy twice.
-        grid = torch.stack([points[..., :2], points[..., ::2], points[..., 1:]], dim=1)
-        grid = grid.view(frames * 3, 1, count, 2)
-        features = []
-        for planes in self.planes:
-            looked_up = F.grid_sample(
-                planes, grid, mode="bilinear", padding_mode="border", align_corners=True
-            )
-            xy, xz, yz = looked_up.view(frames, 3, planes.shape[1], count).unbind(dim=1)
-            features.append(xy * xz * yz)
-        hidden = _apply(self.hidden_weight, torch.cat(features, dim=1), self.hidden_bias)
-        return _apply(self.out_weight, hidden.relu_(), self.out_bias.expand(frames, -1))
+    def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
+        """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
+        if self._has_kernels():
+            from dynerf_decoder.fields.stack_kernels import Decoded  # noqa: PLC0415 - numba loads slowly
 
+            weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
+            raw: Tensor = Decoded.apply(points, *weights, *self.planes)
+            return raw
+        return self.plain(points)
 
-def _apply(
-    weight: Float[Tensor, "out in"], values: Float[Tensor, "frame in point"], bias: Float[Tensor, "frame out"]
-) -> Float[Tensor, "frame out point"]:
-    """A linear layer on channel-first values. Written as bmm: matmul would transpose and copy the values."""
-    return torch.baddbmm(bias.unsqueeze(-1), weight.expand(len(values), -1, -1), values)
+    def plain(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
+        """The same by torch alone, on any device and in any precision: the kernels' reference."""
+        features = look_up(self.planes, points)
+        weight = self.hidden_weight.T.expand(len(features), -1, -1)
+        hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), features, weight)
+        return F.linear(hidden.relu(), self.out_weight, self.out_bias)
+
+    def _has_kernels(self) -> bool:
+        first = self.planes[0]
+        return first.device.type == "cpu" and first.dtype == torch.float32 and first.shape[-1] <= _MOST_LANES
 
 
 @dataclass(frozen=True)
@@ -170,9 +177,8 @@ class FoldedPlanes:
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
         frames, rays, samples, _ = points.shape
-        raw = self.stack(points.reshape(frames, -1, 3)).view(frames, -1, rays, samples)
-        density = _density(raw[:, 0])
-        return density, torch.sigmoid(raw[:, 1:]).permute(0, 2, 3, 1)
+        raw = self.stack(points.reshape(frames, -1, 3)).view(frames, rays, samples, -1)
+        return _density(raw[..., 0]), torch.sigmoid(raw[..., 1:])
 
     def shade(
         self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
@@ -210,4 +216,4 @@ class FoldedPlanesModel:
     def floats_per_sample(self) -> int:
         """What is looked up, and the hidden layer in and out."""
         stack = self.fine.stack
-        return sum(3 * planes.shape[1] for planes in stack.planes) + sum(stack.hidden_weight.shape)
+        return sum(3 * planes.shape[-1] for planes in stack.planes) + sum(stack.hidden_weight.shape)

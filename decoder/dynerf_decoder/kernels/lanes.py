@@ -1,0 +1,163 @@
+"""Lanes: float32 vectors of fixed length in numba functions, one machine instruction for all of them.
+
+Left to itself numba multiplies the channels of a sample one by one, because it cannot know that arrays do not
+overlap. ``Lanes`` is LLVM's own vector type; values of it live in registers, inside numba functions only. How many
+lanes there are is part of the type, and comes from the length of a tuple: ``zeros((0.0,) * 8)``.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+_FLOAT = ir.FloatType()
+_INT = ir.IntType(32)
+_Generated = tuple[Any, Callable[..., Any]]  # a signature and what generates LLVM's code
+
+
+class Lanes(types.Type):  # type: ignore[misc]
+    """The numba type of ``count`` float32 lanes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(f"Lanes({count})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
+        super().__init__(manager, lanes, ir.VectorType(_FLOAT, lanes.count))
+
+
+def _splat(builder: Any, number: Any, count: int) -> Any:
+    vector = builder.insert_element(ir.Constant(ir.VectorType(_FLOAT, count), ir.Undefined), number, _INT(0))
+    return builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(_INT, count), [0] * count))
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: int) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    start = builder.gep(data, [offset], inbounds=True)
+    return builder.bitcast(start, ir.VectorType(_FLOAT, count).as_pointer())
+
+
+def _multiply_add(builder: Any, a: Any, b: Any, total: Any) -> Any:
+    kind = ir.FunctionType(total.type, [total.type] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{total.type.count}f32")
+    return builder.call(function, [a, b, total])
+
+
+@intrinsic
+def zeros(_typing: Any, like: Any) -> _Generated:
+    """As many zeros as the tuple ``like`` has items."""
+
+    def generate(_context: Any, _builder: Any, signature: Any, _arguments: Any) -> Any:
+        return ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), None)
+
+    return Lanes(len(like))(like), generate
+
+
+@intrinsic
+def load(_typing: Any, like: Any, array: Any, offset: Any) -> _Generated:
+    """As many values of a flat array, from ``offset`` on, as ``like`` has lanes. Nothing checks the bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, start = arguments
+        pointer = _pointer(context, builder, signature.args[1], values, start, signature.return_type.count)
+        return builder.load(pointer, align=4)
+
+    return like(like, array, types.intp), generate
+
+
+@intrinsic
+def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Generated:
+    """Write lanes to a flat array from ``offset`` on. Nothing checks the bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, start, lanes = arguments
+        pointer = _pointer(context, builder, signature.args[0], target, start, signature.args[2].count)
+        builder.store(lanes, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, values), generate
+
+
+@intrinsic
+def plus(_typing: Any, a: Any, b: Any) -> _Generated:
+    """Sums lane by lane."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fadd(*arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def times(_typing: Any, a: Any, b: Any) -> _Generated:
+    """Products lane by lane."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fmul(*arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def scaled(_typing: Any, a: Any, factor: Any) -> _Generated:
+    """All lanes times one number."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes, number = arguments
+        return builder.fmul(lanes, _splat(builder, number, signature.return_type.count))
+
+    return a(a, types.float32), generate
+
+
+@intrinsic
+def plus_scaled(_typing: Any, total: Any, a: Any, factor: Any) -> _Generated:
+    """``total + a * factor``, rounded once; ``factor`` is one number."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        sums, lanes, number = arguments
+        return _multiply_add(builder, lanes, _splat(builder, number, signature.return_type.count), sums)
+
+    return total(total, a, types.float32), generate
+
+
+@intrinsic
+def plus_times(_typing: Any, total: Any, a: Any, b: Any) -> _Generated:
+    """``total + a * b`` lane by lane, rounded once."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        sums, *factors = arguments
+        return _multiply_add(builder, *factors, sums)
+
+    return total(total, a, b), generate
+
+
+@intrinsic
+def where_positive(_typing: Any, test: Any, a: Any) -> _Generated:
+    """The lanes of ``a`` where those of ``test`` are above zero, zero elsewhere."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        test, lanes = arguments
+        nothing = ir.Constant(lanes.type, None)
+        return builder.select(builder.fcmp_ordered(">", test, nothing), lanes, nothing)
+
+    return a(test, a), generate
+
+
+@intrinsic
+def total_of(_typing: Any, a: Any) -> _Generated:
+    """The sum of all lanes, in an order that suits the machine."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (lanes,) = arguments
+        kind = ir.FunctionType(_FLOAT, [_FLOAT, lanes.type])
+        name = f"llvm.vector.reduce.fadd.v{lanes.type.count}f32"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, [ir.Constant(_FLOAT, 0.0), lanes], fastmath=("reassoc",))
+
+    return types.float32(a), generate

@@ -1,0 +1,103 @@
+"""Bilinear look-up in three axis-aligned planes and the product of what is found, channels in lanes.
+
+The planes xy, xz and yz of one frame lie in one flat array, (plane, row, column, channel), each square with
+``size`` texels a side, the corner texels at the corners of the cube; the first axis of a plane's name runs along
+columns. Points outside the cube are moved to its border, and so are coordinates that are no number.
+
+``like`` is a tuple of as many zeros as there are channels; only its length matters.
+"""
+
+import numpy as np
+from numba import njit
+
+from .lanes import load, plus_scaled, scaled, store, times, zeros
+
+_ONE = np.float32(1)
+_ZERO = np.float32(0)
+_HALF = np.float32(0.5)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def cell(coordinate, size):  # type: ignore[no-untyped-def]
+    """Index of the texel before a cube coordinate, and how far the coordinate lies towards the next."""
+    last = np.float32(size - 1)
+    position = (coordinate + _ONE) * (_HALF * last)
+    position = min(position if position > _ZERO else _ZERO, last)
+    index = min(np.int32(position), np.int32(max(size - 2, 0)))
+    return index, position - np.float32(index)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def corners(column, row, x, y, size, plane, channels):  # type: ignore[no-untyped-def]
+    """Offsets of a cell's first texel, from it to the next column and row, and the four weights."""
+    start = ((plane * size + row) * size + column) * channels
+    right = channels if size > 1 else 0
+    below = size * right
+    return start, right, below, (_ONE - x) * (_ONE - y), x * (_ONE - y), (_ONE - x) * y, x * y
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def interpolate(like, planes, place):  # type: ignore[no-untyped-def]
+    """The four texels of a cell, weighted."""
+    start, right, below, w00, w01, w10, w11 = place
+    total = scaled(load(zeros(like), planes, start), w00)
+    total = plus_scaled(total, load(zeros(like), planes, start + right), w01)
+    total = plus_scaled(total, load(zeros(like), planes, start + below), w10)
+    return plus_scaled(total, load(zeros(like), planes, start + below + right), w11)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def places(x, y, z, size, channels):  # type: ignore[no-untyped-def]
+    """Where a point lies in the planes xy, xz and yz."""
+    ix, fx = cell(x, size)
+    iy, fy = cell(y, size)
+    iz, fz = cell(z, size)
+    return (
+        corners(ix, iy, fx, fy, size, 0, channels),
+        corners(ix, iz, fx, fz, size, 1, channels),
+        corners(iy, iz, fy, fz, size, 2, channels),
+    )
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def product(like, planes, size, x, y, z):  # type: ignore[no-untyped-def]
+    """The features of one point."""
+    xy, xz, yz = places(x, y, z, size, len(like))
+    found = times(interpolate(like, planes, xy), interpolate(like, planes, xz))
+    return times(found, interpolate(like, planes, yz))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def products(like, planes, size, points, out, offset, stride):  # type: ignore[no-untyped-def]
+    """The features of ``points`` (n, 3) into the flat ``out``, at ``offset + i * stride`` for point i."""
+    for i in range(points.shape[0]):
+        found = product(like, planes, size, points[i, 0], points[i, 1], points[i, 2])
+        store(out, offset + i * stride, found)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_at(planes, place, change):  # type: ignore[no-untyped-def]
+    """Add lanes to the four texels of a cell, weighted: what ``interpolate`` does, transposed."""
+    start, right, below, w00, w01, w10, w11 = place
+    store(planes, start, plus_scaled(load(change, planes, start), change, w00))
+    start += right
+    store(planes, start, plus_scaled(load(change, planes, start), change, w01))
+    start += below
+    store(planes, start, plus_scaled(load(change, planes, start), change, w11))
+    start -= right
+    store(planes, start, plus_scaled(load(change, planes, start), change, w10))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_gradients(like, planes, size, points, gradients, offset, stride, out):  # type: ignore[no-untyped-def]
+    """Add to ``out``, laid out as ``planes``, the gradient of ``products`` times ``gradients``."""
+    for i in range(points.shape[0]):
+        xy, xz, yz = places(points[i, 0], points[i, 1], points[i, 2], size, len(like))
+        a = interpolate(like, planes, xy)
+        b = interpolate(like, planes, xz)
+        c = interpolate(like, planes, yz)
+        gradient = load(zeros(like), gradients, offset + i * stride)
+        ab = times(gradient, a)
+        add_at(out, xy, times(times(gradient, b), c))
+        add_at(out, xz, times(ab, c))
+        add_at(out, yz, times(ab, b))
