@@ -1,7 +1,9 @@
 """Work in parts, on as many threads as torch may use. For functions that let go of the interpreter's lock."""
 
+import functools
+import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -19,8 +21,19 @@ def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
         for part in parts:
             work(part)
         return
-    with ThreadPoolExecutor(count, "parts", torch.set_num_threads, (1,)) as pool:
-        try:
-            list(pool.map(work, parts))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    futures = [_pool(torch.get_num_threads()).submit(work, part) for part in parts]
+    try:
+        for future in futures:
+            future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
+@functools.cache
+def _pool(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, "parts", torch.set_num_threads, (1,))
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has none of its parent's threads

@@ -31,6 +31,7 @@ from torch import Tensor
 from dynerf_decoder.fields.field import Model
 
 from .config import Quantisation
+from .plane_passes import add_plane_price, round_planes
 from .rounding import is_plane, rounding_step
 
 _BITS_PER_MB = 8e6
@@ -41,15 +42,14 @@ _LOG2_E = math.log2(math.e)
 class Rounded:
     """One parameter in its stored form, and what the price of its symbols needs.
 
-    ``position`` is x / step, ``slope`` the channel's s, of one value for all of a channel.
+    ``step`` is what its values are multiples of, ``slope`` the s of each channel; a network's tensor is one channel.
     """
 
     parameter: Tensor
     exact: Tensor
     step: Float[Tensor, ""]
-    position: Float[Tensor, "*value"]
     slope: Float[Tensor, "*channel"]
-    relative: bool
+    plane: bool
 
 
 @contextmanager
@@ -70,21 +70,21 @@ def stored_form(model: Model, latents: Tensor, quantisation: Quantisation) -> It
 @torch.no_grad()
 def _round(parameter: Tensor, step: Float[Tensor, ""], plane: bool) -> Rounded:
     exact = parameter.data
-    position = exact / step
-    symbols = position.round()
-    slope = slopes(symbols, (-2, -1) if plane else tuple(range(exact.ndim)))
-    parameter.data = symbols.mul_(step)
-    return Rounded(parameter, exact, step, position, slope, not plane)
+    if plane:
+        parameter.data, magnitudes = round_planes(exact, step, None)
+    else:
+        symbols = (exact / step).round_()
+        magnitudes = symbols.abs().sum()
+        parameter.data = symbols.mul_(step)
+    return Rounded(parameter, exact, step, slopes(magnitudes, exact.numel() // magnitudes.numel()), plane)
 
 
-def slopes(symbols: Float[Tensor, "*value"], axes: tuple[int, ...] = (-1,)) -> Float[Tensor, "*channel"]:
-    """The Laplace distributions' s, one for each channel: all values along ``axes``, which become one.
+def slopes(magnitudes: Float[Tensor, "*channel"], count: int) -> Float[Tensor, "*channel"]:
+    """The Laplace distributions' s, from the sums of the magnitudes of ``count`` symbols.
 
     Half a symbol more than was seen keeps it finite where all are zero.
     """
-    count = math.prod(symbols.shape[axis] for axis in axes)
-    mean = (torch.linalg.vector_norm(symbols, ord=1, dim=axes, keepdim=True) + 0.5) / count
-    return 2 * torch.asinh(0.5 / mean)
+    return 2 * torch.asinh(0.5 * count / (magnitudes + 0.5))
 
 
 def expected_bits(slope: Float[Tensor, "*channel"], count: int) -> Float[Tensor, ""]:
@@ -102,13 +102,20 @@ def add_price(rounded: Sequence[Rounded], weight: float) -> None:
         gradient = item.parameter.grad
         if gradient is None:
             continue
-        price = item.position.clamp(-1, 1).mul_(item.slope * (_LOG2_E * weight / _BITS_PER_MB))
-        if item.relative:
-            squares = item.position.square().sum()
-            price -= item.position * ((price * item.position).sum() / squares.clamp_min(1e-30))
-        gradient.add_(price / item.step)
+        price = item.slope * (_LOG2_E * weight / _BITS_PER_MB) / item.step
+        if item.plane:
+            add_plane_price(gradient, item.exact, item.step, None, price)
+        else:
+            _add_relative_price(gradient, item.exact / item.step, price)
+
+
+def _add_relative_price(gradient: Tensor, position: Tensor, price: Float[Tensor, ""]) -> None:
+    """A network's: without the part that only shrinks the tensor, and its step with it."""
+    change = position.clamp(-1, 1)
+    change -= position * ((change * position).sum() / position.square().sum().clamp_min(1e-30))
+    gradient.add_(change * price)
 
 
 def estimated_bytes(rounded: Sequence[Rounded]) -> float:
     """The size of all parameters by the model above."""
-    return float(sum(expected_bits(item.slope, item.position.numel() // item.slope.numel()) for item in rounded)) / 8
+    return float(sum(expected_bits(item.slope, item.exact.numel() // item.slope.numel()) for item in rounded)) / 8

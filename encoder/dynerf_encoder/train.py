@@ -29,6 +29,7 @@ from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .importance import ImportanceMap
 from .parallel import Group
+from .plane_passes import add_variation
 from .rate_control import RateControl
 from .rays import Rays, RaySource
 from .rounding import is_plane
@@ -245,19 +246,9 @@ def _loss(
 
 @torch.no_grad()
 def _add_total_variation(model: Model, weight: float) -> None:
-    """Add the gradient of ``weight`` times the mean squared difference of neighbouring texels, in all planes.
-
-    Written out, because autograd makes three times as many passes over all planes for the same numbers.
-    """
     for name, plane in model.named_parameters():
-        if not is_plane(name) or plane.grad is None:
-            continue
-        for axis, size in ((-1, plane.shape[-1] - 1), (-2, plane.shape[-2] - 1)):
-            change = plane.diff(dim=axis)
-            if change.numel() > 0:
-                change.mul_(2 * weight / change.numel())
-                plane.grad.narrow(axis, 1, size).add_(change)
-                plane.grad.narrow(axis, 0, size).sub_(change)
+        if is_plane(name) and plane.grad is not None:
+            add_variation(plane.grad, plane.detach(), weight)
 
 
 def _array(value: Tensor) -> np.ndarray:

@@ -127,11 +127,33 @@ def _fold_scale(
     static: Float[Tensor, "3 channel size size"],
     basis: Float[Tensor, "basis 3 channel size size"],
 ) -> Float[Tensor, "frame 3 size size channel"]:
-    shape = (len(amounts), 3, *static.shape[2:], static.shape[1])
-    planes = (1 + static).movedim(1, -1).flatten().expand(len(amounts), -1)
+    still, moving = static.movedim(1, -1), basis.movedim(2, -1)
+    if has_kernels(static):
+        from dynerf_decoder.fields.fold_kernels import Folded  # noqa: PLC0415 - numba loads slowly
+
+        planes: Tensor = Folded.apply(amounts, still, moving)
+        return planes
+    return fold_plain(amounts, still, moving)
+
+
+def fold_plain(
+    amounts: Float[Tensor, "frame basis"],
+    static: Float[Tensor, "3 size size channel"],
+    basis: Float[Tensor, "basis 3 size size channel"],
+) -> Float[Tensor, "frame 3 size size channel"]:
+    """By torch alone, on any device and in any precision: the kernels' reference."""
+    planes = (1 + static).flatten().expand(len(amounts), -1)
     if len(basis) > 0:
-        planes = torch.addmm(planes, amounts, basis.movedim(2, -1).flatten(start_dim=1))
-    return planes.reshape(shape)
+        planes = torch.addmm(planes, amounts, basis.flatten(start_dim=1))
+    return planes.reshape(len(amounts), *static.shape)
+
+
+def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
+    """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
+    return (
+        values.device.type == "cpu" and values.dtype == torch.float32 and values.shape[-3] <= _MOST_LANES
+        and values.movedim(-3, -1).is_contiguous()
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,7 +168,7 @@ class FoldedStack:
 
     def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
         """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
-        if self._has_kernels():
+        if has_kernels(self.planes[0].movedim(-1, -3)):
             from dynerf_decoder.fields.stack_kernels import Decoded  # noqa: PLC0415 - numba loads slowly
 
             weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
@@ -160,10 +182,6 @@ class FoldedStack:
         weight = self.hidden_weight.T.expand(len(features), -1, -1)
         hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), features, weight)
         return F.linear(hidden.relu(), self.out_weight, self.out_bias)
-
-    def _has_kernels(self) -> bool:
-        first = self.planes[0]
-        return first.device.type == "cpu" and first.dtype == torch.float32 and first.shape[-1] <= _MOST_LANES
 
 
 @dataclass(frozen=True)

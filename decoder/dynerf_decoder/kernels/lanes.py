@@ -43,10 +43,12 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: An
     return builder.bitcast(start, ir.VectorType(_FLOAT, count).as_pointer())
 
 
-def _multiply_add(builder: Any, a: Any, b: Any, total: Any) -> Any:
-    kind = ir.FunctionType(total.type, [total.type] * 3)
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{total.type.count}f32")
-    return builder.call(function, [a, b, total])
+def _of_lanes(builder: Any, name: str, arguments: Any) -> Any:
+    """What LLVM's own function ``name`` makes of vectors, lane by lane."""
+    lanes = arguments[0].type
+    kind = ir.FunctionType(lanes, [lanes] * len(arguments))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{lanes.count}f32")
+    return builder.call(function, arguments)
 
 
 @intrinsic
@@ -121,7 +123,8 @@ def plus_scaled(_typing: Any, total: Any, a: Any, factor: Any) -> _Generated:
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         sums, lanes, number = arguments
-        return _multiply_add(builder, lanes, _splat(builder, number, signature.return_type.count), sums)
+        factors = _splat(builder, number, signature.return_type.count)
+        return _of_lanes(builder, "fma", [lanes, factors, sums])
 
     return total(total, a, types.float32), generate
 
@@ -132,7 +135,7 @@ def plus_times(_typing: Any, total: Any, a: Any, b: Any) -> _Generated:
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         sums, *factors = arguments
-        return _multiply_add(builder, *factors, sums)
+        return _of_lanes(builder, "fma", [*factors, sums])
 
     return total(total, a, b), generate
 
@@ -161,3 +164,56 @@ def total_of(_typing: Any, a: Any) -> _Generated:
         return builder.call(function, [ir.Constant(_FLOAT, 0.0), lanes], fastmath=("reassoc",))
 
     return types.float32(a), generate
+
+
+@intrinsic
+def minus(_typing: Any, a: Any, b: Any) -> _Generated:
+    """Differences lane by lane."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fsub(*arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def divided(_typing: Any, a: Any, divisor: Any) -> _Generated:
+    """All lanes divided by one number."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes, number = arguments
+        return builder.fdiv(lanes, _splat(builder, number, signature.return_type.count))
+
+    return a(a, types.float32), generate
+
+
+@intrinsic
+def rounded(_typing: Any, a: Any) -> _Generated:
+    """Each lane's nearest whole number; halves go to the even one."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _of_lanes(builder, "rint", arguments)
+
+    return a(a), generate
+
+
+@intrinsic
+def magnitude(_typing: Any, a: Any) -> _Generated:
+    """Lanes without their signs."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _of_lanes(builder, "fabs", arguments)
+
+    return a(a), generate
+
+
+@intrinsic
+def within_one(_typing: Any, a: Any) -> _Generated:
+    """Lanes clamped to -1 to 1."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (lanes,) = arguments
+        one, below = (ir.Constant(lanes.type, [value] * lanes.type.count) for value in (1.0, -1.0))
+        return _of_lanes(builder, "minnum", [_of_lanes(builder, "maxnum", [lanes, below]), one])
+
+    return a(a), generate

@@ -1,0 +1,48 @@
+"""Folding the planes of a scale by kernels, for a CPU."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.kernels.fold import PLANES, fold_gradients, fold_plane
+from dynerf_decoder.threads import in_threads
+
+
+class Folded(torch.autograd.Function):
+    """``1 + static + sum of amount_k basis_k`` for each frame; all float32, channels innermost and contiguous."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        amounts: Float[Tensor, "frame basis"],
+        static: Float[Tensor, "3 size size channel"],
+        basis: Float[Tensor, "basis 3 size size channel"],
+    ) -> Float[Tensor, "frame 3 size size channel"]:
+        amounts = amounts.detach().contiguous()
+        out = static.new_empty(len(amounts), *static.shape)
+        like, size = (np.float32(0),) * static.shape[-1], static[0].numel()
+        arrays = [each.detach().reshape(-1).numpy() for each in (static, basis, amounts)]
+        flat = out.view(-1).numpy()
+        in_threads(lambda plane: fold_plane(like, plane, size, *arrays, len(amounts), flat), range(PLANES))
+        ctx.save_for_backward(amounts, basis)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        amounts, basis = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        like, size = (np.float32(0),) * basis.shape[-1], gradient[0, 0].numel()
+        to_static, to_basis = torch.empty_like(gradient[0]), torch.empty_like(basis)
+        to_amounts = amounts.new_zeros(PLANES, amounts.numel())
+        given = [each.detach().reshape(-1).numpy() for each in (basis, amounts)]
+        wanted = [each.view(-1).numpy() for each in (to_static, to_basis)]
+        flat, sums = gradient.view(-1).numpy(), to_amounts.numpy()
+
+        def work(plane: int) -> None:
+            fold_gradients(like, plane, size, *given, len(amounts), flat, *wanted, sums[plane])
+
+        in_threads(work, range(PLANES))
+        return to_amounts.sum(dim=0).view_as(amounts), to_static, to_basis if len(basis) > 0 else None

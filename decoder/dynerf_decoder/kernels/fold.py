@@ -1,0 +1,54 @@
+"""Folding planes: one pass over memory for all frames, and one back.
+
+    out = 1 + static + sum over k of amount_k basis_k
+
+Flat arrays: ``static`` (plane, texel, channel), ``basis`` (k, plane, texel, channel), ``amounts`` (frame, k), ``out``
+(frame, plane, texel, channel). A call does one of the three planes; ``size`` is its number of values.
+"""
+
+import numpy as np
+from numba import njit
+
+from .lanes import load, plus, plus_scaled, plus_times, store, total_of, zeros
+
+PLANES = 3
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def fold_plane(like, plane, size, static, basis, amounts, frames, out):  # type: ignore[no-untyped-def]
+    """One plane of all frames."""
+    ones = np.ones(len(like), np.float32)
+    count = len(amounts) // frames
+    for i in range(0, size, len(like)):
+        still = plus(load(zeros(like), static, plane * size + i), load(zeros(like), ones, 0))
+        for frame in range(frames):
+            total = still
+            for k in range(count):
+                moving = load(zeros(like), basis, (k * PLANES + plane) * size + i)
+                total = plus_scaled(total, moving, amounts[frame * count + k])
+            store(out, (frame * PLANES + plane) * size + i, total)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def fold_gradients(  # type: ignore[no-untyped-def]
+    like, plane, size, basis, amounts, frames, gradients, to_static, to_basis, to_amounts
+):
+    """Gradients of ``fold_plane``: of static and basis written, of the amounts added to what is there."""
+    count = len(amounts) // frames
+    sums = np.zeros(len(amounts) * len(like), np.float32)
+    for i in range(0, size, len(like)):
+        total = zeros(like)
+        for frame in range(frames):
+            total = plus(total, load(zeros(like), gradients, (frame * PLANES + plane) * size + i))
+        store(to_static, plane * size + i, total)
+        for k in range(count):
+            at = (k * PLANES + plane) * size + i
+            moving, total = load(zeros(like), basis, at), zeros(like)
+            for frame in range(frames):
+                gradient = load(zeros(like), gradients, (frame * PLANES + plane) * size + i)
+                total = plus_scaled(total, gradient, amounts[frame * count + k])
+                to = (frame * count + k) * len(like)
+                store(sums, to, plus_times(load(zeros(like), sums, to), gradient, moving))
+            store(to_basis, at, total)
+    for index in range(len(amounts)):
+        to_amounts[index] += total_of(load(zeros(like), sums, index * len(like)))
