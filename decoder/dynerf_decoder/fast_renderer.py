@@ -3,7 +3,8 @@
 - Rays that miss the space are not rendered.
 - Fine samples are taken front to back, a part of the ray at a time. A ray whose transmittance has fallen
   below ``_OPAQUE`` takes no further part; its weights are scaled to sum to one.
-- Matrix products are done in bfloat16 where the machine has instructions for it.
+- A model that can follow whole rays by kernels does so; others do matrix products in bfloat16 where the machine has
+  instructions for it.
 
 ``renderer.render_rays`` is the reference that this is compared with.
 """
@@ -14,20 +15,32 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .fields.field import FoldedDensity, FoldedField, FoldedModel
-from .renderer import Rendered, Sampling
-from .sampling import importance_edges, merge_edges, stratified_edges
+from .fields.field import FoldedDensity, FoldedField, FoldedModel, MarchedModel
+from .renderer import Rendered
+from .sampling import Sampling, importance_edges, merge_edges, stratified_edges
 from .space import Segments
-from .volume import ray_weights
+from .volume import median_position, ray_weights
 
 _OPAQUE = 0.03  # transmittance; what lies behind changes a pixel by at most that share
 _PARTS = 3  # of the fine samples; more find out sooner, but each costs its own copies
 
 
+def trace_fast(
+    model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
+    """Colours of one frame's rays, and the positions (0 to 1) behind which half of the light is."""
+    if isinstance(model, MarchedModel):
+        marched = model.march(segments, directions, sampling, _OPAQUE)
+        if marched is not None:
+            return marched
+    rendered = render_rays_fast(model, segments, directions, sampling)
+    return rendered.rgb, median_position(rendered.weights, rendered.edges)
+
+
 def render_rays_fast(
     model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> Rendered:
-    """As ``render_rays`` without noise, for one frame. Not differentiable.
+    """As ``render_rays`` without noise, for one frame, by torch alone. Not differentiable.
 
     Rays that miss are black; among others that hit, they have no weights.
     """

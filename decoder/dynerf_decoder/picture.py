@@ -5,7 +5,6 @@ shared between cores. A tile's pixels do not depend on who renders it.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +13,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from .camera import Camera, camera_rays
-from .fast_renderer import render_rays_fast
+from .fast_renderer import trace_fast
 from .fields.field import FoldedModel
-from .renderer import Sampling, render_rays
-from .space import Space
+from .renderer import render_rays
+from .sampling import Sampling
+from .space import Segments, Space
+from .threads import in_threads
 from .volume import median_position
 
 # At once: on a CPU what stays in its caches, and at most 256 MiB; a GPU wants large tiles.
@@ -54,10 +55,12 @@ def render_picture(
     """Render a folded model of one frame; only the result grows with the picture.
 
     ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` is the reference: every
-    sample in full precision, one tile after the other. Without it the picture differs by less than what 45 dB
+    sample in full precision by torch alone, one tile after the other. Without it the picture differs by less than what 45 dB
     of PSNR allow.
     """
     device = torch.device(device)
+    if plain:
+        model = model.plain()
     pixels = camera.width * camera.height
     rgb, depth = torch.empty(pixels, 3), torch.empty(pixels)
 
@@ -67,10 +70,9 @@ def render_picture(
             raise StoppedError
         origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, device, rays))
         segments = space.clip(origins, directions)
-        render = render_rays if plain else render_rays_fast
-        rendered = render(model, segments, directions, sampling)
-        rgb[rays] = rendered.rgb[0].clamp(0, 1).cpu()
-        depth[rays] = segments.distance(median_position(rendered.weights, rendered.edges))[0].cpu()
+        colours, middles = (_trace_plain if plain else trace_fast)(model, segments, directions, sampling)
+        rgb[rays] = colours[0].clamp(0, 1).cpu()
+        depth[rays] = segments.distance(middles)[0].cpu()
 
     size = rays_per_tile(model, sampling, device)
     tiles = [slice(start, min(start + size, pixels)) for start in range(0, pixels, size)]
@@ -78,22 +80,15 @@ def render_picture(
         for tile in tiles:
             render_tile(tile)
     else:
-        _in_threads(render_tile, tiles)
+        in_threads(render_tile, tiles)
     return Picture(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
 
 
-def _in_threads(render_tile: Callable[[slice], None], tiles: list[slice]) -> None:
-    """As many threads as torch may use here, each computing with one. The first error is raised."""
-    count = min(torch.get_num_threads(), len(tiles))
-    if count == 1:
-        for tile in tiles:
-            render_tile(tile)
-        return
-    with ThreadPoolExecutor(count, "tiles", torch.set_num_threads, (1,)) as pool:
-        try:
-            list(pool.map(render_tile, tiles))
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _trace_plain(
+    model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
+    rendered = render_rays(model, segments, directions, sampling)
+    return rendered.rgb, median_position(rendered.weights, rendered.edges)
 
 
 def rays_per_tile(model: FoldedModel, sampling: Sampling, device: torch.device) -> int:

@@ -12,18 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel
-from dynerf_decoder.sampling import Noise, importance_edges, merge_edges, stratified_edges
+from dynerf_decoder.sampling import Noise, Sampling, importance_edges, merge_edges, stratified_edges
 from dynerf_decoder.space import Segments
 from dynerf_decoder.volume import accumulate, ray_weights
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Samples per ray, and whether the fine field sees the coarse samples too; travels in the file."""
-
-    coarse: int
-    fine: int
-    union: bool
 
 
 @dataclass(frozen=True)

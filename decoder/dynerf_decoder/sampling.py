@@ -12,7 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ray is never looked at
+PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ray is never looked at
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Samples per ray, and whether the fine field sees the coarse samples too; travels in the file."""
+
+    coarse: int
+    fine: int
+    union: bool
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ def importance_edges(
     """
     weights = weights.detach()
     bins = weights.shape[-1]
-    padded = weights + _PADDING * weights.sum(dim=-1, keepdim=True).clamp_min(1e-8) / bins
+    padded = weights + PADDING * weights.sum(dim=-1, keepdim=True).clamp_min(1e-8) / bins
     cumulative = torch.cumsum(padded, dim=-1)
     cumulative = cumulative / cumulative[..., -1:]
     cumulative = torch.cat([torch.zeros_like(cumulative[..., :1]), cumulative], dim=-1)

@@ -10,7 +10,7 @@ from dynerf_format.errors import FormatError
 from dynerf_format.records import CameraRecord, Header
 
 from .camera import Camera
-from .renderer import Sampling
+from .sampling import Sampling
 from .space import Space
 
 _MOST_SAMPLES = 4096

@@ -2,13 +2,17 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
 
 _Part = TypeVar("_Part")
+
+_reserved: ContextVar[int] = ContextVar("threads kept for parts", default=0)
 
 
 def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
@@ -16,12 +20,12 @@ def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
 
     Parts are begun in order. Nothing may depend on which thread does which.
     """
-    count = min(torch.get_num_threads(), len(parts))
-    if count <= 1:
+    threads = _reserved.get() or torch.get_num_threads()
+    if min(threads, len(parts)) <= 1:
         for part in parts:
             work(part)
         return
-    futures = [_pool(torch.get_num_threads()).submit(work, part) for part in parts]
+    futures = [_pool(threads).submit(work, part) for part in parts]
     try:
         for future in futures:
             future.result()
@@ -29,6 +33,22 @@ def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
         for future in futures:
             future.cancel()
         wait(futures)
+
+
+@contextmanager
+def threads_for_parts() -> Iterator[None]:
+    """Keep torch's threads for ``in_threads``; torch's own operations compute with one.
+
+    Where parts do the heavy work, what is between them is too small to be worth waking threads for.
+    """
+    threads = torch.get_num_threads()
+    token = _reserved.set(threads)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        _reserved.reset(token)
 
 
 @functools.cache

@@ -79,7 +79,7 @@ def measure_stages(
 @torch.no_grad()
 def _timed_frame(clip: Clip, camera: Camera) -> dict[str, float]:
     laps = Laps(clip.device)
-    folded = clip.fold(0.0)
+    folded = clip.fold(0.0).plain()
     laps.lap("fold")
     pixels, size = camera.width * camera.height, rays_per_tile(folded, clip.sampling, clip.device)
     parts = [

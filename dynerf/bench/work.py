@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel, Model
 from dynerf_decoder.fields.mlp import FoldedNetwork, MlpModel, Network
 from dynerf_decoder.fields.planes import FoldedCoarse, FoldedPlanes, FoldedStack, PlanesModel, PlaneStack
-from dynerf_decoder.renderer import Sampling
+from dynerf_decoder.sampling import Sampling
 
 _FLOAT = 4  # bytes
 _DIRECTION, _SEGMENT = 3, 6  # numbers per ray: a direction; the start and end in the cube
@@ -90,7 +90,7 @@ def _stack_weights(stack: FoldedStack) -> int:
 
 
 def _stack_flops(stack: FoldedStack) -> int:
-    looked_up = sum(2 * 4 * 3 * planes.shape[1] for planes in stack.planes)
+    looked_up = sum(2 * 4 * 3 * planes.shape[-1] for planes in stack.planes)
     return looked_up + 2 * (stack.hidden_weight.numel() + stack.out_weight.numel())
 
 

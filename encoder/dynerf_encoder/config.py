@@ -10,7 +10,7 @@ from typing import Literal
 
 from dynerf_decoder.fields.mlp import MlpSettings
 from dynerf_decoder.fields.planes import PlanesSettings
-from dynerf_decoder.renderer import Sampling
+from dynerf_decoder.sampling import Sampling
 
 FieldKind = Literal["planes", "mlp"]
 Strategy = Literal["uniform", "isg", "ist", "isg+ist"]

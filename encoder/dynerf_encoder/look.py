@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.picture import render_picture
-from dynerf_decoder.renderer import Sampling
+from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Space
 
 from .frame_store import FrameStore

@@ -5,10 +5,11 @@ An array of whole symbols, ``known``, is what they are counted from; it is empty
 """
 
 import numpy as np
-from numba import njit
 
+from dynerf_decoder.kernels.compiling import kernel
 from dynerf_decoder.kernels.lanes import (
     divided,
+    limited,
     load,
     magnitude,
     minus,
@@ -18,13 +19,14 @@ from dynerf_decoder.kernels.lanes import (
     rounded,
     scaled,
     store,
-    within_one,
     zeros,
 )
 
+_LEAST, _MOST = np.float32(-1), np.float32(1)
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def round_image(like, values, known, step, out, magnitudes):  # type: ignore[no-untyped-def]
+
+@kernel
+def round_image(like, values, known, step, out, magnitudes):
     """Values rounded to multiples of ``step``; each channel's sum of symbol magnitudes."""
     total = zeros(like)
     for at in range(0, len(values), len(like)):
@@ -36,19 +38,23 @@ def round_image(like, values, known, step, out, magnitudes):  # type: ignore[no-
     store(magnitudes, 0, total)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def price_image(like, values, known, step, prices, gradients):  # type: ignore[no-untyped-def]
+@kernel
+def price_image(like, values, known, step, prices, gradients):
     """Add each channel's price, times how far a symbol is from zero, at most one."""
     factors = load(zeros(like), prices, 0)
     for at in range(0, len(values), len(like)):
         position = divided(load(zeros(like), values, at), step)
         if len(known) > 0:
             position = minus(position, load(zeros(like), known, at))
-        store(gradients, at, plus_times(load(zeros(like), gradients, at), within_one(position), factors))
+        store(
+            gradients,
+            at,
+            plus_times(load(zeros(like), gradients, at), limited(position, _LEAST, _MOST), factors),
+        )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def smooth_image(like, values, size, weight, gradients):  # type: ignore[no-untyped-def]
+@kernel
+def smooth_image(like, values, size, weight, gradients):
     """Add ``weight`` times the sum of each texel's differences to its neighbours in a square image."""
     right = len(like)
     below = size * right

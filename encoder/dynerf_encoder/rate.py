@@ -118,4 +118,7 @@ def _add_relative_price(gradient: Tensor, position: Tensor, price: Float[Tensor,
 
 def estimated_bytes(rounded: Sequence[Rounded]) -> float:
     """The size of all parameters by the model above."""
-    return float(sum(expected_bits(item.slope, item.exact.numel() // item.slope.numel()) for item in rounded)) / 8
+    return (
+        float(sum(expected_bits(item.slope, item.exact.numel() // item.slope.numel()) for item in rounded))
+        / 8
+    )

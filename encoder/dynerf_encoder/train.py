@@ -12,6 +12,7 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 import math
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -20,9 +21,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.fields.planes import PlanesModel
 from dynerf_decoder.renderer import Rendered, render_rays
 from dynerf_decoder.sampling import Noise, histogram_bound_loss
 from dynerf_decoder.space import Space
+from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
 from .conditioning import initial_latents
@@ -92,6 +95,8 @@ class Trainer:
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
+        by_kernels = self._device.type == "cpu" and isinstance(model, PlanesModel)
+        self._threads = threads_for_parts if by_kernels else nullcontext
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
         self.rate = RateControl(config.rate, config.quantisation, plan.steps)
@@ -113,7 +118,8 @@ class Trainer:
         """Train to the end of the schedule, yielding after every step; stop asking to pause."""
         started = time.monotonic() - self.place.seconds
         while not self.finished:
-            loss, rendered_psnr, rays = self._step()
+            with self._threads():
+                loss, rendered_psnr, rays = self._step()
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
@@ -151,7 +157,7 @@ class Trainer:
             rendered = self._render(rays, noise)
             loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
             value, squared_error = self._group.average(torch.stack([loss.detach(), fine_error])).tolist()
-            if not math.isfinite(value):  # grid_sample's backward pass crashes on coordinates that are NaN
+            if not math.isfinite(value):
                 raise ConfigError(
                     f"training diverged at step {self.place.step}: the loss is {value}; lower "
                     "optimiser.planes_rate and optimiser.network_rate"

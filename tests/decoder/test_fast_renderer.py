@@ -11,7 +11,8 @@ from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
 from dynerf_decoder.picture import StoppedError, render_picture
-from dynerf_decoder.renderer import Sampling, render_rays
+from dynerf_decoder.renderer import render_rays
+from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments, Space
 
 _SPACE = Space.box(np.array([-1.0, -1, -1]), np.array([1.0, 1, 1]), near=0.0)
@@ -24,7 +25,7 @@ _MLP = MlpSettings(latent=4, depth=3, width=16, skip=1, position_frequencies=3, 
 @pytest.fixture(params=["planes", "mlp"])
 def scene(request: pytest.FixtureRequest) -> tuple[FoldedModel, Sampling]:
     """A folded model of walls and air, and samples as its preset takes them."""
-    torch.manual_seed(3)
+    torch.manual_seed(2)
     planes = request.param == "planes"
     model = PlanesModel(_PLANES) if planes else MlpModel(_MLP)
     with torch.no_grad():

@@ -54,7 +54,7 @@ def _numbers(stack: PlaneStack) -> dict[str, np.ndarray]:
 def _evaluate_slowly(stack: PlaneStack, points: torch.Tensor, latents: torch.Tensor) -> np.ndarray:
     """numpy, one frame and one point after another: bend the planes, look up, multiply, small MLP."""
     p = _numbers(stack)
-    result = np.zeros((len(points), 3, points.shape[1]))
+    result = np.zeros((*points.shape[:2], 3))
     for frame, z in enumerate(latents.numpy()):
         amounts = p["mix.weight"] @ z + p["mix.bias"]
         for index, point in enumerate(points[frame].tolist()):
@@ -71,7 +71,7 @@ def _evaluate_slowly(stack: PlaneStack, points: torch.Tensor, latents: torch.Ten
                 features.extend(product)
                 used += len(basis)
             seen = p["hidden.weight"] @ np.array(features) + p["hidden.bias"] + p["hidden_latent.weight"] @ z
-            result[frame, :, index] = p["out.weight"] @ np.maximum(seen, 0) + p["out.bias"]
+            result[frame, index] = p["out.weight"] @ np.maximum(seen, 0) + p["out.bias"]
     return result
 
 
@@ -101,7 +101,7 @@ def _evaluate_unfolded(stack: PlaneStack, points: torch.Tensor, latents: torch.T
                 used += len(basis)
             hidden = stack.hidden(torch.cat(features)) + stack.hidden_latent(z)
             outputs.append(stack.out(hidden.relu()))
-        frames.append(torch.stack(outputs, dim=-1))
+        frames.append(torch.stack(outputs))
     return torch.stack(frames)
 
 
@@ -118,7 +118,7 @@ def test_folded_values_agree_with_the_loop(basis: tuple[int, ...]) -> None:
 def test_folded_gradients_agree_with_autograd_of_the_loop(basis: tuple[int, ...]) -> None:
     stack, points, latents = _stack(basis, seed=3), _points(2, 5), _latents(2).requires_grad_()
     leaves = [latents, *(parameter for parameter in stack.parameters() if parameter.numel() > 0)]
-    weigh = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    weigh = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     fast = torch.autograd.grad((weigh * stack.fold(latents)(points)).sum(), leaves)
     slow = torch.autograd.grad((weigh * _evaluate_unfolded(stack, points, latents)).sum(), leaves)
     for folded, unfolded in zip(fast, slow, strict=True):

@@ -15,7 +15,7 @@ from dynerf.bench.machine import Ceilings, measure_ceilings, peak_device_memory
 from dynerf.bench.stages import measure_stages
 from dynerf.bench.work import Work, frame_work
 from dynerf_decoder.fields.build import build_model
-from dynerf_decoder.renderer import Sampling
+from dynerf_decoder.sampling import Sampling
 from dynerf_format.errors import ConfigError
 from helpers_face import done, refused, run
 

@@ -13,6 +13,9 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.space import Segments
+
 
 @runtime_checkable
 class FoldedField(Protocol):
@@ -53,6 +56,24 @@ class FoldedModel(Protocol):
     @property
     def floats_per_sample(self) -> int:
         """About how many numbers the fields keep of a sample at once; decides the size of tiles."""
+        ...
+
+    def plain(self) -> "FoldedModel":
+        """The same by torch alone, without kernels: the reference."""
+        ...
+
+
+@runtime_checkable
+class MarchedModel(Protocol):
+    """A folded model of one frame that can follow whole rays by itself."""
+
+    def march(
+        self, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
+    ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
+        """Colours, and the positions (0 to 1) behind which half of the light is; None when it cannot do so here.
+
+        A ray ends at transmittance ``opaque``; one that misses is black.
+        """
         ...
 
 

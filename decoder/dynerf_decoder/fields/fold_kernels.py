@@ -42,7 +42,8 @@ class Folded(torch.autograd.Function):
         flat, sums = gradient.view(-1).numpy(), to_amounts.numpy()
 
         def work(plane: int) -> None:
-            fold_gradients(like, plane, size, *given, len(amounts), flat, *wanted, sums[plane])
+            room = np.zeros(amounts.numel() * len(like), np.float32)
+            fold_gradients(like, plane, size, *given, len(amounts), flat, room, *wanted, sums[plane])
 
         in_threads(work, range(PLANES))
         return to_amounts.sum(dim=0).view_as(amounts), to_static, to_basis if len(basis) > 0 else None

@@ -9,9 +9,10 @@ from torch import Tensor
 
 
 def look_up(
-    planes: Sequence[Float[Tensor, "frame 3 row column channel"]], points: Float[Tensor, "frame point 3"]
+    planes: Sequence[Tensor], points: Float[Tensor, "frame point 3"]
 ) -> Float[Tensor, "frame point feature"]:
-    """Features at cube points, scales beside each other; differentiable in the planes.
+    """Features at cube points, scales beside each other; differentiable in the planes, of shape
+    (frame, 3, row, column, channel) at each scale.
 
     The planes are xy, xz and yz. The features of a scale are the products over the three of what is found there
     bilinearly (K-Planes, section 3.1).

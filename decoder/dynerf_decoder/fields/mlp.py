@@ -157,3 +157,7 @@ class FoldedMlpModel:
         """The widest layer, in and out; that of the skip."""
         settings = self.fine.network.settings
         return 2 * settings.width + self.fine.network.position_size
+
+    def plain(self) -> "FoldedMlpModel":
+        """This field has no kernels."""
+        return self

@@ -16,7 +16,9 @@ Planes have the shape (..., channel, row, column) and lie in memory with the cha
 channels of a texel at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -26,6 +28,11 @@ from torch import Tensor, nn
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.look_up import look_up
+from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.space import Segments
+
+if TYPE_CHECKING:
+    from dynerf_decoder.fields.march_kernels import Marcher
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
@@ -129,9 +136,9 @@ def _fold_scale(
 ) -> Float[Tensor, "frame 3 size size channel"]:
     still, moving = static.movedim(1, -1), basis.movedim(2, -1)
     if has_kernels(static):
-        from dynerf_decoder.fields.fold_kernels import Folded  # noqa: PLC0415 - numba loads slowly
+        from dynerf_decoder.fields.fold_kernels import Folded
 
-        planes: Tensor = Folded.apply(amounts, still, moving)
+        planes: Tensor = Folded.apply(amounts, still, moving)  # type: ignore[no-untyped-call]
         return planes
     return fold_plain(amounts, still, moving)
 
@@ -160,28 +167,30 @@ def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
 class FoldedStack:
     """Planes with the latent folded in, and the MLP's weights with each frame's bias."""
 
-    planes: list[Float[Tensor, "frame 3 size size channel"]]
+    planes: list[Tensor]  # (frame, 3, size, size, channel) of each scale
     hidden_weight: Float[Tensor, "hidden feature"]
     hidden_bias: Float[Tensor, "frame hidden"]
     out_weight: Float[Tensor, "output hidden"]
     out_bias: Float[Tensor, " output"]
+    plain: bool = False  # without kernels, by torch alone
 
     def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
         """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
-        if has_kernels(self.planes[0].movedim(-1, -3)):
-            from dynerf_decoder.fields.stack_kernels import Decoded  # noqa: PLC0415 - numba loads slowly
+        if self.has_kernels():
+            from dynerf_decoder.fields.stack_kernels import Decoded
 
             weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
-            raw: Tensor = Decoded.apply(points, *weights, *self.planes)
+            raw: Tensor = Decoded.apply(points, *weights, *self.planes)  # type: ignore[no-untyped-call]
             return raw
-        return self.plain(points)
-
-    def plain(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
-        """The same by torch alone, on any device and in any precision: the kernels' reference."""
         features = look_up(self.planes, points)
         weight = self.hidden_weight.T.expand(len(features), -1, -1)
         hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), features, weight)
-        return F.linear(hidden.relu(), self.out_weight, self.out_bias)
+        return F.linear(hidden.relu_(), self.out_weight, self.out_bias)
+
+    def has_kernels(self) -> bool:
+        """Whether kernels do it: on a CPU, in float32, with sizes that fit registers."""
+        fits = len(self.out_bias) <= _MOST_LANES and has_kernels(self.planes[0].movedim(-1, -3))
+        return fits and not self.plain
 
 
 @dataclass(frozen=True)
@@ -235,3 +244,29 @@ class FoldedPlanesModel:
         """What is looked up, and the hidden layer in and out."""
         stack = self.fine.stack
         return sum(3 * planes.shape[-1] for planes in stack.planes) + sum(stack.hidden_weight.shape)
+
+    def plain(self) -> "FoldedPlanesModel":
+        """The same without kernels, by torch alone: the reference."""
+        fine = replace(self.fine, stack=replace(self.fine.stack, plain=True))
+        return FoldedPlanesModel(fine, FoldedCoarse(replace(self.coarse.stack, plain=True)))
+
+    def march(
+        self, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
+    ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
+        """Colours of rays of the only frame, and the positions behind which half of the light is, by kernels.
+
+        A ray ends at transmittance ``opaque``; one that misses is black. None when kernels cannot do it.
+        """
+        if self._marcher is None or sampling.union:
+            return None
+        features, middles = self._marcher(segments, sampling.coarse, sampling.fine, opaque)
+        return self.fine.shade(features, directions) * segments.hit.unsqueeze(-1), middles
+
+    @cached_property
+    def _marcher(self) -> "Marcher | None":
+        stacks = (self.coarse.stack, self.fine.stack)
+        if not all(stack.has_kernels() and len(stack.hidden_bias) == 1 for stack in stacks):
+            return None
+        from dynerf_decoder.fields.march_kernels import Marcher
+
+        return Marcher.of(*stacks, (_DENSITY_BIAS, *_DENSITY_RANGE))

@@ -21,6 +21,8 @@ _PART = 2**13  # samples; a multiple of network.ROWS
 
 @dataclass(frozen=True)
 class _Sizes:
+    """``hidden`` and ``outputs`` are filled up to whole lanes."""
+
     frames: int
     points: int
     features: int
@@ -55,57 +57,58 @@ class Decoded(torch.autograd.Function):
         bias: Float[Tensor, "frame hidden"],
         second: Float[Tensor, "output hidden"],
         offsets: Float[Tensor, " output"],
-        *planes: Float[Tensor, "frame 3 row column channel"],
+        *planes: Tensor,
     ) -> Float[Tensor, "frame point output"]:
-        width = -(-len(first) // network.WIDTH) * network.WIDTH
-        sizes = _Sizes(*points.shape[:2], first.shape[1], width, len(second))
-        padded = (_padded(first, width, 0).T.contiguous(), _padded(bias, width, 1), _padded(second, width, 1))
-        weights = [_flat(each) for each in padded]
+        width, last = hidden_lanes(len(first)), output_lanes(len(second))
+        frames, count, _ = points.shape
+        sizes = _Sizes(frames, count, first.shape[1], width, last)
+        weights = _flat(padded(first, (width, sizes.features)).T)
+        biases = padded(bias, (sizes.frames, width)).numpy()
+        ends = _flat(padded(second, (last, width)).T), _flat(padded(offsets, (last,)))
         features = np.zeros((sizes.frames, sizes.rows * sizes.features), np.float32)
         hidden = np.empty((sizes.frames, sizes.rows * width), np.float32)
-        out = np.empty((sizes.frames, sizes.rows * sizes.outputs), np.float32)
+        out = np.empty((sizes.frames, sizes.rows * last), np.float32)
         positions, scales = points.contiguous().numpy(), [_frames(each) for each in planes]
-        last = offsets.detach().numpy()
 
         def fill(part: tuple[int, int, int]) -> None:
             frame, start, stop = part
             rows = slice(start, stop)
             mine = _rows(features[frame], rows, sizes.features)
             for index, values in enumerate(scales):
+                channels = planes[index].shape[-1]
                 look_up.products(
-                    _like(planes[index]), values[frame], planes[index].shape[2], positions[frame, rows],
-                    mine, index * planes[index].shape[-1], sizes.features,
+                    like(channels), values[frame], planes[index].shape[2], positions[frame, rows], mine,
+                    index * channels, sizes.features,
                 )  # fmt: skip
             network.forward(
-                mine, sizes.features, weights[0], padded[1][frame].numpy(), weights[2], last,
-                _rows(hidden[frame], rows, width), _rows(out[frame], rows, sizes.outputs),
+                like(last), mine, sizes.features, weights, biases[frame], *ends,
+                _rows(hidden[frame], rows, width), _rows(out[frame], rows, last),
             )  # fmt: skip
 
         in_threads(fill, sizes.parts())
         ctx.save_for_backward(points, first, second, *planes)
         ctx.sizes, ctx.features, ctx.hidden = sizes, features, hidden
-        return torch.from_numpy(out).view(sizes.frames, sizes.rows, -1)[:, : sizes.points]
+        return torch.from_numpy(out).view(sizes.frames, sizes.rows, -1)[:, : sizes.points, : len(second)]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         points, first, second, *planes = ctx.saved_tensors
         sizes, (given,) = ctx.sizes, gradients
-        filled = given.new_zeros(sizes.frames, sizes.rows, sizes.outputs)
-        filled[:, : sizes.points] = given
-        out = filled.flatten(start_dim=1).numpy()
-        transposed, backwards = _flat(_padded(first, sizes.hidden, 0)), _flat(_padded(second, sizes.hidden, 1))
+        out = _frames(padded(given, (sizes.frames, sizes.rows, len(second))))
+        transposed = _flat(padded(first, (sizes.hidden, sizes.features)))
+        backwards = _flat(padded(second, (len(second), sizes.hidden)))
         to_features = np.empty_like(ctx.features)
         parts = sizes.parts()
-        shapes = (sizes.features * sizes.hidden, sizes.hidden, sizes.outputs * sizes.hidden, sizes.outputs)
+        shapes = (sizes.features * sizes.hidden, sizes.hidden, len(backwards), len(second))
         sums = [np.zeros((len(parts), shape), np.float32) for shape in shapes]
 
         def network_part(index: int) -> None:
             frame, start, stop = parts[index]
             rows = slice(start, stop)
             network.backward(
-                _like(planes[0]), _rows(ctx.features[frame], rows, sizes.features),
-                _rows(ctx.hidden[frame], rows, sizes.hidden), _rows(out[frame], rows, sizes.outputs),
-                transposed, backwards, _rows(to_features[frame], rows, sizes.features),
+                like(planes[0].shape[-1]), _rows(ctx.features[frame], rows, sizes.features),
+                _rows(ctx.hidden[frame], rows, sizes.hidden), _rows(out[frame], rows, len(second)),
+                transposed, backwards, np.empty(network.ROWS * sizes.hidden, np.float32), _rows(to_features[frame], rows, sizes.features),
                 *(each[index] for each in sums),
             )  # fmt: skip
 
@@ -115,7 +118,7 @@ class Decoded(torch.autograd.Function):
         to_bias = np.stack([sums[1][frame_of == frame].sum(axis=0) for frame in range(sizes.frames)])
         count = len(first)
         to_first = sums[0].sum(axis=0).reshape(sizes.features, -1).T[:count]
-        to_second = sums[2].sum(axis=0).reshape(sizes.outputs, -1)[:, :count]
+        to_second = sums[2].sum(axis=0).reshape(len(second), -1)[:, :count]
         weights = (to_first, to_bias[:, :count], to_second, sums[3].sum(axis=0))
         return None, *(torch.from_numpy(np.ascontiguousarray(each)) for each in weights), *to_planes
 
@@ -131,7 +134,7 @@ def _plane_gradients(
         scale, frame = part
         *_, size, channels = planes[scale].shape
         look_up.add_gradients(
-            _like(planes[scale]), values[scale][frame], size, positions[frame], to_features[frame],
+            like(channels), values[scale][frame], size, positions[frame], to_features[frame],
             scale * channels, stride, sums[scale][frame],
         )  # fmt: skip
 
@@ -139,9 +142,26 @@ def _plane_gradients(
     return results
 
 
-def _like(planes: Tensor) -> tuple[np.float32, ...]:
+def like(count: int) -> tuple[np.float32, ...]:
     """What tells kernels how many lanes there are."""
-    return (np.float32(0),) * planes.shape[-1]
+    return (np.float32(0),) * count
+
+
+def hidden_lanes(units: int) -> int:
+    """So many that blocks of lanes are whole."""
+    return -(-units // network.WIDTH) * network.WIDTH
+
+
+def output_lanes(outputs: int) -> int:
+    """As many lanes as an instruction works on."""
+    return 4 if outputs <= 4 else -(-outputs // 8) * 8
+
+
+def padded(values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """With zeros at the ends of the axes."""
+    result = values.new_zeros(shape)
+    result[tuple(slice(size) for size in values.shape)] = values.detach()
+    return result
 
 
 def _flat(values: Tensor) -> np.ndarray:
@@ -157,9 +177,3 @@ def _frames(values: Tensor) -> np.ndarray:
 
 def _rows(flat: np.ndarray, rows: slice, width: int) -> np.ndarray:
     return flat[rows.start * width : rows.stop * width]
-
-
-def _padded(values: Tensor, size: int, axis: int) -> Tensor:
-    """With zeros up to ``size`` along an axis."""
-    missing = [0, 0] * (values.ndim - 1 - axis) + [0, size - values.shape[axis]]
-    return torch.nn.functional.pad(values.detach(), missing).contiguous()

@@ -7,20 +7,19 @@ Flat arrays: ``static`` (plane, texel, channel), ``basis`` (k, plane, texel, cha
 """
 
 import numpy as np
-from numba import njit
 
-from .lanes import load, plus, plus_scaled, plus_times, store, total_of, zeros
+from .compiling import kernel
+from .lanes import load, plus, plus_scaled, plus_times, same, store, total_of, zeros
 
 PLANES = 3
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def fold_plane(like, plane, size, static, basis, amounts, frames, out):  # type: ignore[no-untyped-def]
+@kernel
+def fold_plane(like, plane, size, static, basis, amounts, frames, out):
     """One plane of all frames."""
-    ones = np.ones(len(like), np.float32)
     count = len(amounts) // frames
     for i in range(0, size, len(like)):
-        still = plus(load(zeros(like), static, plane * size + i), load(zeros(like), ones, 0))
+        still = plus(load(zeros(like), static, plane * size + i), same(zeros(like), np.float32(1)))
         for frame in range(frames):
             total = still
             for k in range(count):
@@ -29,13 +28,15 @@ def fold_plane(like, plane, size, static, basis, amounts, frames, out):  # type:
             store(out, (frame * PLANES + plane) * size + i, total)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def fold_gradients(  # type: ignore[no-untyped-def]
-    like, plane, size, basis, amounts, frames, gradients, to_static, to_basis, to_amounts
+@kernel
+def fold_gradients(
+    like, plane, size, basis, amounts, frames, gradients, sums, to_static, to_basis, to_amounts
 ):
-    """Gradients of ``fold_plane``: of static and basis written, of the amounts added to what is there."""
+    """Gradients of ``fold_plane``: of static and basis written, of the amounts added to what is there.
+
+    ``sums`` are zeros, as many as there are amounts times channels.
+    """
     count = len(amounts) // frames
-    sums = np.zeros(len(amounts) * len(like), np.float32)
     for i in range(0, size, len(like)):
         total = zeros(like)
         for frame in range(frames):

@@ -8,13 +8,20 @@ lanes there are is part of the type, and comes from the length of a tuple: ``zer
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from .compiling import kernel
+
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
+_LOG2_E = np.float32(1.44269504)
+_LN2_HIGH = np.float32(-0.693359375)  # minus ln 2 in two parts: n times the first is exact
+_LN2_LOW = np.float32(2.12194440e-4)
+_SMALLEST, _LARGEST = np.float32(-87.0), np.float32(88.0)  # beyond these a float32 is denormal or infinite
 _Generated = tuple[Any, Callable[..., Any]]  # a signature and what generates LLVM's code
 
 
@@ -59,6 +66,18 @@ def zeros(_typing: Any, like: Any) -> _Generated:
         return ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), None)
 
     return Lanes(len(like))(like), generate
+
+
+@intrinsic
+def item(_typing: Any, array: Any, offset: Any) -> _Generated:
+    """One value of a flat array. Unlike ``array[offset]`` it costs no test for offsets from the end."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values, start = arguments
+        data = context.make_array(signature.args[0])(context, builder, values).data
+        return builder.load(builder.gep(data, [start], inbounds=True))
+
+    return array.dtype(array, types.intp), generate
 
 
 @intrinsic
@@ -208,12 +227,69 @@ def magnitude(_typing: Any, a: Any) -> _Generated:
 
 
 @intrinsic
-def within_one(_typing: Any, a: Any) -> _Generated:
-    """Lanes clamped to -1 to 1."""
+def power_of_two(_typing: Any, a: Any) -> _Generated:
+    """Two to the power of each lane, a whole number from -126 to 127: the exponent's bits put in place."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         (lanes,) = arguments
-        one, below = (ir.Constant(lanes.type, [value] * lanes.type.count) for value in (1.0, -1.0))
-        return _of_lanes(builder, "minnum", [_of_lanes(builder, "maxnum", [lanes, below]), one])
+        whole = ir.VectorType(_INT, lanes.type.count)
+        biased = builder.add(builder.fptosi(lanes, whole), ir.Constant(whole, [127] * whole.count))
+        bits = builder.shl(biased, ir.Constant(whole, [23] * whole.count))
+        return builder.bitcast(bits, lanes.type)
 
     return a(a), generate
+
+
+@intrinsic
+def limited(_typing: Any, a: Any, least: Any, most: Any) -> _Generated:
+    """Lanes clamped to two numbers; those that are no number become ``least``."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes, least, most = arguments
+        count = signature.return_type.count
+        above = _of_lanes(builder, "maxnum", [lanes, _splat(builder, least, count)])
+        return _of_lanes(builder, "minnum", [above, _splat(builder, most, count)])
+
+    return a(a, types.float32, types.float32), generate
+
+
+@intrinsic
+def same(_typing: Any, like: Any, number: Any) -> _Generated:
+    """One number in as many lanes as ``like`` has."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _splat(builder, arguments[1], signature.return_type.count)
+
+    return like(like, types.float32), generate
+
+
+@intrinsic
+def over(_typing: Any, a: Any, b: Any) -> _Generated:
+    """Quotients lane by lane."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fdiv(*arguments)
+
+    return a(a, b), generate
+
+
+@kernel
+def exponential(a):
+    """exp of each lane, to the last bits of float32: 2^n e^f with n whole and |f| at most half of ln 2."""
+    a = limited(a, _SMALLEST, _LARGEST)
+    n = rounded(scaled(a, _LOG2_E))
+    f = plus_scaled(plus_scaled(a, n, _LN2_HIGH), n, _LN2_LOW)
+    one = same(a, np.float32(1))
+    series = plus_scaled(same(a, np.float32(1 / 720)), f, np.float32(1 / 5040))
+    series = plus_times(same(a, np.float32(1 / 120)), series, f)
+    series = plus_times(same(a, np.float32(1 / 24)), series, f)
+    series = plus_times(same(a, np.float32(1 / 6)), series, f)
+    series = plus_times(same(a, np.float32(1 / 2)), series, f)
+    return times(plus_times(plus(one, f), times(f, f), series), power_of_two(n))
+
+
+@kernel
+def logistic(a):
+    """1 / (1 + exp(-a)) of each lane."""
+    one = same(a, np.float32(1))
+    return over(one, plus(one, exponential(scaled(a, np.float32(-1)))))

@@ -8,8 +8,8 @@ columns. Points outside the cube are moved to its border, and so are coordinates
 """
 
 import numpy as np
-from numba import njit
 
+from .compiling import kernel
 from .lanes import load, plus_scaled, scaled, store, times, zeros
 
 _ONE = np.float32(1)
@@ -17,8 +17,8 @@ _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def cell(coordinate, size):  # type: ignore[no-untyped-def]
+@kernel
+def cell(coordinate, size):
     """Index of the texel before a cube coordinate, and how far the coordinate lies towards the next."""
     last = np.float32(size - 1)
     position = (coordinate + _ONE) * (_HALF * last)
@@ -27,17 +27,17 @@ def cell(coordinate, size):  # type: ignore[no-untyped-def]
     return index, position - np.float32(index)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def corners(column, row, x, y, size, plane, channels):  # type: ignore[no-untyped-def]
+@kernel
+def corners(column, row, x, y, size, origin, channels):
     """Offsets of a cell's first texel, from it to the next column and row, and the four weights."""
-    start = ((plane * size + row) * size + column) * channels
+    start = origin + (row * size + column) * channels
     right = channels if size > 1 else 0
     below = size * right
     return start, right, below, (_ONE - x) * (_ONE - y), x * (_ONE - y), (_ONE - x) * y, x * y
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def interpolate(like, planes, place):  # type: ignore[no-untyped-def]
+@kernel
+def interpolate(like, planes, place):
     """The four texels of a cell, weighted."""
     start, right, below, w00, w01, w10, w11 = place
     total = scaled(load(zeros(like), planes, start), w00)
@@ -46,37 +46,38 @@ def interpolate(like, planes, place):  # type: ignore[no-untyped-def]
     return plus_scaled(total, load(zeros(like), planes, start + below + right), w11)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def places(x, y, z, size, channels):  # type: ignore[no-untyped-def]
-    """Where a point lies in the planes xy, xz and yz."""
+@kernel
+def places(x, y, z, origin, size, channels):
+    """Where a point lies in the planes xy, xz and yz, the first of which begins at offset ``origin``."""
+    plane = size * size * channels
     ix, fx = cell(x, size)
     iy, fy = cell(y, size)
     iz, fz = cell(z, size)
     return (
-        corners(ix, iy, fx, fy, size, 0, channels),
-        corners(ix, iz, fx, fz, size, 1, channels),
-        corners(iy, iz, fy, fz, size, 2, channels),
+        corners(ix, iy, fx, fy, size, origin, channels),
+        corners(ix, iz, fx, fz, size, origin + plane, channels),
+        corners(iy, iz, fy, fz, size, origin + 2 * plane, channels),
     )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def product(like, planes, size, x, y, z):  # type: ignore[no-untyped-def]
-    """The features of one point."""
-    xy, xz, yz = places(x, y, z, size, len(like))
+@kernel
+def product(like, planes, origin, size, x, y, z):
+    """The features of one point in the planes from offset ``origin`` on."""
+    xy, xz, yz = places(x, y, z, origin, size, len(like))
     found = times(interpolate(like, planes, xy), interpolate(like, planes, xz))
     return times(found, interpolate(like, planes, yz))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def products(like, planes, size, points, out, offset, stride):  # type: ignore[no-untyped-def]
+@kernel
+def products(like, planes, size, points, out, offset, stride):
     """The features of ``points`` (n, 3) into the flat ``out``, at ``offset + i * stride`` for point i."""
     for i in range(points.shape[0]):
-        found = product(like, planes, size, points[i, 0], points[i, 1], points[i, 2])
+        found = product(like, planes, 0, size, points[i, 0], points[i, 1], points[i, 2])
         store(out, offset + i * stride, found)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def add_at(planes, place, change):  # type: ignore[no-untyped-def]
+@kernel
+def add_at(planes, place, change):
     """Add lanes to the four texels of a cell, weighted: what ``interpolate`` does, transposed."""
     start, right, below, w00, w01, w10, w11 = place
     store(planes, start, plus_scaled(load(change, planes, start), change, w00))
@@ -88,11 +89,11 @@ def add_at(planes, place, change):  # type: ignore[no-untyped-def]
     store(planes, start, plus_scaled(load(change, planes, start), change, w10))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def add_gradients(like, planes, size, points, gradients, offset, stride, out):  # type: ignore[no-untyped-def]
+@kernel
+def add_gradients(like, planes, size, points, gradients, offset, stride, out):
     """Add to ``out``, laid out as ``planes``, the gradient of ``products`` times ``gradients``."""
     for i in range(points.shape[0]):
-        xy, xz, yz = places(points[i, 0], points[i, 1], points[i, 2], size, len(like))
+        xy, xz, yz = places(points[i, 0], points[i, 1], points[i, 2], 0, size, len(like))
         a = interpolate(like, planes, xy)
         b = interpolate(like, planes, xz)
         c = interpolate(like, planes, yz)

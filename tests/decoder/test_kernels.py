@@ -1,0 +1,164 @@
+"""Kernels do what torch's operations do: values, gradients, and at every edge."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dynerf_decoder.camera import Camera, camera_rays
+from dynerf_decoder.fields.planes import (
+    FoldedPlanesModel,
+    PlanesModel,
+    PlanesSettings,
+    PlaneStack,
+    fold_plain,
+    has_kernels,
+)
+from dynerf_decoder.kernels import lanes
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.renderer import render_rays
+from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.space import Space
+from dynerf_decoder.volume import median_position
+
+
+def _stack(
+    channels: int = 8, hidden: int = 24, outputs: int = 10, scales: tuple[int, ...] = (5, 9)
+) -> PlaneStack:
+    torch.manual_seed(1)
+    stack = PlaneStack(6, scales, channels, tuple(3 - index for index in range(len(scales))), hidden, outputs)
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.normal_(0, 0.4)
+    return stack
+
+
+def _points(frames: int, count: int) -> Tensor:
+    """Some beyond the cube, some on its corners."""
+    points = torch.rand(frames, count, 3, generator=torch.Generator().manual_seed(2)) * 2.4 - 1.2
+    points[:, 0], points[:, 1] = 1, -1
+    return points
+
+
+def _gradients(stack: PlaneStack, points: Tensor, *, plain: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """Outputs, and the gradients of a number made of them."""
+    stack.zero_grad()
+    latents = torch.linspace(-1, 1, 6 * len(points)).view(len(points), 6).requires_grad_()
+    amounts = stack.mix(latents).split([len(basis) for basis in stack.basis], dim=-1)
+    folded = stack.fold(latents)
+    if plain:
+        folded.planes[:] = [
+            fold_plain(amount, static.movedim(1, -1), basis.movedim(2, -1))
+            for amount, static, basis in zip(amounts, stack.static, stack.basis, strict=True)
+        ]
+        object.__setattr__(folded, "plain", True)
+    raw = folded(points)
+    (raw * torch.linspace(0.1, 1, raw.numel()).view_as(raw)).sum().backward()  # type: ignore[no-untyped-call]
+    gradients = {name: p.grad.clone() for name, p in stack.named_parameters() if p.grad is not None}
+    assert latents.grad is not None
+    return raw.detach(), {**gradients, "latents": latents.grad}
+
+
+class TestStack:
+    @pytest.mark.parametrize(
+        ("channels", "hidden", "outputs", "scales"),
+        [(8, 64, 10, (5, 9)), (4, 16, 1, (6,)), (3, 5, 4, (2, 3)), (1, 17, 5, (1, 4))],
+    )
+    @pytest.mark.parametrize("count", [3, 8, 8195])
+    def test_values_and_gradients(
+        self, channels: int, hidden: int, outputs: int, scales: tuple[int, ...], count: int
+    ) -> None:
+        stack = _stack(channels, hidden, outputs, scales)
+        points = _points(2, count)
+        assert stack.fold(torch.zeros(2, 6)).has_kernels()
+        raw, gradients = _gradients(stack, points, plain=False)
+        expected, reference = _gradients(stack, points, plain=True)
+        torch.testing.assert_close(raw, expected, rtol=1e-4, atol=1e-5)
+        assert gradients.keys() == reference.keys()
+        for name, gradient in reference.items():
+            size = float(gradient.abs().max()) + 1e-6
+            torch.testing.assert_close(gradients[name] / size, gradient / size, rtol=0, atol=3e-5, msg=name)
+
+    def test_the_number_of_threads_changes_no_bit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stack, points = _stack(), _points(2, 20_000)
+        found = []
+        for threads in (1, 3):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            found.append(_gradients(stack, points, plain=False))
+        assert torch.equal(found[0][0], found[1][0])
+        for name, gradient in found[0][1].items():
+            assert torch.equal(gradient, found[1][1][name]), name
+
+    def test_points_that_are_no_number_read_nothing_outside(self) -> None:
+        stack, points = _stack(), _points(1, 8)
+        points[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf]).unsqueeze(-1)
+        assert torch.isfinite(stack.fold(torch.zeros(1, 6))(points)).all()
+
+    def test_other_precisions_and_many_channels_are_left_to_torch(self) -> None:
+        assert not has_kernels(torch.zeros(3, 8, 4, 4, dtype=torch.float64))
+        assert not has_kernels(torch.zeros(3, 4, 4, 33).movedim(-1, 1))
+        assert not has_kernels(torch.zeros(3, 8, 4, 4)), "channels are not innermost"
+        assert has_kernels(torch.zeros(3, 4, 4, 8).movedim(-1, 1))
+        stack = _stack(channels=40)
+        assert not stack.fold(torch.zeros(1, 6)).has_kernels()
+        assert stack.fold(torch.zeros(1, 6))(_points(1, 5)).shape == (1, 5, 10)
+
+
+class TestRays:
+    @pytest.mark.parametrize("samples", [(16, 12), (5, 3), (24, 13)])
+    def test_without_an_early_end_they_are_the_reference(self, samples: tuple[int, int]) -> None:
+        torch.manual_seed(2)
+        model = PlanesModel(
+            PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), coarse_scale=8)
+        )
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(0, 0.5)
+            folded = model.fold(torch.randn(1, 4))
+            assert isinstance(folded, FoldedPlanesModel)
+            pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
+            origins, directions = camera_rays(Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, pose))
+            space = Space.box(-np.ones(3), np.ones(3), near=0.0)
+            segments, sampling = space.clip(origins[None], directions[None]), Sampling(*samples, union=False)
+            expected = render_rays(folded.plain(), segments, directions[None], sampling)
+            marched = folded.march(segments, directions[None], sampling, -1.0)
+        assert marched is not None
+        assert 0 < int(segments.hit.sum()) < segments.hit.numel()
+        torch.testing.assert_close(marched[0], expected.rgb, rtol=0, atol=1e-3)
+        middles = median_position(expected.weights, expected.edges)[segments.hit]
+        torch.testing.assert_close(marched[1][segments.hit], middles, rtol=0, atol=1e-3)
+        assert not marched[0][~segments.hit].any()
+
+    def test_a_union_of_samples_is_left_to_torch(self) -> None:
+        folded = PlanesModel(PlanesSettings(latent=4, scales=(8,), basis=(2,))).fold(torch.zeros(1, 4))
+        segments = Space.box(-np.ones(3), np.ones(3), near=0.0).clip(
+            torch.zeros(1, 1, 3), torch.ones(1, 1, 3)
+        )
+        assert isinstance(folded, FoldedPlanesModel)
+        assert folded.march(segments, torch.ones(1, 1, 3), Sampling(8, 8, union=True), 0.03) is None
+
+
+@kernel
+def _functions(values: Any, exponentials: Any, logistics: Any) -> None:
+    for at in range(0, len(values), 8):
+        a: Any = lanes.load(lanes.zeros(_EIGHT), values, at)
+        lanes.store(exponentials, at, lanes.exponential(a))
+        lanes.store(logistics, at, lanes.logistic(a))
+
+
+_EIGHT = (np.float32(0),) * 8
+
+
+def test_exponential_and_logistic_functions() -> None:
+    values = np.linspace(-86, 87, 80_000, dtype=np.float32)
+    exponentials, logistics = np.empty_like(values), np.empty_like(values)
+    _functions(values, exponentials, logistics)
+    exact = values.astype(np.float64)
+    np.testing.assert_allclose(exponentials, np.exp(exact), rtol=3e-7)
+    np.testing.assert_allclose(logistics, 1 / (1 + np.exp(-exact)), rtol=5e-7)
+    wild = np.array([-1e30, 1e30, np.nan, np.inf, -np.inf, 0, 100, -100], np.float32)
+    _functions(wild, exponentials[:8], logistics[:8])
+    assert np.isfinite(exponentials[:8]).all()
+    assert ((logistics[:8] >= 0) & (logistics[:8] <= 1)).all()
