@@ -208,6 +208,25 @@ def test_a_file_replaced_while_it_plays_is_told(clip: Path, tmp_path: Path) -> N
     served(place, check)
 
 
+def test_h264_begins_anew_with_another_file(clip: Path, tmp_path: Path) -> None:
+    place, other = tmp_path / "clip.dnv", tmp_path / "other"
+    shutil.copy(clip, place)
+
+    async def check(server: Served) -> None:
+        async with viewer(server, codec="avc") as client:
+            keys = []
+            for identity in range(1, 5):
+                if identity == 3:
+                    shutil.copy(clip, other)
+                    other.replace(place)
+                    await client.text("changed")
+                await client.say(view(identity))
+                keys.append((await client.picture())[0][2] & 1)
+            assert keys == [1, 0, 1, 0]
+
+    served(place, check)
+
+
 def test_a_path_becomes_a_movie(clip: Path) -> None:
     async def check(server: Served) -> None:
         address = server.address + "/movies/clip"
