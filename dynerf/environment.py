@@ -1,10 +1,10 @@
 """Settings that must be in the environment before torch is loaded.
 
 On a CPU, OpenMP threads that spin while they wait, and an allocator that hands every large block back to the
-kernel, each make elementwise operations an order of magnitude slower. oneDNN and torch keep what they prepared
-for each shape of a matrix product, 1,024 of each by default; pictures from anywhere have ever new shapes, so a
-server would grow by some 2 GB, without being faster. All are read once, at load time, so the command starts
-itself again with them set. What the user has set is left alone.
+kernel, each make elementwise operations an order of magnitude slower. oneDNN and torch keep what they
+prepared for each shape of a matrix product, 1,024 of each by default; pictures from anywhere have ever new
+shapes, so a server would grow by some 2 GB and be no faster. All are read once, at load time, so the command
+starts itself again with them set. What the user has set is left alone.
 """
 
 import os

@@ -34,6 +34,7 @@ from helpers_browser import (
 from helpers_encode import tiny_encode, tiny_job, write_scene
 from helpers_format import ForgedChunk, forge
 from helpers_link import serving as serving_bytes
+from helpers_tls import self_signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -69,9 +70,9 @@ def layered(clip: Path) -> bytes:
 
 
 @contextmanager
-def serving(clip: Path, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
+def serving(clip: Path, *options: str, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
     """``dynerf serve`` in a process of its own, and its address."""
-    with running("serve", str(clip), "--port", str(port)) as running_server:
+    with running("serve", str(clip), "--port", str(port), *options) as running_server:
         yield running_server
 
 
@@ -151,6 +152,20 @@ def test_jpeg_shows_the_same_where_h264_is_missing(browser: "Browser", address: 
         page.keyboard.press("i")
         page.wait_for_selector("#stats >> text=JPEG")
         assert psnr(shown(page), decoded(clip, 0, 0)) > 35
+
+
+def test_by_tls_the_same_page_plays(browser: "Browser", clip: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    with serving(clip, "--tls-cert", certificate, "--tls-key", key) as (address, _):
+        assert address.startswith("https://")
+        context = browser.new_context(ignore_https_errors=True)
+        page = context.new_page()
+        page.goto(f"{address}/watch/wall")
+        wait_for_picture(page)
+        page.keyboard.press("i")
+        page.wait_for_selector("#stats >> text=H.264")
+        assert psnr(shown(page), decoded(clip, 0, 0)) > 35
+        context.close()
 
 
 def test_depth_is_shown(watching: "Page", clip: Path) -> None:

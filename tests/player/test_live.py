@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -279,6 +280,27 @@ def test_h264_begins_anew_with_another_file(clip: Path, tmp_path: Path) -> None:
             assert keys == [1, 0, 1, 0]
 
     served(place, check)
+
+
+def test_hundreds_of_seeks_in_many_sessions_leave_nothing_open(clip: Path) -> None:
+    async def seek(server: Served, codec: str) -> None:
+        async with viewer(server, codec=codec) as client:
+            for identity in range(60):
+                await client.say(view(identity, frame=identity * 1.37 % 4, width=16 + identity, height=24))
+                while (await client.picture())[0][2] & 2 == 0:
+                    pass
+
+    async def check(server: Served) -> None:
+        await seek(server, "avc")
+        before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        for codec in ("jpeg", "avc", "jpeg", "avc"):
+            await seek(server, codec)
+        after = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        assert after[0] <= before[0] + 1  # the socket of the last session may not be closed yet
+        assert after[1] <= before[1] + 4  # asyncio's own pool grows up to a limit
+        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+
+    served(clip, check)
 
 
 def test_a_path_becomes_a_movie(clip: Path) -> None:
