@@ -1,15 +1,15 @@
 """How the server streams: the raw file to many clients, stalled readers, and pose to picture over loopback.
 
-    python benchmarks/streaming.py candle.dnv
+    python benchmarks/streaming.py candle.dnv [--minutes 10]
 
 The server runs in a process of its own. Rendering time, which the server states with each picture, is taken
-off the time from pose to picture; what remains is messages, waiting, coding and loopback. The client does not
-decode or draw. One line per figure.
+off the time from pose to picture; what remains is messages, waiting, coding and loopback. The first picture
+also waits for the clip's model to be decoded, and stands by itself. The client does not decode or draw. With
+``--minutes`` the clip is played in a loop for so long afterwards, with seeks in between. One line per figure.
 """
 
 import argparse
 import asyncio
-import json
 import random
 import re
 import socket
@@ -20,10 +20,16 @@ import sys
 import time
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 _CLIENTS, _SEEKS, _STALLED, _PICTURES = 100, 20, 50, 20
+_PLAYED_SEEKS, _SPELLS = (
+    1000,
+    10,
+)  # while looping; how often memory is looked at, and the session is a new one
+_PLAYED_SIZE = (96, 54)
 _HEAD = struct.Struct("<BBBBIfHHffQ")
 
 
@@ -31,13 +37,17 @@ def main() -> None:
     """Serve, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("clip", type=Path)
-    clip: Path = parser.parse_args().clip
+    parser.add_argument("--minutes", type=float, default=0.0, help="of looped play with 1,000 seeks")
+    arguments = parser.parse_args()
+    clip: Path = arguments.clip
     command = [sys.executable, "-m", "dynerf", "serve", str(clip), "--port", "0"]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     try:
         address = re.findall(r"https?://[^/]+", server.stderr.readline())[0]
         asyncio.run(_measure(address, clip.stem, clip.stat().st_size, server.pid))
+        if arguments.minutes:
+            asyncio.run(_endure(address, clip.stem, 60 * arguments.minutes, server.pid))
     finally:
         server.terminate()
         server.communicate()
@@ -46,8 +56,11 @@ def main() -> None:
 async def _measure(address: str, name: str, size: int, pid: int) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         file = f"{address}/clips/{name}.dnv"
+        live = f"{address}/live/{name}"
+        first = await _poses(http, live, "jpeg", 1)
+        print(f"first picture of all, beyond the render: {1000 * first[0]:.0f} ms")
         for codec in ("avc", "jpeg"):
-            beyond = await _poses(http, f"{address}/live/{name}", codec)
+            beyond = await _poses(http, live, codec, _PICTURES)
             print(f"pose to picture beyond the render, 640x360, {codec}: {_summary(beyond)}")
         waits = await asyncio.gather(*(_seeks(http, file, size) for _ in range(_CLIENTS)))
         print(f"{_CLIENTS} clients, {_SEEKS} random seeks each, first byte: {_summary(list(chain(*waits)))}")
@@ -85,34 +98,86 @@ def _stall(address: str, name: str) -> socket.socket:
     return reader
 
 
-async def _poses(http: aiohttp.ClientSession, live: str, codec: str) -> list[float]:
+async def _poses(http: aiohttp.ClientSession, live: str, codec: str, count: int) -> list[float]:
     """Seconds from a pose to its picture, less the rendering; one pose at a time, small moves."""
     waits = []
-    description = live.replace("/live/", "/clips/") + ".json"
-    async with http.get(description) as answer:
-        camera = (await answer.json())["cameras"][0]
-    async with http.ws_connect(live) as socket_:
-        await socket_.send_str(json.dumps({"type": "hello", "version": 1, "codecs": [codec]}))
-        for identity in range(_PICTURES):
+    camera, _ = await _clip(http, live)
+    async with http.ws_connect(live) as wire:
+        await wire.send_json({"type": "hello", "version": 1, "codecs": [codec]})
+        for identity in range(count):
             pose = list(camera["camera_to_world"])
             pose[3] += 0.001 * identity
-            wish = {
-                "type": "view", "id": identity, "frame": 0, "camera_to_world": pose, "fov": camera["fov"],
-                "width": 640, "height": 360, "moving": False, "depth": False, "layers": 0,
-            }  # fmt: skip
-            start, rendering = time.perf_counter(), 0.0
-            await socket_.send_str(json.dumps(wish))
-            while True:
-                frame = await socket_.receive()
-                if frame.type != aiohttp.WSMsgType.BINARY:
-                    continue
-                head = _HEAD.unpack(frame.data[: _HEAD.size])
-                rendering += head[8] / 1000
-                await socket_.send_str(json.dumps({"type": "ack", "id": identity}))
-                if head[2] & 2:
-                    break
+            wish = _wish(identity, 0, camera | {"camera_to_world": pose}, (640, 360))
+            start = time.perf_counter()
+            rendering = await _answered(wire, wish)
             waits.append(time.perf_counter() - start - rendering)
     return waits
+
+
+async def _clip(http: aiohttp.ClientSession, live: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The first camera, and the description it is from."""
+    async with http.get(live.replace("/live/", "/clips/") + ".json") as answer:
+        description = await answer.json()
+    return description["cameras"][0], description
+
+
+def _wish(
+    identity: int, frame: float, camera: dict[str, Any], size: tuple[int, int], *, moving: bool = False
+) -> dict[str, Any]:
+    return {
+        "type": "view", "id": identity, "frame": frame, "camera_to_world": camera["camera_to_world"],
+        "fov": camera["fov"], "width": size[0], "height": size[1], "moving": moving, "depth": False,
+        "layers": 0,
+    }  # fmt: skip
+
+
+async def _answered(wire: aiohttp.ClientWebSocketResponse, wish: dict[str, Any]) -> float:
+    """Wish, and wait for the final picture, or for the first one if something moves; seconds of rendering."""
+    await wire.send_json(wish)
+    rendering = 0.0
+    while True:
+        frame = await wire.receive(timeout=60)
+        if frame.type == aiohttp.WSMsgType.TEXT:
+            continue
+        head: tuple[Any, ...] = _HEAD.unpack(frame.data[: _HEAD.size])
+        await wire.send_json({"type": "ack", "id": head[4]})
+        if head[4] == wish["id"]:
+            rendering += float(head[8]) / 1000
+            if wish["moving"] or head[2] & 2:
+                return rendering
+
+
+async def _endure(address: str, name: str, seconds: float, pid: int) -> None:
+    """Play in a loop with seeks in between, and say how much memory and how many files the server holds."""
+    seeks = _PLAYED_SEEKS // _SPELLS
+    async with aiohttp.ClientSession() as http:
+        for spell in range(_SPELLS):
+            codec = ("avc", "jpeg")[spell % 2]
+            pictures = await _spell(http, f"{address}/live/{name}", codec, seconds / _SPELLS, seeks)
+            print(
+                f"after {(spell + 1) * seconds / _SPELLS / 60:g} minutes of looped play and "
+                f"{(spell + 1) * seeks} seeks ({pictures} more pictures): {_resident(pid) / 1e6:.1f} MB, "
+                f"{len(list(Path(f'/proc/{pid}/fd').iterdir()))} open files",
+                flush=True,
+            )
+
+
+async def _spell(http: aiohttp.ClientSession, live: str, codec: str, seconds: float, seeks: int) -> int:
+    """One session: seeks to random moments and cameras, evenly spread, and play in between; its pictures."""
+    _, clip = await _clip(http, live)
+    start = time.monotonic()
+    identity = 0
+    async with http.ws_connect(live) as wire:
+        await wire.send_json({"type": "hello", "version": 1, "codecs": [codec]})
+        for seek in range(seeks):
+            frame, camera = random.uniform(0, clip["frames"] - 1), random.choice(clip["cameras"])
+            await _answered(wire, _wish(identity, frame, camera, _PLAYED_SIZE))
+            identity += 1
+            while time.monotonic() < start + (seek + 1) * seconds / seeks:
+                playing = (time.monotonic() * clip["fps"]) % clip["frames"]
+                await _answered(wire, _wish(identity, playing, camera, _PLAYED_SIZE, moving=True))
+                identity += 1
+    return identity
 
 
 def _summary(seconds: list[float]) -> str:

@@ -1,8 +1,10 @@
 """Settings that must be in the environment before torch is loaded.
 
 On a CPU, OpenMP threads that spin while they wait, and an allocator that hands every large block back to the
-kernel, each make elementwise operations an order of magnitude slower. Both are read once, at load time, so
-the command starts itself again with them set. What the user has set is left alone.
+kernel, each make elementwise operations an order of magnitude slower. oneDNN and torch keep what they
+prepared for each shape of a matrix product, 1,024 of each by default; pictures from anywhere have ever new
+shapes, so a server would grow by some 2 GB and be no faster. All are read once, at load time, so the command
+starts itself again with them set. What the user has set is left alone.
 """
 
 import os
@@ -14,6 +16,8 @@ CPU_SETTINGS = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "LRU_CACHE_CAPACITY": "64",
 }
 _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 

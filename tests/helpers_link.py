@@ -22,7 +22,7 @@ class Link:
     """What is served, and what was asked for.
 
     ``spoils`` are used up by one answer each, ``always`` spoils the others. An answer longer than ``cut``
-    breaks off after so many bytes of its body.
+    breaks off after so many bytes of its body. Requests from ``held`` on get no answer yet.
     """
 
     data: bytes
@@ -31,6 +31,7 @@ class Link:
     heeds_match: bool = True
     delay: float = 0.0
     cut: int | None = None
+    held: int | None = None
     spoils: list[Spoil] = field(default_factory=list)
     always: Spoil | None = None
     asked: list[tuple[int, int] | None] = field(default_factory=list)
@@ -46,6 +47,8 @@ class Link:
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 await asyncio.sleep(self.delay)
+                while self._is_held(request):
+                    await asyncio.sleep(0.01)
                 answer, whole = self._answer(request)
                 if answer is not None:
                     writer.write(answer)
@@ -56,6 +59,10 @@ class Link:
             pass
         finally:
             writer.close()
+
+    def _is_held(self, request: bytes) -> bool:
+        match = _RANGE.search(request)
+        return self.held is not None and match is not None and int(match[1]) >= self.held
 
     def _answer(self, request: bytes) -> tuple[bytes | None, bool]:
         match, condition = _RANGE.search(request), _MATCH.search(request)

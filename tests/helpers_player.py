@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 
 from dynerf_player.catalogue import FileLibrary
-from dynerf_player.live import Patience
+from dynerf_player.patience import Patience
 from dynerf_player.server import Settings, serving
 
 HEAD = struct.Struct("<BBBBIfHHffQ")
-QUICK = Patience(hello=0.5, stall=0.5, idle=30.0)
+QUICK = Patience(hello=0.5, body=0.5, stall=0.5, idle=30.0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ in Annex B with its parameter sets in front of key pictures, BT.709 limited rang
 JFIF's BT.601 in full range.
 """
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import numpy as np
 from av import CodecContext, VideoFrame
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from jaxtyping import UInt8
 
@@ -22,6 +24,7 @@ JPEG, AVC = 0, 1
 CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest picture allowed
 _JPEG_QUALITY = 3  # the quantiser scale, 2 (best) to 31
 _LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
+_MOST_STREAMS = 3  # coders kept open per session
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Coder(Protocol):
 
     codec: int
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Coded:
-        """One picture in, one out."""
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
+        """One picture in, one out; ``key``: one that can be shown without those before it."""
         ...
 
 
@@ -50,7 +53,7 @@ class JpegCoder:
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Coded:
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
         """A JPEG file."""
         frame = self._scaler.reformat(
             VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"),
@@ -71,27 +74,46 @@ class JpegCoder:
         return Coded(b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)]), True)
 
 
+@dataclass
+class _Stream:
+    """The pictures of one size: their coder, their scaler, and how many there were."""
+
+    codec: VideoCodecContext
+    to_frame: RgbToFrame = field(default_factory=RgbToFrame)
+    count: int = 0
+
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool) -> Coded:
+        """One access unit."""
+        frame = self.to_frame(rgb)
+        frame.pts, frame.time_base = self.count, Fraction(1, 30)
+        frame.pict_type = PictureType.I if key else PictureType.NONE
+        self.count += 1
+        packets = self.codec.encode(frame)
+        return Coded(b"".join(bytes(packet) for packet in packets), any(p.is_keyframe for p in packets))
+
+
 class AvcCoder:
-    """A stream of pictures; begins anew, with a key picture, whenever their size changes."""
+    """A stream of pictures that goes on with a key picture whenever their size changes.
+
+    Views that take long to render alternate between two sizes, coarse and full. Opening a coder takes longer
+    than coding a picture with it, so those of the sizes used last are kept.
+    """
 
     codec = AVC
 
     def __init__(self) -> None:
-        self._size = (0, 0)
-        self._codec: VideoCodecContext | None = None
-        self._to_frame = RgbToFrame()
-        self._count = 0
+        self._streams: OrderedDict[tuple[int, int], _Stream] = OrderedDict()
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Coded:
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
         """One access unit."""
         size = (rgb.shape[1], rgb.shape[0])
-        if self._codec is None or size != self._size:
-            self._codec, self._size, self._count = _avc(*size), size, 0
-        frame = self._to_frame(rgb)
-        frame.pts, frame.time_base = self._count, Fraction(1, 30)
-        self._count += 1
-        packets = self._codec.encode(frame)
-        return Coded(b"".join(bytes(packet) for packet in packets), any(p.is_keyframe for p in packets))
+        changed = next(reversed(self._streams), None) != size
+        if size not in self._streams:
+            self._streams[size] = _Stream(_avc(*size))
+        self._streams.move_to_end(size)
+        if len(self._streams) > _MOST_STREAMS:
+            self._streams.popitem(last=False)
+        return self._streams[size].encode(rgb, key=key or changed)
 
 
 def _avc(width: int, height: int) -> VideoCodecContext:
@@ -105,6 +127,7 @@ def _avc(width: int, height: int) -> VideoCodecContext:
         "tune": "zerolatency",
         "profile": "baseline",
         "crf": "18",
+        "forced-idr": "1",
         "x264-params": "annexb=1:repeat-headers=1:keyint=300:scenecut=0:sliced-threads=0",
     }
     tag_bt709(codec)

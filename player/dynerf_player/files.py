@@ -1,6 +1,6 @@
-"""A clip's bytes over HTTP: GET and HEAD with one range, a strong entity tag, and conditional requests.
+"""A file's bytes over HTTP: GET and HEAD with one range, a strong entity tag, and conditional requests.
 
-The tag is the file's own SHA-256, so any server of the same file gives the same one. RFC 9110 throughout:
+A clip's tag is its own SHA-256, so any server of the same file gives the same one. RFC 9110 throughout:
 preconditions before ranges, If-Range compared strongly, HEAD ignores ranges. Several ranges in one request
 are refused (416): they serve nobody but those who want a server to work. A reader who takes nothing for
 ``patience`` seconds is cut off; until then only one block of his is in memory.
@@ -8,43 +8,36 @@ are refused (416): they serve nobody but those who want a server to work. A read
 
 import asyncio
 import re
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from dynerf_format.errors import FormatError
 from dynerf_format.source import Source
 
-from .library import Edition
-
 _BLOCK = 64 * 1024
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
-async def send_file(request: web.Request, edition: Edition, patience: float) -> web.StreamResponse:
-    """The answer to a request for the clip's own bytes."""
-    source = edition.raw()
-    if source is None:
-        raise web.HTTPNotFound(text="This server does not hold the file itself.")
-    headers = {
-        "ETag": edition.etag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "no-cache, no-transform",
-        "Content-Type": "application/octet-stream",
-    }
-    if not _matches(request.headers.get("If-Match"), edition.etag, missing=True, strong=True):
+async def send_file(
+    request: web.Request, source: Source, etag: str, headers: Mapping[str, str], patience: float
+) -> web.StreamResponse:
+    """The answer to a request for the bytes of ``source``; ``headers`` state the rest, such as their type."""
+    headers = {"ETag": etag, "Accept-Ranges": "bytes", **headers}
+    if not _matches(request.headers.get("If-Match"), etag, missing=True, strong=True):
         raise web.HTTPPreconditionFailed(text="The file is another one now.")
-    if _matches(request.headers.get("If-None-Match"), edition.etag, missing=False, strong=False):
+    if _matches(request.headers.get("If-None-Match"), etag, missing=False, strong=False):
         return web.Response(status=304, headers=headers)
-    part = _part(request, edition)
+    part = _part(request, etag, source.size)
     response = web.StreamResponse(headers=headers)
     if part is not None:
         response.set_status(206)
-        response.headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{edition.size}"
-    first, last = part or (0, edition.size - 1)
+        response.headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{source.size}"
+    first, last = part or (0, source.size - 1)
     response.content_length = last - first + 1
     await response.prepare(request)
-    if request.method == "GET":
+    if request.method != "HEAD":
         await _send(request, response, source, (first, last + 1), patience)
     return response
 
@@ -76,31 +69,31 @@ def _matches(value: str | None, etag: str, *, missing: bool, strong: bool) -> bo
     return etag in tags or (not strong and f"W/{etag}" in tags)
 
 
-def _part(request: web.Request, edition: Edition) -> tuple[int, int] | None:
+def _part(request: web.Request, etag: str, size: int) -> tuple[int, int] | None:
     """First and last byte asked for, or None for the whole file. Raises 416."""
     asked = request.headers.get("Range")
     if asked is None or request.method != "GET" or not asked.strip().lower().startswith("bytes"):
         return None
     condition = request.headers.get("If-Range")
-    if condition is not None and condition.strip() != edition.etag:
+    if condition is not None and condition.strip() != etag:
         return None
     match = _RANGE.fullmatch(asked.strip())
     if match is None or match[0] == "bytes=-":
         raise _unsatisfiable(
-            edition, "One range of bytes at a time, as bytes=0-499, bytes=500- or bytes=-36."
+            etag, size, "One range of bytes at a time, as bytes=0-499, bytes=500- or bytes=-36."
         )
     if not match[1]:
-        first, last = max(0, edition.size - int(match[2])), edition.size - 1
+        first, last = max(0, size - int(match[2])), size - 1
     else:
-        first, last = int(match[1]), min(int(match[2] or edition.size), edition.size - 1)
+        first, last = int(match[1]), min(int(match[2] or size), size - 1)
         if match[2] and int(match[2]) < first:
-            raise _unsatisfiable(edition, "The range ends before it starts.")
-    if first >= edition.size:
-        raise _unsatisfiable(edition, f"The file has {edition.size} bytes.")
+            raise _unsatisfiable(etag, size, "The range ends before it starts.")
+    if first >= size:
+        raise _unsatisfiable(etag, size, f"The file has {size} bytes.")
     return first, last
 
 
-def _unsatisfiable(edition: Edition, text: str) -> web.HTTPException:
+def _unsatisfiable(etag: str, size: int, text: str) -> web.HTTPException:
     return web.HTTPRequestRangeNotSatisfiable(
-        text=text, headers={"Content-Range": f"bytes */{edition.size}", "ETag": edition.etag}
+        text=text, headers={"Content-Range": f"bytes */{size}", "ETag": etag}
     )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from weakref import WeakSet
 
@@ -14,6 +14,7 @@ from dynerf_format.errors import DynerfError
 from .coding import CODEC_STRING
 from .library import Buffer, Library
 from .messages import MOST_BYTES, VERSION, Ack, Hello, Message, MessageError, parse
+from .patience import Patience
 from .session import CODERS, Session
 from .studio import Studio
 
@@ -21,15 +22,6 @@ _LOOK = 0.25  # seconds between two looks at what is buffered
 _LOOKS_PER_CHECK = 4  # of the edition
 _BEAT = 20.0  # seconds between two pings
 _MOST_REASON = 120  # bytes that fit into a close frame
-
-
-@dataclass(frozen=True)
-class Patience:
-    """Seconds: for a greeting, for a reader who takes nothing, for a viewer who says nothing."""
-
-    hello: float = 10.0
-    stall: float = 15.0
-    idle: float = 600.0
 
 
 SOCKETS: web.AppKey[WeakSet[web.WebSocketResponse]] = web.AppKey("SOCKETS", WeakSet)

@@ -22,14 +22,16 @@ from dynerf_decoder.paths import Timing, parse_camera_path, plan_shots, plan_tim
 from dynerf_decoder.paths.shots import Shot
 from dynerf_format.errors import DynerfError, ViewError
 
+from .catalogue import PinnedFile
+from .files import send_file
 from .library import Edition
+from .patience import Patience
 from .studio import Order, Studio
 
 MOST_BYTES = 2**20  # of a camera path
 _MOST_PICTURES = 3600
 _MOST_PIXELS = 2**23
 _KEPT_SECONDS, _MOST_KEPT = 600.0, 8
-_READING = 20.0  # seconds for a request's body
 _NDJSON = "application/x-ndjson"
 
 
@@ -38,6 +40,7 @@ class Movies:
     """Makes movies and keeps the last ones; ``close`` removes them."""
 
     studio: Studio
+    patience: Patience
     _folder: tempfile.TemporaryDirectory[str] = field(
         default_factory=lambda: tempfile.TemporaryDirectory(prefix="dynerf-movies-")
     )
@@ -48,7 +51,7 @@ class Movies:
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="A camera path is application/json.")
         try:
-            async with asyncio.timeout(_READING):
+            async with asyncio.timeout(self.patience.body):
                 body = await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="The camera path did not come in time.") from None
@@ -62,16 +65,20 @@ class Movies:
                 pass
         finally:
             self.studio.slots.give_back()
-        return self.fetch(edition.name, token)
+        return await self.fetch(request, edition.name, token)
 
-    def fetch(self, name: str, token: str) -> web.FileResponse:
-        """A finished movie. Raises 404."""
+    async def fetch(self, request: web.Request, name: str, token: str) -> web.StreamResponse:
+        """The answer with a finished movie. Raises 404."""
         self._forget()
         owner, path, _ = self._made.get(token, ("", Path(), 0.0))
         if owner != name:
             raise web.HTTPNotFound(text="There is no such movie, or no longer.")
-        disposition = {"Content-Disposition": 'attachment; filename="movie.mp4"', "Cache-Control": "no-store"}
-        return web.FileResponse(path, headers={"Content-Type": "video/mp4", **disposition})
+        headers = {
+            "Content-Type": "video/mp4",
+            "Content-Disposition": 'attachment; filename="movie.mp4"',
+            "Cache-Control": "no-store",
+        }
+        return await send_file(request, PinnedFile(path, "movie"), f'"{token}"', headers, self.patience.stall)
 
     def close(self) -> None:
         """Remove all of them."""

@@ -20,15 +20,17 @@ from .describe import description, entry
 from .files import send_file
 from .guard import Guard
 from .library import Edition, Library
-from .live import SOCKETS, Patience, live
+from .live import SOCKETS, live
 from .movies import MOST_BYTES, Movies
 from .pace import full_size
 from .pages import page
+from .patience import Patience
 from .studio import Order, Slots, Studio
 
 _KEEP_ALIVE = 15.0  # seconds; also how long a half-sent request may take
 _THUMBNAIL_SIDE, _MOST_THUMBNAILS = 320, 256
 _SHUTDOWN = 2.0
+_RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/octet-stream"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Application:
         self.library = library
         self.patience = settings.patience
         self.studio = Studio(Slots(settings.sessions))
-        self.movies = Movies(self.studio)
+        self.movies = Movies(self.studio, settings.patience)
         self._thumbnails: dict[str, bytes] = {}
         self._one_thumbnail = asyncio.Lock()
         self.web = web.Application(middlewares=[guard.middleware()], client_max_size=MOST_BYTES)
@@ -114,7 +116,10 @@ class Application:
     async def file(self, request: web.Request) -> web.StreamResponse:
         """The clip itself."""
         edition = await self.library.edition(request.match_info["name"])
-        return await send_file(request, edition, self.patience.stall)
+        source = edition.raw()
+        if source is None:
+            raise web.HTTPNotFound(text="This server does not hold the file itself.")
+        return await send_file(request, source, edition.etag, _RAW, self.patience.stall)
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """The clip in words."""
@@ -153,7 +158,7 @@ class Application:
 
     async def movie(self, request: web.Request) -> web.StreamResponse:
         """A finished movie."""
-        return self.movies.fetch(request.match_info["name"], request.match_info["token"])
+        return await self.movies.fetch(request, request.match_info["name"], request.match_info["token"])
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """A live session."""

@@ -39,6 +39,7 @@ class Session:
     pace: Pace = field(default_factory=Pace)
     _view: View | None = None
     _last_id: int = -1
+    _streamed: Edition | None = None
     _ahead: deque[tuple[int, float]] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -126,9 +127,11 @@ class Session:
         )
         self.pace.rendered(size[0] * size[1], shot.seconds)
         start = time.perf_counter()
-        coded = await asyncio.to_thread(self.coder.encode, shot.pixels)
+        # A picture of the old edition may have been coded and not sent: the new one must not build on it.
+        coded = await asyncio.to_thread(self.coder.encode, shot.pixels, key=edition is not self._streamed)
         seconds = time.perf_counter() - start
         if self.edition is edition:
+            self._streamed = edition
             self._ahead.append((view.id, time.monotonic()))
             head = self._head(view, shot, seconds, layers, key=coded.key, final=final)
             await self.send(head.pack() + coded.data)

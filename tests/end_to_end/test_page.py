@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import dynerf
+from dynerf_format import BytesSource, FileSource, Reader, encode_header
 from helpers_browser import (
     chromium,
     new_picture,
@@ -31,6 +32,9 @@ from helpers_browser import (
     why_no_browser,
 )
 from helpers_encode import tiny_encode, tiny_job, write_scene
+from helpers_format import ForgedChunk, forge
+from helpers_link import serving as serving_bytes
+from helpers_tls import self_signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -51,10 +55,31 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "wall.dnv"
 
 
+@pytest.fixture(scope="module")
+def layered(clip: Path) -> bytes:
+    """The same clip with 16 KiB that nobody reads behind its first layer; one request brings no more."""
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        chunks = [
+            ForgedChunk(e.kind, e.segment, e.layer, 0, e.first, e.count, reader.read_chunk(e))
+            for e in reader.directory
+        ]
+        header = encode_header(reader.header)
+    first = next(number for number, chunk in enumerate(chunks) if chunk.layer > 0)
+    return forge(header, [*chunks[:first], ForgedChunk(kind=b"note", body=bytes(1 << 14)), *chunks[first:]])
+
+
 @contextmanager
-def serving(clip: Path, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
+def serving(clip: Path, *options: str, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
     """``dynerf serve`` in a process of its own, and its address."""
-    command = [sys.executable, "-m", "dynerf", "serve", str(clip), "--port", str(port), "--device", "cpu"]
+    with running("serve", str(clip), "--port", str(port), *options) as running_server:
+        yield running_server
+
+
+@contextmanager
+def running(*arguments: str) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
+    """A command that serves, in a process of its own, and the last address of the line it prints."""
+    command = [sys.executable, "-m", "dynerf", *arguments, "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
@@ -63,7 +88,7 @@ def serving(clip: Path, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[
         while not address:
             line = process.stderr.readline()
             assert line, "the server ended"
-            address = "".join(re.findall(r"https?://\S+", line)).rstrip("/")
+            address = "".join(re.findall(r"https?://\S+", line)[-1:]).rstrip("/")
         # What it says later must not fill the pipe and stop it.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         yield address, process
@@ -127,6 +152,20 @@ def test_jpeg_shows_the_same_where_h264_is_missing(browser: "Browser", address: 
         page.keyboard.press("i")
         page.wait_for_selector("#stats >> text=JPEG")
         assert psnr(shown(page), decoded(clip, 0, 0)) > 35
+
+
+def test_by_tls_the_same_page_plays(browser: "Browser", clip: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    with serving(clip, "--tls-cert", certificate, "--tls-key", key) as (address, _):
+        assert address.startswith("https://")
+        context = browser.new_context(ignore_https_errors=True)
+        page = context.new_page()
+        page.goto(f"{address}/watch/wall")
+        wait_for_picture(page)
+        page.keyboard.press("i")
+        page.wait_for_selector("#stats >> text=H.264")
+        assert psnr(shown(page), decoded(clip, 0, 0)) > 35
+        context.close()
 
 
 def test_depth_is_shown(watching: "Page", clip: Path) -> None:
@@ -220,3 +259,27 @@ def test_the_page_goes_on_when_its_server_was_killed_and_started_again(
             new_picture(page, lambda: None)
             assert page.is_hidden("#state")
             wait_for_picture(page, frame=1)
+
+
+def test_the_remote_player_shows_the_first_quality_layer_and_then_refines(
+    browser: "Browser", clip: Path, layered: bytes
+) -> None:
+    finer = next(entry.offset for entry in Reader(BytesSource(layered)).directory if entry.layer > 0)
+    with dynerf.open_clip(clip, layers=1) as first, dynerf.open_clip(clip) as whole:
+        coarse, fine = (opened.render(opened.cameras[0], 0.0).to_uint8() for opened in (first, whole))
+    assert psnr(coarse, fine) < 33  # so the two can be told apart
+    with (
+        serving_bytes(layered, held=finer) as link,
+        running("play", link.address, "--no-browser") as (address, _),
+        page_of(browser) as page,
+    ):
+        page.goto(address)
+        page.wait_for_selector('#picture[data-view]:not([data-final="true"])')
+        page.wait_for_timeout(500)
+        assert psnr(shown(page), coarse) > 35
+        assert link.sent <= finer  # the rest was asked for and is not here
+        link.held = None
+        wait_for_picture(page)
+        assert psnr(shown(page), fine) > 35
+        page.keyboard.press("i")
+        page.wait_for_selector(f"#stats >> text={len(link.data) / 1000:.1f} kB")

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from dynerf_player.client.source import ClientLimits, HttpSource
 from dynerf_player.client.wire import Patience
 from helpers_link import Link, Spoil, http, serving
 from helpers_sources import DATA, SourceContract
+from helpers_tls import self_signed
 
 QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.3)
 FIRST = 16 * 1024
@@ -271,15 +271,8 @@ def test_a_server_that_takes_no_connections_is_not_waited_for_again() -> None:
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
-         "-days", "1", "-subj", "/CN=127.0.0.1"], check=False, capture_output=True,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip("openssl makes no certificate here")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(*self_signed(tmp_path))
     with serving(DATA, tls=context) as link, pytest.raises(RemoteError, match="no safe connection"):
         HttpSource(link.address, QUICK)
 

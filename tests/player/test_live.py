@@ -1,19 +1,32 @@
 """Live sessions on real sockets: what is shown, who may connect, and what is refused."""
 
 import asyncio
+import contextlib
 import io
+import json
 import shutil
+import socket
+import ssl
+import threading
+import time
 from pathlib import Path
 
 import aiohttp
 import av
 import numpy as np
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 import dynerf
 from dynerf_decoder.picture import StoppedError
+from dynerf_player.movies import Movies
+from dynerf_player.patience import Patience
+from dynerf_player.studio import Slots, Studio
 from helpers_browser import psnr
+from helpers_encode import tiny_config, tiny_encode, tiny_job, write_scene
 from helpers_player import Served, served, view, viewer
+from helpers_tls import self_signed
 
 Array = np.ndarray
 
@@ -50,6 +63,48 @@ def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
                 assert (await client.text("buffer"))["total"] == clip.stat().st_size
 
     served(clip, check)
+
+
+def test_a_clip_of_the_papers_network_is_shown(tmp_path: Path) -> None:
+    place = tmp_path / "clip.dnv"
+    tiny_encode(tiny_job(write_scene(tmp_path / "scene"), place, config=tiny_config(kind="mlp")))
+    with dynerf.open_clip(place) as opened:
+        camera = opened.cameras[1]
+        truth = opened.render(camera, 1.0).to_uint8()
+    wish = view(
+        1, frame=1.0, camera_to_world=camera.camera_to_world.reshape(-1).tolist(),
+        fov=float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y))),
+        width=camera.width, height=camera.height,
+    )  # fmt: skip
+
+    async def check(server: Served) -> None:
+        assert json.loads((await server.get("/clips/clip.json"))[2])["field"] == "mlp"
+        async with viewer(server) as client:
+            await client.say(wish)
+            head, data = await client.picture()
+            while not head[2] & 2:
+                head, data = await client.picture()
+            assert psnr(decoded(data, "mjpeg").mean(axis=2), truth.mean(axis=2)) > 33
+
+    served(place, check)
+
+
+def test_page_and_pictures_come_by_tls(clip: Path, tmp_path: Path) -> None:
+    files = self_signed(tmp_path)
+
+    async def check(server: Served) -> None:
+        assert server.address.startswith("https://")
+        trusting = ssl.create_default_context(cafile=files[0])
+        connector = aiohttp.TCPConnector(ssl=trusting)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            trusted = Served(server.address, http)
+            assert (await trusted.get("/watch/clip"))[0] == 200
+            assert (await trusted.get("/clips/clip.dnv"))[2] == clip.read_bytes()
+            async with viewer(trusted, codec="avc") as client:
+                await client.say(view(1))
+                assert (await client.picture())[0][4] == 1
+
+    served(clip, check, certificate=files)
 
 
 def test_the_newest_wish_wins(clip: Path) -> None:
@@ -208,6 +263,46 @@ def test_a_file_replaced_while_it_plays_is_told(clip: Path, tmp_path: Path) -> N
     served(place, check)
 
 
+def test_h264_begins_anew_with_another_file(clip: Path, tmp_path: Path) -> None:
+    place, other = tmp_path / "clip.dnv", tmp_path / "other"
+    shutil.copy(clip, place)
+
+    async def check(server: Served) -> None:
+        async with viewer(server, codec="avc") as client:
+            keys = []
+            for identity in range(1, 5):
+                if identity == 3:
+                    shutil.copy(clip, other)
+                    other.replace(place)
+                    await client.text("changed")
+                await client.say(view(identity))
+                keys.append((await client.picture())[0][2] & 1)
+            assert keys == [1, 0, 1, 0]
+
+    served(place, check)
+
+
+def test_hundreds_of_seeks_in_many_sessions_leave_nothing_open(clip: Path) -> None:
+    async def seek(server: Served, codec: str) -> None:
+        async with viewer(server, codec=codec) as client:
+            for identity in range(60):
+                await client.say(view(identity, frame=identity * 1.37 % 4, width=16 + identity, height=24))
+                while (await client.picture())[0][2] & 2 == 0:
+                    pass
+
+    async def check(server: Served) -> None:
+        await seek(server, "avc")
+        before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        for codec in ("jpeg", "avc", "jpeg", "avc"):
+            await seek(server, codec)
+        after = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        assert after[0] <= before[0] + 1  # the socket of the last session may not be closed yet
+        assert after[1] <= before[1] + 4  # asyncio's own pool grows up to a limit
+        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+
+    served(clip, check)
+
+
 def test_a_path_becomes_a_movie(clip: Path) -> None:
     async def check(server: Served) -> None:
         address = server.address + "/movies/clip"
@@ -221,6 +316,7 @@ def test_a_path_becomes_a_movie(clip: Path) -> None:
         assert b'"done": 3' in lines[-2]
         movie = lines[-1].split(b'"')[3].decode()
         assert _count((await server.get(movie))[2]) == 3
+        assert (await server.get(movie, Range="bytes=0-9"))[0] == 206
         assert (await server.get("/movies/clip/unknown.mp4"))[0] == 404
         for wrong in ({}, {"camera_path": [1]}, _path(3601)):
             async with server.http.post(address, json=wrong) as answer:
@@ -264,6 +360,58 @@ def test_a_movie_nobody_waits_for_is_given_up(clip: Path) -> None:
         raise AssertionError("the movie is still being rendered")
 
     served(clip, check)
+
+
+def test_a_camera_path_that_dribbles_in_is_not_waited_for(clip: Path) -> None:
+    head = b"POST /movies/clip HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+    def drip(host: tuple[str, int]) -> bytes:
+        with socket.create_connection(host, timeout=20) as raw:
+            raw.sendall(head + b"Content-Length: 1000\r\n\r\n")
+            raw.settimeout(0.1)
+            for _ in range(100):
+                with contextlib.suppress(TimeoutError):
+                    return raw.recv(1000)
+                raw.sendall(b" ")
+        return b""
+
+    async def check(server: Served) -> None:
+        assert (await asyncio.to_thread(drip, server.host)).startswith(b"HTTP/1.1 408 ")
+
+    served(clip, check)
+
+
+def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
+    def stall(host: tuple[str, int], name: str) -> int:
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.settimeout(20)
+            raw.connect(host)
+            raw.sendall(f"GET {name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            time.sleep(1.5)
+            count = 0
+            with contextlib.suppress(ConnectionResetError):
+                while block := raw.recv(1 << 20):
+                    count += len(block)
+            return count
+
+    async def run() -> None:
+        movies = Movies(Studio(Slots(1)), Patience(stall=0.5))
+        large = tmp_path / "large.mp4"
+        large.write_bytes(bytes(24 << 20))
+        movies._made["token"] = "clip", large, time.monotonic()
+
+        async def fetch(request: web.Request) -> web.StreamResponse:
+            return await movies.fetch(request, "clip", "token")
+
+        application = web.Application()
+        application.router.add_get("/movie.mp4", fetch)
+        async with TestServer(application) as server:
+            host = server.host, server.port or 0
+            assert await asyncio.to_thread(stall, host, "/movie.mp4") < large.stat().st_size
+        movies.close()
+
+    asyncio.run(run())
 
 
 def test_a_render_stops_between_tiles(clip: Path) -> None:

@@ -23,7 +23,7 @@ export class PictureDecoder {
     this.reset();
   }
 
-  /** Forget the stream: pictures under way are dropped. Called for each new connection and when the file changed. */
+  /** Forget the stream: pictures under way are dropped. Called for each new connection. */
   reset() {
     this.dropAvc();
     this.shown = 0;
