@@ -18,7 +18,7 @@ import numpy as np
 
 from .errors import FormatError, LimitError
 from .layout import CODED, SECTION
-from .models import CONTEXTS, FLAT, INTERPOLATED, PLANES, REFINED, fits, make_model, wave_count
+from .models import CONTEXTS, FLAT, INTERPOLATED, fits, make_model, model_for_planes, wave_count
 from .quantise import SYMBOL_MAX
 from .rans import LANES_MAX, TABLES_MAX, Decoder, Tables, encode
 from .tables import choose_tables, cost_of, pack_table, unpack_table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .cursor import Cursor
-    from .models import Ints, Model
+    from .models import Ints, Known, Model
 
 STEPS_MAX = 2**17
 ELEMENTS_PER_BYTE, ELEMENTS_FREE = 1024, 2**16
@@ -62,16 +62,15 @@ class CodedRecord:
     table_of: npt.NDArray[np.intp]
 
 
-def code(symbols: Ints, coarse: Ints | None, factor: int, time_like: bool) -> Coded:
+def code(symbols: Ints, known: Known, time_like: bool) -> Coded:
     """Code a tensor with the model that gives the fewest bits; ``time_like`` allows interpolation of rows."""
-    refines = coarse is not None
-    tried = [FLAT, REFINED if refines else PLANES] + ([INTERPOLATED] if time_like else [])
-    coded = [_code(n, symbols, coarse, factor) for n in tried if fits(n, symbols.shape, refines)]
+    tried = [FLAT, model_for_planes(known)] + ([INTERPOLATED] if time_like else [])
+    coded = [_code(n, symbols, known) for n in tried if fits(n, symbols.shape, known)]
     return min(coded, key=lambda one: one.bits)
 
 
-def _code(number: int, symbols: Ints, coarse: Ints | None, factor: int) -> Coded:
-    model = make_model(number, symbols.shape, coarse, factor)
+def _code(number: int, symbols: Ints, known: Known) -> Coded:
+    model = make_model(number, symbols.shape, known)
     model.load(symbols)
     contexts, residuals, waves = _residuals(model)
     tokens, raw, raw_widths = to_tokens(residuals)
@@ -123,10 +122,10 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     return head + states.astype("<u4").tobytes() + words.astype("<u2").tobytes() + raw
 
 
-def read_record(cursor: Cursor, name: str, shape: tuple[int, ...], refines: bool) -> CodedRecord:
+def read_record(cursor: Cursor, name: str, shape: tuple[int, ...], known: Known) -> CodedRecord:
     """Read model and tables of a coded tensor of this shape; FormatError when they are impossible."""
     model, count = cursor.unpack(CODED)
-    if not fits(model, shape, refines):
+    if not fits(model, shape, known):
         raise FormatError(f"tensor {name!r}: model {model} does not fit shape {shape}")
     if not 1 <= count <= TABLES_MAX:
         raise FormatError(f"tensor {name!r}: {count} tables, expected 1 to {TABLES_MAX}")
@@ -155,9 +154,9 @@ class SectionReader:
         _check_work(records, lanes, 4 * lanes + 2 * words + raw)
         self._decoder = Decoder(states, coded)
 
-    def symbols(self, record: CodedRecord, coarse: Ints | None, factor: int) -> Ints:
+    def symbols(self, record: CodedRecord, known: Known) -> Ints:
         """Return the symbols of the next tensor; FormatError when they leave the range of symbols."""
-        model = make_model(record.model, record.shape, coarse, factor)
+        model = make_model(record.model, record.shape, known)
         slots = record.tables.slots()
         columns = model.canvas.shape[1]
         for wave in model.waves():

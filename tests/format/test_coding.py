@@ -24,6 +24,7 @@ from dynerf_format import (
     weights_chunks,
 )
 from dynerf_format.coding import code, pack_section
+from dynerf_format.models import Known
 from dynerf_format.rans import LOWEST, TOTAL, Decoder, Tables, encode
 from dynerf_format.tables import choose_tables, normalise
 from dynerf_format.tensors import pack_tensors, unpack_tensors
@@ -63,7 +64,7 @@ def test_rans_returns_its_symbols_whatever_the_lanes_and_waves(lanes: int) -> No
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1.5, 4.0, 300.0])
 def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(scale: float) -> None:
     symbols = laplace(100_000, scale)
-    coded = code(symbols, None, 0, time_like=False)
+    coded = code(symbols, Known(), time_like=False)
     stored = len(coded.record) + len(pack_section([coded]))
     tokens = to_tokens(symbols.astype(np.int64))[0]
     counts = np.bincount(tokens)
@@ -83,7 +84,7 @@ def test_the_example_of_the_specification() -> None:
 
 
 def test_a_table_of_one_token_costs_nothing() -> None:
-    coded = code(np.zeros(10_000, np.int32), None, 0, time_like=False)
+    coded = code(np.zeros(10_000, np.int32), Known(), time_like=False)
     assert len(coded.record) + len(pack_section([coded])) < 40
 
 
@@ -205,7 +206,7 @@ def test_the_forger_can_be_honest() -> None:
 @pytest.mark.parametrize(
     ("payload", "error", "message"),
     [
-        pytest.param(coded_payload(model=4), FormatError, "model 4 does not fit", id="model"),
+        pytest.param(coded_payload(model=5), FormatError, "model 5 does not fit", id="model"),
         pytest.param(coded_payload((4, 4, 4), model=1), FormatError, "model 1 does not", id="small planes"),
         pytest.param(coded_payload((40, 40000, 1), model=1), FormatError, "does not fit", id="thin planes"),
         pytest.param(coded_payload((64, 64), model=1), FormatError, "model 1 does not fit", id="rank"),
