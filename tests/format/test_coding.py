@@ -29,7 +29,7 @@ from dynerf_format.rans import LOWEST, TOTAL, Decoder, Tables, encode
 from dynerf_format.tables import choose_tables, normalise
 from dynerf_format.tensors import pack_tensors, unpack_tensors
 from dynerf_format.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
-from helpers_format import QUICK, coded_payload, layered, small_header, tensor, two_segments
+from helpers_format import QUICK, coded_payload, continued, layered, small_header, tensor, two_segments
 from helpers_plain_decoder import unpack
 
 LIMITS = Limits(elements=2**21)
@@ -117,19 +117,23 @@ def test_contexts_share_tables_unless_they_differ() -> None:
 
 
 def test_a_plain_loop_written_from_the_specification_decodes_the_same() -> None:
-    for header, chunks in (layered(), two_segments()):
+    for header, chunks in (layered(), two_segments(), continued()):
         reader = Reader(BytesSource(clip_bytes(header, chunks)))
+        earlier: list[dict[str, np.ndarray]] = []
         for number in range(len(header.segments)):
             symbols: dict[str, np.ndarray] = {}
+            after = []
             for layer in range(reader.layers(number)):
                 entry = next(
                     e for e in reader.directory if (e.kind, e.segment, e.layer) == (b"WGHT", number, layer)
                 )
-                symbols |= unpack(reader.read_chunk(entry), symbols)
+                symbols |= unpack(reader.read_chunk(entry), symbols, earlier[layer] if entry.first else None)
+                after.append(dict(symbols))
                 for name, found in reader.weights(number, layer + 1).items():
                     assert np.array_equal(found.symbols, symbols[name]), (name, layer)
+            earlier = after
         groups = [unpack(reader.read_chunk(e))["latents"] for e in reader.directory if e.kind == b"LATN"]
-        steps = 1.0 if header == layered()[0] else 1 / 16
+        steps = 1 / 16 if header == two_segments()[0] else 1.0
         assert np.array_equal(reader.latents(0, header.frames), np.concatenate(groups) * np.float32(steps))
 
 

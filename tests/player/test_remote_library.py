@@ -10,6 +10,7 @@ import pytest
 from dynerf_format import (
     BytesSource,
     ChangedError,
+    Entry,
     NotDnvError,
     Reader,
     RemoteError,
@@ -18,12 +19,12 @@ from dynerf_format import (
     quantise,
     weights_chunk,
 )
-from dynerf_format.chunks import LATENTS
+from dynerf_format.chunks import LATENTS, WEIGHTS
 from dynerf_player.client.library import RemoteEdition, RemoteLibrary, clip_name
-from dynerf_player.client.plan import Span, chunk_span, frames_in, layers_in, merge, needed, next_span
+from dynerf_player.client.plan import Span, ahead, chunk_span, frames_in, layers_in, merge, needed, next_span
 from dynerf_player.client.wire import Patience
 from dynerf_player.library import NoSuchClipError
-from helpers_format import small_header
+from helpers_format import continued, small_header
 from helpers_link import Link, serving
 
 QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
@@ -202,6 +203,36 @@ def test_between_two_segments_one_of_them_is_needed() -> None:
         assert {entry.segment for entry in entries} == {segment}
         assert len(entries) == 2
     assert len(needed(reader.directory, reader.header, 29.5)) == 3
+
+
+def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
+    data = clip_bytes(*continued())
+    directory = Reader(BytesSource(data)).directory
+
+    def weights(entries: tuple[Entry, ...]) -> list[tuple[int, int]]:
+        return [(entry.segment, entry.layer) for entry in entries if entry.kind == WEIGHTS]
+
+    header = Reader(BytesSource(data)).header
+    assert weights(needed(directory, header, 5.0)) == [(0, 0), (1, 0), (2, 0)]
+    assert weights(needed(directory, header, 3.0, 2)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert weights(needed(directory, header, 6.0)) == [(3, 0)]
+    coming = weights(tuple(ahead(directory, header, 2.0, 4)))
+    assert list(dict.fromkeys(coming)) == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
+    everything = [Span(0, len(data))]
+    assert layers_in(directory, 2, everything) == 3
+    middle = next(e for e in directory if (e.kind, e.segment, e.layer) == (WEIGHTS, 1, 1))
+    assert layers_in(directory, 2, [Span(0, middle.offset), Span(middle.end, len(data))]) == 1
+    assert layers_in(directory, 0, [Span(0, middle.offset)]) == 3
+
+
+def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_latents() -> None:
+    with serving(clip_bytes(*continued())) as link:
+        edition = RemoteEdition(link.address, "clip", "cpu", QUICK, first_read=4096)
+        asyncio.run(edition.fetch(5.0, 1))
+        asked = len(link.asked)
+        Reader(edition.source).weights(2, 1)
+        assert asked == len(link.asked) <= 1 + 3 + 1
+        edition.close()
 
 
 def test_the_next_request_joins_neighbours_and_stays_small() -> None:
