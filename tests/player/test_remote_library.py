@@ -10,14 +10,19 @@ import pytest
 from dynerf_format import (
     BytesSource,
     ChangedError,
+    Chunk,
     Entry,
     NotDnvError,
+    QuantisedTensor,
     Reader,
     RemoteError,
     clip_bytes,
+    continued_chunks,
     latents_chunk,
     quantise,
+    split_layers,
     weights_chunk,
+    weights_chunks,
 )
 from dynerf_format.chunks import LATENTS, WEIGHTS
 from dynerf_player.client.library import RemoteEdition, RemoteLibrary, clip_name
@@ -226,12 +231,27 @@ def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
 
 
 def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_latents() -> None:
-    with serving(clip_bytes(*continued())) as link:
-        edition = RemoteEdition(link.address, "clip", "cpu", QUICK, first_read=4096)
-        asyncio.run(edition.fetch(5.0, 1))
-        asked = len(link.asked)
-        Reader(edition.source).weights(2, 1)
-        assert asked == len(link.asked) <= 1 + 3 + 1
+    random = np.random.default_rng(0)
+    chunks: list[Chunk] = []
+    planes = quantise("planes", random.normal(size=50_000), 0.1)
+    for number in range(3):
+        layers = split_layers([planes], {})
+        fresh = continued_chunks(number, layers, [{"planes": before}], number) if number else []
+        chunks += fresh or weights_chunks(number, [planes], {})
+        for first in range(90 * number, 90 * number + 90, GROUP):
+            latents = quantise("latents", random.normal(size=(GROUP, 16)), 0.02)
+            chunks.append(latents_chunk(number, first, latents))
+        before = planes
+        changed = planes.symbols + (random.random(50_000) < 0.2).astype(np.int32)
+        planes = QuantisedTensor("planes", changed, planes.steps)
+    with serving(clip_bytes(small_header((90, 90, 90)), chunks)) as link:
+        edition = RemoteEdition(link.address, "clip", "cpu", QUICK)
+        asyncio.run(edition.fetch(240.0, 1))
+        assert len(link.asked) == 1 + 3 + 1
+        reader = Reader(edition.source)
+        assert np.array_equal(reader.weights(2)["planes"].symbols, before.symbols)
+        reader.latents(240, 1)
+        assert len(link.asked) == 5
         edition.close()
 
 
