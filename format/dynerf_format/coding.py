@@ -112,12 +112,13 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     lanes = min(_LANES_MOST, 1 << int(math.log2(max(_LANES_LEAST, size / _BYTES_PER_LANE))))
     while len(waves) + sum(waves) // lanes > STEPS_MAX and lanes < LANES_MAX:
         lanes *= 2
-    states, words = encode(
-        np.concatenate([tensor.frequencies for tensor in tensors]),
-        np.concatenate([tensor.starts for tensor in tensors]),
-        waves,
-        lanes,
-    )
+    frequencies = np.concatenate([tensor.frequencies for tensor in tensors])
+    starts = np.concatenate([tensor.starts for tensor in tensors])
+    states, words = encode(frequencies, starts, waves, lanes)
+    # Where next to nothing changed, more lanes make the bytes up that readers ask for so many symbols.
+    while sum(waves) > _most_elements(4 * lanes + 2 * len(words) + len(raw)) and lanes < LANES_MAX:
+        lanes *= 2
+        states, words = encode(frequencies, starts, waves, lanes)
     head = SECTION.pack(lanes, len(words), len(raw))
     return head + states.astype("<u4").tobytes() + words.astype("<u2").tobytes() + raw
 
@@ -181,5 +182,10 @@ def _check_work(records: Sequence[CodedRecord], lanes: int, stored: int) -> None
     steps = sum(wave_count(record.model, record.shape) for record in records) + elements // lanes
     if steps > STEPS_MAX:
         raise LimitError(f"rANS: {steps} steps of {lanes} lanes, at most {STEPS_MAX} allowed")
-    if elements > ELEMENTS_FREE + ELEMENTS_PER_BYTE * stored:
+    if elements > _most_elements(stored):
         raise LimitError(f"rANS: {elements} elements in {stored} bytes")
+
+
+def _most_elements(stored: int) -> int:
+    """The most symbols that a section with so many bytes of states, words and raw bits may hold."""
+    return ELEMENTS_FREE + ELEMENTS_PER_BYTE * stored

@@ -88,6 +88,15 @@ def test_a_table_of_one_token_costs_nothing() -> None:
     assert len(coded.record) + len(pack_section([coded])) < 40
 
 
+@pytest.mark.parametrize("ones", [0, 1, 3000])
+def test_what_is_almost_all_zero_is_written_so_that_a_reader_takes_it(ones: int) -> None:
+    planes = np.zeros((20, 300, 300), np.int32)
+    planes.reshape(-1)[np.random.default_rng(0).choice(planes.size, ones, replace=False)] = 1
+    payload = pack_tensors([tensor("t", planes)])
+    assert np.array_equal(unpack_tensors(payload)["t"].symbols, planes)
+    assert len(payload) < 10_000
+
+
 @QUICK
 @given(npst.arrays(np.int64, st.integers(1, 50), elements=st.integers(-(2**25) + 1, 2**25 - 1)))
 def test_tokens_and_raw_bits_hold_every_integer(values: np.ndarray) -> None:
