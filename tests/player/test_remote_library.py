@@ -233,7 +233,7 @@ def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
 def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_latents() -> None:
     random = np.random.default_rng(0)
     chunks: list[Chunk] = []
-    planes = quantise("planes", random.normal(size=50_000), 0.1)
+    planes = before = quantise("planes", random.normal(size=50_000), 0.1)
     for number in range(3):
         layers = split_layers([planes], {})
         fresh = continued_chunks(number, layers, [{"planes": before}], number) if number else []
