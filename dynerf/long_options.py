@@ -37,11 +37,13 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--warm-start", type=float, nargs="?", const=0.5, metavar="SHARE",
-        help="start each segment from the one before it, with this share of the steps (default: 0.5)",
+        help="start each segment from the one before it, with this share of the steps (default: 0.5); its "
+        "weights are stored as what differs from there, where that is smaller",
     )  # fmt: skip
     group.add_argument(
         "--key-segment", type=int, default=6, metavar="N",
-        help="with --warm-start: every N-th segment starts anew; such rows run at once (default: 6)",
+        help="with --warm-start: every N-th segment starts anew and needs no other to be shown; such rows "
+        "run at once (default: 6)",
     )  # fmt: skip
 
 

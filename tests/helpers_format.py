@@ -23,8 +23,10 @@ from dynerf_format import (
     QuantisedTensor,
     SegmentRecord,
     SpaceRecord,
+    continued_chunks,
     latents_chunk,
     quantise,
+    split_layers,
     weights_chunk,
     weights_chunks,
 )
@@ -135,6 +137,40 @@ def layered() -> tuple[Header, list[Chunk]]:
     base, *finer = weights_chunks(0, weights, {"planes.0": (3, 3), "head.weight": (2,)})
     header = small_header((9,))
     return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
+
+
+def moving_weights(number: int) -> list[QuantisedTensor]:
+    """A ramp that stays, in which a spot changes from segment to segment; a network that changes a little."""
+    row, column = np.mgrid[:12, :12]
+    rough = dice(24 * 144).reshape(24, 12, 12) // 32
+    spot = (abs(row - 2 * number - 3) < 3) * (rough // 2 + number)
+    ramps = row * 3 + column * 2 + rough - 20 + spot
+    head = dice(1600) - 128 + number * (dice(1600) % 3)
+    return [
+        quantise("planes.0", ramps.reshape(3, 8, 12, 12), 1.0),
+        quantise("head.weight", head.reshape(40, 40), 1.0),
+        quantise("head.bias", np.arange(200) + number % 2, 1.0),
+    ]
+
+
+def continued() -> tuple[Header, list[Chunk]]:
+    """Segments of 2 frames with layers, one key segment and two that build on it, and another key segment."""
+    chunks: list[Chunk] = []
+    before: list[dict[str, QuantisedTensor]] = []
+    factors = {"planes.0": (3, 2), "head.weight": (4,)}
+    for number in range(4):
+        weights, depth = moving_weights(number), number % 3
+        layers = split_layers(weights, factors)
+        if depth:
+            base, *finer = continued_chunks(number, layers, before, depth)
+        else:
+            base, *finer = weights_chunks(number, weights, factors)
+        latents = quantise("latents", [[number, 1], [2, number]], 1.0)
+        chunks += [base, latents_chunk(number, 2 * number, latents), *finer]
+        before = []
+        for layer in layers:
+            before.append({**(before[-1] if before else {}), **{t.name: t for t in layer.tensors}})
+    return small_header((2, 2, 2, 2)), chunks
 
 
 def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:

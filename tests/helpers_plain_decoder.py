@@ -50,8 +50,15 @@ class Lanes:
         return v // 2 if v % 2 == 0 else -(v + 1) // 2
 
 
-def unpack(payload: bytes, coarser: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-    """The symbols of all tensors of a payload by name; ``coarser`` are those below a refinement."""
+def unpack(
+    payload: bytes,
+    coarser: dict[str, np.ndarray] | None = None,
+    earlier: dict[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """The symbols of all tensors of a payload by name.
+
+    ``coarser`` are those below a refinement, ``earlier`` those of this layer in the segment before.
+    """
     (count,) = struct.unpack_from("<I", payload)
     position, records = 4, []
     for _ in range(count):
@@ -61,15 +68,30 @@ def unpack(payload: bytes, coarser: dict[str, np.ndarray] | None = None) -> dict
     result = {}
     for r in records:
         below = None if r["factor"] == 0 else (coarser or {})[r["name"]]
+        known = (earlier or {})[r["name"]] if r["continued"] else None
         if r["coding"] != 0:
-            result[r["name"]] = r["plain"] if below is None else r["factor"] * below + r["plain"]
+            result[r["name"]] = _expected(r["shape"], r["factor"], below, known) + r["plain"]
         else:
             assert lanes is not None
-            result[r["name"]] = _coded(r, lanes, below)
+            result[r["name"]] = _coded(r, lanes, below, known)
     if lanes is not None:
         assert set(lanes.states) == {65536}
         assert (lanes.words, lanes.raw) == ([], 0)
     return result
+
+
+def _expected(
+    shape: tuple[int, ...], factor: int, below: np.ndarray | None, earlier: np.ndarray | None
+) -> np.ndarray:
+    """What a symbol would be were nothing stored."""
+    if below is None:
+        return np.zeros(shape, int) if earlier is None else earlier
+    if earlier is None:
+        return factor * below
+    half = factor // 2
+    both = zip(below.ravel().tolist(), earlier.ravel().tolist(), strict=True)
+    middles = [sorted((p, factor * c - half, factor * c + half))[1] for c, p in both]
+    return np.array(middles).reshape(shape)
 
 
 def _record(data: bytes, at: int) -> tuple[int, dict[str, Any]]:
@@ -79,7 +101,10 @@ def _record(data: bytes, at: int) -> tuple[int, dict[str, Any]]:
     coding, factor, rank, steps = struct.unpack_from("<BBBI", data, at)
     shape = struct.unpack_from(f"<{rank}I", data, at + 7)
     at += 7 + 4 * rank + 4 * steps
-    record: dict[str, Any] = {"name": name, "coding": coding, "factor": factor, "shape": shape}
+    continued, coding = coding >= 8, coding % 8
+    record: dict[str, Any] = {
+        "name": name, "coding": coding, "factor": factor, "shape": shape, "continued": continued,
+    }  # fmt: skip
     size = math.prod(shape)
     if coding:
         symbols = []
@@ -90,7 +115,7 @@ def _record(data: bytes, at: int) -> tuple[int, dict[str, Any]]:
         return at + coding * size, record
     model, tables = data[at], data[at + 1]
     at += 2
-    contexts = (1, 63, 338, 3)[model]
+    contexts = (1, 63, 338, 3, 203)[model]
     record |= {"model": model, "map": [0] * contexts, "tables": []}
     if tables > 1:
         record["map"] = list(data[at : at + contexts])
@@ -105,18 +130,20 @@ def _record(data: bytes, at: int) -> tuple[int, dict[str, Any]]:
     return at, record
 
 
-def _coded(r: dict[str, Any], lanes: Lanes, below: np.ndarray | None) -> np.ndarray:
+def _coded(
+    r: dict[str, Any], lanes: Lanes, below: np.ndarray | None, earlier: np.ndarray | None
+) -> np.ndarray:
     def residual(index: int, context: int) -> int:
         return lanes.residual(index, r["tables"][r["map"][context]])
 
     shape, factor = r["shape"], r["factor"]
     if r["model"] == 0:
-        base = np.zeros(math.prod(shape), int) if below is None else factor * below.ravel()
+        base = _expected(shape, factor, below, earlier).ravel()
         # A wave of the flat model ends after 65,536 symbols.
         return np.array([int(b) + residual(i % 65536, 0) for i, b in enumerate(base)]).reshape(shape)
     if r["model"] == 3:
         return _interpolated(shape, residual)
-    return _planes(shape, residual, factor, below)
+    return _planes(shape, residual, factor, below, earlier)
 
 
 def _interpolated(shape: tuple[int, int], residual: Any) -> np.ndarray:
@@ -134,12 +161,19 @@ def _interpolated(shape: tuple[int, int], residual: Any) -> np.ndarray:
     return out
 
 
-def _planes(shape: tuple[int, ...], residual: Any, factor: int, below: np.ndarray | None) -> np.ndarray:
+def _planes(
+    shape: tuple[int, ...],
+    residual: Any,
+    factor: int,
+    below: np.ndarray | None,
+    earlier: np.ndarray | None,
+) -> np.ndarray:
     height, width = shape[-2:]
     planes = math.prod(shape[:-2])
     longest = 65536 // planes * planes  # symbols of a wave
     out = np.zeros((planes, height, width), int)
     coarse = None if below is None else below.reshape(planes, height, width)
+    known = None if earlier is None else earlier.reshape(planes, height, width)
 
     def at(array: np.ndarray, plane: int, row: int, column: int) -> int:
         inside = 0 <= row < height and 0 <= column < width
@@ -156,21 +190,45 @@ def _planes(shape: tuple[int, ...], residual: Any, factor: int, below: np.ndarra
                 corner, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
                 median = sorted((left, up, left + up - corner))[1]
                 gradients = (right - up, up - corner, corner - left)
-                if coarse is None:
+                if known is not None:
+                    base, hint = _hint(at, known, coarse, factor, (plane, row, column))
+                    k = _signed(5 * hint + max(-2, min(2, median - base)), gradients)
+                elif coarse is None:
                     k, base = 0, median
                     for g in gradients:
-                        k = 5 * k + (g > 0) - (g < 0) + (g > 2) - (g < -2)
+                        k = 5 * k + _sign(g) + (g > 2) - (g < -2)
                 else:
                     here = at(coarse, plane, row, column)
                     base = factor * here
-                    k = max(-2, min(2, median - base))
-                    for g in gradients:
-                        k = 3 * k + (g > 0) - (g < 0)
-                    t = 0
-                    for finer in (at(coarse, plane, row, column + 1), at(coarse, plane, row + 1, column)):
-                        t += (finer > here) - (finer < here)
+                    k = _signed(max(-2, min(2, median - base)), gradients)
+                    t = _sign(at(coarse, plane, row, column + 1) - here)
+                    t += _sign(at(coarse, plane, row + 1, column) - here)
                     k = 5 * k + t
                 r = residual(index % longest, abs(k))
                 out[plane, row, column] = base + (r if k >= 0 else -r)
                 index += 1
     return out.reshape(shape)
+
+
+def _hint(
+    at: Any, known: np.ndarray, coarse: np.ndarray | None, factor: int, place: tuple[int, int, int]
+) -> tuple[int, int]:
+    """Base and hint of a texel that is continued."""
+    plane, row, column = place
+    p = at(known, *place)
+    if coarse is not None:
+        base = factor * at(coarse, *place)
+        return base, _sign(p - base)
+    return p, _sign(
+        _sign(at(known, plane, row, column + 1) - p) + _sign(at(known, plane, row + 1, column) - p)
+    )
+
+
+def _signed(k: int, gradients: tuple[int, ...]) -> int:
+    for g in gradients:
+        k = 3 * k + _sign(g)
+    return k
+
+
+def _sign(value: int) -> int:
+    return (value > 0) - (value < 0)

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from dynerf_format import Header, Reader
+from dynerf_format import Header, Reader, weights_entry
 
 from ..display import print_result
 from ..opening import open_source
@@ -21,7 +21,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _record(reader: Reader, size: int) -> dict[str, Any]:
     header = reader.header
-    segments = [{"first_frame": segment.first_frame, "frames": segment.frames} for segment in header.segments]
+    segments = [
+        {
+            "first_frame": segment.first_frame,
+            "frames": segment.frames,
+            "builds_on": weights_entry(reader.directory, number).first,
+        }
+        for number, segment in enumerate(header.segments)
+    ]
     tensors: dict[str, list[int]] = {}
     parameters = 0
     for number in range(len(segments)):
@@ -79,7 +86,8 @@ def _text(header: Header, record: dict[str, Any]) -> str:
     lines = [
         f"{record['bytes']:,} bytes, written by {header.generator}",
         f"{header.frames} frames at {record['fps']:g} per second ({record['seconds']:.2f} s), "
-        f"{len(record['segments'])} segment(s)",
+        f"{len(record['segments'])} segment(s), "
+        f"{sum(segment['builds_on'] == 0 for segment in record['segments'])} of them need no other",
         f"{len(header.cameras)} cameras of {first.width}x{first.height}; "
         + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
         f"{record['field']} field in a {record['space']} space: {record['parameters']:,} parameters, "

@@ -1,5 +1,6 @@
 """The file of a job: how large it would be now, and the finished one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.space import Space
-from dynerf_format.header import Header
+from dynerf_format import Chunk, Header, QuantisedTensor, weights_chunks
 from dynerf_format.writer import clip_bytes, write_clip
 
 from .config import Quantisation
@@ -16,10 +17,14 @@ from .frame_store import FrameStore
 from .job import Job, Result, Watcher, checkpoint_path, work_folder
 from .look import HeldOutLook
 from .pack import (
+    arranged,
+    continuing_chunks,
     dequantised_latents,
+    layer_factors,
     layered_weights,
     make_chunks,
     make_header,
+    marked_as_continuing,
     quantise_latents,
     quantise_model,
 )
@@ -49,7 +54,8 @@ class ClipFile:
         """The bytes the file would have, were the model as it is now written with these steps."""
         weights = quantise_model(self.trainer.model, steps)
         groups = quantise_latents(self.trainer.latents[self._shown], steps)
-        return len(clip_bytes(self._header(steps, {}), make_chunks(weights, groups)))
+        layers = self._continuing(weights) or weights_chunks(0, weights, layer_factors(weights))
+        return len(clip_bytes(self._header(steps, {}), arranged(layers, groups)))
 
     def write(self, look: HeldOutLook, watcher: Watcher) -> Result:
         """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
@@ -67,9 +73,19 @@ class ClipFile:
         if score is not None:
             quality["held_out_psnr"] = round(score, 4)
         place = self.trainer.place
-        size = write_clip(self.job.output, self._header(steps, quality), make_chunks(weights, groups))
+        header, chunks = self._header(steps, quality), make_chunks(weights, groups)
+        continuing = self._continuing(weights)
+        if self.job.predecessor is not None:
+            chunks += marked_as_continuing(continuing, self.job.predecessor)
+        size = write_clip(self.job.output, header, chunks)
+        if continuing:  # what it will take in the whole clip
+            size = len(clip_bytes(header, arranged(continuing, groups)))
         checkpoint_path(self.job).unlink(missing_ok=True)
         return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+
+    def _continuing(self, weights: Sequence[QuantisedTensor]) -> list[Chunk]:
+        """The layers of the weights as they continue the predecessor's, if there is one; or nothing."""
+        return [] if self.job.predecessor is None else continuing_chunks(weights, self.job.predecessor)
 
     def _measure(
         self, latents: Float[Tensor, "frame latent"], look: HeldOutLook, watcher: Watcher, every: int

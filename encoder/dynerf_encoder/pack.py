@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,18 +18,25 @@ from dynerf_decoder.fields.field import Model
 from dynerf_decoder.space import Space
 from dynerf_decoder.viewing_volume import hull_corners
 from dynerf_format import (
+    BASE,
     COLOUR,
+    DIFFERENCES,
     CameraRecord,
     Chunk,
     FieldRecord,
+    FileSource,
     Header,
     QuantisedTensor,
+    Reader,
     SegmentRecord,
     SpaceRecord,
     __version__,
+    ancillary_chunk,
     coarsen,
+    continued_chunks,
     latents_chunk,
     quantise,
+    split_layers,
     weights_chunks,
 )
 
@@ -77,9 +86,33 @@ def make_chunks(
     The coarse layer of the weights, ancillary chunks and latents come before the finer layers: a reader that
     reads from the front shows the whole clip early and then ever sharper.
     """
-    base, *finer = weights_chunks(0, weights, layer_factors(weights))
+    return arranged(weights_chunks(0, weights, layer_factors(weights)), latents, ancillary)
+
+
+def arranged(
+    layers: Sequence[Chunk], latents: Sequence[tuple[int, QuantisedTensor]], ancillary: Sequence[Chunk] = ()
+) -> list[Chunk]:
+    """As ``make_chunks``, of weights that are packed already."""
+    base, *finer = layers
     groups = [latents_chunk(0, first, tensor) for first, tensor in latents]
     return [base, *ancillary, *groups, *finer]
+
+
+def continuing_chunks(weights: Sequence[QuantisedTensor], clip: Path) -> list[Chunk]:
+    """The layers of weights as they continue a clip's last segment; none where that makes nothing smaller."""
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        before = reader.layered_weights(len(reader.header.segments) - 1)
+    return continued_chunks(0, split_layers(weights, layer_factors(weights)), before, 0)
+
+
+def marked_as_continuing(layers: Sequence[Chunk], clip: Path) -> list[Chunk]:
+    """Chunks for ``join_clips`` to put in place of the weights when the result stands behind the clip."""
+    if not layers:
+        return []
+    with FileSource(clip) as source:
+        digest = Reader(source).digest()
+    return [ancillary_chunk(BASE, 0, digest), *(replace(layer, kind=DIFFERENCES) for layer in layers)]
 
 
 def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ...]]:

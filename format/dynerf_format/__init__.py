@@ -11,7 +11,15 @@ Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Neve
 """
 
 from .atomic import atomic_path, check_writable
-from .chunks import OCCUPANCY, Chunk, ancillary_chunk, latents_chunk, weights_chunk
+from .chunks import (
+    BASE,
+    DIFFERENCES,
+    OCCUPANCY,
+    Chunk,
+    ancillary_chunk,
+    latents_chunk,
+    weights_chunk,
+)
 from .directory import Entry
 from .errors import (
     CaptureError,
@@ -30,9 +38,9 @@ from .errors import (
     ViewError,
 )
 from .header import COLOUR, decode_header, encode_header
-from .layers import coarsen, weights_chunks
+from .layers import coarsen, continued_chunks, split_layers, weights_chunks
 from .limits import Limits
-from .plan import ancillary_entry, latents_entries, weights_entries, weights_entry
+from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries, weights_entry
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
 from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
@@ -44,7 +52,9 @@ from .version import __version__
 from .writer import clip_bytes, write_clip
 
 __all__ = [
+    "BASE",
     "COLOUR",
+    "DIFFERENCES",
     "OCCUPANCY",
     "BytesSource",
     "CameraRecord",
@@ -82,6 +92,7 @@ __all__ = [
     "check_writable",
     "clip_bytes",
     "coarsen",
+    "continued_chunks",
     "cut_clip",
     "decode_header",
     "encode_header",
@@ -91,7 +102,9 @@ __all__ = [
     "pack_tensors",
     "quantise",
     "repair_clip",
+    "split_layers",
     "unpack_tensors",
+    "weights_chain",
     "weights_chunk",
     "weights_chunks",
     "weights_entries",

@@ -6,10 +6,15 @@ the file. Lower case: ancillary, to be skipped by readers that do not know it.
 ======  ==========================================  =============================  =====================
 kind    payload                                     first                          count
 ======  ==========================================  =============================  =====================
-WGHT    tensors: the field's weights of a segment   0                              number of tensors
+WGHT    tensors: the field's weights of a segment   segments it builds on          number of tensors
 LATN    one tensor ``latents`` (count, D)           first frame, from clip start   number of frames
 occu    where the space of a segment is empty   0                              0
+base    SHA-256 of the clip that comes before   0                              0
+diff    ``WGHT`` as it continues that clip      0                              number of tensors
 ======  ==========================================  =============================  =====================
+
+``base`` and ``diff`` are for :func:`join_clips`: a clip of one segment brings its weights once more, as what
+differs from another clip's last segment, and the two are joined without coding anything again.
 
 Layer 0 is what a picture needs; the higher layers of ``WGHT`` refine it (``layers.py``) and may be left out.
 """
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 WEIGHTS = b"WGHT"
 LATENTS = b"LATN"
 OCCUPANCY = b"occu"
+BASE, DIFFERENCES = b"base", b"diff"
 KNOWN_KINDS = (WEIGHTS, LATENTS)
 LATENTS_TENSOR = "latents"
 LAYERS_MAX = 16
@@ -95,9 +101,13 @@ def unpack_weights(
     count: int,
     limits: Limits = DEFAULT_LIMITS,
     coarser: Mapping[str, QuantisedTensor] | None = None,
+    before: Mapping[str, QuantisedTensor] | None = None,
 ) -> dict[str, QuantisedTensor]:
-    """Return the ``count`` tensors of a ``WGHT`` payload by name; above layer 0 they refine ``coarser``."""
-    tensors = unpack_tensors(payload, limits, coarser)
+    """Return the ``count`` tensors of a ``WGHT`` payload by name; above layer 0 they refine ``coarser``.
+
+    ``before`` are the tensors that the segment before has in this layer, if the chunk builds on it.
+    """
+    tensors = unpack_tensors(payload, limits, coarser, before)
     if len(tensors) != count:
         raise FormatError(f"weights: {len(tensors)} tensors, the directory declares {count}")
     return tensors

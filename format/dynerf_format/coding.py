@@ -18,7 +18,7 @@ import numpy as np
 
 from .errors import FormatError, LimitError
 from .layout import CODED, SECTION
-from .models import CONTEXTS, FLAT, INTERPOLATED, PLANES, REFINED, fits, make_model, wave_count
+from .models import CONTEXTS, FLAT, INTERPOLATED, fits, make_model, model_for_planes, wave_count
 from .quantise import SYMBOL_MAX
 from .rans import LANES_MAX, TABLES_MAX, Decoder, Tables, encode
 from .tables import choose_tables, cost_of, pack_table, unpack_table
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .cursor import Cursor
-    from .models import Ints, Model
+    from .models import Ints, Known, Model
 
 STEPS_MAX = 2**17
 ELEMENTS_PER_BYTE, ELEMENTS_FREE = 1024, 2**16
@@ -62,16 +62,15 @@ class CodedRecord:
     table_of: npt.NDArray[np.intp]
 
 
-def code(symbols: Ints, coarse: Ints | None, factor: int, time_like: bool) -> Coded:
+def code(symbols: Ints, known: Known, time_like: bool) -> Coded:
     """Code a tensor with the model that gives the fewest bits; ``time_like`` allows interpolation of rows."""
-    refines = coarse is not None
-    tried = [FLAT, REFINED if refines else PLANES] + ([INTERPOLATED] if time_like else [])
-    coded = [_code(n, symbols, coarse, factor) for n in tried if fits(n, symbols.shape, refines)]
+    tried = [FLAT, model_for_planes(known)] + ([INTERPOLATED] if time_like else [])
+    coded = [_code(n, symbols, known) for n in tried if fits(n, symbols.shape, known)]
     return min(coded, key=lambda one: one.bits)
 
 
-def _code(number: int, symbols: Ints, coarse: Ints | None, factor: int) -> Coded:
-    model = make_model(number, symbols.shape, coarse, factor)
+def _code(number: int, symbols: Ints, known: Known) -> Coded:
+    model = make_model(number, symbols.shape, known)
     model.load(symbols)
     contexts, residuals, waves = _residuals(model)
     tokens, raw, raw_widths = to_tokens(residuals)
@@ -113,20 +112,21 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     lanes = min(_LANES_MOST, 1 << int(math.log2(max(_LANES_LEAST, size / _BYTES_PER_LANE))))
     while len(waves) + sum(waves) // lanes > STEPS_MAX and lanes < LANES_MAX:
         lanes *= 2
-    states, words = encode(
-        np.concatenate([tensor.frequencies for tensor in tensors]),
-        np.concatenate([tensor.starts for tensor in tensors]),
-        waves,
-        lanes,
-    )
+    frequencies = np.concatenate([tensor.frequencies for tensor in tensors])
+    starts = np.concatenate([tensor.starts for tensor in tensors])
+    states, words = encode(frequencies, starts, waves, lanes)
+    # Where next to nothing changed, more lanes make the bytes up that readers ask for so many symbols.
+    while sum(waves) > _most_elements(4 * lanes + 2 * len(words) + len(raw)) and lanes < LANES_MAX:
+        lanes *= 2
+        states, words = encode(frequencies, starts, waves, lanes)
     head = SECTION.pack(lanes, len(words), len(raw))
     return head + states.astype("<u4").tobytes() + words.astype("<u2").tobytes() + raw
 
 
-def read_record(cursor: Cursor, name: str, shape: tuple[int, ...], refines: bool) -> CodedRecord:
+def read_record(cursor: Cursor, name: str, shape: tuple[int, ...], known: Known) -> CodedRecord:
     """Read model and tables of a coded tensor of this shape; FormatError when they are impossible."""
     model, count = cursor.unpack(CODED)
-    if not fits(model, shape, refines):
+    if not fits(model, shape, known):
         raise FormatError(f"tensor {name!r}: model {model} does not fit shape {shape}")
     if not 1 <= count <= TABLES_MAX:
         raise FormatError(f"tensor {name!r}: {count} tables, expected 1 to {TABLES_MAX}")
@@ -155,9 +155,9 @@ class SectionReader:
         _check_work(records, lanes, 4 * lanes + 2 * words + raw)
         self._decoder = Decoder(states, coded)
 
-    def symbols(self, record: CodedRecord, coarse: Ints | None, factor: int) -> Ints:
+    def symbols(self, record: CodedRecord, known: Known) -> Ints:
         """Return the symbols of the next tensor; FormatError when they leave the range of symbols."""
-        model = make_model(record.model, record.shape, coarse, factor)
+        model = make_model(record.model, record.shape, known)
         slots = record.tables.slots()
         columns = model.canvas.shape[1]
         for wave in model.waves():
@@ -182,5 +182,10 @@ def _check_work(records: Sequence[CodedRecord], lanes: int, stored: int) -> None
     steps = sum(wave_count(record.model, record.shape) for record in records) + elements // lanes
     if steps > STEPS_MAX:
         raise LimitError(f"rANS: {steps} steps of {lanes} lanes, at most {STEPS_MAX} allowed")
-    if elements > ELEMENTS_FREE + ELEMENTS_PER_BYTE * stored:
+    if elements > _most_elements(stored):
         raise LimitError(f"rANS: {elements} elements in {stored} bytes")
+
+
+def _most_elements(stored: int) -> int:
+    """The most symbols that a section with so many bytes of states, words and raw bits may hold."""
+    return ELEMENTS_FREE + ELEMENTS_PER_BYTE * stored

@@ -107,6 +107,7 @@ def check_directory(
         raise FormatError(f"chunks end at byte {position}, expected {end}")
     _check_playable(entries, segments)
     _check_layers(entries)
+    _check_chains(entries, limits)
     _check_occupancy(entries, segments)
 
 
@@ -136,7 +137,7 @@ def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord])
     base = iter([entry for entry in entries if entry.kind in KNOWN_KINDS and entry.layer == 0])
     entry = next(base, None)
     for number, segment in enumerate(segments):
-        if entry is None or entry.kind != WEIGHTS or entry.segment != number or entry.first != 0:
+        if entry is None or entry.kind != WEIGHTS or entry.segment != number:
             raise FormatError(f"segment {number}: its weights are missing or not in their place")
         frame, end = segment.first_frame, segment.first_frame + segment.frames
         entry = next(base, None)
@@ -168,6 +169,34 @@ def _check_layers(entries: Sequence[Entry]) -> None:
         else:
             raise FormatError(
                 f"{entry.label}: layer {entry.layer} of segment {entry.segment} is not in its place"
+            )
+
+
+def _check_chains(entries: Sequence[Entry], limits: Limits) -> None:
+    """A segment's weights build on none, or on all that the segment before builds on and that one itself.
+
+    They then build on it layer by layer. That leaves no room for loops or segments that are not there.
+    """
+    depth = before = layers = layers_before = 0
+    for entry in entries:
+        if entry.kind != WEIGHTS:
+            continue
+        if entry.layer == 0:
+            before, depth = depth, entry.first
+            layers_before, layers = layers, 0
+            if depth > limits.chain:
+                raise LimitError(f"{entry.label}: builds on {depth} segments, {limits.chain} allowed")
+            if depth and (entry.segment == 0 or depth != before + 1):
+                raise FormatError(
+                    f"{entry.label}: segment {entry.segment} builds on {depth} segments, expected 0 or one "
+                    "more than the segment before it"
+                )
+        layers += 1
+        if entry.first != depth or (depth and layers > layers_before):
+            raise FormatError(
+                f"{entry.label}: layer {entry.layer} of segment {entry.segment} builds on {entry.first} "
+                f"segments of which the last has {layers_before} layers, expected {depth} as in layer 0 and "
+                "no layer that is missing there"
             )
 
 

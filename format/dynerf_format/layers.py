@@ -7,6 +7,7 @@ is coded knowing the coarser symbols around it, so that all layers together take
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 from .errors import FormatError
 from .quantise import QuantisedTensor
-from .tensors import FACTOR_MAX, FACTOR_MIN, pack_tensors
+from .tensors import FACTOR_MAX, FACTOR_MIN, pack_continued, pack_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,14 @@ def coarsen(tensor: QuantisedTensor, factor: int) -> QuantisedTensor:
     return QuantisedTensor(tensor.name, np.sign(tensor.symbols) * size, tensor.steps * np.float32(factor))
 
 
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """What one layer adds: its tensors and, by name, the tensor below each and the factor between the two."""
+
+    tensors: Sequence[QuantisedTensor]
+    below: Mapping[str, tuple[QuantisedTensor, int]] | None
+
+
 def weights_chunks(
     segment: int, tensors: Sequence[QuantisedTensor], factors: Mapping[str, Sequence[int]]
 ) -> list[Chunk]:
@@ -37,18 +46,51 @@ def weights_chunks(
     layers of it. A tensor without factors is complete in layer 0, one with fewer than others is complete
     sooner.
     """
+    return key_chunks(segment, split_layers(tensors, factors))
+
+
+def key_chunks(segment: int, layers: Sequence[Layer]) -> list[Chunk]:
+    """The chunks of a segment's layers, building on no other segment."""
+    return [
+        Chunk(WEIGHTS, segment, n, 0, len(layer.tensors), pack_tensors(layer.tensors, layer.below))
+        for n, layer in enumerate(layers)
+    ]
+
+
+def continued_chunks(
+    segment: int, layers: Sequence[Layer], before: Sequence[Mapping[str, QuantisedTensor]], depth: int
+) -> list[Chunk]:
+    """As :func:`key_chunks`, building on the segment before, which builds on ``depth`` - 1 others.
+
+    ``before`` are its tensors after each of its layers. Returns nothing when that makes no tensor smaller or
+    the segment before has fewer layers.
+    """
+    if len(before) < len(layers):
+        return []
+    packed = [
+        pack_continued(layer.tensors, layer.below, known)
+        for layer, known in zip(layers, before, strict=False)
+    ]
+    if not any(continued for _, continued in packed):
+        return []
+    return [
+        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), payload)
+        for n, (layer, (payload, _)) in enumerate(zip(layers, packed, strict=True))
+    ]
+
+
+def split_layers(tensors: Sequence[QuantisedTensor], factors: Mapping[str, Sequence[int]]) -> list[Layer]:
+    """The layers of a segment's weights, coarse first; ``factors`` as in :func:`weights_chunks`."""
     ladders = {tensor.name: _ladder(tensor, factors.get(tensor.name, ())) for tensor in tensors}
     layers = max((len(ladder) for ladder in ladders.values()), default=1)
     if layers > LAYERS_MAX:
-        raise FormatError(f"weights of segment {segment}: {layers} layers, at most {LAYERS_MAX} are possible")
-    base = [ladder[0] for ladder in ladders.values()]
-    chunks = [Chunk(WEIGHTS, segment, 0, 0, len(base), pack_tensors(base))]
+        raise FormatError(f"weights: {layers} layers, at most {LAYERS_MAX} are possible")
+    split = [Layer([ladder[0] for ladder in ladders.values()], None)]
     for layer in range(1, layers):
         finer = {name: ladder for name, ladder in ladders.items() if len(ladder) > layer}
         below = {name: (ladder[layer - 1], factors[name][layer - 1]) for name, ladder in finer.items()}
-        payload = pack_tensors([ladder[layer] for ladder in finer.values()], below)
-        chunks.append(Chunk(WEIGHTS, segment, layer, 0, len(finer), payload))
-    return chunks
+        split.append(Layer([ladder[layer] for ladder in finer.values()], below))
+    return split
 
 
 def _ladder(tensor: QuantisedTensor, factors: Sequence[int]) -> list[QuantisedTensor]:

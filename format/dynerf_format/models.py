@@ -9,10 +9,11 @@ cannot drift.
 ============  ===  ========================================================================  ========
 model         id   base                                                                      contexts
 ============  ===  ========================================================================  ========
-flat          0    0, or factor times the coarser symbol                                     1
+flat          0    what is known beside: 0, the coarser symbol's, the segment before's       1
 planes        1    median edge detection of left, up and upper left (LOCO-I)                 63
 refined       2    factor times the coarser symbol                                           338
 interpolated  3    first row: 0; last row: the first; others: linear between these two       3
+continued     4    the symbol of the segment before, or factor times the coarser symbol      203
 ============  ===  ========================================================================  ========
 
 LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
@@ -34,12 +35,36 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = npt.NDArray[np.int32]
 
-FLAT, PLANES, REFINED, INTERPOLATED = range(4)
-CONTEXTS = (1, 63, 338, 3)
+FLAT, PLANES, REFINED, INTERPOLATED, CONTINUED = range(5)
+CONTEXTS = (1, 63, 338, 3, 203)
 """Number of contexts of each model."""
 MOST_WAVES = 2**16
 LEAST_PER_WAVE = 64
 WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of all symbols of a tensor before its own record: each may be missing.
+
+    ``coarse`` are those of the layer below, ``factor`` times as coarse; ``before`` those of the same layer in
+    the segment before.
+    """
+
+    coarse: Ints | None = None
+    factor: int = 0
+    before: Ints | None = None
+
+    def base(self) -> Ints | int:
+        """What a symbol is expected to be: as in the segment before, but within reach of the coarser one."""
+        if self.coarse is None:
+            return 0 if self.before is None else self.before
+        middle = self.factor * self.coarse
+        if self.before is None:
+            return middle
+        reach = self.factor // 2
+        nearest: Ints = np.clip(self.before, middle - reach, middle + reach)
+        return nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,18 +99,26 @@ class Model(Protocol):
         ...
 
 
-def fits(model: int, shape: tuple[int, ...], refines: bool) -> bool:
+def fits(model: int, shape: tuple[int, ...], known: Known) -> bool:
     """Whether a tensor of this shape may use the model; many small waves would take long."""
     if model == FLAT:
         return True
+    alone = known.coarse is None and known.before is None
     if model == INTERPOLATED:
-        return len(shape) == 2 and shape[1] <= WAVE_MAX and not refines
-    if model not in (PLANES, REFINED) or len(shape) < 3 or (model == REFINED) != refines:
+        return len(shape) == 2 and shape[1] <= WAVE_MAX and alone
+    if model != model_for_planes(known) or len(shape) < 3:
         return False
     waves = wave_count(model, shape)
     if math.prod(shape[:-2]) > WAVE_MAX:
         return False
     return waves <= MOST_WAVES and math.prod(shape) >= LEAST_PER_WAVE * waves
+
+
+def model_for_planes(known: Known) -> int:
+    """The model that makes the most of what is known."""
+    if known.before is not None:
+        return CONTINUED
+    return PLANES if known.coarse is None else REFINED
 
 
 def wave_count(model: int, shape: tuple[int, ...]) -> int:
@@ -95,23 +128,26 @@ def wave_count(model: int, shape: tuple[int, ...]) -> int:
     return min(3, shape[0]) if model == INTERPOLATED else shape[-1] + 2 * (shape[-2] - 1)
 
 
-def make_model(model: int, shape: tuple[int, ...], coarse: Ints | None, factor: int) -> Model:
-    """The model by its number; ``coarse`` are the symbols that the tensor refines, if it does."""
+def make_model(model: int, shape: tuple[int, ...], known: Known) -> Model:
+    """The model by its number."""
     if model == INTERPOLATED:
         return Interpolated(shape)
     if model == FLAT:
-        return Flat(shape, coarse, factor)
-    return Planes(shape) if coarse is None else Refined(shape, coarse, factor)
+        return Flat(shape, known)
+    if known.before is not None:
+        return Continued(shape, known.before, known)
+    return Planes(shape) if known.coarse is None else Refined(shape, known.coarse, known.factor)
 
 
 class Flat:
-    """Nothing is known but the coarser symbol."""
+    """No symbol of the tensor itself is used."""
 
     contexts = CONTEXTS[FLAT]
 
-    def __init__(self, shape: tuple[int, ...], coarse: Ints | None, factor: int) -> None:
+    def __init__(self, shape: tuple[int, ...], known: Known) -> None:
         self._shape = shape
-        self._base = None if coarse is None else factor * coarse.ravel()
+        base = known.base()
+        self._base = None if isinstance(base, int) else base.ravel()
         self.canvas = np.empty((math.prod(shape), 1), np.int32)
 
     def waves(self) -> Iterator[npt.NDArray[np.intp]]:
@@ -211,9 +247,7 @@ class Refined(Planes):
 
     def __init__(self, shape: tuple[int, ...], coarse: Ints, factor: int) -> None:
         super().__init__(shape)
-        known = Planes(shape)
-        known.load(coarse)
-        self._coarse = known.canvas
+        self._coarse = _canvas(shape, coarse)
         self._factor = factor
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
@@ -226,6 +260,40 @@ class Refined(Planes):
         right, below = self._coarse[wave + 1].ravel(), self._coarse[wave + self._stride].ravel()
         k = 5 * k + np.sign(right - coarse) + np.sign(below - coarse)
         return _mirrored(k, base)
+
+
+class Continued(Planes):
+    """Planes of which those of the segment before are known, and in a refinement the coarser ones, too."""
+
+    contexts = CONTEXTS[CONTINUED]
+
+    def __init__(self, shape: tuple[int, ...], before: Ints, known: Known) -> None:
+        super().__init__(shape)
+        self._before = _canvas(shape, before)
+        self._coarse = None if known.coarse is None else _canvas(shape, known.coarse)
+        self._factor = known.factor
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        left, up, upper_left, upper_right = self._neighbours(wave)
+        before = self._before[wave].ravel()
+        if self._coarse is None:
+            base = before
+            right, below = self._before[wave + 1].ravel(), self._before[wave + self._stride].ravel()
+            hint = np.sign(np.sign(right - before) + np.sign(below - before))
+        else:
+            base = self._factor * self._coarse[wave].ravel()
+            hint = np.sign(before - base)
+        k = 5 * hint + np.clip(_median(left, up, upper_left) - base, -2, 2)
+        for gradient in (upper_right - up, up - upper_left, upper_left - left):
+            k = 3 * k + np.sign(gradient)
+        return _mirrored(k, base)
+
+
+def _canvas(shape: tuple[int, ...], symbols: Ints) -> Ints:
+    """Known symbols laid out as those of planes are."""
+    planes = Planes(shape)
+    planes.load(symbols)
+    return planes.canvas
 
 
 def _cut(wave: npt.NDArray[np.intp], columns: int) -> Iterator[npt.NDArray[np.intp]]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .atomic import atomic_path
-from .chunks import unpack_latents
+from .chunks import Chunk, unpack_latents
 from .directory import Entry, check_directory, chunk_checksum
 from .entropy import compress
 from .head import Head, pack_head
@@ -67,17 +67,14 @@ def sliced(reader: Reader, entry: Entry, segment: int, frames: range, shift: int
     rows = slice(frames.start - entry.first, frames.stop - entry.first)
     steps = latents.steps if latents.steps.size == 1 else latents.steps[rows]
     payload = pack_tensors([QuantisedTensor(latents.name, latents.symbols[rows], steps)])
-    codec, body = compress(payload)
-    changed = replace(
-        entry,
-        segment=segment,
-        codec=codec,
-        first=frames.start - shift,
-        count=len(frames),
-        stored_length=len(body),
-        decoded_length=len(payload),
-    )
-    return Piece(changed, lambda: body)
+    return made(Chunk(entry.kind, segment, entry.layer, frames.start - shift, len(frames), payload))
+
+
+def made(chunk: Chunk) -> Piece:
+    """A new chunk; it stays in memory until the clip is written."""
+    codec, body = compress(chunk.payload)
+    numbers = (chunk.kind, chunk.segment, chunk.layer, codec, chunk.first, chunk.count)
+    return Piece(Entry(*numbers, 0, len(body), len(chunk.payload), 0), lambda: body)
 
 
 def write_pieces(output: Path, header: Header, pieces: Sequence[Piece]) -> int:

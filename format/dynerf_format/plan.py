@@ -21,15 +21,28 @@ if TYPE_CHECKING:
 def weights_entries(directory: Sequence[Entry], segment: int, layers: int | None = None) -> tuple[Entry, ...]:
     """Return the chunks with the weights of a segment, coarse layer first, at most ``layers`` of them.
 
-    The layers end before the first one in a codec that this reader does not know. ViewError when there is
-    no such segment or no layer is asked for.
+    The layers end before the first one in a codec that this reader does not know, in this segment or in one
+    that it builds on. ViewError when there is no such segment or no layer is asked for.
     """
+    return weights_chain(directory, segment, layers)[-1]
+
+
+def weights_chain(
+    directory: Sequence[Entry], segment: int, layers: int | None = None
+) -> tuple[tuple[Entry, ...], ...]:
+    """As :func:`weights_entries` for each segment that it takes: those it builds on in order, then itself."""
     if layers is not None and layers < 1:
         raise ViewError(f"{layers} layers asked for, expected at least 1")
-    found = [entry for entry in directory if entry.kind == WEIGHTS and entry.segment == segment]
-    if not found:
+    of: dict[int, list[Entry]] = {}
+    for entry in directory:
+        if entry.kind == WEIGHTS and entry.segment <= segment:
+            of.setdefault(entry.segment, []).append(entry)
+    if segment not in of:
         raise ViewError(f"segment {segment} is not in the clip")
-    return tuple(takewhile(lambda entry: entry.codec in CODECS, found[:layers]))
+    chain = [of[number] for number in range(segment - of[segment][0].first, segment + 1)]
+    usable = [tuple(takewhile(lambda entry: entry.codec in CODECS, found[:layers])) for found in chain]
+    most = min(map(len, usable))
+    return tuple(entries[:most] for entries in usable)
 
 
 def weights_entry(directory: Sequence[Entry], segment: int) -> Entry:

@@ -1,7 +1,8 @@
 """Reads a clip from any source; believes nothing that it has not checked.
 
 Opening takes one read of 16 KiB and at most one more; it checks the head, the header and the whole directory.
-Chunks are read on demand, one read each, and checked before they are decoded. Nothing is cached.
+Chunks are read on demand, one read each, and checked before they are decoded. Nothing is kept but the weights
+read last, and only where the next segment continues them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,16 +23,44 @@ from .head import unpack_head
 from .header import decode_header
 from .layout import CHUNK_HEAD, FIRST_READ, HEAD, TRAILER, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
-from .plan import ancillary_entry, latents_entries, weights_entries
+from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from typing import TypeAlias
 
     import numpy.typing as npt
 
     from .quantise import QuantisedTensor
     from .records import Header
     from .source import Source
+
+    Tensors: TypeAlias = dict[str, QuantisedTensor]
+
+
+class _Contents:
+    """The weights of a file that is read from front to back, as far as what follows may need them.
+
+    ``found`` are those of the segment at hand after each layer, the newest only where no segment continues
+    it; ``before`` those of the segment before, if it builds on that.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Tensors] = []
+        self.before: list[Tensors] = []
+        self._layers = 0
+
+    def expect(self, entry: Entry) -> bool:
+        """Whether a ``WGHT`` chunk can be used: not after a layer, here or there, in an unknown codec."""
+        if entry.layer == 0:
+            self.before = self.found if entry.first else []
+            self.found, self._layers = [], 0
+        return entry.layer == self._layers and (not entry.first or entry.layer < len(self.before))
+
+    def add(self, tensors: Tensors, continued: bool) -> None:
+        """Take the weights after one more layer."""
+        self.found = [*self.found, tensors] if continued else [tensors]
+        self._layers += 1
 
 
 class Reader:
@@ -45,6 +75,7 @@ class Reader:
     def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
         self._source = source
         self._limits = limits
+        self._kept: tuple[int, list[Tensors]] | None = None
         with _naming(source):
             self._open()
 
@@ -62,17 +93,35 @@ class Reader:
         """Return the number of quality layers of a segment's weights that this reader can use, at least 1."""
         return len(weights_entries(self.directory, segment))
 
-    def weights(self, segment: int, layers: int | None = None) -> dict[str, QuantisedTensor]:
+    def weights(self, segment: int, layers: int | None = None) -> Tensors:
         """Return the weights of a segment by name, from its first ``layers`` quality layers (default: all).
 
-        Fewer layers mean larger steps, not fewer tensors. ViewError when there is no such segment.
+        Fewer layers mean larger steps, not fewer tensors. Reads the segments that it builds on, too, but for
+        the one read last. ViewError when there is no such segment.
         """
-        tensors: dict[str, QuantisedTensor] = {}
-        for entry in weights_entries(self.directory, segment, layers):
+        chain = weights_chain(self.directory, segment, layers)
+        if len(chain) > 1 or segment in self._continued:
+            return dict(self.layered_weights(segment, layers)[-1])
+        tensors: Tensors = {}
+        for entry in chain[0]:
             payload = self.read_chunk(entry)
             with _naming(self._source):
-                tensors |= self._unpack_weights(entry, payload, tensors)
+                coarser = tensors if entry.layer else None
+                tensors |= unpack_weights(payload, entry.count, self._limits, coarser)
         return tensors
+
+    def layered_weights(self, segment: int, layers: int | None = None) -> list[Tensors]:
+        """As :meth:`weights`, after each of the first ``layers`` quality layers, coarse first."""
+        chain = weights_chain(self.directory, segment, layers)
+        key, count, kept = segment - len(chain) + 1, len(chain[0]), self._kept
+        found: list[Tensors] = []
+        if kept is not None and key <= kept[0] <= segment and len(kept[1]) >= count:
+            chain, found = chain[kept[0] - key + 1 :], kept[1][:count]
+        for entries in chain:
+            found = self._read_layers(entries, found)
+        if segment in self._continued:
+            self._kept = segment, found
+        return found
 
     def latents(self, first: int, count: int) -> npt.NDArray[np.float32]:
         """Return the latent codes (count, D), float32, of ``count`` frames from ``first`` on.
@@ -104,18 +153,23 @@ class Reader:
     def verify(self) -> str:
         """Read and decode the whole file once; return its SHA-256 in hex when everything is in order."""
         digest = hashlib.sha256()
-        weights: dict[str, QuantisedTensor] | None = None
+        contents = _Contents()
         with _naming(self._source):
             digest.update(self._source.read(0, self._chunks_start))
             for entry in self.directory:
                 stored = self._read_stored(entry)
                 digest.update(stored)
-                weights = self._check_content(entry, stored[CHUNK_HEAD.size :], weights)
+                self._check_content(entry, stored[CHUNK_HEAD.size :], contents)
             tag, expected = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))
             digest.update(tag)
             if tag != TRAILER_TAG or digest.digest() != expected:
                 raise ChecksumError("the file is damaged: the SHA-256 in its trailer does not match")
         return digest.hexdigest()
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 that the trailer states, unchecked: it tells files apart."""
+        stored: bytes = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))[1]
+        return stored
 
     def _open(self) -> None:
         source = self._source
@@ -131,6 +185,7 @@ class Reader:
             raise ChecksumError("the directory is damaged: its checksum does not match")
         self.header = decode_header(header_bytes)
         self.directory = unpack_directory(directory_bytes)
+        self._continued = {e.segment - 1 for e in self.directory if e.kind == WEIGHTS and e.first}
         self._chunks_start = head.chunks_start
         check_directory(
             self.directory, self.header.segments, head.chunks_start, head.chunks_end, self._limits
@@ -153,29 +208,35 @@ class Reader:
         except FormatError as error:
             raise type(error)(f"{entry.label}: {error}") from error
 
-    def _unpack_weights(
-        self, entry: Entry, payload: bytes, coarser: dict[str, QuantisedTensor]
-    ) -> dict[str, QuantisedTensor]:
-        return unpack_weights(payload, entry.count, self._limits, coarser if entry.layer else None)
+    def _read_layers(self, entries: Sequence[Entry], before: Sequence[Tensors]) -> list[Tensors]:
+        """The weights of a segment after each of its layers; ``before`` are those of the segment before."""
+        found: list[Tensors] = []
+        for entry in entries:
+            found.append(self._add_layer(entry, self.read_chunk(entry), found, before))
+        return found
 
-    def _check_content(
-        self, entry: Entry, body: bytes, weights: dict[str, QuantisedTensor] | None
-    ) -> dict[str, QuantisedTensor] | None:
-        """Decode a chunk; ``weights`` are those of the layers before it, returned with what it changes.
+    def _add_layer(
+        self, entry: Entry, payload: bytes, found: Sequence[Tensors], before: Sequence[Tensors]
+    ) -> Tensors:
+        """The weights after one more layer than ``found``, which stay in memory beside it."""
+        kept = {id(tensor): tensor.symbols.size for tensors in found for tensor in tensors.values()}
+        limits = replace(self._limits, elements=self._limits.elements - sum(kept.values()))
+        coarser = found[-1] if entry.layer else None
+        known = before[entry.layer] if entry.first else None
+        with _naming(self._source):
+            fresh = unpack_weights(payload, entry.count, limits, coarser, known)
+        return {**(coarser or {}), **fresh}
 
-        They are None after a layer that this reader cannot use: what refines it is not decoded either.
-        """
-        if entry.codec not in CODECS:  # only chunks that may be skipped get here
-            return None if entry.kind == WEIGHTS else weights
-        if entry.kind == WEIGHTS and entry.layer and weights is None:
-            return None
+    def _check_content(self, entry: Entry, body: bytes, contents: _Contents) -> None:
+        """Decode a chunk, unless this reader may skip it; ``contents`` hold what came before it."""
+        if entry.codec not in CODECS or (entry.kind == WEIGHTS and not contents.expect(entry)):
+            return  # only chunks that may be skipped
         payload = self._decode(entry, body)
         if entry.kind == WEIGHTS:
-            fresh = self._unpack_weights(entry, payload, weights or {})
-            return (weights or {}) | fresh if entry.layer else fresh
+            tensors = self._add_layer(entry, payload, contents.found, contents.before)
+            contents.add(tensors, entry.segment in self._continued)
         if entry.kind == LATENTS and entry.layer == 0:
             unpack_latents(payload, entry.count, self._limits)
-        return weights
 
     def _latents_group(self, entry: Entry) -> npt.NDArray[np.float32]:
         payload = self.read_chunk(entry)

@@ -4,6 +4,11 @@ A part keeps the whole weights of every segment it touches and exactly the laten
 of latents that the cut goes through is packed anew, with the same symbols and steps, so that every frame that
 stays decodes to the same numbers as before.
 
+Weights that continue those of a segment that is cut away are the other exception: they are packed anew with
+the same symbols and steps, building on nothing, and the segments after them build on fewer. A clip that
+brings its weights as what differs from the clip before it (chunks ``base`` and ``diff``) is joined to it with
+these.
+
 A chunk goes with the segment its directory entry names, whatever its kind and layer, unknown ancillary kinds
 included. An ancillary chunk that names no segment of the clip is left behind. What a newer minor version put
 into the header and this one does not know is left behind, too.
@@ -13,16 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .chunks import LATENTS
+from .chunks import BASE, DIFFERENCES, LATENTS, WEIGHTS
+from .entropy import CODECS
 from .errors import FormatError, ViewError
-from .pieces import PathSource, Piece, copied, sliced, write_pieces
+from .layers import Layer, key_chunks
+from .limits import DEFAULT_LIMITS
+from .pieces import PathSource, Piece, copied, made, sliced, write_pieces
+from .plan import weights_entries, weights_entry
 from .reader import Reader
 from .records import Header, Scalar, SegmentRecord
+from .tensors import unpack_records
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .quantise import QuantisedTensor
 
 _OWN = ("generator", "frames", "first_source_frame", "segments", "config", "quality")
 """What of a header may differ between clips that are joined."""
@@ -62,11 +75,16 @@ def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar
     first = readers[0].header
     pieces: list[Piece] = []
     segments: list[SegmentRecord] = []
-    frames = 0
+    frames = depth = 0
+    before: Reader | None = None
     for clip, reader in zip(clips, readers, strict=True):
         _check_same_capture(clips[0], first, clip, reader.header)
         _check_follows(clip, first.first_source_frame + frames, reader.header)
-        pieces += _shifted(reader, len(segments), frames)
+        continues = before is not None and depth < DEFAULT_LIMITS.chain and _continues(reader, before)
+        depth = depth + 1 if continues else 0
+        pieces += _shifted(reader, len(segments), frames, depth)
+        depth += weights_entry(reader.directory, len(reader.header.segments) - 1).first
+        before = reader
         segments += [replace(s, first_frame=s.first_frame + frames) for s in reader.header.segments]
         frames += reader.header.frames
     headers = [reader.header for reader in readers]
@@ -94,27 +112,69 @@ def _cut_segments(
 
 
 def _cut_pieces(reader: Reader, renumbered: Mapping[int, int], first: int, stop: int) -> Iterator[Piece]:
+    key = min(renumbered)
+    anew = _as_key(reader, key) if weights_entry(reader.directory, key).first else None
     for entry in reader.directory:
         if entry.segment not in renumbered:
             continue
+        segment = renumbered[entry.segment]
+        if entry.kind == WEIGHTS:
+            if anew is None or segment > 0:
+                yield copied(reader, entry, segment, min(entry.first, segment))
+            elif entry.layer in anew:  # or in a codec that cannot be packed anew
+                yield anew[entry.layer]
+            continue
         if entry.kind != LATENTS:
-            yield copied(reader, entry, renumbered[entry.segment], entry.first)
+            yield copied(reader, entry, segment, entry.first)
             continue
         start, end = max(entry.first, first), min(entry.first + entry.count, stop)
         if start >= end:
             continue
         if end - start == entry.count:
-            yield copied(reader, entry, renumbered[entry.segment], entry.first - first)
+            yield copied(reader, entry, segment, entry.first - first)
         else:
-            yield sliced(reader, entry, renumbered[entry.segment], range(start, end), first)
+            yield sliced(reader, entry, segment, range(start, end), first)
 
 
-def _shifted(reader: Reader, segments: int, frames: int) -> Iterator[Piece]:
-    """All chunks of a clip that comes after ``segments`` segments and ``frames`` frames of others."""
+def _as_key(reader: Reader, segment: int) -> dict[int, Piece]:
+    """The weights of a segment that builds on others, layer by layer, as segment 0 that builds on none."""
+    entries = weights_entries(reader.directory, segment)
+    before = reader.layered_weights(segment - 1, len(entries))
+    layers: list[Layer] = []
+    found: dict[str, QuantisedTensor] = {}
+    for entry, known in zip(entries, before, strict=True):
+        coarser = found if entry.layer else None
+        records = unpack_records(reader.read_chunk(entry), DEFAULT_LIMITS, coarser, known)
+        below = None if coarser is None else {t.name: (found[t.name], factor) for t, factor in records}
+        layers.append(Layer([tensor for tensor, _ in records], below))
+        found = {**found, **{tensor.name: tensor for tensor, _ in records}}
+    return {chunk.layer: made(chunk) for chunk in key_chunks(0, layers)}
+
+
+def _continues(reader: Reader, before: Reader) -> bool:
+    """Whether a clip brings the weights of its one segment as what differs from the clip before it."""
+    if len(reader.header.segments) > 1 or reader.ancillary(BASE, 0) != before.digest():
+        return False
+    known = {e.layer for e in reader.directory if e.kind == DIFFERENCES and e.codec in CODECS}
+    return known == {e.layer for e in reader.directory if e.kind == WEIGHTS}
+
+
+def _shifted(reader: Reader, segments: int, frames: int, depth: int) -> Iterator[Piece]:
+    """All chunks of a clip that comes after ``segments`` segments and ``frames`` frames of others.
+
+    With a ``depth`` above 0 its weights are taken as what differs from the clip before it.
+    """
+    differences = {entry.layer: entry for entry in reader.directory if entry.kind == DIFFERENCES}
     for entry in reader.directory:
-        if entry.segment < len(reader.header.segments):
-            shift = frames if entry.kind == LATENTS else 0
-            yield copied(reader, entry, entry.segment + segments, entry.first + shift)
+        if entry.segment >= len(reader.header.segments) or entry.kind in (BASE, DIFFERENCES):
+            continue
+        if entry.kind == WEIGHTS and depth:
+            stored = differences[entry.layer]
+            moved = replace(stored, kind=WEIGHTS, segment=segments, first=depth)
+            yield Piece(moved, partial(reader.read_stored, stored))
+            continue
+        shift = frames if entry.kind == LATENTS else 0
+        yield copied(reader, entry, entry.segment + segments, entry.first + shift)
 
 
 def _check_same_capture(one: Path, expected: Header, other: Path, found: Header) -> None:

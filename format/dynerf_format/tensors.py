@@ -2,6 +2,7 @@
 
 Per tensor: name, coding, factor, rank, number of steps, extents, steps (float32), symbols. A tensor with a
 factor *refines* the one of its name in the layers below: symbol = factor * coarser symbol + stored symbol.
+One that is *continued* is coded knowing the tensor of its name and layer in the segment before.
 Symbols are stored plainly, as byte planes (all low bytes, then all next bytes, ...: zstd finds more in
 them), or entropy-coded (``coding.py``); then the record holds tables, and one section at the end the words
 of all.
@@ -13,7 +14,7 @@ allocates.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from .cursor import Cursor
 from .errors import FormatError, LimitError
 from .layout import EXTENT, NAME_LENGTH, TENSOR_COUNT, TENSOR_SHAPE
 from .limits import DEFAULT_LIMITS, Limits
+from .models import Known
 from .quantise import RANK_MAX, SYMBOL_MAX, QuantisedTensor, check_name, check_shape
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 CODED = 0
+CONTINUED = 8  # added to the coding
 FACTOR_MIN, FACTOR_MAX = 2, 255
 REFINED_MAX = 2 * SYMBOL_MAX  # of factor times coarser symbol: sums with a residual stay within 32 bits
 
@@ -48,53 +51,104 @@ class _Record:
     name: str
     shape: tuple[int, ...]
     steps: npt.NDArray[np.float32]
-    factor: int
-    coarse: npt.NDArray[np.int32] | None
+    known: Known
     stored: CodedRecord | npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True, eq=False)
+class _Packed:
+    """A tensor's record; of an entropy-coded one the symbols go elsewhere."""
+
+    record: bytes
+    coded: Coded | None
+    continued: bool
+    size: float
+
+
 def pack_tensors(
-    tensors: Sequence[QuantisedTensor], coarser: Mapping[str, tuple[QuantisedTensor, int]] | None = None
+    tensors: Sequence[QuantisedTensor],
+    coarser: Mapping[str, tuple[QuantisedTensor, int]] | None = None,
+    before: Mapping[str, QuantisedTensor] | None = None,
 ) -> bytes:
     """Return the payload that holds ``tensors`` in the given order; FormatError when two share a name.
 
-    ``coarser`` makes it a refinement: for each name the tensor below and the factor between the two.
+    ``coarser`` makes it a refinement: for each name the tensor below and the factor between the two. Tensors
+    that ``before``, this layer in the segment before, makes smaller are continued from there.
     """
+    return _pack(_packed(tensors, coarser, before))
+
+
+def pack_continued(
+    tensors: Sequence[QuantisedTensor],
+    coarser: Mapping[str, tuple[QuantisedTensor, int]] | None,
+    before: Mapping[str, QuantisedTensor],
+) -> tuple[bytes, bool]:
+    """As :func:`pack_tensors`; and whether any tensor is continued."""
+    packed = _packed(tensors, coarser, before)
+    return _pack(packed), any(one.continued for one in packed)
+
+
+def _packed(
+    tensors: Sequence[QuantisedTensor],
+    coarser: Mapping[str, tuple[QuantisedTensor, int]] | None,
+    before: Mapping[str, QuantisedTensor] | None,
+) -> list[_Packed]:
     names = [tensor.name for tensor in tensors]
     if len(set(names)) != len(names):
         raise FormatError("tensors: a name occurs more than once")
-    parts, coded = [TENSOR_COUNT.pack(len(tensors))], []
+    packed = []
     for tensor in tensors:
         below, factor = coarser[tensor.name] if coarser is not None else (None, 0)
-        record, entropy_coded = _pack_tensor(tensor, None if below is None else below.symbols, factor)
-        parts.append(record)
-        coded += [] if entropy_coded is None else [entropy_coded]
-    return b"".join([*parts, pack_section(coded)])
+        known = Known(None if below is None else below.symbols, factor)
+        packed.append(_pack_tensor(tensor, known))
+        last = None if before is None else before.get(tensor.name)
+        if last is not None and last.symbols.shape == tensor.symbols.shape:
+            other = _pack_tensor(tensor, replace(known, before=last.symbols))
+            packed[-1] = min(packed[-1], other, key=lambda one: one.size)
+    return packed
+
+
+def _pack(packed: Sequence[_Packed]) -> bytes:
+    records = [one.record for one in packed]
+    section = pack_section([one.coded for one in packed if one.coded is not None])
+    return b"".join([TENSOR_COUNT.pack(len(packed)), *records, section])
 
 
 def unpack_tensors(
     payload: bytes,
     limits: Limits = DEFAULT_LIMITS,
     coarser: Mapping[str, QuantisedTensor] | None = None,
+    before: Mapping[str, QuantisedTensor] | None = None,
 ) -> dict[str, QuantisedTensor]:
-    """Return the tensors of a payload by name, in stored order; ``coarser`` are those that it refines.
+    """Return the tensors of a payload by name, in stored order.
 
+    ``coarser`` are those that it refines, ``before`` those of the same layer in the segment before.
     FormatError when anything is missing, left over, doubled or out of range; LimitError when all tensors
     together have more than ``limits.elements`` elements, or few bytes ask for long work.
     """
+    return {tensor.name: tensor for tensor, _ in unpack_records(payload, limits, coarser, before)}
+
+
+def unpack_records(
+    payload: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    coarser: Mapping[str, QuantisedTensor] | None = None,
+    before: Mapping[str, QuantisedTensor] | None = None,
+) -> list[tuple[QuantisedTensor, int]]:
+    """As :func:`unpack_tensors`, each tensor with its factor."""
     cursor = Cursor(payload)
     (count,) = cursor.unpack(TENSOR_COUNT)
     records: dict[str, _Record] = {}
     budget = limits.elements
     for _ in range(count):
-        record = _read_record(cursor, budget, coarser)
+        record = _read_record(cursor, budget, coarser, before)
         if record.name in records:
             raise FormatError(f"tensors: {record.name!r} occurs more than once")
         records[record.name] = record
         budget -= math.prod(record.shape)
     coded = [record.stored for record in records.values() if isinstance(record.stored, CodedRecord)]
     section = SectionReader(cursor, coded) if coded else None
-    tensors = {name: _tensor(record, section) for name, record in records.items()}
+    tensors = [(_tensor(record, section), record.known.factor) for record in records.values()]
     if section is not None:
         section.finish()
     if cursor.left:
@@ -106,43 +160,51 @@ def _tensor(record: _Record, section: SectionReader | None) -> QuantisedTensor:
     stored = record.stored
     if isinstance(stored, CodedRecord):
         assert section is not None
-        symbols = section.symbols(stored, record.coarse, record.factor)
+        symbols = section.symbols(stored, record.known)
     else:
-        symbols = stored if record.coarse is None else record.factor * record.coarse + stored
+        symbols = record.known.base() + stored
     return QuantisedTensor(record.name, symbols, record.steps)
 
 
-def _pack_tensor(
-    tensor: QuantisedTensor, coarse: npt.NDArray[np.int32] | None, factor: int
-) -> tuple[bytes, Coded | None]:
-    """The record with whichever coding is smaller; of an entropy-coded tensor the symbols go elsewhere."""
-    residuals = tensor.symbols if coarse is None else tensor.symbols - factor * coarse
+def _pack_tensor(tensor: QuantisedTensor, known: Known) -> _Packed:
+    """The record with whichever coding is smaller."""
+    residuals = tensor.symbols - known.base()
     width = _smallest_width(residuals)
     planes = _split_planes(residuals, width)
-    coded = code(tensor.symbols, coarse, factor, time_like=tensor.name == "latents")
+    coded = code(tensor.symbols, known, time_like=tensor.name == "latents")
     zipped = zstandard.ZstdCompressor(level=_LEVEL).compress(planes)
-    plain = min(len(planes), len(zipped)) <= coded.bits / 8 + _SECTION_SHARE
+    plain_size, coded_size = min(len(planes), len(zipped)), coded.bits / 8 + _SECTION_SHARE
+    plain, continued = plain_size <= coded_size, known.before is not None
+    coding = (width if plain else CODED) + (CONTINUED if continued else 0)
     name, shape = tensor.name.encode("ascii"), tensor.symbols.shape
     head = b"".join(
         [
             NAME_LENGTH.pack(len(name)),
             name,
-            TENSOR_SHAPE.pack(width if plain else CODED, factor, len(shape), tensor.steps.size),
+            TENSOR_SHAPE.pack(coding, known.factor, len(shape), tensor.steps.size),
             *(EXTENT.pack(extent) for extent in shape),
             tensor.steps.astype(_STEP).tobytes(),
         ]
     )
-    return (head + planes, None) if plain else (head + coded.record, coded)
+    if plain:
+        return _Packed(head + planes, None, continued, plain_size)
+    return _Packed(head + coded.record, coded, continued, coded_size)
 
 
-def _read_record(cursor: Cursor, budget: int, coarser: Mapping[str, QuantisedTensor] | None) -> _Record:
+def _read_record(
+    cursor: Cursor,
+    budget: int,
+    coarser: Mapping[str, QuantisedTensor] | None,
+    before: Mapping[str, QuantisedTensor] | None,
+) -> _Record:
     """Read what is known of one tensor, of at most ``budget`` elements, before the section at the end."""
     (name_length,) = cursor.unpack(NAME_LENGTH)
     name = bytes(cursor.take(name_length)).decode("ascii", errors="replace")
     check_name(name)
-    coding, factor, rank, step_count = cursor.unpack(TENSOR_SHAPE)
+    kind, factor, rank, step_count = cursor.unpack(TENSOR_SHAPE)
+    continued, coding = kind & CONTINUED, kind & ~CONTINUED
     if coding != CODED and coding not in _WIDTHS:
-        raise FormatError(f"tensor {name!r}: coding {coding}, expected 0, 1, 2 or 4")
+        raise FormatError(f"tensor {name!r}: coding {kind}, expected 0, 1, 2 or 4, or 8 more")
     if rank > RANK_MAX:
         raise FormatError(f"tensor {name!r}: {rank} axes, expected at most {RANK_MAX}")
     shape = tuple(cursor.unpack(EXTENT)[0] for _ in range(rank))
@@ -153,14 +215,15 @@ def _read_record(cursor: Cursor, budget: int, coarser: Mapping[str, QuantisedTen
             f"tensor {name!r}: shape {shape} has {elements} elements, at most {budget} allowed here"
         )
     steps = np.frombuffer(cursor.take(step_count * _STEP.itemsize), _STEP).astype(np.float32)
-    coarse = _coarse(name, shape, factor, coarser)
+    known = Known(_coarse(name, shape, factor, coarser), factor)
+    if continued:
+        known = replace(known, before=_before(name, shape, before))
     if coding == CODED:
-        stored = read_record(cursor, name, shape, refines=coarse is not None)
-        return _Record(name, shape, steps, factor, coarse, stored)
+        return _Record(name, shape, steps, known, read_record(cursor, name, shape, known))
     plain = _join_planes(cursor.take(elements * coding), coding).reshape(shape)
     if int(plain.max()) > REFINED_MAX or int(plain.min()) < -REFINED_MAX:
         raise FormatError(f"tensor {name!r}: symbols beyond +-{REFINED_MAX}")
-    return _Record(name, shape, steps, factor, coarse, plain)
+    return _Record(name, shape, steps, known, plain)
 
 
 def _coarse(
@@ -177,6 +240,15 @@ def _coarse(
     if factor < FACTOR_MIN or factor * max(int(symbols.max()), -int(symbols.min())) > REFINED_MAX:
         raise FormatError(f"tensor {name!r}: factor {factor} is below 2, or too large for the symbols below")
     return symbols
+
+
+def _before(
+    name: str, shape: tuple[int, ...], before: Mapping[str, QuantisedTensor] | None
+) -> npt.NDArray[np.int32]:
+    """The symbols that a tensor continues; FormatError when there are none."""
+    if before is None or name not in before or before[name].symbols.shape != shape:
+        raise FormatError(f"tensor {name!r}: continues no tensor of this name and shape")
+    return before[name].symbols
 
 
 def _smallest_width(symbols: npt.NDArray[np.int32]) -> int:

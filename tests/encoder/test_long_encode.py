@@ -318,6 +318,28 @@ class TestWarmStart:
         steps = [line.split(" steps")[0].split()[-1] for line in notes.said if line.startswith("segment ")]
         assert steps == [str(STEPS), str(STEPS // 2)] * 2
 
+    def test_weights_continue_the_predecessors_and_the_segments_alone_say_the_same(
+        self, capture: Path, tmp_path: Path
+    ) -> None:
+        cutting = Cutting(SegmentLength(Fraction(2), "f"), 0, WarmStart(0.5, key=3))
+        with one_thread(), pytest.MonkeyPatch.context() as patch:
+            kept = tmp_path / "kept"
+            patch.setattr("shutil.rmtree", lambda *_, **__: None)
+            encode_long(tiny_job(capture, tmp_path / "a.dnv"), Notes(), cutting)
+            (tmp_path / "a.work" / "segments").rename(kept)
+        with FileSource(tmp_path / "a.dnv") as whole:
+            reader = Reader(whole)
+            depths = [e.first for e in reader.directory if e.kind == b"WGHT" and e.layer == 0]
+            assert depths == [0, 1, 2, 0]
+            for number in range(4):
+                with FileSource(kept / f"{number:05}.dnv") as source:
+                    alone = Reader(source)
+                    for layers in (1, 3):
+                        mine, theirs = reader.weights(number, layers), alone.weights(0, layers)
+                        assert mine.keys() == theirs.keys()
+                        assert all(np.array_equal(mine[n].symbols, theirs[n].symbols) for n in mine)
+            assert {entry.kind for entry in reader.directory} == {b"WGHT", b"LATN"}
+
     def test_the_start_is_the_predecessors_end(self, capture: Path, tmp_path: Path) -> None:
         """With no steps worth the name, a warm segment shows its predecessor in reverse."""
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 3)))

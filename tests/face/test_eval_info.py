@@ -108,7 +108,7 @@ def test_info_tells_what_is_in_the_file(clip: Path) -> None:
     record = json.loads(ran.out)
     assert record["bytes"] == clip.stat().st_size == sum(record["bytes_by_part"].values())
     assert (record["frames"], record["fps"], record["field"]) == (FRAMES, 30, "planes")
-    assert record["segments"] == [{"first_frame": 0, "frames": FRAMES}]
+    assert record["segments"] == [{"first_frame": 0, "frames": FRAMES, "builds_on": 0}]
     assert [camera["name"] for camera in record["cameras"]] == ["cam00", "cam02", "cam05"]
     assert record["parameters"] == sum(int(np.prod(shape)) for shape in record["tensors"].values())
     with dynerf.open_clip(clip) as opened:

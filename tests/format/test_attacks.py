@@ -143,7 +143,7 @@ def test_a_head_that_lies_is_refused(lengths: dict[str, int], error: type[Format
             [WEIGHTS, replace(LATENTS, segment=1)], FormatError, "latents of frame 0", id="wrong segment"
         ),
         pytest.param(
-            [replace(WEIGHTS, first=1), LATENTS], FormatError, "its weights are missing", id="first"
+            [replace(WEIGHTS, first=1), LATENTS], FormatError, "segment 0 builds on 1 segments", id="first"
         ),
         pytest.param(
             [replace(WEIGHTS, layer=1), LATENTS], FormatError, "its weights are missing", id="layer"

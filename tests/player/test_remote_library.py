@@ -10,20 +10,26 @@ import pytest
 from dynerf_format import (
     BytesSource,
     ChangedError,
+    Chunk,
+    Entry,
     NotDnvError,
+    QuantisedTensor,
     Reader,
     RemoteError,
     clip_bytes,
+    continued_chunks,
     latents_chunk,
     quantise,
+    split_layers,
     weights_chunk,
+    weights_chunks,
 )
-from dynerf_format.chunks import LATENTS
+from dynerf_format.chunks import LATENTS, WEIGHTS
 from dynerf_player.client.library import RemoteEdition, RemoteLibrary, clip_name
-from dynerf_player.client.plan import Span, chunk_span, frames_in, layers_in, merge, needed, next_span
+from dynerf_player.client.plan import Span, ahead, chunk_span, frames_in, layers_in, merge, needed, next_span
 from dynerf_player.client.wire import Patience
 from dynerf_player.library import NoSuchClipError
-from helpers_format import small_header
+from helpers_format import continued, small_header
 from helpers_link import Link, serving
 
 QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
@@ -202,6 +208,51 @@ def test_between_two_segments_one_of_them_is_needed() -> None:
         assert {entry.segment for entry in entries} == {segment}
         assert len(entries) == 2
     assert len(needed(reader.directory, reader.header, 29.5)) == 3
+
+
+def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
+    data = clip_bytes(*continued())
+    directory = Reader(BytesSource(data)).directory
+
+    def weights(entries: tuple[Entry, ...]) -> list[tuple[int, int]]:
+        return [(entry.segment, entry.layer) for entry in entries if entry.kind == WEIGHTS]
+
+    header = Reader(BytesSource(data)).header
+    assert weights(needed(directory, header, 5.0)) == [(0, 0), (1, 0), (2, 0)]
+    assert weights(needed(directory, header, 3.0, 2)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert weights(needed(directory, header, 6.0)) == [(3, 0)]
+    coming = weights(tuple(ahead(directory, header, 2.0, 4)))
+    assert list(dict.fromkeys(coming)) == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
+    everything = [Span(0, len(data))]
+    assert layers_in(directory, 2, everything) == 3
+    middle = next(e for e in directory if (e.kind, e.segment, e.layer) == (WEIGHTS, 1, 1))
+    assert layers_in(directory, 2, [Span(0, middle.offset), Span(middle.end, len(data))]) == 1
+    assert layers_in(directory, 0, [Span(0, middle.offset)]) == 3
+
+
+def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_latents() -> None:
+    random = np.random.default_rng(0)
+    chunks: list[Chunk] = []
+    planes = before = quantise("planes", random.normal(size=50_000), 0.1)
+    for number in range(3):
+        layers = split_layers([planes], {})
+        fresh = continued_chunks(number, layers, [{"planes": before}], number) if number else []
+        chunks += fresh or weights_chunks(number, [planes], {})
+        for first in range(90 * number, 90 * number + 90, GROUP):
+            latents = quantise("latents", random.normal(size=(GROUP, 16)), 0.02)
+            chunks.append(latents_chunk(number, first, latents))
+        before = planes
+        changed = planes.symbols + (random.random(50_000) < 0.2).astype(np.int32)
+        planes = QuantisedTensor("planes", changed, planes.steps)
+    with serving(clip_bytes(small_header((90, 90, 90)), chunks)) as link:
+        edition = RemoteEdition(link.address, "clip", "cpu", QUICK)
+        asyncio.run(edition.fetch(240.0, 1))
+        assert len(link.asked) == 1 + 3 + 1
+        reader = Reader(edition.source)
+        assert np.array_equal(reader.weights(2)["planes"].symbols, before.symbols)
+        reader.latents(240, 1)
+        assert len(link.asked) == 5
+        edition.close()
 
 
 def test_the_next_request_joins_neighbours_and_stays_small() -> None:

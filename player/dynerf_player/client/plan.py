@@ -5,14 +5,17 @@ Spans are half-open: ``first`` is in, ``stop`` is not. The order of need for a p
 1. what a picture of that frame needs: first layer of its segment's weights, its latents;
 2. latents of the frames ahead, and the first layer of a segment that begins within the read-ahead;
 3. the finer layers of the segment.
+
+Wherever a segment's weights are needed, so are those of the segments that it builds on.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
-from dynerf_format import Entry, Header, ViewError, latents_entries
-from dynerf_format.chunks import KNOWN_KINDS, LATENTS
+from dynerf_format import Entry, Header, ViewError, latents_entries, weights_chain
+from dynerf_format.chunks import LATENTS
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,8 +53,7 @@ def needed(directory: Sequence[Entry], header: Header, frame: float, layers: int
     With the first ``layers`` quality layers. ViewError outside the clip.
     """
     first, count = _latents_at(header, frame)
-    segment = header.segment_at(first)
-    weights = [entry for entry in _weights(directory, segment) if entry.layer < layers]
+    weights = _weights(directory, header.segment_at(first), layers)
     return (*weights, *latents_entries(directory, first, count))
 
 
@@ -66,7 +68,7 @@ def ahead(directory: Sequence[Entry], header: Header, frame: float, frames: int)
     for entry in latents_entries(directory, first, min(frames, header.frames - first)):
         if entry.segment != segment:
             segment = entry.segment
-            yield from (base for base in _weights(directory, segment) if base.layer == 0)
+            yield from _weights(directory, segment, 1)
         yield entry
     finer = [entry for entry in _weights(directory, here) if entry.layer > 0]
     yield from sorted(finer, key=lambda entry: entry.layer)
@@ -113,12 +115,9 @@ def frames_in(directory: Sequence[Entry], spans: Sequence[Span]) -> list[tuple[i
 
 def layers_in(directory: Sequence[Entry], segment: int, spans: Sequence[Span]) -> int:
     """How many quality layers of a segment, from the first on without a gap, lie within ``spans``."""
-    layers = 0
-    for entry in sorted(_weights(directory, segment), key=lambda entry: entry.layer):
-        if not _holds(spans, chunk_span(entry)):
-            break
-        layers = entry.layer + 1
-    return layers
+    chain = weights_chain(directory, segment)
+    here = [takewhile(lambda entry: _holds(spans, chunk_span(entry)), entries) for entries in chain]
+    return min(len(list(entries)) for entries in here)
 
 
 def _latents_at(header: Header, frame: float) -> tuple[int, int]:
@@ -133,13 +132,9 @@ def _latents_at(header: Header, frame: float) -> tuple[int, int]:
     return before, 2
 
 
-def _weights(directory: Sequence[Entry], segment: int) -> Iterator[Entry]:
-    """All that is read of a segment besides its latents."""
-    return (
-        entry
-        for entry in directory
-        if entry.segment == segment and entry.kind in KNOWN_KINDS and entry.kind != LATENTS
-    )
+def _weights(directory: Sequence[Entry], segment: int, layers: int | None = None) -> list[Entry]:
+    """All that is read for a segment besides its latents, of those it builds on first."""
+    return [entry for entries in weights_chain(directory, segment, layers) for entry in entries]
 
 
 def _holds(spans: Sequence[Span], wanted: Span) -> bool:
