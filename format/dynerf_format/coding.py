@@ -51,6 +51,11 @@ class Coded:
     bits: float
     """Estimated size of record, words and raw bits."""
 
+    @property
+    def too_sparse(self) -> bool:
+        """Whether its symbols are more than readers take in so few bytes (``_check_work``)."""
+        return len(self.frequencies) > ELEMENTS_PER_BYTE * (self.bits / 8 - len(self.record))
+
 
 @dataclass(frozen=True, eq=False)
 class CodedRecord:

@@ -121,7 +121,7 @@ def _pack_tensor(
     planes = _split_planes(residuals, width)
     coded = code(tensor.symbols, coarse, factor, time_like=tensor.name == "latents")
     zipped = zstandard.ZstdCompressor(level=_LEVEL).compress(planes)
-    plain = min(len(planes), len(zipped)) <= coded.bits / 8 + _SECTION_SHARE
+    plain = coded.too_sparse or min(len(planes), len(zipped)) <= coded.bits / 8 + _SECTION_SHARE
     name, shape = tensor.name.encode("ascii"), tensor.symbols.shape
     head = b"".join(
         [
