@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.space import Space
+from dynerf_format import QuantisedTensor
 from dynerf_format.header import Header
 from dynerf_format.writer import clip_bytes, write_clip
 
@@ -20,8 +21,7 @@ from .pack import (
     layered_weights,
     make_chunks,
     make_header,
-    quantise_latents,
-    quantise_model,
+    quantise_clip,
 )
 from .target_size import meet_target
 from .train import Trainer
@@ -47,15 +47,13 @@ class ClipFile:
 
     def size_at(self, steps: Quantisation) -> int:
         """The bytes the file would have, were the model as it is now written with these steps."""
-        weights = quantise_model(self.trainer.model, steps)
-        groups = quantise_latents(self.trainer.latents[self._shown], steps)
+        weights, groups = self._quantised(steps)
         return len(clip_bytes(self._header(steps, {}), make_chunks(weights, groups)))
 
     def write(self, look: HeldOutLook, watcher: Watcher) -> Result:
         """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
         steps = self._steps()
-        weights = quantise_model(self.trainer.model, steps)
-        groups = quantise_latents(self.trainer.latents[self._shown], steps)
+        weights, groups = self._quantised(steps)
         quality: dict[str, float | int | str] = {"steps": self.trainer.place.step}
         layers = layered_weights(weights)
         for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
@@ -70,6 +68,12 @@ class ClipFile:
         size = write_clip(self.job.output, self._header(steps, quality), make_chunks(weights, groups))
         checkpoint_path(self.job).unlink(missing_ok=True)
         return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+
+    def _quantised(
+        self, steps: Quantisation
+    ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
+        latents = self.trainer.latents[self._shown]
+        return quantise_clip(self.trainer.model, latents, steps, self.store.fps)
 
     def _measure(
         self, latents: Float[Tensor, "frame latent"], look: HeldOutLook, watcher: Watcher, every: int

@@ -21,7 +21,7 @@ _CONDITIONING = Conditioning(
     kind="latent",
     frequencies=10,  # of NeRF-T; not published, those of a position [NeRF] 5.1
 )
-_QUANTISATION = Quantisation(planes=0.16, network=0.008, latents=0.01, group=30)
+_QUANTISATION = Quantisation(planes=0.16, network=0.008, latents=0.01, coarse=1.0, group=0)
 
 _PREVIEW = Config(
     preset="preview",

@@ -95,7 +95,7 @@ class TestWeights:
     def test_travel_in_the_file_unchanged(self, kind: FieldKind) -> None:
         config = tiny_config(kind=kind)
         weights = quantise_model(_model(config), config.quantisation)
-        groups = quantise_latents(_latents(config), config.quantisation)
+        groups = quantise_latents(_latents(config), config.quantisation, 2)
         reader = Reader(BytesSource(clip_bytes(_header(config), make_chunks(weights, groups))))
         found = reader.weights(0)
         assert list(found) == [tensor.name for tensor in weights]
@@ -125,9 +125,9 @@ class TestZeros:
 class TestLatents:
     @pytest.mark.parametrize(("group", "firsts"), [(1, [0, 1, 2, 3, 4]), (2, [0, 2, 4]), (5, [0]), (99, [0])])
     def test_are_cut_into_groups_that_join_to_the_whole(self, group: int, firsts: list[int]) -> None:
-        quantisation = replace(tiny_config().quantisation, group=group, latents=0.05)
+        quantisation = replace(tiny_config().quantisation, latents=0.05)
         latents = _latents(tiny_config())
-        groups = quantise_latents(latents, quantisation)
+        groups = quantise_latents(latents, quantisation, group)
         assert [first for first, _ in groups] == firsts
         joined = dequantised_latents(groups)
         assert joined.shape == latents.shape
@@ -138,8 +138,8 @@ class TestLatents:
         assert 0 < error <= 0.05 * rms / 2 * (1 + 1e-5)
 
     def test_a_reader_finds_those_of_any_frame(self) -> None:
-        config = tiny_config("quantisation.group=2")
-        groups = quantise_latents(_latents(config), config.quantisation)
+        config = tiny_config()
+        groups = quantise_latents(_latents(config), config.quantisation, 2)
         chunks = make_chunks(quantise_model(_model(config), config.quantisation), groups)
         reader = Reader(BytesSource(clip_bytes(_header(config), chunks)))
         for frame in range(_FRAMES):
@@ -162,7 +162,7 @@ class TestHeader:
         config = tiny_config()
         chunks = make_chunks(
             quantise_model(_model(config), config.quantisation),
-            quantise_latents(_latents(config), config.quantisation),
+            quantise_latents(_latents(config), config.quantisation, 2),
         )
         header = _header(config)
         assert Reader(BytesSource(clip_bytes(header, chunks))).header == header
@@ -189,7 +189,7 @@ def test_a_decoder_renders_the_picture_that_the_encoder_has_in_memory(
     config = tiny_config("planes.basis=2,0", "quantisation.network=0.05", kind=kind)
     model, latents, space = _model(config), _latents(config), _space()
     weights = quantise_model(model, config.quantisation)
-    groups = quantise_latents(latents, config.quantisation)
+    groups = quantise_latents(latents, config.quantisation, 2)
 
     def render(seen: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
