@@ -163,8 +163,8 @@ def _series(clips: list[Clip], videos: dict[str, list[Point]]) -> dict[str, list
     """Curves of (bytes, dB)."""
     rated = sorted((clip for clip in clips if clip.quality != _NO_RATE), key=lambda clip: clip.bytes)
     series = {
-        "held-out view": [(float(c.bytes), c.held_out) for c in rated if c.held_out is not None],
-        "training views": [(float(c.bytes), c.training) for c in rated],
+        "dynerf, held-out view": [(float(c.bytes), c.held_out) for c in rated if c.held_out is not None],
+        "dynerf, training views": [(float(c.bytes), c.training) for c in rated],
         **{f"{codec}, training views": [(float(p.bytes), p.psnr) for p in videos[codec]] for codec in videos},
     }
     return {name: points for name, points in series.items() if points}

@@ -103,20 +103,24 @@ def make_chunks(
 def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ...]]:
     """By which factors quality layers refine tensors: planes, or a network's matrices when there are none.
 
-    What is small and matters everywhere is complete in the first layer.
+    What is small and matters everywhere is complete in the first layer. The coarse field's steps are wide
+    already, and a picture whose samples are in the wrong places is no picture: its planes are complete one
+    layer sooner, its matrices in the first.
     """
     planes = [tensor.name for tensor in weights if is_plane(tensor.name)]
     matrices = [tensor.name for tensor in weights if tensor.symbols.ndim > 1]
-    return dict.fromkeys(planes or matrices, _LAYER_FACTORS)
+    coarse = _LAYER_FACTORS[:1] if planes else ()
+    return {name: coarse if name.startswith("coarse.") else _LAYER_FACTORS for name in planes or matrices}
 
 
 def layered_weights(weights: Sequence[QuantisedTensor]) -> list[dict[str, QuantisedTensor]]:
     """What a decoder has of the weights after each layer, coarse first; the last are the given ones."""
     factors = layer_factors(weights)
     layers = [{tensor.name: tensor for tensor in weights}]
-    for factor in reversed(_LAYER_FACTORS):
+    for number, factor in reversed(list(enumerate(_LAYER_FACTORS))):
+        refined = {name for name, its in factors.items() if number < len(its)}
         finer = layers[0]
-        layers.insert(0, {n: coarsen(t, factor) if n in factors else t for n, t in finer.items()})
+        layers.insert(0, {n: coarsen(t, factor) if n in refined else t for n, t in finer.items()})
     return layers
 
 

@@ -18,6 +18,7 @@ from dynerf_decoder.space import Space
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.pack import (
     dequantised_latents,
+    layered_weights,
     make_chunks,
     make_header,
     plain_config,
@@ -85,12 +86,13 @@ class TestWeights:
 
     def test_get_the_step_that_was_asked_for(self, kind: FieldKind) -> None:
         model = _model(tiny_config(kind=kind))
-        quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02)
+        quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0)
         steps = {tensor.name: _step(tensor) for tensor in quantise_model(model, quantisation)}
         assert any(map(is_plane, steps)) == (kind == "planes")
         for name, step in steps.items():
             rms = np.sqrt(np.mean(_values(model)[name].astype(np.float64) ** 2))
-            assert step == pytest.approx(0.25 if is_plane(name) else 0.02 * rms, rel=1e-6), name
+            wider = quantisation.coarse if name.startswith("coarse.") else 1
+            assert step == pytest.approx(wider * (0.25 if is_plane(name) else 0.02 * rms), rel=1e-6), name
 
     def test_travel_in_the_file_unchanged(self, kind: FieldKind) -> None:
         config = tiny_config(kind=kind)
@@ -204,3 +206,30 @@ def test_a_decoder_renders_the_picture_that_the_encoder_has_in_memory(
     np.testing.assert_array_equal(decoded, render(dequantised_latents(groups)))
     assert np.abs(decoded - exact).max() > 1e-4  # rounding shows, so the comparison can fail
     assert decoded.std() > 0.01
+
+
+class TestLayers:
+    @pytest.mark.parametrize("kind", ["planes", "mlp"])
+    def test_the_encoder_knows_what_a_decoder_has_after_each(self, kind: FieldKind) -> None:
+        config = tiny_config(kind=kind)
+        weights = quantise_model(_model(config), config.quantisation)
+        groups = quantise_latents(_latents(config), config.quantisation, 2)
+        reader = Reader(BytesSource(clip_bytes(_header(config), make_chunks(weights, groups))))
+        layers = layered_weights(weights)
+        assert len(layers) == 3
+        for number, expected in enumerate(layers, start=1):
+            found = reader.weights(0, number)
+            assert list(found) == list(expected)
+            for name, tensor in expected.items():
+                np.testing.assert_array_equal(found[name].dequantise(), tensor.dequantise(), err_msg=name)
+
+    @pytest.mark.parametrize(("kind", "complete"), [("planes", 2), ("mlp", 1)])
+    def test_the_coarse_field_is_complete_before_the_fine_one(self, kind: FieldKind, complete: int) -> None:
+        config = tiny_config(kind=kind)
+        layers = layered_weights(quantise_model(_model(config), config.quantisation))
+        steps = [{name: float(tensor.steps[0]) for name, tensor in layer.items()} for layer in layers]
+        for name, least in steps[-1].items():
+            whole = 1 + next(i for i, layer in enumerate(steps) if layer[name] == least)
+            if name.startswith("coarse."):
+                assert whole <= complete, name
+        assert any(steps[1][name] > steps[2][name] for name in steps[2] if name.startswith("fine."))
