@@ -103,10 +103,12 @@ def _rays(clip: Clip, capture: Path, count: int) -> Rays:
 def _psnr(clip: Clip, model: Model, latents: Tensor, rays: Rays) -> float:
     """Of all rays together, by the plain renderer; a few frames at once."""
     found = torch.empty_like(rays.colours)
-    for part in torch.arange(len(rays.frames)).split(4):
+    frames = torch.as_tensor(rays.frames)
+    for start in range(0, len(frames), 4):
+        part = slice(start, start + 4)
         directions = rays.directions[part]
         segments = clip.space.clip(rays.origins[part], directions)
-        folded = model.fold(latents[torch.as_tensor(rays.frames)[part]])
+        folded = model.fold(latents[frames[part]])
         found[part] = render_rays(folded, segments, directions, clip.sampling).rgb
     return psnr(found.clamp(0, 1), rays.colours)
 
