@@ -1,20 +1,25 @@
 """Bytes against picture quality: one training per quality, and the videos of all cameras beside them.
 
-    python benchmarks/rate_distortion.py samples/candle --work out/rate
+    python benchmarks/rate_distortion.py samples/candle --work out/rate --no-rate
     python benchmarks/rate_distortion.py CAPTURE --work out/rate --qualities 4,6 -- --downscale 2
 
-Prints a table and writes it and a plot into the work folder (``table.md``, ``plot.svg``). What was trained or
-measured before is kept there, so a run that was stopped goes on. Options after ``--`` go to each ``dynerf
-encode``. Every clip is compared with H.265 and AV1 (``video_baseline.py``) at its own mean PSNR on the
-*training* views, the only ones that videos have; how well it shows a view that no camera filmed is the
-held-out PSNR. Leave ``--downscale`` and ``--frames`` out when the videos are to be compared.
+Prints a table and writes it and a plot into the work folder (``table.md``, ``plot.svg``), anew after every
+clip. What was trained or measured before is kept there: the same command goes on where it was stopped, in
+the middle of a training too. Options after ``--`` go to each ``dynerf encode``; clips made with others are
+refused.
+
+Every clip is compared with H.265 and AV1 (``video_baseline.py``) at its own mean PSNR on the *training*
+views, the only ones that videos have; how well it shows a view that no camera filmed is the held-out PSNR.
+The videos hold the pictures that were trained on: the same frames, averaged over as many pixels.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,112 +27,147 @@ from typing import Any
 from rate_plot import plot
 from video_baseline import CODECS, Point, bytes_at, curve
 
+from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.frame_store import FrameStore
+
+_NO_RATE = "none"
+
 
 @dataclass(frozen=True)
 class Clip:
-    """One finished file. PSNR in dB."""
+    """One finished file. PSNR in dB; none of a held-out view where nothing was held out."""
 
     quality: str
     bytes: int
-    held_out: float
+    held_out: float | None
     training: float
 
 
 def main() -> None:
     """Train and measure what is missing, print the table."""
     os.environ["SVT_LOG"] = "1"  # errors only
+    options, passed_on = _options()
+    options.work.mkdir(parents=True, exist_ok=True)
+    _check_same(options, passed_on)
+    names = [*options.qualities.split(","), *([_NO_RATE] if options.no_rate else [])]
+    clips: list[Clip] = []
+    videos: dict[str, list[Point]] = {}
+    for name in names:
+        clips.append(_clip(options, name, passed_on))
+        videos = videos or {codec: _videos(options, codec, name) for codec in CODECS}
+        _write(options.work, clips, videos)
+    print(_table(clips, videos))
+
+
+def _options() -> tuple[argparse.Namespace, list[str]]:
+    """The script's own options, and those for ``dynerf encode``."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("capture", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--qualities", default="1,3,5,7,9")
+    parser.add_argument("--qualities", default="1,3,5,7,10")
     parser.add_argument("--no-rate", action="store_true", help="add a training without the rate term")
     parser.add_argument(
         "--every", type=int, default=6, help="frames between those measured on training views"
     )
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
-    options = parser.parse_args(sys.argv[1:end])
-    options.work.mkdir(parents=True, exist_ok=True)
-    rows = [(text, ["--quality", text]) for text in options.qualities.split(",")]
-    if options.no_rate:
-        rows.append(("none", ["--set", "rate.weight=0"]))
-    clips = [_clip(options, name, more + sys.argv[end + 1 :]) for name, more in rows]
-    videos = {name: _videos(options, name) for name in CODECS}
-    table = _table(clips, videos)
-    (options.work / "table.md").write_text(table)
-    (options.work / "plot.svg").write_text(plot(_series(clips, videos)))
-    print(table)
+    return parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
 
 
-def _clip(options: argparse.Namespace, name: str, more: list[str]) -> Clip:
+def _check_same(options: argparse.Namespace, passed_on: list[str]) -> None:
+    """Stop rather than compare clips of several trainings."""
+    asked = {"capture": str(options.capture.resolve()), "every": options.every, "encode": passed_on}
+    kept = _kept(options.work / "options.json", lambda: asked)
+    if kept != asked:
+        sys.exit(f"{options.work}: holds clips made with {kept}, asked for now: {asked}")
+
+
+def _clip(options: argparse.Namespace, name: str, passed_on: list[str]) -> Clip:
     """One clip, trained and measured unless it is there already."""
-    path: Path = options.work / f"quality_{name}.dnv"
-    cache = ["--cache", str(options.work / f"quality_{name}.work")]
+    path = _path(options, name)
+    work = path.with_suffix(".work")
     if not path.exists():
-        _run("encode", options.capture, "-o", path, "--resume", *cache, *more)
-    about = json.loads(_run("info", path, "--json"))
-    views = [camera["name"] for camera in about["cameras"] if camera["role"] == "training"]
+        setting = ["--set", "rate.weight=0"] if name == _NO_RATE else ["--quality", name]
+        _run("encode", options.capture, "-o", path, "--resume", "--cache", work, *setting, *passed_on)
+    shutil.rmtree(work, ignore_errors=True)  # decoded pictures, as large as the capture
+    about = _about(path)
+    every = ["--every", options.every]
+    views = ",".join(camera["name"] for camera in about["cameras"] if camera["role"] == "training")
     score = _kept(
         path.with_suffix(".json"),
-        lambda: json.loads(
-            _run(
-                "eval", path, options.capture, "--views", ",".join(views), "--every", options.every, "--json"
-            )
-        )["psnr"],
+        lambda: json.loads(_run("eval", path, options.capture, "--views", views, *every, "--json"))["psnr"],
     )
-    return Clip(name, path.stat().st_size, about["quality"]["held_out_psnr"], score)
+    return Clip(name, path.stat().st_size, about["quality"].get("held_out_psnr"), score)
 
 
-def _videos(options: argparse.Namespace, name: str) -> list[Point]:
-    """One codec's curve over all training cameras."""
-    about = json.loads(_run("info", next(options.work.glob("quality_*.dnv")), "--json"))
-    views = [camera["name"] for camera in about["cameras"] if camera["role"] == "training"]
-    paths = [options.capture / f"{view}.mp4" for view in views]
-    points = _kept(
-        options.work / f"{name}.json",
-        lambda: [asdict(point) for point in curve(paths, about["frames"], options.every, name)],
-    )
-    return [Point(**point) for point in points]
+def _videos(options: argparse.Namespace, codec: str, name: str) -> list[Point]:
+    """One codec's curve: the pictures of all training cameras that the clip ``name`` was made from."""
+    about = _about(_path(options, name))
+
+    def measured() -> list[dict[str, Any]]:
+        first = about["first_source_frame"]
+        folder = options.work / "pictures"
+        store = FrameStore.build(
+            read_n3v(options.capture, frames := FrameRange(first, first + about["frames"])),
+            folder,
+            frames=frames,
+            downscale=about["config"]["job"]["downscale"],
+        )
+        roles = {camera["name"]: camera["role"] for camera in about["cameras"]}
+        cameras = [store.view(i) for i, view in enumerate(store.names) if roles[view] == "training"]
+        points = curve(cameras, store.fps, options.every, codec)
+        shutil.rmtree(folder)
+        return [asdict(point) for point in points]
+
+    return [Point(**point) for point in _kept(options.work / f"{codec}.json", measured)]
 
 
-def _kept(path: Path, make: Any) -> Any:
-    """What ``make`` returned, now or in an earlier run."""
+def _path(options: argparse.Namespace, name: str) -> Path:
+    return Path(options.work / f"quality_{name}.dnv")
+
+
+def _about(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_run("info", path, "--json"))
+    return found
+
+
+def _kept(path: Path, make: Callable[[], Any]) -> Any:
+    """What ``make`` returned, now or in an earlier run; nothing is kept of a run that was stopped in it."""
     if not path.exists():
-        path.write_text(json.dumps(make()))
+        text = json.dumps(make())
+        new = path.with_suffix(".new")
+        new.write_text(text)
+        new.replace(path)
     return json.loads(path.read_text())
 
 
+def _write(folder: Path, clips: list[Clip], videos: dict[str, list[Point]]) -> None:
+    (folder / "table.md").write_text(_table(clips, videos))
+    (folder / "plot.svg").write_text(plot(_series(clips, videos)))
+
+
 def _table(clips: list[Clip], videos: dict[str, list[Point]]) -> str:
-    heads = [
-        "quality",
-        "bytes",
-        "held-out PSNR",
-        "training views' PSNR",
-        *(f"{name} at that" for name in videos),
-    ]
+    heads = ["quality", "bytes", "held-out PSNR", "training views' PSNR"]
+    heads += [f"{codec}'s bytes at that" for codec in videos]
     lines = [f"| {' | '.join(heads)} |", "|---" + "|--:" * (len(heads) - 1) + "|"]
     for clip in sorted(clips, key=lambda clip: clip.bytes):
-        sizes = [bytes_at(points, clip.training) for points in videos.values()]
-        others = ["-" if size is None else f"{size:,}" for size in sizes]
-        figures = [f"{clip.bytes:,}", f"{clip.held_out:.2f}", f"{clip.training:.2f}", *others]
+        held_out = "-" if clip.held_out is None else f"{clip.held_out:.2f} dB"
+        others = [bytes_at(points, clip.training) for points in videos.values()]
+        figures = [f"{clip.bytes:,}", held_out, f"{clip.training:.2f} dB", *others]
         lines.append(f"| {clip.quality} | {' | '.join(figures)} |")
     return "\n".join(lines) + "\n"
 
 
 def _series(clips: list[Clip], videos: dict[str, list[Point]]) -> dict[str, list[tuple[float, float]]]:
     """Curves of (bytes, dB)."""
-    return {
-        "dynerf, held-out view": sorted(
-            (clip.bytes, clip.held_out) for clip in clips if clip.quality != "none"
-        ),
-        "dynerf, training views": sorted(
-            (clip.bytes, clip.training) for clip in clips if clip.quality != "none"
-        ),
-        **{
-            f"{name}, training views": sorted((p.bytes, p.psnr) for p in points)
-            for name, points in videos.items()
-        },
+    rated = sorted((clip for clip in clips if clip.quality != _NO_RATE), key=lambda clip: clip.bytes)
+    series = {
+        "dynerf, held-out view": [(float(c.bytes), c.held_out) for c in rated if c.held_out is not None],
+        "dynerf, training views": [(float(c.bytes), c.training) for c in rated],
+        **{f"{codec}, training views": [(float(p.bytes), p.psnr) for p in videos[codec]] for codec in videos},
     }
+    return {name: points for name, points in series.items() if points}
 
 
 def _run(*arguments: object) -> str:

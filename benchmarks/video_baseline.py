@@ -7,20 +7,19 @@ a clip: on RGB, per picture, then averaged. Between two factors, bytes are inter
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 from av.video.stream import VideoStream
 
 from dynerf_decoder.colour import FrameToRgb, RgbToFrame, tag_bt709
-from dynerf_encoder.captures.video import decode, probe
 
 CODECS = {
-    "H.265": ("libx265", {"preset": "slow", "x265-params": "log-level=error:pools=none"}, range(22, 50, 3)),
-    "AV1": ("libsvtav1", {"preset": "4", "svtav1-params": "lp=1"}, range(26, 64, 4)),
+    "H.265": ("libx265", {"preset": "slow", "x265-params": "log-level=error:pools=none"}, range(21, 52, 3)),
+    "AV1": ("libsvtav1", {"preset": "4", "svtav1-params": "lp=1"}, range(27, 64, 4)),
 }
 
 
@@ -33,30 +32,34 @@ class Point:
     psnr: float
 
 
-def curve(videos: list[Path], frames: int, every: int, name: str) -> list[Point]:
-    """One codec's points, from the best to the worst; PSNR of every ``every``-th frame."""
+def curve(cameras: Sequence[np.ndarray], fps: Fraction, every: int, name: str) -> list[Point]:
+    """One codec's points, from the best to the worst; PSNR of every ``every``-th frame.
+
+    A camera is (frame, height, width, 3), uint8; memory holds one camera's pictures twice.
+    """
     library, options, factors = CODECS[name]
-    cameras = [(np.stack(list(decode(path, range(frames)))), probe(path).fps) for path in videos]
     points = []
     for crf in factors:
-        done = [_encode(pictures, fps, library, {**options, "crf": str(crf)}) for pictures, fps in cameras]
-        scores = [
-            psnr(decoded[frame], pictures[frame])
-            for (pictures, _), (_, decoded) in zip(cameras, done, strict=True)
-            for frame in range(0, frames, every)
-        ]
-        points.append(Point(crf, sum(size for size, _ in done), float(np.mean(scores))))
+        size, scores = 0, []
+        for pictures in cameras:
+            taken, decoded = _encode(pictures, fps, library, {**options, "crf": str(crf)})
+            size += taken
+            scores += [psnr(decoded[frame], pictures[frame]) for frame in range(0, len(pictures), every)]
+        points.append(Point(crf, size, float(np.mean(scores))))
         print(f"{name} crf {crf}: {points[-1].bytes} bytes, {points[-1].psnr:.2f} dB", flush=True)
     return points
 
 
-def bytes_at(points: list[Point], wanted: float) -> int | None:
-    """Bytes at a mean PSNR; None outside of what was encoded."""
+def bytes_at(points: Sequence[Point], wanted: float) -> str:
+    """Bytes at a mean PSNR, in words: outside of what was encoded, the nearest there is."""
     ordered = sorted(points, key=lambda point: point.psnr)
-    if not ordered[0].psnr <= wanted <= ordered[-1].psnr:
-        return None
+    least, most = ordered[0], ordered[-1]
+    if wanted < least.psnr:
+        return f"{least.bytes:,} at {least.psnr:.2f} dB"
+    if wanted > most.psnr:
+        return f"more than {most.bytes:,}"
     logs = np.interp(wanted, [p.psnr for p in ordered], [math.log(p.bytes) for p in ordered])
-    return round(math.exp(float(logs)))
+    return f"{round(math.exp(float(logs))):,}"
 
 
 def psnr(decoded: np.ndarray, truth: np.ndarray) -> float:
@@ -69,19 +72,23 @@ def _encode(
     pictures: np.ndarray, fps: Fraction, library: str, options: dict[str, str]
 ) -> tuple[int, np.ndarray]:
     """Bytes of one camera's packets, and its pictures as decoded."""
+    height, width = pictures.shape[1:3]
+    # Half the chroma needs even sizes: an odd row or column is doubled, coded and cut off again.
+    even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     file = io.BytesIO()
     size = 0
     with av.open(file, "w", format="matroska") as container:
         stream = container.add_stream(library, rate=fps, options=options)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = even.shape[2], even.shape[1], "yuv420p"
         tag_bt709(stream.codec_context)
         to_frame = RgbToFrame()
-        for frame in [*map(to_frame, pictures), None]:
+        for frame in [*map(to_frame, even), None]:
             for packet in stream.encode(frame):
                 size += packet.size
                 container.mux(packet)
     file.seek(0)
     to_rgb = FrameToRgb(library)
     with av.open(file, "r") as decoded:
-        return size, np.stack([to_rgb(frame) for frame in decoded.decode(video=0)])
+        shown = np.stack([to_rgb(frame) for frame in decoded.decode(video=0)])
+    return size, shown[:, :height, :width]

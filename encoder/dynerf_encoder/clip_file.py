@@ -25,8 +25,7 @@ from .pack import (
     make_chunks,
     make_header,
     marked_as_continuing,
-    quantise_latents,
-    quantise_model,
+    quantise_clip,
 )
 from .target_size import meet_target
 from .train import Trainer
@@ -52,16 +51,14 @@ class ClipFile:
 
     def size_at(self, steps: Quantisation) -> int:
         """The bytes the file would have, were the model as it is now written with these steps."""
-        weights = quantise_model(self.trainer.model, steps)
-        groups = quantise_latents(self.trainer.latents[self._shown], steps)
+        weights, groups = self._quantised(steps)
         layers = self._continuing(weights) or weights_chunks(0, weights, layer_factors(weights))
         return len(clip_bytes(self._header(steps, {}), arranged(layers, groups)))
 
     def write(self, look: HeldOutLook, watcher: Watcher) -> Result:
         """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
         steps = self._steps()
-        weights = quantise_model(self.trainer.model, steps)
-        groups = quantise_latents(self.trainer.latents[self._shown], steps)
+        weights, groups = self._quantised(steps)
         quality: dict[str, float | int | str] = {"steps": self.trainer.place.step}
         layers = layered_weights(weights)
         for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
@@ -82,6 +79,12 @@ class ClipFile:
             size = len(clip_bytes(header, arranged(continuing, groups)))
         checkpoint_path(self.job).unlink(missing_ok=True)
         return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+
+    def _quantised(
+        self, steps: Quantisation
+    ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
+        latents = self.trainer.latents[self._shown]
+        return quantise_clip(self.trainer.model, latents, steps, self.store.fps)
 
     def _continuing(self, weights: Sequence[QuantisedTensor]) -> list[Chunk]:
         """The layers of the weights as they continue the predecessor's, if there is one; or nothing."""

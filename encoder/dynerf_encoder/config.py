@@ -96,12 +96,14 @@ class Quantisation:
     """Steps of the quantised tensors: planes in feature units, the others relative to root mean squares.
 
     Network weights get a step of ``network`` times each tensor's root mean square, latents ``latents`` times
-    that of all latents. ``group`` is the number of frames whose latents share a chunk.
+    that of all latents. The steps of the coarse field are ``coarse`` times as wide: it only places samples.
+    ``group`` is the number of frames whose latents share a chunk; 0 makes it those of one second.
     """
 
     planes: float
     network: float
     latents: float
+    coarse: float
     group: int
 
 

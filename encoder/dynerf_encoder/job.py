@@ -33,7 +33,7 @@ _BOUNDS = {
     "quantisation.planes": (1e-4, math.inf),
     "quantisation.network": (1e-4, math.inf),
     "quantisation.latents": (1e-4, math.inf),
-    "quantisation.group": (1.0, math.inf),
+    "quantisation.coarse": (1.0, math.inf),
 }
 _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not trained, at size 1
 

@@ -1,10 +1,11 @@
 """From a trained model to the parts of a .dnv file: quantised tensors, latent groups and the header."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -41,33 +42,50 @@ from dynerf_format import (
 )
 
 from .config import Config, Quantisation
+from .latent_axes import turned
 from .rounding import is_plane, rounding_step
 
 _LAYER_FACTORS = (3, 3)
 
 
-def quantise_model(model: Model, quantisation: Quantisation) -> list[QuantisedTensor]:
+def quantise_clip(
+    model: Model, latents: Float[Tensor, "frame latent"], quantisation: Quantisation, fps: Fraction
+) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
+    """All that a file holds of a training: weights, and latents in groups, in the axes that take least."""
+    stored = turned(model, latents, float(rounding_step("latents", latents, quantisation)))
+    group = quantisation.group or max(1, round(fps))
+    return (
+        quantise_model(model, quantisation, stored.weights),
+        quantise_latents(stored.latents, quantisation, group),
+    )
+
+
+def quantise_model(
+    model: Model, quantisation: Quantisation, stored: Mapping[str, Tensor] = MappingProxyType({})
+) -> list[QuantisedTensor]:
     """All weights on a uniform grid: planes with one absolute step, network tensors relative to their RMS.
 
-    Parameters without elements are left out.
+    ``stored`` replaces values of the model; steps stay those of the training. Parameters without elements
+    are left out.
     """
     tensors = []
     for name, parameter in model.named_parameters():
         if parameter.numel() > 0:
             step = float(rounding_step(name, parameter, quantisation))
-            tensors.append(quantise(name, parameter.detach().cpu().numpy(), step))
+            values = stored.get(name, parameter).detach().cpu().numpy()
+            tensors.append(quantise(name, values, step))
     return tensors
 
 
 def quantise_latents(
-    latents: Float[Tensor, "frame latent"], quantisation: Quantisation
+    latents: Float[Tensor, "frame latent"], quantisation: Quantisation, group: int
 ) -> list[tuple[int, QuantisedTensor]]:
     """Latents in groups of frames, (first frame, tensor), with a step relative to the RMS of all of them."""
     values = latents.detach().cpu().numpy()
     step = float(rounding_step("latents", latents, quantisation))
     return [
-        (first, quantise("latents", values[first : first + quantisation.group], step))
-        for first in range(0, len(values), quantisation.group)
+        (first, quantise("latents", values[first : first + group], step))
+        for first in range(0, len(values), group)
     ]
 
 
@@ -118,20 +136,24 @@ def marked_as_continuing(layers: Sequence[Chunk], clip: Path) -> list[Chunk]:
 def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ...]]:
     """By which factors quality layers refine tensors: planes, or a network's matrices when there are none.
 
-    What is small and matters everywhere is complete in the first layer.
+    What is small and matters everywhere is complete in the first layer. The coarse field's steps are wide
+    already, and a picture whose samples are in the wrong places is no picture: its planes are complete one
+    layer sooner, its matrices in the first.
     """
     planes = [tensor.name for tensor in weights if is_plane(tensor.name)]
     matrices = [tensor.name for tensor in weights if tensor.symbols.ndim > 1]
-    return dict.fromkeys(planes or matrices, _LAYER_FACTORS)
+    coarse = _LAYER_FACTORS[:1] if planes else ()
+    return {name: coarse if name.startswith("coarse.") else _LAYER_FACTORS for name in planes or matrices}
 
 
 def layered_weights(weights: Sequence[QuantisedTensor]) -> list[dict[str, QuantisedTensor]]:
     """What a decoder has of the weights after each layer, coarse first; the last are the given ones."""
     factors = layer_factors(weights)
     layers = [{tensor.name: tensor for tensor in weights}]
-    for factor in reversed(_LAYER_FACTORS):
+    for number, factor in reversed(list(enumerate(_LAYER_FACTORS))):
+        refined = {name for name, its in factors.items() if number < len(its)}
         finer = layers[0]
-        layers.insert(0, {n: coarsen(t, factor) if n in factors else t for n, t in finer.items()})
+        layers.insert(0, {n: coarsen(t, factor) if n in refined else t for n, t in finer.items()})
     return layers
 
 

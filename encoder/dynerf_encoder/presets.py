@@ -21,7 +21,7 @@ _CONDITIONING = Conditioning(
     kind="latent",
     frequencies=10,  # of NeRF-T; not published, those of a position [NeRF] 5.1
 )
-_QUANTISATION = Quantisation(planes=0.16, network=0.008, latents=0.01, group=30)
+_QUANTISATION = Quantisation(planes=0.16, network=0.008, latents=0.01, coarse=3.0, group=0)
 
 _PREVIEW = Config(
     preset="preview",
@@ -111,7 +111,7 @@ _PAPER = Config(
     ),
     conditioning=_CONDITIONING,
     rate=Rate(start=0.9, weight=1e-4, target=0),  # not the paper's: it does not compress
-    quantisation=_QUANTISATION,
+    quantisation=replace(_QUANTISATION, network=0.1, latents=0.05, coarse=12.0),
     mlp=MlpSettings(),
 )
 
@@ -128,4 +128,7 @@ def preset(name: PresetName, field: FieldKind | None = None) -> Config:
         return config
     other = _PAPER if field == "mlp" else _FAST
     sampling = replace(config.sampling, union=other.sampling.union)
-    return replace(config, field=field, sampling=sampling, optimiser=other.optimiser, rate=other.rate)
+    return replace(
+        config, field=field, sampling=sampling, optimiser=other.optimiser, rate=other.rate,
+        quantisation=other.quantisation,
+    )  # fmt: skip

@@ -19,9 +19,10 @@ def is_plane(name: str) -> bool:
 @torch.no_grad()
 def rounding_step(name: str, values: Tensor, quantisation: Quantisation) -> Float[Tensor, ""]:
     """The step of a parameter, or of all ``latents``: absolute for planes, a share of the RMS for others."""
+    wider = quantisation.coarse if name.startswith("coarse.") else 1.0
     if is_plane(name):
-        return values.new_tensor(quantisation.planes)
-    share = quantisation.latents if name == "latents" else quantisation.network
+        return values.new_tensor(quantisation.planes * wider)
+    share = quantisation.latents if name == "latents" else quantisation.network * wider
     rms = values.double().square().mean().sqrt()
     return (share * rms).clamp_min(_SMALLEST_STEP).to(values.dtype)
 

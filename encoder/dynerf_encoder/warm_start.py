@@ -21,8 +21,10 @@ def start_from(clip: Path, trainer: Trainer, first_source_frame: int) -> None:
     """Take over the weights of a clip's last segment and, for frames it has, its latents.
 
     The frames after it take its latents in reverse: they are ones that the weights know, next to each other,
-    and begin where the clip ends. ``first_source_frame`` is the frame of the recording that the training
-    begins with. Raises FormatError when the clip cannot be read or is of another field.
+    and begin where the clip ends. Numbers of the latents that the clip does not use start as in any training
+    and change nothing yet: the weights that meet them are zero. ``first_source_frame`` is the frame of the
+    recording that the training begins with. Raises FormatError when the clip cannot be read or is of another
+    field.
     """
     with FileSource(clip) as source:
         reader = Reader(source)
@@ -37,8 +39,10 @@ def start_from(clip: Path, trainer: Trainer, first_source_frame: int) -> None:
     if trainer.latents.requires_grad:
         place = first_source_frame - begin + np.arange(len(trainer.latents))
         mirrored = np.where(place < last.frames, place, 2 * last.frames - 1 - place)
+        used = torch.as_tensor(known.any(axis=0) | (not trainer.model.latent_columns()))
+        taken = torch.as_tensor(known[mirrored.clip(0, last.frames - 1)])
         with torch.no_grad():
-            trainer.latents.copy_(torch.as_tensor(known[mirrored.clip(0, last.frames - 1)]))
+            trainer.latents[:, used] = taken[:, used].to(trainer.latents.device)
 
 
 def fingerprint(clip: Path) -> str:

@@ -274,7 +274,7 @@ class TestRefusals:
             ("importance.share=1.5",), ("importance.floor=1.5",), ("importance.window=0",),
             ("importance.gamma=0",), ("importance.keyframe_gamma=2",),
             ("quantisation.planes=0",), ("quantisation.network=1e-12",), ("quantisation.latents=9e-5",),
-            ("quantisation.group=0",),
+            ("quantisation.coarse=0.5",),
             ("planes.latent=0",), ("planes.channels=0",), ("planes.hidden=0",), ("planes.scales=8,1",),
             ("planes.coarse_scale=1",), ("planes.coarse_channels=0",), ("planes.basis=2",),
             ("planes.basis=2,0,0",), ("planes.basis=0,0",), ("planes.scales=8,20000",),

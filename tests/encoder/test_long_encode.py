@@ -8,15 +8,20 @@ import signal
 import time
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 
 from dynerf_decoder.clip import Clip
+from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.long_encode import Cutting, WarmStart, encode_long
 from dynerf_encoder.segments import SegmentLength
 from dynerf_encoder.tasks import MOST_TRIES
+from dynerf_encoder.train import Trainer
+from dynerf_encoder.warm_start import start_from
 from dynerf_encoder.workers import Workers
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.errors import ConfigError, FormatError, OutputError
@@ -28,6 +33,7 @@ from helpers_encode import (
     contents,
     encode_arguments,
     one_thread,
+    tiny_config,
     tiny_encode,
     tiny_job,
     write_scene,
@@ -357,6 +363,25 @@ class TestWarmStart:
                 expected = before.render(before.cameras[0], 2.0 - frame).rgb
                 found = after.render(after.cameras[0], float(frame)).rgb
                 np.testing.assert_allclose(found, expected, atol=0.02)
+
+    def test_numbers_that_the_predecessor_does_not_use_start_anew_and_change_nothing(
+        self, capture: Path, tmp_path: Path
+    ) -> None:
+        config = tiny_config("mlp.latent=16", kind="mlp")
+        job = tiny_job(capture, tmp_path / "a.dnv", config=config, frames=FrameRange(0, 3))
+        tiny_encode(job)
+        model = build_model("mlp", settings_record(job.config.mlp))
+        latents = torch.nn.Parameter(torch.full((2, 16), 0.5))
+        start_from(job.output, Mock(Trainer, model=model, latents=latents), 3)
+        with FileSource(job.output) as source:
+            known = Reader(source).latents(1, 2)[::-1]
+        used = known.any(axis=0)
+        assert 1 <= used.sum() <= 3
+        found = latents.detach().numpy()
+        np.testing.assert_array_equal(found[:, used], known[:, used])
+        assert (found[:, ~used] == 0.5).all()
+        for name, span in model.latent_columns().items():
+            assert not model.get_parameter(name).detach().numpy()[:, span][:, ~used].any()
 
     def test_a_predecessor_of_another_field_is_refused(self, capture: Path, tmp_path: Path) -> None:
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 3)))

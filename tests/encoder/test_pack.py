@@ -18,6 +18,7 @@ from dynerf_decoder.space import Space
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.pack import (
     dequantised_latents,
+    layered_weights,
     make_chunks,
     make_header,
     plain_config,
@@ -85,17 +86,18 @@ class TestWeights:
 
     def test_get_the_step_that_was_asked_for(self, kind: FieldKind) -> None:
         model = _model(tiny_config(kind=kind))
-        quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02)
+        quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0)
         steps = {tensor.name: _step(tensor) for tensor in quantise_model(model, quantisation)}
         assert any(map(is_plane, steps)) == (kind == "planes")
         for name, step in steps.items():
             rms = np.sqrt(np.mean(_values(model)[name].astype(np.float64) ** 2))
-            assert step == pytest.approx(0.25 if is_plane(name) else 0.02 * rms, rel=1e-6), name
+            wider = quantisation.coarse if name.startswith("coarse.") else 1
+            assert step == pytest.approx(wider * (0.25 if is_plane(name) else 0.02 * rms), rel=1e-6), name
 
     def test_travel_in_the_file_unchanged(self, kind: FieldKind) -> None:
         config = tiny_config(kind=kind)
         weights = quantise_model(_model(config), config.quantisation)
-        groups = quantise_latents(_latents(config), config.quantisation)
+        groups = quantise_latents(_latents(config), config.quantisation, 2)
         reader = Reader(BytesSource(clip_bytes(_header(config), make_chunks(weights, groups))))
         found = reader.weights(0)
         assert list(found) == [tensor.name for tensor in weights]
@@ -125,9 +127,9 @@ class TestZeros:
 class TestLatents:
     @pytest.mark.parametrize(("group", "firsts"), [(1, [0, 1, 2, 3, 4]), (2, [0, 2, 4]), (5, [0]), (99, [0])])
     def test_are_cut_into_groups_that_join_to_the_whole(self, group: int, firsts: list[int]) -> None:
-        quantisation = replace(tiny_config().quantisation, group=group, latents=0.05)
+        quantisation = replace(tiny_config().quantisation, latents=0.05)
         latents = _latents(tiny_config())
-        groups = quantise_latents(latents, quantisation)
+        groups = quantise_latents(latents, quantisation, group)
         assert [first for first, _ in groups] == firsts
         joined = dequantised_latents(groups)
         assert joined.shape == latents.shape
@@ -138,8 +140,8 @@ class TestLatents:
         assert 0 < error <= 0.05 * rms / 2 * (1 + 1e-5)
 
     def test_a_reader_finds_those_of_any_frame(self) -> None:
-        config = tiny_config("quantisation.group=2")
-        groups = quantise_latents(_latents(config), config.quantisation)
+        config = tiny_config()
+        groups = quantise_latents(_latents(config), config.quantisation, 2)
         chunks = make_chunks(quantise_model(_model(config), config.quantisation), groups)
         reader = Reader(BytesSource(clip_bytes(_header(config), chunks)))
         for frame in range(_FRAMES):
@@ -162,7 +164,7 @@ class TestHeader:
         config = tiny_config()
         chunks = make_chunks(
             quantise_model(_model(config), config.quantisation),
-            quantise_latents(_latents(config), config.quantisation),
+            quantise_latents(_latents(config), config.quantisation, 2),
         )
         header = _header(config)
         assert Reader(BytesSource(clip_bytes(header, chunks))).header == header
@@ -189,7 +191,7 @@ def test_a_decoder_renders_the_picture_that_the_encoder_has_in_memory(
     config = tiny_config("planes.basis=2,0", "quantisation.network=0.05", kind=kind)
     model, latents, space = _model(config), _latents(config), _space()
     weights = quantise_model(model, config.quantisation)
-    groups = quantise_latents(latents, config.quantisation)
+    groups = quantise_latents(latents, config.quantisation, 2)
 
     def render(seen: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
@@ -204,3 +206,30 @@ def test_a_decoder_renders_the_picture_that_the_encoder_has_in_memory(
     np.testing.assert_array_equal(decoded, render(dequantised_latents(groups)))
     assert np.abs(decoded - exact).max() > 1e-4  # rounding shows, so the comparison can fail
     assert decoded.std() > 0.01
+
+
+class TestLayers:
+    @pytest.mark.parametrize("kind", ["planes", "mlp"])
+    def test_the_encoder_knows_what_a_decoder_has_after_each(self, kind: FieldKind) -> None:
+        config = tiny_config(kind=kind)
+        weights = quantise_model(_model(config), config.quantisation)
+        groups = quantise_latents(_latents(config), config.quantisation, 2)
+        reader = Reader(BytesSource(clip_bytes(_header(config), make_chunks(weights, groups))))
+        layers = layered_weights(weights)
+        assert len(layers) == 3
+        for number, expected in enumerate(layers, start=1):
+            found = reader.weights(0, number)
+            assert list(found) == list(expected)
+            for name, tensor in expected.items():
+                np.testing.assert_array_equal(found[name].dequantise(), tensor.dequantise(), err_msg=name)
+
+    @pytest.mark.parametrize(("kind", "complete"), [("planes", 2), ("mlp", 1)])
+    def test_the_coarse_field_is_complete_before_the_fine_one(self, kind: FieldKind, complete: int) -> None:
+        config = tiny_config(kind=kind)
+        layers = layered_weights(quantise_model(_model(config), config.quantisation))
+        steps = [{name: float(tensor.steps[0]) for name, tensor in layer.items()} for layer in layers]
+        for name, least in steps[-1].items():
+            whole = 1 + next(i for i, layer in enumerate(steps) if layer[name] == least)
+            if name.startswith("coarse."):
+                assert whole <= complete, name
+        assert any(steps[1][name] > steps[2][name] for name in steps[2] if name.startswith("fine."))

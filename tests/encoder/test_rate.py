@@ -71,7 +71,7 @@ class TestModelOfBits:
         with stored_form(model, latents, _STEPS) as rounded:
             estimate = estimated_bytes(rounded)
         bits: float = 0.0
-        tensors = [*quantise_model(model, _STEPS), *(t for _, t in quantise_latents(latents, _STEPS))]
+        tensors = [*quantise_model(model, _STEPS), *(t for _, t in quantise_latents(latents, _STEPS, 2))]
         for tensor in tensors:
             counts = np.unique(tensor.symbols, return_counts=True)[1] / tensor.symbols.size
             bits += tensor.symbols.size * float(-counts @ np.log2(counts))
@@ -84,9 +84,8 @@ class TestStoredForm:
         model, latents = _model(kind)
         before = {name: value.detach().clone() for name, value in model.named_parameters()}
         packed = {t.name: t.dequantise() for t in quantise_model(model, _STEPS)}
-        one_group = replace(_STEPS, group=5)
-        groups = dequantised_latents(quantise_latents(latents, one_group))
-        with stored_form(model, latents, one_group):
+        groups = dequantised_latents(quantise_latents(latents, _STEPS, 5))
+        with stored_form(model, latents, _STEPS):
             for name, value in model.named_parameters():
                 if value.numel() > 0:
                     torch.testing.assert_close(value.detach(), torch.as_tensor(packed[name]))

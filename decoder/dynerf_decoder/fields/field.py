@@ -85,6 +85,13 @@ class Model(nn.Module):
 
     latent_size: int
 
+    def latent_columns(self) -> dict[str, slice]:
+        """Where the latent z is seen when it is seen through products W z only: the columns, by weight.
+
+        Empty for a field that sees it otherwise, or does not tell.
+        """
+        return {}
+
     def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedModel:
         """Put one latent per frame into the weights. Differentiable in weights and latents."""
         raise NotImplementedError

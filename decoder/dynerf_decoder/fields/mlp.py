@@ -48,6 +48,15 @@ class MlpModel(Model):
         self.fine = Network(settings)
         self.coarse = Network(settings)
 
+    def latent_columns(self) -> dict[str, slice]:
+        start = self.fine.position_size
+        layers = {0, self.settings.skip} & set(range(self.settings.depth))
+        return {
+            f"{network}.layers.{layer}.weight": slice(start, start + self.settings.latent)
+            for network in ("fine", "coarse")
+            for layer in sorted(layers)
+        }
+
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedMlpModel":
         return FoldedMlpModel(self.fine.fold(latents), self.coarse.fold(latents))
 
