@@ -3,7 +3,8 @@
 - Rays that miss the space are not rendered.
 - Fine samples are taken front to back, a part of the ray at a time. A ray whose transmittance has fallen
   below ``_OPAQUE`` takes no further part; its weights are scaled to sum to one.
-- A model that can follow whole rays by kernels does so; others do matrix products in bfloat16 where the machine has
+- A model that can follow whole rays by kernels does so; others do matrix products in bfloat16 where the
+machine has
   instructions for it.
 
 ``renderer.render_rays`` is the reference that this is compared with.

@@ -55,8 +55,8 @@ def render_picture(
     """Render a folded model of one frame; only the result grows with the picture.
 
     ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` is the reference: every
-    sample in full precision by torch alone, one tile after the other. Without it the picture differs by less than what 45 dB
-    of PSNR allow.
+    sample in full precision by torch alone, one tile after the other. Without it the picture differs by less
+    than what 45 dB of PSNR allow.
     """
     device = torch.device(device)
     if plain:

@@ -1,7 +1,7 @@
 """What every step does to every texel of every plane, compiled, for a CPU: each is one pass over memory.
 
-Planes lie in flat arrays, (image, row, column, channel); ``like`` is a tuple of as many zeros as there are channels.
-An array of whole symbols, ``known``, is what they are counted from; it is empty where that is zero.
+Planes lie in flat arrays, (image, row, column, channel); ``like`` is a tuple of as many zeros as there are
+channels. An array of whole symbols, ``known``, is what they are counted from; it is empty where that is zero.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """What every step does to every texel of every plane: rounding, the price of bits, smoothness.
 
-Planes are (..., channel, row, column), images all that comes before. On a CPU, where planes lie in memory with
-channels last, kernels make one pass of each; torch's operations, which make three or four, serve all else and are
-the kernels' reference.
+Planes are (..., channel, row, column), images all that comes before. On a CPU, where planes lie in memory
+with channels last, kernels make one pass of each; torch's operations, which make three or four, serve all
+else and are the kernels' reference.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _NONE = np.empty(0, np.float32)
 
 
 def round_planes(values: Planes, step: Tensor, known: Planes | None) -> tuple[Planes, PerChannel]:
-    """Multiples of ``step`` and, of each channel, the sum of its symbols' magnitudes, counted from ``known``."""
+    """Multiples of ``step`` and, of each channel, its symbols' magnitudes summed, counted from ``known``."""
     if not has_kernels(values):
         symbols = (values / step).round_()
         counted = symbols if known is None else symbols - known

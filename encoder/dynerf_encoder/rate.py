@@ -42,7 +42,8 @@ _LOG2_E = math.log2(math.e)
 class Rounded:
     """One parameter in its stored form, and what the price of its symbols needs.
 
-    ``step`` is what its values are multiples of, ``slope`` the s of each channel; a network's tensor is one channel.
+    ``step`` is what its values are multiples of, ``slope`` the s of each channel; a network's tensor is one
+    channel.
     """
 
     parameter: Tensor

@@ -55,7 +55,7 @@ def _gradients(stack: PlaneStack, points: Tensor, *, plain: bool) -> tuple[Tenso
         ]
         object.__setattr__(folded, "plain", True)
     raw = folded(points)
-    (raw * torch.linspace(0.1, 1, raw.numel()).view_as(raw)).sum().backward()  # type: ignore[no-untyped-call]
+    (raw * torch.linspace(0.1, 1, raw.numel()).view_as(raw)).sum().backward()
     gradients = {name: p.grad.clone() for name, p in stack.named_parameters() if p.grad is not None}
     assert latents.grad is not None
     return raw.detach(), {**gradients, "latents": latents.grad}

@@ -70,7 +70,8 @@ class MarchedModel(Protocol):
     def march(
         self, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
-        """Colours, and the positions (0 to 1) behind which half of the light is; None when it cannot do so here.
+        """Colours, and the positions (0 to 1) behind which half of the light is; None when it cannot do so
+        here.
 
         A ray ends at transmittance ``opaque``; one that misses is black.
         """

@@ -12,7 +12,7 @@ from dynerf_decoder.threads import in_threads
 
 
 class Folded(torch.autograd.Function):
-    """``1 + static + sum of amount_k basis_k`` for each frame; all float32, channels innermost and contiguous."""
+    """``1 + static + sum of amount_k basis_k`` for each frame; float32, channels innermost and contiguous."""
 
     @staticmethod
     def forward(

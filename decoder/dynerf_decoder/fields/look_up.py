@@ -14,8 +14,8 @@ def look_up(
     """Features at cube points, scales beside each other; differentiable in the planes, of shape
     (frame, 3, row, column, channel) at each scale.
 
-    The planes are xy, xz and yz. The features of a scale are the products over the three of what is found there
-    bilinearly (K-Planes, section 3.1).
+    The planes are xy, xz and yz. The features of a scale are the products over the three of what is found
+    there bilinearly (K-Planes, section 3.1).
     """
     frames, count, _ = points.shape
     # The axes of the planes xy, xz and yz, as views: indexing by lists would copy twice.

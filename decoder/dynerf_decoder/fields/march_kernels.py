@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Marcher:
-    """Both stacks of one frame as the kernel takes them, the coarse one with a single output; ``bounds`` of a raw density as in ``march``."""
+    """Both stacks of one frame as the kernel takes them, the coarse one with a single output.
+
+    ``bounds`` are those of a raw density, as in ``march``.
+    """
 
     coarse: tuple[Any, ...]
     fine: tuple[Any, ...]
@@ -74,8 +77,8 @@ def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
     features = stack.hidden_weight.shape[1]
     return (
         np.concatenate(planes), origins, sizes, like(stack.planes[0].shape[-1]),
-        _flat(padded(stack.hidden_weight, (units, features)).T), _flat(padded(stack.hidden_bias[0], (units,))),
-        like(outputs), _flat(padded(stack.out_weight, (outputs, units)).T),
+        _flat(padded(stack.hidden_weight, (units, features)).T), _flat(padded(stack.hidden_bias[0],
+        (units,))), like(outputs), _flat(padded(stack.out_weight, (outputs, units)).T),
         _flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
 

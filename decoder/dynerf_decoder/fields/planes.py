@@ -12,8 +12,8 @@ all scales, concatenated, and z in its bias.
 Colour is deferred (SNeRG, MERF): density, base colour and a few view features are accumulated along the ray,
 and one tiny MLP per ray adds what depends on direction.
 
-Planes have the shape (..., channel, row, column) and lie in memory with the channels last: a look-up reads all
-channels of a texel at once.
+Planes have the shape (..., channel, row, column) and lie in memory with the channels last: a look-up reads
+all channels of a texel at once.
 """
 
 from dataclasses import dataclass, replace

@@ -108,8 +108,8 @@ class Decoded(torch.autograd.Function):
             network.backward(
                 like(planes[0].shape[-1]), _rows(ctx.features[frame], rows, sizes.features),
                 _rows(ctx.hidden[frame], rows, sizes.hidden), _rows(out[frame], rows, len(second)),
-                transposed, backwards, np.empty(network.ROWS * sizes.hidden, np.float32), _rows(to_features[frame], rows, sizes.features),
-                *(each[index] for each in sums),
+                transposed, backwards, np.empty(network.ROWS * sizes.hidden, np.float32),
+                _rows(to_features[frame], rows, sizes.features), *(each[index] for each in sums),
             )  # fmt: skip
 
         in_threads(network_part, range(len(parts)))

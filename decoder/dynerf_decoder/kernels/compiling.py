@@ -1,7 +1,7 @@
-"""How kernels are compiled and where compiled code stays: beside the sources, else in the user's cache folder.
+"""How kernels are compiled. What is compiled stays beside the sources, else in the user's cache folder.
 
-numba keeps compiled code until the file of the function changes. Kernels are compiled into each other across files,
-so here they are kept until any kernel's source changes.
+numba keeps compiled code until the file of the function changes. Kernels are compiled into each other across
+files, so here they are kept until any kernel's source changes.
 """
 
 import hashlib
@@ -24,10 +24,12 @@ _SOURCES = _digest()
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile at the first call, without the interpreter's lock and without reference counts.
 
-    Threads would contend for the counts. So nothing is allocated inside, and callers hold on to what they pass.
+    Threads would contend for the counts. So nothing is allocated inside, and callers keep
+    what they pass.
     """
     bare = inspect.unwrap(function)  # of what checks annotations in the tests
-    compiled = njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(bare)
+    options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
+    compiled: Any = njit(**options)(bare)
     stored = compiled._cache._cache_file
     stored._source_stamp = (stored._source_stamp, _SOURCES)
     return compiled

@@ -2,8 +2,8 @@
 
     out = 1 + static + sum over k of amount_k basis_k
 
-Flat arrays: ``static`` (plane, texel, channel), ``basis`` (k, plane, texel, channel), ``amounts`` (frame, k), ``out``
-(frame, plane, texel, channel). A call does one of the three planes; ``size`` is its number of values.
+Flat arrays: ``static`` (plane, texel, channel), ``basis`` (k, plane, texel, channel), ``amounts`` (frame, k),
+``out`` (frame, plane, texel, channel). A call does one of the three planes; ``size`` is its number of values.
 """
 
 import numpy as np

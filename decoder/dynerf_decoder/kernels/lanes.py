@@ -1,8 +1,8 @@
 """Lanes: float32 vectors of fixed length in numba functions, one machine instruction for all of them.
 
 Left to itself numba multiplies the channels of a sample one by one, because it cannot know that arrays do not
-overlap. ``Lanes`` is LLVM's own vector type; values of it live in registers, inside numba functions only. How many
-lanes there are is part of the type, and comes from the length of a tuple: ``zeros((0.0,) * 8)``.
+overlap. ``Lanes`` is LLVM's own vector type; values of it live in registers, inside numba functions only. How
+many lanes there are is part of the type, and comes from the length of a tuple: ``zeros((0.0,) * 8)``.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _SMALLEST, _LARGEST = np.float32(-87.0), np.float32(88.0)  # beyond these a floa
 _Generated = tuple[Any, Callable[..., Any]]  # a signature and what generates LLVM's code
 
 
-class Lanes(types.Type):  # type: ignore[misc]
+class Lanes(types.Type):
     """The numba type of ``count`` float32 lanes."""
 
     def __init__(self, count: int) -> None:
@@ -34,7 +34,7 @@ class Lanes(types.Type):  # type: ignore[misc]
 
 
 @register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
         super().__init__(manager, lanes, ir.VectorType(_FLOAT, lanes.count))
 
@@ -82,7 +82,7 @@ def item(_typing: Any, array: Any, offset: Any) -> _Generated:
 
 @intrinsic
 def load(_typing: Any, like: Any, array: Any, offset: Any) -> _Generated:
-    """As many values of a flat array, from ``offset`` on, as ``like`` has lanes. Nothing checks the bounds."""
+    """As many values of a flat array, from an offset on, as ``like`` has lanes. Nothing checks the bounds."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, values, start = arguments

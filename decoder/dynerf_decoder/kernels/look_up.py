@@ -1,8 +1,8 @@
 """Bilinear look-up in three axis-aligned planes and the product of what is found, channels in lanes.
 
 The planes xy, xz and yz of one frame lie in one flat array, (plane, row, column, channel), each square with
-``size`` texels a side, the corner texels at the corners of the cube; the first axis of a plane's name runs along
-columns. Points outside the cube are moved to its border, and so are coordinates that are no number.
+``size`` texels a side, the corner texels at the corners of the cube; the first axis of a plane's name runs
+along columns. Points outside the cube are moved to its border, and so are coordinates that are no number.
 
 ``like`` is a tuple of as many zeros as there are channels; only its length matters.
 """

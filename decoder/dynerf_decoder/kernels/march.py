@@ -1,12 +1,13 @@
 """Whole rays of the ``planes`` model: coarse densities, fine samples, features summed front to back.
 
-The same as ``renderer.render_rays`` without jitter or union, one ray at a time, so that a ray ends where nothing
-behind can be seen: coarse samples when what is left is no more than ``_LOST``, fine samples at ``opaque``.
+The same as ``renderer.render_rays`` without jitter or union, one ray at a time, so that a ray ends where
+nothing behind can be seen: coarse samples when what is left is no more than ``_LOST``, fine samples at
+``opaque``.
 
-A stack is (planes, origins, sizes, like, W, b, outputs, V, c): the planes of all scales in one flat array, the offset and
-the size of each scale's, and what ``network`` takes; ``like`` has as many items
-as there are channels, ``outputs`` as there are outputs. The coarse stack has one output, the fine's first is density. The first output
-is the density's, the others are features.
+A stack is (planes, origins, sizes, like, W, b, outputs, V, c): the planes of all scales in one flat array,
+the offset and the size of each scale's, and what ``network`` takes; ``like`` has as many items as there are
+channels, ``outputs`` as there are outputs. The coarse stack has one output, the density's; it is the
+first of the fine stack's, and the others are features.
 """
 
 import numpy as np
@@ -77,7 +78,7 @@ def ask_density(stack, room):
 
 @kernel
 def through(raw, lengths, at, bounds, transmittance, behind):
-    """Transmittance behind each of ``ROWS`` intervals, given that in front of the first; ``raw`` as of ``ask``."""
+    """Transmittance behind each of ``ROWS`` intervals, given that in front of the first."""
     stride = len(raw) // ROWS
     for row in range(ROWS):
         behind[row] = raw[row * stride] + bounds[0]
@@ -109,7 +110,7 @@ def histogram(stack, room, starts, steps, ray, positions, lengths, bounds, behin
 
 @kernel
 def draw_edges(weights, padding, edges):
-    """Positions in the middles of as many parts of equal weight of a histogram over equal intervals of 0 to 1."""
+    """Positions in the middles of as many parts of equal weight; the histogram's intervals are equal."""
     total = np.float32(0)
     for index in range(len(weights)):
         total += weights[index]
@@ -154,11 +155,12 @@ def composite(stack, room, starts, steps, ray, positions, lengths, edges, bounds
 def march(coarse, fine, rays, rule, room, out, middles):
     """Outputs summed along each ray, (ray, output), and where half of its light is behind, a position 0 to 1.
 
-    The first output, the density's, means nothing here. ``rays`` are (starts, steps to the ends, lengths, which
-    hit); those that miss get zeros. ``rule`` is (what is added to a raw density and the least and the most of its
-    exponent, the share of the histogram that is spread evenly, the transmittance at which a ray ends). ``room`` is
-    (coarse and fine ``ask``'s, middles and lengths of the coarse intervals, of the fine ones, coarse weights, fine
-    edges, ``ROWS`` values); numbers of intervals are filled up to whole blocks of ``ROWS``, weights and edges not.
+    The first output, the density's, means nothing here. ``rays`` are (starts, steps to the ends, lengths,
+    which hit); those that miss get zeros. ``rule`` is (what is added to a raw density and the least and the
+    most of its exponent, the share of the histogram that is spread evenly, the transmittance at which a ray
+    ends). ``room`` is (coarse and fine ``ask``'s, middles and lengths of the coarse intervals, of the fine
+    ones, coarse weights, fine edges, ``ROWS`` values); numbers of intervals are filled up to whole blocks of
+    ``ROWS``, weights and edges not.
     """
     starts, steps, lengths, hit = rays
     bounds, padding, opaque = rule

@@ -3,8 +3,8 @@
     hidden = relu(features W + b),    out = hidden V^T + c
 
 W is (feature, hidden), V (output, hidden); all arrays are flat. The number of hidden units is a multiple of
-``WIDTH``, that of outputs is what ``like`` has lanes (pad with zeros), and rows come in blocks of ``ROWS``: a weight
-once loaded serves them all.
+``WIDTH``, that of outputs is what ``like`` has lanes (pad with zeros), and rows come in blocks of ``ROWS``: a
+weight once loaded serves them all.
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ def hidden_block(features, at, count, weights, bias, hidden, to, width):
 
 @kernel
 def output_block(like, hidden, at, width, weights, offsets, out, to):
-    """The outputs of ``ROWS`` rows whose hidden layers begin at offset ``at``; ``weights`` are V, transposed."""
+    """The outputs of ``ROWS`` rows, hidden layers from offset ``at`` on; ``weights`` are V, transposed."""
     a = b = c = d = load(zeros(like), offsets, 0)
     for unit in range(width):
         column = load(zeros(like), weights, unit * len(like))
