@@ -92,7 +92,7 @@ def camera_rays(
 
     ``pixels`` picks a stretch of them, by row * width + column.
     """
-    chosen = np.arange(camera.width * camera.height)[pixels or slice(None)]
+    chosen = np.arange(*(pixels or slice(None)).indices(camera.width * camera.height))
     rows, columns = np.divmod(chosen, camera.width)
     directions = torch.as_tensor(
         pixel_directions(camera, columns + 0.5, rows + 0.5), dtype=torch.float32, device=device

@@ -22,7 +22,7 @@ from .sampling import Sampling, importance_edges, merge_edges, stratified_edges
 from .space import Segments
 from .volume import median_position, ray_weights
 
-_OPAQUE = 0.03  # transmittance; what lies behind changes a pixel by at most that share
+_OPAQUE = 0.05  # transmittance; what lies behind changes a pixel by at most that share
 _PARTS = 3  # of the fine samples; more find out sooner, but each costs its own copies
 
 

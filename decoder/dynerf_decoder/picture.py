@@ -22,7 +22,7 @@ from .threads import in_threads
 from .volume import median_position
 
 # At once: on a CPU what stays in its caches, and at most 256 MiB; a GPU wants large tiles.
-_SAMPLES = {"cpu": 2**17, "cuda": 2**23}
+_SAMPLES = {"cpu": 2**18, "cuda": 2**23}
 _FLOATS = {"cpu": 2**26, "cuda": 2**30}
 
 
@@ -69,7 +69,7 @@ def render_picture(
         if stop is not None and stop():
             raise StoppedError
         origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, device, rays))
-        segments = space.clip(origins, directions)
+        segments = (space.clip_plain if plain else space.clip)(origins, directions)
         colours, middles = (_trace_plain if plain else trace_fast)(model, segments, directions, sampling)
         rgb[rays] = colours[0].clamp(0, 1).cpu()
         depth[rays] = segments.distance(middles)[0].cpu()

@@ -114,6 +114,12 @@ class Space:
         Rays that miss come back with ``hit`` False and a segment of no length. Not differentiable with
         respect to the rays. Computed in float64: far planes put large and small numbers into one matrix.
         """
+        if origins.device.type == "cpu":
+            return self._clip_by_kernel(origins, directions)
+        return self.clip_plain(origins, directions)
+
+    def clip_plain(self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]) -> Segments:
+        """``clip`` by torch alone: the kernel's reference."""
         matrix = torch.as_tensor(self.matrix, dtype=torch.float64, device=origins.device)
         origins, directions = origins.double(), directions.double()
         base = origins @ matrix[:, :3].T + matrix[:, 3]
@@ -134,6 +140,21 @@ class Space:
             _project(first, hit), _project(last, hit), hit,
             enters.float(), leaves.float(), _weight(first, hit), _weight(last, hit),
         )  # fmt: skip
+
+    def _clip_by_kernel(
+        self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]
+    ) -> Segments:
+        from .kernels.clip import clip
+
+        shape = directions.shape[:-1]
+        start, end = torch.empty(*shape, 3), torch.empty(*shape, 3)
+        hit = torch.empty(shape, dtype=torch.bool)
+        others = [torch.empty(shape) for _ in range(4)]
+        rays = (each.detach().double().reshape(-1).numpy() for each in (origins, directions))
+        found = (each.view(-1).numpy() for each in (start, end, hit, *others))
+        matrix = np.ascontiguousarray(self.matrix, np.float64).reshape(-1)
+        clip(matrix, float(self.near), _MISS, *rays, *found)
+        return Segments(start, end, hit, *others)
 
 
 def _project(homogeneous: Tensor, hit: Tensor) -> Tensor:

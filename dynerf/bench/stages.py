@@ -99,7 +99,7 @@ def _render_tile(clip: Clip, folded: FoldedModel, camera: Camera, pixels: slice,
     """Colours of some pixels, in main memory; the calls of ``renderer.render_rays`` one by one."""
     laps.restart()
     origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, clip.device, pixels))
-    segments = clip.space.clip(origins, directions)
+    segments = clip.space.clip_plain(origins, directions)
     laps.lap("rays")
     shape = tuple(directions.shape[:-1])
     edges = stratified_edges(shape, clip.sampling.coarse, None, clip.device)

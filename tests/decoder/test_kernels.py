@@ -162,3 +162,32 @@ def test_exponential_and_logistic_functions() -> None:
     _functions(wild, exponentials[:8], logistics[:8])
     assert np.isfinite(exponentials[:8]).all()
     assert ((logistics[:8] >= 0) & (logistics[:8] <= 1)).all()
+
+
+class TestClip:
+    @pytest.mark.parametrize("kind", ["box", "perspective"])
+    def test_segments_are_the_reference(self, kind: str) -> None:
+        pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
+        space = (
+            Space.box(-np.ones(3), np.ones(3), near=0.1)
+            if kind == "box"
+            else Space.perspective(pose, (0.8, 0.6), 1.0, 50.0)
+        )
+        generator = torch.Generator().manual_seed(5)
+        origins = torch.randn(7, 400, 3, generator=generator) * 2
+        directions = torch.nn.functional.normalize(torch.randn(7, 400, 3, generator=generator), dim=-1)
+        directions[0, :3] = torch.eye(3)  # along the axes: parallel to faces
+        origins[0, :2], origins[0, 2] = 0, 5
+        found, expected = space.clip(origins, directions), space.clip_plain(origins, directions)
+        assert 0 < int(expected.hit.sum()) < expected.hit.numel()
+        for name in found.__dataclass_fields__:
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
+
+    def test_rays_that_are_no_number_miss(self) -> None:
+        space = Space.box(-np.ones(3), np.ones(3), near=0.0)
+        nothing = torch.full((1, 1, 3), torch.nan)
+        somewhere = torch.tensor([[[0.0, 0.0, 1.0]]])
+        for origins, directions in ((nothing, somewhere), (somewhere, nothing)):
+            segments = space.clip(origins, directions)
+            assert not segments.hit.any()
+            assert torch.isfinite(segments.start).all()

@@ -61,7 +61,7 @@ class Marcher:
         even[:coarse] = (np.arange(coarse, dtype=np.float32) + 0.5) / coarse
         return (
             _room(self.coarse), _room(self.fine), even, np.zeros_like(even), _zeros(_filled_up(fine)),
-            _zeros(_filled_up(fine)), _zeros(coarse), _zeros(fine + 1), _zeros(ROWS),
+            _zeros(_filled_up(fine)), _zeros(coarse), _zeros(fine + 1),
         )  # fmt: skip
 
 

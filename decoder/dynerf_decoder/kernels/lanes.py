@@ -254,6 +254,33 @@ def limited(_typing: Any, a: Any, least: Any, most: Any) -> _Generated:
 
 
 @intrinsic
+def joined(_typing: Any, numbers: Any) -> _Generated:
+    """A tuple of float32 as lanes, without a way through memory."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes = ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), ir.Undefined)
+        for index in range(signature.return_type.count):
+            lanes = builder.insert_element(lanes, builder.extract_value(arguments[0], index), _INT(index))
+        return lanes
+
+    return Lanes(len(numbers))(numbers), generate
+
+
+@intrinsic
+def separate(_typing: Any, a: Any) -> _Generated:
+    """Lanes as a tuple of float32."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        numbers = ir.Constant(ir.ArrayType(_FLOAT, signature.return_type.count), ir.Undefined)
+        for index in range(signature.return_type.count):
+            number = builder.extract_element(arguments[0], _INT(index))
+            numbers = builder.insert_value(numbers, number, index)
+        return numbers
+
+    return types.UniTuple(types.float32, a.count)(a), generate
+
+
+@intrinsic
 def same(_typing: Any, like: Any, number: Any) -> _Generated:
     """One number in as many lanes as ``like`` has."""
 

@@ -16,12 +16,16 @@ from .compiling import kernel
 from .lanes import (
     exponential,
     item,
+    joined,
     limited,
     load,
     logistic,
+    plus,
     plus_scaled,
     plus_times,
+    same,
     scaled,
+    separate,
     store,
     total_of,
     where_positive,
@@ -60,46 +64,46 @@ def ask(stack, room):
 
 
 @kernel
-def ask_density(stack, room):
-    """The same for the only output of a coarse stack, whose V is a row; nothing goes through memory."""
+def raw_density(stack, features, row):
+    """The only output of a coarse stack, whose V is a row."""
     _, _, sizes, like, first, bias, _, second, offsets = stack
-    features, _, raw = room
     count = len(sizes) * len(like)
-    for row in range(ROWS):
-        total = zeros(_WIDE)
-        for unit in range(0, len(bias), WIDTH):
-            hidden = load(zeros(_WIDE), bias, unit)
-            for index in range(count):
-                weights = load(zeros(_WIDE), first, index * len(bias) + unit)
-                hidden = plus_scaled(hidden, weights, item(features, row * count + index))
-            total = plus_times(total, where_positive(hidden, hidden), load(zeros(_WIDE), second, unit))
-        raw[row] = offsets[0] + total_of(total)
+    total = zeros(_WIDE)
+    for unit in range(0, len(bias), WIDTH):
+        hidden = load(zeros(_WIDE), bias, unit)
+        for index in range(count):
+            weights = load(zeros(_WIDE), first, index * len(bias) + unit)
+            hidden = plus_scaled(hidden, weights, item(features, row * count + index))
+        total = plus_times(total, where_positive(hidden, hidden), load(zeros(_WIDE), second, unit))
+    return item(offsets, 0) + total_of(total)
 
 
 @kernel
-def through(raw, lengths, at, bounds, transmittance, behind):
-    """Transmittance behind each of ``ROWS`` intervals, given that in front of the first."""
-    stride = len(raw) // ROWS
-    for row in range(ROWS):
-        behind[row] = raw[row * stride] + bounds[0]
-    store(behind, 0, exponential(limited(load(zeros(_FOUR), behind, 0), bounds[1], bounds[2])))
-    optical = np.float32(0)
-    for row in range(ROWS):
-        optical += behind[row] * lengths[at + row]
-        behind[row] = -optical
-    store(behind, 0, scaled(exponential(load(zeros(_FOUR), behind, 0)), transmittance))
+def through(raw, lengths, at, bounds, transmittance):
+    """Transmittance behind each of ``ROWS`` intervals of raw densities, given that in front of the first."""
+    exponents = plus(joined(raw), same(zeros(_FOUR), bounds[0]))
+    a, b, c, d = separate(exponential(limited(exponents, bounds[1], bounds[2])))
+    first = a * item(lengths, at)
+    second = first + b * item(lengths, at + 1)
+    third = second + c * item(lengths, at + 2)
+    fourth = third + d * item(lengths, at + 3)
+    return separate(scaled(exponential(joined((-first, -second, -third, -fourth))), transmittance))
 
 
 @kernel
-def histogram(stack, room, starts, steps, ray, positions, lengths, bounds, behind, weights):
+def histogram(stack, room, starts, steps, ray, positions, lengths, bounds, weights):
     """Weights of intervals, without their padding; the last one takes what is left."""
+    features = room[0]
     left = _ONE
     for index in range(len(weights)):
         weights[index] = 0
     for at in range(0, len(weights), ROWS):
         look(stack, room, starts, steps, ray, positions, at)
-        ask_density(stack, room)
-        through(room[2], lengths, at, bounds, left, behind)
+        raw = (
+            raw_density(stack, features, 0), raw_density(stack, features, 1),
+            raw_density(stack, features, 2), raw_density(stack, features, 3),
+        )  # fmt: skip
+        behind = through(raw, lengths, at, bounds, left)
         for row in range(min(ROWS, len(weights) - at)):
             weights[at + row] = left - behind[row]
             left = behind[row]
@@ -128,7 +132,7 @@ def draw_edges(weights, padding, edges):
 
 
 @kernel
-def composite(stack, room, starts, steps, ray, positions, lengths, edges, bounds, opaque, behind, out):
+def composite(stack, room, starts, steps, ray, positions, lengths, edges, bounds, opaque, out):
     """Sum one ray's outputs into ``out``; where half of its light is behind."""
     outputs, raw = stack[6], room[2]
     count = len(edges) - 1
@@ -136,7 +140,9 @@ def composite(stack, room, starts, steps, ray, positions, lengths, edges, bounds
     for at in range(0, count, ROWS):
         look(stack, room, starts, steps, ray, positions, at)
         ask(stack, room)
-        through(raw, lengths, at, bounds, left, behind)
+        stride = len(outputs)
+        densities = (item(raw, 0), item(raw, stride), item(raw, 2 * stride), item(raw, 3 * stride))
+        behind = through(densities, lengths, at, bounds, left)
         for row in range(min(ROWS, count - at)):
             after = behind[row] if at + row < count - 1 else np.float32(0)  # the last interval is opaque
             if left >= _HALF and after < _HALF:
@@ -164,18 +170,18 @@ def march(coarse, fine, rays, rule, room, out, middles):
     """
     starts, steps, lengths, hit = rays
     bounds, padding, opaque = rule
-    coarse_room, fine_room, even, even_lengths, positions, parts, weights, edges, behind = room
+    coarse_room, fine_room, even, even_lengths, positions, parts, weights, edges = room
     for ray in range(len(lengths)):
         middles[ray] = 0
         store(out, ray * len(fine[6]), zeros(fine[6]))
         if hit[ray]:
             for index in range(len(even)):
                 even_lengths[index] = lengths[ray] / np.float32(len(weights))
-            histogram(coarse, coarse_room, starts, steps, ray, even, even_lengths, bounds, behind, weights)
+            histogram(coarse, coarse_room, starts, steps, ray, even, even_lengths, bounds, weights)
             draw_edges(weights, padding, edges)
             for index in range(len(edges) - 1):
                 positions[index] = (edges[index] + edges[index + 1]) * _HALF
                 parts[index] = (edges[index + 1] - edges[index]) * lengths[ray]
             middles[ray] = composite(
-                fine, fine_room, starts, steps, ray, positions, parts, edges, bounds, opaque, behind, out
+                fine, fine_room, starts, steps, ray, positions, parts, edges, bounds, opaque, out
             )
