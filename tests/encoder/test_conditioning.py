@@ -52,7 +52,11 @@ class TestFixedLatents:
         plan = plan_training(config.schedule, 5, "isg+ist", (0, 3, 4))
         expected = initial_latents(config, plan, 5, 21 if kind == "time" else 1, 0).numpy()
         with FileSource(tmp_path / "a.dnv") as source:
-            np.testing.assert_allclose(Reader(source).latents(0, 5), expected, atol=0.006)
+            found = Reader(source).latents(0, 5)
+        if field == "planes":
+            np.testing.assert_allclose(found, expected, atol=0.006)
+        # A network's are stored in their principal axes: what is left of them is what they are to each other.
+        np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=0.006 * 21)
         with dynerf.open_clip(tmp_path / "a.dnv") as clip:
             first, last = (clip.render(clip.cameras[0], frame).rgb for frame in (0.0, 4.0))
         assert torch.equal(first, last) is (kind == "none")

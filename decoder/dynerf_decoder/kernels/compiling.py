@@ -28,8 +28,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     what they pass.
     """
     bare = inspect.unwrap(function)  # of what checks annotations in the tests
-    options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
     compiled: Any = njit(**options)(bare)
+    try:
+        compiled.enable_caching()
+    except RuntimeError:  # neither folder can be written to: every process compiles for itself
+        return compiled
     stored = compiled._cache._cache_file
     stored._source_stamp = (stored._source_stamp, _SOURCES)
     return compiled
