@@ -24,6 +24,7 @@ from .volume import median_position
 # At once: on a CPU what stays in its caches, and at most 256 MiB; a GPU wants large tiles.
 _SAMPLES = {"cpu": 2**18, "cuda": 2**23}
 _FLOATS = {"cpu": 2**26, "cuda": 2**30}
+_TOGETHER = 8  # the number of tiles is a multiple of it, whatever the number of threads
 
 
 class StoppedError(Exception):
@@ -74,14 +75,22 @@ def render_picture(
         rgb[rays] = colours[0].clamp(0, 1).cpu()
         depth[rays] = segments.distance(middles)[0].cpu()
 
-    size = rays_per_tile(model, sampling, device)
-    tiles = [slice(start, min(start + size, pixels)) for start in range(0, pixels, size)]
+    tiles = _equal_tiles(pixels, rays_per_tile(model, sampling, device))
     if plain or device.type != "cpu":
         for tile in tiles:
             render_tile(tile)
     else:
         in_threads(render_tile, tiles)
     return Picture(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
+
+
+def _equal_tiles(pixels: int, most: int) -> list[slice]:
+    """Stretches of at most ``most`` pixels, so many that threads get as many each."""
+    count = -(-pixels // most)
+    if count > 1:
+        count = -(-count // _TOGETHER) * _TOGETHER
+    size = -(-pixels // count)
+    return [slice(start, min(start + size, pixels)) for start in range(0, pixels, size)]
 
 
 def _trace_plain(
