@@ -56,6 +56,9 @@ class Group:
             return generator
         return SharedNoise(generator, frames, self.rank * (frames // self.size))
 
+    def ended(self, stage: str) -> None:
+        """A stage of a step has ended; nobody needs to know."""
+
     def average(self, values: Tensor) -> Tensor:
         """The mean over all processes, the same in each."""
         if self.size == 1:

@@ -28,7 +28,7 @@ def round_planes(values: Planes, step: Tensor, known: Planes | None) -> tuple[Pl
         counted = symbols if known is None else symbols - known
         total = torch.linalg.vector_norm(counted, ord=1, dim=(-2, -1), keepdim=True)
         return symbols * step, total
-    from .plane_kernels import round_image
+    from .kernels.passes import round_image
 
     result, total = torch.empty_like(values), values.new_empty(*values.shape[:-2], 1, 1)
     images, out, start = _images(values), _images(result), _known(known)
@@ -49,7 +49,7 @@ def add_plane_price(
         position = values / step if known is None else values / step - known
         gradient.add_(position.clamp_(-1, 1).mul_(price))
         return
-    from .plane_kernels import price_image
+    from .kernels.passes import price_image
 
     prices = price.reshape(-1, _channels(values)).numpy()
     images, out, start = _images(values), _images(gradient), _known(known)
@@ -75,7 +75,7 @@ def add_variation(gradient: Planes, values: Planes, weight: float) -> None:
             gradient.narrow(axis, 1, size - 1).add_(change)
             gradient.narrow(axis, 0, size - 1).sub_(change)
         return
-    from .plane_kernels import smooth_image
+    from .kernels.passes import smooth_image
 
     images, out = _images(values), _images(gradient)
 

@@ -54,12 +54,17 @@ class Rounded:
 
 
 @contextmanager
-def stored_form(model: Model, latents: Tensor, quantisation: Quantisation) -> Iterator[list[Rounded]]:
-    """While open, model and latents hold what the file will hold; their values return, gradients stay."""
+def stored_form(
+    model: Model, latents: Tensor, quantisation: Quantisation, *, planes: bool = True
+) -> Iterator[list[Rounded]]:
+    """While open, model and latents hold what the file will hold; their values return, gradients stay.
+
+    Without ``planes`` theirs stay what they are.
+    """
     rounded: list[Rounded] = []
     try:
         for name, parameter in [*model.named_parameters(), ("latents", latents)]:
-            if parameter.numel() > 0:
+            if parameter.numel() > 0 and (planes or not is_plane(name)):
                 step = rounding_step(name, parameter, quantisation)
                 rounded.append(_round(parameter, step, is_plane(name)))
         yield rounded
@@ -103,18 +108,22 @@ def add_price(rounded: Sequence[Rounded], weight: float) -> None:
         gradient = item.parameter.grad
         if gradient is None:
             continue
-        price = item.slope * (_LOG2_E * weight / _BITS_PER_MB) / item.step
         if item.plane:
-            add_plane_price(gradient, item.exact, item.step, None, price)
+            add_plane_price(gradient, item.exact, item.step, None, price(item, weight))
         else:
-            _add_relative_price(gradient, item.exact / item.step, price)
+            _add_relative_price(gradient, item.exact / item.step, price(item, weight))
 
 
-def _add_relative_price(gradient: Tensor, position: Tensor, price: Float[Tensor, ""]) -> None:
+def price(item: Rounded, weight: float) -> Float[Tensor, "*channel"]:
+    """The slope of ``weight`` times the megabytes of a symbol of each channel, a step or more from zero."""
+    return item.slope * (_LOG2_E * weight / _BITS_PER_MB) / item.step
+
+
+def _add_relative_price(gradient: Tensor, position: Tensor, slope: Float[Tensor, ""]) -> None:
     """A network's: without the part that only shrinks the tensor, and its step with it."""
     change = position.clamp(-1, 1)
     change -= position * ((change * position).sum() / position.square().sum().clamp_min(1e-30))
-    gradient.add_(change * price)
+    gradient.add_(change * slope)
 
 
 def estimated_bytes(rounded: Sequence[Rounded]) -> float:

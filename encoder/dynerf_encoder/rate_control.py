@@ -54,20 +54,30 @@ class RateControl:
         """The steps as they are now."""
         return coarsened(self._quantisation, self.coarseness)
 
+    @property
+    def weight(self) -> float:
+        """What a megabyte counts now."""
+        return self._rate.weight * self.coarseness**2
+
     @contextmanager
-    def stored_form(self, model: Model, latents: Tensor, position: float) -> Iterator[list[Rounded]]:
-        """While open, the parameters hold their rounded values; nothing happens before bits count."""
+    def stored_form(
+        self, model: Model, latents: Tensor, position: float, *, planes: bool = True
+    ) -> Iterator[list[Rounded]]:
+        """While open, the parameters hold their rounded values; nothing happens before bits count.
+
+        Without ``planes`` theirs are left to who renders them.
+        """
         if not self.active(position):
             yield []
             return
-        with stored_form(model, latents, self.quantisation) as rounded:
+        with stored_form(model, latents, self.quantisation, planes=planes) as rounded:
             yield rounded
 
     def charge(self, rounded: Sequence[Rounded]) -> None:
         """Add the price of the symbols to the gradients of a step made in stored form; follow the target."""
         if not rounded:
             return
-        add_price(rounded, self._rate.weight * self.coarseness**2)
+        add_price(rounded, self.weight)
         if self._rate.target > 0:
             self._steer(estimated_bytes(rounded))
 

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.fields.planes import PlanesModel
+from dynerf_decoder.fields.planes import PlanesModel, without_kernels
 from dynerf_decoder.renderer import Rendered, render_rays
 from dynerf_decoder.sampling import Noise, histogram_bound_loss
 from dynerf_decoder.space import Space
@@ -30,6 +30,7 @@ from dynerf_format.errors import ConfigError, ResumeError
 
 from .conditioning import initial_latents
 from .config import Config, Optimiser
+from .fast_step import FastStep, serves
 from .importance import ImportanceMap
 from .parallel import Group
 from .plane_passes import add_variation
@@ -78,10 +79,12 @@ class Trainer:
         seed: int,
         time_limit: float | None,
         group: Group = _ALONE,
+        kernels: bool = True,
     ) -> None:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
 
         ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
+        Without ``kernels`` torch alone computes: the reference.
         """
         group.check(config.schedule.frames_per_step)
         self._group = group
@@ -95,8 +98,8 @@ class Trainer:
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
-        by_kernels = self._device.type == "cpu" and isinstance(model, PlanesModel)
-        self._threads = threads_for_parts if by_kernels else nullcontext
+        by_kernels = kernels and self._device.type == "cpu" and isinstance(model, PlanesModel)
+        self._threads = threads_for_parts if by_kernels else nullcontext if kernels else without_kernels
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
         self.rate = RateControl(config.rate, config.quantisation, plan.steps)
@@ -108,6 +111,9 @@ class Trainer:
             [{"params": parameters, "lr": rate} for parameters, rate in groups],
             betas=(0.9, config.optimiser.beta2), eps=1e-15, fused=True,
         )  # fmt: skip
+        self._fast: FastStep | None = None
+        if by_kernels and group.size == 1 and serves(config, model):
+            self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
 
     @property
     def finished(self) -> bool:
@@ -153,22 +159,36 @@ class Trainer:
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
         self._adam.zero_grad(set_to_none=True)
+        if self._fast is not None:
+            segments = self._space.clip(rays.origins, rays.directions)
+            value, squared_error = self._fast(
+                rays, segments, generator, self.place.position, self._check, self._group.ended
+            )
+        else:
+            value, squared_error = self._plain_step(rays, noise)
+        return value, -10 * math.log10(max(squared_error, 1e-10)), count
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise ConfigError(
+                f"training diverged at step {self.place.step}: the loss is {loss}; lower "
+                "optimiser.planes_rate and optimiser.network_rate"
+            )
+
+    def _plain_step(self, rays: Rays, noise: Noise) -> tuple[float, float]:
+        """Gradients by autograd, then Adam: the way on a GPU and in several processes, and the reference."""
         with self.rate.stored_form(self.model, self.latents, self.place.position) as rounded:
             rendered = self._render(rays, noise)
             loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
             value, squared_error = self._group.average(torch.stack([loss.detach(), fine_error])).tolist()
-            if not math.isfinite(value):
-                raise ConfigError(
-                    f"training diverged at step {self.place.step}: the loss is {value}; lower "
-                    "optimiser.planes_rate and optimiser.network_rate"
-                )
+            self._check(value)
             loss.backward()  # type: ignore[no-untyped-call]
         self._group.average_gradients(self._parameters)
         self.rate.charge(rounded)
         if self._config.optimiser.total_variation > 0:
             _add_total_variation(self.model, self._config.optimiser.total_variation)
         self._adam.step()
-        return value, -10 * math.log10(max(squared_error, 1e-10)), count
+        return value, squared_error
 
     def _render(self, rays: Rays, jitter: Noise) -> Rendered:
         folded = self.model.fold(self.latents[torch.as_tensor(rays.frames, device=self._device)])

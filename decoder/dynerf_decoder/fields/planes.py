@@ -16,6 +16,9 @@ Planes have the shape (..., channel, row, column) and lie in memory with the cha
 all channels of a texel at once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,8 +39,22 @@ if TYPE_CHECKING:
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
+DENSITY_BOUNDS = (_DENSITY_BIAS, *_DENSITY_RANGE)
 _DIRECTION_FREQUENCIES = 2
 _MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
+
+
+_kernels: ContextVar[bool] = ContextVar("whether kernels may be used", default=True)
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """While open, torch alone computes, as it did before there were kernels."""
+    token = _kernels.set(False)
+    try:
+        yield
+    finally:
+        _kernels.reset(token)
 
 
 @dataclass(frozen=True)
@@ -158,9 +175,14 @@ def fold_plain(
 def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
     """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
     return (
-        values.device.type == "cpu" and values.dtype == torch.float32 and values.shape[-3] <= _MOST_LANES
+        _kernels.get() and values.device.type == "cpu" and values.dtype == torch.float32 and values.shape[-3] <= _MOST_LANES
         and values.movedim(-3, -1).is_contiguous()
     )  # fmt: skip
+
+
+def encoded_directions(directions: Float[Tensor, "*ray 3"]) -> Float[Tensor, "*ray code"]:
+    """What the view network sees of a ray's direction."""
+    return encode(directions, _DIRECTION_FREQUENCIES)
 
 
 @dataclass(frozen=True)
@@ -210,7 +232,7 @@ class FoldedPlanes:
     def shade(
         self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
     ) -> Float[Tensor, "frame ray 3"]:
-        seen = torch.cat([features, encode(directions, _DIRECTION_FREQUENCIES)], dim=-1)
+        seen = torch.cat([features, encoded_directions(directions)], dim=-1)
         change: Tensor = self.view(seen)
         return features[..., :3] + change
 
@@ -269,4 +291,4 @@ class FoldedPlanesModel:
             return None
         from dynerf_decoder.fields.march_kernels import Marcher
 
-        return Marcher.of(*stacks, (_DENSITY_BIAS, *_DENSITY_RANGE))
+        return Marcher.of(*stacks, DENSITY_BOUNDS)

@@ -4,6 +4,7 @@ numba keeps compiled code until the file of the function changes. Kernels are co
 files, so here they are kept until any kernel's source changes.
 """
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -13,12 +14,13 @@ from typing import Any
 from numba import njit
 
 
-def _digest() -> str:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+_HERE = Path(__file__).parent
 
 
-_SOURCES = _digest()
+@functools.cache
+def _digest(folder: Path) -> str:
+    """Of all sources in a folder."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -35,5 +37,6 @@ def kernel(function: Callable[..., Any]) -> Any:
     except RuntimeError:  # neither folder can be written to: every process compiles for itself
         return compiled
     stored = compiled._cache._cache_file
-    stored._source_stamp = (stored._source_stamp, _SOURCES)
+    own = Path(inspect.getfile(bare)).parent
+    stored._source_stamp = (stored._source_stamp, _digest(_HERE), _digest(own))
     return compiled

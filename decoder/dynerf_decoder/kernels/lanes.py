@@ -227,6 +227,16 @@ def magnitude(_typing: Any, a: Any) -> _Generated:
 
 
 @intrinsic
+def square_root(_typing: Any, a: Any) -> _Generated:
+    """Square roots lane by lane."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _of_lanes(builder, "sqrt", arguments)
+
+    return a(a), generate
+
+
+@intrinsic
 def power_of_two(_typing: Any, a: Any) -> _Generated:
     """Two to the power of each lane, a whole number from -126 to 127: the exponent's bits put in place."""
 

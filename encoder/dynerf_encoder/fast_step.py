@@ -1,0 +1,334 @@
+"""A training step of the ``planes`` field by kernels: folded, rays followed forward and back, planes changed.
+
+What autograd over ``render_rays`` and the passes of ``plane_passes.py`` do in some forty passes over memory happens
+here ray by ray and texel by texel. One process on a CPU trains by it; everything else takes the plain way.
+Parts have one size and their sums one order, whatever the number of threads.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynerf_decoder.fields.planes import (
+    DENSITY_BOUNDS,
+    PlanesModel,
+    PlaneStack,
+    encoded_directions,
+    has_kernels,
+)
+from dynerf_decoder.fields.stack_kernels import hidden_lanes, like, output_lanes, padded
+from dynerf_decoder.space import Segments
+from dynerf_decoder.threads import in_threads
+
+from .config import Config
+from .kernels.layers import TILE
+from .kernels.step import BLOCK, follow
+from .plane_training import PLANES, AdamRule, TrainedPlanes
+from .rate_control import RateControl
+from .rays import Rays
+from .rounding import rounding_step
+
+_PART = 256  # rays of one frame that a thread takes at a time; a multiple of BLOCK
+
+
+def serves(config: Config, model: torch.nn.Module) -> bool:
+    """Whether a training by kernels is possible: on a CPU, in float32, planes that fit registers, no union."""
+    if not isinstance(model, PlanesModel) or config.sampling.union:
+        return False
+    stacks = (model.fine, model.coarse)
+    fits = all(has_kernels(static) for stack in stacks for static in stack.static)
+    return fits and all(len(stack.out.bias) <= 32 for stack in stacks)
+
+
+@dataclass(frozen=True)
+class _Net:
+    """A network's parameters and how many lanes they are filled up to."""
+
+    first: torch.nn.Linear
+    second: torch.nn.Linear
+    lanes: int
+
+    @property
+    def stride(self) -> int:
+        return -(-self.first.in_features // TILE) * TILE
+
+    @property
+    def width(self) -> int:
+        return hidden_lanes(self.first.out_features)
+
+    def arrays(self, bias: Tensor, known: int = 0) -> tuple[Any, ...]:
+        """As ``kernels.layers`` takes them; ``known`` is the number of features that have gradients, for the view's."""
+        first = padded(self.first.weight, (self.width, self.stride))
+        second = padded(self.second.weight, (self.lanes, self.width))
+        return (
+            like(self.lanes), self.stride, _flat(first.T), _flat(padded(bias, (self.width,))), _flat(second.T),
+            _flat(padded(self.second.bias, (self.lanes,))), _flat(first), _flat(second),
+            self.second.out_features, known,
+        )  # fmt: skip
+
+    def sums(self, parts: int) -> tuple[np.ndarray, ...]:
+        """Room for the gradients of each part."""
+        shapes = (self.stride * self.width, self.width, self.lanes * self.width, self.lanes)
+        return tuple(np.zeros((parts, shape), np.float32) for shape in shapes)
+
+    def accept(self, sums: Sequence[np.ndarray]) -> None:
+        """Make the parts' sums gradients, but for the bias of the hidden layer."""
+        inputs, units, outputs = (
+            self.first.in_features, self.first.out_features, self.second.out_features,
+        )  # fmt: skip
+        first = sums[0].sum(axis=0).reshape(self.stride, self.width)[:inputs, :units].T
+        second = sums[2].sum(axis=0).reshape(self.lanes, self.width)[:outputs, :units]
+        self.first.weight.grad = torch.from_numpy(first.copy())
+        self.second.weight.grad = torch.from_numpy(second.copy())
+        self.second.bias.grad = torch.from_numpy(sums[3].sum(axis=0)[:outputs])
+
+    def room(self, rows: int, channels: int, scales: int) -> tuple[np.ndarray, ...]:
+        """For a block's rows: ``found``, features, hidden, out, change, gradients, to features, seen."""
+        sizes = (
+            PLANES * channels * scales, self.stride, self.width, self.lanes, self.width, self.lanes,
+            self.stride, self.lanes,
+        )  # fmt: skip
+        return tuple(np.zeros(rows * size, np.float32) for size in sizes)
+
+    def ray_room(self, lanes: int) -> tuple[np.ndarray, ...]:
+        """For a block's rays and the view network, after features summed in ``lanes``."""
+        sizes = (self.stride, self.width, self.lanes, self.width, self.lanes, self.stride, lanes)
+        return tuple(np.zeros(BLOCK * size, np.float32) for size in sizes)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A step's rays, filled up to whole blocks; arrays are (frame, flat)."""
+
+    rays: tuple[np.ndarray, ...]  # starts, steps to the ends, lengths, which hit, colours, encoded directions
+    noise: tuple[np.ndarray, np.ndarray]
+    count: int  # rays of a frame before they were filled up
+
+    @property
+    def frames(self) -> int:
+        return len(self.rays[0])
+
+    @property
+    def whole(self) -> int:
+        return self.rays[3].shape[1]
+
+    def parts(self) -> list[tuple[int, int, int]]:
+        """Frame, first ray and the one after the last."""
+        return [
+            (frame, first, min(first + _PART, self.whole))
+            for frame in range(self.frames)
+            for first in range(0, self.whole, _PART)
+        ]
+
+
+class FastStep:
+    """Steps of one training; ``lap`` is told when a stage of a step has ended."""
+
+    def __init__(
+        self,
+        config: Config,
+        model: PlanesModel,
+        latents: Tensor,
+        adam: torch.optim.Optimizer,
+        rate: RateControl,
+    ) -> None:
+        frames = config.schedule.frames_per_step
+        self._config, self._model, self._latents, self._adam, self._rate = config, model, latents, adam, rate
+        self._planes = (TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
+        self._nets = (
+            _Net(model.coarse.hidden, model.coarse.out, output_lanes(1)),
+            _Net(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
+            _Net(model.view[0], model.view[2], output_lanes(3)),
+        )
+
+    def __call__(
+        self, rays: Rays, segments: Segments, generator: torch.Generator, position: float,
+        check: Callable[[float], None], lap: Callable[[str], None],
+    ) -> tuple[float, float]:  # fmt: skip
+        """One step at the rates that Adam's groups hold; its loss, and the squared error of its colours.
+
+        ``check`` is told the loss before anything changes.
+        """
+        batch = _batch(rays, segments, generator, self._config)
+        with self._rate.stored_form(self._model, self._latents, position, planes=False) as rounded:
+            latents = self._latents[torch.as_tensor(rays.frames)]
+            stacks = (self._model.coarse, self._model.fine)
+            bent = [_bend(stack, latents) for stack in stacks]
+            steps = [self._step_of(name, bool(rounded)) for name in ("coarse", "fine")]
+            amounts = [[_with_static(each) for each in parts] for parts, _ in bent]
+            symbols = []
+            for planes, mine, step in zip(self._planes, amounts, steps, strict=True):
+                planes.fold(mine, float(step))
+                symbols.append(planes.rounded(step) if rounded else [])
+            lap("fold")
+            loss, squared, positions, changes, biases = self._follow(batch, [bias for _, bias in bent])
+            check(loss)
+            lap("rays")
+            slopes = []
+            rule = self._rule()
+            for index, planes in enumerate(self._planes):
+                planes.scatter(
+                    batch.rays[0], batch.rays[1], positions[index], self._counts[index], changes[index]
+                )
+            lap("scatter")
+            for index, planes in enumerate(self._planes):
+                slopes.append(
+                    planes.update(
+                        self._adam,
+                        rule,
+                        amounts[index],
+                        self._config.optimiser.total_variation,
+                        float(steps[index]),
+                        planes.prices(symbols[index], self._rate.weight),
+                    )  # fmt: skip
+                )
+            _back(bent, slopes, biases)
+            rounded += [item for items in symbols for item in items]
+        self._rate.charge(rounded)
+        self._adam.step()
+        lap("optimiser")
+        return loss, squared
+
+    @property
+    def _counts(self) -> tuple[int, int]:
+        return self._config.sampling.coarse, self._config.sampling.fine
+
+    def _step_of(self, stack: str, stored: bool) -> Tensor:
+        values = self._model.coarse.static[0]
+        if not stored:
+            return values.new_zeros(())
+        return rounding_step(f"{stack}.static.0", values, self._rate.quantisation)
+
+    def _rule(self) -> AdamRule:
+        group = self._adam.param_groups[0]
+        state = self._adam.state[self._planes[0].scales[0].parameters[0]]
+        done = int(state["step"]) if state else 0
+        return AdamRule(group["lr"], *group["betas"], group["eps"], done + 1)
+
+    def _follow(
+        self, batch: _Batch, biases: Sequence[Tensor]
+    ) -> tuple[float, float, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Loss and squared error; positions and changes of coarse and fine samples, and biases' gradients."""
+        parts, bins = batch.parts(), self._counts
+        positions = [np.empty((batch.frames, batch.whole * count), np.float32) for count in bins]
+        changes = [
+            np.empty(
+                (batch.frames, len(planes.scales), PLANES, batch.whole * count * planes.scales[0].channels),
+                np.float32,
+            )
+            for planes, count in zip(self._planes, bins, strict=True)
+        ]
+        fields = [self._fields(index, bias) for index, bias in enumerate(biases)]
+        view = self._nets[2].arrays(self._model.view[0].bias, len(self._model.fine.out.bias) - 1)
+        sums = [net.sums(len(parts)) for net in self._nets]
+        even = torch.linspace(0, 1, bins[0] + 1).numpy()
+        total = batch.frames * batch.count
+        scales = np.float32(1 / (3 * total)), np.float32(self._config.optimiser.coarse_weight / total)
+        rule = (DENSITY_BOUNDS_32, *bins, *scales)
+        errors = np.zeros((len(parts), 2))
+
+        def work(index: int) -> None:
+            frame, first, last = parts[index]
+            errors[index] = follow(
+                fields[0][frame], fields[1][frame], view, tuple(each[frame] for each in batch.rays),
+                tuple(each[frame] for each in batch.noise), even, rule, (first, last, batch.count),
+                (positions[0][frame], changes[0][frame].reshape(-1), positions[1][frame],
+                 changes[1][frame].reshape(-1)),
+                self._rooms(), tuple(tuple(each[index] for each in net) for net in sums),
+            )  # fmt: skip
+
+        in_threads(work, range(len(parts)))
+        for net, mine in zip(self._nets, sums, strict=True):
+            net.accept(mine)
+        self._model.view[0].bias.grad = torch.from_numpy(
+            sums[2][1].sum(axis=0)[: self._nets[2].first.out_features]
+        )
+        squared, excess = errors.sum(axis=0) / (3 * total, total)
+        frame_of = np.array([frame for frame, _, _ in parts])
+        to_biases = [
+            np.stack([sums[index][1][frame_of == frame].sum(axis=0) for frame in range(batch.frames)])
+            for index in range(2)
+        ]
+        loss = float(squared + self._config.optimiser.coarse_weight * excess)
+        return loss, float(squared), positions, changes, to_biases
+
+    def _fields(self, index: int, bias: Tensor) -> list[tuple[Any, ...]]:
+        """A stack as ``kernels.samples`` takes it, of each frame."""
+        planes, net = self._planes[index], self._nets[index]
+        origins = np.array([scale.origin for scale in planes.scales])
+        sizes = np.array([scale.size for scale in planes.scales])
+        return [
+            (planes.folded[frame], origins, sizes, planes.scales[0].like, net.arrays(bias[frame]))
+            for frame in range(len(bias))
+        ]
+
+    def _rooms(self) -> tuple[Any, ...]:
+        """What a thread writes on while it follows a block of rays."""
+        rooms: list[Any] = []
+        for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False):
+            rooms.append(net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)))
+            sizes = (
+                count + 1,
+                *(count,) * 6,
+            )  # edges, lengths, exponents, densities, through, weights, change
+            rooms.append(tuple(np.zeros(BLOCK * size, np.float32) for size in sizes))
+        return *rooms, self._nets[2].ray_room(self._nets[1].lanes), np.zeros(self._counts[0] + 1, np.float32)
+
+
+DENSITY_BOUNDS_32 = tuple(np.float32(bound) for bound in DENSITY_BOUNDS)
+
+
+def _bend(stack: PlaneStack, latents: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The amounts of each scale's basis planes and the hidden layer's bias, of each frame."""
+    amounts = stack.mix(latents).split([len(basis) for basis in stack.basis], dim=-1)
+    return amounts, stack.hidden.bias + stack.hidden_latent(latents)
+
+
+def _with_static(amounts: Tensor) -> np.ndarray:
+    values = amounts.detach().numpy()
+    return np.concatenate([np.ones((len(values), 1), np.float32), values], axis=1)
+
+
+def _back(
+    bent: Sequence[tuple[tuple[Tensor, ...], Tensor]],
+    slopes: Sequence[Sequence[np.ndarray]],
+    biases: Sequence[np.ndarray],
+) -> None:
+    """From the gradients of amounts and biases to those of what made them of the latents."""
+    outputs, gradients = [], []
+    for (amounts, bias), mine, to_bias in zip(bent, slopes, biases, strict=True):
+        outputs += [*amounts, bias]
+        gradients += [torch.from_numpy(np.ascontiguousarray(each[:, 1:])) for each in mine]
+        gradients.append(torch.from_numpy(np.ascontiguousarray(to_bias[:, : bias.shape[1]])))
+    torch.autograd.backward(outputs, gradients)
+
+
+def _batch(rays: Rays, segments: Segments, generator: torch.Generator, config: Config) -> _Batch:
+    frames, count, _ = rays.directions.shape
+    shape = (frames, count)
+    coarse = torch.rand(*shape, config.sampling.coarse - 1, generator=generator)
+    fine = torch.rand(*shape, config.sampling.fine + 1, generator=generator)
+    whole = -(-count // BLOCK) * BLOCK
+    values = (
+        segments.start, segments.end - segments.start, segments.length(), segments.hit, rays.colours,
+        encoded_directions(rays.directions),
+    )  # fmt: skip
+    filled = [_filled(each, whole) for each in (*values, coarse, fine)]
+    return _Batch(tuple(filled[:6]), (filled[6], filled[7]), count)
+
+
+def _filled(values: Tensor, whole: int) -> np.ndarray:
+    """(frame, ray, ...) with rays of zeros at the end, flat for each frame."""
+    if values.shape[1] < whole:
+        values = padded(values, (values.shape[0], whole, *values.shape[2:]))
+    array: np.ndarray = values.reshape(len(values), -1).contiguous().numpy()
+    return array
+
+
+def _flat(values: Tensor) -> np.ndarray:
+    array: np.ndarray = values.detach().reshape(-1).numpy()
+    return array

@@ -1,0 +1,129 @@
+"""A network with one hidden layer on a block of rows, forward and backward, sums kept in registers.
+
+    hidden = relu(features W + b),    out = hidden V^T + c
+
+A net is (like, stride, W, b, V transposed, c, W transposed, V, outputs): ``like`` has as many items as a row of
+outputs has lanes, filled up with zeros to a multiple of 4, and ``stride`` is the number of features filled up to
+a multiple of ``TILE``. W is (feature, hidden), V (output, hidden); all arrays are flat, hidden units are filled
+up to a multiple of ``WIDTH``. Rows come in blocks of ``TILE``.
+"""
+
+import numpy as np
+
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import item, load, plus, plus_scaled, store, where_positive, zeros
+from dynerf_decoder.kernels.network import ROWS, WIDTH, hidden_block, output_block
+
+TILE = 8
+_WIDE = (np.float32(0),) * WIDTH
+_TILE = (np.float32(0),) * TILE
+
+
+@kernel
+def forward(net, features, hidden, out, rows):
+    """Hidden units and outputs of ``rows`` rows."""
+    like, stride, first, bias, second, offsets = net[:6]
+    width = len(bias)
+    for row in range(0, rows, ROWS):
+        hidden_block(features, row * stride, stride, first, bias, hidden, row * width, width)
+        output_block(like, hidden, row * width, width, second, offsets, out, row * len(like))
+
+
+@kernel
+def hidden_gradients(gradients, at, stride, outputs, second, hidden, to, width, change):
+    """The gradients before the rectifier of ``ROWS`` rows of hidden units from offset ``to`` on."""
+    for unit in range(0, width, WIDTH):
+        a = b = c = d = zeros(_WIDE)
+        for index in range(outputs):
+            row = load(zeros(_WIDE), second, index * width + unit)
+            a = plus_scaled(a, row, item(gradients, at + index))
+            b = plus_scaled(b, row, item(gradients, at + stride + index))
+            c = plus_scaled(c, row, item(gradients, at + 2 * stride + index))
+            d = plus_scaled(d, row, item(gradients, at + 3 * stride + index))
+        here = to + unit
+        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), a))
+        here += width
+        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), b))
+        here += width
+        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), c))
+        here += width
+        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), d))
+
+
+@kernel
+def feature_gradients(change, at, width, transposed, offset, stride, out, to):
+    """The gradients of ``TILE`` features of ``TILE`` rows."""
+    a = b = c = d = e = f = g = h = zeros(_TILE)
+    for unit in range(width):
+        row, here = load(zeros(_TILE), transposed, unit * stride + offset), at + unit
+        a = plus_scaled(a, row, item(change, here))
+        b = plus_scaled(b, row, item(change, here + width))
+        c = plus_scaled(c, row, item(change, here + 2 * width))
+        d = plus_scaled(d, row, item(change, here + 3 * width))
+        e = plus_scaled(e, row, item(change, here + 4 * width))
+        f = plus_scaled(f, row, item(change, here + 5 * width))
+        g = plus_scaled(g, row, item(change, here + 6 * width))
+        h = plus_scaled(h, row, item(change, here + 7 * width))
+    store(out, to, a)
+    store(out, to + stride, b)
+    store(out, to + 2 * stride, c)
+    store(out, to + 3 * stride, d)
+    store(out, to + 4 * stride, e)
+    store(out, to + 5 * stride, f)
+    store(out, to + 6 * stride, g)
+    store(out, to + 7 * stride, h)
+
+
+@kernel
+def add_outer(a, at, stride, b, to, width, rows, out, offset):
+    """Add to four rows of ``out`` the products of four columns of ``a`` with ``WIDTH`` columns of ``b``."""
+    p = q = r = s = zeros(_WIDE)
+    for row in range(rows):
+        lanes, start = load(zeros(_WIDE), b, to + row * width), at + row * stride
+        p = plus_scaled(p, lanes, item(a, start))
+        q = plus_scaled(q, lanes, item(a, start + 1))
+        r = plus_scaled(r, lanes, item(a, start + 2))
+        s = plus_scaled(s, lanes, item(a, start + 3))
+    store(out, offset, plus(load(zeros(_WIDE), out, offset), p))
+    offset += width
+    store(out, offset, plus(load(zeros(_WIDE), out, offset), q))
+    offset += width
+    store(out, offset, plus(load(zeros(_WIDE), out, offset), r))
+    offset += width
+    store(out, offset, plus(load(zeros(_WIDE), out, offset), s))
+
+
+@kernel
+def add_rows(like, values, at, stride, rows, out, offset):
+    """Add all rows' lanes from ``at`` on to ``out``."""
+    total = load(zeros(like), out, offset)
+    for row in range(rows):
+        total = plus(total, load(zeros(like), values, at + row * stride))
+    store(out, offset, total)
+
+
+@kernel
+def backward(net, features, hidden, gradients, change, to_features, sums, rows):
+    """Gradients of ``forward``: those of features written, those of W, b, V and c added to ``sums``.
+
+    ``change`` is room for the hidden units' gradients. V's and c's sums have as many rows as there are lanes.
+    """
+    like, stride, transposed, second, outputs = net[0], net[1], net[6], net[7], net[8]
+    to_first, to_bias, to_second, to_offsets = sums
+    width = len(to_bias)
+    for row in range(0, rows, ROWS):
+        hidden_gradients(
+            gradients, row * len(like), len(like), outputs, second, hidden, row * width, width, change
+        )
+    for row in range(0, rows, TILE):
+        for offset in range(0, stride, TILE):
+            feature_gradients(
+                change, row * width, width, transposed, offset, stride, to_features, row * stride + offset
+            )
+    for unit in range(0, width, WIDTH):
+        add_rows(_WIDE, change, unit, width, rows, to_bias, unit)
+        for index in range(0, outputs, 4):
+            add_outer(gradients, index, len(like), hidden, unit, width, rows, to_second, index * width + unit)
+        for index in range(0, stride, 4):
+            add_outer(features, index, stride, change, unit, width, rows, to_first, index * width + unit)
+    add_rows(like, gradients, 0, len(like), rows, to_offsets, 0)

@@ -1,0 +1,170 @@
+"""Folding planes and training them: two passes over memory per step.
+
+Images lie in flat arrays (image, row, column, channel). A scale's planes are static and basis ones,
+
+    out = 1 + sum over j of amount_j image_j,
+
+of which number 0 is the static one, with amount 1. In stored form an image is rounded to multiples of
+``step``; a ``step`` of 0 leaves it as it is.
+"""
+
+import numpy as np
+
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import (
+    divided,
+    limited,
+    load,
+    magnitude,
+    minus,
+    over,
+    plus,
+    plus_scaled,
+    plus_times,
+    rounded,
+    same,
+    scaled,
+    square_root,
+    store,
+    times,
+    zeros,
+)
+
+_LEAST, _MOST = np.float32(-1), np.float32(1)
+_CHUNK = 64  # texels folded at a time: the sums of all frames stay in the cache
+_PLANES = 3
+
+
+@kernel
+def fold_part(like, values, base, texels, step, amounts, at, stride, frames, out, spans):
+    """Add one image's texels, times each frame's amount, to ``out``; its symbols' magnitudes, lane by lane.
+
+    ``base`` is the image's first number in ``values``, ``texels`` the first and the last one (excluded), ``spans`` the
+    numbers between frames and before the image in ``out``.
+    """
+    total = zeros(like)
+    for texel in range(texels[0], texels[1]):
+        here = texel * len(like)
+        value = load(zeros(like), values, base + here)
+        if step > 0:
+            symbols = rounded(divided(value, step))
+            total = plus(total, magnitude(symbols))
+            value = scaled(symbols, step)
+        to = spans[1] + here
+        for frame in range(frames):
+            store(out, to, plus_scaled(load(zeros(like), out, to), value, amounts[frame * stride + at]))
+            to += spans[0]
+    return total
+
+
+@kernel
+def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, magnitudes):
+    """One plane of all frames of a scale. ``amounts`` are (frame, image), ``magnitudes`` (image, plane, channel).
+
+    ``spans`` are the numbers in ``out`` between frames and before this plane.
+    """
+    images = len(amounts) // frames
+    one = same(zeros(like), np.float32(1))
+    for image in range(images):
+        store(magnitudes, (image * _PLANES + plane) * len(like), zeros(like))
+    for first in range(0, texels, _CHUNK):
+        chunk = first, min(first + _CHUNK, texels)
+        for frame in range(frames):
+            for texel in range(chunk[0], chunk[1]):
+                store(out, spans[1] + frame * spans[0] + texel * len(like), one)
+        for image in range(images):
+            if image == 0:
+                base = plane * texels * len(like)
+                total = fold_part(like, static, base, chunk, step, amounts, 0, images, frames, out, spans)
+            else:
+                base = ((image - 1) * _PLANES + plane) * texels * len(like)
+                total = fold_part(like, basis, base, chunk, step, amounts, image, images, frames, out, spans)
+            to = (image * _PLANES + plane) * len(like)
+            store(magnitudes, to, plus(load(zeros(like), magnitudes, to), total))
+
+
+@kernel
+def adam(values, first, second, at, here, gradient, rule):
+    """One update of the texel at ``at``: ``rule`` is 1 - beta1, beta2, 1 - beta2, the step's size over 1 - beta1^t,
+    1 / sqrt(1 - beta2^t) and epsilon."""
+    ahead, keep, take, rate, correction, epsilon = rule
+    mean = load(here, first, at)
+    mean = plus_scaled(mean, minus(gradient, mean), ahead)
+    store(first, at, mean)
+    square = plus_scaled(scaled(load(here, second, at), keep), times(gradient, gradient), take)
+    store(second, at, square)
+    size = plus(scaled(square_root(square), correction), same(here, epsilon))
+    store(values, at, plus_scaled(here, over(mean, size), -rate))
+
+
+@kernel
+def update_row(
+    like, state, base, row, size, above, given, spans, amounts, at, images, frames, smooth, step, price, rule,
+    sums,
+):  # fmt: skip
+    """Adam on one row of one image. ``above`` holds the row before as it was, and then this one.
+
+    ``state`` is the values and their two moments; ``given`` the gradients of the folded planes, laid out as
+    ``spans`` says (``fold``). To them come ``smooth`` times the differences to the neighbours and, in stored form, the
+    price of symbols (``rate.py``). ``sums``, (frame, image, channel), takes the gradients of the amounts.
+    """
+    values, first, second = state
+    right = len(like)
+    below = size * right
+    left = zeros(like)
+    for column in range(size):
+        inside = row * below + column * right
+        here = load(zeros(like), values, base + inside)
+        seen = here
+        gradient = zeros(like)
+        if step > 0:
+            position = divided(here, step)
+            seen = scaled(rounded(position), step)
+            gradient = times(limited(position, _LEAST, _MOST), price)
+        around = zeros(like)
+        if column > 0:
+            around = plus(around, minus(here, left))
+        if column < size - 1:
+            around = plus(around, minus(here, load(zeros(like), values, base + inside + right)))
+        if row > 0:
+            around = plus(around, minus(here, load(zeros(like), above, column * right)))
+        if row < size - 1:
+            around = plus(around, minus(here, load(zeros(like), values, base + inside + below)))
+        gradient = plus_scaled(gradient, around, smooth)
+        for frame in range(frames):
+            asked = load(zeros(like), given, spans[1] + frame * spans[0] + inside)
+            gradient = plus_scaled(gradient, asked, amounts[frame * images + at])
+            to = (frame * images + at) * right
+            store(sums, to, plus_times(load(zeros(like), sums, to), asked, seen))
+        store(above, column * right, here)
+        left = here
+        adam(values, first, second, base + inside, here, gradient, rule)
+
+
+@kernel
+def update(
+    like, static, basis, plane, size, given, spans, amounts, frames, smooth, step, prices, rule, above, sums
+):
+    """Adam on one plane of all images of a scale, row by row: the gradients of a row serve all its images.
+
+    ``static`` and ``basis`` are values and moments, ``smooth`` the weights of differences in either, ``prices``
+    (image, plane, channel), ``above`` room for a row of each image.
+    """
+    images = len(amounts) // frames
+    texels = size * size * len(like)
+    width = size * len(like)
+    for row in range(size):
+        for image in range(images):
+            price = load(zeros(like), prices, (image * _PLANES + plane) * len(like))
+            room = above[image * width : (image + 1) * width]
+            if image == 0:
+                update_row(
+                    like, static, plane * texels, row, size, room, given, spans, amounts, 0, images, frames,
+                    smooth[0], step, price, rule, sums,
+                )  # fmt: skip
+            else:
+                base = ((image - 1) * _PLANES + plane) * texels
+                update_row(
+                    like, basis, base, row, size, room, given, spans, amounts, image, images, frames,
+                    smooth[1], step, price, rule, sums,
+                )  # fmt: skip

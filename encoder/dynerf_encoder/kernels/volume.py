@@ -1,0 +1,57 @@
+"""Densities to weights along a block of rays, and back: ``dynerf_decoder.volume`` with its gradient.
+
+Flat arrays hold ``count`` intervals of each of the rays; rays times intervals are a multiple of ``LANES``.
+"""
+
+import numpy as np
+
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import exponential, limited, load, store, zeros
+
+LANES = 8
+_EIGHT = (np.float32(0),) * LANES
+_ZERO = np.float32(0)
+_ONE = np.float32(1)
+
+
+@kernel
+def weigh(raw, stride, lengths, rays, count, bounds, exponents, density, through, weights):
+    """Weights of intervals with the raw densities ``raw``, one for each ``stride`` numbers.
+
+    ``bounds`` are what is added to a raw density, and the least and the most of the exponent. Kept for the way
+    back: ``exponents``, ``density`` and, behind each interval, the transmittance ``through``.
+    """
+    total = rays * count
+    for index in range(total):
+        exponents[index] = raw[index * stride] + bounds[0]
+    for at in range(0, total, LANES):
+        store(density, at, exponential(limited(load(zeros(_EIGHT), exponents, at), bounds[1], bounds[2])))
+    for ray in range(rays):
+        optical = 0.0
+        for index in range(ray * count, ray * count + count):
+            optical += np.float64(density[index] * lengths[index])
+            through[index] = -np.float32(optical)
+    for at in range(0, total, LANES):
+        store(through, at, exponential(load(zeros(_EIGHT), through, at)))
+    for ray in range(rays):
+        front, last = _ONE, ray * count + count - 1
+        for index in range(ray * count, last):
+            weights[index] = front - through[index]
+            front = through[index]
+        weights[last] = front  # the far end of the space is opaque
+
+
+@kernel
+def to_raw(change, lengths, start, count, bounds, exponents, density, through, out, stride):
+    """The gradients of one ray's raw densities, one for each ``stride`` numbers, from its weights' ``change``.
+
+    The ray's intervals start at ``start``. A density at a bound of its exponent's range has none.
+    """
+    total = 0.0
+    last = start + count - 1
+    out[last * stride] = _ZERO
+    for index in range(last - 1, start - 1, -1):
+        total += np.float64(through[index] * (change[index + 1] - change[index]))
+        inside = bounds[1] <= exponents[index] <= bounds[2]
+        gradient = -np.float32(total) * lengths[index] * density[index]
+        out[index * stride] = gradient if inside else _ZERO
