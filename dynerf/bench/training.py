@@ -2,16 +2,27 @@
 
 ``dynerf_encoder.train.Trainer`` does them, from the clip's weights, on rays drawn evenly from all the clip's
 cameras and with made-up colours, so no capture is needed and what reading its pictures costs is left out.
-The trainer's group, through which processes would exchange numbers, is where a step's stages meet, and tells
-when each ends:
+Steps of torch alone, the plain way, and the trainer's own, the fast one, take turns; bits count in both, as
+they do in most of a training. The trainer's group, through which processes would exchange numbers, is where a
+step's stages meet, and tells when each ends. Those of the plain way, and of the fast one where there are no
+kernels for it:
 
     draw       which rays, and their origins and directions
     forward    fold, render, loss
     backward   gradients
-    optimiser  total variation and Adam
+    optimiser  total variation, the price of bits and Adam
+
+Kernels follow rays forward and back at once, and form the planes' gradients where they use them:
+
+    draw       as above
+    fold       the planes of the step's frames, rounded
+    rays       render, loss, the gradients of networks and samples
+    scatter    the samples' gradients, added up in the folded planes
+    optimiser  the planes' gradients and all else above
 """
 
 import copy
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,7 +46,6 @@ from dynerf_format.errors import ConfigError
 from .effort import Effort
 from .machine import Laps
 
-STAGES = ("draw", "forward", "backward", "optimiser")
 _MOST_FLOATS = {
     "cpu": 2**28,
     "cuda": 2**31,
@@ -46,11 +56,14 @@ _MOST_FLOATS = {
 class Training:
     """Rays per second of whole steps, mean seconds of each stage of a step, and a step's numbers of rays.
 
-    ``rays_per_step`` is below ``recorded_rays_per_step`` where those would not fit into memory.
+    Rates are of the median step. Names with ``plain`` are of torch alone. ``rays_per_step`` is below
+    ``recorded_rays_per_step`` where those would not fit into memory.
     """
 
     rays_per_s: float
+    plain_rays_per_s: float
     stages: dict[str, float]
+    plain_stages: dict[str, float]
     rays_per_step: int
     recorded_rays_per_step: int
 
@@ -62,22 +75,43 @@ def measure_training(clip: Clip, effort: Effort, watch: Callable[[int, int], Non
     """
     recorded = recorded_config(clip)
     schedule = replace(recorded.schedule, rays=_affordable_rays(clip, recorded))
-    laps = Laps(clip.device)
+    config = replace(recorded, schedule=schedule, rate=replace(recorded.rate, start=0.0))
+    ways = [_Way(clip, config, kernels=kernels) for kernels in (True, False)]
     total = effort.warm_steps + effort.steps
-    rays = 0
-    for done, report in enumerate(_trainer(clip, replace(recorded, schedule=schedule), laps).run(), start=1):
-        laps.lap("optimiser")
-        if done <= effort.warm_steps:
-            laps.seconds.clear()
-        else:
-            rays += report.rays
+    for done in range(1, total + 1):
+        for way in ways:
+            way.step(timed=done > effort.warm_steps)
         watch(done, total)
-        if done == total:
-            break
-        laps.restart()
-    stages = {name: laps.seconds[name] / effort.steps for name in STAGES}
-    seconds = sum(laps.seconds.values())
-    return Training(rays / seconds, stages, rays // effort.steps, recorded.schedule.rays)
+    fast, plain = ways
+    return Training(
+        fast.rays / statistics.median(fast.seconds), plain.rays / statistics.median(plain.seconds),
+        fast.stages(), plain.stages(), fast.rays, recorded.schedule.rays,
+    )  # fmt: skip
+
+
+class _Way:
+    """A training, step by step."""
+
+    def __init__(self, clip: Clip, config: Config, *, kernels: bool) -> None:
+        self._laps = Laps(clip.device)
+        self._steps = _trainer(clip, config, self._laps, kernels=kernels).run()
+        self.seconds: list[float] = []
+        self.rays = 0
+
+    def step(self, *, timed: bool) -> None:
+        """Do one step."""
+        self._laps.restart()
+        before = sum(self._laps.seconds.values())
+        self.rays = next(self._steps).rays
+        self._laps.lap("optimiser")
+        if timed:
+            self.seconds.append(sum(self._laps.seconds.values()) - before)
+        else:
+            self._laps.seconds.clear()
+
+    def stages(self) -> dict[str, float]:
+        """Mean seconds of each stage."""
+        return {name: seconds / len(self.seconds) for name, seconds in self._laps.seconds.items()}
 
 
 def recorded_config(clip: Clip) -> Config:
@@ -90,7 +124,7 @@ def recorded_config(clip: Clip) -> Config:
     clip.model(0)  # so the kind of field is known, and its settings are sound
     name = values.get("preset")
     base = preset(name if name in PRESETS else "preview", "mlp" if kind == "mlp" else "planes")
-    sections = {part: values.get(part) for part in ("schedule", "optimiser")}
+    sections = {part: values.get(part) for part in ("schedule", "optimiser", "rate", "quantisation")}
     sections |= {"sampling": asdict(clip.sampling), kind: clip.header.field.settings}
     try:
         config = apply_assignments(base, _assignments(sections))
@@ -125,14 +159,14 @@ def _affordable_rays(clip: Clip, config: Config) -> int:
     return max(config.schedule.frames_per_step, min(config.schedule.rays, most))
 
 
-def _trainer(clip: Clip, config: Config, laps: Laps) -> Trainer:
+def _trainer(clip: Clip, config: Config, laps: Laps, *, kernels: bool) -> Trainer:
     model = copy.deepcopy(clip.model(0)).train().requires_grad_(True)
     source = RaySource(_made_up_store(clip), tuple(range(len(clip.cameras))), clip.device)
     frames = tuple(range(clip.frames))
     plan = Plan((Stage("uniform", 1.0, frames, 1.0),), 10**6, frames)
     return Trainer(
         config, model, clip.space, source, {}, plan,
-        frames=clip.frames, seed=0, time_limit=None, group=_Marks(lap=laps.lap),
+        frames=clip.frames, seed=0, time_limit=None, group=_Marks(lap=laps.lap), kernels=kernels,
     )  # fmt: skip
 
 
@@ -145,6 +179,9 @@ class _Marks(Group):
     def share(self, rays: Rays) -> Rays:
         self.lap("draw")
         return super().share(rays)
+
+    def ended(self, stage: str) -> None:
+        self.lap(stage)
 
     def average(self, values: Tensor) -> Tensor:
         self.lap("forward")

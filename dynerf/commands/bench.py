@@ -108,6 +108,8 @@ def _training_lines(train: "Mapping[str, Any]") -> list[str]:
     rays = f"{train['rays_per_step']:,} rays"
     fewer = "" if train["rays_per_step"] >= recorded else f", fewer than the recorded {recorded:,}"
     return [
-        f"{'a step':<12}{'ms':>11}   of {rays}{fewer}: {train['rays_per_s']:,.0f} rays/s",
+        f"{'a step':<12}{'ms':>11}   of {rays}{fewer}: {train['rays_per_s']:,.0f} rays/s, "
+        f"plain {train['plain_rays_per_s']:,.0f}",
         *(f"{name:<12}{1e3 * seconds:>11.3f}" for name, seconds in train["stages"].items()),
+        *(f"{'plain ' + name:<16}{1e3 * seconds:>7.3f}" for name, seconds in train["plain_stages"].items()),
     ]

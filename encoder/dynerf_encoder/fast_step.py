@@ -1,8 +1,8 @@
 """A training step of the ``planes`` field by kernels: folded, rays followed forward and back, planes changed.
 
-What autograd over ``render_rays`` and the passes of ``plane_passes.py`` do in some forty passes over memory happens
-here ray by ray and texel by texel. One process on a CPU trains by it; everything else takes the plain way.
-Parts have one size and their sums one order, whatever the number of threads.
+What autograd over ``render_rays`` and the passes of ``plane_passes.py`` do in some forty passes over memory
+happens here ray by ray and texel by texel. One process on a CPU trains by it; everything else takes the plain
+way. Parts have one size and their sums one order, whatever the number of threads.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,8 @@ _PART = 256  # rays of one frame that a thread takes at a time; a multiple of BL
 
 
 def serves(config: Config, model: torch.nn.Module) -> bool:
-    """Whether a training by kernels is possible: on a CPU, in float32, planes that fit registers, no union."""
+    """Whether a training by kernels is possible: on a CPU, in float32, planes that fit registers, no
+    union."""
     if not isinstance(model, PlanesModel) or config.sampling.union:
         return False
     stacks = (model.fine, model.coarse)
@@ -61,12 +62,13 @@ class _Net:
         return hidden_lanes(self.first.out_features)
 
     def arrays(self, bias: Tensor, known: int = 0) -> tuple[Any, ...]:
-        """As ``kernels.layers`` takes them; ``known`` is the number of features that have gradients, for the view's."""
+        """As ``kernels.layers`` takes them; ``known`` is the number of features that have gradients, for the
+        view's."""
         first = padded(self.first.weight, (self.width, self.stride))
         second = padded(self.second.weight, (self.lanes, self.width))
         return (
-            like(self.lanes), self.stride, _flat(first.T), _flat(padded(bias, (self.width,))), _flat(second.T),
-            _flat(padded(self.second.bias, (self.lanes,))), _flat(first), _flat(second),
+            like(self.lanes), self.stride, _flat(first.T), _flat(padded(bias, (self.width,))),
+            _flat(second.T), _flat(padded(self.second.bias, (self.lanes,))), _flat(first), _flat(second),
             self.second.out_features, known,
         )  # fmt: skip
 
@@ -114,7 +116,7 @@ class _Batch:
 
     @property
     def whole(self) -> int:
-        return self.rays[3].shape[1]
+        return int(self.rays[3].shape[1])
 
     def parts(self) -> list[tuple[int, int, int]]:
         """Frame, first ray and the one after the last."""
@@ -142,7 +144,7 @@ class FastStep:
         self._nets = (
             _Net(model.coarse.hidden, model.coarse.out, output_lanes(1)),
             _Net(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
-            _Net(model.view[0], model.view[2], output_lanes(3)),
+            _Net(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
     def __call__(
@@ -175,17 +177,10 @@ class FastStep:
                     batch.rays[0], batch.rays[1], positions[index], self._counts[index], changes[index]
                 )
             lap("scatter")
-            for index, planes in enumerate(self._planes):
-                slopes.append(
-                    planes.update(
-                        self._adam,
-                        rule,
-                        amounts[index],
-                        self._config.optimiser.total_variation,
-                        float(steps[index]),
-                        planes.prices(symbols[index], self._rate.weight),
-                    )  # fmt: skip
-                )
+            for planes, mine, step, items in zip(self._planes, amounts, steps, symbols, strict=True):
+                prices = planes.prices(items, self._rate.weight)
+                smooth = self._config.optimiser.total_variation
+                slopes.append(planes.update(self._adam, rule, mine, smooth, float(step), prices))
             _back(bent, slopes, biases)
             rounded += [item for items in symbols for item in items]
         self._rate.charge(rounded)
@@ -200,14 +195,16 @@ class FastStep:
     def _step_of(self, stack: str, stored: bool) -> Tensor:
         values = self._model.coarse.static[0]
         if not stored:
-            return values.new_zeros(())
-        return rounding_step(f"{stack}.static.0", values, self._rate.quantisation)
+            return torch.zeros(())
+        step: Tensor = rounding_step(f"{stack}.static.0", values, self._rate.quantisation)
+        return step
 
     def _rule(self) -> AdamRule:
         group = self._adam.param_groups[0]
         state = self._adam.state[self._planes[0].scales[0].parameters[0]]
         done = int(state["step"]) if state else 0
-        return AdamRule(group["lr"], *group["betas"], group["eps"], done + 1)
+        beta1, beta2 = group["betas"]
+        return AdamRule(group["lr"], beta1, beta2, group["eps"], done + 1)
 
     def _follow(
         self, batch: _Batch, biases: Sequence[Tensor]
@@ -223,7 +220,7 @@ class FastStep:
             for planes, count in zip(self._planes, bins, strict=True)
         ]
         fields = [self._fields(index, bias) for index, bias in enumerate(biases)]
-        view = self._nets[2].arrays(self._model.view[0].bias, len(self._model.fine.out.bias) - 1)
+        view = self._nets[2].arrays(self._model.view_hidden.bias, len(self._model.fine.out.bias) - 1)
         sums = [net.sums(len(parts)) for net in self._nets]
         even = torch.linspace(0, 1, bins[0] + 1).numpy()
         total = batch.frames * batch.count
@@ -244,7 +241,7 @@ class FastStep:
         in_threads(work, range(len(parts)))
         for net, mine in zip(self._nets, sums, strict=True):
             net.accept(mine)
-        self._model.view[0].bias.grad = torch.from_numpy(
+        self._model.view_hidden.bias.grad = torch.from_numpy(
             sums[2][1].sum(axis=0)[: self._nets[2].first.out_features]
         )
         squared, excess = errors.sum(axis=0) / (3 * total, total)

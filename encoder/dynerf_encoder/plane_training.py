@@ -1,8 +1,8 @@
 """The planes of one stack in a training by kernels: folded, then asked for changes, then changed by Adam.
 
-Two passes over all parameters a step: ``fold`` rounds on the fly while the model is trained in its stored form,
-``update`` forms each parameter's gradient, total variation and price included, and at once applies Adam. The
-moments are kept where ``torch.optim.Adam`` keeps them, so a checkpoint does not tell who made them.
+Two passes over all parameters a step: ``fold`` rounds on the fly while the model is trained in its stored
+form, ``update`` forms each parameter's gradient, total variation and price included, and at once applies
+Adam. The moments are kept where ``torch.optim.Adam`` keeps them, so a checkpoint does not tell who made them.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,8 @@ class _Scale:
         self.above = np.zeros((PLANES, self.images * self.size * self.channels), np.float32)
 
     def smoothness(self, weight: float) -> tuple[np.float32, np.float32]:
-        """The factors of differences in the static and in the basis planes (``plane_passes.add_variation``)."""
+        """The factors of differences in the static and in the basis planes
+        (``plane_passes.add_variation``)."""
         if self.size < 2:
             return np.float32(0), np.float32(0)
         lines = PLANES * self.channels * self.size * (self.size - 1)
@@ -84,15 +85,16 @@ class TrainedPlanes:
         return [each for scale in self.scales for each in scale.parameters if each.numel() > 0]
 
     def fold(self, amounts: Sequence[Float32[np.ndarray, "frame _"]], step: float) -> None:
-        """Fold all scales, in stored form with a ``step`` above 0. ``amounts`` are those of each scale's images."""
+        """Fold all scales, in stored form with a ``step`` above 0. ``amounts`` are those of each scale's
+        images."""
         frames, total = self.folded.shape
         out = self.folded.reshape(-1)
 
         def work(task: tuple[_Scale, int]) -> None:
             scale, plane = task
             fold(
-                scale.like, *(_flat(each) for each in scale.parameters), plane, scale.size**2, np.float32(step),
-                amounts[self.scales.index(scale)].reshape(-1), frames, out,
+                scale.like, *(_flat(each) for each in scale.parameters), plane, scale.size**2,
+                np.float32(step), amounts[self.scales.index(scale)].reshape(-1), frames, out,
                 (total, scale.origin + plane * scale.plane), scale.magnitudes,
             )  # fmt: skip
 

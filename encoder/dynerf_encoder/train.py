@@ -112,7 +112,7 @@ class Trainer:
             betas=(0.9, config.optimiser.beta2), eps=1e-15, fused=True,
         )  # fmt: skip
         self._fast: FastStep | None = None
-        if by_kernels and group.size == 1 and serves(config, model):
+        if by_kernels and group.size == 1 and isinstance(model, PlanesModel) and serves(config, model):
             self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
 
     @property

@@ -122,7 +122,7 @@ def test_a_resumed_training_ends_with_the_same_bits(store: FrameStore, stored: t
     assert all(array.tobytes() == found[name].tobytes() for name, array in expected.items())
 
 
-def test_what_kernels_cannot_do_is_left_to_torch(store: FrameStore) -> None:
+def test_what_kernels_cannot_do_is_left_to_torch() -> None:
     config = _config(())
     model = build_model("planes", settings_record(config.planes))
     assert serves(config, model)

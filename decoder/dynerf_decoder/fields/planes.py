@@ -95,6 +95,20 @@ class PlanesModel(Model):
         nn.init.zeros_(change.bias)
         self.view = nn.Sequential(nn.Linear(seen, settings.view_hidden), nn.ReLU(), change)
 
+    @property
+    def view_hidden(self) -> nn.Linear:
+        """The layer of the view network that sees a ray's features and direction."""
+        layer = self.view[0]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    @property
+    def view_out(self) -> nn.Linear:
+        """Its last layer: what is added to the base colour."""
+        layer = self.view[2]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedPlanesModel":
         return FoldedPlanesModel(
             FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents))
@@ -175,8 +189,8 @@ def fold_plain(
 def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
     """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
     return (
-        _kernels.get() and values.device.type == "cpu" and values.dtype == torch.float32 and values.shape[-3] <= _MOST_LANES
-        and values.movedim(-3, -1).is_contiguous()
+        _kernels.get() and values.device.type == "cpu" and values.dtype == torch.float32
+        and values.shape[-3] <= _MOST_LANES and values.movedim(-3, -1).is_contiguous()
     )  # fmt: skip
 
 

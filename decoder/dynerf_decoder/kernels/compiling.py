@@ -13,7 +13,6 @@ from typing import Any
 
 from numba import njit
 
-
 _HERE = Path(__file__).parent
 
 

@@ -1,7 +1,8 @@
 """Samples to the colour of a ray and its error, and the way back.
 
-Rows of outputs are the density's raw one, the base colour's and the view features'. The view network sees a ray's
-summed features and its encoded direction, and its outputs change the colour (``fields.planes.FoldedPlanes``).
+Rows of outputs are the density's raw one, the base colour's and the view features'. The view network sees a
+ray's summed features and its encoded direction, and its outputs change the colour
+(``fields.planes.FoldedPlanes``).
 """
 
 import numpy as np
@@ -26,7 +27,8 @@ _ONE = np.float32(1)
 
 @kernel
 def gather(like, raw, row, weights, at, count, seen, sums, to):
-    """One ray's outputs through the logistic function, into ``seen``, and their weighted sum, into ``sums``."""
+    """One ray's outputs through the logistic function, into ``seen``, and their weighted sum, into
+    ``sums``."""
     total = zeros(like)
     for index in range(count):
         values = logistic(load(zeros(like), raw, (row + index) * len(like)))

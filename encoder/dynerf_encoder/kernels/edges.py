@@ -1,7 +1,7 @@
 """Where a block of rays is sampled, and how far the coarse histogram lets the fine weights go.
 
-The same as ``dynerf_decoder.sampling``, one ray at a time; uniform numbers are given. Flat arrays hold the rays of
-a block one after another, ``count`` numbers of intervals each, edges one more.
+The same as ``dynerf_decoder.sampling``, one ray at a time; uniform numbers are given. Flat arrays hold the
+rays of a block one after another, ``count`` numbers of intervals each, edges one more.
 """
 
 import numpy as np
@@ -18,7 +18,8 @@ _PADDING = np.float32(PADDING)
 
 @kernel
 def stratified(even, noise, at, count, edges, to):
-    """The ``count`` + 1 jittered edges of one ray, from ``even`` ones and numbers of ``noise`` from ``at`` on."""
+    """The ``count`` + 1 jittered edges of one ray, from ``even`` ones and numbers of ``noise`` from ``at``
+    on."""
     edges[to] = even[0]
     for index in range(1, count):
         edges[to + index] = even[index] + (noise[at + index - 1] - _HALF) / np.float32(count)
@@ -45,16 +46,16 @@ def draw(edges, at, weights, start, bins, noise, first, count, out, to):
     for index in range(bins):
         whole += np.float64(weights[start + index] + extra)
     last = np.float32(whole)
-    bin, running = 0, np.float64(weights[start] + extra)
+    found, running = 0, np.float64(weights[start] + extra)
     low, high = _ZERO, np.float32(running) / last
     for each in range(count):
         u = (np.float32(each) + noise[first + each]) / np.float32(count)
-        while bin < bins - 1 and high <= u:
-            bin += 1
-            running += np.float64(weights[start + bin] + extra)
+        while found < bins - 1 and high <= u:
+            found += 1
+            running += np.float64(weights[start + found] + extra)
             low, high = high, np.float32(running) / last
         inside = min(max((u - low) / max(high - low, _LEAST_BIN), _ZERO), _ONE)
-        left, right = edges[at + bin], edges[at + bin + 1]
+        left, right = edges[at + found], edges[at + found + 1]
         out[to + each] = left + inside * (right - left)
 
 

@@ -2,10 +2,10 @@
 
     hidden = relu(features W + b),    out = hidden V^T + c
 
-A net is (like, stride, W, b, V transposed, c, W transposed, V, outputs): ``like`` has as many items as a row of
-outputs has lanes, filled up with zeros to a multiple of 4, and ``stride`` is the number of features filled up to
-a multiple of ``TILE``. W is (feature, hidden), V (output, hidden); all arrays are flat, hidden units are filled
-up to a multiple of ``WIDTH``. Rows come in blocks of ``TILE``.
+A net is (like, stride, W, b, V transposed, c, W transposed, V, outputs): ``like`` has as many items as a row
+of outputs has lanes, filled up with zeros to a multiple of 4, and ``stride`` is the number of features filled
+up to a multiple of ``TILE``. W is (feature, hidden), V (output, hidden); all arrays are flat, hidden units
+are filled up to a multiple of ``WIDTH``. Rows come in blocks of ``TILE``.
 """
 
 import numpy as np

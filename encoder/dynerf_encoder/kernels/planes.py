@@ -39,8 +39,8 @@ _PLANES = 3
 def fold_part(like, values, base, texels, step, amounts, at, stride, frames, out, spans):
     """Add one image's texels, times each frame's amount, to ``out``; its symbols' magnitudes, lane by lane.
 
-    ``base`` is the image's first number in ``values``, ``texels`` the first and the last one (excluded), ``spans`` the
-    numbers between frames and before the image in ``out``.
+    ``base`` is the image's first number in ``values``, ``texels`` the first and the last one (excluded),
+    ``spans`` the numbers between frames and before the image in ``out``.
     """
     total = zeros(like)
     for texel in range(texels[0], texels[1]):
@@ -59,7 +59,8 @@ def fold_part(like, values, base, texels, step, amounts, at, stride, frames, out
 
 @kernel
 def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, magnitudes):
-    """One plane of all frames of a scale. ``amounts`` are (frame, image), ``magnitudes`` (image, plane, channel).
+    """One plane of all frames of a scale. ``amounts`` are (frame, image), ``magnitudes`` (image, plane,
+    channel).
 
     ``spans`` are the numbers in ``out`` between frames and before this plane.
     """
@@ -85,8 +86,8 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
 
 @kernel
 def adam(values, first, second, at, here, gradient, rule):
-    """One update of the texel at ``at``: ``rule`` is 1 - beta1, beta2, 1 - beta2, the step's size over 1 - beta1^t,
-    1 / sqrt(1 - beta2^t) and epsilon."""
+    """One update of the texel at ``at``: ``rule`` is 1 - beta1, beta2, 1 - beta2, the step's size over 1 -
+    beta1^t, 1 / sqrt(1 - beta2^t) and epsilon."""
     ahead, keep, take, rate, correction, epsilon = rule
     mean = load(here, first, at)
     mean = plus_scaled(mean, minus(gradient, mean), ahead)
@@ -105,8 +106,9 @@ def update_row(
     """Adam on one row of one image. ``above`` holds the row before as it was, and then this one.
 
     ``state`` is the values and their two moments; ``given`` the gradients of the folded planes, laid out as
-    ``spans`` says (``fold``). To them come ``smooth`` times the differences to the neighbours and, in stored form, the
-    price of symbols (``rate.py``). ``sums``, (frame, image, channel), takes the gradients of the amounts.
+    ``spans`` says (``fold``). To them come ``smooth`` times the differences to the neighbours and, in stored
+    form, the price of symbols (``rate.py``). ``sums``, (frame, image, channel), takes the gradients of the
+    amounts.
     """
     values, first, second = state
     right = len(like)
@@ -147,8 +149,8 @@ def update(
 ):
     """Adam on one plane of all images of a scale, row by row: the gradients of a row serve all its images.
 
-    ``static`` and ``basis`` are values and moments, ``smooth`` the weights of differences in either, ``prices``
-    (image, plane, channel), ``above`` room for a row of each image.
+    ``static`` and ``basis`` are values and moments, ``smooth`` the weights of differences in either,
+    ``prices`` (image, plane, channel), ``above`` room for a row of each image.
     """
     images = len(amounts) // frames
     texels = size * size * len(like)

@@ -1,9 +1,9 @@
 """What a block of samples finds in the planes, and what their gradients ask of each plane.
 
-A field is (planes, origins, sizes, like, net): the folded planes of all scales of one frame in one flat array,
-the offset and the size of each scale's, as many items in ``like`` as there are channels, and its network
-(``layers.py``). What a sample finds in each plane is kept in ``found``, (row, scale, plane, channel): the gradient of
-one factor of a product is the product of the others.
+A field is (planes, origins, sizes, like, net): the folded planes of all scales of one frame in one flat
+array, the offset and the size of each scale's, as many items in ``like`` as there are channels, and its
+network (``layers.py``). What a sample finds in each plane is kept in ``found``, (row, scale, plane, channel):
+the gradient of one factor of a product is the product of the others.
 """
 
 from dynerf_decoder.kernels.compiling import kernel

@@ -1,7 +1,9 @@
-"""Whole rays of a training step, forward and back, a block at a time: what a sample needs stays in the caches.
+"""Whole rays of a training step, forward and back, a block at a time: what a sample needs stays in the
+caches.
 
-The same as ``renderer.render_rays`` with noise and without union, the squared error of its colours, the histogram bound,
-and their gradients. A frame's rays are filled up to whole blocks; those beyond ``count`` weigh nothing.
+The same as ``renderer.render_rays`` with noise and without union, the squared error of its colours, the
+histogram bound, and their gradients. A frame's rays are filled up to whole blocks; those beyond ``count``
+weigh nothing.
 """
 
 import numpy as np
@@ -60,7 +62,7 @@ def colour_pass(like, view, rays, first, last, count, scale, room, ways, view_ro
     """Colours and their error, back to the fine network's outputs; the sum of the squared errors."""
     hit, colours, encoded = rays[3:]
     out, gradients, seen = room[3], room[5], room[7]
-    parts, exponents, density, through, weights, change = ways[1:7]
+    weights, change = ways[5:7]
     features, hidden, outputs, view_change, view_gradients, to_features, totals = view_room
     lanes, stride, known = len(like), view[1], view[9]
     size = len(encoded) // len(hit)
@@ -86,7 +88,7 @@ def colour_pass(like, view, rays, first, last, count, scale, room, ways, view_ro
 
 
 @kernel
-def densities_back(rows, count, bounds, gradients, stride, ways):
+def densities_back(count, bounds, gradients, stride, ways):
     """From the gradients of weights to those of raw densities, for a block of rays."""
     parts, exponents, density, through, _, change = ways[1:7]
     for ray in range(BLOCK):
@@ -96,7 +98,8 @@ def densities_back(rows, count, bounds, gradients, stride, ways):
 
 @kernel
 def network_back(field, rows, changes, samples, at, room, sums):
-    """From the gradients of a network's outputs to those of its weights and to what is asked of the planes."""
+    """From the gradients of a network's outputs to those of its weights and to what is asked of the
+    planes."""
     found, features, hidden, _, change, gradients, to_features = room[:7]
     backward(field[4], features, hidden, gradients, change, to_features, sums, rows)
     ask(field, found, to_features, rows, changes, samples, at)
@@ -104,11 +107,12 @@ def network_back(field, rows, changes, samples, at, room, sums):
 
 @kernel
 def follow(coarse, fine, view, rays, noise, even, rule, span, places, rooms, sums):
-    """Rays from ``span[0]`` up to ``span[1]`` of a frame that has ``span[2]``; sums of squared and bound errors.
+    """Rays from ``span[0]`` up to ``span[1]`` of a frame that has ``span[2]``; sums of squared and bound
+    errors.
 
     ``rays`` are (starts, steps to the ends, lengths, which hit, colours, encoded directions), ``noise`` the
-    uniform numbers of coarse and fine edges, ``rule`` (bounds as in ``volume.weigh``, numbers of coarse and fine
-    intervals, scales of the two errors' gradients). ``places`` are positions and changes of the coarse
+    uniform numbers of coarse and fine edges, ``rule`` (bounds as in ``volume.weigh``, numbers of coarse and
+    fine intervals, scales of the two errors' gradients). ``places`` are positions and changes of the coarse
     samples, then of the fine ones; ``rooms`` and ``sums`` are those of the coarse, fine and view networks.
     """
     bounds, bins, count, scale, bound_scale = rule
@@ -124,7 +128,7 @@ def follow(coarse, fine, view, rays, noise, even, rule, span, places, rooms, sum
         squared += colour_pass(
             fine[4][0], view, rays, first, span[2], count, scale, room, ways, view_room, sums[2]
         )
-        densities_back(BLOCK * count, count, bounds, room[5], len(fine[4][0]), ways)
+        densities_back(count, bounds, room[5], len(fine[4][0]), ways)
         network_back(fine, BLOCK * count, changes, whole * count, first * count, room, sums[1])
         for ray in range(BLOCK):
             live = first + ray < span[2]
@@ -134,6 +138,6 @@ def follow(coarse, fine, view, rays, noise, even, rule, span, places, rooms, sum
             )  # fmt: skip
             if live:
                 excess += missed
-        densities_back(BLOCK * bins, bins, bounds, coarse_room[5], stride, coarse_ways)
+        densities_back(bins, bounds, coarse_room[5], stride, coarse_ways)
         network_back(coarse, BLOCK * bins, coarse_changes, whole * bins, first * bins, coarse_room, sums[0])
     return squared, excess

@@ -18,8 +18,8 @@ _ONE = np.float32(1)
 def weigh(raw, stride, lengths, rays, count, bounds, exponents, density, through, weights):
     """Weights of intervals with the raw densities ``raw``, one for each ``stride`` numbers.
 
-    ``bounds`` are what is added to a raw density, and the least and the most of the exponent. Kept for the way
-    back: ``exponents``, ``density`` and, behind each interval, the transmittance ``through``.
+    ``bounds`` are what is added to a raw density, and the least and the most of the exponent. Kept for the
+    way back: ``exponents``, ``density`` and, behind each interval, the transmittance ``through``.
     """
     total = rays * count
     for index in range(total):
@@ -43,7 +43,8 @@ def weigh(raw, stride, lengths, rays, count, bounds, exponents, density, through
 
 @kernel
 def to_raw(change, lengths, start, count, bounds, exponents, density, through, out, stride):
-    """The gradients of one ray's raw densities, one for each ``stride`` numbers, from its weights' ``change``.
+    """The gradients of one ray's raw densities, one for each ``stride`` numbers, from its weights'
+    ``change``.
 
     The ray's intervals start at ``start``. A density at a bound of its exponent's range has none.
     """
