@@ -133,6 +133,9 @@ class Messages:
             )  # fmt: skip
 
     def looked(self, report: "Report", held_out_psnr: float) -> None:
-        """A held-out picture."""
+        """Held-out pictures."""
         self._held_out = held_out_psnr
-        self._log.write("held_out", step=report.place.step, psnr=round(held_out_psnr, 3))
+        self._log.write(
+            "held_out", step=report.place.step, training_seconds=round(report.place.seconds, 2),
+            psnr=round(held_out_psnr, 3),
+        )  # fmt: skip

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     if options.output.suffix != ".dnv":
         raise ConfigError(f"{options.output}: the output is a .dnv file, expected a name that ends in .dnv")
-    job = _job(options)
+    job = job_of(options)
     cutting, runner = cutting_of(options), runner_of(options, job.device)
     from dynerf_encoder.long_encode import encode_long
 
@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _job(options: argparse.Namespace) -> "Job":
+def job_of(options: argparse.Namespace) -> "Job":
+    """The job that a command line asks for."""
     import torch
 
     from dynerf_encoder.captures.frame_range import FrameRange

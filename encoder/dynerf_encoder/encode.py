@@ -40,7 +40,6 @@ from .train import Report, Trainer
 from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
-_LOOKS = 10  # looks at the held-out view and at the file's size during a training, evenly spread
 
 
 def encode(job: Job, watcher: Watcher) -> Result:
@@ -230,13 +229,13 @@ def _train(
     if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     saved = time.monotonic()
-    looked = int(trainer.place.position * _LOOKS)
+    looked = int(trainer.place.position * job.looks)
     with deferred_interrupt() as interrupted:
         for report in trainer.run():
             watcher.trained(report)
-            if int(report.place.position * _LOOKS) > looked:
-                looked = int(report.place.position * _LOOKS)
-                _look(trainer, report, look, watcher, group)
+            if int(report.place.position * job.looks) > looked:
+                looked = int(report.place.position * job.looks)
+                _look(trainer, report, look, job.look_frames, watcher, group)
                 if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
                     size = clip.size_at(trainer.rate.quantisation)
                     trainer.rate.calibrate(size)  # the same in every process
@@ -249,12 +248,14 @@ def _train(
                 raise KeyboardInterrupt
 
 
-def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
-    """Show the leader's watcher one held-out picture as the file would show it."""
+def _look(
+    trainer: Trainer, report: Report, look: HeldOutLook, frames: int, watcher: Watcher, group: Group
+) -> None:
+    """Tell the leader's watcher how well held-out pictures look as the file would show them."""
     if not group.leads:
         return
     with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
-        score = look.one_psnr(trainer.model, trainer.latents)
+        score = look.some_psnr(trainer.model, trainer.latents, frames)
     if score is not None:
         watcher.looked(report, score)
 

@@ -47,6 +47,9 @@ class Job:
     ``predecessor``, a clip whose last segment the training starts from, with ``share`` of the schedule's
     steps; ``record``, what the file's configuration says about it all; and ``videos``, what is known of the
     videos' contents by view, so that not every segment reads the whole of them.
+
+    ``looks`` is how often the training is judged on the way, evenly spread, by ``look_frames`` pictures of
+    the held-out views; it changes nothing of what is trained.
     """
 
     capture: Path
@@ -67,6 +70,8 @@ class Job:
     share: float = 1.0
     record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, VideoDigest] = field(default_factory=dict)
+    looks: int = 10
+    look_frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ class Watcher(Protocol):
         """A training step was done."""
 
     def looked(self, report: Report, held_out_psnr: float) -> None:
-        """One held-out picture was rendered during training, PSNR in dB."""
+        """Some held-out pictures were rendered during training, mean PSNR in dB."""
 
 
 class Unwatched:

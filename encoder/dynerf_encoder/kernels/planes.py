@@ -13,6 +13,7 @@ import numpy as np
 from dynerf_decoder.kernels.compiling import kernel
 from dynerf_decoder.kernels.lanes import (
     divided,
+    item,
     limited,
     load,
     magnitude,
@@ -36,24 +37,24 @@ _PLANES = 3
 
 
 @kernel
-def fold_part(like, values, base, texels, step, amounts, at, stride, frames, out, spans):
-    """Add one image's texels, times each frame's amount, to ``out``; its symbols' magnitudes, lane by lane.
+def fold_part(like, values, base, texels, step, factors, out, to, other):
+    """Add one image's texels, times two frames' ``factors``, to ``out``; its symbols' magnitudes, lane by
+    lane.
 
     ``base`` is the image's first number in ``values``, ``texels`` the first and the last one (excluded),
-    ``spans`` the numbers between frames and before the image in ``out``.
+    ``to`` and ``other`` are the frames' first numbers in ``out``. A frame that is its own other counts once.
     """
+    first, second = factors
     total = zeros(like)
-    for texel in range(texels[0], texels[1]):
-        here = texel * len(like)
-        value = load(zeros(like), values, base + here)
+    for at in range(texels[0] * len(like), texels[1] * len(like), len(like)):
+        value = load(zeros(like), values, base + at)
         if step > 0:
             symbols = rounded(divided(value, step))
             total = plus(total, magnitude(symbols))
             value = scaled(symbols, step)
-        to = spans[1] + here
-        for frame in range(frames):
-            store(out, to, plus_scaled(load(zeros(like), out, to), value, amounts[frame * stride + at]))
-            to += spans[0]
+        store(out, to + at, plus_scaled(load(zeros(like), out, to + at), value, first))
+        if other != to:
+            store(out, other + at, plus_scaled(load(zeros(like), out, other + at), value, second))
     return total
 
 
@@ -74,14 +75,21 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
             for texel in range(chunk[0], chunk[1]):
                 store(out, spans[1] + frame * spans[0] + texel * len(like), one)
         for image in range(images):
-            if image == 0:
-                base = plane * texels * len(like)
-                total = fold_part(like, static, base, chunk, step, amounts, 0, images, frames, out, spans)
-            else:
-                base = ((image - 1) * _PLANES + plane) * texels * len(like)
-                total = fold_part(like, basis, base, chunk, step, amounts, image, images, frames, out, spans)
-            to = (image * _PLANES + plane) * len(like)
-            store(magnitudes, to, plus(load(zeros(like), magnitudes, to), total))
+            into = (image * _PLANES + plane) * len(like)
+            base = ((image - 1) * _PLANES + plane) * texels * len(like)
+            total = load(zeros(like), magnitudes, into)
+            for frame in range(0, frames, 2):
+                other = min(frame + 1, frames - 1)
+                factors = item(amounts, frame * images + image), item(amounts, other * images + image)
+                to, beside = spans[1] + frame * spans[0], spans[1] + other * spans[0]
+                if image == 0:
+                    here = plane * texels * len(like)
+                    symbols = fold_part(like, static, here, chunk, step, factors, out, to, beside)
+                else:
+                    symbols = fold_part(like, basis, base, chunk, step, factors, out, to, beside)
+                if frame == 0:
+                    total = plus(total, symbols)
+            store(magnitudes, into, total)
 
 
 @kernel
@@ -114,6 +122,10 @@ def update_row(
     right = len(like)
     below = size * right
     left = zeros(like)
+    others = images if frames > 1 else 0  # to the second frame's numbers, where there is one
+    first_amount, second_amount = item(amounts, at), item(amounts, others + at)
+    total = load(zeros(like), sums, at * right)
+    second_total = load(zeros(like), sums, (others + at) * right)
     for column in range(size):
         inside = row * below + column * right
         here = load(zeros(like), values, base + inside)
@@ -133,14 +145,24 @@ def update_row(
         if row < size - 1:
             around = plus(around, minus(here, load(zeros(like), values, base + inside + below)))
         gradient = plus_scaled(gradient, around, smooth)
-        for frame in range(frames):
+        asked = load(zeros(like), given, spans[1] + inside)
+        gradient = plus_scaled(gradient, asked, first_amount)
+        total = plus_times(total, asked, seen)
+        if frames > 1:
+            asked = load(zeros(like), given, spans[1] + spans[0] + inside)
+            gradient = plus_scaled(gradient, asked, second_amount)
+            second_total = plus_times(second_total, asked, seen)
+        for frame in range(2, frames):
             asked = load(zeros(like), given, spans[1] + frame * spans[0] + inside)
-            gradient = plus_scaled(gradient, asked, amounts[frame * images + at])
+            gradient = plus_scaled(gradient, asked, item(amounts, frame * images + at))
             to = (frame * images + at) * right
             store(sums, to, plus_times(load(zeros(like), sums, to), asked, seen))
         store(above, column * right, here)
         left = here
         adam(values, first, second, base + inside, here, gradient, rule)
+    if frames > 1:
+        store(sums, (others + at) * right, second_total)
+    store(sums, at * right, total)
 
 
 @kernel

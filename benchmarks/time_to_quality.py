@@ -1,0 +1,165 @@
+"""How long trainings with different settings take to reach a picture quality, side by side.
+
+    python benchmarks/time_to_quality.py samples/candle --work out/time --until 28.35 \
+        --run preview= --run short="--set schedule.scale=0.5"
+
+Each ``--run NAME=OPTIONS`` is one training with these options of ``dynerf encode``. On its way the pictures
+of the first held-out view are compared with what its camera filmed, as the file would show them; that takes
+no training time. Prints a table and writes it, all figures and a plot into the work folder (``table.md``,
+``figures.json``, ``plot.svg``). Decoded pictures are kept there and used by all. Leave the machine alone
+while it runs.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from chart import chart
+
+
+@dataclass(frozen=True)
+class Look:
+    """Seconds of training, steps and mean PSNR of the held-out pictures, in dB."""
+
+    seconds: float
+    steps: int
+    psnr: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training: its looks and what its file came to."""
+
+    name: str
+    options: str
+    looks: list[Look]
+    seconds: float
+    steps: int
+    psnr: float
+    bytes: int
+
+    def seconds_until(self, psnr: float) -> float | None:
+        """Seconds of training until a PSNR was first reached, linear between looks; None when it never
+        was."""
+        before = Look(0.0, 0, float("-inf"))
+        for look in self.looks:
+            if look.psnr >= psnr:
+                if before.psnr == float("-inf"):
+                    return look.seconds
+                share = (psnr - before.psnr) / (look.psnr - before.psnr)
+                return before.seconds + share * (look.seconds - before.seconds)
+            before = look
+        return None
+
+
+class Looks:
+    """A watcher of an encode that notes how good the held-out pictures are."""
+
+    def __init__(self) -> None:
+        self.found: list[Look] = []
+
+    def say(self, text: str) -> None:
+        """What the encoder says goes to standard error."""
+        print(text, file=sys.stderr)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nobody waits for it."""
+
+    def trained(self, report: Any) -> None:
+        """Steps are not counted here."""
+
+    def looked(self, report: Any, held_out_psnr: float) -> None:
+        """Note a look."""
+        self.found.append(Look(report.place.seconds, report.place.step, held_out_psnr))
+
+
+def main() -> None:
+    """Train all, print the table."""
+    options = _options()
+    options.work.mkdir(parents=True, exist_ok=True)
+    trained: list[Trained] = []
+    for run in options.run:
+        name, _, settings = run.partition("=")
+        trained.append(_train(options, name, settings))
+        _write(options, trained)
+    print(_table(trained, options.until))
+
+
+def _options() -> argparse.Namespace:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--run", action="append", metavar="NAME=OPTIONS", help="a training")
+    parser.add_argument("--until", type=float, default=28.35, metavar="DB")
+    parser.add_argument("--looks", type=int, default=20, help="times that a training is judged on its way")
+    parser.add_argument("--frames-per-look", type=int, default=5, help="held-out pictures of each time")
+    options = parser.parse_args()
+    options.run = options.run or ["preview="]
+    for run in options.run:
+        if "=" not in run:
+            parser.error(f"--run: found {run!r}, expected NAME=OPTIONS")
+    return options
+
+
+def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
+    from dynerf.arguments import parse_arguments
+    from dynerf.commands.encode import job_of
+    from dynerf_encoder.encode import encode
+
+    output = options.work / f"{name}.dnv"
+    words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
+    job = replace(
+        job_of(parse_arguments(words)), cache=options.work / "pictures", looks=options.looks,
+        look_frames=options.frames_per_look,
+    )  # fmt: skip
+    looks = Looks()
+    result = encode(job, looks)
+    if result.psnr is None:
+        raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")
+    return Trained(
+        name, settings, looks.found, result.training_seconds, result.steps, result.psnr, result.bytes
+    )
+
+
+def _write(options: argparse.Namespace, trained: list[Trained]) -> None:
+    options.work.joinpath("table.md").write_text(_table(trained, options.until))
+    figures = [asdict(each) for each in trained]
+    options.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    series = {each.name: [(look.seconds, look.psnr) for look in each.looks] for each in trained}
+    last = max(look.seconds for each in trained for look in each.looks)
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if last / step <= 10)
+    ticks = {float(number * step): f"{number * step} s" for number in range(11)}
+    options.work.joinpath("plot.svg").write_text(chart(series, float, (0.0, 1.02 * last), ticks))
+
+
+def _table(trained: list[Trained], until: float) -> str:
+    lines = [
+        f"| training | steps | seconds | held-out PSNR | file | seconds until {until:g} dB |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for each in trained:
+        reached = each.seconds_until(until)
+        lines.append(
+            f"| `{each.name}` {each.options} | {each.steps:,} | {each.seconds:.0f} | {each.psnr:.2f} dB | "
+            f"{each.bytes / 1e3:,.0f} kB | {'never' if reached is None else f'{reached:.0f}'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _with_settings() -> None:
+    """Start again with what the command sets before torch is loaded, where it is missing."""
+    from dynerf.environment import CPU_SETTINGS
+
+    if any(os.environ.get(name) is None for name in CPU_SETTINGS):
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**CPU_SETTINGS, **os.environ})
+
+
+if __name__ == "__main__":
+    _with_settings()
+    main()
