@@ -103,7 +103,7 @@ class _Net:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """A step's rays, filled up to whole blocks; arrays are (frame, flat)."""
 
     rays: tuple[np.ndarray, ...]  # starts, steps to the ends, lengths, which hit, colours, encoded directions
@@ -148,16 +148,15 @@ class FastStep:
         )
 
     def __call__(
-        self, rays: Rays, segments: Segments, generator: torch.Generator, position: float,
-        check: Callable[[float], None], lap: Callable[[str], None],
+        self, batch: Batch, frames: Tensor, position: float, check: Callable[[float], None],
+        lap: Callable[[str], None],
     ) -> tuple[float, float]:  # fmt: skip
         """One step at the rates that Adam's groups hold; its loss, and the squared error of its colours.
 
-        ``check`` is told the loss before anything changes.
+        ``frames`` are the numbers of the batch's frames. ``check`` is told the loss before anything changes.
         """
-        batch = _batch(rays, segments, generator, self._config)
         with self._rate.stored_form(self._model, self._latents, position, planes=False) as rounded:
-            latents = self._latents[torch.as_tensor(rays.frames)]
+            latents = self._latents[frames]
             stacks = (self._model.coarse, self._model.fine)
             bent = [_bend(stack, latents) for stack in stacks]
             steps = [self._step_of(name, bool(rounded)) for name in ("coarse", "fine")]
@@ -207,7 +206,7 @@ class FastStep:
         return AdamRule(group["lr"], beta1, beta2, group["eps"], done + 1)
 
     def _follow(
-        self, batch: _Batch, biases: Sequence[Tensor]
+        self, batch: Batch, biases: Sequence[Tensor]
     ) -> tuple[float, float, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Loss and squared error; positions and changes of coarse and fine samples, and biases' gradients."""
         parts, bins = batch.parts(), self._counts
@@ -304,7 +303,8 @@ def _back(
     torch.autograd.backward(outputs, gradients)
 
 
-def _batch(rays: Rays, segments: Segments, generator: torch.Generator, config: Config) -> _Batch:
+def prepare(rays: Rays, segments: Segments, generator: torch.Generator, config: Config) -> Batch:
+    """A step's rays and all that is random about them."""
     frames, count, _ = rays.directions.shape
     shape = (frames, count)
     coarse = torch.rand(*shape, config.sampling.coarse - 1, generator=generator)
@@ -315,7 +315,7 @@ def _batch(rays: Rays, segments: Segments, generator: torch.Generator, config: C
         encoded_directions(rays.directions),
     )  # fmt: skip
     filled = [_filled(each, whole) for each in (*values, coarse, fine)]
-    return _Batch(tuple(filled[:6]), (filled[6], filled[7]), count)
+    return Batch(tuple(filled[:6]), (filled[6], filled[7]), count)
 
 
 def _filled(values: Tensor, whole: int) -> np.ndarray:

@@ -28,9 +28,10 @@ from dynerf_decoder.space import Space
 from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
+from .ahead import Ahead
 from .conditioning import initial_latents
 from .config import Config, Optimiser
-from .fast_step import FastStep, serves
+from .fast_step import Batch, FastStep, prepare, serves
 from .importance import ImportanceMap
 from .parallel import Group
 from .plane_passes import add_variation
@@ -80,11 +81,13 @@ class Trainer:
         time_limit: float | None,
         group: Group = _ALONE,
         kernels: bool = True,
+        ahead: bool = True,
     ) -> None:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
 
         ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
-        Without ``kernels`` torch alone computes: the reference.
+        Without ``kernels`` torch alone computes: the reference. Steps by kernels have their rays drawn while
+        the step before computes, unless ``ahead`` is unset.
         """
         group.check(config.schedule.frames_per_step)
         self._group = group
@@ -114,6 +117,8 @@ class Trainer:
         self._fast: FastStep | None = None
         if by_kernels and group.size == 1 and isinstance(model, PlanesModel) and serves(config, model):
             self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
+        self._drawn = Ahead(self._draw)
+        self._draws_ahead = ahead and self._fast is not None
 
     @property
     def finished(self) -> bool:
@@ -146,27 +151,47 @@ class Trainer:
 
     def _step(self) -> tuple[float, float, int]:
         stage = self._plan.stages[self.place.stage]
-        rng = np.random.default_rng([self._seed, self.place.step])
+        rays, generator, batch = self._drawn.take((self.place.step, self.place.stage))
+        count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
+        if self._draws_ahead and (following := self._following()) is not None:
+            self._drawn.begin(following)
+        rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
+        for group, base in zip(self._adam.param_groups, self._rates, strict=True):
+            group["lr"] = base * rate
+        self._adam.zero_grad(set_to_none=True)
+        if self._fast is not None and batch is not None:
+            frames = torch.as_tensor(rays.frames)
+            value, squared_error = self._fast(
+                batch, frames, self.place.position, self._check, self._group.ended
+            )
+        else:
+            noise = self._group.noise(generator, self._config.schedule.frames_per_step)
+            value, squared_error = self._plain_step(rays, noise)
+        return value, -10 * math.log10(max(squared_error, 1e-10)), count
+
+    def _draw(self, key: tuple[int, int]) -> tuple[Rays, torch.Generator, Batch | None]:
+        """The rays of a step in a stage, by their numbers, and what the step draws its jitter from.
+
+        For a step by kernels the jitter is drawn, too.
+        """
+        step, stage = key[0], self._plan.stages[key[1]]
+        rng = np.random.default_rng([self._seed, step])
         schedule = self._config.schedule
         rays = self._source.draw(
             rng, stage.frames, schedule.frames_per_step, schedule.rays,
             self._maps.get(stage.name), self._config.importance.share,
         )  # fmt: skip
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
-        noise = self._group.noise(generator, schedule.frames_per_step)
-        rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
-        for group, base in zip(self._adam.param_groups, self._rates, strict=True):
-            group["lr"] = base * rate
-        self._adam.zero_grad(set_to_none=True)
-        if self._fast is not None:
-            segments = self._space.clip(rays.origins, rays.directions)
-            value, squared_error = self._fast(
-                rays, segments, generator, self.place.position, self._check, self._group.ended
-            )
-        else:
-            value, squared_error = self._plain_step(rays, noise)
-        return value, -10 * math.log10(max(squared_error, 1e-10)), count
+        if self._fast is None:
+            return rays, generator, None
+        segments = self._space.clip(rays.origins, rays.directions)
+        return rays, generator, prepare(rays, segments, generator, self._config)
+
+    def _following(self) -> tuple[int, int] | None:
+        """The step after this one and its stage, unless time makes it another; None after the last one."""
+        step = self.place.step + 1
+        position = max(step / self._plan.steps, self.place.position)
+        return None if position >= 1 else (step, self._plan.index_at(position))
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -90,7 +90,7 @@ def _trainer(
     plan = plan_training(config.schedule, store.frames, config.importance.strategy, keys)
     return Trainer(
         config, model, space, source or RaySource(store, _VIEWS), maps or {}, plan,
-        frames=store.frames, seed=seed, time_limit=time_limit,
+        frames=store.frames, seed=seed, time_limit=time_limit, ahead=False,
     )  # fmt: skip
 
 
