@@ -24,15 +24,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.fields.planes import kernels_allowed
 
 from .config import Quantisation
 from .plane_passes import add_plane_price, round_planes
-from .rounding import is_plane, rounding_step
+from .rounding import SMALLEST_STEP, is_plane, rounding_share, rounding_step
 
 _BITS_PER_MB = 8e6
 _LOG2_E = math.log2(math.e)
@@ -65,8 +67,7 @@ def stored_form(
     try:
         for name, parameter in [*model.named_parameters(), ("latents", latents)]:
             if parameter.numel() > 0 and (planes or not is_plane(name)):
-                step = rounding_step(name, parameter, quantisation)
-                rounded.append(_round(parameter, step, is_plane(name)))
+                rounded.append(_round(name, parameter, quantisation))
         yield rounded
     finally:
         for item in rounded:
@@ -74,8 +75,11 @@ def stored_form(
 
 
 @torch.no_grad()
-def _round(parameter: Tensor, step: Float[Tensor, ""], plane: bool) -> Rounded:
-    exact = parameter.data
+def _round(name: str, parameter: Tensor, quantisation: Quantisation) -> Rounded:
+    exact, plane = parameter.data, is_plane(name)
+    if not plane and _has_kernels(exact):
+        return _round_by_kernel(name, parameter, quantisation)
+    step = rounding_step(name, exact, quantisation)
     if plane:
         parameter.data, magnitudes = round_planes(exact, step, None)
     else:
@@ -83,6 +87,26 @@ def _round(parameter: Tensor, step: Float[Tensor, ""], plane: bool) -> Rounded:
         magnitudes = symbols.abs().sum()
         parameter.data = symbols.mul_(step)
     return Rounded(parameter, exact, step, slopes(magnitudes, exact.numel() // magnitudes.numel()), plane)
+
+
+def _round_by_kernel(name: str, parameter: Tensor, quantisation: Quantisation) -> Rounded:
+    from .kernels.networks import round_values, step_of
+
+    exact = parameter.data
+    values, result = exact.view(-1).numpy(), torch.empty_like(exact)
+    step = step_of(values, rounding_share(name, quantisation), SMALLEST_STEP)
+    magnitude = round_values(values, step, result.view(-1).numpy())
+    parameter.data = result
+    slope = 2 * math.asinh(0.5 * exact.numel() / (magnitude + 0.5))
+    return Rounded(parameter, exact, torch.tensor(float(step)), torch.tensor(slope), plane=False)
+
+
+def _has_kernels(values: Tensor) -> bool:
+    """Whether kernels know this tensor: on a CPU, in float32, in one piece."""
+    return (
+        kernels_allowed() and values.device.type == "cpu" and values.dtype == torch.float32
+        and values.is_contiguous()
+    )  # fmt: skip
 
 
 def slopes(magnitudes: Float[Tensor, "*channel"], count: int) -> Float[Tensor, "*channel"]:
@@ -110,6 +134,12 @@ def add_price(rounded: Sequence[Rounded], weight: float) -> None:
             continue
         if item.plane:
             add_plane_price(gradient, item.exact, item.step, None, price(item, weight))
+        elif _has_kernels(item.exact) and gradient.is_contiguous():
+            from .kernels.networks import add_price as add_relative_price
+
+            values = item.exact.view(-1).numpy()
+            step, slope = np.float32(item.step), np.float32(price(item, weight))
+            add_relative_price(values, step, slope, gradient.view(-1).numpy())
         else:
             _add_relative_price(gradient, item.exact / item.step, price(item, weight))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .config import Quantisation
 
-_SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
+SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
 
 
 def is_plane(name: str) -> bool:
@@ -19,12 +19,19 @@ def is_plane(name: str) -> bool:
 @torch.no_grad()
 def rounding_step(name: str, values: Tensor, quantisation: Quantisation) -> Float[Tensor, ""]:
     """The step of a parameter, or of all ``latents``: absolute for planes, a share of the RMS for others."""
-    wider = quantisation.coarse if name.startswith("coarse.") else 1.0
     if is_plane(name):
+        wider = quantisation.coarse if name.startswith("coarse.") else 1.0
         return values.new_tensor(quantisation.planes * wider)
-    share = quantisation.latents if name == "latents" else quantisation.network * wider
+    share = rounding_share(name, quantisation)
     rms = values.double().square().mean().sqrt()
-    return (share * rms).clamp_min(_SMALLEST_STEP).to(values.dtype)
+    return (share * rms).clamp_min(SMALLEST_STEP).to(values.dtype)
+
+
+def rounding_share(name: str, quantisation: Quantisation) -> float:
+    """The step of a network's parameter, or of the latents, as a share of its root mean square."""
+    if name == "latents":
+        return quantisation.latents
+    return quantisation.network * (quantisation.coarse if name.startswith("coarse.") else 1.0)
 
 
 def coarsened(quantisation: Quantisation, factor: float) -> Quantisation:

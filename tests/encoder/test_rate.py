@@ -1,6 +1,7 @@
 """The rate term: what symbols are said to cost, and what a training does about it."""
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.fields.planes import without_kernels
 from dynerf_encoder.config import FieldKind, Rate
 from dynerf_encoder.pack import dequantised_latents, quantise_latents, quantise_model
 from dynerf_encoder.rate import add_price, estimated_bytes, expected_bits, slopes, stored_form
@@ -233,3 +235,21 @@ class TestControl:
 
 def test_coarser_steps_leave_the_groups_alone() -> None:
     assert coarsened(_STEPS, 2.0) == replace(_STEPS, planes=0.5, network=0.1, latents=0.2)
+
+
+@pytest.mark.parametrize("kind", ["planes", "mlp"])
+def test_kernels_round_and_charge_as_torch_does(kind: FieldKind) -> None:
+    model, latents = _model(kind)
+    found = []
+    for context in (nullcontext(), without_kernels()):
+        for parameter in (*model.parameters(), latents):
+            parameter.grad = torch.zeros_like(parameter)
+        with context, stored_form(model, latents, _STEPS) as rounded:
+            values = [parameter.detach().clone() for parameter in (*model.parameters(), latents)]
+            add_price(rounded, 0.5)
+            numbers = [(float(item.step), float(item.slope.sum())) for item in rounded]
+        gradients = [p.grad.clone() for p in (*model.parameters(), latents) if p.grad is not None]
+        found.append((values, gradients, numbers))
+    for values, expected in zip(*(each[:2] for each in found), strict=True):
+        torch.testing.assert_close(values, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found[0][2], found[1][2], rtol=1e-5)

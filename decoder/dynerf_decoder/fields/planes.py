@@ -47,6 +47,11 @@ _MOST_LANES = 32  # channels in registers; a file that asks for thousands is not
 _kernels: ContextVar[bool] = ContextVar("whether kernels may be used", default=True)
 
 
+def kernels_allowed() -> bool:
+    """Whether kernels may be used where they know what to do."""
+    return _kernels.get()
+
+
 @contextmanager
 def without_kernels() -> Iterator[None]:
     """While open, torch alone computes, as it did before there were kernels."""
@@ -189,7 +194,7 @@ def fold_plain(
 def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
     """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
     return (
-        _kernels.get() and values.device.type == "cpu" and values.dtype == torch.float32
+        kernels_allowed() and values.device.type == "cpu" and values.dtype == torch.float32
         and values.shape[-3] <= _MOST_LANES and values.movedim(-3, -1).is_contiguous()
     )  # fmt: skip
 
