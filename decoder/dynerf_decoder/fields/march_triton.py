@@ -150,7 +150,7 @@ def _planes(stack: "FoldedStack", precision: torch.dtype) -> Tensor:
 def _first(stack: "FoldedStack", precision: torch.dtype) -> Tensor:
     """W of each scale, (scale, ``WIDTH``, hidden): zeros where the kernel puts zeros between channels."""
     channels, hidden = _channels(stack), _power(len(stack.hidden_weight))
-    given = stack.hidden_weight.T.unflatten(0, (len(stack.planes), -1))
+    given = stack.hidden_weight.T.reshape(len(stack.planes), -1, len(stack.hidden_weight))
     rows = _filled(given, (len(stack.planes), channels, hidden))
     spread = rows.new_zeros(len(stack.planes), _width(stack), hidden)
     spread[:, :: _width(stack) // channels] = rows

@@ -6,11 +6,12 @@ texel. Points outside the cube are moved to its border, and so are coordinates t
 a file holds, nothing beside the planes is read.
 """
 
-import triton
 import triton.language as tl
 
+from .compiling import kernel
 
-@triton.jit
+
+@kernel
 def cell(coordinate, size):
     """Index of the texel before a cube coordinate, and how far the coordinate lies towards the next."""
     last = (size - 1).to(tl.float32)
@@ -21,7 +22,7 @@ def cell(coordinate, size):
     return index, position - index.to(tl.float32)
 
 
-@triton.jit
+@kernel
 def interpolate(planes, start, column, row, x, y, size, CHANNELS: tl.constexpr):
     """The four texels of a cell of each point, weighted: (point, channel), float32."""
     below = size * CHANNELS
@@ -35,7 +36,7 @@ def interpolate(planes, start, column, row, x, y, size, CHANNELS: tl.constexpr):
     return above + y * (c + x * (d - c) - above)
 
 
-@triton.jit
+@kernel
 def product(planes, origin, x, y, z, size, CHANNELS: tl.constexpr):
     """The features of a block of points at one scale: (point, channel), float32."""
     plane = size * size * CHANNELS
@@ -47,7 +48,7 @@ def product(planes, origin, x, y, z, size, CHANNELS: tl.constexpr):
     return found * interpolate(planes, origin + 2 * plane, iy, iz, fy, fz, size, CHANNELS)
 
 
-@triton.jit
+@kernel
 def widened(values, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr):
     """(point, channel) to (point, ``WIDTH``) with zeros between the channels: matrix units want 16 columns.
 

@@ -7,13 +7,13 @@ others: one that has ended takes no further part.
 Weights come in the precision of their tensors, which matrix products take as it is; sums are float32.
 """
 
-import triton
 import triton.language as tl
 
+from .compiling import kernel
 from .look_up import product, widened
 
 
-@triton.jit
+@kernel
 def density(raw, bias, least, most):
     """The exponential of a raw density that is held within bounds; of no number, the least."""
     exponent = raw + bias
@@ -21,44 +21,56 @@ def density(raw, bias, least, most):
     return tl.exp(tl.where(exponent < most, exponent, most))
 
 
-@triton.jit
+@kernel
 def rectified(values, weights):
     """Positive parts in the precision of ``weights``, none of them infinite in half precision."""
     return tl.where(values > 0, tl.where(values < 65504.0, values, 65504.0), 0.0).to(weights.dtype)
 
 
-@triton.jit
-def coarse_density(planes, size, weights, bias, second, offset, x, y, z,
-                   BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr):  # fmt: skip
+@kernel
+def coarse_density(
+    planes, size, weights, bias, second, offset, x, y, z,
+    BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
     """Raw coarse densities of a block of points. All that the samples' places depend on."""
-    features = product(planes, 0, x, y, z, size, CHANNELS).to(weights.dtype)
-    features = widened(features, BLOCK, CHANNELS, WIDTH)
+    features = looked_up(planes, 0, x, y, z, size, weights, BLOCK, CHANNELS, WIDTH)
     hidden = tl.dot(features, weights, input_precision="ieee") + bias[None, :]
     return tl.sum(tl.where(hidden > 0, hidden, 0.0) * second[None, :], axis=1) + offset
 
 
-@triton.jit
-def fine_outputs(planes, size0, size1, size2, size3, w0, w1, w2, w3, bias, second, offsets, x, y, z,
-                 SCALES: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr):  # fmt: skip
+@kernel
+def looked_up(
+    planes, origin, x, y, z, size, like,
+    BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
+    """Features of one scale as a matrix product takes them, in the precision of ``like``."""
+    return widened(product(planes, origin, x, y, z, size, CHANNELS).to(like.dtype), BLOCK, CHANNELS, WIDTH)
+
+
+@kernel
+def fine_outputs(
+    planes, size0, size1, size2, size3, w0, w1, w2, w3, bias, second, offsets, x, y, z,
+    SCALES: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
+):  # fmt: skip
     """Raw outputs of a block of points, (point, output)."""
-    found = widened(product(planes, 0, x, y, z, size0, CHANNELS).to(w0.dtype), BLOCK, CHANNELS, WIDTH)
+    found = looked_up(planes, 0, x, y, z, size0, w0, BLOCK, CHANNELS, WIDTH)
     hidden = tl.dot(found, w0, input_precision="ieee") + bias[None, :]
     origin = 3 * size0 * size0 * CHANNELS
     if SCALES > 1:
-        found = widened(product(planes, origin, x, y, z, size1, CHANNELS).to(w0.dtype), BLOCK, CHANNELS, WIDTH)
+        found = looked_up(planes, origin, x, y, z, size1, w1, BLOCK, CHANNELS, WIDTH)
         hidden = tl.dot(found, w1, hidden, input_precision="ieee")
     if SCALES > 2:
         origin += 3 * size1 * size1 * CHANNELS
-        found = widened(product(planes, origin, x, y, z, size2, CHANNELS).to(w0.dtype), BLOCK, CHANNELS, WIDTH)
+        found = looked_up(planes, origin, x, y, z, size2, w2, BLOCK, CHANNELS, WIDTH)
         hidden = tl.dot(found, w2, hidden, input_precision="ieee")
     if SCALES > 3:
         origin += 3 * size2 * size2 * CHANNELS
-        found = widened(product(planes, origin, x, y, z, size3, CHANNELS).to(w0.dtype), BLOCK, CHANNELS, WIDTH)
+        found = looked_up(planes, origin, x, y, z, size3, w3, BLOCK, CHANNELS, WIDTH)
         hidden = tl.dot(found, w3, hidden, input_precision="ieee")
     return tl.dot(rectified(hidden, second), second, input_precision="ieee") + offsets[None, :]
 
 
-@triton.jit
+@kernel
 def edge(cumulative, total, k, count, bins):
     """Position where the ``k``-th of ``count`` parts of equal weight has its middle.
 
@@ -75,7 +87,7 @@ def edge(cumulative, total, k, count, bins):
     return (index + inside) / bins
 
 
-@triton.jit
+@kernel
 def march(
     coarse_planes, coarse_size, coarse_first, coarse_bias, coarse_second, coarse_offset,
     planes, size0, size1, size2, size3, first, bias, second, offsets,
@@ -103,9 +115,7 @@ def march(
     dz = tl.load(steps + 3 * ray + 2, mask=inside, other=0.0)
 
     unit = tl.arange(0, COARSE_HIDDEN)
-    table = tl.load(
-        coarse_first + tl.arange(0, COARSE_WIDTH)[:, None] * COARSE_HIDDEN + unit[None, :]
-    )
+    table = tl.load(coarse_first + tl.arange(0, COARSE_WIDTH)[:, None] * COARSE_HIDDEN + unit[None, :])
     row, shift = tl.load(coarse_second + unit).to(tl.float32), tl.load(coarse_bias + unit).to(tl.float32)
     constant = tl.load(coarse_offset).to(tl.float32)
     bin_of = tl.arange(0, BINS)[None, :]
