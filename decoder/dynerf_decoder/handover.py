@@ -46,7 +46,7 @@ def handed_over(
 
     On a GPU each is given out once the next has been asked for.
     """
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
     ahead: Handover | None = None
     for rgb in pictures:
         started = Handover(rounded_rgb(rgb), stream)

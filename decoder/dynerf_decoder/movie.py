@@ -19,6 +19,7 @@ from typing import Protocol
 import av
 import numpy as np
 from av import CodecContext, VideoFrame
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from dynerf_format.atomic import atomic_path, check_writable
@@ -110,7 +111,9 @@ class MovieWriter:
                 format="mp4",
                 options={"movflags": "+faststart", "movie_timescale": str(fps.numerator)},
             )
-            self._stream = self._container.add_stream(codec.name, rate=fps, options=dict(codec.options))
+            stream = self._container.add_stream(codec.name, rate=fps, options=dict(codec.options))
+            assert isinstance(stream, VideoStream)
+            self._stream = stream
         self._stream.width, self._stream.height = self._coded
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = 1 / fps

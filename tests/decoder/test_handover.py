@@ -49,7 +49,7 @@ def test_an_error_of_the_renderer_comes_through() -> None:
         yield torch.zeros(2, 2, 3)
         raise ZeroDivisionError
 
-    taken = []
+    taken: list[np.ndarray] = []
     with pytest.raises(ZeroDivisionError):
         taken.extend(handed_over(rendered(), torch.device("cpu")))
     assert len(taken) <= 1
