@@ -83,7 +83,7 @@ def scores(clip_path: Path, capture: Path, folder: Path) -> dict[str, float | in
         for odd in range(1, 2 * clip.frames - 1, 2):
             truth = torch.as_tensor(pictures[odd].copy()).float() / 255
             for name, frame in (("interpolated", odd / 2), ("nearest", (odd - 1) / 2)):
-                decoded = clip.render(store.cameras[0], frame).rgb
+                decoded = clip.render(store.cameras[0], frame).rgb.cpu()
                 found.setdefault(f"{name}_psnr", []).append(psnr(decoded, truth))
                 moving = moving_psnr(decoded, truth, still)
                 if moving is not None:

@@ -18,7 +18,7 @@ ROOMS = {
 }
 OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "zstandard"},
-    "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping", "numba", "llvmlite"},
+    "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping", "numba", "triton", "llvmlite"},
     "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping"},
     "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors", "ray"},
     "dynerf": {"numpy", "torch", "rich"},

@@ -92,6 +92,8 @@ def camera_rays(
 
     ``pixels`` picks a stretch of them, by row * width + column.
     """
+    if torch.device(device).type != "cpu":
+        return camera_rays_on(camera, device, pixels)
     chosen = np.arange(*(pixels or slice(None)).indices(camera.width * camera.height))
     rows, columns = np.divmod(chosen, camera.width)
     directions = torch.as_tensor(
@@ -99,3 +101,23 @@ def camera_rays(
     )
     origin = torch.as_tensor(camera.origin, dtype=torch.float32, device=device)
     return origin.expand_as(directions), directions
+
+
+def camera_rays_on(
+    camera: Camera, device: torch.device | str, pixels: slice | None = None
+) -> tuple[Float[Tensor, "pixel 3"], Float[Tensor, "pixel 3"]]:
+    """``camera_rays``, computed on the device: no array of the picture's size has to go there.
+
+    In float64 like the other, from which it differs by no more than a rounding to float32.
+    """
+    start, stop, step = (pixels or slice(None)).indices(camera.width * camera.height)
+    chosen = torch.arange(start, stop, step, device=device)
+    rows = torch.div(chosen, camera.width, rounding_mode="floor")
+    columns = chosen - rows * camera.width
+    x = (columns.double() + (0.5 - camera.centre_x)) / camera.focal_x
+    y = -(rows.double() + (0.5 - camera.centre_y)) / camera.focal_y
+    pose = torch.as_tensor(camera.camera_to_world, dtype=torch.float64, device=device)
+    local = torch.stack([x, y, -torch.ones_like(x)], dim=-1)
+    local = local / torch.linalg.vector_norm(local, dim=-1, keepdim=True)
+    directions = (local @ pose[:, :3].T).float()
+    return pose[:, 3].float().expand_as(directions), directions

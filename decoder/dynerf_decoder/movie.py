@@ -19,14 +19,15 @@ from typing import Protocol
 import av
 import numpy as np
 from av import CodecContext, VideoFrame
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
 from dynerf_format.atomic import atomic_path, check_writable
 from dynerf_format.errors import ConfigError, OutputError, ViewError
 
 from .colour import RgbToFrame, is_tagged_bt709, tag_bt709
+from .gpu_codec import MOVIE, Codec
 
-_QUALITY = {"crf": "14", "preset": "medium"}
 _MOST_SIDE = 16384  # pixels, the limit of x264
 _MOST_FPS, _MOST_FPS_DENOMINATOR = 1000, 100_000  # MP4 counts time in 32-bit fractions of a second
 _NUMBER = re.compile(r"%(?:0[1-9])?d")
@@ -40,9 +41,11 @@ class FrameWriter(Protocol):
 
 
 def open_output(
-    path: Path, width: int, height: int, fps: Fraction, frames: int
+    path: Path, width: int, height: int, fps: Fraction, frames: int, codec: Codec = MOVIE
 ) -> contextlib.AbstractContextManager[FrameWriter]:
     """A context manager that writes ``frames`` pictures to ``path``; the suffix decides what becomes of them.
+
+    ``codec`` is what codes a movie, as ``gpu_codec.movie_codec`` chose it.
 
     What could only fail after hours is refused here: ConfigError (suffix or number pattern), ViewError
     (picture size, frame rate or count), OutputError (the place). The block's end raises OutputError when
@@ -57,7 +60,7 @@ def open_output(
     suffix = path.suffix.lower()
     if suffix == ".mp4":
         check_writable(path)
-        return _movie(path, (height, width, 3), fps, frames)
+        return _movie(path, (height, width, 3), fps, frames, codec)
     if suffix == ".png":
         check_writable(_picture_path(path, 0))
         return _pictures(path, (height, width, 3), frames)
@@ -65,9 +68,11 @@ def open_output(
 
 
 @contextlib.contextmanager
-def _movie(path: Path, shape: tuple[int, int, int], fps: Fraction, frames: int) -> Iterator[FrameWriter]:
+def _movie(
+    path: Path, shape: tuple[int, int, int], fps: Fraction, frames: int, codec: Codec
+) -> Iterator[FrameWriter]:
     with atomic_path(path) as temporary:
-        movie = MovieWriter(path, temporary, shape, fps, frames)
+        movie = MovieWriter(path, temporary, shape, fps, frames, codec)
         try:
             yield movie
             movie.finish()
@@ -83,7 +88,13 @@ class MovieWriter:
     """
 
     def __init__(
-        self, path: Path, temporary: Path, shape: tuple[int, int, int], fps: Fraction, frames: int
+        self,
+        path: Path,
+        temporary: Path,
+        shape: tuple[int, int, int],
+        fps: Fraction,
+        frames: int,
+        codec: Codec = MOVIE,
     ) -> None:
         self._path = path
         self._shape = shape
@@ -100,7 +111,9 @@ class MovieWriter:
                 format="mp4",
                 options={"movflags": "+faststart", "movie_timescale": str(fps.numerator)},
             )
-            self._stream = self._container.add_stream("libx264", rate=fps, options=_QUALITY)
+            stream = self._container.add_stream(codec.name, rate=fps, options=dict(codec.options))
+            assert isinstance(stream, VideoStream)
+            self._stream = stream
         self._stream.width, self._stream.height = self._coded
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = 1 / fps

@@ -33,7 +33,10 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A rendered picture: display-referred RGB in 0..1 and the distance to the surface in world units."""
+    """A rendered picture: display-referred RGB in 0..1 and the distance to the surface in world units.
+
+    Both lie on the device that rendered them, and may still be being computed there.
+    """
 
     rgb: Float[Tensor, "height width 3"]
     depth: Float[Tensor, "height width"]
@@ -63,7 +66,7 @@ def render_picture(
     if plain:
         model = model.plain()
     pixels = camera.width * camera.height
-    rgb, depth = torch.empty(pixels, 3), torch.empty(pixels)
+    rgb, depth = torch.empty(pixels, 3, device=device), torch.empty(pixels, device=device)
 
     @torch.no_grad()
     def render_tile(rays: slice) -> None:
@@ -72,8 +75,8 @@ def render_picture(
         origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, device, rays))
         segments = (space.clip_plain if plain else space.clip)(origins, directions)
         colours, middles = (_trace_plain if plain else trace_fast)(model, segments, directions, sampling)
-        rgb[rays] = colours[0].clamp(0, 1).cpu()
-        depth[rays] = segments.distance(middles)[0].cpu()
+        rgb[rays] = colours[0].clamp(0, 1)
+        depth[rays] = segments.distance(middles)[0]
 
     tiles = _equal_tiles(pixels, rays_per_tile(model, sampling, device))
     if plain or device.type != "cpu":
@@ -108,9 +111,14 @@ def rays_per_tile(model: FoldedModel, sampling: Sampling, device: torch.device) 
 
 
 def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"]:
-    """RGB in 0..1 to 8 bits, rounded."""
-    values: UInt8[np.ndarray, "*pixel 3"] = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    """RGB in 0..1 to 8 bits, rounded, in main memory."""
+    values: UInt8[np.ndarray, "*pixel 3"] = rounded_rgb(rgb).cpu().numpy()
     return values
+
+
+def rounded_rgb(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[Tensor, "*pixel 3"]:
+    """RGB in 0..1 to 8 bits, rounded, where it lies: a quarter of the bytes have to leave a GPU."""
+    return (rgb.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def depth_picture(
@@ -120,6 +128,13 @@ def depth_picture(
 
     Where a ray misses the space, its depth is 0, the picture is black.
     """
+    return rgb_to_uint8(grey_depth(depth, nearest, farthest))
+
+
+def grey_depth(
+    depth: Float[Tensor, "height width"], nearest: float, farthest: float
+) -> Float[Tensor, "height width 3"]:
+    """``depth_picture`` before it is rounded, where the depth lies."""
     disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
     grey = torch.where(depth > 0, disparity, 0.0)
-    return rgb_to_uint8(grey.unsqueeze(-1).expand(-1, -1, 3))
+    return grey.unsqueeze(-1).expand(-1, -1, 3)

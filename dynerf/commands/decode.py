@@ -26,18 +26,24 @@ _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 def run(options: argparse.Namespace) -> int:
     """Render a view into a movie or pictures."""
     import dynerf
+    from dynerf_decoder.gpu_codec import movie_codec
+    from dynerf_decoder.handover import handed_over
     from dynerf_decoder.movie import open_output
-    from dynerf_decoder.picture import depth_picture
+    from dynerf_decoder.picture import grey_depth
 
     with dynerf.open_clip(options.clip, choose_device(options.device), options.layers) as clip:
         shots, fps = _plan(clip, options)
         depths = clip.depth_range() if options.depth else None
         width, height = shots[0].camera.width, shots[0].camera.height
-        with Tasks() as tasks, open_output(options.output, width, height, fps, len(shots)) as out:
-            for done, shot in enumerate(shots):
-                picture = clip.render(shot.camera, clip.frame_at(shot.time))
-                out.write(depth_picture(picture.depth, *depths) if depths else picture.to_uint8())
-                tasks.progress("rendering", done + 1, len(shots))
+        rendered = (clip.render(shot.camera, clip.frame_at(shot.time)) for shot in shots)
+        colours = (grey_depth(each.depth, *depths) if depths else each.rgb for each in rendered)
+        codec = movie_codec(clip.device.type == "cuda", width, height)
+        with Tasks() as tasks, open_output(options.output, width, height, fps, len(shots), codec) as out:
+            for done, picture in enumerate(handed_over(colours, clip.device), start=1):
+                out.write(picture)
+                tasks.progress("rendering", done, len(shots))
+        if codec.reason and options.output.suffix.lower() == ".mp4":
+            say(codec.reason)
         _warn_outside(clip, shots)
     rate = f" at {float(fps):g} per second" if options.output.suffix.lower() == ".mp4" else ""
     say(f"{options.output}: {len(shots)} pictures of {width}x{height}{rate}")

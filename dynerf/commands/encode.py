@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
                 return 0
         except KeyboardInterrupt:
             tasks.stop()
-            say("stopped; the same command with --resume goes on from the last checkpoint")
+            if leads:
+                say("stopped; the same command with --resume goes on from the last checkpoint")
             raise
         log.write(
             "done", psnr=result.psnr, bytes=result.bytes, steps=result.steps,

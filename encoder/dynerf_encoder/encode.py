@@ -31,7 +31,7 @@ from .pack import (
     plain_config,
 )
 from .parallel import Group, joined
-from .rays import RaySource
+from .resident import ray_source
 from .resuming import decisive
 from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
@@ -75,8 +75,9 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
+    source = ray_source(store, training, torch.device(job.device), watcher.say)
     trainer = Trainer(
-        job.config, model, space, RaySource(store, training, torch.device(job.device)), maps, plan,
+        job.config, model, space, source, maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
     if job.predecessor is not None:

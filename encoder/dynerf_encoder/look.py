@@ -66,4 +66,4 @@ class HeldOutLook:
         camera = self._store.cameras[view]
         decoded = render_picture(folded, camera, self._space, self._sampling, self._device)
         truth = torch.as_tensor(self._store.view(view)[frame].copy()).float() / 255
-        return psnr(decoded.rgb, truth)
+        return psnr(decoded.rgb.cpu(), truth)

@@ -72,10 +72,9 @@ class RaySource:
         Raises ConfigError for numbers that make no sense, ValueError for a map of other views, IndexError for
         frames that the map or the store does not have.
         """
-        per_frame = _rays_per_frame(rays, frames_per_step, share)
-        if importance is not None and set(importance.views) != set(self.views):
-            raise ValueError(f"importance map of views {importance.views}, rays of views {self.views}")
-        chosen = _pick(rng, np.asarray(frames, np.int64), frames_per_step)
+        per_frame = rays_per_frame(rays, frames_per_step, share)
+        self._check_map(importance)
+        chosen = pick_frames(rng, np.asarray(frames, np.int64), frames_per_step)
         weighted = 0 if importance is None else round(share * per_frame)
         parts = [self._even(rng, per_frame - weighted) for _ in chosen]
         if importance is not None:
@@ -91,6 +90,10 @@ class RaySource:
             self._tensor(self._directions(views, pixels).astype(np.float32), shape),
             self._tensor(colours, shape).float() / 255,
         )
+
+    def _check_map(self, importance: ImportanceMap | None) -> None:
+        if importance is not None and set(importance.views) != set(self.views):
+            raise ValueError(f"importance map of views {importance.views}, rays of views {self.views}")
 
     def _even(
         self, rng: np.random.Generator, count: int
@@ -117,7 +120,8 @@ class RaySource:
         return torch.from_numpy(array).to(self._device).reshape(shape)
 
 
-def _rays_per_frame(rays: int, frames_per_step: int, share: float) -> int:
+def rays_per_frame(rays: int, frames_per_step: int, share: float) -> int:
+    """Rays of each frame of a step. Raises ConfigError for numbers that make no sense."""
     if not 1 <= frames_per_step <= rays:
         raise ConfigError(f"{rays} rays of {frames_per_step} frames: expected at least one of each frame")
     if not 0 <= share <= 1:
@@ -125,9 +129,10 @@ def _rays_per_frame(rays: int, frames_per_step: int, share: float) -> int:
     return rays // frames_per_step
 
 
-def _pick(
+def pick_frames(
     rng: np.random.Generator, candidates: Int64[np.ndarray, " candidate"], count: int
 ) -> Int64[np.ndarray, " frame"]:
+    """Frames of a step, without repetition while there are enough. Raises ConfigError when there are none."""
     if not len(candidates):
         raise ConfigError("no frames to draw rays from")
     once = rng.permutation(candidates)[:count]

@@ -32,9 +32,11 @@ from .ahead import Ahead
 from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .fast_step import Batch, FastStep, prepare, serves
+from .figures import Figures
 from .importance import ImportanceMap
 from .parallel import Group
 from .plane_passes import add_variation
+from .precision import half_products
 from .rate_control import RateControl
 from .rays import Rays, RaySource
 from .rounding import is_plane
@@ -101,6 +103,7 @@ class Trainer:
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
+        self._figures = Figures(self._device)
         by_kernels = kernels and self._device.type == "cpu" and isinstance(model, PlanesModel)
         self._threads = threads_for_parts if by_kernels else nullcontext if kernels else without_kernels
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
@@ -205,7 +208,9 @@ class Trainer:
         with self.rate.stored_form(self.model, self.latents, self.place.position) as rounded:
             rendered = self._render(rays, noise)
             loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
-            value, squared_error = self._group.average(torch.stack([loss.detach(), fine_error])).tolist()
+            value, squared_error = self._figures.read(
+                self._group.average(torch.stack([loss.detach(), fine_error]))
+            )
             self._check(value)
             loss.backward()  # type: ignore[no-untyped-call]
         self._group.average_gradients(self._parameters)
@@ -218,7 +223,8 @@ class Trainer:
     def _render(self, rays: Rays, jitter: Noise) -> Rendered:
         folded = self.model.fold(self.latents[torch.as_tensor(rays.frames, device=self._device)])
         segments = self._space.clip(rays.origins, rays.directions)
-        return render_rays(folded, segments, rays.directions, self._config.sampling, jitter)
+        with half_products(self._config.field, self._device):
+            return render_rays(folded, segments, rays.directions, self._config.sampling, jitter)
 
     def export(self) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         """The trainer's place and all its numbers, for a checkpoint."""

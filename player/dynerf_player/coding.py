@@ -5,6 +5,7 @@ in Annex B with its parameter sets in front of key pictures, BT.709 limited rang
 JFIF's BT.601 in full range.
 """
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,13 +19,34 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from jaxtyping import UInt8
 
-from dynerf_decoder.colour import RgbToFrame, tag_bt709
+from dynerf_decoder.colour import RgbToFrame
+from dynerf_decoder.gpu_codec import NVENC, X264, Codec, opened, why_not
 
 JPEG, AVC = 0, 1
 CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest picture allowed
 _JPEG_QUALITY = 3  # the quantiser scale, 2 (best) to 31
 _LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
 _MOST_STREAMS = 3  # coders kept open per session
+
+_ON_CPU = Codec(
+    X264,
+    {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "profile": "baseline",
+        "crf": "18",
+        "forced-idr": "1",
+        "x264-params": "annexb=1:repeat-headers=1:keyint=300:scenecut=0:sliced-threads=0",
+    },
+)
+_ON_GPU = Codec(
+    NVENC,
+    {
+        "preset": "p2", "tune": "ull", "profile": "baseline", "rc": "constqp", "qp": "20", "bf": "0",
+        "delay": "0", "zerolatency": "1", "forced-idr": "1", "g": "300", "level": "5.1",
+    },
+)  # fmt: skip
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,8 @@ class JpegCoder:
 
     codec = JPEG
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: bool = False) -> None:
+        """``gpu`` makes no difference here."""
         self._scaler = VideoReformatter()
 
     def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
@@ -101,7 +124,9 @@ class AvcCoder:
 
     codec = AVC
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: bool = False) -> None:
+        """``gpu``: pictures come from one, whose own coder is then tried."""
+        self._gpu = gpu
         self._streams: OrderedDict[tuple[int, int], _Stream] = OrderedDict()
 
     def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
@@ -109,26 +134,17 @@ class AvcCoder:
         size = (rgb.shape[1], rgb.shape[0])
         changed = next(reversed(self._streams), None) != size
         if size not in self._streams:
-            self._streams[size] = _Stream(_avc(*size))
+            self._streams[size] = _Stream(self._opened(*size))
         self._streams.move_to_end(size)
         if len(self._streams) > _MOST_STREAMS:
             self._streams.popitem(last=False)
         return self._streams[size].encode(rgb, key=key or changed)
 
-
-def _avc(width: int, height: int) -> VideoCodecContext:
-    codec = CodecContext.create("libx264", "w")
-    assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
-    codec.time_base, codec.framerate = Fraction(1, 30), Fraction(30)
-    codec.thread_count = 1
-    codec.options = {
-        "preset": "ultrafast",
-        "tune": "zerolatency",
-        "profile": "baseline",
-        "crf": "18",
-        "forced-idr": "1",
-        "x264-params": "annexb=1:repeat-headers=1:keyint=300:scenecut=0:sliced-threads=0",
-    }
-    tag_bt709(codec)
-    return codec
+    def _opened(self, width: int, height: int) -> VideoCodecContext:
+        if self._gpu:
+            problem = why_not(_ON_GPU, width, height, at_once=True)
+            if problem is None:
+                return opened(_ON_GPU, width, height)
+            self._gpu = False
+            _LOG.warning("pictures are coded on the CPU: %s", problem)
+        return opened(_ON_CPU, width, height)

@@ -74,7 +74,8 @@ async def _serve(wire: "_Wire", library: Library, studio: Studio, codec: str) ->
     edition = await library.edition(wire.name)
     welcome = {"type": "welcome", "version": VERSION, "codec": codec, "codec_string": CODEC_STRING}
     await wire.send_json(welcome)
-    session = Session(edition, studio, CODERS[codec](), wire.send_picture)
+    coder = CODERS[codec](edition.clip.device.type == "cuda")
+    session = Session(edition, studio, coder, wire.send_picture)
     jobs = [
         asyncio.create_task(job)
         for job in (_listen(wire, session), _render(wire, session), _look(wire, session, library))

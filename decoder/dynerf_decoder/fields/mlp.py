@@ -141,7 +141,8 @@ class FoldedNetwork:
             hidden = F.relu(torch.baddbmm(self.biases[index].unsqueeze(1), hidden, _shared(weight, frames)))
         density = network._density_of(hidden).view(frames, rays, samples)
         seen = directions.unsqueeze(2).expand(-1, -1, samples, -1).reshape(frames, -1, 3)
-        return density, network._colour_of(hidden, seen).view(frames, rays, samples, 3)
+        colour = network._colour_of(hidden, seen).view(frames, rays, samples, 3)
+        return density.to(points.dtype), colour.to(points.dtype)  # under autocast they are of half precision
 
     def shade(
         self, features: Float[Tensor, "frame ray 3"], directions: Float[Tensor, "frame ray 3"]

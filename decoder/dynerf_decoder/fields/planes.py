@@ -36,6 +36,7 @@ from dynerf_decoder.space import Segments
 
 if TYPE_CHECKING:
     from dynerf_decoder.fields.march_kernels import Marcher
+    from dynerf_decoder.fields.march_triton import TritonMarcher
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
@@ -300,12 +301,19 @@ class FoldedPlanesModel:
         """
         if self._marcher is None or sampling.union:
             return None
-        features, middles = self._marcher(segments, sampling.coarse, sampling.fine, opaque)
+        marched = self._marcher(segments, sampling.coarse, sampling.fine, opaque)
+        if marched is None:
+            return None
+        features, middles = marched
         return self.fine.shade(features, directions) * segments.hit.unsqueeze(-1), middles
 
     @cached_property
-    def _marcher(self) -> "Marcher | None":
+    def _marcher(self) -> "Marcher | TritonMarcher | None":
+        from dynerf_decoder.fields.march_triton import TritonMarcher, marches_by_triton
+
         stacks = (self.coarse.stack, self.fine.stack)
+        if marches_by_triton(stacks[0].out_bias.device) and not any(stack.plain for stack in stacks):
+            return TritonMarcher.of(*stacks, DENSITY_BOUNDS)
         if not all(stack.has_kernels() and len(stack.hidden_bias) == 1 for stack in stacks):
             return None
         from dynerf_decoder.fields.march_kernels import Marcher
