@@ -5,6 +5,7 @@ happens here ray by ray and texel by texel. One process on a CPU trains by it; e
 way. Parts have one size and their sums one order, whatever the number of threads.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,6 @@ from dynerf_decoder.space import Segments
 from dynerf_decoder.threads import in_threads
 
 from .config import Config
-from .kernels.layers import TILE
 from .kernels.step import BLOCK, follow
 from .plane_training import PLANES, AdamRule, TrainedPlanes
 from .rate_control import RateControl
@@ -55,7 +55,7 @@ class _Net:
 
     @property
     def stride(self) -> int:
-        return -(-self.first.in_features // TILE) * TILE
+        return -(-self.first.in_features // 4) * 4
 
     @property
     def width(self) -> int:
@@ -69,7 +69,7 @@ class _Net:
         return (
             like(self.lanes), self.stride, _flat(first.T), _flat(padded(bias, (self.width,))),
             _flat(second.T), _flat(padded(self.second.bias, (self.lanes,))), _flat(first), _flat(second),
-            self.second.out_features, known,
+            self.second.out_features, known, like(4 if self.stride % 8 else 8),
         )  # fmt: skip
 
     def sums(self, parts: int) -> tuple[np.ndarray, ...]:
@@ -141,6 +141,8 @@ class FastStep:
         frames = config.schedule.frames_per_step
         self._config, self._model, self._latents, self._adam, self._rate = config, model, latents, adam, rate
         self._planes = (TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
+        self._kept = threading.local()
+        self._written: tuple[list[np.ndarray], list[np.ndarray]] | None = None
         self._nets = (
             _Net(model.coarse.hidden, model.coarse.out, output_lanes(1)),
             _Net(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
@@ -210,14 +212,7 @@ class FastStep:
     ) -> tuple[float, float, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Loss and squared error; positions and changes of coarse and fine samples, and biases' gradients."""
         parts, bins = batch.parts(), self._counts
-        positions = [np.empty((batch.frames, batch.whole * count), np.float32) for count in bins]
-        changes = [
-            np.empty(
-                (batch.frames, len(planes.scales), PLANES, batch.whole * count * planes.scales[0].channels),
-                np.float32,
-            )
-            for planes, count in zip(self._planes, bins, strict=True)
-        ]
+        positions, changes = self._places(batch)
         fields = [self._fields(index, bias) for index, bias in enumerate(biases)]
         view = self._nets[2].arrays(self._model.view_hidden.bias, len(self._model.fine.out.bias) - 1)
         sums = [net.sums(len(parts)) for net in self._nets]
@@ -234,7 +229,7 @@ class FastStep:
                 tuple(each[frame] for each in batch.noise), even, rule, (first, last, batch.count),
                 (positions[0][frame], changes[0][frame].reshape(-1), positions[1][frame],
                  changes[1][frame].reshape(-1)),
-                self._rooms(), tuple(tuple(each[index] for each in net) for net in sums),
+                self._room(), tuple(tuple(each[index] for each in net) for net in sums),
             )  # fmt: skip
 
         in_threads(work, range(len(parts)))
@@ -257,20 +252,39 @@ class FastStep:
         planes, net = self._planes[index], self._nets[index]
         origins = np.array([scale.origin for scale in planes.scales])
         sizes = np.array([scale.size for scale in planes.scales])
+        shared = net.arrays(bias[0])
+        biases = padded(bias, (len(bias), net.width)).numpy()
         return [
-            (planes.folded[frame], origins, sizes, planes.scales[0].like, net.arrays(bias[frame]))
-            for frame in range(len(bias))
+            (planes.folded[frame], origins, sizes, planes.scales[0].like, (*shared[:3], each, *shared[4:]))
+            for frame, each in enumerate(biases)
         ]
+
+    def _places(self, batch: Batch) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Where the samples of a step write; the same memory at every step, for it need not be cleared."""
+        if self._written is None or self._written[0][0].shape[1] != batch.whole * self._counts[0]:
+            positions, changes = [], []
+            for planes, count in zip(self._planes, self._counts, strict=True):
+                samples = batch.whole * count
+                positions.append(np.empty((batch.frames, samples), np.float32))
+                size = samples * planes.scales[0].channels
+                changes.append(np.empty((batch.frames, len(planes.scales), PLANES, size), np.float32))
+            self._written = positions, changes
+        return self._written
+
+    def _room(self) -> tuple[Any, ...]:
+        """This thread's. What is filled up with zeros is never written, so it can be used again."""
+        if not hasattr(self._kept, "room"):
+            self._kept.room = self._rooms()
+        room: tuple[Any, ...] = self._kept.room
+        return room
 
     def _rooms(self) -> tuple[Any, ...]:
         """What a thread writes on while it follows a block of rays."""
         rooms: list[Any] = []
         for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False):
             rooms.append(net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)))
-            sizes = (
-                count + 1,
-                *(count,) * 6,
-            )  # edges, lengths, exponents, densities, through, weights, change
+            # edges, lengths, exponents, densities, through, weights and their gradients
+            sizes = (count + 1, *(count,) * 6)
             rooms.append(tuple(np.zeros(BLOCK * size, np.float32) for size in sizes))
         return *rooms, self._nets[2].ray_room(self._nets[1].lanes), np.zeros(self._counts[0] + 1, np.float32)
 
