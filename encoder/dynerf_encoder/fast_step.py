@@ -21,7 +21,7 @@ from dynerf_decoder.fields.planes import (
     encoded_directions,
     has_kernels,
 )
-from dynerf_decoder.fields.stack_kernels import hidden_lanes, like, output_lanes, padded
+from dynerf_decoder.fields.stack_kernels import output_lanes, padded
 from dynerf_decoder.space import Segments
 from dynerf_decoder.threads import in_threads
 
@@ -31,75 +31,18 @@ from .plane_training import PLANES, AdamRule, TrainedPlanes
 from .rate_control import RateControl
 from .rays import Rays
 from .rounding import rounding_step
+from .trained_network import TrainedNetwork
 
 _PART = 256  # rays of one frame that a thread takes at a time; a multiple of BLOCK
 
 
 def serves(config: Config, model: torch.nn.Module) -> bool:
-    """Whether a training by kernels is possible: on a CPU, in float32, planes that fit registers, no
-    union."""
+    """Whether kernels can train this: on a CPU, in float32, planes that fit registers, no union."""
     if not isinstance(model, PlanesModel) or config.sampling.union:
         return False
     stacks = (model.fine, model.coarse)
     fits = all(has_kernels(static) for stack in stacks for static in stack.static)
     return fits and all(len(stack.out.bias) <= 32 for stack in stacks)
-
-
-@dataclass(frozen=True)
-class _Net:
-    """A network's parameters and how many lanes they are filled up to."""
-
-    first: torch.nn.Linear
-    second: torch.nn.Linear
-    lanes: int
-
-    @property
-    def stride(self) -> int:
-        return -(-self.first.in_features // 4) * 4
-
-    @property
-    def width(self) -> int:
-        return hidden_lanes(self.first.out_features)
-
-    def arrays(self, bias: Tensor, known: int = 0) -> tuple[Any, ...]:
-        """As ``kernels.layers`` takes them; ``known`` is the number of features that have gradients, for the
-        view's."""
-        first = padded(self.first.weight, (self.width, self.stride))
-        second = padded(self.second.weight, (self.lanes, self.width))
-        return (
-            like(self.lanes), self.stride, _flat(first.T), _flat(padded(bias, (self.width,))),
-            _flat(second.T), _flat(padded(self.second.bias, (self.lanes,))), _flat(first), _flat(second),
-            self.second.out_features, known, like(4 if self.stride % 8 else 8),
-        )  # fmt: skip
-
-    def sums(self, parts: int) -> tuple[np.ndarray, ...]:
-        """Room for the gradients of each part."""
-        shapes = (self.stride * self.width, self.width, self.lanes * self.width, self.lanes)
-        return tuple(np.zeros((parts, shape), np.float32) for shape in shapes)
-
-    def accept(self, sums: Sequence[np.ndarray]) -> None:
-        """Make the parts' sums gradients, but for the bias of the hidden layer."""
-        inputs, units, outputs = (
-            self.first.in_features, self.first.out_features, self.second.out_features,
-        )  # fmt: skip
-        first = sums[0].sum(axis=0).reshape(self.stride, self.width)[:inputs, :units].T
-        second = sums[2].sum(axis=0).reshape(self.lanes, self.width)[:outputs, :units]
-        self.first.weight.grad = torch.from_numpy(first.copy())
-        self.second.weight.grad = torch.from_numpy(second.copy())
-        self.second.bias.grad = torch.from_numpy(sums[3].sum(axis=0)[:outputs])
-
-    def room(self, rows: int, channels: int, scales: int) -> tuple[np.ndarray, ...]:
-        """For a block's rows: ``found``, features, hidden, out, change, gradients, to features, seen."""
-        sizes = (
-            PLANES * channels * scales, self.stride, self.width, self.lanes, self.width, self.lanes,
-            self.stride, self.lanes,
-        )  # fmt: skip
-        return tuple(np.zeros(rows * size, np.float32) for size in sizes)
-
-    def ray_room(self, lanes: int) -> tuple[np.ndarray, ...]:
-        """For a block's rays and the view network, after features summed in ``lanes``."""
-        sizes = (self.stride, self.width, self.lanes, self.width, self.lanes, self.stride, lanes)
-        return tuple(np.zeros(BLOCK * size, np.float32) for size in sizes)
 
 
 @dataclass(frozen=True)
@@ -144,9 +87,9 @@ class FastStep:
         self._kept = threading.local()
         self._written: tuple[list[np.ndarray], list[np.ndarray]] | None = None
         self._nets = (
-            _Net(model.coarse.hidden, model.coarse.out, output_lanes(1)),
-            _Net(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
-            _Net(model.view_hidden, model.view_out, output_lanes(3)),
+            TrainedNetwork(model.coarse.hidden, model.coarse.out, output_lanes(1)),
+            TrainedNetwork(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
+            TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
     def __call__(
@@ -337,9 +280,4 @@ def _filled(values: Tensor, whole: int) -> np.ndarray:
     if values.shape[1] < whole:
         values = padded(values, (values.shape[0], whole, *values.shape[2:]))
     array: np.ndarray = values.reshape(len(values), -1).contiguous().numpy()
-    return array
-
-
-def _flat(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.detach().reshape(-1).numpy()
     return array
