@@ -26,8 +26,7 @@ class Ahead(Generic[_Key, _Made]):
         self._begun = key, self._thread.submit(self._make, key)
 
     def take(self, key: _Key) -> _Made:
-        """What was begun, or made now when it was something else; the error there was in making it is
-        raised."""
+        """What was begun, or is made now when that was something else; its error is raised here."""
         begun, self._begun = self._begun, None
         if begun is not None and begun[0] == key:
             return begun[1].result()

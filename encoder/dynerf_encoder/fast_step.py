@@ -5,6 +5,7 @@ happens here ray by ray and texel by texel. One process on a CPU trains by it; e
 way. Parts have one size and their sums one order, whatever the number of threads.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,86 +21,28 @@ from dynerf_decoder.fields.planes import (
     encoded_directions,
     has_kernels,
 )
-from dynerf_decoder.fields.stack_kernels import hidden_lanes, like, output_lanes, padded
+from dynerf_decoder.fields.stack_kernels import output_lanes, padded
 from dynerf_decoder.space import Segments
 from dynerf_decoder.threads import in_threads
 
 from .config import Config
-from .kernels.layers import TILE
 from .kernels.step import BLOCK, follow
 from .plane_training import PLANES, AdamRule, TrainedPlanes
 from .rate_control import RateControl
 from .rays import Rays
 from .rounding import rounding_step
+from .trained_network import TrainedNetwork
 
 _PART = 256  # rays of one frame that a thread takes at a time; a multiple of BLOCK
 
 
 def serves(config: Config, model: torch.nn.Module) -> bool:
-    """Whether a training by kernels is possible: on a CPU, in float32, planes that fit registers, no
-    union."""
+    """Whether kernels can train this: on a CPU, in float32, planes that fit registers, no union."""
     if not isinstance(model, PlanesModel) or config.sampling.union:
         return False
     stacks = (model.fine, model.coarse)
     fits = all(has_kernels(static) for stack in stacks for static in stack.static)
     return fits and all(len(stack.out.bias) <= 32 for stack in stacks)
-
-
-@dataclass(frozen=True)
-class _Net:
-    """A network's parameters and how many lanes they are filled up to."""
-
-    first: torch.nn.Linear
-    second: torch.nn.Linear
-    lanes: int
-
-    @property
-    def stride(self) -> int:
-        return -(-self.first.in_features // TILE) * TILE
-
-    @property
-    def width(self) -> int:
-        return hidden_lanes(self.first.out_features)
-
-    def arrays(self, bias: Tensor, known: int = 0) -> tuple[Any, ...]:
-        """As ``kernels.layers`` takes them; ``known`` is the number of features that have gradients, for the
-        view's."""
-        first = padded(self.first.weight, (self.width, self.stride))
-        second = padded(self.second.weight, (self.lanes, self.width))
-        return (
-            like(self.lanes), self.stride, _flat(first.T), _flat(padded(bias, (self.width,))),
-            _flat(second.T), _flat(padded(self.second.bias, (self.lanes,))), _flat(first), _flat(second),
-            self.second.out_features, known,
-        )  # fmt: skip
-
-    def sums(self, parts: int) -> tuple[np.ndarray, ...]:
-        """Room for the gradients of each part."""
-        shapes = (self.stride * self.width, self.width, self.lanes * self.width, self.lanes)
-        return tuple(np.zeros((parts, shape), np.float32) for shape in shapes)
-
-    def accept(self, sums: Sequence[np.ndarray]) -> None:
-        """Make the parts' sums gradients, but for the bias of the hidden layer."""
-        inputs, units, outputs = (
-            self.first.in_features, self.first.out_features, self.second.out_features,
-        )  # fmt: skip
-        first = sums[0].sum(axis=0).reshape(self.stride, self.width)[:inputs, :units].T
-        second = sums[2].sum(axis=0).reshape(self.lanes, self.width)[:outputs, :units]
-        self.first.weight.grad = torch.from_numpy(first.copy())
-        self.second.weight.grad = torch.from_numpy(second.copy())
-        self.second.bias.grad = torch.from_numpy(sums[3].sum(axis=0)[:outputs])
-
-    def room(self, rows: int, channels: int, scales: int) -> tuple[np.ndarray, ...]:
-        """For a block's rows: ``found``, features, hidden, out, change, gradients, to features, seen."""
-        sizes = (
-            PLANES * channels * scales, self.stride, self.width, self.lanes, self.width, self.lanes,
-            self.stride, self.lanes,
-        )  # fmt: skip
-        return tuple(np.zeros(rows * size, np.float32) for size in sizes)
-
-    def ray_room(self, lanes: int) -> tuple[np.ndarray, ...]:
-        """For a block's rays and the view network, after features summed in ``lanes``."""
-        sizes = (self.stride, self.width, self.lanes, self.width, self.lanes, self.stride, lanes)
-        return tuple(np.zeros(BLOCK * size, np.float32) for size in sizes)
 
 
 @dataclass(frozen=True)
@@ -141,10 +84,12 @@ class FastStep:
         frames = config.schedule.frames_per_step
         self._config, self._model, self._latents, self._adam, self._rate = config, model, latents, adam, rate
         self._planes = (TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
+        self._kept = threading.local()
+        self._written: tuple[list[np.ndarray], list[np.ndarray]] | None = None
         self._nets = (
-            _Net(model.coarse.hidden, model.coarse.out, output_lanes(1)),
-            _Net(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
-            _Net(model.view_hidden, model.view_out, output_lanes(3)),
+            TrainedNetwork(model.coarse.hidden, model.coarse.out, output_lanes(1)),
+            TrainedNetwork(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
+            TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
     def __call__(
@@ -210,14 +155,7 @@ class FastStep:
     ) -> tuple[float, float, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Loss and squared error; positions and changes of coarse and fine samples, and biases' gradients."""
         parts, bins = batch.parts(), self._counts
-        positions = [np.empty((batch.frames, batch.whole * count), np.float32) for count in bins]
-        changes = [
-            np.empty(
-                (batch.frames, len(planes.scales), PLANES, batch.whole * count * planes.scales[0].channels),
-                np.float32,
-            )
-            for planes, count in zip(self._planes, bins, strict=True)
-        ]
+        positions, changes = self._places(batch)
         fields = [self._fields(index, bias) for index, bias in enumerate(biases)]
         view = self._nets[2].arrays(self._model.view_hidden.bias, len(self._model.fine.out.bias) - 1)
         sums = [net.sums(len(parts)) for net in self._nets]
@@ -234,7 +172,7 @@ class FastStep:
                 tuple(each[frame] for each in batch.noise), even, rule, (first, last, batch.count),
                 (positions[0][frame], changes[0][frame].reshape(-1), positions[1][frame],
                  changes[1][frame].reshape(-1)),
-                self._rooms(), tuple(tuple(each[index] for each in net) for net in sums),
+                self._room(), tuple(tuple(each[index] for each in net) for net in sums),
             )  # fmt: skip
 
         in_threads(work, range(len(parts)))
@@ -257,20 +195,39 @@ class FastStep:
         planes, net = self._planes[index], self._nets[index]
         origins = np.array([scale.origin for scale in planes.scales])
         sizes = np.array([scale.size for scale in planes.scales])
+        shared = net.arrays(bias[0])
+        biases = padded(bias, (len(bias), net.width)).numpy()
         return [
-            (planes.folded[frame], origins, sizes, planes.scales[0].like, net.arrays(bias[frame]))
-            for frame in range(len(bias))
+            (planes.folded[frame], origins, sizes, planes.scales[0].like, (*shared[:3], each, *shared[4:]))
+            for frame, each in enumerate(biases)
         ]
+
+    def _places(self, batch: Batch) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Where the samples of a step write; the same memory at every step, for it need not be cleared."""
+        if self._written is None or self._written[0][0].shape[1] != batch.whole * self._counts[0]:
+            positions, changes = [], []
+            for planes, count in zip(self._planes, self._counts, strict=True):
+                samples = batch.whole * count
+                positions.append(np.empty((batch.frames, samples), np.float32))
+                size = samples * planes.scales[0].channels
+                changes.append(np.empty((batch.frames, len(planes.scales), PLANES, size), np.float32))
+            self._written = positions, changes
+        return self._written
+
+    def _room(self) -> tuple[Any, ...]:
+        """This thread's. What is filled up with zeros is never written, so it can be used again."""
+        if not hasattr(self._kept, "room"):
+            self._kept.room = self._rooms()
+        room: tuple[Any, ...] = self._kept.room
+        return room
 
     def _rooms(self) -> tuple[Any, ...]:
         """What a thread writes on while it follows a block of rays."""
         rooms: list[Any] = []
         for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False):
             rooms.append(net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)))
-            sizes = (
-                count + 1,
-                *(count,) * 6,
-            )  # edges, lengths, exponents, densities, through, weights, change
+            # edges, lengths, exponents, densities, through, weights and their gradients
+            sizes = (count + 1, *(count,) * 6)
             rooms.append(tuple(np.zeros(BLOCK * size, np.float32) for size in sizes))
         return *rooms, self._nets[2].ray_room(self._nets[1].lanes), np.zeros(self._counts[0] + 1, np.float32)
 
@@ -323,9 +280,4 @@ def _filled(values: Tensor, whole: int) -> np.ndarray:
     if values.shape[1] < whole:
         values = padded(values, (values.shape[0], whole, *values.shape[2:]))
     array: np.ndarray = values.reshape(len(values), -1).contiguous().numpy()
-    return array
-
-
-def _flat(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.detach().reshape(-1).numpy()
     return array

@@ -57,8 +57,7 @@ class _Scale:
         self.above = np.zeros((PLANES, self.images * self.size * self.channels), np.float32)
 
     def smoothness(self, weight: float) -> tuple[np.float32, np.float32]:
-        """The factors of differences in the static and in the basis planes
-        (``plane_passes.add_variation``)."""
+        """The factors of differences in static and basis planes, as in ``plane_passes``."""
         if self.size < 2:
             return np.float32(0), np.float32(0)
         lines = PLANES * self.channels * self.size * (self.size - 1)
@@ -85,8 +84,7 @@ class TrainedPlanes:
         return [each for scale in self.scales for each in scale.parameters if each.numel() > 0]
 
     def fold(self, amounts: Sequence[Float32[np.ndarray, "frame _"]], step: float) -> None:
-        """Fold all scales, in stored form with a ``step`` above 0. ``amounts`` are those of each scale's
-        images."""
+        """Fold all scales by the ``amounts`` of each one's images; stored form with a ``step`` above 0."""
         frames, total = self.folded.shape
         out = self.folded.reshape(-1)
 

@@ -27,8 +27,7 @@ _ONE = np.float32(1)
 
 @kernel
 def gather(like, raw, row, weights, at, count, seen, sums, to):
-    """One ray's outputs through the logistic function, into ``seen``, and their weighted sum, into
-    ``sums``."""
+    """Logistic functions of one ray's outputs, into ``seen``; their weighted sum, into ``sums``."""
     total = zeros(like)
     for index in range(count):
         values = logistic(load(zeros(like), raw, (row + index) * len(like)))

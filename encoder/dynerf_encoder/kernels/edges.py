@@ -18,8 +18,7 @@ _PADDING = np.float32(PADDING)
 
 @kernel
 def stratified(even, noise, at, count, edges, to):
-    """The ``count`` + 1 jittered edges of one ray, from ``even`` ones and numbers of ``noise`` from ``at``
-    on."""
+    """The ``count`` + 1 edges of one ray: ``even`` ones, jittered by ``noise`` from ``at`` on."""
     edges[to] = even[0]
     for index in range(1, count):
         edges[to + index] = even[index] + (noise[at + index - 1] - _HALF) / np.float32(count)

@@ -2,10 +2,11 @@
 
     hidden = relu(features W + b),    out = hidden V^T + c
 
-A net is (like, stride, W, b, V transposed, c, W transposed, V, outputs): ``like`` has as many items as a row
-of outputs has lanes, filled up with zeros to a multiple of 4, and ``stride`` is the number of features filled
-up to a multiple of ``TILE``. W is (feature, hidden), V (output, hidden); all arrays are flat, hidden units
-are filled up to a multiple of ``WIDTH``. Rows come in blocks of ``TILE``.
+A net is (like, stride, W, b, V transposed, c, W transposed, V, outputs, known, tile). ``like`` has as many
+items as a row of outputs has lanes, filled up with zeros to a multiple of 4; ``stride`` is the number of
+features filled up to a multiple of the items of ``tile``; ``known`` is for who gives the features. W is
+(feature, hidden), V (output, hidden); all arrays are flat, hidden units are filled up to a multiple of
+``WIDTH``. Rows come in blocks of ``TILE``.
 """
 
 import numpy as np
@@ -16,7 +17,6 @@ from dynerf_decoder.kernels.network import ROWS, WIDTH, hidden_block, output_blo
 
 TILE = 8
 _WIDE = (np.float32(0),) * WIDTH
-_TILE = (np.float32(0),) * TILE
 
 
 @kernel
@@ -51,11 +51,11 @@ def hidden_gradients(gradients, at, stride, outputs, second, hidden, to, width, 
 
 
 @kernel
-def feature_gradients(change, at, width, transposed, offset, stride, out, to):
-    """The gradients of ``TILE`` features of ``TILE`` rows."""
-    a = b = c = d = e = f = g = h = zeros(_TILE)
+def feature_gradients(like, change, at, width, transposed, offset, stride, out, to):
+    """The gradients of as many features as ``like`` has lanes, of ``TILE`` rows."""
+    a = b = c = d = e = f = g = h = zeros(like)
     for unit in range(width):
-        row, here = load(zeros(_TILE), transposed, unit * stride + offset), at + unit
+        row, here = load(zeros(like), transposed, unit * stride + offset), at + unit
         a = plus_scaled(a, row, item(change, here))
         b = plus_scaled(b, row, item(change, here + width))
         c = plus_scaled(c, row, item(change, here + 2 * width))
@@ -109,6 +109,7 @@ def backward(net, features, hidden, gradients, change, to_features, sums, rows):
     ``change`` is room for the hidden units' gradients. V's and c's sums have as many rows as there are lanes.
     """
     like, stride, transposed, second, outputs = net[0], net[1], net[6], net[7], net[8]
+    tile = net[10]
     to_first, to_bias, to_second, to_offsets = sums
     width = len(to_bias)
     for row in range(0, rows, ROWS):
@@ -116,9 +117,17 @@ def backward(net, features, hidden, gradients, change, to_features, sums, rows):
             gradients, row * len(like), len(like), outputs, second, hidden, row * width, width, change
         )
     for row in range(0, rows, TILE):
-        for offset in range(0, stride, TILE):
+        for offset in range(0, stride, len(tile)):
             feature_gradients(
-                change, row * width, width, transposed, offset, stride, to_features, row * stride + offset
+                tile,
+                change,
+                row * width,
+                width,
+                transposed,
+                offset,
+                stride,
+                to_features,
+                row * stride + offset,
             )
     for unit in range(0, width, WIDTH):
         add_rows(_WIDE, change, unit, width, rows, to_bias, unit)

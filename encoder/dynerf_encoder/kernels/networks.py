@@ -1,5 +1,4 @@
-"""Rounding a network's tensor and the price of its symbols, in one pass each: there are many and all are
-small."""
+"""Rounding a network's tensor and the price of its symbols, in one pass each: many are small."""
 
 import numpy as np
 

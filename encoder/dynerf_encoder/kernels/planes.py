@@ -94,8 +94,10 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
 
 @kernel
 def adam(values, first, second, at, here, gradient, rule):
-    """One update of the texel at ``at``: ``rule`` is 1 - beta1, beta2, 1 - beta2, the step's size over 1 -
-    beta1^t, 1 / sqrt(1 - beta2^t) and epsilon."""
+    """One update of the texel at ``at``, t-th of all.
+
+    ``rule`` is 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t) and epsilon.
+    """
     ahead, keep, take, rate, correction, epsilon = rule
     mean = load(here, first, at)
     mean = plus_scaled(mean, minus(gradient, mean), ahead)

@@ -1,5 +1,4 @@
-"""Whole rays of a training step, forward and back, a block at a time: what a sample needs stays in the
-caches.
+"""Whole rays of a training step, forward and back, a block at a time, so that samples stay in the caches.
 
 The same as ``renderer.render_rays`` with noise and without union, the squared error of its colours, the
 histogram bound, and their gradients. A frame's rays are filled up to whole blocks; those beyond ``count``
@@ -98,8 +97,7 @@ def densities_back(count, bounds, gradients, stride, ways):
 
 @kernel
 def network_back(field, rows, changes, samples, at, room, sums):
-    """From the gradients of a network's outputs to those of its weights and to what is asked of the
-    planes."""
+    """From the gradients of a network's outputs to its weights' and to what is asked of the planes."""
     found, features, hidden, _, change, gradients, to_features = room[:7]
     backward(field[4], features, hidden, gradients, change, to_features, sums, rows)
     ask(field, found, to_features, rows, changes, samples, at)
