@@ -1,7 +1,7 @@
 """Training rays drawn where the training computes, from pictures that lie there.
 
 A GPU waits for rays that a CPU looks up in a file. Where the training views' pictures fit into its memory
-they are copied there once, and so are the importance weights of a stage. Of a step's rays only the random numbers
+they are copied there once, and so are the importance weights of a stage. Of a step only the random numbers
 come from the CPU, by the same generator and in the same order as ``RaySource``: the rays are the same ones.
 
 Nothing here is CUDA's own: the tests run these lines on a CPU.

@@ -95,3 +95,15 @@ def test_shading_leaves_colours_alone() -> None:
     features, directions = torch.rand(2, 3, 3), torch.rand(2, 3, 3)
     fine = model.fold(torch.zeros(2, _SMALL.latent)).fine
     assert torch.equal(fine.shade(features, directions), features)
+
+
+def test_under_autocast_results_have_the_precision_of_the_points() -> None:
+    points, directions, latents = _inputs(2, 3, 4, _SMALL.latent, torch.float32)
+    folded = _network(_SMALL).fold(latents)
+    expected = folded.query(points, directions)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = folded.query(points, directions)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert not torch.equal(one, other)
+        torch.testing.assert_close(one, other, rtol=0, atol=0.03)

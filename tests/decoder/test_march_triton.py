@@ -23,6 +23,7 @@ from dynerf_decoder.volume import median_position
 _GPU = torch.cuda.is_available()
 if not _GPU:
     os.environ.setdefault("TRITON_INTERPRET", "1")  # read when kernels are defined
+pytestmark = [pytest.mark.gpu] if _GPU else []
 _INSTALLED = importlib.util.find_spec("triton") is not None
 _DEVICE = "cuda" if _GPU else "cpu"
 needs_triton = pytest.mark.skipif(not _INSTALLED, reason="Triton is not installed")

@@ -128,7 +128,7 @@ class TestChoice:
         free = int(room * needed / 0.6)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, 2 * free))
         monkeypatch.setattr(resident, "_uploaded", lambda *_: torch.zeros(0))
-        monkeypatch.setattr(torch, "as_tensor", lambda values, device: values)
+        monkeypatch.setattr(torch, "as_tensor", lambda values, **_: values)
         said: list[str] = []
         chosen = ray_source(store, _VIEWS, torch.device("cuda"), said.append)
         assert type(chosen) is (ResidentSource if room > 1 else RaySource)

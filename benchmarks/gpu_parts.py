@@ -1,0 +1,373 @@
+"""What ``gpu.py`` measures, part by part. Each returns plain values by name."""
+
+import importlib.metadata
+import math
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from dynerf.bench.effort import FULL, QUICK, Effort, name_of
+from dynerf.bench.machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
+from dynerf.bench.stages import measure_stages
+from dynerf.opening import open_clip
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.fields import march_triton
+from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_decoder.fields.field import FoldedModel
+from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
+from dynerf_decoder.gpu_codec import movie_codec
+from dynerf_decoder.handover import handed_over
+from dynerf_decoder.movie import open_output
+from dynerf_decoder.picture import Picture, render_picture
+from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.space import Space
+from dynerf_encoder import train
+from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.config import Config
+from dynerf_encoder.encode import encode
+from dynerf_encoder.figures import Figures
+from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.importance import build_isg
+from dynerf_encoder.job import Job, Unwatched
+from dynerf_encoder.presets import preset
+from dynerf_encoder.rays import RaySource
+from dynerf_encoder.resident import ResidentSource
+from dynerf_encoder.space_choice import choose_space
+from dynerf_encoder.stages import Plan, Stage
+from dynerf_encoder.train import Trainer
+
+ROOT = Path(__file__).resolve().parents[1]
+_CAPTURE = ROOT / "samples" / "candle"
+_TARGETS = (28.35, 30.0)
+_LIMITS = (10.0, 20.0, 40.0, 60.0)  # seconds of training, tried until the last target is reached
+_SMALL = MlpSettings(latent=32, depth=4, width=64, skip=2)
+_MOST_PICTURES, _SECONDS_A_SIZE = 30, 3.0
+
+Left = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where it runs, how much is measured, and the folder for what is made."""
+
+    device: str
+    quick: bool
+    folder: Path
+
+    @property
+    def place(self) -> torch.device:
+        return torch.device(self.device)
+
+    @property
+    def effort(self) -> Effort:
+        return QUICK if self.quick else FULL
+
+    @property
+    def clip(self) -> Path:
+        """The clip that ``quality`` has made."""
+        return self.folder / "clip.dnv"
+
+
+def machine(bench: Bench) -> dict[str, Any]:
+    """Name, ceilings, and which of the optional parts are there."""
+    codec = movie_codec(bench.device == "cuda", 1352, 1014)
+    return {
+        "machine": describe_machine(bench.place),
+        "ceilings": {kind: asdict(each) for kind, each in measure_ceilings(bench.place).items()},
+        "triton": importlib.metadata.version("triton") if march_triton.has_triton() else "not installed",
+        "movies": f"{codec.name} {codec.reason}".strip(),
+    }
+
+
+def tests(bench: Bench, seconds: float) -> dict[str, Any]:
+    """The tests that need a GPU; ``quick`` only looks at how many there are."""
+    more = ["--collect-only"] if bench.quick else []
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", *more, "tests"]
+    try:
+        ran = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=max(seconds, 1), check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"failed": "did not end in time"}
+    lines = (ran.stdout + ran.stderr).strip().splitlines()
+    return {"status": ran.returncode, "last line": lines[-1] if lines else "", "failures": [
+        line for line in lines if line.startswith(("FAILED", "ERROR"))
+    ]}  # fmt: skip
+
+
+def quality(bench: Bench, left: Left) -> dict[str, Any]:
+    """Trainings of growing length: held-out PSNR of all frames of cam00, the first to reach each target.
+
+    Each has its own schedule, whose learning rate ends with it: how a longer one stands halfway says little.
+    """
+    config = preset("preview" if bench.quick else "fast")
+    found: dict[str, Any] = {}
+    for limit in (4.0,) if bench.quick else _LIMITS:
+        if left() < 1.5 * limit + 15 and found:
+            found[f"{limit:g} s"] = "no time left"
+            break
+        job = Job(
+            _CAPTURE, bench.clip, config, hold_out=("cam00",), downscale=4 if bench.quick else 1,
+            device=bench.device, time_limit=limit, cache=bench.folder / "work",
+        )  # fmt: skip
+        result = encode(job, Unwatched())
+        psnr = -math.inf if result.psnr is None else result.psnr
+        found[f"{limit:g} s"] = {
+            "PSNR": psnr, "bytes": result.bytes, "steps": result.steps,
+            "rays/s": result.steps * config.schedule.rays / result.training_seconds,
+            "seconds": result.training_seconds,
+        }  # fmt: skip
+        for target in _TARGETS:
+            if psnr >= target:
+                found.setdefault(f"seconds to {target:g} dB", result.training_seconds)
+        if psnr >= _TARGETS[-1]:
+            break
+    return found
+
+
+def planes(bench: Bench, left: Left) -> dict[str, Any]:
+    """Pictures per second of the clip: plain, by torch with short cuts, by Triton; and their agreement."""
+    found: dict[str, Any] = {}
+    with open_clip(bench.clip, bench.device) as clip:
+        for size in bench.effort.sizes:
+            if left() < 5:
+                found[name_of(size)] = "no time left"
+                continue
+            found[name_of(size)] = _compared(clip, size)
+    return found
+
+
+def _compared(clip: Clip, size: tuple[int, int]) -> dict[str, Any]:
+    camera = clip.cameras[0].with_size(*size)
+
+    def rendered(frame: float, *, plain: bool = False) -> Picture:
+        return clip.render(camera, frame, plain=plain)
+
+    reference = rendered(0.0, plain=True)
+    found: dict[str, Any] = {
+        "plain": {"fps": _rate(clip.device, lambda f: rendered(f, plain=True), clip.frames)}
+    }
+    ways = {"torch": False, "Triton": True}
+    for name, triton in ways.items():
+        if triton and not march_triton.marches_by_triton(clip.device):
+            found[name] = "not here"
+            continue
+        allowed = march_triton.marches_by_triton if triton else lambda _device: False
+        with patch.object(march_triton, "marches_by_triton", allowed):
+            agreement = _psnr(rendered(0.0), reference)
+            found[name] = {"fps": _rate(clip.device, rendered, clip.frames), "agreement dB": agreement}
+        if triton and march_triton.FAILURE.known:
+            found[name] = "failed, torch rendered instead"
+    return found
+
+
+def _rate(device: torch.device, render: Callable[[float], object], frames: int) -> float:
+    """Pictures per second, each waited for; the median, after one that does not count."""
+    render(0.0)
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < _MOST_PICTURES and sum(times) < _SECONDS_A_SIZE):
+        started = now(device)
+        render(float(len(times) % frames))
+        times.append(now(device) - started)
+        if sum(times) > 2 * _SECONDS_A_SIZE:
+            break
+    return 1 / statistics.median(times)
+
+
+def _psnr(one: Picture, other: Picture) -> float:
+    error = float((one.rgb - other.rgb).square().mean())
+    return -10 * math.log10(max(error, 1e-20))
+
+
+def stages(bench: Bench) -> dict[str, Any]:
+    """Milliseconds of each stage of a plain picture, and how many times its floor that is."""
+    ceilings = measure_ceilings(bench.place)
+    with open_clip(bench.clip, bench.device) as clip:
+        measured = measure_stages(clip, bench.effort, ceilings, lambda _done, _total: None)
+    return {
+        name: {"ms": 1e3 * stage.seconds, "floor ms": 1e3 * stage.floor_seconds, "times": stage.ratio}
+        for name, stage in measured.items()
+    }
+
+
+def movie(bench: Bench) -> dict[str, Any]:
+    """Pictures per second into a movie, one after the other and handed over while the next is rendered."""
+    size = (256, 192) if bench.quick else (1352, 1014)
+    count = 3 if bench.quick else 60
+    found: dict[str, Any] = {"pictures": f"{count} of {name_of(size)}"}
+    with open_clip(bench.clip, bench.device) as clip:
+        camera = clip.cameras[0].with_size(*size)
+        codec = movie_codec(bench.device == "cuda", *size)
+        found["codec"] = f"{codec.name} {codec.reason}".strip()
+        frames = [float(index % clip.frames) for index in range(count)]
+        for name in ("one after the other", "handed over"):
+            path = bench.folder / "movie.mp4"
+            started = time.perf_counter()
+            with open_output(path, *size, Fraction(30), count, codec) as out:
+                pictures = (clip.render(camera, frame) for frame in frames)
+                if name == "handed over":
+                    for pixels in handed_over((each.rgb for each in pictures), clip.device):
+                        out.write(pixels)
+                else:
+                    for picture in pictures:
+                        out.write(picture.to_uint8())
+            found[name] = count / (time.perf_counter() - started)
+            path.unlink()
+    return found
+
+
+def steps(bench: Bench, left: Left) -> dict[str, Any]:
+    """Rays per second of training steps, each option for itself switched off."""
+    capture = read_n3v(_CAPTURE)
+    store = FrameStore.build(
+        capture, bench.folder / "frames", frames=FrameRange(), downscale=4 if bench.quick else 1
+    )
+    views = tuple(range(1, len(store.names)))
+    importance = build_isg(store, views, range(store.frames), 2e-2, bench.folder / "maps", lambda *_: None)
+    chosen = [capture.views[view] for view in views]
+    space = choose_space(
+        [view.camera for view in chosen],
+        [view.near for view in chosen],
+        [view.far for view in chosen],
+        "auto",
+    )
+    found: dict[str, Any] = {}
+    for name, config in _configurations(bench).items():
+        for variant, change in _variants(store, views, bench.place).items():
+            if left() < 4:
+                found[f"{name}, {variant}"] = "no time left"
+                continue
+            with change() as source:
+                trainer = _trainer(bench, config, space, source, store.frames, importance)
+                found[f"{name}, {variant}"] = _rays_per_second(bench, trainer)
+    return found
+
+
+def _configurations(bench: Bench) -> dict[str, Config]:
+    if bench.quick:
+        small = replace(preset("preview", "mlp"), mlp=_SMALL)
+        return {"planes": preset("preview"), "mlp": replace(small, schedule=replace(small.schedule, rays=64))}
+    paper = preset("paper")
+    return {"planes (fast)": preset("fast"), "mlp (paper, 4,096 rays)": replace(
+        paper, schedule=replace(paper.schedule, rays=4096)
+    )}  # fmt: skip
+
+
+def _variants(
+    store: FrameStore, views: tuple[int, ...], device: torch.device
+) -> dict[str, Callable[[], Any]]:
+    """Contexts that give a source of rays; all options on, then one after the other off."""
+    every_step = patch.object(train, "Figures", lambda _device: Figures(torch.device("cpu")))
+    exact = patch.object(
+        train,
+        "half_products",
+        lambda _field, place: torch.autocast(place.type, torch.bfloat16, enabled=False),
+    )
+    return {
+        "all on": lambda: _with(ResidentSource(store, views, device)),
+        "pictures on disk": lambda: _with(RaySource(store, views, device)),
+        "loss read every step": lambda: _with(ResidentSource(store, views, device), every_step),
+        "float32 products": lambda: _with(ResidentSource(store, views, device), exact),
+    }
+
+
+@contextmanager
+def _with(source: RaySource, *changes: Any) -> Iterator[RaySource]:
+    for change in changes:
+        change.start()
+    try:
+        yield source
+    finally:
+        for change in changes:
+            change.stop()
+
+
+def _trainer(
+    bench: Bench, config: Config, space: Space, source: RaySource, frames: int, importance: Any
+) -> Trainer:
+    torch.manual_seed(0)
+    settings = config.planes if config.field == "planes" else config.mlp
+    model = build_model(config.field, settings_record(settings)).to(bench.place)
+    every = tuple(range(frames))
+    plan = Plan((Stage("isg", 1.0, every, 1.0),), 10**6, every)
+    return Trainer(
+        config, model, space, source, {"isg": importance}, plan, frames=frames, seed=0, time_limit=None
+    )
+
+
+def _rays_per_second(bench: Bench, trainer: Trainer) -> float:
+    warm, most, seconds = (1, 2, 1.0) if bench.quick else (10, 200, 4.0)
+    rays, started = 0, now(bench.place)
+    for done, report in enumerate(trainer.run(), start=1):
+        if done == warm:
+            started = now(bench.place)
+        elif done > warm:
+            rays += report.rays
+        if done >= warm + most or (done > warm and time.perf_counter() - started > seconds):
+            break
+    return rays / (now(bench.place) - started)
+
+
+def mlp(bench: Bench, left: Left) -> dict[str, Any]:
+    """Pictures per second of ``mlp`` models with untrained weights, plain and fast; sizes as time allows."""
+    sizes = ((32, 24),) if bench.quick else bench.effort.sizes
+    models = {
+        "small": (_SMALL, Sampling(64, 64, union=True)),
+        "paper": (MlpSettings(), Sampling(64, 128, union=True)),
+    }
+    found: dict[str, Any] = {}
+    with open_clip(bench.clip, bench.device) as clip:
+        for name, (settings, sampling) in models.items():
+            folded = _untrained(settings, bench.place)
+            seconds, pixels = 0.0, 1
+            for size in sizes:
+                expected = 4 * seconds * size[0] * size[1] / pixels
+                if left() < max(2.0, expected):
+                    found[f"{name}, {name_of(size)}"] = "no time left"
+                    continue
+                started = time.perf_counter()
+                found[f"{name}, {name_of(size)}"] = _mlp_rates(clip, folded, sampling, size)
+                seconds, pixels = (time.perf_counter() - started) / 4, size[0] * size[1]
+    return found
+
+
+@torch.no_grad()
+def _untrained(settings: MlpSettings, device: torch.device) -> FoldedModel:
+    """With densities that make something to see: untrained ones are all alike."""
+    torch.manual_seed(0)
+    model = MlpModel(settings)
+    for network in (model.coarse, model.fine):
+        network.density.weight.mul_(20)
+    return model.to(device).requires_grad_(False).fold(torch.randn(1, settings.latent).to(device))
+
+
+def _mlp_rates(clip: Clip, folded: FoldedModel, sampling: Sampling, size: tuple[int, int]) -> dict[str, Any]:
+    camera = clip.cameras[0].with_size(*size)
+
+    def seconds(*, plain: bool) -> tuple[float, Picture]:
+        started = now(clip.device)
+        picture = render_picture(folded, camera, clip.space, sampling, clip.device, plain=plain)
+        return now(clip.device) - started, picture
+
+    if size[0] * size[1] <= 256 * 192:
+        seconds(plain=False)
+    plain, reference = seconds(plain=True)
+    fast, picture = seconds(plain=False)
+    return {"plain fps": 1 / plain, "fast fps": 1 / fast, "agreement dB": _psnr(picture, reference)}
+
+
+def memory(bench: Bench) -> dict[str, Any]:
+    """The most that was held, in MiB."""
+    on_gpu = peak_device_memory(bench.place)
+    return {"main": peak_memory() / 2**20, "GPU": "none" if on_gpu is None else on_gpu / 2**20}
