@@ -3,6 +3,8 @@
 PYTHON ?= python3.11
 OUT ?= out
 BIN := .venv/bin
+# Two processes test at once; the files' order is kept, because the longest tests are not in the last ones.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # Versions are pinned by constraints.txt; the pinned torch is the CPU build where the package index serves one.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -12,13 +14,13 @@ demo: install
 	$(BIN)/python samples/demo.py $(OUT)
 
 test: install-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Inputs that nobody thought of, for FUZZ_SECONDS; what is found is written to $(OUT)/fuzz-find-*.
 FUZZ_SECONDS ?= 60

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rate_plot import plot
+from plot import Axis, plot
 from video_baseline import CODECS, Point, bytes_at, curve
 
 from dynerf_encoder.captures.frame_range import FrameRange
@@ -144,7 +144,7 @@ def _kept(path: Path, make: Callable[[], Any]) -> Any:
 
 def _write(folder: Path, clips: list[Clip], videos: dict[str, list[Point]]) -> None:
     (folder / "table.md").write_text(_table(clips, videos))
-    (folder / "plot.svg").write_text(plot(_series(clips, videos)))
+    (folder / "plot.svg").write_text(plot(_series(clips, videos), Axis("bytes", log=True), Axis("PSNR, dB")))
 
 
 def _table(clips: list[Clip], videos: dict[str, list[Point]]) -> str:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chart import chart
+from plot import Axis, plot
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,8 @@ def _write(options: argparse.Namespace, trained: list[Trained]) -> None:
     figures = [asdict(each) for each in trained]
     options.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     series = {each.name: [(look.seconds, look.psnr) for look in each.looks] for each in trained}
-    last = max(look.seconds for each in trained for look in each.looks)
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9) if last / step <= 10)
-    ticks = {float(number * step): f"{number * step} s" for number in range(11)}
-    options.work.joinpath("plot.svg").write_text(chart(series, float, (0.0, 1.02 * last), ticks))
+    axes = Axis("seconds of training", zero=True), Axis("held-out PSNR, dB")
+    options.work.joinpath("plot.svg").write_text(plot(series, *axes))
 
 
 def _table(trained: list[Trained], until: float) -> str:

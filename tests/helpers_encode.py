@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -248,11 +249,11 @@ class Forks:
 
 def serve() -> None:
     """The process behind ``Forks``: one JSON line in and out for each command."""
-    import tempfile
-
     import dynerf.command  # noqa: F401
 
-    torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # loads half of torch
+    with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels, which the children inherit
+        folder = Path(name)
+        tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
     for line in sys.stdin:
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             child = os.fork()

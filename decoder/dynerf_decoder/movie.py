@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -33,6 +33,7 @@ _MOST_FPS, _MOST_FPS_DENOMINATOR = 1000, 100_000  # MP4 counts time in 32-bit fr
 _NUMBER = re.compile(r"%(?:0[1-9])?d")
 
 
+@runtime_checkable
 class FrameWriter(Protocol):
     """What ``open_output`` hands to the ``with`` block."""
 

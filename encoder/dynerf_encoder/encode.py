@@ -24,7 +24,7 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Unwatched, Watcher, check_job, checkpoint_path, work_folder
+from .job import Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
@@ -56,12 +56,12 @@ def encode(job: Job, watcher: Watcher) -> Result:
 def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     check_writable(job.output)
     check_job(job)
-    if job.resume and job.output.exists() and not checkpoint_path(job).exists():
+    if job.resume and job.output.exists() and not (checkpoint_path(job).exists() or begun(job).exists()):
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
     space = _choose_space(job, capture, held_out)
     with group.leader_first():
-        store = _store_frames(job, capture, watcher)
+        store = _store_frames(job, capture, watcher, group)
         _describe(job, capture, store, space, watcher)
         training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
         keys = _keyframes(job, store, training, watcher)
@@ -117,12 +117,15 @@ def _choose_space(job: Job, capture: Capture, held_out: tuple[str, ...]) -> Spac
     return choose_space([view.camera for view in views], near, far, job.space)
 
 
-def _store_frames(job: Job, capture: Capture, watcher: Watcher) -> FrameStore:
+def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: Group) -> FrameStore:
     """The pictures, decoded. A capture that turns out to be bad leaves no work folder behind."""
     folder = work_folder(job)
-    new = not folder.exists()
+    new = False
     try:
         folder.mkdir(exist_ok=True)
+        new = not any(folder.iterdir())
+        if group.leads and not job.resume:
+            begun(job).touch()
         store = FrameStore.build(
             capture,
             folder / "frames",
@@ -229,6 +232,8 @@ def _train(
 ) -> None:
     if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
+    if group.leads:
+        begun(job).unlink(missing_ok=True)
     saved = time.monotonic()
     looked = int(trainer.place.position * job.looks)
     with deferred_interrupt() as interrupted:

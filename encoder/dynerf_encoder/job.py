@@ -129,6 +129,11 @@ def checkpoint_path(job: Job) -> Path:
     return work_folder(job) / "checkpoint.npz"
 
 
+def begun(job: Job) -> Path:
+    """An empty file there until the first checkpoint: what lies at the output is an older job's."""
+    return work_folder(job) / "begun"
+
+
 def check_job(job: Job) -> None:
     """Refuse settings that could only fail, or fail to end, much later. Raises ConfigError."""
     config = job.config

@@ -29,6 +29,7 @@ from .encode import encode
 from .job import Job, Result, Watcher, check_job, work_folder
 from .pack import plain_config
 from .segments import Part, SegmentLength, plan_parts
+from .sole_user import sole_user
 from .tasks import Done, Going, Lost, News, Runner, Serially, Task
 
 DEFAULT_SEGMENT = SegmentLength(Fraction(300), "f")  # DyNeRF: one model for 10 s at 30 frames per second
@@ -62,8 +63,12 @@ def encode_long(
     ``threads`` are CPU threads per segment. Raises DynerfError for what the user can mend. After an error or
     KeyboardInterrupt, finished segments stay, and the same job with ``resume`` does only what is missing.
     """
-    cutting, runner = cutting or Cutting(), runner or Serially()
     check_writable(job.output)
+    with sole_user(work_folder(job)):
+        return _encode(job, watcher, cutting or Cutting(), runner or Serially(), threads)
+
+
+def _encode(job: Job, watcher: Watcher, cutting: Cutting, runner: Runner, threads: int) -> Result:
     check_job(job)
     _check_cutting(cutting)
     capture = read_n3v(job.capture, job.frames)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from .errors import FormatError, TruncatedError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+@runtime_checkable
 class Source(Protocol):
     """Bytes at offsets. ``name`` is for messages, ``size`` is the total number of bytes."""
 

@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from av import CodecContext, VideoFrame
@@ -57,6 +57,7 @@ class Coded:
     key: bool
 
 
+@runtime_checkable
 class Coder(Protocol):
     """Codes the pictures of one session in order. Sides must be even."""
 

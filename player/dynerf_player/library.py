@@ -12,7 +12,7 @@ fetched it before. ``SharedClip`` (``models.py``) is a clip that several threads
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dynerf_format.errors import DynerfError
 from dynerf_format.source import Source
@@ -35,6 +35,7 @@ class Buffer:
     layers: int
 
 
+@runtime_checkable
 class Edition(Protocol):
     """One version of a clip."""
 
@@ -71,6 +72,7 @@ class Edition(Protocol):
         """
 
 
+@runtime_checkable
 class Library(Protocol):
     """Clips by name."""
 

@@ -23,6 +23,7 @@ from dynerf_decoder.paths.shots import Shot
 from dynerf_format.errors import DynerfError, ViewError
 
 from .catalogue import PinnedFile
+from .deadline import watched
 from .files import send_file
 from .library import Edition
 from .patience import Patience
@@ -93,11 +94,13 @@ class Movies:
         last: dict[str, str] = {"movie": f"/movies/{quote(edition.name, safe='')}/{token}.mp4"}
         try:
             async for done in self._make(token, edition, shots, timing):
-                await response.write(_line({"done": done, "total": len(shots)}))
+                async with watched(request, self.patience.stall):
+                    await response.write(_line({"done": done, "total": len(shots)}))
         except DynerfError as error:
             last = {"error": _without_path(error)}
-        await response.write(_line(last))
-        await response.write_eof()
+        async with watched(request, self.patience.stall):
+            await response.write(_line(last))
+            await response.write_eof()
         return response
 
     async def _make(

@@ -16,6 +16,7 @@ from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
 
 from .coding import JpegCoder
+from .deadline import deadline
 from .describe import description, entry
 from .files import send_file
 from .guard import Guard
@@ -58,7 +59,9 @@ class Application:
         self.movies = Movies(self.studio, settings.patience)
         self._thumbnails: dict[str, bytes] = {}
         self._one_thumbnail = asyncio.Lock()
-        self.web = web.Application(middlewares=[guard.middleware()], client_max_size=MOST_BYTES)
+        self.web = web.Application(
+            middlewares=[deadline(settings.patience.stall), guard.middleware()], client_max_size=MOST_BYTES
+        )
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
         self.web.on_shutdown.append(_say_goodbye)
         self.web.on_response_prepare.append(guard.add_headers)

@@ -164,7 +164,7 @@ class TestPrice:
 class TestControl:
     def _control(self, **rate: float) -> RateControl:
         settings = {"start": 0.5, "weight": 1e-3, "target": 0, **rate}
-        return RateControl(Rate(**settings), _STEPS, steps=100)  # type: ignore[arg-type]
+        return RateControl(Rate(**settings), _STEPS, steps=50)  # type: ignore[arg-type]
 
     def test_nothing_is_rounded_before_its_time_or_without_a_weight(self) -> None:
         assert not self._control().active(0.49)
@@ -192,7 +192,7 @@ class TestControl:
         with stored_form(model, latents, _STEPS) as rounded:
             target = round(factor * estimated_bytes(rounded))
         control = self._control(weight=0.0, target=target)
-        for _ in range(200):
+        for _ in range(100):
             with control.stored_form(model, latents, 0.7) as rounded:
                 pass
             control.charge(rounded)
@@ -204,7 +204,7 @@ class TestControl:
         found = []
         for real in (0.5, 1.0):
             control = self._control(weight=0.0, target=3000)
-            for _ in range(200):
+            for _ in range(100):
                 with control.stored_form(model, latents, 0.7) as rounded:
                     pass
                 control.charge(rounded)

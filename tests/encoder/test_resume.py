@@ -157,6 +157,17 @@ class TestKilled:
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0
         assert output.read_bytes() == uninterrupted["planes"]
 
+    @pytest.mark.parametrize("place", ["captures.storing:_stored_form", "importance:isg_weights"])
+    def test_before_its_first_checkpoint_an_older_file_is_not_taken_for_the_result(
+        self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes], place: str
+    ) -> None:
+        output = tmp_path / "clip.dnv"
+        output.write_bytes(b"older")
+        strike = Strike(f"dynerf_encoder.{place}", 2)
+        assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
+        assert Forks.shared().run(encode_arguments(capture, output, "--resume"), every=_NEVER).status == 0
+        assert output.read_bytes() == uninterrupted["planes"]
+
 
 class TestSameJob:
     def test_needs_no_checkpoint_to_start_from(

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from helpers_face import done
 from helpers_video import ROOT
 
 CANDLE = ROOT / "samples" / "candle"
@@ -28,26 +29,25 @@ def test_the_candle_is_learned_measured_and_shown(tmp_path: Path) -> None:
     clip = tmp_path / "candle.dnv"
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     _dynerf("encode", CANDLE, "-o", clip, "--preset", "preview", "--downscale", "4", *settings, *CPU)
-    info = json.loads(_dynerf("info", clip, "--json"))
+    info = json.loads(done("info", clip, "--json").out)
     assert (info["frames"], info["fps"], len(info["cameras"])) == (30, 30, 13)
     assert info["bytes"] == clip.stat().st_size < MOST_BYTES
-    scores = json.loads(_dynerf("eval", clip, CANDLE, "--json", *CPU))
+    scores = json.loads(done("eval", clip, CANDLE, "--json").out)
     assert scores["views"] == ["cam00"]
     assert scores["psnr"] > LEAST_PSNR
     assert scores["psnr"] == pytest.approx(info["quality"]["held_out_psnr"], abs=1e-3)
     assert scores["psnr"] > _psnr_of_a_neighbour() + 3
     movie_path = tmp_path / "slow.mp4"
-    _dynerf("decode", clip, "-o", movie_path, "--view", "orbit", "--speed", "0.5", "--size", "80x60", *CPU)
+    done("decode", clip, "-o", movie_path, "--view", "orbit", "--speed", "0.5", "--size", "80x60")
     with av.open(str(movie_path)) as movie:
         assert sum(1 for _ in movie.decode(video=0)) == 60
 
 
-def _dynerf(*arguments: object) -> str:
-    """Run the command as a user does, in a process of its own; return its standard output."""
+def _dynerf(*arguments: object) -> None:
+    """Run the command as a user does, in a process of its own."""
     words = [sys.executable, "-m", "dynerf", *map(str, arguments)]
     ran = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    return ran.stdout
 
 
 def _psnr_of_a_neighbour() -> float:

@@ -1,6 +1,7 @@
 """The clip's bytes over HTTP: ranges, conditions, names leading nowhere, stalled readers, changed files."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -194,6 +195,35 @@ def test_stalled_readers_are_cut_and_hurt_nobody(tmp_path: Path) -> None:
             assert count < place.stat().st_size
 
     served(place, check)
+
+
+def test_readers_of_small_answers_are_cut_too(clip: Path) -> None:
+    """Of many requests in a row whose answers nobody takes."""
+    one = b"GET /watch/clip HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    count = 1_500
+
+    def stall(host: tuple[str, int]) -> int:
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.settimeout(20)
+            raw.connect(host)
+            raw.sendall(one * count)
+            threading.Event().wait(2.0)
+            found = b""
+            with contextlib.suppress(ConnectionResetError):
+                while block := raw.recv(1 << 20):
+                    found += block
+                    if found.count(b"HTTP/1.1 200") == count:
+                        break
+            return found.count(b"HTTP/1.1 200")
+
+    async def check(server: Served) -> None:
+        reader = asyncio.create_task(asyncio.to_thread(stall, server.host))
+        await asyncio.sleep(0.2)
+        assert (await server.get("/healthz"))[0] == 200
+        assert await reader < count
+
+    served(clip, check)
 
 
 @pytest.mark.parametrize(

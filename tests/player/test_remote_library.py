@@ -125,7 +125,7 @@ def test_a_fault_ends_one_wait_and_the_next_goes_well(link: Link, edition: Remot
 def test_a_thousand_seeks_leave_nothing_open(link: Link, edition: RemoteEdition) -> None:
     def seek(times: int) -> int:
         for number in range(times):
-            asyncio.run(edition.prepare(number * 7919 % (FRAMES - 1), 0))
+            asyncio.run(edition.prepare(float(number * 7919 % (FRAMES - 1)), 0))
         return len(list(Path("/proc/self/fd").iterdir()))
 
     before = seek(100)

@@ -1,0 +1,235 @@
+"""How cost grows with work: decoding over pixels and over clip length, the encoder's memory over length.
+
+    python benchmarks/cost.py clip.dnv samples/candle --out docs [options of dynerf encode]
+
+Writes ``cost_pixels.svg``, ``cost_length.svg`` and ``cost_memory.svg`` into the folder and prints their
+figures as Markdown tables. Leave the machine alone while it runs; memory is not touched by other work.
+
+- **Pixels**: the fast way to render the clip's first camera at six sizes of one shape, sizes taking turns.
+- **Length**: clips of 1, 5 and 10 times the frames, made of the given one in two ways: *one model* has its
+  weights once and its latents again and again, *joined* is ``dynerf join`` of copies that follow each
+  other, a model per copy. Seconds of a picture while playing, and from opening the file to a picture in its
+  middle.
+- **Memory**: ``dynerf encode`` of one segment of 1, 3 and 10 times the capture's frames, its videos repeated
+  packet by packet. The peak of anonymous memory (the encoder's own) apart from the peak of mapped files (the
+  page cache's, which the kernel takes back when it needs it), as /proc says 50 times a second.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+import torch
+from plot import Axis, Series, plot
+
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.clip import Clip
+from dynerf_format import Chunk, FileSource, Reader, SegmentRecord, join_clips, write_clip
+
+_SIZES = ((128, 96), (256, 192), (384, 288), (512, 384), (768, 576), (1024, 768))
+_LENGTHS, _LONGER = (1, 5, 10), (1, 3, 10)
+_ROUNDS = 7
+_LOOK = 0.02  # seconds between two looks at a process's memory
+_ENCODE = (
+    "--preset", "preview", "--device", "cpu", "--threads", "1", "--segment", "100000f", "--downscale", "2",
+    "--set", "schedule.scale=0.03", "--set", "schedule.rays=512",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most that a process had at once, MB: of its own, and of files that it has mapped."""
+
+    own: float
+    mapped: float
+
+
+def main() -> None:
+    """Measure, draw and print."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options, rest = parser.parse_known_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory(prefix="dynerf-cost-") as folder:
+        pixels = over_pixels(options.clip)
+        length = over_length(options.clip, Path(folder))
+        memory = over_memory(options.capture, Path(folder), rest)
+    options.out.mkdir(parents=True, exist_ok=True)
+    seconds = Axis("seconds", zero=True)
+    _draw(options.out / "cost_pixels.svg", pixels, Axis("pixels of a picture", zero=True), seconds)
+    _draw(options.out / "cost_length.svg", length, Axis("frames of the clip", zero=True), seconds)
+    _draw(
+        options.out / "cost_memory.svg",
+        memory,
+        Axis("frames of the capture", zero=True),
+        Axis("MB", zero=True),
+    )
+
+
+def over_pixels(path: Path) -> Series:
+    """Median seconds of a picture at each size."""
+    with FileSource(path) as source:
+        clip = Clip(Reader(source))
+        camera = clip.cameras[0]
+        times: dict[tuple[int, int], list[float]] = {size: [] for size in _SIZES}
+        for turn in range(_ROUNDS + 1):  # the first compiles and loads
+            for size in _SIZES:
+                taken = _seconds(clip, camera.with_size(*size), 10.0)
+                if turn:
+                    times[size].append(taken)
+    return {"a picture": [(float(w * h), statistics.median(found)) for (w, h), found in times.items()]}
+
+
+def over_length(path: Path, folder: Path) -> Series:
+    """Median seconds of a picture while playing, and of the first one after opening, by length and making."""
+    series: Series = {}
+    for name, make in (("one model", repeat_latents), ("joined", join_copies)):
+        playing, opening = [], []
+        for times in _LENGTHS:
+            longer = folder / f"{name}-{times}.dnv"
+            make(path, longer, times)
+            frames, play, start = _played(longer)
+            playing.append((float(frames), play))
+            opening.append((float(frames), start))
+        series |= {f"{name}: a picture": playing, f"{name}: open and seek": opening}
+    return series
+
+
+def repeat_latents(path: Path, output: Path, times: int) -> None:
+    """A clip of ``times`` as many frames that has the weights once."""
+    with FileSource(path) as source:
+        reader = Reader(source)
+        header, frames = reader.header, reader.header.frames
+        if len(header.segments) > 1:
+            raise SystemExit(f"{path}: {len(header.segments)} segments, expected one")
+        chunks = [
+            Chunk(e.kind, 0, e.layer, e.first + copy * frames, e.count, reader.read_chunk(e))
+            if e.kind == b"LATN"
+            else Chunk(e.kind, 0, e.layer, e.first, e.count, reader.read_chunk(e))
+            for copy in range(times)
+            for e in reader.directory
+            if copy == 0 or e.kind == b"LATN"
+        ]
+    write_clip(
+        output, replace(header, frames=times * frames, segments=(SegmentRecord(0, times * frames),)), chunks
+    )
+
+
+def join_copies(path: Path, output: Path, times: int) -> None:
+    """``times`` copies, each made to follow the one before, as one clip of as many segments."""
+    copies = []
+    for number in range(times):
+        with FileSource(path) as source:
+            reader = Reader(source)
+            header = reader.header
+            chunks = [
+                Chunk(e.kind, 0, e.layer, e.first, e.count, reader.read_chunk(e)) for e in reader.directory
+            ]
+        copies.append(output.with_name(f"copy-{number}.dnv"))
+        first = header.first_source_frame + number * header.frames
+        write_clip(copies[-1], replace(header, first_source_frame=first), chunks)
+    join_clips(copies, output)
+
+
+def _played(path: Path) -> tuple[int, float, float]:
+    """Frames; seconds of a picture while playing, and of opening the file and showing its middle."""
+    starts, plays = [], []
+    for _ in range(_ROUNDS):
+        with FileSource(path) as source:
+            began = time.perf_counter()
+            clip = Clip(Reader(source))
+            camera, middle = clip.cameras[0], clip.frames // 2
+            clip.render(camera, float(middle))
+            starts.append(time.perf_counter() - began)
+            plays += [_seconds(clip, camera, float(middle + n)) for n in range(1, 6)]
+    return clip.frames, statistics.median(plays), statistics.median(starts)
+
+
+def over_memory(capture: Path, folder: Path, rest: Iterable[str]) -> Series:
+    """Peaks of memory of an encode of longer and longer captures, MB."""
+    series: Series = {"the encoder's own": [], "mapped files": []}
+    for times in _LONGER:
+        longer = folder / f"capture-{times}"
+        frames = repeat_videos(capture, longer, times)
+        peak = peak_of(["encode", str(longer), "-o", str(folder / f"{times}.dnv"), *_ENCODE, *rest])
+        series["the encoder's own"].append((float(frames), peak.own))
+        series["mapped files"].append((float(frames), peak.mapped))
+    return series
+
+
+def repeat_videos(capture: Path, output: Path, times: int) -> int:
+    """A capture whose videos show those of another one several times over; frames of each."""
+    output.mkdir()
+    (output / "poses_bounds.npy").write_bytes((capture / "poses_bounds.npy").read_bytes())
+    frames = 0
+    for video in sorted(capture.glob("cam*.mp4")):
+        with av.open(str(output / video.name), "w") as out:
+            for copy in range(times):
+                with av.open(str(video)) as source:
+                    stream = source.streams.video[0]
+                    if copy == 0:
+                        target = out.add_stream_from_template(stream)
+                    if stream.average_rate is None or stream.time_base is None:
+                        raise SystemExit(f"{video}: tells no frame rate")
+                    step = 1 / (stream.average_rate * stream.time_base)
+                    frames = stream.frames
+                    for packet in source.demux(stream):
+                        if packet.dts is None or packet.pts is None:
+                            continue
+                        packet.pts += round(copy * frames * step)
+                        packet.dts += round(copy * frames * step)
+                        packet.stream = target
+                        out.mux(packet)
+    return times * frames
+
+
+def peak_of(arguments: list[str]) -> Peak:
+    """Run ``dynerf`` and watch its memory."""
+    process = subprocess.Popen([sys.executable, "-m", "dynerf", *arguments], stderr=subprocess.PIPE)
+    own, mapped = 0, 0
+    while process.poll() is None:
+        try:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        except OSError:
+            break
+        found = dict(line.split(":", 1) for line in status.splitlines())
+        if "RssAnon" in found:  # not between its start and its end
+            own = max(own, int(found["RssAnon"].split()[0]))
+            mapped = max(mapped, int(found["RssFile"].split()[0]) + int(found["RssShmem"].split()[0]))
+        time.sleep(_LOOK)
+    _, stderr = process.communicate()
+    if process.returncode != 0:
+        raise SystemExit(f"dynerf {' '.join(arguments)}: {stderr.decode()}")
+    return Peak(own / 1024, mapped / 1024)
+
+
+def _seconds(clip: Clip, camera: Camera, frame: float) -> float:
+    """Of a picture, its latents read and folded."""
+    began = time.perf_counter()
+    clip.render(camera, frame)
+    return time.perf_counter() - began
+
+
+def _draw(path: Path, series: Series, x: Axis, y: Axis) -> None:
+    """The picture into its file, and a table of the same figures."""
+    path.write_text(plot(series, x, y))
+    print(f"| {x.label} | {' | '.join(f'{name}, {y.label}' for name in series)} |")
+    print("|--:" * (1 + len(series)) + "|")
+    for place, (at, _) in enumerate(next(iter(series.values()))):
+        print(f"| {at:,.0f} | {' | '.join(f'{line[place][1]:.4g}' for line in series.values())} |")
+    print()
+
+
+if __name__ == "__main__":
+    main()

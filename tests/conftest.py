@@ -1,0 +1,52 @@
+"""Counts the harmful files that the campaign of attacks tried, and says so at the end of the session.
+
+With pytest-xdist several processes test: each computes on one thread, and their counts are added up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+_TRIED = pytest.StashKey[Counter[str]]()
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded; the processes share the cores
+    os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+
+
+@pytest.fixture(scope="session")
+def tried(pytestconfig: pytest.Config) -> Counter[str]:
+    """How many files each kind of attack tried."""
+    return _counts(pytestconfig)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of pytest-xdist tells its counts."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["attacks"] = dict(_counts(session.config))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """And the process that shows them adds them up."""
+    counts = getattr(node, "workeroutput", {}).get("attacks", {})
+    _counts(node.config).update(counts)  # type: ignore[attr-defined]
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """One line, when there was a campaign."""
+    counts = _counts(config)
+    if counts:
+        each = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        terminalreporter.write_line(f"attacks: {counts.total():,} harmful files tried ({each})")
+
+
+def _counts(config: pytest.Config) -> Counter[str]:
+    return config.stash.setdefault(_TRIED, Counter())
