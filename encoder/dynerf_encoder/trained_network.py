@@ -71,6 +71,6 @@ class TrainedNetwork:
 
 
 def flat(values: Tensor) -> np.ndarray:
-    """A view of a tensor's numbers in their order."""
+    """A tensor's numbers in their order."""
     array: np.ndarray = values.detach().reshape(-1).numpy()
     return array
