@@ -150,7 +150,8 @@ class ResidentMap:
         column = self._owner(self._weights[slot, line], units - before)
         column = torch.where(total > 0, column, evenly - even_line * self._width)
         view = torch.div(line, self._rows, rounding_mode="floor")
-        return (self._ranks[view] * self._rows + line - view * self._rows) * self._width + column
+        rank: Tensor = self._ranks[view]
+        return (rank * self._rows + line - view * self._rows) * self._width + column
 
     def _owner(
         self, rows: UInt8[Tensor, "frame n block pixel"], units: Int64[Tensor, "frame n"]
