@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import torch
 
+from dynerf.bench.decoding import warm_up
 from dynerf.bench.effort import FULL, QUICK, Effort, name_of
 from dynerf.bench.machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
 from dynerf.bench.stages import measure_stages
@@ -194,6 +195,7 @@ def stages(bench: Bench) -> dict[str, Any]:
     """Milliseconds of each stage of a plain picture, and how many times its floor that is."""
     ceilings = measure_ceilings(bench.place)
     with open_clip(bench.clip, bench.device) as clip:
+        warm_up(clip, bench.effort.sizes[0])
         measured = measure_stages(clip, bench.effort, ceilings, lambda _done, _total: None)
     return {
         name: {"ms": 1e3 * stage.seconds, "floor ms": 1e3 * stage.floor_seconds, "times": stage.ratio}
@@ -322,13 +324,13 @@ def _rays_per_second(bench: Bench, trainer: Trainer) -> float:
 def mlp(bench: Bench, left: Left) -> dict[str, Any]:
     """Pictures per second of ``mlp`` models with untrained weights, plain and fast; sizes as time allows."""
     sizes = ((32, 24),) if bench.quick else bench.effort.sizes
-    models = {
-        "small": (_SMALL, Sampling(64, 64, union=True)),
-        "paper": (MlpSettings(), Sampling(64, 128, union=True)),
-    }
+    samplings = {"small": Sampling(64, 64, union=True), "paper": Sampling(64, 128, union=True)}
+    if bench.quick:
+        samplings = dict.fromkeys(samplings, Sampling(8, 8, union=True))
+    models = {"small": _SMALL, "paper": MlpSettings()}
     found: dict[str, Any] = {}
     with open_clip(bench.clip, bench.device) as clip:
-        for name, (settings, sampling) in models.items():
+        for name, settings in models.items():
             folded = _untrained(settings, bench.place)
             seconds, pixels = 0.0, 1
             for size in sizes:
@@ -337,7 +339,7 @@ def mlp(bench: Bench, left: Left) -> dict[str, Any]:
                     found[f"{name}, {name_of(size)}"] = "no time left"
                     continue
                 started = time.perf_counter()
-                found[f"{name}, {name_of(size)}"] = _mlp_rates(clip, folded, sampling, size)
+                found[f"{name}, {name_of(size)}"] = _mlp_rates(clip, folded, samplings[name], size)
                 seconds, pixels = (time.perf_counter() - started) / 4, size[0] * size[1]
     return found
 

@@ -115,15 +115,15 @@ class ResidentMap:
     """``ImportanceMap`` on a device; what it draws is rank in ``views`` * pixels + pixel."""
 
     def __init__(self, importance: ImportanceMap, views: tuple[int, ...], device: torch.device) -> None:
-        first = importance.weights(importance.frames[0])
-        count, self._rows, self._width = first.shape
+        count, rows, width = importance.weights(importance.frames[0]).shape
+        self._rows, self._width = int(rows), int(width)
         self._frames = importance.frames
         blocks = -(-self._width // _BLOCK)
         shape = (len(self._frames), count * self._rows, blocks * _BLOCK)
         weights = torch.zeros(shape, dtype=torch.uint8, device=device)
         for slot, frame in enumerate(self._frames):
-            rows = np.array(importance.weights(frame)).reshape(count * self._rows, self._width)
-            weights[slot, :, : self._width] = torch.from_numpy(rows)
+            lines = np.array(importance.weights(frame)).reshape(count * self._rows, self._width)
+            weights[slot, :, : self._width] = torch.from_numpy(lines)
         self._weights = weights.view(len(self._frames), -1, blocks, _BLOCK)
         self._line_ends = self._weights.sum(dim=(-2, -1), dtype=torch.int64).cumsum(dim=1)
         ranks = {view: rank for rank, view in enumerate(views)}
@@ -150,7 +150,9 @@ class ResidentMap:
         column = self._owner(self._weights[slot, line], units - before)
         column = torch.where(total > 0, column, evenly - even_line * self._width)
         view = torch.div(line, self._rows, rounding_mode="floor")
-        return (self._ranks[view] * self._rows + line - view * self._rows) * self._width + column
+        pixel: Tensor = (line - view * self._rows) * self._width + column
+        pixel += self._ranks[view] * (self._rows * self._width)
+        return pixel
 
     def _owner(
         self, rows: UInt8[Tensor, "frame n block pixel"], units: Int64[Tensor, "frame n"]

@@ -123,7 +123,8 @@ class TritonMarcher:
 @functools.cache
 def has_triton() -> bool:
     """Whether Triton is installed; it is not imported to find out."""
-    return importlib.util.find_spec("triton") is not None
+    spec = importlib.util.find_spec("triton")
+    return spec is not None and spec.origin is not None  # a folder that happens to be called so has none
 
 
 def marches_by_triton(device: torch.device) -> bool:
