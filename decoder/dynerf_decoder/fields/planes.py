@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.look_up import look_up
+from dynerf_decoder.occupancy import OccupancyGrid
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments
 
@@ -105,6 +106,7 @@ class PlaneStack(nn.Module):
         self.basis = nn.ParameterList(
             _channels_last(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
         )
+        self._kept: dict[int, tuple[tuple[int, int], Tensor]] = {}
         self.mix = nn.Linear(latent, sum(basis))
         self.hidden = nn.Linear(channels * len(scales), hidden)
         self.hidden_latent = nn.Linear(latent, hidden, bias=False)
@@ -115,12 +117,23 @@ class PlaneStack(nn.Module):
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedStack":
         """Planes and biases of each frame."""
         amounts = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
+        alone = len(latents) == 1 and not any(static.requires_grad for static in self.static)
         planes = [
-            _fold_scale(amount, static, basis)
-            for amount, static, basis in zip(amounts, self.static, self.basis, strict=True)
+            self._still(scale) if len(basis) == 0 and alone else _fold_scale(amount, static, basis)
+            for scale, (amount, static, basis) in enumerate(
+                zip(amounts, self.static, self.basis, strict=True)
+            )
         ]
         bias = self.hidden.bias + self.hidden_latent(latents)
         return FoldedStack(planes, self.hidden.weight, bias, self.out.weight, self.out.bias)
+
+    def _still(self, scale: int) -> Float[Tensor, "1 3 size size channel"]:
+        """Planes that nothing bends, often the largest: folded once, as long as the weights stay."""
+        static = self.static[scale]
+        key = (static._version, static.data_ptr())
+        if self._kept.get(scale, (None,))[0] != key:
+            self._kept[scale] = key, 1 + static.movedim(1, -1).unsqueeze(0)
+        return self._kept[scale][1]
 
 
 def _channels_last(*shape: int) -> Tensor:
@@ -198,7 +211,7 @@ class FoldedPlanes:
     """The fine field of some frames: density, base colour and view features; colour is finished per ray."""
 
     stack: FoldedStack
-    view: nn.Module
+    view: nn.Sequential
 
     def query(
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
@@ -238,6 +251,7 @@ class FoldedPlanesModel:
 
     fine: FoldedPlanes
     coarse: FoldedCoarse
+    occupancy: OccupancyGrid | None = None
 
     @property
     def floats_per_sample(self) -> int:
@@ -259,8 +273,7 @@ class FoldedPlanesModel:
         """
         if self._marcher is None or sampling.union:
             return None
-        features, middles = self._marcher(segments, sampling.coarse, sampling.fine, opaque)
-        return self.fine.shade(features, directions) * segments.hit.unsqueeze(-1), middles
+        return self._marcher(segments, directions, (sampling.coarse, sampling.fine), opaque)
 
     @cached_property
     def _marcher(self) -> "Marcher | None":
@@ -269,4 +282,5 @@ class FoldedPlanesModel:
             return None
         from dynerf_decoder.fields.march_kernels import Marcher
 
-        return Marcher.of(*stacks, (_DENSITY_BIAS, *_DENSITY_RANGE))
+        bounds = (_DENSITY_BIAS, *_DENSITY_RANGE)
+        return Marcher.of(*stacks, self.fine.view, self.occupancy, bounds)
