@@ -12,16 +12,14 @@ from dynerf_decoder.kernels.histogram import SAMPLES
 from dynerf_decoder.kernels.march import march
 from dynerf_decoder.kernels.network import ROWS
 from dynerf_decoder.kernels.shade import DIRECTION_NUMBERS
-from dynerf_decoder.occupancy import OccupancyGrid
 from dynerf_decoder.sampling import PADDING
 from dynerf_decoder.space import Segments
+from dynerf_format import CellGrid, Occupancy
 
 from .stack_kernels import hidden_lanes, like, output_lanes, padded
 
 if TYPE_CHECKING:
     from .planes import FoldedStack
-
-_NO_GRID = (np.zeros(1, np.uint8), 0)
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Marcher:
     fine: tuple[Any, ...]
     view: tuple[np.ndarray, ...]
     features: int
-    grid: tuple[np.ndarray, int]
+    grids: tuple[tuple[np.ndarray, int], tuple[np.ndarray, int]]
     bounds: tuple[float, float, float]
 
     @classmethod
@@ -45,15 +43,20 @@ class Marcher:
         coarse: "FoldedStack",
         fine: "FoldedStack",
         view: nn.Sequential,
-        grid: OccupancyGrid | None,
+        occupancy: Occupancy | None,
         bounds: tuple[float, float, float],
     ) -> "Marcher":
         """Lay out the only frame of two stacks."""
-        cells = _NO_GRID if grid is None else (grid.bits, grid.size)
+        grids = (None, None) if occupancy is None else (occupancy.coarse, occupancy.fine)
+        cells = _cells(grids[0]), _cells(grids[1])
         return cls(_stack(coarse), _stack(fine), _view(view), len(fine.out_weight) - 1, cells, bounds)
 
     def __call__(
-        self, segments: Segments, directions: Float[Tensor, "1 ray 3"], samples: tuple[int, int], opaque: float
+        self,
+        segments: Segments,
+        directions: Float[Tensor, "1 ray 3"],
+        samples: tuple[int, int],
+        opaque: float,
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
         """Colours of the rays of one frame, and the position behind which half of the light is.
 
@@ -70,7 +73,7 @@ class Marcher:
         rule = (bounds, np.float32(PADDING), np.float32(opaque))
         coarse, fine = samples
         march(
-            self.coarse, self.fine, self.view, self.features, self.grid, rays, rule, self._rooms(coarse),
+            self.coarse, self.fine, self.view, self.features, self.grids, rays, rule, self._rooms(coarse),
             self._slots(fine), out, middles,
         )  # fmt: skip
         return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(middles).unsqueeze(0)
@@ -108,6 +111,13 @@ def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
         (units,))), like(outputs), _flat(padded(stack.out_weight, (outputs, units)).T),
         _flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
+
+
+def _cells(grid: CellGrid | None) -> tuple[np.ndarray, int]:
+    """As kernels take a grid; without one there are no cells."""
+    if grid is None:
+        return np.zeros(1, np.uint8), 0
+    return grid.bits.copy(), grid.size  # writable, as kernels are compiled for
 
 
 def _view(view: nn.Sequential) -> tuple[np.ndarray, ...]:

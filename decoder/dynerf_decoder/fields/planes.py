@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.look_up import look_up
-from dynerf_decoder.occupancy import OccupancyGrid
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments
+from dynerf_format import Occupancy
 
 if TYPE_CHECKING:
     from dynerf_decoder.fields.march_kernels import Marcher
@@ -81,8 +81,9 @@ class PlanesModel(Model):
 
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedPlanesModel":
         return FoldedPlanesModel(
-            FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents))
-        )
+            FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents)),
+            self.occupancy,
+        )  # fmt: skip
 
 
 class PlaneStack(nn.Module):
@@ -251,7 +252,7 @@ class FoldedPlanesModel:
 
     fine: FoldedPlanes
     coarse: FoldedCoarse
-    occupancy: OccupancyGrid | None = None
+    occupancy: Occupancy | None = None
 
     @property
     def floats_per_sample(self) -> int:

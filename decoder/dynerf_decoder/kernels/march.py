@@ -91,7 +91,7 @@ def next_sample(grid, line, edges, first, at, count):
 
 
 @kernel
-def begin(coarse, outputs, rays, rule, grid, coarse_room, slots, slot, ray, out, middles):
+def begin(coarse, outputs, rays, rule, grids, coarse_room, slots, slot, ray, out, middles):
     """Give a slot the next ray from number ``ray`` on that hits; the number after it is returned.
 
     Rays that miss are black. A slot for which there is none gets ray -1.
@@ -108,9 +108,9 @@ def begin(coarse, outputs, rays, rule, grid, coarse_room, slots, slot, ray, out,
         return ray
     room, weights = coarse_room
     line = line_of(starts, steps, ray)
-    histogram(coarse, room, line, lengths[ray] / np.float32(len(weights)), grid, bounds, weights)
+    histogram(coarse, room, line, lengths[ray] / np.float32(len(weights)), grids[0], bounds, weights)
     draw_edges(weights, padding, edges, slot * count, count)
-    places[slot] = next_sample(grid, line, edges, slot * count, 0, count - 1)
+    places[slot] = next_sample(grids[1], line, edges, slot * count, 0, count - 1)
     numbers[slot], left[slot], middles[ray] = ray, _ONE, 0
     store(totals, slot * len(outputs), zeros(outputs))
     return ray + 1
@@ -147,11 +147,12 @@ def finish(outputs, view, features, room, rays, slots, slot, out):
 
 
 @kernel
-def march(coarse, fine, view, features, grid, rays, rule, rooms, slots, out, middles):
+def march(coarse, fine, view, features, grids, rays, rule, rooms, slots, out, middles):
     """Colours of rays, (ray, 3), and where half of their light is behind, positions 0 to 1.
 
     ``rays`` are (starts, steps to the ends, lengths, which hit, directions); those that miss get zeros.
-    ``features`` is the number of outputs after the density. ``rule`` is (what is added to a raw density and
+    ``features`` is the number of outputs after the density, ``grids`` say where the coarse and the fine field
+    are empty. ``rule`` is (what is added to a raw density and
     the least and the most of its exponent, the share of the histogram that is spread evenly, the
     transmittance at which a ray ends). ``rooms`` are ((``histogram``'s, coarse weights), (features, hidden
     units, raw outputs and lengths of ``ROWS`` samples), (inputs and hidden units of ``shade``)); ``slots``
@@ -164,7 +165,7 @@ def march(coarse, fine, view, features, grid, rays, rule, rooms, slots, out, mid
     outputs, count = fine[5], len(slots[0]) // ROWS
     ray, live = 0, ROWS
     for slot in range(ROWS):
-        ray = begin(coarse, outputs, rays, rule, grid, coarse_room, slots, slot, ray, out, middles)
+        ray = begin(coarse, outputs, rays, rule, grids, coarse_room, slots, slot, ray, out, middles)
     while live > 0:
         live = 0
         for slot in range(ROWS):
@@ -183,10 +184,10 @@ def march(coarse, fine, view, features, grid, rays, rule, rooms, slots, out, mid
                 if left[slot] <= opaque or places[slot] >= count - 2:
                     finish(outputs, view, features, view_room, rays, slots, slot, out)
                     ray = begin(
-                        coarse, outputs, rays, rule, grid, coarse_room, slots, slot, ray, out, middles
+                        coarse, outputs, rays, rule, grids, coarse_room, slots, slot, ray, out, middles
                     )
                 else:
                     line = line_of(starts, steps, number)
                     places[slot] = next_sample(
-                        grid, line, edges, slot * count, places[slot] + 1, count - 1
+                        grids[1], line, edges, slot * count, places[slot] + 1, count - 1
                     )
