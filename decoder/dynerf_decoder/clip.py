@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
+from dynerf_format import latents_entries
 from dynerf_format.errors import FormatError, ViewError
 from dynerf_format.reader import Reader
 
@@ -47,6 +50,7 @@ class Clip:
             self.sampling = sampling_of(self.header)
             self.cameras = tuple(camera_of(record) for record in self.header.cameras)
             self._volume = volume_of(self.header)
+        self._groups = 0, np.zeros((0, 0), np.float32)
         self.layers = layers
 
     @property
@@ -94,6 +98,10 @@ class Clip:
         weights = self.reader.weights(segment, self.layers)
         with self._naming():
             model = load_model(self.header.field.kind, self.header.field.settings, weights)
+        if self.layers is None or self.layers >= self.reader.layers(segment):
+            occupancy = self.reader.occupancy(segment)
+            if occupancy is not None and occupancy.layers == self.reader.layers(segment):
+                model.occupancy = occupancy
         return model.to(self.device).eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -109,7 +117,7 @@ class Clip:
         share = frame - before
         if share > 0 and self.header.segment_at(before) != self.header.segment_at(before + 1):
             before, share = round(frame), 0.0
-        latents = torch.as_tensor(self.reader.latents(before, 2 if share > 0 else 1), device=self.device)
+        latents = torch.as_tensor(self._latents_at(before, 2 if share > 0 else 1), device=self.device)
         model = self.model(self.header.segment_at(before))
         if latents.shape[1] != model.latent_size:
             raise FormatError(
@@ -118,6 +126,16 @@ class Clip:
             )
         latent = latents[0] if share == 0 else torch.lerp(latents[0], latents[1], share)
         return model.fold(latent.unsqueeze(0))
+
+    def _latents_at(self, first: int, count: int) -> Float[np.ndarray, "frame latent"]:
+        """Latents of some frames; the groups decoded last are kept, because neighbours share them."""
+        start, groups = self._groups
+        if not start <= first <= first + count <= start + len(groups):
+            entries = latents_entries(self.reader.directory, first, count)
+            start, stop = entries[0].first, entries[-1].first + entries[-1].count
+            groups = self.reader.latents(start, stop - start)
+            self._groups = start, groups
+        return groups[first - start : first - start + count]
 
     def depth_range(self) -> tuple[float, float]:
         """The least and greatest distance (world units) at which the clip's cameras can see anything.

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.space import Space
-from dynerf_format import Chunk, Header, QuantisedTensor, weights_chunks
+from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
 from dynerf_format.writer import clip_bytes, write_clip
 
 from .config import Quantisation
 from .frame_store import FrameStore
 from .job import Job, Result, Watcher, checkpoint_path, work_folder
 from .look import HeldOutLook
+from .occupancy import find_occupancy
 from .pack import (
     arranged,
     continuing_chunks,
@@ -70,13 +71,14 @@ class ClipFile:
         if score is not None:
             quality["held_out_psnr"] = round(score, 4)
         place = self.trainer.place
-        header, chunks = self._header(steps, quality), make_chunks(weights, groups)
+        grids = [self._occupancy_chunk(dequantised_latents(groups), len(layers))]
+        header, chunks = self._header(steps, quality), make_chunks(weights, groups, grids)
         continuing = self._continuing(weights)
         if self.job.predecessor is not None:
             chunks += marked_as_continuing(continuing, self.job.predecessor)
         size = write_clip(self.job.output, header, chunks)
         if continuing:  # what it will take in the whole clip
-            size = len(clip_bytes(header, arranged(continuing, groups)))
+            size = len(clip_bytes(header, arranged(continuing, groups, grids)))
         checkpoint_path(self.job).unlink(missing_ok=True)
         return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
 
@@ -105,7 +107,16 @@ class ClipFile:
     def _steps(self) -> Quantisation:
         """The steps the model was trained for, adjusted to the last bytes of a target."""
         trained, target = self.trainer.rate.quantisation, self.job.config.rate.target
-        return meet_target(self.size_at, trained, target) if target > 0 else trained
+        if target == 0:
+            return trained
+        header, chunks = small = self._header(trained, {}), make_chunks(*self._quantised(trained))
+        grid = self._occupancy_chunk(self.trainer.latents[self._shown], 1)
+        aside = len(clip_bytes(header, [*chunks, grid])) - len(clip_bytes(*small))
+        return meet_target(self.size_at, trained, target - aside)
+
+    def _occupancy_chunk(self, latents: Float[Tensor, "frame latent"], layers: int) -> Chunk:
+        """Where the model, as it is now, is empty in these frames."""
+        return occupancy_chunk(0, find_occupancy(self.trainer.model, latents, layers))
 
     def _header(self, steps: Quantisation, quality: dict[str, float | int | str]) -> Header:
         """The header, with the steps that were used, whatever the job asked for."""

@@ -101,8 +101,8 @@ def make_chunks(
 ) -> list[Chunk]:
     """The chunks of a clip of one segment, in the order they are stored.
 
-    The coarse layer of the weights, ancillary chunks and latents come before the finer layers: a reader that
-    reads from the front shows the whole clip early and then ever sharper.
+    The coarse layer of the weights and the latents come before the finer layers: a reader that reads from
+    the front shows the whole clip early and then ever sharper. Ancillary chunks are last.
     """
     return arranged(weights_chunks(0, weights, layer_factors(weights)), latents, ancillary)
 
@@ -113,7 +113,7 @@ def arranged(
     """As ``make_chunks``, of weights that are packed already."""
     base, *finer = layers
     groups = [latents_chunk(0, first, tensor) for first, tensor in latents]
-    return [base, *ancillary, *groups, *finer]
+    return [base, *groups, *finer, *ancillary]
 
 
 def continuing_chunks(weights: Sequence[QuantisedTensor], clip: Path) -> list[Chunk]:

@@ -18,6 +18,7 @@ from .chunks import (
     Chunk,
     ancillary_chunk,
     latents_chunk,
+    occupancy_chunk,
     weights_chunk,
 )
 from .directory import Entry
@@ -40,6 +41,7 @@ from .errors import (
 from .header import COLOUR, decode_header, encode_header
 from .layers import coarsen, continued_chunks, split_layers, weights_chunks
 from .limits import Limits
+from .occupancy import COARSE_EMPTY, FINE_EMPTY, CellGrid, Occupancy, pack_occupancy, unpack_occupancy
 from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries, weights_entry
 from .quantise import QuantisedTensor, quantise
 from .reader import Reader
@@ -53,12 +55,15 @@ from .writer import clip_bytes, write_clip
 
 __all__ = [
     "BASE",
+    "COARSE_EMPTY",
     "COLOUR",
     "DIFFERENCES",
+    "FINE_EMPTY",
     "OCCUPANCY",
     "BytesSource",
     "CameraRecord",
     "CaptureError",
+    "CellGrid",
     "ChangedError",
     "ChecksumError",
     "Chunk",
@@ -72,6 +77,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "NotDnvError",
+    "Occupancy",
     "OutputError",
     "QuantisedTensor",
     "Reader",
@@ -99,10 +105,13 @@ __all__ = [
     "join_clips",
     "latents_chunk",
     "latents_entries",
+    "occupancy_chunk",
+    "pack_occupancy",
     "pack_tensors",
     "quantise",
     "repair_clip",
     "split_layers",
+    "unpack_occupancy",
     "unpack_tensors",
     "weights_chain",
     "weights_chunk",

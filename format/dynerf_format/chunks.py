@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from .errors import FormatError
 from .layout import U16_MAX, U32_MAX
 from .limits import DEFAULT_LIMITS, Limits
+from .occupancy import Occupancy, pack_occupancy
 from .tensors import pack_tensors, unpack_tensors
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def latents_chunk(segment: int, first: int, latents: QuantisedTensor) -> Chunk:
     """The chunk with the latent codes of the frames from ``first`` on: a tensor ``latents`` (frame, D)."""
     _check_latents(latents, latents.symbols.shape[0])
     return Chunk(LATENTS, segment, 0, first, latents.symbols.shape[0], pack_tensors([latents]))
+
+
+def occupancy_chunk(segment: int, occupancy: Occupancy) -> Chunk:
+    """The chunk that says where a segment is empty."""
+    return Chunk(OCCUPANCY, segment, 0, 0, 0, pack_occupancy(occupancy))
 
 
 def ancillary_chunk(kind: bytes, segment: int, payload: bytes) -> Chunk:

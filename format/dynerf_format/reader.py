@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .chunks import LATENTS, WEIGHTS, unpack_latents, unpack_weights
+from .chunks import LATENTS, OCCUPANCY, WEIGHTS, unpack_latents, unpack_weights
 from .directory import Entry, check_directory, chunk_checksum, unpack_directory
 from .entropy import CODECS, decompress
 from .errors import ChecksumError, FormatError, LimitError
@@ -23,6 +23,7 @@ from .head import unpack_head
 from .header import decode_header
 from .layout import CHUNK_HEAD, FIRST_READ, HEAD, TRAILER, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
+from .occupancy import unpack_occupancy
 from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from .occupancy import Occupancy
     from .quantise import QuantisedTensor
     from .records import Header
     from .source import Source
@@ -142,6 +144,14 @@ class Reader:
         entry = ancillary_entry(self.directory, kind, segment)
         return None if entry is None else self.read_chunk(entry)
 
+    def occupancy(self, segment: int) -> Occupancy | None:
+        """Return where a segment is empty with exactly so many layers as it says; None when there is none."""
+        payload = self.ancillary(OCCUPANCY, segment)
+        if payload is None:
+            return None
+        with _naming(self._source):
+            return unpack_occupancy(payload)
+
     def bytes_by_kind(self) -> dict[str, int]:
         """Return how the bytes of the file are spent: "container", then each kind with its chunk heads."""
         spent = {"container": self._chunks_start + TRAILER.size}
@@ -237,6 +247,8 @@ class Reader:
             contents.add(tensors, entry.segment in self._continued)
         if entry.kind == LATENTS and entry.layer == 0:
             unpack_latents(payload, entry.count, self._limits)
+        if entry.kind == OCCUPANCY and entry.layer == 0:
+            unpack_occupancy(payload)
 
     def _latents_group(self, entry: Entry) -> npt.NDArray[np.float32]:
         payload = self.read_chunk(entry)

@@ -132,7 +132,7 @@ class TestKernel:
         monkeypatch.setattr(march_triton, "marches_by_triton", lambda _device: True)
         by_kernel = _scene(_SMALL)
         picture = render_picture(by_kernel.folded, _CAMERA, _SPACE, sampling, _DEVICE)
-        assert isinstance(by_kernel.folded._marcher, TritonMarcher)
+        assert isinstance(by_kernel.folded._by_triton, TritonMarcher)
         assert not march_triton.FAILURE.known
         assert 0 < float((picture.rgb - expected.rgb).square().mean()) < 10**-4.5
 

@@ -166,10 +166,14 @@ def test_a_segment_outside_the_clip_is_no_fault_of_the_file() -> None:
 
 def test_an_ancillary_payload_is_found_by_kind_and_segment() -> None:
     header, chunks = two_segments()
-    grid = bytes(range(256)) * 4
+    grid = bytes([1, 20, 0, 0, 0]) + bytes(range(250)) * 4
     reader = Reader(BytesSource(clip_bytes(header, [*chunks, ancillary_chunk(OCCUPANCY, 1, grid)])))
     reader.verify()
     assert reader.ancillary(OCCUPANCY, 1) == grid
+    found = reader.occupancy(1)
+    assert found is not None
+    assert (found.layers, found.fine) == (1, None)
+    assert reader.occupancy(0) is None
     assert reader.ancillary(b"note", 0) == b"to be skipped"
     assert reader.ancillary(OCCUPANCY, 0) is None
     assert reader.ancillary(b"none", 1) is None
@@ -197,7 +201,7 @@ def test_an_ancillary_chunk_in_an_unknown_codec_counts_as_absent() -> None:
 def test_higher_layers_and_unknown_ancillary_chunks_are_skipped() -> None:
     header, chunks = smallest()
     extra = [
-        Chunk(b"occu", 0, 0, 0, 0, b""),
+        Chunk(b"occu", 0, 1, 0, 0, b""),
         Chunk(b"LATN", 0, 3, 0, 0, b"another"),
     ]
     reader = Reader(BytesSource(clip_bytes(header, [*chunks, *extra])))

@@ -43,7 +43,7 @@ def _clip(path: Path, segments: tuple[int, ...] = (4, 3), first: int = 0, **chan
     frame = 0
     for number, frames in enumerate(segments):
         chunks += weights_chunks(number, [tensor("w", [[first + frame] * 50])], {"w": (3,)})
-        chunks.append(Chunk(b"occu", number, 0, 7, 9, bytes([first + frame]) * 60))
+        chunks.append(Chunk(b"occu", number, 0, 7, 9, bytes([1, 0, 0, 8, 0, *[first + frame] * 64])))
         for start in range(frame, frame + frames, 3):
             rows = [[first + n, -first - n] for n in range(start, min(start + 3, frame + frames))]
             chunks.append(latents_chunk(number, start, tensor("latents", rows, 0.5)))

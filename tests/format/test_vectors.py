@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgpack  # type: ignore[import-untyped]
+import numpy as np
 import pytest
 import zstandard
 
 import dynerf_format
-from dynerf_format import BytesSource, FileSource, FormatError, Reader, clip_bytes, encode_header
+from dynerf_format import BytesSource, CellGrid, FileSource, FormatError, Reader, clip_bytes, encode_header
 from helpers_format import (
     ForgedChunk,
     coded_payload,
@@ -81,10 +82,20 @@ def flipped_bit() -> bytes:
 # A zstd frame of 64 zero bytes, written out because another libzstd may choose other bytes.
 FRAME_OF_64_ZEROS = bytes.fromhex("28b52ffd 2040 45000010000001009300 16")
 
+# 8 cells of which two are occupied for the coarse field, 27 for the fine one.
+GRIDS = bytes([1, 2, 0, 3, 0, 0x81, 0x0A, 0x02, 0x00, 0x04])
+
+
+def with_grids(payload: bytes) -> bytes:
+    """The smallest clip with an ``occu`` chunk."""
+    return forge(HEADER, [WEIGHTS, LATENTS, ForgedChunk(b"occu", body=payload)])
+
+
 GOOD: dict[str, Callable[[], bytes]] = {
     "continued.dnv": lambda: clip_bytes(*continued()),
     "layered.dnv": lambda: clip_bytes(*layered()),
     "newer_minor.dnv": newer_minor,
+    "occupancy.dnv": lambda: with_grids(GRIDS),
     "smallest.dnv": lambda: clip_bytes(*smallest()),
     "two_segments.dnv": lambda: clip_bytes(*two_segments()),
 }
@@ -96,6 +107,9 @@ BAD: dict[str, Callable[[], bytes]] = {
     "layer_missing.dnv": lambda: forge(HEADER, [WEIGHTS, LATENTS, replace(REFINEMENT, layer=2)]),
     "newer_major.dnv": lambda: forge(HEADER, [WEIGHTS, LATENTS], version=(2, 0)),
     "not_a_number.dnv": not_a_number,
+    "occupancy_bits.dnv": lambda: with_grids(GRIDS[:-1] + b"\x08"),
+    "occupancy_size.dnv": lambda: with_grids(bytes([1, 1, 1, 0, 0]) + bytes(64)),
+    "occupancy_short.dnv": lambda: with_grids(GRIDS[:-1]),
     "overlap.dnv": lambda: forge(HEADER, [WEIGHTS, replace(LATENTS, offset_error=-8)]),
     "rans_end.dnv": lambda: with_weights(coded_payload(words=(0,))),
     "rans_short.dnv": lambda: with_weights(coded_payload(tables=((8192, 8192),))),
@@ -131,12 +145,24 @@ def summary(path: Path) -> dict[str, Any]:
             "latents": values(clip.latents(0, clip.header.frames)),
             "weights": [weights(clip, number, clip.layers(number)) for number in numbers],
         }
+        if (grids := clip.occupancy(0)) is not None:
+            found["occupancy"] = {
+                "layers": grids.layers,
+                **{name: cells(grid) for name, grid in (("coarse", grids.coarse), ("fine", grids.fine))},
+            }
         if clip.layers(0) > 1:
             found["coarser_weights"] = [
                 [weights(clip, number, layers) for layers in range(1, clip.layers(number))]
                 for number in numbers
             ]
         return found
+
+
+def cells(grid: CellGrid | None) -> dict[str, Any] | None:
+    """Cells a side, and the numbers of those that are occupied."""
+    if grid is None:
+        return None
+    return {"size": grid.size, "occupied": np.flatnonzero(grid.cells()).tolist()}
 
 
 def weights(clip: Reader, segment: int, layers: int) -> dict[str, Any]:

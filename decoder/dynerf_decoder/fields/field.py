@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments
+from dynerf_format import Occupancy
 
 
 @runtime_checkable
@@ -85,6 +86,8 @@ class Model(nn.Module):
     """
 
     latent_size: int
+    occupancy: Occupancy | None = None
+    """Where the fields are empty with the weights that the model has; folded models skip it."""
 
     def latent_columns(self) -> dict[str, slice]:
         """Where the latent z is seen when it is seen through products W z only: the columns, by weight.

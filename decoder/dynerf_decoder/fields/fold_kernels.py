@@ -10,6 +10,8 @@ from torch import Tensor
 from dynerf_decoder.kernels.fold import PLANES, fold_gradients, fold_plane
 from dynerf_decoder.threads import in_threads
 
+_PART = 2**14  # texels; planes of one size would keep some threads waiting for the others
+
 
 class Folded(torch.autograd.Function):
     """``1 + static + sum of amount_k basis_k`` for each frame; float32, channels innermost and contiguous."""
@@ -26,7 +28,14 @@ class Folded(torch.autograd.Function):
         like, size = (np.float32(0),) * static.shape[-1], static[0].numel()
         arrays = [each.detach().reshape(-1).numpy() for each in (static, basis, amounts)]
         flat = out.view(-1).numpy()
-        in_threads(lambda plane: fold_plane(like, plane, size, *arrays, len(amounts), flat), range(PLANES))
+
+        def fill(part: tuple[int, int]) -> None:
+            plane, start = part
+            values = start, min(start + _PART * len(like), size)
+            fold_plane(like, plane, values, size, *arrays, len(amounts), flat)
+
+        starts = range(0, size, _PART * len(like))
+        in_threads(fill, [(plane, start) for plane in range(PLANES) for start in starts])
         ctx.save_for_backward(amounts, basis)
         return out
 

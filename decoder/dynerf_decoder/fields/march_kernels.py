@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from dynerf_decoder.kernels.histogram import SAMPLES
 from dynerf_decoder.kernels.march import march
 from dynerf_decoder.kernels.network import ROWS
+from dynerf_decoder.kernels.shade import DIRECTION_NUMBERS
 from dynerf_decoder.sampling import PADDING
 from dynerf_decoder.space import Segments
+from dynerf_format import CellGrid, Occupancy
 
 from .stack_kernels import hidden_lanes, like, output_lanes, padded
 
@@ -21,47 +24,76 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Marcher:
-    """Both stacks of one frame as the kernel takes them, the coarse one with a single output.
+    """Both stacks of one frame and the view network as the kernel takes them, the coarse stack with a single
+    output.
 
     ``bounds`` are those of a raw density, as in ``march``.
     """
 
     coarse: tuple[Any, ...]
     fine: tuple[Any, ...]
-    outputs: int
+    view: tuple[np.ndarray, ...]
+    features: int
+    grids: tuple[tuple[np.ndarray, int], tuple[np.ndarray, int]]
     bounds: tuple[float, float, float]
 
     @classmethod
-    def of(cls, coarse: "FoldedStack", fine: "FoldedStack", bounds: tuple[float, float, float]) -> "Marcher":
+    def of(
+        cls,
+        coarse: "FoldedStack",
+        fine: "FoldedStack",
+        view: nn.Sequential,
+        occupancy: Occupancy | None,
+        bounds: tuple[float, float, float],
+    ) -> "Marcher":
         """Lay out the only frame of two stacks."""
-        return cls(_stack(coarse), _stack(fine), len(fine.out_weight), bounds)
+        grids = (None, None) if occupancy is None else (occupancy.coarse, occupancy.fine)
+        cells = _cells(grids[0]), _cells(grids[1])
+        return cls(_stack(coarse), _stack(fine), _view(view), len(fine.out_weight) - 1, cells, bounds)
 
     def __call__(
-        self, segments: Segments, coarse: int, fine: int, opaque: float
-    ) -> tuple[Float[Tensor, "1 ray feature"], Float[Tensor, "1 ray"]]:
-        """Features summed along the rays of one frame, and the position behind which half of the light is.
+        self,
+        segments: Segments,
+        directions: Float[Tensor, "1 ray 3"],
+        samples: tuple[int, int],
+        opaque: float,
+    ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
+        """Colours of the rays of one frame, and the position behind which half of the light is.
 
-        ``coarse`` and ``fine`` are numbers of samples; a ray ends at transmittance ``opaque``. Rays that miss
-        get zeros.
+        ``samples`` are numbers of coarse and fine ones; a ray ends at transmittance ``opaque``. Rays that
+        miss are black.
         """
         rays = (
             _flat(segments.start[0]), _flat((segments.end - segments.start)[0]), _flat(segments.length()[0]),
-            segments.hit[0].numpy(),
+            segments.hit[0].numpy(), _flat(directions[0]),
         )  # fmt: skip
-        count, lanes = len(rays[2]), len(self.fine[6])
-        out, middles = np.empty(count * lanes, np.float32), np.empty(count, np.float32)
+        count = len(rays[2])
+        out, middles = np.empty(3 * count, np.float32), np.empty(count, np.float32)
         bounds = tuple(np.float32(bound) for bound in self.bounds)
         rule = (bounds, np.float32(PADDING), np.float32(opaque))
-        march(self.coarse, self.fine, rays, rule, self._room(coarse, fine), out, middles)
-        features = torch.from_numpy(out).view(1, count, lanes)[..., 1 : self.outputs]
-        return features, torch.from_numpy(middles).unsqueeze(0)
+        coarse, fine = samples
+        march(
+            self.coarse, self.fine, self.view, self.features, self.grids, rays, rule, self._rooms(coarse),
+            self._slots(fine), out, middles,
+        )  # fmt: skip
+        return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(middles).unsqueeze(0)
 
-    def _room(self, coarse: int, fine: int) -> tuple[Any, ...]:
-        even = np.zeros(_filled_up(coarse), np.float32)
-        even[:coarse] = (np.arange(coarse, dtype=np.float32) + 0.5) / coarse
+    def _rooms(self, coarse: int) -> tuple[Any, ...]:
+        _, sizes, channels, *_ = self.coarse
+        even = (np.arange(coarse, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
+        histogram = (
+            _zeros(len(sizes) * len(channels) * SAMPLES), even, np.zeros(coarse, np.int64), _zeros(SAMPLES),
+            _zeros(-(-coarse // SAMPLES) * SAMPLES),
+        )  # fmt: skip
+        _, sizes, channels, _, bias, outputs, _, _ = self.fine
+        rows = len(sizes) * len(channels), len(bias), len(outputs), 1
+        view = _zeros(self.features + DIRECTION_NUMBERS), _zeros(len(self.view[1]))
+        return (histogram, _zeros(coarse)), tuple(_zeros(ROWS * each) for each in rows), view
+
+    def _slots(self, fine: int) -> tuple[np.ndarray, ...]:
+        places = np.zeros(ROWS, np.int64)
         return (
-            _room(self.coarse), _room(self.fine), even, np.zeros_like(even), _zeros(_filled_up(fine)),
-            _zeros(_filled_up(fine)), _zeros(coarse), _zeros(fine + 1),
+            _zeros(ROWS * (fine + 1)), _zeros(ROWS * len(self.fine[5])), _zeros(ROWS), places, places.copy(),
         )  # fmt: skip
 
 
@@ -71,26 +103,32 @@ def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
         hidden_lanes(len(stack.hidden_weight)),
         1 if single else output_lanes(len(stack.out_weight)),
     )
-    planes = [_flat(each[0]) for each in stack.planes]
-    origins = np.cumsum([0, *(len(each) for each in planes)])[:-1]
     sizes = np.array([each.shape[2] for each in stack.planes])
     features = stack.hidden_weight.shape[1]
     return (
-        np.concatenate(planes), origins, sizes, like(stack.planes[0].shape[-1]),
+        tuple(_flat(each[0]) for each in stack.planes), sizes, like(stack.planes[0].shape[-1]),
         _flat(padded(stack.hidden_weight, (units, features)).T), _flat(padded(stack.hidden_bias[0],
         (units,))), like(outputs), _flat(padded(stack.out_weight, (outputs, units)).T),
         _flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
 
 
-def _room(stack: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
-    """For features, hidden units and raw outputs of ``ROWS`` samples."""
-    _, _, sizes, channels, _, bias, outputs, _, _ = stack
-    return _zeros(ROWS * len(sizes) * len(channels)), _zeros(ROWS * len(bias)), _zeros(ROWS * len(outputs))
+def _cells(grid: CellGrid | None) -> tuple[np.ndarray, int]:
+    """As kernels take a grid; without one there are no cells."""
+    if grid is None:
+        return np.zeros(1, np.uint8), 0
+    return grid.bits.copy(), grid.size  # writable, as kernels are compiled for
 
 
-def _filled_up(samples: int) -> int:
-    return -(-samples // ROWS) * ROWS
+def _view(view: nn.Sequential) -> tuple[np.ndarray, ...]:
+    first, _, last = view
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    units, inputs = hidden_lanes(first.out_features), first.in_features
+    return (
+        _flat(padded(first.weight, (units, inputs)).T), _flat(padded(first.bias, (units,))),
+        _flat(padded(last.weight, (3, units))), _flat(last.bias),
+    )  # fmt: skip
 
 
 def _zeros(count: int) -> np.ndarray:

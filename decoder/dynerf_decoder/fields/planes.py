@@ -33,6 +33,7 @@ from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.look_up import look_up
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments
+from dynerf_format import Occupancy
 
 if TYPE_CHECKING:
     from dynerf_decoder.fields.march_kernels import Marcher
@@ -117,8 +118,9 @@ class PlanesModel(Model):
 
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedPlanesModel":
         return FoldedPlanesModel(
-            FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents))
-        )
+            FoldedPlanes(self.fine.fold(latents), self.view), FoldedCoarse(self.coarse.fold(latents)),
+            self.occupancy,
+        )  # fmt: skip
 
 
 class PlaneStack(nn.Module):
@@ -142,6 +144,7 @@ class PlaneStack(nn.Module):
         self.basis = nn.ParameterList(
             _channels_last(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
         )
+        self._kept: dict[int, tuple[tuple[int, int], Tensor]] = {}
         self.mix = nn.Linear(latent, sum(basis))
         self.hidden = nn.Linear(channels * len(scales), hidden)
         self.hidden_latent = nn.Linear(latent, hidden, bias=False)
@@ -152,12 +155,23 @@ class PlaneStack(nn.Module):
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedStack":
         """Planes and biases of each frame."""
         amounts = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
+        alone = len(latents) == 1 and not any(static.requires_grad for static in self.static)
         planes = [
-            _fold_scale(amount, static, basis)
-            for amount, static, basis in zip(amounts, self.static, self.basis, strict=True)
+            self._still(scale) if len(basis) == 0 and alone else _fold_scale(amount, static, basis)
+            for scale, (amount, static, basis) in enumerate(
+                zip(amounts, self.static, self.basis, strict=True)
+            )
         ]
         bias = self.hidden.bias + self.hidden_latent(latents)
         return FoldedStack(planes, self.hidden.weight, bias, self.out.weight, self.out.bias)
+
+    def _still(self, scale: int) -> Float[Tensor, "1 3 size size channel"]:
+        """Planes that nothing bends, often the largest: folded once, as long as the weights stay."""
+        static = self.static[scale]
+        key = (static._version, static.data_ptr())
+        if self._kept.get(scale, (None,))[0] != key:
+            self._kept[scale] = key, 1 + static.movedim(1, -1).unsqueeze(0)
+        return self._kept[scale][1]
 
 
 def _channels_last(*shape: int) -> Tensor:
@@ -240,7 +254,7 @@ class FoldedPlanes:
     """The fine field of some frames: density, base colour and view features; colour is finished per ray."""
 
     stack: FoldedStack
-    view: nn.Module
+    view: nn.Sequential
 
     def query(
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
@@ -280,6 +294,7 @@ class FoldedPlanesModel:
 
     fine: FoldedPlanes
     coarse: FoldedCoarse
+    occupancy: Occupancy | None = None
 
     @property
     def floats_per_sample(self) -> int:
@@ -299,23 +314,31 @@ class FoldedPlanesModel:
 
         A ray ends at transmittance ``opaque``; one that misses is black. None when kernels cannot do it.
         """
-        if self._marcher is None or sampling.union:
+        if sampling.union:
             return None
-        marched = self._marcher(segments, sampling.coarse, sampling.fine, opaque)
-        if marched is None:
-            return None
-        features, middles = marched
-        return self.fine.shade(features, directions) * segments.hit.unsqueeze(-1), middles
+        counts = sampling.coarse, sampling.fine
+        if self._by_triton is not None:
+            marched = self._by_triton(segments, *counts, opaque)
+            if marched is None:
+                return None
+            features, middles = marched
+            return self.fine.shade(features, directions) * segments.hit.unsqueeze(-1), middles
+        return None if self._by_kernels is None else self._by_kernels(segments, directions, counts, opaque)
 
     @cached_property
-    def _marcher(self) -> "Marcher | TritonMarcher | None":
+    def _by_triton(self) -> "TritonMarcher | None":
         from dynerf_decoder.fields.march_triton import TritonMarcher, marches_by_triton
 
         stacks = (self.coarse.stack, self.fine.stack)
-        if marches_by_triton(stacks[0].out_bias.device) and not any(stack.plain for stack in stacks):
-            return TritonMarcher.of(*stacks, DENSITY_BOUNDS)
+        if any(stack.plain for stack in stacks) or not marches_by_triton(stacks[0].out_bias.device):
+            return None
+        return TritonMarcher.of(*stacks, DENSITY_BOUNDS)
+
+    @cached_property
+    def _by_kernels(self) -> "Marcher | None":
+        stacks = (self.coarse.stack, self.fine.stack)
         if not all(stack.has_kernels() and len(stack.hidden_bias) == 1 for stack in stacks):
             return None
         from dynerf_decoder.fields.march_kernels import Marcher
 
-        return Marcher.of(*stacks, DENSITY_BOUNDS)
+        return Marcher.of(*stacks, self.fine.view, self.occupancy, DENSITY_BOUNDS)

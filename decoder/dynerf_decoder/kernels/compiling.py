@@ -29,7 +29,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     what they pass.
     """
     bare = inspect.unwrap(function)  # of what checks annotations in the tests
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
     compiled: Any = njit(**options)(bare)
     try:
         compiled.enable_caching()

@@ -15,10 +15,10 @@ PLANES = 3
 
 
 @kernel
-def fold_plane(like, plane, size, static, basis, amounts, frames, out):
-    """One plane of all frames."""
+def fold_plane(like, plane, part, size, static, basis, amounts, frames, out):
+    """The values from ``part[0]`` to ``part[1]`` of one plane of all frames."""
     count = len(amounts) // frames
-    for i in range(0, size, len(like)):
+    for i in range(part[0], part[1], len(like)):
         still = plus(load(zeros(like), static, plane * size + i), same(zeros(like), np.float32(1)))
         for frame in range(frames):
             total = still

@@ -106,6 +106,21 @@ def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Generated:
 
 
 @intrinsic
+def store_apart(_typing: Any, array: Any, offset: Any, stride: Any, values: Any) -> _Generated:
+    """Write lane i to item ``offset + i * stride`` of a flat array. Nothing checks the bounds."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, start, step, lanes = arguments
+        data = context.make_array(signature.args[0])(context, builder, target).data
+        for index in range(signature.args[3].count):
+            builder.store(builder.extract_element(lanes, _INT(index)), builder.gep(data, [start]))
+            start = builder.add(start, step)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, values), generate
+
+
+@intrinsic
 def plus(_typing: Any, a: Any, b: Any) -> _Generated:
     """Sums lane by lane."""
 

@@ -4,7 +4,7 @@ Spans are half-open: ``first`` is in, ``stop`` is not. The order of need for a p
 
 1. what a picture of that frame needs: first layer of its segment's weights, its latents;
 2. latents of the frames ahead, and the first layer of a segment that begins within the read-ahead;
-3. the finer layers of the segment.
+3. the finer layers of the segment, and where it is empty, which is of use with all of them only.
 
 Wherever a segment's weights are needed, so are those of the segments that it builds on.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from dynerf_format import Entry, Header, ViewError, latents_entries, weights_chain
+from dynerf_format import OCCUPANCY, Entry, Header, ViewError, ancillary_entry, latents_entries, weights_chain
 from dynerf_format.chunks import LATENTS
 
 
@@ -72,6 +72,9 @@ def ahead(directory: Sequence[Entry], header: Header, frame: float, frames: int)
         yield entry
     finer = [entry for entry in _weights(directory, here) if entry.layer > 0]
     yield from sorted(finer, key=lambda entry: entry.layer)
+    empty = ancillary_entry(directory, OCCUPANCY, here)
+    if empty is not None:
+        yield empty
 
 
 def next_span(

@@ -1,0 +1,31 @@
+"""The occupancy grid along a ray. A grid is (bits, cells a side); without one there are no cells.
+
+Cells are counted along x first, then y, then z; bit i mod 8 of byte i div 8 is set when cell i may hold
+something.
+"""
+
+import numpy as np
+
+from .compiling import kernel
+
+_ONE = np.float32(1)
+_ZERO = np.float32(0)
+_HALF = np.float32(0.5)
+
+
+@kernel
+def cell_of(coordinate, size):
+    """Index of the cell of a cube coordinate; 0 for one that is no number."""
+    position = (coordinate + _ONE) * (_HALF * np.float32(size))
+    return np.int64(min(position if position > _ZERO else _ZERO, np.float32(size - 1)))
+
+
+@kernel
+def is_empty(grid, line, s):
+    """Whether nothing is at position ``s`` of a line: (start, step to the end), six numbers."""
+    bits, size = grid
+    if size == 0:
+        return False
+    x, y, z, dx, dy, dz = line
+    cell = (cell_of(z + s * dz, size) * size + cell_of(y + s * dy, size)) * size + cell_of(x + s * dx, size)
+    return (bits[cell >> 3] >> (cell & 7)) & 1 == 0

@@ -1,0 +1,61 @@
+"""What depends on the direction: a tiny network that sees a ray's features, once per ray.
+
+    colour = base + V relu(W [base, features, e(direction)] + b) + c,   e(d) = d, sin d, cos d, sin 2d, cos 2d
+
+A view is (W as (input, hidden), b, V as (3, hidden), c), flat, hidden units filled up to whole lanes.
+"""
+
+import numpy as np
+
+from .compiling import kernel
+from .lanes import item, load, plus_scaled, plus_times, store, total_of, where_positive, zeros
+from .network import WIDTH
+
+_WIDE = (np.float32(0),) * WIDTH
+_ONE = np.float32(1)
+_TWO = np.float32(2)
+DIRECTION_NUMBERS = 15
+
+
+@kernel
+def sine_and_cosine(x):
+    """Of a number from -1 to 1, to the last bits of float32: Taylor's series."""
+    square = x * x
+    sine = np.float32(-1 / 39916800)
+    for factor in (1 / 362880, -1 / 5040, 1 / 120, -1 / 6, 1.0):
+        sine = sine * square + np.float32(factor)
+    cosine = np.float32(1 / 479001600)
+    for factor in (-1 / 3628800, 1 / 40320, -1 / 720, 1 / 24, -1 / 2, 1.0):
+        cosine = cosine * square + np.float32(factor)
+    return x * sine, cosine
+
+
+@kernel
+def encode_direction(directions, ray, out, at):
+    """``DIRECTION_NUMBERS`` numbers of a unit vector."""
+    for axis in range(3):
+        d = directions[3 * ray + axis]
+        sine, cosine = sine_and_cosine(d)
+        out[at + axis] = d
+        out[at + 3 + axis] = sine
+        out[at + 6 + axis] = cosine
+        out[at + 9 + axis] = _TWO * sine * cosine
+        out[at + 12 + axis] = _ONE - _TWO * sine * sine
+
+
+@kernel
+def shade(view, seen, count, hidden, out, at):
+    """The colour of one ray, three numbers, from ``count`` inputs, the first of which are its base colour."""
+    first, bias, second, offsets = view
+    width = len(bias)
+    for unit in range(0, width, WIDTH):
+        total = load(zeros(_WIDE), bias, unit)
+        for index in range(count):
+            total = plus_scaled(total, load(zeros(_WIDE), first, index * width + unit), item(seen, index))
+        store(hidden, unit, where_positive(total, total))
+    for channel in range(3):
+        total = zeros(_WIDE)
+        for unit in range(0, width, WIDTH):
+            weights = load(zeros(_WIDE), second, channel * width + unit)
+            total = plus_times(total, load(zeros(_WIDE), hidden, unit), weights)
+        out[at + channel] = seen[channel] + offsets[channel] + total_of(total)
