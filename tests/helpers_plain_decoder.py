@@ -60,9 +60,13 @@ def unpack(
     ``coarser`` are those below a refinement, ``earlier`` those of this layer in the segment before.
     """
     (count,) = struct.unpack_from("<I", payload)
-    position, records = 4, []
+    position, records, tables = 4, [], {}
     for _ in range(count):
         position, record = _record(payload, position)
+        if record["coding"] == 0:
+            if not record["tables"]:
+                record |= tables[record["model"]]
+            tables[record["model"]] = {name: record[name] for name in ("map", "tables")}
         records.append(record)
     lanes = Lanes(payload[position:]) if any(r["coding"] == 0 for r in records) else None
     result = {}

@@ -4,6 +4,7 @@ A tensor's coded record holds the model and the tables; the words and raw bits o
 stand in one rANS section, so that the lanes are paid for once.
 
     record   u8 model, u8 tables T, [u8 table of each context, when T > 1], T tables
+             T = 0: the tables of the last record before it with this model
     table    u8 tokens n, n frequencies: 1 byte below 128, else 2 (low 7 bits and bit 7 set, then the rest)
     section  u16 lanes, u32 words, u32 raw bytes, u32 x lanes states, u16 x words, raw bytes
 """
@@ -11,7 +12,7 @@ stand in one rANS section, so that the lanes are paid for once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from .layout import CODED, SECTION
 from .models import CONTEXTS, FLAT, INTERPOLATED, fits, make_model, model_for_planes, wave_count
 from .quantise import SYMBOL_MAX
 from .rans import LANES_MAX, TABLES_MAX, Decoder, Tables, encode
-from .tables import choose_tables, cost_of, pack_table, unpack_table
+from .tables import choose_tables, cost_of, normalise, pack_table, unpack_table
 from .tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _BYTES_PER_LANE = 512  # a lane costs about two bytes: below half a percent
 class Coded:
     """A tensor ready for the rANS section: its record, and each symbol in coding order."""
 
+    model: int
     record: bytes
     frequencies: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.uint32]
@@ -79,12 +81,43 @@ def _code(number: int, symbols: Ints, known: Known) -> Coded:
     frequencies, table_of = choose_tables(counts)
     tables = Tables(frequencies)
     rows = table_of[contexts] * tables.tokens + tokens
-    used = CODED.pack(number, tables.count) + (
-        table_of.astype(np.uint8).tobytes() if tables.count > 1 else b""
-    )
-    record = used + b"".join(map(pack_table, frequencies))
+    record = _record(number, frequencies, table_of)
     bits = 8 * len(record) + cost_of(counts, frequencies, table_of) + float(raw_widths.sum())
-    return Coded(record, tables.frequencies[rows], tables.starts[rows], raw, raw_widths, waves, bits)
+    return Coded(number, record, tables.frequencies[rows], tables.starts[rows], raw, raw_widths, waves, bits)
+
+
+def _record(number: int, frequencies: npt.NDArray[np.uint32], table_of: npt.NDArray[np.intp]) -> bytes:
+    count = len(frequencies)
+    contexts = table_of.astype(np.uint8).tobytes() if count > 1 else b""
+    return CODED.pack(number, count) + contexts + b"".join(map(pack_table, frequencies))
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """Tensors coded flat by one table; ``table`` is the record that brings it, theirs say it is there."""
+
+    table: bytes
+    coded: list[Coded]
+
+
+def code_together(tensors: Sequence[tuple[Ints, Known]]) -> Shared:
+    """Code tensors, whose distributions should be much the same, by one table for all."""
+    tokenised = []
+    for symbols, known in tensors:
+        model = make_model(FLAT, symbols.shape, known)
+        model.load(symbols)
+        _, residuals, waves = _residuals(model)
+        tokenised.append((*to_tokens(residuals), waves))
+    counts = [np.bincount(tokens, minlength=TOKENS_MAX) for tokens, *_ in tokenised]
+    whole = normalise(np.trim_zeros(np.sum(counts, axis=0), "b"))[None]
+    tables, one = Tables(whole), np.zeros(1, np.intp)
+    coded = []
+    for (tokens, raw, widths, waves), count in zip(tokenised, counts, strict=True):
+        record = CODED.pack(FLAT, 0)
+        bits = 8 * len(record) + cost_of(count[None, : whole.shape[1]], whole, one) + float(widths.sum())
+        found = tables.frequencies[tokens], tables.starts[tokens]
+        coded.append(Coded(FLAT, record, *found, raw, widths, waves, bits))
+    return Shared(_record(FLAT, whole, one), coded)
 
 
 def _residuals(model: Model) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], list[int]]:
@@ -123,13 +156,22 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     return head + states.astype("<u4").tobytes() + words.astype("<u2").tobytes() + raw
 
 
-def read_record(cursor: Cursor, name: str, shape: tuple[int, ...], known: Known) -> CodedRecord:
-    """Read model and tables of a coded tensor of this shape; FormatError when they are impossible."""
+def read_record(
+    cursor: Cursor, name: str, shape: tuple[int, ...], known: Known, last: dict[int, CodedRecord]
+) -> CodedRecord:
+    """Read model and tables of a coded tensor of this shape; FormatError when they are impossible.
+
+    ``last`` holds the last record of each model, whose tables another may use, and is kept up to date.
+    """
     model, count = cursor.unpack(CODED)
     if not fits(model, shape, known):
         raise FormatError(f"tensor {name!r}: model {model} does not fit shape {shape}")
-    if not 1 <= count <= TABLES_MAX:
-        raise FormatError(f"tensor {name!r}: {count} tables, expected 1 to {TABLES_MAX}")
+    if count == 0:
+        if model not in last:
+            raise FormatError(f"tensor {name!r}: no tables, and no record before it has any of model {model}")
+        return replace(last[model], shape=shape)
+    if count > TABLES_MAX:
+        raise FormatError(f"tensor {name!r}: {count} tables, expected at most {TABLES_MAX}")
     table_of = np.zeros(CONTEXTS[model], np.intp)
     if count > 1:
         table_of = np.frombuffer(cursor.take(len(table_of)), np.uint8).astype(np.intp)
@@ -139,7 +181,8 @@ def read_record(cursor: Cursor, name: str, shape: tuple[int, ...], known: Known)
     frequencies = np.zeros((count, max(map(len, rows))), np.uint32)
     for into, row in zip(frequencies, rows, strict=True):
         into[: len(row)] = row
-    return CodedRecord(model, shape, Tables(frequencies), table_of)
+    last[model] = CodedRecord(model, shape, Tables(frequencies), table_of)
+    return last[model]
 
 
 class SectionReader:

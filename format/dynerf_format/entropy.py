@@ -42,6 +42,17 @@ def decompress(codec: int, stored: bytes, decoded_length: int) -> bytes:
     raise FormatError(f"codec {codec} is unknown, expected one of {CODECS}")
 
 
+def frame_length(frame: bytes) -> int:
+    """The content size that a frame states; it is a number only. FormatError when it states none."""
+    try:
+        length = zstandard.get_frame_parameters(frame).content_size
+    except zstandard.ZstdError as error:
+        raise FormatError(f"zstd: {error}") from error
+    if length == zstandard.CONTENTSIZE_UNKNOWN:
+        raise FormatError("zstd: a frame that does not state its content size")
+    return int(length)
+
+
 def _decompress_frame(frame: bytes, decoded_length: int) -> bytes:
     if not frame.startswith(_FRAME_MAGIC):
         raise FormatError("zstd: does not start with a frame")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import ChecksumError, FormatError, LimitError, NotDnvError, TruncatedError, VersionError
-from .layout import CRC32, ENTRY, HEAD, MAGIC, MAJOR, MINOR, TRAILER
+from .layout import CRC32, ENTRY, FLAGS_KNOWN, HEAD, MAGIC, MAJOR, MINOR, TRAILER
 from .signature import looks_like
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Head:
     directory_crc32: int
     file_length: int
     minor: int = MINOR
+    flags: int = 0
 
     @property
     def chunks_start(self) -> int:
@@ -45,7 +46,7 @@ def pack_head(head: Head) -> bytes:
         MAGIC,
         MAJOR,
         head.minor,
-        0,
+        head.flags,
         head.header_length,
         head.header_crc32,
         head.directory_length,
@@ -76,9 +77,10 @@ def unpack_head(start: bytes, size: int, limits: Limits) -> Head:
         )
     if zlib.crc32(start[: HEAD.size - CRC32.size]) != head_crc32:
         raise ChecksumError("the head is damaged: its checksum does not match")
-    if flags:
-        raise VersionError(f"flags {flags:#06x} are set that version {MAJOR}.{MINOR} does not know")
-    head = Head(header_length, header_crc32, directory_length, directory_crc32, file_length, minor)
+    unknown = flags & ~FLAGS_KNOWN
+    if unknown:
+        raise VersionError(f"flags {unknown:#06x} are set that version {MAJOR}.{MINOR} does not know")
+    head = Head(header_length, header_crc32, directory_length, directory_crc32, file_length, minor, flags)
     _check_lengths(head, size, limits)
     return head
 

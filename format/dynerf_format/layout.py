@@ -3,7 +3,7 @@
 ::
 
     head       40 bytes   magic, version, lengths and checksums of what follows
-    header     msgpack    cameras, space, field, frames, segments, colour
+    header     msgpack    (in a Zstandard frame, if long) cameras, space, field, frames, segments, colour
     directory  40 bytes per chunk
     chunks     each a 32-byte chunk head and its stored bytes, back to back, no padding
     trailer    36 bytes   SHA-256 of all bytes before the digest
@@ -19,6 +19,9 @@ MINOR = 0
 
 FIRST_READ = 16 * 1024
 """Bytes fetched to open a file; head, header and directory normally fit."""
+
+FLAG_ZSTD_HEADER = 1
+FLAGS_KNOWN = FLAG_ZSTD_HEADER
 
 HEAD = struct.Struct("<8sBBHIIIIQI")
 """magic, major, minor, flags, header length, header CRC-32, directory length, directory CRC-32,

@@ -6,19 +6,16 @@ Memory holds one chunk at a time, whatever the length of the clips.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from .atomic import atomic_path
 from .chunks import Chunk, unpack_latents
-from .directory import Entry, check_directory, chunk_checksum
+from .directory import Entry, chunk_checksum
 from .entropy import compress
-from .head import Head, pack_head
-from .header import encode_header
-from .layout import ENTRY, HEAD, TRAILER, TRAILER_TAG
-from .limits import DEFAULT_LIMITS
+from .layout import TRAILER_TAG
+from .opening import make_opening
 from .quantise import QuantisedTensor
 from .reader import Reader
 from .source import FileSource
@@ -82,29 +79,17 @@ def write_pieces(output: Path, header: Header, pieces: Sequence[Piece]) -> int:
 
     Returns the length in bytes. FormatError when a reader would refuse the result, OutputError.
     """
-    header_bytes = encode_header(header)
-    start = HEAD.size + len(header_bytes) + ENTRY.size * len(pieces)
-    entries = _placed(pieces, start)
-    end = entries[-1].end if entries else start
-    check_directory(entries, header.segments, start, end, DEFAULT_LIMITS)
-    directory = b"".join(entry.pack() for entry in entries)
-    head = Head(
-        header_length=len(header_bytes),
-        header_crc32=zlib.crc32(header_bytes),
-        directory_length=len(directory),
-        directory_crc32=zlib.crc32(directory),
-        file_length=end + TRAILER.size,
-    )
+    opening = make_opening(header, len(pieces), lambda start: _placed(pieces, start))
     with atomic_path(output) as temporary:
         digest = hashlib.sha256()
         with temporary.open("xb") as file:
-            for part in _parts([pack_head(head), header_bytes, directory], entries, pieces):
+            for part in _parts(opening.parts, opening.entries, pieces):
                 digest.update(part)
                 file.write(part)
             file.write(digest.digest())
         with FileSource(temporary) as source:
             Reader(source).verify()
-    return head.file_length
+    return opening.file_length
 
 
 def _placed(pieces: Sequence[Piece], start: int) -> list[Entry]:

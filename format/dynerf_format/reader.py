@@ -20,10 +20,10 @@ from .directory import Entry, check_directory, chunk_checksum, unpack_directory
 from .entropy import CODECS, decompress
 from .errors import ChecksumError, FormatError, LimitError
 from .head import unpack_head
-from .header import decode_header
 from .layout import CHUNK_HEAD, FIRST_READ, HEAD, TRAILER, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
 from .occupancy import unpack_occupancy
+from .opening import read_header
 from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries
 
 if TYPE_CHECKING:
@@ -189,11 +189,9 @@ class Reader:
             start += source.read(len(start), head.chunks_start - len(start))
         header_end = HEAD.size + head.header_length
         header_bytes, directory_bytes = start[HEAD.size : header_end], start[header_end : head.chunks_start]
-        if zlib.crc32(header_bytes) != head.header_crc32:
-            raise ChecksumError("the header is damaged: its checksum does not match")
+        self.header = read_header(head, header_bytes, self._limits)
         if zlib.crc32(directory_bytes) != head.directory_crc32:
             raise ChecksumError("the directory is damaged: its checksum does not match")
-        self.header = decode_header(header_bytes)
         self.directory = unpack_directory(directory_bytes)
         self._continued = {e.segment - 1 for e in self.directory if e.kind == WEIGHTS and e.first}
         self._chunks_start = head.chunks_start

@@ -7,17 +7,16 @@ that were lost leave the picture coarser.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .chunks import LATENTS, WEIGHTS
 from .directory import chunk_checksum, unpack_chunk_head
-from .errors import ChecksumError, FormatError
+from .errors import FormatError
 from .head import unpack_head
-from .header import decode_header
 from .layout import CHUNK_HEAD, HEAD, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
+from .opening import read_header
 from .records import SegmentRecord
 from .writer import write_parts
 
@@ -77,9 +76,7 @@ def _read_start(source: Source, limits: Limits) -> tuple[Head, Header]:
     declared = HEAD.unpack(start)[8] if len(start) == HEAD.size else source.size
     head = unpack_head(start, declared, limits)
     data = source.read(HEAD.size, head.header_length)
-    if zlib.crc32(data) != head.header_crc32:
-        raise ChecksumError("the header is damaged: its checksum does not match")
-    return head, decode_header(data)
+    return head, read_header(head, data, limits)
 
 
 class _Scan:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zstandard
 
-from .coding import Coded, CodedRecord, SectionReader, code, pack_section, read_record
+from .coding import Coded, CodedRecord, SectionReader, code, code_together, pack_section, read_record
 from .cursor import Cursor
 from .errors import FormatError, LimitError
 from .layout import EXTENT, NAME_LENGTH, TENSOR_COUNT, TENSOR_SHAPE
 from .limits import DEFAULT_LIMITS, Limits
-from .models import Known
+from .models import FLAT, Known
 from .quantise import RANK_MAX, SYMBOL_MAX, QuantisedTensor, check_name, check_shape
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ REFINED_MAX = 2 * SYMBOL_MAX  # of factor times coarser symbol: sums with a resi
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4"}
 _STEP = np.dtype("<f4")
 _LEVEL = 19
+_SHARED_RANK, _SHARED_ELEMENTS = (
+    2,
+    2**16,
+)  # at most, of tensors that share a table; larger ones have their own
 _SECTION_SHARE = 28  # bytes: what the first tensor in a section costs beside its bits
 
 
@@ -61,8 +65,17 @@ class _Packed:
 
     record: bytes
     coded: Coded | None
-    continued: bool
+    known: Known
     size: float
+
+    @property
+    def continued(self) -> bool:
+        return self.known.before is not None
+
+    @property
+    def may_share(self) -> bool:
+        """Whether a table may be shared with others."""
+        return self.coded is None or self.coded.model == FLAT
 
 
 def pack_tensors(
@@ -105,7 +118,37 @@ def _packed(
         if last is not None and last.symbols.shape == tensor.symbols.shape:
             other = _pack_tensor(tensor, replace(known, before=last.symbols))
             packed[-1] = min(packed[-1], other, key=lambda one: one.size)
-    return packed
+    return _with_shared_table(tensors, packed)
+
+
+def _with_shared_table(tensors: Sequence[QuantisedTensor], packed: Sequence[_Packed]) -> list[_Packed]:
+    """The same with one table for the small tensors, where that is smaller: a network's are much alike."""
+    small = [
+        n
+        for n, one in enumerate(packed)
+        if one.may_share
+        and tensors[n].symbols.ndim <= _SHARED_RANK
+        and tensors[n].symbols.size <= _SHARED_ELEMENTS
+    ]
+    if len(small) < 2:
+        return list(packed)
+    shared = code_together([(tensors[n].symbols, packed[n].known) for n in small])
+    better = {
+        n: coded for n, coded in zip(small, shared.coded, strict=True) if coded.bits / 8 < packed[n].size
+    }
+    gain = sum(packed[n].size - coded.bits / 8 for n, coded in better.items())
+    if gain <= len(shared.table) + _SECTION_SHARE:
+        return list(packed)
+    result, at_hand = [], False
+    for n, one in enumerate(packed):
+        if n in better:
+            record = better[n].record if at_hand else shared.table
+            head, at_hand = _head(tensors[n], CODED, one.known), True
+            result.append(_Packed(head + record, better[n], one.known, better[n].bits / 8))
+        else:
+            at_hand = at_hand and (one.coded is None or one.coded.model != FLAT)
+            result.append(one)
+    return result
 
 
 def _pack(packed: Sequence[_Packed]) -> bytes:
@@ -139,9 +182,10 @@ def unpack_records(
     cursor = Cursor(payload)
     (count,) = cursor.unpack(TENSOR_COUNT)
     records: dict[str, _Record] = {}
+    tables: dict[int, CodedRecord] = {}
     budget = limits.elements
     for _ in range(count):
-        record = _read_record(cursor, budget, coarser, before)
+        record = _read_record(cursor, budget, coarser, before, tables)
         if record.name in records:
             raise FormatError(f"tensors: {record.name!r} occurs more than once")
         records[record.name] = record
@@ -174,21 +218,24 @@ def _pack_tensor(tensor: QuantisedTensor, known: Known) -> _Packed:
     coded = code(tensor.symbols, known, time_like=tensor.name == "latents")
     zipped = zstandard.ZstdCompressor(level=_LEVEL).compress(planes)
     plain_size, coded_size = min(len(planes), len(zipped)), coded.bits / 8 + _SECTION_SHARE
-    plain, continued = plain_size <= coded_size, known.before is not None
-    coding = (width if plain else CODED) + (CONTINUED if continued else 0)
+    if plain_size <= coded_size:
+        return _Packed(_head(tensor, width, known) + planes, None, known, plain_size)
+    return _Packed(_head(tensor, CODED, known) + coded.record, coded, known, coded_size)
+
+
+def _head(tensor: QuantisedTensor, coding: int, known: Known) -> bytes:
+    """What a record begins with, before symbols or tables."""
     name, shape = tensor.name.encode("ascii"), tensor.symbols.shape
-    head = b"".join(
+    continued = 0 if known.before is None else CONTINUED
+    return b"".join(
         [
             NAME_LENGTH.pack(len(name)),
             name,
-            TENSOR_SHAPE.pack(coding, known.factor, len(shape), tensor.steps.size),
+            TENSOR_SHAPE.pack(coding + continued, known.factor, len(shape), tensor.steps.size),
             *(EXTENT.pack(extent) for extent in shape),
             tensor.steps.astype(_STEP).tobytes(),
         ]
     )
-    if plain:
-        return _Packed(head + planes, None, continued, plain_size)
-    return _Packed(head + coded.record, coded, continued, coded_size)
 
 
 def _read_record(
@@ -196,6 +243,7 @@ def _read_record(
     budget: int,
     coarser: Mapping[str, QuantisedTensor] | None,
     before: Mapping[str, QuantisedTensor] | None,
+    tables: dict[int, CodedRecord],
 ) -> _Record:
     """Read what is known of one tensor, of at most ``budget`` elements, before the section at the end."""
     (name_length,) = cursor.unpack(NAME_LENGTH)
@@ -219,7 +267,7 @@ def _read_record(
     if continued:
         known = replace(known, before=_before(name, shape, before))
     if coding == CODED:
-        return _Record(name, shape, steps, known, read_record(cursor, name, shape, known))
+        return _Record(name, shape, steps, known, read_record(cursor, name, shape, known, tables))
     plain = _join_planes(cursor.take(elements * coding), coding).reshape(shape)
     if int(plain.max()) > REFINED_MAX or int(plain.min()) < -REFINED_MAX:
         raise FormatError(f"tensor {name!r}: symbols beyond +-{REFINED_MAX}")

@@ -7,17 +7,14 @@ it takes its final name.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .atomic import atomic_path
-from .directory import Entry, check_directory, chunk_checksum
+from .directory import Entry, chunk_checksum
 from .entropy import compress
-from .head import Head, pack_head
-from .header import encode_header
-from .layout import ENTRY, HEAD, TRAILER, TRAILER_TAG
-from .limits import DEFAULT_LIMITS
+from .layout import TRAILER, TRAILER_TAG
+from .opening import make_opening
 from .reader import Reader
 from .source import FileSource
 
@@ -56,21 +53,9 @@ def clip_bytes(header: Header, chunks: Sequence[Chunk]) -> bytes:
 
 
 def _parts(header: Header, unplaced: Sequence[Entry], bodies: Sequence[bytes]) -> list[bytes]:
-    header_bytes = encode_header(header)
-    start = HEAD.size + len(header_bytes) + ENTRY.size * len(unplaced)
-    entries = _place(unplaced, start)
-    end = entries[-1].end if entries else start
-    check_directory(entries, header.segments, start, end, DEFAULT_LIMITS)
-    directory = b"".join(entry.pack() for entry in entries)
-    head = Head(
-        header_length=len(header_bytes),
-        header_crc32=zlib.crc32(header_bytes),
-        directory_length=len(directory),
-        directory_crc32=zlib.crc32(directory),
-        file_length=end + TRAILER.size,
-    )
-    parts = [pack_head(head), header_bytes, directory]
-    for entry, body in zip(entries, bodies, strict=True):
+    opening = make_opening(header, len(unplaced), lambda start: _place(unplaced, start))
+    parts = opening.parts
+    for entry, body in zip(opening.entries, bodies, strict=True):
         parts += [entry.pack_chunk_head(), body]
     return [*parts, _trailer(parts)]
 

@@ -18,8 +18,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynerf_format import BytesSource, FormatError, Limits, Reader, clip_bytes, encode_header, repair_clip
+from dynerf_format.entropy import compress
 from dynerf_format.tensors import pack_tensors, unpack_tensors
-from helpers_format import coded_payload, forge, forged_chunks, layered, smallest, tensor, two_segments
+from helpers_format import (
+    camera,
+    coded_payload,
+    forge,
+    forged_chunks,
+    layered,
+    small_header,
+    smallest,
+    tensor,
+    two_segments,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -34,6 +45,7 @@ LEAST = {
     "head, header and directory bits": 17_000,
     "payload bits": 10_000,
     "header bytes": 7_000,
+    "framed header bytes": 1_000,
     "tensor payload bytes": 14_000,
     "structure": 250,
 }
@@ -92,6 +104,16 @@ def test_headers_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> 
     for changed in mutations(header, LEAST["header bytes"]):
         is_refused(forge(changed, chunks))
         tried["header bytes"] += 1
+
+
+@pytest.mark.long
+def test_headers_in_a_frame_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> None:
+    cameras = tuple(camera(f"cam{n:02}") for n in range(20))
+    stored, chunks = compress(encode_header(small_header(cameras=cameras)))[1], forged_chunks(smallest()[1])
+    Reader(BytesSource(forge(stored, chunks, flags=1)))
+    for changed in mutations(stored, LEAST["framed header bytes"]):
+        is_refused(forge(changed, chunks, flags=1))
+        tried["framed header bytes"] += 1
 
 
 @pytest.mark.long

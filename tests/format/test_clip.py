@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from dynerf_format import (
 from helpers_format import (
     QUICK,
     ForgedChunk,
+    camera,
     forge,
     forged_chunks,
     small_header,
@@ -131,11 +133,21 @@ def test_the_first_16_kib_open_a_clip() -> None:
 
 def test_a_large_header_takes_one_more_read() -> None:
     header, chunks = smallest()
-    header = replace(header, config={"notes": "x" * 50_000})
+    header = replace(header, config={"notes": random.Random(1).randbytes(30_000).hex()})
     source = CountingSource(clip_bytes(header, chunks))
     assert Reader(source).header == header
     assert len(source.reads) == 2
     assert source.reads[0] == (0, 16384)
+
+
+def test_a_header_of_many_cameras_is_stored_as_a_frame_and_a_short_one_is_not() -> None:
+    header, chunks = smallest()
+    many = replace(header, cameras=tuple(camera(f"cam{n:02}") for n in range(30)))
+    data = clip_bytes(many, chunks)
+    assert Reader(BytesSource(data)).header == many
+    assert len(data) - len(clip_bytes(header, chunks)) < 1000 < len(encode_header(many)) / 5
+    assert encode_header(many) not in data
+    assert encode_header(header) in clip_bytes(header, chunks)
 
 
 def test_every_byte_is_accounted_for() -> None:

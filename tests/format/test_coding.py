@@ -115,6 +115,26 @@ def test_frequencies_keep_every_token_and_sum_to_the_total(counts: np.ndarray) -
     assert not counts.any() or np.array_equal(frequencies > 0, counts > 0)
 
 
+def test_small_tensors_that_are_alike_share_a_table() -> None:
+    generator = np.random.default_rng(4)
+    alike = [tensor(f"w{n}", np.rint(generator.normal(0, 30, (4 + n, 16)))) for n in range(12)]
+    together = pack_tensors(alike)
+    assert len(together) < sum(len(pack_tensors([one])) - 4 for one in alike) - 100
+    expected = {one.name: one.symbols.tolist() for one in alike}
+    assert {name: one.symbols.tolist() for name, one in unpack_tensors(together).items()} == expected
+    assert {name: symbols.tolist() for name, symbols in unpack(together).items()} == expected
+
+
+def test_a_table_of_another_tensor_between_does_not_serve_the_next() -> None:
+    generator = np.random.default_rng(5)
+    alike = [tensor(f"w{n}", np.rint(generator.normal(0, 30, (20, 16)))) for n in range(6)]
+    other = tensor("between", np.rint(generator.normal(0, 3, (300, 300))))  # too large to share
+    mixed = [*alike[:3], other, *alike[3:]]
+    for found in (unpack_tensors(pack_tensors(mixed)), unpack(pack_tensors(mixed))):
+        symbols = {name: np.asarray(getattr(one, "symbols", one)).tolist() for name, one in found.items()}
+        assert symbols == {one.name: one.symbols.tolist() for one in mixed}
+
+
 def test_contexts_share_tables_unless_they_differ() -> None:
     alike = np.array([[900, 90, 10], [890, 100, 10], [0, 0, 0]])
     frequencies, table_of = choose_tables(alike)
@@ -240,7 +260,7 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(coded_payload((64, 64), model=1), FormatError, "model 1 does not fit", id="rank"),
         pytest.param(coded_payload((8, 4, 4), model=3), FormatError, "model 3 does not fit", id="rows"),
         pytest.param(coded_payload((24, 12, 12), model=2), FormatError, "does not fit", id="refined alone"),
-        pytest.param(coded_payload(tables=()), FormatError, "0 tables", id="no tables"),
+        pytest.param(coded_payload(tables=()), FormatError, "no record before it has any", id="no tables"),
         pytest.param(coded_payload(tables=(HALVES,) * 33), FormatError, "33 tables", id="many tables"),
         pytest.param(
             coded_payload(tables=(HALVES,) * 2, context_map=b"\2"), FormatError, "table 2 asked", id="map"

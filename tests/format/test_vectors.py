@@ -82,8 +82,21 @@ def flipped_bit() -> bytes:
 # A zstd frame of 64 zero bytes, written out because another libzstd may choose other bytes.
 FRAME_OF_64_ZEROS = bytes.fromhex("28b52ffd 2040 45000010000001009300 16")
 
+# A frame that states 2 MiB.
+FRAME_OF_TOO_MUCH = bytes.fromhex("28b52ffd a0 00002000 45000010000001009300 16")
+# The header of the smallest clip in a frame of one raw block.
+FRAME_OF_HEADER = (
+    bytes.fromhex("28b52ffd a0") + len(HEADER).to_bytes(4, "little")
+    + (len(HEADER) << 3 | 1).to_bytes(3, "little") + HEADER
+)  # fmt: skip
+
 # 8 cells of which two are occupied for the coarse field, 27 for the fine one.
 GRIDS = bytes([1, 2, 0, 3, 0, 0x81, 0x0A, 0x02, 0x00, 0x04])
+
+
+def with_header(stored: bytes) -> bytes:
+    """The smallest clip with a header that is said to be a frame."""
+    return forge(stored, [WEIGHTS, LATENTS], flags=1)
 
 
 def with_grids(payload: bytes) -> bytes:
@@ -93,6 +106,7 @@ def with_grids(payload: bytes) -> bytes:
 
 GOOD: dict[str, Callable[[], bytes]] = {
     "continued.dnv": lambda: clip_bytes(*continued()),
+    "framed_header.dnv": lambda: with_header(FRAME_OF_HEADER),
     "layered.dnv": lambda: clip_bytes(*layered()),
     "newer_minor.dnv": newer_minor,
     "occupancy.dnv": lambda: with_grids(GRIDS),
@@ -104,6 +118,10 @@ BAD: dict[str, Callable[[], bytes]] = {
     "continues_nothing.dnv": lambda: with_weights(continues_nothing()),
     "empty.dnv": lambda: b"",
     "flipped_bit.dnv": flipped_bit,
+    "header_large.dnv": lambda: with_header(FRAME_OF_TOO_MUCH),
+    "header_no_frame.dnv": lambda: with_header(HEADER),
+    "header_trailing.dnv": lambda: with_header(FRAME_OF_HEADER + b"\0"),
+    "header_zeros.dnv": lambda: with_header(FRAME_OF_64_ZEROS),
     "layer_missing.dnv": lambda: forge(HEADER, [WEIGHTS, LATENTS, replace(REFINEMENT, layer=2)]),
     "newer_major.dnv": lambda: forge(HEADER, [WEIGHTS, LATENTS], version=(2, 0)),
     "not_a_number.dnv": not_a_number,
