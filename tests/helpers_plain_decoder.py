@@ -60,7 +60,8 @@ def unpack(
     ``coarser`` are those below a refinement, ``earlier`` those of this layer in the segment before.
     """
     (count,) = struct.unpack_from("<I", payload)
-    position, records, tables = 4, [], {}
+    position, records = 4, []
+    tables: dict[int, dict[str, Any]] = {}
     for _ in range(count):
         position, record = _record(payload, position)
         if record["coding"] == 0:
