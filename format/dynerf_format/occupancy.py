@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 COARSE_EMPTY = 2.0**-5
-FINE_EMPTY = 2.0**-3
+FINE_EMPTY = 2.0**-2
 CELLS_MAX = 256
 LAYERS_MAX = 16
 

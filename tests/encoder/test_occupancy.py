@@ -27,9 +27,9 @@ def _model(kind: str) -> Model:
         for name, parameter in model.named_parameters():
             parameter.add_(torch.randn_like(parameter) * (0.5 if parameter.dim() > 1 else 0.2))
             if name.endswith(("out.weight", "density.weight")):
-                parameter.mul_(6)
+                parameter.mul_(3)
             if name.endswith(("out.bias", "density.bias")):
-                parameter.sub_(4)
+                parameter.sub_(4 if kind == "planes" else 8)
     return model.requires_grad_(False)
 
 
