@@ -3,8 +3,8 @@
 Both fields are asked at the corners of a lattice finer than the cells, borders included. Between two of its
 points there may be more: to the logarithm of a point's density is added half of the largest step to a
 neighbour along each axis, which bounds what is linear in between. Trained fields have walls thinner than
-that, so cells that touch an occupied one count as occupied, too. That is no proof for every field; that random
-points find nothing is what the tests look for. Of many frames some are asked.
+that, so cells that touch an occupied one count as occupied, too. That is no proof for every field; that
+random points find nothing is what the tests look for. Of many frames some are asked.
 """
 
 from collections.abc import Iterator
