@@ -218,7 +218,7 @@ def _planes(
 
 
 def _activity(out: np.ndarray, channels: int, at: Any) -> Any:
-    """A function that tells the bit length, at most 5, of how many channels of a plane are uneven at a texel."""
+    """A function that tells how many channels of a plane are uneven at a texel: the bit length, at most 5."""
 
     def uneven(plane: int, row: int, column: int) -> bool:
         left, up = at(out, plane, row, column - 1), at(out, plane, row - 1, column)
