@@ -6,6 +6,7 @@ checks nothing but that its own arithmetic stays within what JavaScript's number
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from typing import Any
@@ -115,7 +116,7 @@ def _record(data: bytes, at: int) -> tuple[int, dict[str, Any]]:
         return at + coding * size, record
     model, tables = data[at], data[at + 1]
     at += 2
-    contexts = (1, 63, 338, 3, 203)[model]
+    contexts = (1, 68, 343, 3, 208)[model]
     record |= {"model": model, "map": [0] * contexts, "tables": []}
     if tables > 1:
         record["map"] = list(data[at : at + contexts])
@@ -179,6 +180,8 @@ def _planes(
         inside = 0 <= row < height and 0 <= column < width
         return int(array[plane, row, column]) if inside else 0
 
+    activity = _activity(out, shape[-3], at)
+
     for wave in range(width + 2 * (height - 1)):
         index = 0
         for row in range(height):
@@ -201,27 +204,46 @@ def _planes(
                     here = at(coarse, plane, row, column)
                     base = factor * here
                     k = _signed(max(-2, min(2, median - base)), gradients)
-                    t = _sign(at(coarse, plane, row, column + 1) - here)
-                    t += _sign(at(coarse, plane, row + 1, column) - here)
-                    k = 5 * k + t
-                r = residual(index % longest, abs(k))
+                    k = 5 * k + _slope(at, coarse, (plane, row, column))
+                quiet = activity(plane // shape[-3], row, column)
+                r = residual(index % longest, abs(k) + 5 if k else quiet)
                 out[plane, row, column] = base + (r if k >= 0 else -r)
                 index += 1
     return out.reshape(shape)
+
+
+def _activity(out: np.ndarray, channels: int, at: Any) -> Any:
+    """A function that counts the uneven channels of a plane at a texel, as a bit length of at most 5."""
+
+    def uneven(plane: int, row: int, column: int) -> bool:
+        left, up = at(out, plane, row, column - 1), at(out, plane, row - 1, column)
+        corner, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
+        return len({left, up, corner, right}) > 1
+
+    @functools.lru_cache(maxsize=64)
+    def activity(group: int, row: int, column: int) -> int:
+        planes = range(group * channels, (group + 1) * channels)
+        return min(sum(uneven(plane, row, column) for plane in planes).bit_length(), 5)
+
+    return activity
 
 
 def _hint(
     at: Any, known: np.ndarray, coarse: np.ndarray | None, factor: int, place: tuple[int, int, int]
 ) -> tuple[int, int]:
     """Base and hint of a texel that is continued."""
-    plane, row, column = place
     p = at(known, *place)
     if coarse is not None:
         base = factor * at(coarse, *place)
         return base, _sign(p - base)
-    return p, _sign(
-        _sign(at(known, plane, row, column + 1) - p) + _sign(at(known, plane, row + 1, column) - p)
-    )
+    return p, _sign(_slope(at, known, place))
+
+
+def _slope(at: Any, array: np.ndarray, place: tuple[int, int, int]) -> int:
+    """The signs of what is to the right and below, against what is here, added."""
+    plane, row, column = place
+    here = at(array, *place)
+    return _sign(at(array, plane, row, column + 1) - here) + _sign(at(array, plane, row + 1, column) - here)
 
 
 def _signed(k: int, gradients: tuple[int, ...]) -> int:

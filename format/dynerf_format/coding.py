@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 STEPS_MAX = 2**17
 ELEMENTS_PER_BYTE, ELEMENTS_FREE = 1024, 2**16
 _LANES_LEAST, _LANES_MOST = 4, 256  # when writing
-_BYTES_PER_LANE = 512  # a lane costs about two bytes: below half a percent
+_BYTES_PER_LANE = 384  # a lane costs about two bytes: half a percent at most
 
 
 @dataclass(frozen=True, eq=False)

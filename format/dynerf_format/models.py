@@ -10,14 +10,15 @@ cannot drift.
 model         id   base                                                                      contexts
 ============  ===  ========================================================================  ========
 flat          0    what is known beside: 0, the coarser symbol's, the segment before's       1
-planes        1    median edge detection of left, up and upper left (LOCO-I)                 63
-refined       2    factor times the coarser symbol                                           338
+planes        1    median edge detection of left, up and upper left (LOCO-I)                 68
+refined       2    factor times the coarser symbol                                           343
 interpolated  3    first row: 0; last row: the first; others: linear between these two       3
-continued     4    the symbol of the segment before, or factor times the coarser symbol      203
+continued     4    the symbol of the segment before, or factor times the coarser symbol      208
 ============  ===  ========================================================================  ========
 
 LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
-contexts are three gradients of the neighbourhood, and a context and its mirror image share a table.
+contexts are three gradients of the neighbourhood, and a context and its mirror image share a table. Most
+texels have none, so that context is divided by *activity*: how many channels are uneven at this texel.
 """
 
 from __future__ import annotations
@@ -36,10 +37,13 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int32]
 
 FLAT, PLANES, REFINED, INTERPOLATED, CONTINUED = range(5)
-CONTEXTS = (1, 63, 338, 3, 203)
+QUIET = 5
+"""Contexts for even neighbourhoods beside the first: by how many channels are uneven there."""
+CONTEXTS = (1, 63 + QUIET, 338 + QUIET, 3, 203 + QUIET)
 """Number of contexts of each model."""
 MOST_WAVES = 2**16
 LEAST_PER_WAVE = 64
+_ACTIVITY = np.array([min(QUIET, count.bit_length()) for count in range(17)], np.int32)
 WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
 
 
@@ -212,6 +216,7 @@ class Planes:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
         self._height, self._width = shape[-2:]
+        self._channels = shape[-3]
         self._stride = self._width + 2
         self.canvas = np.zeros(((self._height + 2) * self._stride, math.prod(shape[:-2])), np.int32)
 
@@ -222,9 +227,9 @@ class Planes:
             yield from _cut((rows + 1) * self._stride + wave - 2 * rows + 1, self.canvas.shape[1])
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        left, up, upper_left, upper_right = self._neighbours(wave)
+        left, up, upper_left, upper_right = around = self._neighbours(wave)
         k = 25 * _level(upper_right - up) + 5 * _level(up - upper_left) + _level(upper_left - left)
-        return _mirrored(k, _median(left, up, upper_left))
+        return self._mirrored(k, _median(left, up, upper_left), around)
 
     def load(self, symbols: Ints) -> None:
         self._inside()[:] = symbols.reshape(-1, self._height, self._width).transpose(1, 2, 0)
@@ -234,6 +239,19 @@ class Planes:
 
     def _inside(self) -> Ints:
         return self.canvas.reshape(self._height + 2, self._stride, -1)[1:-1, 1:-1]
+
+    def _mirrored(self, k: Ints, base: Ints, around: tuple[Ints, ...]) -> Prediction:
+        """A signed context and its mirror image are one, with the residual's sign turned; 0 has several."""
+        size = np.abs(k)
+        context = np.where(size == 0, self._activity(*around), size + QUIET)
+        return Prediction(context.astype(np.intp), base, np.where(k < 0, np.int32(-1), np.int32(1)))
+
+    def _activity(self, left: Ints, up: Ints, upper_left: Ints, upper_right: Ints) -> Ints:
+        """0 to 5, for each symbol: the bit length of the number of channels that are uneven at its texel."""
+        uneven = ((left ^ up) | (up ^ upper_right) | (upper_left ^ left)) != 0
+        count = np.count_nonzero(uneven.reshape(-1, self._channels), axis=1)
+        level = _ACTIVITY.take(count, mode="clip")
+        return np.repeat(level, self._channels)
 
     def _neighbours(self, wave: npt.NDArray[np.intp]) -> tuple[Ints, Ints, Ints, Ints]:
         above = wave - self._stride
@@ -251,7 +269,7 @@ class Refined(Planes):
         self._factor = factor
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        left, up, upper_left, upper_right = self._neighbours(wave)
+        left, up, upper_left, upper_right = around = self._neighbours(wave)
         coarse = self._coarse[wave].ravel()
         base = self._factor * coarse
         k = np.clip(_median(left, up, upper_left) - base, -2, 2)
@@ -259,7 +277,7 @@ class Refined(Planes):
             k = 3 * k + np.sign(gradient)
         right, below = self._coarse[wave + 1].ravel(), self._coarse[wave + self._stride].ravel()
         k = 5 * k + np.sign(right - coarse) + np.sign(below - coarse)
-        return _mirrored(k, base)
+        return self._mirrored(k, base, around)
 
 
 class Continued(Planes):
@@ -274,7 +292,7 @@ class Continued(Planes):
         self._factor = known.factor
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        left, up, upper_left, upper_right = self._neighbours(wave)
+        left, up, upper_left, upper_right = around = self._neighbours(wave)
         before = self._before[wave].ravel()
         if self._coarse is None:
             base = before
@@ -286,7 +304,7 @@ class Continued(Planes):
         k = 5 * hint + np.clip(_median(left, up, upper_left) - base, -2, 2)
         for gradient in (upper_right - up, up - upper_left, upper_left - left):
             k = 3 * k + np.sign(gradient)
-        return _mirrored(k, base)
+        return self._mirrored(k, base, around)
 
 
 def _canvas(shape: tuple[int, ...], symbols: Ints) -> Ints:
@@ -312,9 +330,4 @@ def _median(left: Ints, up: Ints, upper_left: Ints) -> Ints:
 
 def _level(gradient: Ints) -> Ints:
     """-2 to 2: the sign, doubled from 3 on."""
-    return np.clip(gradient, -1, 1) + (gradient > 2) - (gradient < -2)
-
-
-def _mirrored(k: Ints, base: Ints) -> Prediction:
-    """A signed context and its mirror image are one, with the residual's sign turned."""
-    return Prediction(np.abs(k).astype(np.intp), base, np.where(k < 0, np.int32(-1), np.int32(1)))
+    return np.sign(gradient) + (gradient > 2) - (gradient < -2)

@@ -105,7 +105,7 @@ class Decoder:
             row = slots.take(first + slot)
             rows[part] = row
             x = tables.frequencies.take(row) * (x >> _SHIFT) + slot - tables.starts.take(row)
-            empty = np.flatnonzero(x < LOWEST)
+            empty = (x < LOWEST).nonzero()[0]
             if empty.size:
                 x[empty] = x[empty] << _WORD | self._take(empty.size)
             self._states[: len(first)] = x
