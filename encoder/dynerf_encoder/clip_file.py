@@ -71,7 +71,7 @@ class ClipFile:
         if score is not None:
             quality["held_out_psnr"] = round(score, 4)
         place = self.trainer.place
-        grids = [self._occupancy_chunk(dequantised_latents(groups), len(layers))]
+        grids = self._occupancy(dequantised_latents(groups), len(layers))
         header, chunks = self._header(steps, quality), make_chunks(weights, groups, grids)
         continuing = self._continuing(weights)
         if self.job.predecessor is not None:
@@ -110,13 +110,14 @@ class ClipFile:
         if target == 0:
             return trained
         header, chunks = small = self._header(trained, {}), make_chunks(*self._quantised(trained))
-        grid = self._occupancy_chunk(self.trainer.latents[self._shown], 1)
-        aside = len(clip_bytes(header, [*chunks, grid])) - len(clip_bytes(*small))
+        grids = self._occupancy(self.trainer.latents[self._shown], 1)
+        aside = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
         return meet_target(self.size_at, trained, target - aside)
 
-    def _occupancy_chunk(self, latents: Float[Tensor, "frame latent"], layers: int) -> Chunk:
-        """Where the model, as it is now, is empty in these frames."""
-        return occupancy_chunk(0, find_occupancy(self.trainer.model, latents, layers))
+    def _occupancy(self, latents: Float[Tensor, "frame latent"], layers: int) -> list[Chunk]:
+        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere."""
+        found = find_occupancy(self.trainer.model, latents, layers)
+        return [] if found is None else [occupancy_chunk(0, found)]
 
     def _header(self, steps: Quantisation, quality: dict[str, float | int | str]) -> Header:
         """The header, with the steps that were used, whatever the job asked for."""

@@ -24,8 +24,8 @@ _MOST_FRAMES = 30
 
 
 @torch.no_grad()
-def find_occupancy(model: Model, latents: Float[Tensor, "frame latent"], layers: int) -> Occupancy:
-    """Where the model's fields, as they are now, are empty at all frames of a segment."""
+def find_occupancy(model: Model, latents: Float[Tensor, "frame latent"], layers: int) -> Occupancy | None:
+    """Where the model's fields, as they are now, are empty at all frames of a segment; None: nowhere."""
     device = next(model.parameters()).device
     every = -(-len(latents) // _MOST_FRAMES)
     densest = [np.zeros((_SIZE,) * 3, np.float32) for _ in range(2)]
@@ -35,8 +35,13 @@ def find_occupancy(model: Model, latents: Float[Tensor, "frame latent"], layers:
             _note_density(most, field, device)
     bounds = COARSE_EMPTY, FINE_EMPTY
     cells = [~(most < bound) for most, bound in zip(densest, bounds, strict=True)]
-    coarse, fine = (CellGrid.of_cells(_with_neighbours(each)) for each in cells)
-    return Occupancy(layers, coarse, fine)
+    coarse, fine = (_grid(_with_neighbours(each)) for each in cells)
+    return None if coarse is None and fine is None else Occupancy(layers, coarse, fine)
+
+
+def _grid(occupied: Bool[np.ndarray, "z y x"]) -> CellGrid | None:
+    """One that is full says nothing."""
+    return None if occupied.all() else CellGrid.of_cells(occupied)
 
 
 def _note_density(

@@ -43,6 +43,7 @@ def _density(field: FoldedField | FoldedDensity, points: torch.Tensor) -> torch.
 def test_nothing_is_in_cells_that_are_said_to_be_empty(kind: str) -> None:
     model, latents = _model(kind), torch.randn(3, 4)
     found = find_occupancy(model, latents, 2)
+    assert found is not None
     assert found.layers == 2
     points = torch.rand(1, 100_000, 1, 3) * 2 - 1
     for latent in latents:
@@ -67,3 +68,7 @@ def test_pictures_stay_within_45_db_of_the_plain_ones() -> None:
         fast = render_picture(folded, camera, space, sampling)
         plain = render_picture(folded, camera, space, sampling, plain=True)
         assert float((fast.rgb - plain.rgb).square().mean()) < 10**-4.5
+
+
+def test_fog_has_no_empty_cells() -> None:
+    assert find_occupancy(PlanesModel(_PLANES), torch.zeros(1, 4), 1) is None
