@@ -3,6 +3,7 @@
 Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -99,9 +100,10 @@ class Clip:
         with self._naming():
             model = load_model(self.header.field.kind, self.header.field.settings, weights)
         if self.layers is None or self.layers >= self.reader.layers(segment):
-            occupancy = self.reader.occupancy(segment)
-            if occupancy is not None and occupancy.layers == self.reader.layers(segment):
-                model.occupancy = occupancy
+            with contextlib.suppress(FormatError):  # a damaged one costs speed, no picture
+                occupancy = self.reader.occupancy(segment)
+                if occupancy is not None and occupancy.layers == self.reader.layers(segment):
+                    model.occupancy = occupancy
         return model.to(self.device).eval().requires_grad_(False)
 
     @torch.no_grad()

@@ -112,10 +112,15 @@ class ClipFile:
         header, chunks = small = self._header(trained, {}), make_chunks(*self._quantised(trained))
         grids = self._occupancy(self.trainer.latents[self._shown], 1)
         aside = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
-        return meet_target(self.size_at, trained, target - aside)
+        return meet_target(self.size_at, trained, max(target - aside, target // 2))
 
     def _occupancy(self, latents: Float[Tensor, "frame latent"], layers: int) -> list[Chunk]:
-        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere."""
+        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere.
+
+        Only for ``planes``: nothing that decodes the other field skips by it yet.
+        """
+        if self.job.config.field != "planes":
+            return []
         found = find_occupancy(self.trainer.model, latents, layers)
         return [] if found is None else [occupancy_chunk(0, found)]
 

@@ -4,7 +4,7 @@ Both fields are asked at the corners of a lattice finer than the cells, borders 
 points there may be more: to the logarithm of a point's density is added half of the largest step to a
 neighbour along each axis, which bounds what is linear in between. Trained fields have walls thinner than
 that, so cells that touch an occupied one count as occupied, too. That is no proof for every field; that
-random points find nothing is what the tests look for. Of many frames some are asked.
+random points find nothing is what the tests look for.
 """
 
 from collections.abc import Iterator
@@ -20,16 +20,14 @@ from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid, Occupancy
 _SIZE = 32  # cells a side: finer ones find a twentieth more empty space and take four times the bytes
 _PER_CELL = 3  # steps of the lattice along a cell
 _AT_ONCE = 8  # layers of the lattice
-_MOST_FRAMES = 30
 
 
 @torch.no_grad()
 def find_occupancy(model: Model, latents: Float[Tensor, "frame latent"], layers: int) -> Occupancy | None:
     """Where the model's fields, as they are now, are empty at all frames of a segment; None: nowhere."""
     device = next(model.parameters()).device
-    every = -(-len(latents) // _MOST_FRAMES)
     densest = [np.zeros((_SIZE,) * 3, np.float32) for _ in range(2)]
-    for latent in latents[::every].to(device):
+    for latent in latents.to(device):
         folded = model.fold(latent.unsqueeze(0))
         for most, field in zip(densest, (folded.coarse, folded.fine), strict=True):
             _note_density(most, field, device)

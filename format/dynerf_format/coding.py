@@ -201,7 +201,7 @@ class SectionReader:
     def symbols(self, record: CodedRecord, known: Known) -> Ints:
         """Return the symbols of the next tensor; FormatError when they leave the range of symbols."""
         model = make_model(record.model, record.shape, known)
-        slots = record.tables.slots()
+        slots = record.tables.slots
         columns = model.canvas.shape[1]
         for wave in model.waves():
             prediction = model.predict(wave)

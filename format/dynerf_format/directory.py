@@ -14,6 +14,7 @@ from .chunks import KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, check_
 from .entropy import CODECS, RAW, ZSTD
 from .errors import FormatError, LimitError, VersionError
 from .layout import CHUNK_HEAD, CRC32, ENTRY
+from .occupancy import OCCUPANCY_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,4 +209,8 @@ def _check_occupancy(entries: Sequence[Entry], segments: Sequence[SegmentRecord]
             continue
         if entry.segment >= len(segments) or entry.segment in seen:
             raise FormatError(f"{entry.label}: segment {entry.segment} does not exist or has two of them")
+        if entry.decoded_length > OCCUPANCY_BYTES_MAX:
+            raise LimitError(
+                f"{entry.label}: decodes to {entry.decoded_length} bytes, {OCCUPANCY_BYTES_MAX} allowed"
+            )
         seen.add(entry.segment)

@@ -24,6 +24,7 @@ CELLS_MAX = 256
 LAYERS_MAX = 16
 
 _HEAD = struct.Struct("<BHH")
+OCCUPANCY_BYTES_MAX = _HEAD.size + 2 * CELLS_MAX**3 // 8
 """layers, cells a side of the coarse field's and of the fine field's grid."""
 
 

@@ -14,6 +14,7 @@ so it is exact in JavaScript's numbers. (J. Duda, "Asymmetric numeral systems", 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ class Tables:
         self.frequencies = frequencies.ravel()
         self.starts = starts.ravel()
 
+    @functools.cached_property
     def slots(self) -> npt.NDArray[np.uint16]:
         """For each table and slot the row of the token in ``frequencies`` and ``starts``."""
         rows = np.arange(self.count * self.tokens, dtype=np.uint16)

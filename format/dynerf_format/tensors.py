@@ -136,19 +136,18 @@ def _with_shared_table(tensors: Sequence[QuantisedTensor], packed: Sequence[_Pac
     better = {
         n: coded for n, coded in zip(small, shared.coded, strict=True) if coded.bits / 8 < packed[n].size
     }
-    gain = sum(packed[n].size - coded.bits / 8 for n, coded in better.items())
-    if gain <= len(shared.table) + _SECTION_SHARE:
-        return list(packed)
-    result, at_hand = [], False
+    result, at_hand, tables = [], False, 0
     for n, one in enumerate(packed):
         if n in better:
             record = better[n].record if at_hand else shared.table
+            tables += not at_hand
             head, at_hand = _head(tensors[n], CODED, one.known), True
             result.append(_Packed(head + record, better[n], one.known, better[n].bits / 8))
         else:
             at_hand = at_hand and (one.coded is None or one.coded.model != FLAT)
             result.append(one)
-    return result
+    gain = sum(packed[n].size - coded.bits / 8 for n, coded in better.items())
+    return result if gain > tables * len(shared.table) + _SECTION_SHARE else list(packed)
 
 
 def _pack(packed: Sequence[_Packed]) -> bytes:

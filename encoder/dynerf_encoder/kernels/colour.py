@@ -74,8 +74,12 @@ def error(base, at, change, c_at, colours, start, hit, scale, gradients):
 
 
 @kernel
-def back_to_sums(gradients, at, change, c_at, features, sums, to):
-    """The gradient of one ray's summed outputs, from those of what the view network saw and of the colour."""
-    sums[to] = _ZERO
+def back_to_sums(gradients, at, change, c_at, features, sums, to, lanes):
+    """The gradient of one ray's summed outputs, from those of what the view network saw and of the colour.
+
+    Of the ``lanes`` of the sums, the density's and those that fill the row up get none.
+    """
+    for index in range(lanes):
+        sums[to + index] = _ZERO
     for index in range(features):
         sums[to + 1 + index] = gradients[at + index] + (change[c_at + index] if index < 3 else _ZERO)

@@ -81,7 +81,7 @@ def colour_pass(like, view, rays, first, last, count, scale, room, ways, view_ro
     backward(view, features, hidden, view_gradients, view_change, to_features, sums, BLOCK)
     for ray in range(BLOCK):
         at = ray * count
-        back_to_sums(to_features, ray * stride, view_gradients, ray * 4, known, totals, ray * lanes)
+        back_to_sums(to_features, ray * stride, view_gradients, ray * 4, known, totals, ray * lanes, lanes)
         spread(like, seen, at, weights, at, count, totals, ray * lanes, change, gradients)
     return loss
 

@@ -48,13 +48,18 @@ def chunk_span(entry: Entry) -> Span:
 
 
 def needed(directory: Sequence[Entry], header: Header, frame: float, layers: int = 1) -> tuple[Entry, ...]:
-    """The chunks without which there is no picture of a moment (in frames, fractions allowed).
+    """The chunks that a picture of a moment (in frames, fractions allowed) takes.
 
-    With the first ``layers`` quality layers. ViewError outside the clip.
+    With the first ``layers`` quality layers; with all of them the grid of empty space is among them, without
+    which the picture only takes longer. ViewError outside the clip.
     """
     first, count = _latents_at(header, frame)
-    weights = _weights(directory, header.segment_at(first), layers)
-    return (*weights, *latents_entries(directory, first, count))
+    segment = header.segment_at(first)
+    weights = _weights(directory, segment, layers)
+    found = (*weights, *latents_entries(directory, first, count))
+    empty = ancillary_entry(directory, OCCUPANCY, segment)
+    whole = empty is not None and len(_weights(directory, segment)) == len(weights)
+    return (*found, empty) if empty is not None and whole else found
 
 
 def ahead(directory: Sequence[Entry], header: Header, frame: float, frames: int) -> Iterator[Entry]:
