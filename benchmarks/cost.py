@@ -1,6 +1,7 @@
 """How cost grows with work: decoding over pixels and over clip length, the encoder's memory over length.
 
     python benchmarks/cost.py clip.dnv samples/candle --out docs [options of dynerf encode]
+    python benchmarks/cost.py clip.dnv samples/candle --out docs --what memory
 
 Writes ``cost_pixels.svg``, ``cost_length.svg`` and ``cost_memory.svg`` into the folder and prints their
 figures as Markdown tables. Leave the machine alone while it runs; memory is not touched by other work.
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from dynerf_format import Chunk, FileSource, Reader, SegmentRecord, join_clips, 
 
 _SIZES = ((128, 96), (256, 192), (384, 288), (512, 384), (768, 576), (1024, 768))
 _LENGTHS, _LONGER = (1, 5, 10), (1, 3, 10)
-_ROUNDS = 7
+_ROUNDS, _OPENINGS = 7, 3
 _LOOK = 0.02  # seconds between two looks at a process's memory
 _ENCODE = (
     "--preset", "preview", "--device", "cpu", "--threads", "1", "--segment", "100000f", "--downscale", "2",
@@ -51,6 +52,15 @@ class Peak:
     mapped: float
 
 
+@dataclass(frozen=True)
+class Played:
+    """How long a clip of so many frames took: to its first picture, and for each of some after that."""
+
+    frames: int
+    opening: float
+    pictures: tuple[float, ...]
+
+
 def main() -> None:
     """Measure, draw and print."""
     layout = argparse.RawDescriptionHelpFormatter
@@ -58,23 +68,23 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("capture", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--what", choices=("pixels", "length", "memory"), help="one of the three; default: all"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options, rest = parser.parse_known_args()
     torch.set_num_threads(options.threads)
-    with tempfile.TemporaryDirectory(prefix="dynerf-cost-") as folder:
-        pixels = over_pixels(options.clip)
-        length = over_length(options.clip, Path(folder))
-        memory = over_memory(options.capture, Path(folder), rest)
     options.out.mkdir(parents=True, exist_ok=True)
-    seconds = Axis("seconds", zero=True)
-    _draw(options.out / "cost_pixels.svg", pixels, Axis("pixels of a picture", zero=True), seconds)
-    _draw(options.out / "cost_length.svg", length, Axis("frames of the clip", zero=True), seconds)
-    _draw(
-        options.out / "cost_memory.svg",
-        memory,
-        Axis("frames of the capture", zero=True),
-        Axis("MB", zero=True),
-    )
+    with tempfile.TemporaryDirectory(prefix="dynerf-cost-") as name:
+        folder = Path(name)
+        cases: dict[str, tuple[Callable[[], Series], str, str]] = {
+            "pixels": (lambda: over_pixels(options.clip), "pixels of a picture", "seconds"),
+            "length": (lambda: over_length(options.clip, folder), "frames of the clip", "seconds"),
+            "memory": (lambda: over_memory(options.capture, folder, rest), "frames of the capture", "MB"),
+        }
+        for what, (measure, x, y) in cases.items():
+            if options.what in (None, what):
+                _draw(options.out / f"cost_{what}.svg", measure(), Axis(x, zero=True), Axis(y, zero=True))
 
 
 def over_pixels(path: Path) -> Series:
@@ -95,14 +105,16 @@ def over_length(path: Path, folder: Path) -> Series:
     """Median seconds of a picture while playing, and of the first one after opening, by length and making."""
     series: Series = {}
     for name, make in (("one model", repeat_latents), ("joined", join_copies)):
-        playing, opening = [], []
-        for times in _LENGTHS:
-            longer = folder / f"{name}-{times}.dnv"
-            make(path, longer, times)
-            frames, play, start = _played(longer)
-            playing.append((float(frames), play))
-            opening.append((float(frames), start))
-        series |= {f"{name}: a picture": playing, f"{name}: open and seek": opening}
+        longer = [folder / f"{name}-{times}.dnv" for times in _LENGTHS]
+        for clip, times in zip(longer, _LENGTHS, strict=True):
+            make(path, clip, times)
+        rounds = [[_played(clip) for clip in longer] for _ in range(_OPENINGS)]  # lengths take turns
+        turns = list(zip(*rounds, strict=True))
+        playing = [statistics.median(t for played in turn for t in played.pictures) for turn in turns]
+        opening = [statistics.median(played.opening for played in turn) for turn in turns]
+        frames = [float(turn[0].frames) for turn in turns]
+        series[f"{name}: a picture"] = list(zip(frames, playing, strict=True))
+        series[f"{name}: open and seek"] = list(zip(frames, opening, strict=True))
     return series
 
 
@@ -142,18 +154,16 @@ def join_copies(path: Path, output: Path, times: int) -> None:
     join_clips(copies, output)
 
 
-def _played(path: Path) -> tuple[int, float, float]:
-    """Frames; seconds of a picture while playing, and of opening the file and showing its middle."""
-    starts, plays = [], []
-    for _ in range(_ROUNDS):
-        with FileSource(path) as source:
-            began = time.perf_counter()
-            clip = Clip(Reader(source))
-            camera, middle = clip.cameras[0], clip.frames // 2
-            clip.render(camera, float(middle))
-            starts.append(time.perf_counter() - began)
-            plays += [_seconds(clip, camera, float(middle + n)) for n in range(1, 6)]
-    return clip.frames, statistics.median(plays), statistics.median(starts)
+def _played(path: Path) -> Played:
+    """Open a clip, show its middle and play on from there."""
+    with FileSource(path) as source:
+        began = time.perf_counter()
+        clip = Clip(Reader(source))
+        camera, middle = clip.cameras[0], clip.frames // 2
+        clip.render(camera, float(middle))
+        opening = time.perf_counter() - began
+        pictures = tuple(_seconds(clip, camera, float(middle + n)) for n in range(1, _ROUNDS + 1))
+    return Played(clip.frames, opening, pictures)
 
 
 def over_memory(capture: Path, folder: Path, rest: Iterable[str]) -> Series:
@@ -228,7 +238,7 @@ def _draw(path: Path, series: Series, x: Axis, y: Axis) -> None:
     print("|--:" * (1 + len(series)) + "|")
     for place, (at, _) in enumerate(next(iter(series.values()))):
         print(f"| {at:,.0f} | {' | '.join(f'{line[place][1]:.4g}' for line in series.values())} |")
-    print()
+    print(flush=True)
 
 
 if __name__ == "__main__":
