@@ -1,4 +1,4 @@
-"""Asking an occupancy grid by torch: the kernels' reference, and what fields without kernels use."""
+"""Asking an occupancy grid by torch: the kernels' reference."""
 
 import torch
 from jaxtyping import Bool, Float

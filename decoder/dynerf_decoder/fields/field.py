@@ -87,7 +87,7 @@ class Model(nn.Module):
 
     latent_size: int
     occupancy: Occupancy | None = None
-    """Where the fields are empty with the weights that the model has; folded models skip it."""
+    """Where the fields are empty with the weights that the model has; kernels on a CPU skip it."""
 
     def latent_columns(self) -> dict[str, slice]:
         """Where the latent z is seen when it is seen through products W z only: the columns, by weight.
