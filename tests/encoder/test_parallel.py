@@ -20,6 +20,15 @@ from helpers_video import ROOT
 _ROOMS = ("encoder", "decoder", "format", ".")
 
 
+# Several processes train by autograd; alone a process would do so by kernels, which round otherwise.
+_COMMAND = """
+import sys
+import dynerf.command, dynerf_encoder.train
+dynerf_encoder.train.serves = lambda *_: False
+sys.exit(dynerf.command.main(sys.argv[1:]))
+"""
+
+
 def _torchrun(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     launcher = [
         "-m",
@@ -30,7 +39,7 @@ def _torchrun(processes: int, arguments: list[str]) -> subprocess.CompletedProce
         "--no-python",
     ]
     return subprocess.run(
-        [sys.executable, *launcher, sys.executable, "-m", "dynerf", *arguments],
+        [sys.executable, *launcher, sys.executable, "-c", _COMMAND, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
