@@ -2,7 +2,7 @@
 
     python samples/demo.py out
 
-Writes out/candle.dnv, out/orbit.mp4 and out/candle_cam00.png: a held-out picture as decoded (left) and as
+Writes out/candle.dnv, out/orbit.mp4 and out/candle_cam0.png: a held-out picture as decoded (left) and as
 filmed (right).
 """
 
