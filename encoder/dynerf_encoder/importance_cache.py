@@ -73,7 +73,8 @@ class CachedFile:
     def _check_room(self) -> None:
         free = shutil.disk_usage(self.path.parent).free
         if free < self.nbytes + _SPARE_BYTES:
-            raise OutputError(f"{self.path}: needs {self.nbytes / 1e9:.2f} GB, {free / 1e9:.2f} GB are free")
+            needed = self.nbytes + _SPARE_BYTES
+            raise OutputError(f"{self.path}: needs {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free")
 
 
 def _size(path: Path) -> int | None:

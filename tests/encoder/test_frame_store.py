@@ -311,7 +311,7 @@ class TestFailure:
         _build(capture, tmp_path / "store")
         monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1000))
         with pytest.raises(
-            OutputError, match=r"store: the decoded pictures need .* GB there, 0\.00 GB are free"
+            OutputError, match=r"store: the decoded pictures need 17 MB there, .* MB are free"
         ):
             _build(capture, tmp_path / "store", downscale=2)
         monkeypatch.undo()

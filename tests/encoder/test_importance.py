@@ -474,7 +474,7 @@ class TestFailure:
     ) -> None:
         monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1000))
         progress = _Progress()
-        with pytest.raises(OutputError, match=r"ist\.map: needs 0\.00 GB, 0\.00 GB are free"):
+        with pytest.raises(OutputError, match=r"ist\.map: needs 17 MB, 0 MB are free"):
             build_ist(store, _VIEWS, 3, 0.1, tmp_path / "maps", progress)
         assert progress.calls == []
 

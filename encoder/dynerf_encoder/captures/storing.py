@@ -68,9 +68,10 @@ def _check_room(folder: Path, names: list[str], needed: int) -> None:
     """OutputError unless the pictures fit beside what stays; ``names`` are the views to be replaced."""
     outdated = [raw_path(folder, name) for name in names]
     free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in outdated if path.is_file())
-    if free < needed + _SPARE_BYTES:
+    needed += _SPARE_BYTES
+    if free < needed:
         raise OutputError(
-            f"{folder}: the decoded pictures need {needed / 1e9:.2f} GB there, {free / 1e9:.2f} GB are free"
+            f"{folder}: the decoded pictures need {needed / 1e6:,.0f} MB there, {free / 1e6:,.0f} MB are free"
         )
 
 
