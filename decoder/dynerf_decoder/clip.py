@@ -3,9 +3,8 @@
 Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -100,7 +99,7 @@ class Clip:
         with self._naming():
             model = load_model(self.header.field.kind, self.header.field.settings, weights)
         if self.layers is None or self.layers >= self.reader.layers(segment):
-            with contextlib.suppress(FormatError):  # a damaged one costs speed, no picture
+            with suppress(FormatError):  # a damaged one costs speed, no picture
                 occupancy = self.reader.occupancy(segment)
                 if occupancy is not None and occupancy.layers == self.reader.layers(segment):
                     model.occupancy = occupancy

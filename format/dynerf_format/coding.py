@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from .cursor import Cursor
     from .models import Ints, Known, Model
+
+    Longs: TypeAlias = npt.NDArray[np.int64]
 
 STEPS_MAX = 2**17
 ELEMENTS_PER_BYTE, ELEMENTS_FREE = 1024, 2**16
@@ -72,12 +74,9 @@ def code(symbols: Ints, known: Known, time_like: bool) -> Coded:
 
 
 def _code(number: int, symbols: Ints, known: Known) -> Coded:
-    model = make_model(number, symbols.shape, known)
-    model.load(symbols)
-    contexts, residuals, waves = _residuals(model)
-    tokens, raw, raw_widths = to_tokens(residuals)
-    pairs = np.bincount(contexts * TOKENS_MAX + tokens, minlength=model.contexts * TOKENS_MAX)
-    counts = pairs.reshape(model.contexts, TOKENS_MAX)[:, : int(tokens.max()) + 1]
+    contexts, tokens, raw, raw_widths, waves = _tokens(number, symbols, known)
+    pairs = np.bincount(contexts * TOKENS_MAX + tokens, minlength=CONTEXTS[number] * TOKENS_MAX)
+    counts = pairs.reshape(CONTEXTS[number], TOKENS_MAX)[:, : int(tokens.max()) + 1]
     frequencies, table_of = choose_tables(counts)
     tables = Tables(frequencies)
     rows = table_of[contexts] * tables.tokens + tokens
@@ -102,12 +101,7 @@ class Shared:
 
 def code_together(tensors: Sequence[tuple[Ints, Known]]) -> Shared:
     """Code tensors, whose distributions should be much the same, by one table for all."""
-    tokenised = []
-    for symbols, known in tensors:
-        model = make_model(FLAT, symbols.shape, known)
-        model.load(symbols)
-        _, residuals, waves = _residuals(model)
-        tokenised.append((*to_tokens(residuals), waves))
+    tokenised = [_tokens(FLAT, symbols, known)[1:] for symbols, known in tensors]
     counts = [np.bincount(tokens, minlength=TOKENS_MAX) for tokens, *_ in tokenised]
     whole = normalise(np.trim_zeros(np.sum(counts, axis=0), "b"))[None]
     tables, one = Tables(whole), np.zeros(1, np.intp)
@@ -118,6 +112,18 @@ def code_together(tensors: Sequence[tuple[Ints, Known]]) -> Shared:
         found = tables.frequencies[tokens], tables.starts[tokens]
         coded.append(Coded(FLAT, record, *found, raw, widths, waves, bits))
     return Shared(_record(FLAT, whole, one), coded)
+
+
+def _tokens(
+    number: int, symbols: Ints, known: Known
+) -> tuple[
+    npt.NDArray[np.intp], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], list[int]
+]:
+    """What a model makes of a tensor: contexts, tokens, raw bits, their numbers, and the waves' lengths."""
+    model = make_model(number, symbols.shape, known)
+    model.load(symbols)
+    contexts, residuals, waves = _residuals(model)
+    return (contexts, *to_tokens(residuals), waves)
 
 
 def _residuals(model: Model) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int64], list[int]]:

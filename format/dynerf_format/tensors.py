@@ -41,10 +41,8 @@ REFINED_MAX = 2 * SYMBOL_MAX  # of factor times coarser symbol: sums with a resi
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4"}
 _STEP = np.dtype("<f4")
 _LEVEL = 19
-_SHARED_RANK, _SHARED_ELEMENTS = (
-    2,
-    2**16,
-)  # at most, of tensors that share a table; larger ones have their own
+_SHARED_RANK = 2  # at most, of tensors that share a table
+_SHARED_ELEMENTS = 2**16  # at most; larger tensors have symbols enough for a table of their own
 _SECTION_SHARE = 28  # bytes: what the first tensor in a section costs beside its bits
 
 

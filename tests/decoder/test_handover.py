@@ -10,20 +10,10 @@ from torch import Tensor
 from dynerf_decoder.camera import Camera, camera_rays, camera_rays_on
 from dynerf_decoder.handover import handed_over
 from dynerf_decoder.picture import rgb_to_uint8
-
-_DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        ],
-    ),
-]
+from helpers_device import DEVICES
 
 
-@pytest.mark.parametrize("device", _DEVICES)
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_pictures_arrive_in_order_and_rounded(device: str, count: int) -> None:
     pictures = torch.rand(count, 6, 5, 3, generator=torch.Generator().manual_seed(3)) * 1.2 - 0.1
@@ -55,7 +45,7 @@ def test_an_error_of_the_renderer_comes_through() -> None:
     assert len(taken) <= 1
 
 
-@pytest.mark.parametrize("device", _DEVICES)
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("pixels", [None, slice(5, 77), slice(0, 0), slice(90, 500)])
 def test_rays_made_on_the_device_are_the_same(device: str, pixels: slice | None) -> None:
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]

@@ -4,25 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import dynerf
 from dynerf_encoder.config import FieldKind
+from helpers_device import DEVICES
 from helpers_encode import Notes, tiny_config, tiny_encode, tiny_job, write_scene
 
-_DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        ],
-    ),
-]
 
-
-@pytest.mark.parametrize("device", _DEVICES)
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
 def test_an_encode_on_a_device_is_decoded_on_both(tmp_path: Path, device: str, kind: FieldKind) -> None:
     notes = Notes()

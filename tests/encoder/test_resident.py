@@ -14,20 +14,11 @@ from dynerf_encoder.precision import half_products
 from dynerf_encoder.rays import RaySource
 from dynerf_encoder.resident import ResidentMap, ResidentSource, bytes_needed, ray_source
 from dynerf_format.errors import ConfigError
+from helpers_device import DEVICES
 from helpers_video import write_capture, write_video
 
 _VIEWS = (0, 2)
 _HEIGHT, _WIDTH, _FRAMES = 6, 150, 4  # a row of more than two blocks
-_DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        ],
-    ),
-]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +44,7 @@ def _map(seed: int, frames: np.ndarray, views: tuple[int, ...] = _VIEWS) -> Impo
 
 
 class TestSource:
-    @pytest.mark.parametrize("device", _DEVICES)
+    @pytest.mark.parametrize("device", DEVICES)
     @pytest.mark.parametrize("weighed", [False, True])
     @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
     def test_the_same_numbers_give_the_same_rays(
@@ -100,7 +91,7 @@ class TestSource:
             source.draw(rng, [_FRAMES], 1, 8, None, 0.0)
 
 
-@pytest.mark.parametrize("device", _DEVICES)
+@pytest.mark.parametrize("device", DEVICES)
 def test_every_number_finds_the_pixel_that_the_cpu_finds(device: str) -> None:
     frames = np.array([1, 4, 9, 10])
     importance = _map(3, frames)

@@ -58,8 +58,9 @@ def needed(directory: Sequence[Entry], header: Header, frame: float, layers: int
     weights = _weights(directory, segment, layers)
     found = (*weights, *latents_entries(directory, first, count))
     empty = ancillary_entry(directory, OCCUPANCY, segment)
-    whole = empty is not None and len(_weights(directory, segment)) == len(weights)
-    return (*found, empty) if empty is not None and whole else found
+    if empty is None or len(weights) < len(_weights(directory, segment)):
+        return found
+    return (*found, empty)
 
 
 def ahead(directory: Sequence[Entry], header: Header, frame: float, frames: int) -> Iterator[Entry]:
