@@ -15,9 +15,12 @@ import json
 import os
 import shlex
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from plot import Axis, plot
 
@@ -85,7 +88,8 @@ def main() -> None:
     trained: list[Trained] = []
     for run in options.run:
         name, _, settings = run.partition("=")
-        trained.append(_train(options, name, settings))
+        with _torch_alone() if name in options.plain else nullcontext():
+            trained.append(_train(options, name, settings))
         _write(options, trained)
     print(_table(trained, options.until))
 
@@ -96,6 +100,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("capture", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--run", action="append", metavar="NAME=OPTIONS", help="a training")
+    parser.add_argument(
+        "--plain",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="train this one by torch alone, without kernels",
+    )
     parser.add_argument("--until", type=float, default=28.35, metavar="DB")
     parser.add_argument("--looks", type=int, default=20, help="times that a training is judged on its way")
     parser.add_argument("--frames-per-look", type=int, default=5, help="held-out pictures of each time")
@@ -104,7 +115,16 @@ def _options() -> argparse.Namespace:
     for run in options.run:
         if "=" not in run:
             parser.error(f"--run: found {run!r}, expected NAME=OPTIONS")
+    if unknown := set(options.plain) - {run.partition("=")[0] for run in options.run}:
+        parser.error(f"--plain: found {', '.join(sorted(unknown))}, expected the name of a --run")
     return options
+
+
+def _torch_alone() -> AbstractContextManager[object]:
+    """Encodes within it train by the reference instead of kernels."""
+    from dynerf_encoder.train import Trainer
+
+    return patch("dynerf_encoder.encode.Trainer", partial(Trainer, kernels=False))
 
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:

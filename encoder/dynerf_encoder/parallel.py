@@ -110,5 +110,6 @@ def joined(device: str) -> Iterator[Group]:
     dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
     try:
         yield Group(dist.get_rank(), size)
+        dist.barrier()  # a process that has ended must not be waited for by another's last exchange
     finally:
         dist.destroy_process_group()

@@ -23,19 +23,40 @@ def sole_user(folder: Path) -> Iterator[None]:
         yield
         return
     new = not folder.exists()
+    handle = _held(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
-    try:
-        _lock(handle, folder)
         yield
     finally:
-        if new:
+        if new:  # while it is still held: nobody else can have begun in it
             with contextlib.suppress(OSError):
                 folder.rmdir()
         os.close(handle)
+
+
+def _held(folder: Path) -> int:
+    """The folder, made if it is missing, open and locked."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
+        try:
+            _lock(handle, folder)
+        except OutputError:
+            os.close(handle)
+            raise
+        if _is_still(handle, folder):
+            return handle
+        os.close(handle)
+
+
+def _is_still(handle: int, folder: Path) -> bool:
+    """Whether what was opened is what the path names: the job before may have removed it meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(handle: int, folder: Path) -> None:

@@ -38,7 +38,9 @@ def deadline(seconds: float) -> Middleware:
 async def watched(request: web.Request, seconds: float) -> AsyncIterator[None]:
     """Cut the connection when nothing of what the block sends leaves for some seconds.
 
-    At the block's end waits until everything has left. Raises ConnectionResetError when it was cut.
+    At the end of the block waits until everything has left. Once it was cut, sending fails as on any lost
+    connection.
+    Raises ConnectionResetError when there is none at the start.
     """
     transport = request.transport
     if transport is None:

@@ -1,5 +1,6 @@
 """Two jobs never share a work folder at the same time."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -34,6 +35,36 @@ def test_a_killed_job_holds_nothing(tmp_path: Path) -> None:
     assert folder.is_dir()
     with sole_user(folder):
         pass
+
+
+def test_who_opened_a_folder_that_its_job_then_removed_makes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, lock = tmp_path / "work", fcntl.flock
+
+    def removed_first(handle: int, how: int) -> None:
+        if not removed:
+            removed.append(folder.rmdir())
+        lock(handle, how)
+
+    removed: list[None] = []
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with sole_user(folder):
+        assert removed
+        (folder / "kept").touch()
+    assert (folder / "kept").exists()
+
+
+def test_a_refused_job_leaves_the_folder_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "work"
+    with sole_user(folder):
+        monkeypatch.setattr(Path, "exists", lambda _: False)  # both looked before either made it
+        with pytest.raises(OutputError, match="another encode"), sole_user(folder):
+            pass
+        monkeypatch.undo()
+        assert folder.is_dir()
 
 
 def test_a_folder_made_for_nothing_goes_again(tmp_path: Path) -> None:
