@@ -29,17 +29,11 @@ sys.exit(dynerf.command.main(sys.argv[1:]))
 """
 
 
-def _torchrun(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    launcher = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        str(processes),
-        "--no-python",
-    ]
+def _encode(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--no-python"]
+    alone = [sys.executable, "-c", _COMMAND, *arguments]
     return subprocess.run(
-        [sys.executable, *launcher, sys.executable, "-c", _COMMAND, *arguments],
+        alone if processes == 1 else [sys.executable, *launcher, *alone],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
@@ -52,7 +46,7 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
-        ran = _torchrun(processes, encode_arguments(capture, folder / "a.dnv"))
+        ran = _encode(processes, encode_arguments(capture, folder / "a.dnv"))
         assert ran.returncode == 0, ran.stderr
         assert ran.stderr.count("held-out PSNR") == 1
         assert sorted(path.name for path in folder.iterdir()) == ["a.dnv", "a.log.jsonl", "a.work"]
