@@ -72,6 +72,7 @@ def _options() -> argparse.Namespace:
 def _parts(options: argparse.Namespace) -> list[tuple[str, float, Callable[[Budget], dict[str, Any]]]]:
     """Names, seconds that each may take, and what it does; those that others need come first."""
     import gpu_parts
+    import gpu_training
     from gpu_parts import Bench
 
     bench = Bench(options.device, options.quick, options.folder)
@@ -82,7 +83,7 @@ def _parts(options: argparse.Namespace) -> list[tuple[str, float, Callable[[Budg
         ("planes", 60, lambda budget: gpu_parts.planes(bench, lambda: budget.left)),
         ("stages", 25, lambda _budget: gpu_parts.stages(bench)),
         ("movie", 25, lambda _budget: gpu_parts.movie(bench)),
-        ("steps", 60, lambda budget: gpu_parts.steps(bench, lambda: budget.left)),
+        ("steps", 90, lambda budget: gpu_training.steps(bench, lambda: budget.left)),
         ("mlp", 60, lambda budget: gpu_parts.mlp(bench, lambda: budget.left)),
         ("memory", 5, lambda _budget: gpu_parts.memory(bench)),
     ]

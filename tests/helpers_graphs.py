@@ -19,7 +19,7 @@ _REFUSED = (
 )
 
 
-class Tape(TorchDispatchMode):
+class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records torch's operations below autograd: what they are told, and where their tensors lie.
 
     As in a CUDA graph numbers are frozen, and a tensor is the place it had when it was recorded. What a GPU
@@ -27,7 +27,7 @@ class Tape(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._made: set[int] = set()  # storages that are the recording's own
         self._before: dict[int, tuple[Tensor, Tensor]] = {}  # places written to, with what they held
         self._records: list[tuple[Any, Any, Any, list[Tensor] | None]] = []

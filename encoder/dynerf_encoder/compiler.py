@@ -61,7 +61,7 @@ class Compiler:
                 if not self._proven:  # what the compiler would have one know about settings
                     warnings.simplefilter("ignore")
                 result = work(lambda latents: self._compiled(fold(latents)))
-        except (DynerfError, torch.cuda.OutOfMemoryError):
+        except DynerfError:
             raise
         except Exception as error:
             self._failed = True
@@ -75,7 +75,9 @@ class Compiler:
             return folded
         if self._query is None:
             # Of each number of samples one: coarse and fine passes differ, from step to step nothing does.
-            self._query = torch.compile(FoldedNetwork.query, backend=self._backend, dynamic=False)
+            self._query = torch.compile(
+                FoldedNetwork.query, backend=self._backend, dynamic=False, fullgraph=True
+            )
         fine = _CompiledNetwork(folded.fine.network, folded.fine.biases, self._query)
         coarse = _CompiledNetwork(folded.coarse.network, folded.coarse.biases, self._query)
         return replace(folded, fine=fine, coarse=coarse)

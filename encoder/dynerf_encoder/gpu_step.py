@@ -33,9 +33,7 @@ class GpuStep:
         self._matrix = space.matrix_on(self._device)
         self._position = 0.0
         self._graphed = GraphedStep(self._step, self._lasting, graphs)
-        for (
-            group
-        ) in adam.param_groups:  # read by the step where they lie, so that a replay reads the new ones
+        for group in adam.param_groups:  # the step reads them where they lie, a replay the new ones
             group["lr"] = torch.zeros((), device=self._device)
             group["capturable"] = self._device.type == "cuda"
 

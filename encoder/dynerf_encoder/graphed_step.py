@@ -16,7 +16,7 @@ nothing: the step is then done as those before it, and so are all that follow.
 import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -36,6 +36,7 @@ class Captured:
     result: Tensor
 
 
+@runtime_checkable
 class Graphs(Protocol):
     """What captures work on a device."""
 

@@ -71,7 +71,8 @@ class StagedSource(RaySource):
         here = place.filled([drawn.origins, drawn.directions, drawn.colours], pin=self._stream is not None)
         there = self._copied(here)
         copied = place.copied = None if self._stream is None else self._stream.record_event()
-        return StagedRays(drawn.frames, *there.unbind(), there, copied)
+        origins, directions, colours = there.unbind()
+        return StagedRays(drawn.frames, origins, directions, colours, there, copied)
 
     def _copied(self, here: Tensor) -> Tensor:
         with torch.cuda.stream(self._stream):  # without effect where there is none

@@ -90,9 +90,9 @@ class Trainer:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
 
         ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
-        Without ``kernels`` torch alone computes, operation by operation: the reference. Steps by kernels, and
-        those whose rays are sent to a GPU, have them drawn while the step before computes, unless ``ahead`` is
-        unset. ``graphs`` capture steps; a GPU's own do in a single process, unless there is a target.
+        Without ``kernels`` torch alone computes, operation by operation: the reference. Rays of steps by
+        kernels, and rays that are sent to a GPU, are drawn while the step before computes, unless ``ahead``
+        is unset. ``graphs`` capture steps; a GPU's own do in a single process, unless there is a target.
         """
         group.check(config.schedule.frames_per_step)
         self._group = group
@@ -107,7 +107,8 @@ class Trainer:
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
         self._figures = Figures(self._device)
-        by_kernels = kernels and self._device.type == "cpu" and isinstance(model, PlanesModel)
+        on_cpu = self._device.type == "cpu" and graphs is None
+        by_kernels = kernels and on_cpu and isinstance(model, PlanesModel)
         self._threads = threads_for_parts if by_kernels else nullcontext if kernels else without_kernels
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")

@@ -1,0 +1,143 @@
+"""Compiled networks train as the plain ones do; whatever goes wrong, the step is done without them."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_encoder import compiler, train
+from dynerf_encoder.compiler import Compiler, compiler_for
+from dynerf_encoder.config import FieldKind
+from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.graphed_step import Captured, Work
+from dynerf_encoder.rays import RaySource
+from dynerf_encoder.space_choice import choose_space
+from dynerf_encoder.stages import Plan, Stage
+from dynerf_encoder.train import Trainer
+from dynerf_format.errors import ConfigError
+from helpers_encode import one_thread, scene_store, tiny_config
+from helpers_graphs import RecordedGraphs
+
+_VIEWS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    return scene_store(tmp_path_factory.mktemp("compiler"))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+    torch.compiler.reset()
+
+
+class _Uncaptured(RecordedGraphs):
+    """Leaves it to the compiler alone."""
+
+    def capture(self, work: Work) -> Captured:
+        raise RuntimeError("no graphs here")
+
+
+def _losses(
+    store: FrameStore, monkeypatch: pytest.MonkeyPatch, made: Compiler | None, kind: FieldKind = "mlp"
+) -> list[float]:
+    monkeypatch.setattr(train, "compiler_for", lambda *_: made)
+    config = tiny_config("rate.start=0.5", "rate.weight=0.5", kind=kind)
+    torch.manual_seed(0)
+    space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
+    settings = config.planes if kind == "planes" else config.mlp
+    model = build_model(kind, settings_record(settings))
+    frames = tuple(range(store.frames))
+    plan = Plan((Stage("isg", 1.0, frames, 1.0),), 8, frames)
+    trainer = Trainer(
+        config, model, space, RaySource(store, _VIEWS), {}, plan,
+        frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=_Uncaptured(),
+    )  # fmt: skip
+    return [report.loss for report in itertools.islice(trainer.run(), 8)]
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [text for text in caplog.messages if "compiled" in text]
+
+
+class TestTraining:
+    @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+    def test_compiled_networks_learn_the_same(
+        self,
+        store: FrameStore,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        backend: str,
+    ) -> None:
+        graphs: list[Any] = []
+        looked_up: Callable[..., Any] = torch._dynamo.lookup_backend(backend)
+
+        def counted(graph: Any, inputs: Any) -> Any:
+            graphs.append(graph)
+            return looked_up(graph, inputs)
+
+        compiled = _losses(store, monkeypatch, Compiler(counted))
+        np.testing.assert_allclose(compiled, _losses(store, monkeypatch, None), rtol=1e-6)
+        assert _told(caplog) == []
+        assert len(graphs) == 2, "coarse and fine, once for all steps"
+
+    def test_a_compiler_that_fails_is_left_out(
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tried = []
+
+        def failing(graph: Any, _: Any) -> Any:
+            tried.append(graph)
+            raise RuntimeError("no C compiler found\nfor Triton")
+
+        compiled = _losses(store, monkeypatch, Compiler(failing))
+        assert compiled == _losses(store, monkeypatch, None)
+        assert len(tried) == 1
+        (line,) = _told(caplog)
+        assert line.startswith("networks cannot be compiled and are trained as they are: ")
+        assert "no C compiler found" in line
+        assert "\n" not in line
+
+    def test_so_is_one_that_fails_on_the_way_back(
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        from torch._dynamo.backends.common import aot_autograd
+
+        def failing(*_: Any) -> Any:
+            raise RuntimeError("no gradients")
+
+        backend = aot_autograd(fw_compiler=lambda graph, _: graph.forward, bw_compiler=failing)
+        assert _losses(store, monkeypatch, Compiler(backend)) == _losses(store, monkeypatch, None)
+        assert len(_told(caplog)) == 1
+
+    def test_planes_are_not_compiled(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch, "compile", pytest.fail)
+        made = _losses(store, monkeypatch, Compiler("eager"), "planes")
+        assert made == _losses(store, monkeypatch, None, "planes")
+
+
+def test_what_is_not_the_compiler_s_is_raised() -> None:
+    made = Compiler("eager")
+
+    def work(_fold: object) -> torch.Tensor:
+        raise ConfigError("diverged")
+
+    with pytest.raises(ConfigError, match="diverged"):
+        made.attempt(lambda _: pytest.fail(), work)
+
+
+def test_it_is_for_networks_on_a_gpu_with_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    for triton in (True, False):
+        monkeypatch.setattr(compiler, "has_triton", lambda triton=triton: triton)
+        found = [
+            compiler_for(kind, torch.device(device)) is not None
+            for kind in ("planes", "mlp")
+            for device in ("cpu", "cuda")
+        ]
+        assert found == [False, False, False, triton]
