@@ -66,6 +66,9 @@ class _OneByOne:
         result = torch.zeros(2, device=self._device)
         return Captured(lambda: result.copy_(work()), result)
 
+    def rest(self) -> None:
+        """Nothing is kept that could be under way."""
+
 
 def steps(bench: Bench, left: Left) -> dict[str, Any]:
     """Rays per second, seconds of the first steps, the loss of one step; all learn from the same rays.

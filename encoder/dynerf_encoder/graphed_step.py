@@ -48,6 +48,10 @@ class Graphs(Protocol):
         """Record ``work`` without computing anything."""
         ...
 
+    def rest(self) -> None:
+        """Wait until no replay is under way; then what was captured may be given up."""
+        ...
+
 
 class CudaGraphs:
     """CUDA's, on a stream of their own: the default one cannot be captured."""
@@ -74,6 +78,9 @@ class CudaGraphs:
         finally:
             torch.cuda.set_stream(here)  # which a failed capture does not return to
         return Captured(graph.replay, result)
+
+    def rest(self) -> None:
+        torch.cuda.synchronize(self._device)
 
 
 def graphs_on(device: torch.device) -> Graphs | None:
@@ -123,6 +130,8 @@ class GraphedStep:
         """Forget what was captured where it would not be this step."""
         places = tuple(each.data_ptr() for each in (*self._buffers, *self._lasting()))
         if (key, places) != self._key:
+            if self._captured is not None:
+                self._graphs.rest()
             self._key = key, places
             self._captured, self._warm = None, 0  # the old one's memory goes before the next is captured
 

@@ -126,10 +126,13 @@ class Trainer:
             self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
         if graphs is None and kernels and group.size == 1 and config.rate.target == 0:
             graphs = graphs_on(self._device)  # to follow a target every step's estimate has to be read
-        compiler = compiler_for(config.field, self._device) if graphs is not None else None
-        self._by_autograd = AutogradStep(config, model, self.latents, self._adam, self.rate, group, compiler)
-        self._replayed: GpuStep | None = None
-        if graphs is not None:
+        optimised = (model, self.latents, self._adam, self.rate)
+        if graphs is None:
+            self._by_autograd = AutogradStep(config, *optimised, group)
+            self._replayed: GpuStep | None = None
+        else:  # nobody may be told of what happens within a captured step
+            compiler = compiler_for(config.field, self._device)
+            self._by_autograd = AutogradStep(config, *optimised, _ALONE, compiler)
             self._replayed = GpuStep(
                 self._by_autograd, self.latents, self._adam, space, config.sampling, graphs
             )
