@@ -6,6 +6,7 @@ On a CPU ``Tape`` captures: it freezes what a GPU would freeze. See ``helpers_gr
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -139,7 +140,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 
 
 def _trainer(
-    store: FrameStore, config: Config, graphs: Graphs | None, device: str = "cpu", *, kernels: bool = False
+    store: FrameStore,
+    config: Config,
+    graphs: Graphs | None,
+    device: str = "cpu",
+    *,
+    kernels: bool = False,
+    group: Group | None = None,
 ) -> Trainer:
     torch.manual_seed(0)
     settings = config.planes if config.field == "planes" else config.mlp
@@ -149,7 +156,7 @@ def _trainer(
     plan = plan_training(config.schedule, store.frames, config.importance.strategy, keys)
     return Trainer(
         config, model, space, RaySource(store, _VIEWS, device), {}, plan,
-        frames=store.frames, seed=0, time_limit=None, kernels=kernels, graphs=graphs,
+        frames=store.frames, seed=0, time_limit=None, kernels=kernels, graphs=graphs, group=group or Group(),
     )  # fmt: skip
 
 
@@ -245,7 +252,25 @@ class TestTraining:
         np.testing.assert_allclose(replayed, eager, rtol=2e-2)  # sums of gradients have no order on a GPU
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Marks(Group):
+    """Is told when stages of a step end, as for ``dynerf bench``; the clock may wait for the device."""
+
+    told: list[str]
+
+    def ended(self, stage: str) -> None:
+        self.told.append(stage)
+
+    def average(self, values: Tensor) -> Tensor:
+        raise AssertionError("within a step that is captured")
+
+
 class TestWhen:
+    def test_who_measures_is_told_of_whole_steps(self, store: FrameStore) -> None:
+        marks = _Marks(told=[])
+        _train(_trainer(store, tiny_config(kind="mlp"), RecordedGraphs(), group=marks), 6)
+        assert marks.told == ["step"] * 6
+
     def test_a_cpu_has_no_graphs(self, store: FrameStore) -> None:
         assert graphs_on(torch.device("cpu")) is None
         assert _trainer(store, tiny_config(kind="mlp"), None, kernels=True)._replayed is None
