@@ -41,7 +41,7 @@ from .rate_control import RateControl
 from .rays import Rays, RaySource
 from .rounding import is_plane
 from .stages import Plan, StageName, interpolate_latents, learning_rate
-from .staging import StagedRays, StagedSource
+from .staging import StagedRays, StagedSource, sent
 
 _ALONE = Group()
 
@@ -233,7 +233,7 @@ class Trainer:
 
     def _plain_step(self, rays: Rays, noise: Noise) -> tuple[float, float]:
         """By autograd, operation by operation: in several processes, and the reference."""
-        frames = torch.as_tensor(rays.frames, device=self._device)
+        frames = sent(torch.from_numpy(rays.frames), self._device)
         segments = self._space.clip(rays.origins, rays.directions)
         lesson = Lesson(frames, segments, rays.directions, rays.colours, lambda: noise)
         told: list[tuple[float, float]] = []
