@@ -10,6 +10,7 @@ Compiled networks launch kernels like any others, so a captured step holds them 
 steps done before a capture are those that compile. Its own use of CUDA graphs stays off.
 """
 
+import functools
 import logging
 import warnings
 from collections.abc import Callable
@@ -43,7 +44,6 @@ class Compiler:
 
     def __init__(self, backend: str | Callable[..., Any] = "inductor") -> None:
         self._backend = backend
-        self._query: Query | None = None
         self._failed = False
         self._proven = False
 
@@ -73,14 +73,20 @@ class Compiler:
     def _compiled(self, folded: FoldedModel) -> FoldedModel:
         if not isinstance(folded, FoldedMlpModel):
             return folded
-        if self._query is None:
-            # Of each number of samples one: coarse and fine passes differ, from step to step nothing does.
-            self._query = torch.compile(
-                FoldedNetwork.query, backend=self._backend, dynamic=False, fullgraph=True
-            )
-        fine = _CompiledNetwork(folded.fine.network, folded.fine.biases, self._query)
-        coarse = _CompiledNetwork(folded.coarse.network, folded.coarse.biases, self._query)
+        query = _compiled_query(self._backend)
+        fine = _CompiledNetwork(folded.fine.network, folded.fine.biases, query)
+        coarse = _CompiledNetwork(folded.coarse.network, folded.coarse.biases, query)
         return replace(folded, fine=fine, coarse=coarse)
+
+
+@functools.cache
+def _compiled_query(backend: str | Callable[..., Any]) -> Query:
+    """One for all models of this process: it compiles anew for other shapes alone.
+
+    Coarse and fine passes have theirs, and from step to step none changes.
+    """
+    query: Query = torch.compile(FoldedNetwork.query, backend=backend, dynamic=False, fullgraph=True)
+    return query
 
 
 @dataclass(frozen=True)
