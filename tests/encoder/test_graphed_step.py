@@ -63,12 +63,12 @@ class TestStep:
     def test_what_python_reads_while_a_step_is_captured_is_frozen(self) -> None:
         """The stand-in does to numbers what a GPU does, or the tests below would find nothing."""
         number = torch.zeros(())
-        results = []
+        results: list[float] = []
 
-        def step(inputs: Sequence[Tensor]) -> Tensor:
-            return inputs[0] * float(len(results)) + number
+        def frozen(inputs: Sequence[Tensor]) -> Tensor:
+            return inputs[0].mul(float(len(results))).add(number)
 
-        graphed = GraphedStep(step, tuple, RecordedGraphs())
+        graphed = GraphedStep(frozen, tuple, RecordedGraphs())
         for step in range(6):
             number.fill_(100 * step)
             results.append(float(graphed("key", [torch.ones(())])))
