@@ -78,7 +78,7 @@ def _parts(options: argparse.Namespace) -> list[tuple[str, float, Callable[[Budg
     bench = Bench(options.device, options.quick, options.folder)
     return [
         ("machine", 30, lambda _budget: gpu_parts.machine(bench)),
-        ("tests", 90, lambda budget: gpu_parts.tests(bench, budget.left)),
+        ("tests", 120, lambda budget: gpu_parts.tests(bench, budget.left)),
         ("quality", 170, lambda budget: gpu_parts.quality(bench, lambda: budget.left)),
         ("planes", 60, lambda budget: gpu_parts.planes(bench, lambda: budget.left)),
         ("stages", 25, lambda _budget: gpu_parts.stages(bench)),

@@ -31,7 +31,7 @@ from dynerf_encoder.stages import Plan, Stage
 from dynerf_encoder.staging import StagedSource
 from dynerf_encoder.train import Trainer
 
-_WARM, _MOST, _SECONDS = 10, 200, 2.5
+_WARM, _MOST, _SECONDS = 10, 200, 2.0
 _COMPARED = 17  # the step whose loss is told: the same rays for all; on a GPU every 16th is read
 _QUICK = (5, 2, 1.0)
 

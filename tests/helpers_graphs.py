@@ -1,4 +1,4 @@
-"""Stand-ins for CUDA graphs on a CPU: one that records operations as a GPU would, and one that cannot."""
+"""Stand-ins for CUDA graphs: one that records operations on a CPU as a GPU would, and ones that fail."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -106,6 +106,13 @@ class RecordedGraphs:
             replay()
 
         return counted
+
+
+class NoGraphs(RecordedGraphs):
+    """A device that captures nothing."""
+
+    def capture(self, work: Work) -> Captured:
+        raise RuntimeError("no graphs here")
 
 
 class BrokenGraphs(RecordedGraphs):

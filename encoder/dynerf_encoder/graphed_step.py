@@ -32,7 +32,7 @@ Step = Callable[[Sequence[Tensor]], Tensor]
 class Captured:
     """``replay`` computes the step again; its result is then in ``result``, each time in the same place."""
 
-    replay: Callable[[], None]
+    replay: Callable[[], object]
     result: Tensor
 
 

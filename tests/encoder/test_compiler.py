@@ -13,14 +13,13 @@ from dynerf_encoder import compiler, train
 from dynerf_encoder.compiler import Compiler, compiler_for
 from dynerf_encoder.config import FieldKind
 from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.graphed_step import Captured, Work
 from dynerf_encoder.rays import RaySource
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import Plan, Stage
 from dynerf_encoder.train import Trainer
 from dynerf_format.errors import ConfigError
 from helpers_encode import one_thread, scene_store, tiny_config
-from helpers_graphs import RecordedGraphs
+from helpers_graphs import NoGraphs
 
 _VIEWS = (1, 2, 3)
 
@@ -37,13 +36,6 @@ def _one_thread() -> Iterator[None]:
     torch.compiler.reset()
 
 
-class _Uncaptured(RecordedGraphs):
-    """Leaves it to the compiler alone."""
-
-    def capture(self, work: Work) -> Captured:
-        raise RuntimeError("no graphs here")
-
-
 def _losses(
     store: FrameStore, monkeypatch: pytest.MonkeyPatch, made: Compiler | None, kind: FieldKind = "mlp"
 ) -> list[float]:
@@ -57,7 +49,7 @@ def _losses(
     plan = Plan((Stage("isg", 1.0, frames, 1.0),), 8, frames)
     trainer = Trainer(
         config, model, space, RaySource(store, _VIEWS), {}, plan,
-        frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=_Uncaptured(),
+        frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=NoGraphs(),
     )  # fmt: skip
     return [report.loss for report in itertools.islice(trainer.run(), 8)]
 
