@@ -126,18 +126,18 @@ class Trainer:
             self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
         if graphs is None and kernels and group.size == 1 and config.rate.target == 0:
             graphs = graphs_on(self._device)  # to follow a target every step's estimate has to be read
-        optimised = (model, self.latents, self._adam, self.rate)
-        if graphs is None:
-            self._by_autograd = AutogradStep(config, *optimised, group)
-            self._replayed: GpuStep | None = None
-        else:  # nobody may be told of what happens within a captured step
-            compiler = compiler_for(config.field, self._device)
-            self._by_autograd = AutogradStep(config, *optimised, _ALONE, compiler)
-            self._replayed = GpuStep(
-                self._by_autograd, self.latents, self._adam, space, config.sampling, graphs
-            )
+        self._by_autograd, self._replayed = self._by_torch(graphs)
         self._drawn = Ahead(self._draw)
         self._draws_ahead = ahead and (self._fast is not None or isinstance(source, StagedSource))
+
+    def _by_torch(self, graphs: Graphs | None) -> tuple[AutogradStep, GpuStep | None]:
+        """Steps by torch alone; with ``graphs`` such as can be captured."""
+        config, optimised = self._config, (self.model, self.latents, self._adam, self.rate)
+        if graphs is None:
+            return AutogradStep(config, *optimised, self._group), None
+        compiler = compiler_for(config.field, self._device)
+        step = AutogradStep(config, *optimised, _ALONE, compiler)  # nobody is told of what happens within
+        return step, GpuStep(step, self.latents, self._adam, self._space, config.sampling, graphs)
 
     @property
     def finished(self) -> bool:
