@@ -13,7 +13,8 @@ steps done before a capture are those that compile. Its own use of CUDA graphs s
 import functools
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -57,9 +58,7 @@ class Compiler:
         if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
             return work(lambda latents: self._compiled(fold(latents)))  # a capture's errors are its own
         try:
-            with warnings.catch_warnings():
-                if not self._proven:  # what the compiler would have one know about settings
-                    warnings.simplefilter("ignore")
+            with nullcontext() if self._proven else _without_advice():
                 result = work(lambda latents: self._compiled(fold(latents)))
         except DynerfError:
             raise
@@ -77,6 +76,14 @@ class Compiler:
         fine = _CompiledNetwork(folded.fine.network, folded.fine.biases, query)
         coarse = _CompiledNetwork(folded.coarse.network, folded.coarse.biases, query)
         return replace(folded, fine=fine, coarse=coarse)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """While open, nobody is told what the compiler would have one know about settings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @functools.cache
