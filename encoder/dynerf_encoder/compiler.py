@@ -27,7 +27,7 @@ from dynerf_decoder.fields.mlp import FoldedMlpModel, FoldedNetwork
 from dynerf_format.errors import DynerfError
 
 from .config import FieldKind
-from .graphed_step import first_line
+from .graphed_step import in_one_line
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Compiler:
             raise
         except Exception as error:
             self._failed = True
-            _LOG.warning("networks cannot be compiled and are trained as they are: %s", first_line(error))
+            _LOG.warning("networks cannot be compiled and are trained as they are: %s", in_one_line(error))
             return work(fold)
         self._proven = True
         return result

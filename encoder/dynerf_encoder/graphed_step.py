@@ -23,6 +23,7 @@ from torch import Tensor
 
 _LOG = logging.getLogger(__name__)
 _WARM_STEPS = 3  # as torch's notes on CUDA graphs ask for
+_LONGEST = 200  # characters of an error that are told
 
 Work = Callable[[], Tensor]
 Step = Callable[[Sequence[Tensor]], Tensor]
@@ -140,13 +141,13 @@ class GraphedStep:
             self._captured = self._graphs.capture(self._work)
         except Exception as error:  # the driver's, the allocator's, each operation's own refusal
             self._failed = True
-            _LOG.warning("steps cannot be captured and are launched one by one: %s", first_line(error))
+            _LOG.warning("steps cannot be captured and are launched one by one: %s", in_one_line(error))
 
 
-def first_line(error: Exception) -> str:
-    """An error in one line."""
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+def in_one_line(error: Exception) -> str:
+    """An error and its reason, of which some speak at length and on lines of their own."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:_LONGEST]}" if text else type(error).__name__
 
 
 def _shapes(tensors: Sequence[Tensor]) -> list[tuple[object, ...]]:

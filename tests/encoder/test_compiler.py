@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from jaxtyping import config
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder import compiler, train
@@ -30,9 +31,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _alone() -> Iterator[None]:
+    """One thread, nothing compiled before, and no checks of shapes, which cannot be compiled."""
+    config.update("jaxtyping_disable", True)
     with one_thread():
         yield
+    config.update("jaxtyping_disable", False)
     torch.compiler.reset()
 
 
@@ -40,15 +44,15 @@ def _losses(
     store: FrameStore, monkeypatch: pytest.MonkeyPatch, made: Compiler | None, kind: FieldKind = "mlp"
 ) -> list[float]:
     monkeypatch.setattr(train, "compiler_for", lambda *_: made)
-    config = tiny_config("rate.start=0.5", "rate.weight=0.5", kind=kind)
+    settings = tiny_config("rate.start=0.5", "rate.weight=0.5", kind=kind)
     torch.manual_seed(0)
     space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
-    settings = config.planes if kind == "planes" else config.mlp
-    model = build_model(kind, settings_record(settings))
+    sizes = settings.planes if kind == "planes" else settings.mlp
+    model = build_model(kind, settings_record(sizes))
     frames = tuple(range(store.frames))
     plan = Plan((Stage("isg", 1.0, frames, 1.0),), 8, frames)
     trainer = Trainer(
-        config, model, space, RaySource(store, _VIEWS), {}, plan,
+        settings, model, space, RaySource(store, _VIEWS), {}, plan,
         frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=NoGraphs(),
     )  # fmt: skip
     return [report.loss for report in itertools.islice(trainer.run(), 8)]
