@@ -130,7 +130,8 @@ class TestStep:
         for key in ("one", "one", "one", "one", "other", "other", "other", "other", "other"):
             assert graphed(key, [torch.ones(())]) == 2
         assert caplog.messages == [
-            "steps cannot be captured and are launched one by one: RuntimeError: CUDA error: operation failed with more lines"
+            "steps cannot be captured and are launched one by one: "
+            "RuntimeError: CUDA error: operation failed with more lines"
         ]
 
 
