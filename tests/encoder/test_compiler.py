@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,12 +23,19 @@ from dynerf_format.errors import ConfigError
 from helpers_encode import one_thread, scene_store, tiny_config
 from helpers_graphs import NoGraphs
 
-_VIEWS = (1, 2, 3)
+_VIEWS, _STEPS = (1, 2, 3), 4
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return scene_store(tmp_path_factory.mktemp("compiler"))
+
+
+@pytest.fixture(scope="module")
+def uncompiled(store: FrameStore) -> list[float]:
+    """The losses of the steps without a compiler."""
+    with one_thread():
+        return _losses(store, None)
 
 
 @pytest.fixture(autouse=True)
@@ -40,26 +48,24 @@ def _alone() -> Iterator[None]:
     torch.compiler.reset()
 
 
-def _losses(
-    store: FrameStore, monkeypatch: pytest.MonkeyPatch, made: Compiler | None, kind: FieldKind = "mlp"
-) -> list[float]:
-    monkeypatch.setattr(train, "compiler_for", lambda *_: made)
+def _losses(store: FrameStore, made: Compiler | None, kind: FieldKind = "mlp") -> list[float]:
     settings = tiny_config("rate.start=0.5", "rate.weight=0.5", kind=kind)
     torch.manual_seed(0)
     space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
     sizes = settings.planes if kind == "planes" else settings.mlp
     model = build_model(kind, settings_record(sizes))
     frames = tuple(range(store.frames))
-    plan = Plan((Stage("isg", 1.0, frames, 1.0),), 8, frames)
-    trainer = Trainer(
-        settings, model, space, RaySource(store, _VIEWS), {}, plan,
-        frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=NoGraphs(),
-    )  # fmt: skip
-    return [report.loss for report in itertools.islice(trainer.run(), 8)]
+    plan = Plan((Stage("isg", 1.0, frames, 1.0),), _STEPS, frames)
+    with patch.object(train, "compiler_for", lambda *_: made):
+        trainer = Trainer(
+            settings, model, space, RaySource(store, _VIEWS), {}, plan,
+            frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=NoGraphs(),
+        )  # fmt: skip
+    return [report.loss for report in itertools.islice(trainer.run(), _STEPS)]
 
 
 def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [text for text in caplog.messages if "compiled" in text]
+    return [each.message for each in caplog.records if each.name == compiler.__name__]
 
 
 class TestTraining:
@@ -67,7 +73,7 @@ class TestTraining:
     def test_compiled_networks_learn_the_same(
         self,
         store: FrameStore,
-        monkeypatch: pytest.MonkeyPatch,
+        uncompiled: list[float],
         caplog: pytest.LogCaptureFixture,
         backend: str,
     ) -> None:
@@ -78,13 +84,13 @@ class TestTraining:
             graphs.append(graph)
             return looked_up(graph, inputs)
 
-        compiled = _losses(store, monkeypatch, Compiler(counted))
-        np.testing.assert_allclose(compiled, _losses(store, monkeypatch, None), rtol=1e-6)
+        compiled = _losses(store, Compiler(counted))
+        np.testing.assert_allclose(compiled, uncompiled, rtol=1e-6)
         assert _told(caplog) == []
         assert len(graphs) == 2, "coarse and fine, once for all steps"
 
     def test_a_compiler_that_fails_is_left_out(
-        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, store: FrameStore, uncompiled: list[float], caplog: pytest.LogCaptureFixture
     ) -> None:
         tried = []
 
@@ -92,8 +98,8 @@ class TestTraining:
             tried.append(graph)
             raise RuntimeError("no C compiler found\nfor Triton")
 
-        compiled = _losses(store, monkeypatch, Compiler(failing))
-        assert compiled == _losses(store, monkeypatch, None)
+        compiled = _losses(store, Compiler(failing))
+        assert compiled == uncompiled
         assert len(tried) == 1
         (line,) = _told(caplog)
         assert line.startswith("networks cannot be compiled and are trained as they are: ")
@@ -101,7 +107,7 @@ class TestTraining:
         assert "\n" not in line
 
     def test_so_is_one_that_fails_on_the_way_back(
-        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, store: FrameStore, uncompiled: list[float], caplog: pytest.LogCaptureFixture
     ) -> None:
         from torch._dynamo.backends.common import aot_autograd
 
@@ -109,13 +115,13 @@ class TestTraining:
             raise RuntimeError("no gradients")
 
         backend = aot_autograd(fw_compiler=lambda graph, _: graph.forward, bw_compiler=failing)
-        assert _losses(store, monkeypatch, Compiler(backend)) == _losses(store, monkeypatch, None)
+        assert _losses(store, Compiler(backend)) == uncompiled
         assert len(_told(caplog)) == 1
 
     def test_planes_are_not_compiled(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch, "compile", pytest.fail)
-        made = _losses(store, monkeypatch, Compiler("eager"), "planes")
-        assert made == _losses(store, monkeypatch, None, "planes")
+        made = _losses(store, Compiler("eager"), "planes")
+        assert made == _losses(store, None, "planes")
 
 
 def test_what_is_not_the_compiler_s_is_raised() -> None:
