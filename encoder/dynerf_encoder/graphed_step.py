@@ -124,6 +124,7 @@ class GraphedStep:
     def _receive(self, inputs: Sequence[Tensor]) -> None:
         if _shapes(inputs) != _shapes(self._buffers):
             self._buffers = [torch.empty_like(each) for each in inputs]
+            self._key = None
         for buffer, each in zip(self._buffers, inputs, strict=True):
             buffer.copy_(each)
 
