@@ -43,8 +43,7 @@ def render_rays(
     shape = tuple(directions.shape[:-1])
     coarse_edges = stratified_edges(shape, sampling.coarse, generator, directions.device)
     coarse_rgb, coarse_weights = _coarse_pass(model.coarse, segments, directions, coarse_edges)
-    new = sampling.fine if sampling.union else sampling.fine + 1
-    edges = importance_edges(coarse_edges, coarse_weights, new, generator)
+    edges = importance_edges(coarse_edges, coarse_weights, sampling.drawn, generator)
     if sampling.union:
         edges = merge_edges(coarse_edges, edges)
     rgb, weights = _colour_pass(model.fine, segments, directions, edges)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.sampling import SharedNoise, importance_edges, stratified_edges
+from dynerf_decoder.sampling import Noise, importance_edges, stratified_edges
 from dynerf_encoder.parallel import Group
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
@@ -68,7 +68,7 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
 class TestNoise:
     @pytest.mark.parametrize("size", [2, 4])
     def test_shares_of_a_batch_are_jittered_as_the_whole(self, size: int) -> None:
-        def edges(frames: int, noise: torch.Generator | SharedNoise) -> torch.Tensor:
+        def edges(frames: int, noise: Noise) -> torch.Tensor:
             coarse = stratified_edges((frames, 3), 5, noise, torch.device("cpu"))
             return importance_edges(coarse, torch.ones(frames, 3, 5), 4, noise)
 
