@@ -11,7 +11,7 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynerf_decoder.ahead import Ahead
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.planes import PlanesModel, without_kernels
 from dynerf_decoder.renderer import Rendered, render_rays
@@ -28,7 +29,6 @@ from dynerf_decoder.space import Space
 from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
-from .ahead import Ahead
 from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .fast_step import Batch, FastStep, prepare, serves
@@ -43,6 +43,7 @@ from .rounding import is_plane
 from .stages import Plan, StageName, interpolate_latents, learning_rate
 
 _ALONE = Group()
+_Drawn = Ahead[tuple[int, int], tuple[Rays, torch.Generator, Batch | None]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,6 @@ class Trainer:
         self._fast: FastStep | None = None
         if by_kernels and group.size == 1 and isinstance(model, PlanesModel) and serves(config, model):
             self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
-        self._drawn = Ahead(self._draw)
         self._draws_ahead = ahead and self._fast is not None
 
     @property
@@ -128,12 +128,19 @@ class Trainer:
         """Whether the schedule has reached its end."""
         return self.place.position >= 1
 
-    def run(self) -> Iterator[Report]:
-        """Train to the end of the schedule, yielding after every step; stop asking to pause."""
+    def run(self) -> Generator[Report, None, None]:
+        """Train to the end of the schedule, yielding after every step; stop asking to pause.
+
+        Close the iterator to end its thread.
+        """
+        with Ahead(self._draw) as drawn:
+            yield from self._run(drawn)
+
+    def _run(self, drawn: _Drawn) -> Iterator[Report]:
         started = time.monotonic() - self.place.seconds
         while not self.finished:
             with self._threads():
-                loss, rendered_psnr, rays = self._step()
+                loss, rendered_psnr, rays = self._step(drawn)
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
@@ -152,12 +159,12 @@ class Trainer:
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
 
-    def _step(self) -> tuple[float, float, int]:
+    def _step(self, drawn: _Drawn) -> tuple[float, float, int]:
         stage = self._plan.stages[self.place.stage]
-        rays, generator, batch = self._drawn.take((self.place.step, self.place.stage))
+        rays, generator, batch = drawn.take((self.place.step, self.place.stage))
         count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
         if self._draws_ahead and (following := self._following()) is not None:
-            self._drawn.begin(following)
+            drawn.begin(following)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate

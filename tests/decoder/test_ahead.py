@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dynerf_encoder.ahead import Ahead
+from dynerf_decoder.ahead import Ahead
 
 
 def test_what_was_begun_is_taken_and_made_once() -> None:
