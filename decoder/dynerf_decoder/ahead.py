@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -15,8 +14,7 @@ class Ahead(Generic[_Key, _Made]):
     """What ``make`` makes of a key, begun before it is asked for.
 
     What comes of a key must depend on nothing else, so that it does not matter who makes it or when. One is
-    made at a time. The thread starts with the first ``begin`` and ends with ``close``, or with the ``with``
-    block.
+    made at a time. The thread starts with the first ``begin`` and ends with ``close``.
     """
 
     def __init__(self, make: Callable[[_Key], _Made]) -> None:
@@ -43,14 +41,6 @@ class Ahead(Generic[_Key, _Made]):
         """End the thread, once what it is at is done; what was begun and not taken is dropped."""
         self._begun = None
         self._thread.shutdown(cancel_futures=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _drop(self) -> None:
         """Forget what was begun, as soon as nobody makes it any more."""

@@ -12,7 +12,7 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -133,7 +133,7 @@ class Trainer:
 
         Close the iterator to end its thread.
         """
-        with Ahead(self._draw) as drawn:
+        with closing(Ahead(self._draw)) as drawn:
             yield from self._run(drawn)
 
     def _run(self, drawn: _Drawn) -> Iterator[Report]:
