@@ -51,12 +51,12 @@ def render_rays(
 
 
 def _coarse_pass(
-    field: FoldedField | FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
+    field: FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
 ) -> tuple[Tensor | None, Tensor]:
-    if isinstance(field, FoldedDensity):
-        density = field.density(segments.at(_middles(edges)))
-        return None, ray_weights(density, _lengths(segments, edges))
-    return _colour_pass(field, segments, directions, edges)
+    if isinstance(field, FoldedField):
+        return _colour_pass(field, segments, directions, edges)
+    density = field.density(segments.at(_middles(edges)))
+    return None, ray_weights(density, _lengths(segments, edges))
 
 
 def _colour_pass(

@@ -11,14 +11,15 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dynerf_decoder.ahead import Ahead
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.planes import PlanesModel, without_kernels
 from dynerf_decoder.sampling import Noise
@@ -26,7 +27,6 @@ from dynerf_decoder.space import Space
 from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
-from .ahead import Ahead
 from .autograd_step import AutogradStep, Lesson
 from .compiler import compiler_for
 from .conditioning import initial_latents
@@ -44,6 +44,7 @@ from .stages import Plan, StageName, interpolate_latents, learning_rate
 from .staging import StagedRays, StagedSource, sent
 
 _ALONE = Group()
+_Drawn = Ahead[tuple[int, int], tuple[Rays, torch.Generator, Batch | None]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,6 @@ class Trainer:
         if graphs is None and kernels and group.size == 1 and config.rate.target == 0:
             graphs = graphs_on(self._device)  # to follow a target every step's estimate has to be read
         self._by_autograd, self._replayed = self._by_torch(graphs)
-        self._drawn = Ahead(self._draw)
         self._draws_ahead = ahead and (self._fast is not None or isinstance(source, StagedSource))
 
     def _by_torch(self, graphs: Graphs | None) -> tuple[AutogradStep, GpuStep | None]:
@@ -144,12 +144,19 @@ class Trainer:
         """Whether the schedule has reached its end."""
         return self.place.position >= 1
 
-    def run(self) -> Iterator[Report]:
-        """Train to the end of the schedule, yielding after every step; stop asking to pause."""
+    def run(self) -> Generator[Report, None, None]:
+        """Train to the end of the schedule, yielding after every step; stop asking to pause.
+
+        Close the iterator to end its thread.
+        """
+        with closing(Ahead(self._draw)) as drawn:
+            yield from self._run(drawn)
+
+    def _run(self, drawn: _Drawn) -> Iterator[Report]:
         started = time.monotonic() - self.place.seconds
         while not self.finished:
             with self._threads():
-                loss, rendered_psnr, rays = self._step()
+                loss, rendered_psnr, rays = self._step(drawn)
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
@@ -168,14 +175,14 @@ class Trainer:
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
 
-    def _step(self) -> tuple[float, float, int]:
+    def _step(self, drawn: _Drawn) -> tuple[float, float, int]:
         stage = self._plan.stages[self.place.stage]
-        rays, generator, batch = self._drawn.take((self.place.step, self.place.stage))
+        rays, generator, batch = drawn.take((self.place.step, self.place.stage))
         if isinstance(rays, StagedRays):
             rays = rays.arrived()
         count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
         if self._draws_ahead and (following := self._following()) is not None:
-            self._drawn.begin(following)
+            drawn.begin(following)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             if isinstance(group["lr"], Tensor):
