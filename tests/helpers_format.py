@@ -30,6 +30,7 @@ from dynerf_format import (
     weights_chunk,
     weights_chunks,
 )
+from dynerf_format.cursor import pack_varint
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
 
 if TYPE_CHECKING:
@@ -179,24 +180,33 @@ def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:
 
 def coded_payload(
     shape: tuple[int, ...] = (4,),
-    tables: Sequence[tuple[int, ...]] = ((16384,),),
+    tables: Sequence[tuple[int, ...] | bytes] = ((16384,),),
     model: int = 0,
     context_map: bytes = b"",
     states: tuple[int, ...] = (65536,),
     words: tuple[int, ...] = (),
     raw: bytes = b"",
-    factor: int = 0,
+    factor: int | None = None,
     declared: tuple[int, int, int] | None = None,
 ) -> bytes:
-    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong."""
-    shapes = struct.pack(f"<BBBI{len(shape)}If", 0, factor, len(shape), 1, *shape, 1.0)
-    record = struct.pack("<BB", model, len(tables)) + context_map
+    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong.
+
+    A table is its frequencies; bytes are put in as they are. A factor makes it the refinement of tensor 0.
+    """
+    if factor is None:
+        head = b"\0\0\1t" + bytes([len(shape)]) + b"".join(map(pack_varint, shape))
+    else:
+        head = bytes([0, 0, factor])
+    record = struct.pack("<fBB", 1.0, model, len(tables)) + context_map
     for table in tables:
+        if isinstance(table, bytes):
+            record += table
+            continue
         record += bytes([len(table)])
         record += b"".join(bytes([f]) if f < 128 else bytes([f & 127 | 128, f >> 7]) for f in table)
-    section = struct.pack("<HII", *(declared or (len(states), len(words), len(raw))))
+    section = b"".join(map(pack_varint, declared or (len(states), len(words), len(raw))))
     section += struct.pack(f"<{len(states)}I{len(words)}H", *states, *words) + raw
-    return struct.pack("<IB1s", 1, 1, b"t") + shapes + record + section
+    return b"\1" + head + record + section
 
 
 @dataclass(frozen=True)

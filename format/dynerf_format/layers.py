@@ -15,7 +15,8 @@ import numpy as np
 from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 from .errors import FormatError
 from .quantise import QuantisedTensor
-from .tensors import FACTOR_MAX, FACTOR_MIN, pack_continued, pack_tensors
+from .heads import FACTOR_MAX, FACTOR_MIN
+from .tensors import pack_continued, pack_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,11 @@ def coarsen(tensor: QuantisedTensor, factor: int) -> QuantisedTensor:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What one layer adds: its tensors and, by name, the tensor below each and the factor between the two."""
+    """What one layer adds: its tensors.
+
+    ``below`` are all tensors of the layers below by name, in the order of layer 0, each with the factor to
+    this layer, or 0 where this layer does not refine it.
+    """
 
     tensors: Sequence[QuantisedTensor]
     below: Mapping[str, tuple[QuantisedTensor, int]] | None
@@ -88,7 +93,10 @@ def split_layers(tensors: Sequence[QuantisedTensor], factors: Mapping[str, Seque
     split = [Layer([ladder[0] for ladder in ladders.values()], None)]
     for layer in range(1, layers):
         finer = {name: ladder for name, ladder in ladders.items() if len(ladder) > layer}
-        below = {name: (ladder[layer - 1], factors[name][layer - 1]) for name, ladder in finer.items()}
+        below = {
+            name: (ladder[layer - 1], factors[name][layer - 1]) if name in finer else (ladder[-1], 0)
+            for name, ladder in ladders.items()
+        }
         split.append(Layer([ladder[layer] for ladder in finer.values()], below))
     return split
 

@@ -23,9 +23,10 @@ from dynerf_format import (
     coarsen,
     weights_chunks,
 )
-from dynerf_format.coding import code, pack_section
-from dynerf_format.models import Known
+from dynerf_format.coding import code
+from dynerf_format.prediction import Known
 from dynerf_format.rans import LOWEST, TOTAL, Decoder, Tables, encode
+from dynerf_format.section import pack_section
 from dynerf_format.tables import choose_tables, normalise
 from dynerf_format.tensors import pack_tensors, unpack_tensors
 from dynerf_format.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
@@ -137,11 +138,11 @@ def test_a_table_of_another_tensor_between_does_not_serve_the_next() -> None:
 
 def test_contexts_share_tables_unless_they_differ() -> None:
     alike = np.array([[900, 90, 10], [890, 100, 10], [0, 0, 0]])
-    frequencies, table_of = choose_tables(alike)
-    assert (len(frequencies), table_of.tolist()) == (1, [0, 0, 0])
+    tables, table_of = choose_tables(alike)
+    assert (len(tables), table_of.tolist()) == (1, [0, 0, 0])
     different = np.array([[90_000, 900, 10], [10, 900, 90_000], [0, 0, 0]])
-    frequencies, table_of = choose_tables(different)
-    assert len(frequencies) == 2
+    tables, table_of = choose_tables(different)
+    assert len(tables) == 2
     assert table_of[0] != table_of[1]
 
 
@@ -156,7 +157,9 @@ def test_a_plain_loop_written_from_the_specification_decodes_the_same() -> None:
                 entry = next(
                     e for e in reader.directory if (e.kind, e.segment, e.layer) == (b"WGHT", number, layer)
                 )
-                symbols |= unpack(reader.read_chunk(entry), symbols, earlier[layer] if entry.first else None)
+                symbols |= unpack(
+                    reader.read_chunk(entry), dict(symbols) if layer else None, earlier[layer] if entry.first else None
+                )
                 after.append(dict(symbols))
                 for name, found in reader.weights(number, layer + 1).items():
                     assert np.array_equal(found.symbols, symbols[name]), (name, layer)
