@@ -140,6 +140,33 @@ def layered() -> tuple[Header, list[Chunk]]:
     return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
 
 
+def mixed() -> tuple[Header, list[Chunk]]:
+    """6 and 5 frames: several tables of both kinds for one tensor, every model by rows, tables used again."""
+    row, column = np.mgrid[:39, :41]
+    rough = dice(5 * 9 * 1599).reshape(9, 39, 41, 5)[..., :4].sum(axis=-1) - 510
+    quiet = (row // 10 + column // 10) % 2 == 0
+    planes = row * 3 + column * 2 + np.where(quiet, abs(rough) > 360, rough // 40)
+    size = 2 ** (np.arange(24) % 6)
+    sums = rough.ravel()
+    wide = sums[:1920].reshape(80, 24) * size // 64
+    weights = [
+        quantise("planes", planes, 1.0),
+        quantise("head.0.weight", wide, 1.0),
+        quantise("head.0.bias", sums[:24] // 8, 1.0),
+        quantise("head.1.weight", wide.T, np.linspace(1, 2, 24)),
+        quantise("head.1.bias", sums[24:72] // 8, 1.0),
+        quantise("head.2.weight", np.roll(wide, 5, axis=1), 1.0),
+    ]
+    walk = np.cumsum(sums[:192].reshape(6, 32) // 16, axis=0)
+    curve = np.cumsum(np.cumsum(sums[200:360].reshape(5, 32) // 32, axis=0), axis=0)
+    latents = [
+        latents_chunk(0, 0, quantise("latents", walk, 1.0)),
+        latents_chunk(0, 6, quantise("latents", curve, 1.0)),
+    ]
+    base, *finer = weights_chunks(0, weights, {"planes": (3,), "head.1.weight": (5,)})
+    return small_header((11,)), [base, *latents, *finer]
+
+
 def moving_weights(number: int) -> list[QuantisedTensor]:
     """A ramp that stays, in which a spot changes from segment to segment; a network that changes a little."""
     row, column = np.mgrid[:12, :12]
@@ -207,6 +234,16 @@ def coded_payload(
     section = b"".join(map(pack_varint, declared or (len(states), len(words), len(raw))))
     section += struct.pack(f"<{len(states)}I{len(words)}H", *states, *words) + raw
     return b"\1" + head + record + section
+
+
+def crowd(tensors: int, model: int, tables: int) -> bytes:
+    """A payload of many tensors of one symbol, 0, each with smooth tables of the most tokens."""
+    shape = b"\2\1\1" if model else b"\1\1"
+    contexts = b"" if model else b"\0"
+    record = shape + struct.pack("<fBB", 1.0, model, tables) + contexts + bytes([193, 0, 192]) * tables
+    names = (b"%04x" % number for number in range(tensors))
+    heads = b"".join(b"\0\0\4" + name + record for name in names)
+    return pack_varint(tensors) + heads + b"\1\0\0" + struct.pack("<I", 65536)
 
 
 @dataclass(frozen=True)

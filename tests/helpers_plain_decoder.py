@@ -28,7 +28,7 @@ class Bytes:
         return found
 
     def u8(self) -> int:
-        return self.take("<B")[0]
+        return int(self.take("<B")[0])
 
     def varint(self) -> int:
         value = shift = 0
@@ -191,7 +191,7 @@ def _smooth(shape: int, scale: int, tokens: int) -> list[int]:
 def _power(e: int) -> int:
     whole, part = e // 256, e % 256
     mantissa = 65536 + part * (512 + part) // 3
-    return mantissa * 2**whole if whole >= 0 else mantissa // 2**-whole
+    return mantissa << whole if whole >= 0 else mantissa >> -whole
 
 
 def _coded(

@@ -10,19 +10,20 @@ stand in one rANS section (``section.py``), so that the lanes are paid for once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from .errors import FormatError
 from .layout import CODED
-from .models import BY_ROWS, CONTEXTS, FLAT, LINES, ROWS, STEPS, COLUMNS, fits, make_model, model_for_planes
+from .models import BY_ROWS, COLUMNS, CONTEXTS, FLAT, LINES, ROWS, STEPS, fits, make_model, model_for_planes
 from .rans import TABLES_MAX
 from .rows import CLASSES
 from .smooth import SCALES_PER_OCTAVE, Smooth, fit_scaled, scaled_frequencies
 from .tables import Table, best_table, choose_tables, cost_of, stacked, unpack_table
-from .tokens import TOKENS_MAX, to_tokens
+from .tokens import to_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .cursor import Cursor
-    from .models import Ints, Known, Model
+    from .models import Ints, Model
+    from .prediction import Known
 
     Longs: TypeAlias = npt.NDArray[np.int64]
     Places: TypeAlias = npt.NDArray[np.intp]
@@ -47,6 +49,11 @@ class CodedRecord:
     tables: Sequence[Table]
     table_of: Places
 
+    @property
+    def table_count(self) -> int:
+        """How many tables there are to make: by rows one for each context."""
+        return CONTEXTS[self.model] if self.model in BY_ROWS else len(self.tables)
+
     def frequencies(self) -> npt.NDArray[np.uint32]:
         """Those of all tables (table, token); by rows a table for each context."""
         rows = [table.frequencies for table in self.tables]
@@ -57,7 +64,9 @@ class CodedRecord:
     def pack(self) -> bytes:
         """Return its bytes."""
         count = len(self.tables)
-        contexts = self.table_of.astype(np.uint8).tobytes() if count > 1 and self.model not in BY_ROWS else b""
+        contexts = (
+            self.table_of.astype(np.uint8).tobytes() if count > 1 and self.model not in BY_ROWS else b""
+        )
         return CODED.pack(self.model, count) + contexts + b"".join(table.pack() for table in self.tables)
 
 
@@ -72,6 +81,7 @@ class Tokens:
     raw_widths: Longs
     waves: list[int]
 
+    @functools.cached_property
     def counts(self) -> Longs:
         """How often each token occurs in each context: (context, token)."""
         contexts, width = CONTEXTS[self.model], int(self.tokens.max()) + 1
@@ -98,21 +108,21 @@ class Coded:
 
 
 def code(symbols: Ints, known: Known, time_like: bool) -> Coded:
-    """Code a tensor with the model that gives the fewest bits; ``time_like`` allows prediction from row to row."""
+    """Code a tensor with the model that gives the fewest bits; ``time_like``: rows may tell of rows."""
     tried = [FLAT, model_for_planes(known), ROWS, COLUMNS] + ([STEPS, LINES] if time_like else [])
     coded = [_code(n, symbols, known) for n in tried if fits(n, symbols.shape, known)]
     return min(coded, key=lambda one: one.bits)
 
 
 def coded_by(coded: Coded, tables: CodedRecord) -> Coded:
-    """The same by the tables of another record of its model; of infinitely many bits when these lack a token."""
+    """The same by the tables of another record of its model; infinitely many bits when these lack a token."""
     record = CODED.pack(coded.tokens.model, 0)
     return Coded(coded.tokens, tables, record, _bits(coded.tokens, tables, record))
 
 
 def _code(number: int, symbols: Ints, known: Known) -> Coded:
     tokens = _tokens(number, symbols, known)
-    tables = _choose(number, tokens.counts())
+    tables = _choose(number, tokens.counts)
     record = tables.pack()
     return Coded(tokens, tables, record, _bits(tokens, tables, record))
 
@@ -125,7 +135,7 @@ def _choose(number: int, counts: Longs) -> CodedRecord:
 
 
 def _bits(tokens: Tokens, tables: CodedRecord, record: bytes) -> float:
-    words = cost_of(tokens.counts(), tables.frequencies(), tables.table_of)
+    words = cost_of(tokens.counts, tables.frequencies(), tables.table_of)
     return 8 * len(record) + words + float(tokens.raw_widths.sum())
 
 
@@ -162,7 +172,9 @@ def read_record(
         if model not in last:
             raise FormatError(f"tensor {name!r}: no tables, and no record before it has any of model {model}")
         return last[model]
-    last[model] = _by_rows(cursor, name, model, count) if model in BY_ROWS else _tables(cursor, name, model, count)
+    last[model] = (
+        _by_rows(cursor, name, model, count) if model in BY_ROWS else _tables(cursor, name, model, count)
+    )
     return last[model]
 
 

@@ -53,7 +53,7 @@ class Cursor:
 
 
 def pack_varint(value: int) -> bytes:
-    """Return a number below 2^32 as :meth:`Cursor.varint` reads it: the lowest 7 bits first, bit 7 says more."""
+    """Return a number below 2^32, the lowest 7 bits first; bit 7 of a byte says that more follow."""
     packed = bytearray()
     while value >= 128:
         packed.append(value & 127 | 128)

@@ -56,7 +56,9 @@ def pack_head(tensor: QuantisedTensor, coding: int, known: Known, last_name: str
     """Return a head; ``place`` is that of the tensor which this one refines, among those below."""
     coding += (CONTINUED if known.before is not None else 0) + (STEP_EACH if tensor.steps.size > 1 else 0)
     if place is None:
-        shared = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(last_name, tensor.name, strict=False))))
+        shared = len(
+            list(takewhile(lambda pair: pair[0] == pair[1], zip(last_name, tensor.name, strict=False)))
+        )
         other = tensor.name[shared:].encode("ascii")
         shape = b"".join(map(pack_varint, tensor.symbols.shape))
         which = TENSOR_NAME.pack(shared, len(other)) + other + RANK.pack(tensor.symbols.ndim) + shape

@@ -14,8 +14,8 @@ import numpy as np
 
 from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 from .errors import FormatError
-from .quantise import QuantisedTensor
 from .heads import FACTOR_MAX, FACTOR_MIN
+from .quantise import QuantisedTensor
 from .tensors import pack_continued, pack_tensors
 
 if TYPE_CHECKING:

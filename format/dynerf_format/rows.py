@@ -1,9 +1,10 @@
 """Matrices in which rows or columns are of different size: a network's weights, latents over time.
 
-Rows are coded one after the other. What is expected of a row is nothing, the row before it, or the line through
-the two before it; how far each symbol will be off is told by how far the symbols above it in its column were. The
-mean of these distances, in half octaves, is the context, and its table the smooth table of that scale: one pair of
-numbers serves all contexts. (Scales from running means, per context, are LOCO-I's: M. Weinberger et al., 2000.)
+Rows are coded one after the other. What is expected of a row is nothing, the row before it, or the line
+through the two before it; how far each symbol will be off is told by how far the symbols above it in its
+column were. The mean of these distances, in half octaves, is the context, and its table the smooth table of
+that scale, so that one pair of numbers serves all contexts. (Scales from running means are LOCO-I's:
+M. Weinberger et al., 2000.)
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ class Rows:
         return np.ascontiguousarray(self.canvas.T) if self._turned else self.canvas
 
     def _expected(self, row: int) -> Ints:
-        if self._order == 0 or row == 0:
-            return self._known[row]
-        last = self.canvas[row - 1]
-        if self._order == 1 or row == 1:
-            return last
-        return np.clip(2 * last - self.canvas[row - 2], -SYMBOL_MAX, SYMBOL_MAX)
+        expected: Ints = self._known[row]
+        if self._order > 0 and row > 0:
+            expected = self.canvas[row - 1]
+        if self._order > 1 and row > 1:
+            expected = np.clip(2 * expected - self.canvas[row - 2], -SYMBOL_MAX, SYMBOL_MAX)
+        return expected
 
     def _contexts(self, counted: int) -> npt.NDArray[np.intp]:
         """0 before any row was counted, else 1 + the class of each column's mean distance."""

@@ -1,6 +1,6 @@
 """The rANS section at the end of a payload: the words and raw bits of all its entropy-coded tensors.
 
-    section  lanes, words, raw bytes (varints), u32 x lanes states, u16 x words, raw bytes
+section  lanes, words, raw bytes (varints), u32 x lanes states, u16 x words, raw bytes
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     from .coding import Coded, CodedRecord
     from .cursor import Cursor
-    from .models import Ints, Known
+    from .models import Ints
+    from .prediction import Known
 
 STEPS_MAX = 2**17
+STEPS_PER_TABLE = 4  # to make one takes about as long
 ELEMENTS_PER_BYTE, ELEMENTS_FREE = 1024, 2**16
 _LANES_LEAST, _LANES_MOST = 2, 256  # when writing
 _BYTES_PER_LANE = 384  # a lane costs about two bytes: below half a percent
@@ -42,7 +44,8 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     waves = [length for tensor in tensors for length in tensor.tokens.waves]
     size = sum(tensor.bits for tensor in tensors) / 8
     lanes = min(_LANES_MOST, 1 << int(math.log2(max(_LANES_LEAST, size / _BYTES_PER_LANE))))
-    while len(waves) + sum(waves) // lanes > STEPS_MAX and lanes < LANES_MAX:
+    others = len(waves) + STEPS_PER_TABLE * sum(tensor.tables.table_count for tensor in tensors)
+    while others + sum(waves) // lanes > STEPS_MAX and lanes < LANES_MAX:
         lanes *= 2
     looked_up = [tensor.looked_up() for tensor in tensors]
     frequencies = np.concatenate([one for one, _ in looked_up])
@@ -69,11 +72,14 @@ class SectionReader:
         self._bits = BitReader(cursor.take(raw))
         _check_work(tensors, lanes, 4 * lanes + 2 * words + raw)
         self._decoder = Decoder(states, coded)
+        self._made: tuple[CodedRecord, Tables] | None = None
 
     def symbols(self, record: CodedRecord, shape: tuple[int, ...], known: Known) -> Ints:
         """Return the symbols of the next tensor; FormatError when they leave the range of symbols."""
         model = make_model(record.model, shape, known)
-        tables = Tables(record.frequencies())
+        if self._made is None or self._made[0] is not record:
+            self._made = record, Tables(record.frequencies())
+        tables = self._made[1]
         slots = tables.slots
         columns = model.canvas.shape[1]
         for wave in model.waves():
@@ -95,7 +101,9 @@ class SectionReader:
 def _check_work(tensors: Sequence[tuple[CodedRecord, tuple[int, ...]]], lanes: int, stored: int) -> None:
     """LimitError when few bytes ask for long work."""
     elements = sum(math.prod(shape) for _, shape in tensors)
-    steps = sum(wave_count(record.model, shape) for record, shape in tensors) + elements // lanes
+    waves = sum(wave_count(record.model, shape) for record, shape in tensors)
+    tables = sum(record.table_count for record, _ in tensors)
+    steps = waves + elements // lanes + STEPS_PER_TABLE * tables
     if steps > STEPS_MAX:
         raise LimitError(f"rANS: {steps} steps of {lanes} lanes, at most {STEPS_MAX} allowed")
     if elements > _most_elements(stored):

@@ -4,9 +4,10 @@ The integer r is taken to have a probability in proportion to
 
     2 ^ -((|r| / a) ^ b)        b = shape / 8,  a = 2 ^ (scale / 8 - 8)
 
-a generalised normal distribution: Laplace's for b = 1, Gauss's for b = 2. A network's weights are near to it, and
-three bytes for a table instead of a hundred leave the coder at the entropy of a few hundred symbols. All is
-done in integers below 2^32, with logarithms in steps of 1/256, so that every decoder finds the same table.
+a generalised normal distribution: Laplace's for b = 1, Gauss's for b = 2. A network's weights are near to
+it, and three bytes for a table instead of a hundred leave the coder at the entropy of a few hundred symbols.
+All is done in integers below 2^32, with logarithms in steps of 1/256, so that every decoder finds the same
+table.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Smooth(NamedTuple):
 
 def smooth_frequencies(table: Smooth) -> npt.NDArray[np.uint32]:
     """Return the frequencies of a smooth table, (tokens,), each at least 1, which sum to 2^14."""
-    return _frequencies(np.array([table.shape]), np.array([table.scale]), table.tokens)[0]
+    rows = _frequencies(np.array([table.shape]), np.array([table.scale]), table.tokens)
+    return rows.reshape(-1)
 
 
 def scaled_frequencies(table: Smooth, classes: int, scales_per_class: int) -> npt.NDArray[np.uint32]:
@@ -101,7 +103,7 @@ def _frequencies(shapes: Longs, scales: Longs, tokens: int) -> npt.NDArray[np.ui
     fall[:, 0] = 0  # of magnitude 0
     likely = width - fall
     weight = _power(likely - likely.max(axis=1, keepdims=True))
-    found = np.maximum(weight * TOTAL // weight.sum(axis=1, keepdims=True), 1)
+    found: Longs = np.maximum(weight * TOTAL // weight.sum(axis=1, keepdims=True), 1)
     rows = np.arange(len(found))
     found[rows, found.argmax(axis=1)] += TOTAL - found.sum(axis=1)
     return found.astype(np.uint32)
@@ -120,4 +122,5 @@ def _power(exponent: Longs) -> Longs:
     """2^16 times 2^(exponent / 256), within 0.3 %: a parabola between whole exponents."""
     whole, part = exponent >> 8, exponent & 255
     mantissa = (1 << 16) + part * (512 + part) // 3
-    return mantissa << np.maximum(whole, 0) >> np.minimum(np.maximum(-whole, 0), 31)
+    power: Longs = mantissa << np.maximum(whole, 0) >> np.minimum(np.maximum(-whole, 0), 31)
+    return power

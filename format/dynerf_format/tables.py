@@ -1,7 +1,7 @@
 """Frequency tables: of counted frequencies or smooth ones, few of them for many contexts, and their bytes.
 
-    table    u8 n, 1 to 192: n frequencies, 1 byte below 128, else 2 (low 7 bits and bit 7 set, then the rest)
-             u8 192 + shape, u8 scale, u8 tokens: a smooth table (``smooth.py``)
+table    u8 n, 1 to 192: n frequencies, 1 byte below 128, else 2 (low 7 bits and bit 7 set, then the rest)
+         u8 192 + shape, u8 scale, u8 tokens: a smooth table (``smooth.py``)
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def unpack_table(cursor: Cursor, name: str) -> Table:
     if TOKENS_MAX < first <= TOKENS_MAX + SHAPE_MAX:
         scale, tokens = cursor.take(2)
         if not 1 <= tokens <= TOKENS_MAX:
-            raise FormatError(f"tensor {name!r}: a smooth table of {tokens} tokens, expected 1 to {TOKENS_MAX}")
+            raise FormatError(
+                f"tensor {name!r}: a smooth table of {tokens} tokens, expected 1 to {TOKENS_MAX}"
+            )
         return Table(Smooth(first - TOKENS_MAX, scale, tokens))
     if not 1 <= first <= TOKENS_MAX:
         raise FormatError(f"tensor {name!r}: a table of {first} tokens, expected 1 to {TOKENS_MAX}")

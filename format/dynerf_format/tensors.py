@@ -1,11 +1,11 @@
 """A list of quantised tensors <-> the decoded bytes of a ``WGHT`` or ``LATN`` chunk.
 
-Per tensor a head (``heads.py``): name and shape, coding, steps (float32); then its symbols. A tensor of a layer
-above 0 *refines* the one of the layers below: symbol = factor * coarser symbol + stored symbol.
+Per tensor a head (``heads.py``): coding, name and shape, steps (float32); then its symbols. A tensor of a
+layer above 0 *refines* the one of the layers below: symbol = factor * coarser symbol + stored symbol.
 One that is *continued* is coded knowing the tensor of its name and layer in the segment before.
 Symbols are stored plainly, as byte planes (all low bytes, then all next bytes, ...: zstd finds more in
 them), or entropy-coded (``coding.py``); then the record holds tables, and one section at the end the words
-of all.
+of all (``section.py``).
 
 Reading compares every declared size with the bytes that are left, and all work with limits, before it
 allocates.

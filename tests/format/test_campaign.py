@@ -26,6 +26,7 @@ from helpers_format import (
     forge,
     forged_chunks,
     layered,
+    mixed,
     small_header,
     smallest,
     tensor,
@@ -49,6 +50,9 @@ LEAST = {
     "tensor payload bytes": 14_000,
     "structure": 250,
 }
+
+
+REFINEMENT = 7  # among the payloads below, that which needs the one of layer 0
 
 
 def test_the_campaign_is_large_enough() -> None:
@@ -126,12 +130,18 @@ def test_tensor_payloads_of_changed_bytes_with_a_right_checksum(tried: Counter[s
         pack_tensors([tensor("latents", rows), tensor("other", rows % 3)]),
         coded_payload((3,), ((8192, 8192),), states=(540672,)),
         pack_tensors([tensor("a", [1, 300]), tensor("b", [[1], [2]])]),
+        *(chunk.payload for chunk in mixed()[1]),
+        coded_payload((40, 8), ((16384,), b"\xc8\0\1"), model=6),
+        coded_payload((300,), (b"\xc8\0\1", (16384,)), context_map=b"\1"),
     ]
-    for payload in payloads:
+    below = unpack_tensors(mixed()[1][0].payload, LIMITS)
+    for number, payload in enumerate(payloads):
+        coarser = below if number == REFINEMENT else None
+        unpack_tensors(payload, LIMITS, coarser)
         for changed in mutations(payload, -(-LEAST["tensor payload bytes"] // len(payloads))):
             tried["tensor payload bytes"] += 1
             try:
-                found = unpack_tensors(changed, LIMITS)
+                found = unpack_tensors(changed, LIMITS, coarser)
             except FormatError:
                 continue
             assert sum(t.symbols.size for t in found.values()) <= LIMITS.elements
@@ -153,7 +163,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-CLIPS = [smallest(), two_segments(), two_segments(), layered()]
+CLIPS = [smallest(), two_segments(), mixed(), layered()]
 
 
 @st.composite
@@ -229,17 +239,19 @@ GREEDY = """
     from dataclasses import replace
     from dynerf_format import BytesSource, FormatError, Limits, Reader
     from dynerf_format.tensors import unpack_tensors
-    from helpers_format import coded_payload, forge, forged_chunks, smallest
+    from helpers_format import coded_payload, crowd, forge, forged_chunks, smallest
     from dynerf_format import encode_header
 
     limits = Limits(chunk_bytes=2**24, elements=2**22)
     header, (weights, latents) = encode_header(smallest()[0]), forged_chunks(smallest()[1])
     lanes = (65536,) * 4096
     words = (0,) * 2000
-    shapes = [((2**22,), 0), ((1024, 64, 64), 1), ((4, 2**20), 3), ((2**21, 2), 3), ((2**16, 8, 8), 1)]
-    bodies = [coded_payload(s, ((16384,),), m, states=lanes, words=words[:n]) for s, m in shapes
-              for n in (0, 2000)]
-    bodies += [coded_payload(s, ((16383, 1),), m, states=lanes, words=words) for s, m in shapes]
+    wide = bytes([200, 0, 192])
+    shapes = [((2**22,), 0), ((1024, 64, 64), 1), ((64, 2**16), 3), ((2**16, 64), 5), ((2**12, 2**10), 7),
+              ((2**16, 8, 8), 1)]
+    bodies = [coded_payload(s, (first, wide) if m > 2 else (first,), m, states=lanes, words=words[:n])
+              for s, m in shapes for first in ((16384,), (16383, 1)) for n in (0, 2000)]
+    bodies += [crowd(4096, 0, 32), crowd(4096, 3, 2), crowd(700, 0, 32), crowd(700, 3, 2)]
     bodies += [coded_payload((2**28,), states=lanes), coded_payload((2**31, 2**31), states=lanes)]
     bodies += [coded_payload(tables=((16384,),) * 32, context_map=b"", declared=(1, 2**32 - 1, 2**32 - 1))]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
