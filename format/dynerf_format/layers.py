@@ -16,7 +16,7 @@ from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 from .errors import FormatError
 from .heads import FACTOR_MAX, FACTOR_MIN
 from .quantise import QuantisedTensor
-from .tensors import pack_continued, pack_tensors
+from .tensors import pack_parts, pack_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,14 +73,13 @@ def continued_chunks(
     if len(before) < len(layers):
         return []
     packed = [
-        pack_continued(layer.tensors, layer.below, known)
-        for layer, known in zip(layers, before, strict=False)
+        pack_parts(layer.tensors, layer.below, known) for layer, known in zip(layers, before, strict=False)
     ]
-    if not any(continued for _, continued in packed):
+    if not any(one.continued for one in packed):
         return []
     return [
-        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), payload)
-        for n, (layer, (payload, _)) in enumerate(zip(layers, packed, strict=True))
+        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), one.payload)
+        for n, (layer, one) in enumerate(zip(layers, packed, strict=True))
     ]
 
 

@@ -58,6 +58,22 @@ class _Choice:
         return self.plain_bits - self.coded.bits
 
 
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A payload in parts: of each tensor its head, and its record or plain symbols; the section of all."""
+
+    heads: list[bytes]
+    bodies: list[bytes]
+    section: bytes
+    continued: bool
+
+    @property
+    def payload(self) -> bytes:
+        """The parts as they stand in the payload."""
+        tensors = [part for pair in zip(self.heads, self.bodies, strict=True) for part in pair]
+        return b"".join([pack_varint(len(self.heads)), *tensors, self.section])
+
+
 def pack_tensors(
     tensors: Sequence[QuantisedTensor],
     coarser: Mapping[str, tuple[QuantisedTensor, int]] | None = None,
@@ -69,17 +85,27 @@ def pack_tensors(
     with the factor between the two where it is refined. Tensors that ``before``, this layer in the segment
     before, makes smaller are continued from there.
     """
-    return _pack(tensors, coarser, _choices(tensors, coarser, before))
+    return pack_parts(tensors, coarser, before).payload
 
 
-def pack_continued(
+def pack_parts(
     tensors: Sequence[QuantisedTensor],
-    coarser: Mapping[str, tuple[QuantisedTensor, int]] | None,
-    before: Mapping[str, QuantisedTensor],
-) -> tuple[bytes, bool]:
-    """As :func:`pack_tensors`; and whether any tensor is continued."""
+    coarser: Mapping[str, tuple[QuantisedTensor, int]] | None = None,
+    before: Mapping[str, QuantisedTensor] | None = None,
+) -> Packed:
+    """As :func:`pack_tensors`, in parts."""
     choices = _choices(tensors, coarser, before)
-    return _pack(tensors, coarser, choices), any(one.known.before is not None for one in choices)
+    worth_it = sum(max(one.gain, 0) for one in choices) > 8 * SECTION_SHARE
+    places = None if coarser is None else {name: place for place, name in enumerate(coarser)}
+    heads, bodies, coded, last_name = [], [], [], ""
+    for tensor, one in zip(tensors, choices, strict=True):
+        in_section = worth_it and one.gain > 0
+        place = None if places is None else places[tensor.name]
+        heads.append(pack_head(tensor, CODED if in_section else one.width, one.known, last_name, place))
+        bodies.append(one.coded.record if in_section else one.planes)
+        coded += [one.coded] if in_section else []
+        last_name = tensor.name
+    return Packed(heads, bodies, pack_section(coded), any(one.known.before is not None for one in choices))
 
 
 def _choices(
@@ -127,25 +153,6 @@ def _with_tables_at_hand(choices: Sequence[_Choice]) -> list[_Choice]:
         if result[-1].gain > 0:
             last[model] = coded.tables
     return result
-
-
-def _pack(
-    tensors: Sequence[QuantisedTensor],
-    coarser: Mapping[str, tuple[QuantisedTensor, int]] | None,
-    choices: Sequence[_Choice],
-) -> bytes:
-    worth_it = sum(max(one.gain, 0) for one in choices) > 8 * SECTION_SHARE
-    places = None if coarser is None else {name: place for place, name in enumerate(coarser)}
-    records, coded, last_name = [], [], ""
-    for tensor, one in zip(tensors, choices, strict=True):
-        place = None if places is None else places[tensor.name]
-        if worth_it and one.gain > 0:
-            records += [pack_head(tensor, CODED, one.known, last_name, place), one.coded.record]
-            coded.append(one.coded)
-        else:
-            records += [pack_head(tensor, one.width, one.known, last_name, place), one.planes]
-        last_name = tensor.name
-    return b"".join([pack_varint(len(tensors)), *records, pack_section(coded)])
 
 
 def unpack_tensors(
