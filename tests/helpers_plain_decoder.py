@@ -214,9 +214,14 @@ def _rows(r: dict[str, Any], residual: Any, known: np.ndarray) -> np.ndarray:
     turned, order = r["model"] == 5, {6: 1, 7: 2}.get(r["model"], 0)
     expected = (known.T if turned else known).tolist()
     columns, sums = len(expected[0]), [0] * len(expected[0])
+    group = 1 if order else max(1, min((len(expected) + 63) // 64, 65536 // columns))
     out: list[list[int]] = []
+    later = [0] * columns
     for row, given in enumerate(expected):
-        counted = max(0, row - order)
+        first = row // group * group
+        if row == first:
+            sums, later = [a + b for a, b in zip(sums, later, strict=True)], [0] * columns
+        counted = max(0, first - order)
         everywhere = 16 * sum(sums) // (counted * columns) if counted else 0
         symbols = []
         for c in range(columns):
@@ -229,10 +234,10 @@ def _rows(r: dict[str, Any], residual: Any, known: np.ndarray) -> np.ndarray:
             assert 16 * sums[c] + 2 * everywhere < 2**53
             octave = mean.bit_length() - 1
             k = 2 * octave + (mean >> octave - 1 & 1 if octave else 0)
-            distance = residual(c, 1 + min(k, 39) if counted else 0)
+            distance = residual((row - first) * columns + c, 1 + min(k, 39) if counted else 0)
             symbols.append(base + distance)
             if row >= order:
-                sums[c] += min(abs(distance), 65535)
+                later[c] += min(abs(distance), 65535)
         out.append(symbols)
     found = np.array(out)
     return found.T if turned else found

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 from .prediction import Prediction
-from .rows import CLASSES, COLUMNS_MAX, ROWS_MAX, Rows
+from .rows import CLASSES, COLUMNS_MAX, ROWS_MAX, Rows, rows_per_wave
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,8 @@ def wave_count(model: int, shape: tuple[int, ...]) -> int:
     if model == FLAT:
         return -(-math.prod(shape) // WAVE_MAX)
     if model in BY_ROWS:
-        return shape[1] if model == COLUMNS else shape[0]
+        rows, columns = shape[::-1] if model == COLUMNS else shape
+        return -(-rows // rows_per_wave(rows, columns, _ORDER[model]))
     return shape[-1] + 2 * (shape[-2] - 1)
 
 

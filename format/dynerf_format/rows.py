@@ -1,10 +1,10 @@
 """Matrices in which rows or columns are of different size: a network's weights, latents over time.
 
-Rows are coded one after the other. What is expected of a row is nothing, the row before it, or the line
-through the two before it; how far each symbol will be off is told by how far the symbols above it in its
-column were. The mean of these distances, in half octaves, is the context, and its table the smooth table of
-that scale, so that one pair of numbers serves all contexts. (Scales from running means are LOCO-I's:
-M. Weinberger et al., 2000.)
+Rows are coded one after the other, many rows a few at once. What is expected of a row is nothing, the row
+before it, or the line through the two before it; how far each symbol will be off is told by how far the
+symbols above it in its column were. The mean of these distances, in half octaves, is the context, and its
+table the smooth table of that scale, so that one pair of numbers serves all contexts. (Scales from running
+means are LOCO-I's: M. Weinberger et al., 2000.)
 """
 
 from __future__ import annotations
@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 CLASSES = 40
 """Contexts beside the first; each is half an octave of the mean distance, from 1/16 on."""
 ROWS_MAX, COLUMNS_MAX = 2**12, 2**16
+_WAVES = 64  # at most, where no row tells of the next: enough to follow the columns, and each is long
 _UNIT = 16  # of a mean distance
 _PRIOR = 2  # rows that the mean over all columns counts for
 _DISTANCE_MAX = 2**16 - 1  # sums stay exact in JavaScript's numbers
+
+
+def rows_per_wave(rows: int, columns: int, order: int) -> int:
+    """How many rows are coded at once, each knowing only what came before all of them."""
+    return 1 if order else max(1, min(-(-rows // _WAVES), COLUMNS_MAX // columns))
 
 
 class Rows:
@@ -49,18 +55,22 @@ class Rows:
         if turned:
             self._known = self._known.T
         self.canvas = np.empty(self._known.shape, np.int32)
+        rows, columns = self.canvas.shape
+        self._group = rows_per_wave(rows, columns, order)
         self._sums = np.zeros(self.canvas.shape[1], np.int64)
 
     def waves(self) -> Iterator[npt.NDArray[np.intp]]:
-        for row in range(len(self.canvas)):
-            yield np.array([row])
+        for first in range(0, len(self.canvas), self._group):
+            yield np.arange(first, min(first + self._group, len(self.canvas)))
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        row = int(wave[0])
-        if row > self._order:
-            distance = np.abs(self.canvas[row - 1] - self._expected(row - 1))
-            self._sums += np.minimum(distance, _DISTANCE_MAX)
-        return Prediction(self._contexts(row - self._order), self._expected(row))
+        first = int(wave[0])
+        if first > self._order:
+            self._count(slice(first - self._group, first))
+        contexts = self._contexts(first - self._order)
+        return Prediction(
+            np.tile(contexts, len(wave)), self._expected(slice(first, first + len(wave))).ravel()
+        )
 
     def load(self, symbols: Ints) -> None:
         self.canvas[:] = symbols.T if self._turned else symbols
@@ -68,12 +78,18 @@ class Rows:
     def symbols(self) -> Ints:
         return np.ascontiguousarray(self.canvas.T) if self._turned else self.canvas
 
-    def _expected(self, row: int) -> Ints:
-        expected: Ints = self._known[row]
-        if self._order > 0 and row > 0:
-            expected = self.canvas[row - 1]
-        if self._order > 1 and row > 1:
-            expected = np.clip(2 * expected - self.canvas[row - 2], -SYMBOL_MAX, SYMBOL_MAX)
+    def _count(self, rows: slice) -> None:
+        """Add how far the symbols of rows were off."""
+        distance = np.abs(self.canvas[rows] - self._expected(rows))
+        self._sums += np.minimum(distance, _DISTANCE_MAX).sum(axis=0, dtype=np.int64)
+
+    def _expected(self, rows: slice) -> Ints:
+        """What is expected of rows, of one row when the order is above 0."""
+        expected: Ints = self._known[rows]
+        if self._order > 0 and rows.start > 0:
+            expected = self.canvas[rows.start - 1 : rows.start]
+        if self._order > 1 and rows.start > 1:
+            expected = np.clip(2 * expected - self.canvas[rows.start - 2], -SYMBOL_MAX, SYMBOL_MAX)
         return expected
 
     def _contexts(self, counted: int) -> npt.NDArray[np.intp]:
