@@ -103,7 +103,7 @@ def _rows(clip: Clip, model: MlpModel, visible: float) -> Iterator[Row]:
     yield Row("coarse network", _hierarchical(clip), sampling.coarse + fine, True, None)
     yield Row("fine network instead", _hierarchical(clip, own=True), sampling.coarse + fine, False, None)
     latents = torch.as_tensor(clip.reader.latents(0, clip.frames).copy())
-    found = find_occupancy(model, latents, clip.reader.layers(0))
+    found = find_occupancy(model, latents, clip.reader.layers(0), 32)
     grids = {"safe": None if found is None else found.fine, "visible": _visible_cells(clip, visible)}
     for (name, grid), times in product(grids.items(), (1.0, 1.5, 2.0)):
         if grid is None:

@@ -122,11 +122,17 @@ class ClipFile:
         return meet_target(lambda steps: self.size_at(steps) + aside * gridded, trained, target), gridded
 
     def _grids(self, latents: Float[Tensor, "frame latent"], layers: int, watcher: Watcher) -> list[Chunk]:
-        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere."""
+        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere and
+        that is wanted.
+        """
+        size = self.job.config.quantisation.grid
+        if size == 0:
+            return []
         found = find_occupancy(
             self.trainer.model,
             latents,
             layers,
+            size,
             lambda done, total: watcher.progress("finding empty space", done, total),
         )
         return [] if found is None else [occupancy_chunk(0, found)]

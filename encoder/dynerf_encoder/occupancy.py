@@ -22,7 +22,6 @@ from dynerf_decoder.fields.field import FoldedDensity, Model
 from dynerf_decoder.threads import in_threads
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid, Occupancy
 
-_SIZE = 32  # cells a side: finer ones find a twentieth more empty space and take four times the bytes
 _PER_CELL = 3  # steps of the lattice along a cell
 _AT_ONCE = {"cpu": 2**15, "cuda": 2**19}  # points
 
@@ -31,14 +30,18 @@ Progress = Callable[[int, int], None]
 
 
 def find_occupancy(
-    model: Model, latents: Float[Tensor, "frame latent"], layers: int, progress: Progress | None = None
+    model: Model,
+    latents: Float[Tensor, "frame latent"],
+    layers: int,
+    size: int,
+    progress: Progress | None = None,
 ) -> Occupancy | None:
     """Where the model's fields, as they are now, are empty at all frames of a segment; None: nowhere.
 
-    ``progress`` is told frames done, of all.
+    Grids have ``size`` cells a side. ``progress`` is told frames done, of all.
     """
     device = next(model.parameters()).device
-    coarse, fine = (np.zeros((_SIZE,) * 3, bool) for _ in range(2))  # cells that hold something
+    coarse, fine = (np.zeros((size,) * 3, bool) for _ in range(2))  # cells that hold something
     lock, done = threading.Lock(), 0
 
     @torch.no_grad()
@@ -74,8 +77,9 @@ def _mark(field: FoldedDensity, grids: list[tuple[Cells, float]], device: torch.
     """Mark in each grid the cells whose density may reach its bound; those marked in all are not asked."""
     missing = ~np.logical_and.reduce([cells for cells, _ in grids])
     wanted = np.flatnonzero(_points_about(missing))
-    logarithms = np.zeros((_SIZE * _PER_CELL + 1,) * 3, np.float32)
-    logarithms.reshape(-1)[wanted] = np.log(_densities(field, wanted, device))
+    side = len(missing) * _PER_CELL + 1
+    logarithms = np.zeros((side,) * 3, np.float32)
+    logarithms.reshape(-1)[wanted] = np.log(_densities(field, wanted, side, device))
     densest = np.exp(_most_per_cell(_with_slopes(logarithms)))
     for cells, bound in grids:
         cells |= missing & ~(densest < bound)
@@ -88,7 +92,7 @@ def _points_about(cells: Cells) -> Bool[np.ndarray, "point_z point_y point_x"]:
         wide = np.repeat(wide, _PER_CELL, axis)
         pads = [((1, 2) if each == axis else (0, 0)) for each in range(3)]
         padded = np.pad(wide, pads)  # index i holds the lattice's interval i - 1
-        count = _SIZE * _PER_CELL + 1
+        count = len(cells) * _PER_CELL + 1
         parts = [np.take(padded, range(start, start + count), axis) for start in range(2)]
         wide = np.logical_or.reduce(parts)
     for axis in range(3):
@@ -97,16 +101,17 @@ def _points_about(cells: Cells) -> Bool[np.ndarray, "point_z point_y point_x"]:
 
 
 def _densities(
-    field: FoldedDensity, points: Int[np.ndarray, " n"], device: torch.device
+    field: FoldedDensity, points: Int[np.ndarray, " n"], side: int, device: torch.device
 ) -> Float[np.ndarray, " n"]:
-    """Densities at points of the lattice, by their numbers. What is no number counts as dense."""
-    parts = [part.float().cpu().numpy() for part in _asked(field, points, device)]
+    """Densities at points, by their numbers, of a lattice with ``side`` a side. What is no number is dense."""
+    parts = [part.float().cpu().numpy() for part in _asked(field, points, side, device)]
     found = np.concatenate([np.zeros(0, np.float32), *parts])
     return np.nan_to_num(found, nan=1e30, posinf=1e30).clip(1e-9)
 
 
-def _asked(field: FoldedDensity, points: Int[np.ndarray, " n"], device: torch.device) -> Iterator[Tensor]:
-    side = _SIZE * _PER_CELL + 1
+def _asked(
+    field: FoldedDensity, points: Int[np.ndarray, " n"], side: int, device: torch.device
+) -> Iterator[Tensor]:
     line = torch.linspace(-1, 1, side, device=device)
     for part in torch.split(torch.as_tensor(points, device=device), _AT_ONCE[device.type]):
         x, y, z = line[part % side], line[part // side % side], line[part // side**2]
@@ -116,7 +121,8 @@ def _asked(field: FoldedDensity, points: Int[np.ndarray, " n"], device: torch.de
 def _most_per_cell(values: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "cell_z cell_y cell_x"]:
     """The largest value in each cell, borders included."""
     for axis in range(3):
-        parts = [slice(start, start + _SIZE * _PER_CELL, _PER_CELL) for start in range(_PER_CELL + 1)]
+        end = values.shape[axis] - 1
+        parts = [slice(start, start + end, _PER_CELL) for start in range(_PER_CELL + 1)]
         around = [tuple(part if each == axis else slice(None) for each in range(3)) for part in parts]
         values = np.maximum.reduce([values[part] for part in around])
     return values

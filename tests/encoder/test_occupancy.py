@@ -17,6 +17,7 @@ from dynerf_decoder.space import Space
 from dynerf_encoder.occupancy import find_occupancy
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid
 
+_CELLS = 32
 _PLANES = PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), hidden=16, coarse_scale=8)
 _MLP = MlpSettings(latent=4, depth=2, width=16, skip=1, position_frequencies=2, direction_frequencies=1)
 
@@ -39,7 +40,7 @@ def _model(kind: str, steep: bool = False) -> Model:
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
 def test_nothing_is_in_cells_that_are_said_to_be_empty(kind: str, steep: bool) -> None:
     model, latents = _model(kind, steep), torch.randn(3, 4)
-    found = find_occupancy(model, latents, 2)
+    found = find_occupancy(model, latents, 2, _CELLS)
     assert found is not None
     assert found.layers == 2
     points = torch.rand(1, 100_000, 1, 3) * 2 - 1
@@ -69,12 +70,12 @@ def test_order_threads_and_what_is_known_already_change_no_cell(
         network.density.bias -= 4
     latents = torch.randn(4, 4)
     told: list[tuple[int, int]] = []
-    found = find_occupancy(model, latents, 1, lambda done, total: told.append((done, total)))
+    found = find_occupancy(model, latents, 1, _CELLS, lambda done, total: told.append((done, total)))
     assert found is not None
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    turned = find_occupancy(model, latents.flip(0), 1)
-    alone = [find_occupancy(model, latent[None], 1) for latent in latents]
+    turned = find_occupancy(model, latents.flip(0), 1, _CELLS)
+    alone = [find_occupancy(model, latent[None], 1, _CELLS) for latent in latents]
     assert turned is not None
     for name in ("coarse", "fine"):
         cells = getattr(found, name).cells()
@@ -86,7 +87,7 @@ def test_order_threads_and_what_is_known_already_change_no_cell(
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
 def test_pictures_stay_within_45_db_of_the_plain_ones(kind: str) -> None:
     model, latents = _model(kind), torch.randn(2, 4)
-    model.occupancy = find_occupancy(model, latents, 1)
+    model.occupancy = find_occupancy(model, latents, 1, _CELLS)
     camera = Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, np.hstack([np.eye(3), [[0.0], [0.0], [3.0]]]))
     space, sampling = Space.box(-np.ones(3), np.ones(3), near=0.0), Sampling(16, 12, union=kind == "mlp")
     for latent in latents:
@@ -97,4 +98,4 @@ def test_pictures_stay_within_45_db_of_the_plain_ones(kind: str) -> None:
 
 
 def test_fog_has_no_empty_cells() -> None:
-    assert find_occupancy(PlanesModel(_PLANES), torch.zeros(1, 4), 1) is None
+    assert find_occupancy(PlanesModel(_PLANES), torch.zeros(1, 4), 1, _CELLS) is None

@@ -30,7 +30,7 @@ sys.exit(dynerf.command.main(sys.argv[1:]))
 
 
 def _encode(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--no-python"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
     alone = [sys.executable, "-c", _COMMAND, *arguments]
     return subprocess.run(
         alone if processes == 1 else [sys.executable, *launcher, *alone],

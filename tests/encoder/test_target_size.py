@@ -84,7 +84,7 @@ def test_grids_count_and_are_searched_at_all_frames_once_unless_they_would_take_
     searched: list[int] = []
     cells = np.random.default_rng(0).random((32, 32, 32)) < 0.5  # 4 kB that no codec makes smaller
 
-    def found(_model: object, latents: Tensor, layers: int, _progress: object) -> Occupancy:
+    def found(_model: object, latents: Tensor, layers: int, *_: object) -> Occupancy:
         searched.append(len(latents))
         return Occupancy(layers, None, CellGrid.of_cells(cells))
 
