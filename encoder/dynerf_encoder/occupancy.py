@@ -103,7 +103,7 @@ def _points_about(cells: Cells) -> Bool[np.ndarray, "point_z point_y point_x"]:
 def _densities(
     field: FoldedDensity, points: Int[np.ndarray, " n"], side: int, device: torch.device
 ) -> Float[np.ndarray, " n"]:
-    """Densities at points, by their numbers, of a lattice with ``side`` a side. What is no number is dense."""
+    """Densities at points of the lattice, ``side`` points a side, by their numbers. NaN counts as dense."""
     parts = [part.float().cpu().numpy() for part in _asked(field, points, side, device)]
     found = np.concatenate([np.zeros(0, np.float32), *parts])
     return np.nan_to_num(found, nan=1e30, posinf=1e30).clip(1e-9)
