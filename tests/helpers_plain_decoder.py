@@ -83,20 +83,15 @@ def unpack(
 
     ``coarser`` are those below a refinement, ``earlier`` those of this layer in the segment before.
     """
-    data, records = Bytes(payload), []
-    tables: dict[int, dict[str, Any]] = {}
-    name = ""
-    for _ in range(data.varint()):
-        record = _record(data, name, coarser)
-        name = record["name"]
-        if record["coding"] == 0:
-            if not record["tables"]:
-                record |= tables[record["model"]]
-            tables[record["model"]] = {key: record[key] for key in ("map", "tables")}
-        records.append(record)
-    lanes = Lanes(data) if any(r["coding"] == 0 for r in records) else None
+    data = Bytes(payload)
+    found = records(data, coarser)
+    lanes = Lanes(data) if any(r["coding"] == 0 for r in found) else None
     result = {}
-    for r in records:
+    tables: dict[int, dict[str, Any]] = {}
+    for r in found:
+        if r["coding"] == 0:
+            r |= {} if r["tables"] else tables[r["model"]]
+            tables[r["model"]] = {key: r[key] for key in ("map", "tables")}
         below = None if r["factor"] == 0 else (coarser or {})[r["name"]]
         known = (earlier or {})[r["name"]] if r["continued"] else None
         if r["coding"] != 0:
@@ -108,6 +103,14 @@ def unpack(
         assert set(lanes.states) == {65536}
         assert (lanes.words, lanes.raw) == ([], 0)
     return result
+
+
+def records(data: Bytes, coarser: dict[str, np.ndarray] | None = None) -> list[dict[str, Any]]:
+    """What stands before the rANS section; a record that uses earlier tables has none."""
+    found: list[dict[str, Any]] = []
+    for _ in range(data.varint()):
+        found.append(_record(data, found[-1]["name"] if found else "", coarser))
+    return found
 
 
 def _expected(
@@ -147,22 +150,24 @@ def _record(data: Bytes, last_name: str, coarser: dict[str, np.ndarray] | None) 
         record["plain"] = np.array(symbols).reshape(shape)
         return record
     model, tables = data.take("<BB")
-    record |= {"model": model, "map": [0, *range(1, 41)], "tables": []}
+    record |= {"model": model, "map": [0, *range(1, 41)], "tables": [], "kinds": ""}
     if model not in (3, 5, 6, 7):
         contexts = (1, 68, 343, 0, 208)[model]
         record["map"] = list(data.take(f"<{contexts}B")) if tables > 1 else [0] * contexts
-        record["tables"] = [_table(data) for _ in range(tables)]
+        for _ in range(tables):
+            record["kinds"] += "smooth " if data.data[data.at] > 192 else "counted "
+            record["tables"].append(_table(data))
     elif tables == 2:
         first, (shape_of, scale, tokens) = _table(data), data.take("<BBB")
         scales = [min(scale + 4 * k, 255) for k in range(40)]
-        record["tables"] = [first, *(_smooth(shape_of - 192, one, tokens) for one in scales)]
+        record["tables"] = [first, *(smooth_table(shape_of - 192, one, tokens) for one in scales)]
     return record
 
 
 def _table(data: Bytes) -> list[int]:
     n = data.u8()
     if n > 192:
-        return _smooth(n - 192, *data.take("<BB"))
+        return smooth_table(n - 192, *data.take("<BB"))
     table = []
     for _ in range(n):
         low = data.u8()
@@ -174,7 +179,7 @@ LOG_DIRECT = (0, 512, 768, 918, 1024, 1106, 1174, 1231, 1280)
 LOG_BUCKET = (1046, 1087, 1124, 1158, 1189, 1217, 1244, 1268)
 
 
-def _smooth(shape: int, scale: int, tokens: int) -> list[int]:
+def smooth_table(shape: int, scale: int, tokens: int) -> list[int]:
     likely = []
     for t in range(tokens):
         raw = 0 if t < 16 else 1 + (t - 16) // 8

@@ -14,7 +14,7 @@ from dynerf_format.smooth import SCALE_MAX, SHAPE_MAX, Smooth, fit, scaled_frequ
 from dynerf_format.tensors import pack_tensors, unpack_tensors
 from dynerf_format.tokens import TOKENS_MAX, to_tokens
 from helpers_format import tensor
-from helpers_plain_decoder import _smooth, unpack
+from helpers_plain_decoder import smooth_table, unpack
 
 
 def normal(shape: tuple[int, ...], scale: float, seed: int = 0) -> np.ndarray:
@@ -33,7 +33,7 @@ def test_every_smooth_table_is_what_the_specification_says() -> None:
             tokens = 1 + (shape * 37 + scale * 11) % TOKENS_MAX
             found = smooth_frequencies(Smooth(shape, scale, tokens))
             assert (int(found.sum()), int(found.min()) > 0) == (TOTAL, True)
-            assert found.tolist() == _smooth(shape, scale, tokens), (shape, scale, tokens)
+            assert found.tolist() == smooth_table(shape, scale, tokens), (shape, scale, tokens)
 
 
 def test_a_scaled_table_is_the_smooth_one_of_that_scale() -> None:

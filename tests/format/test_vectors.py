@@ -32,6 +32,7 @@ from helpers_format import (
     smallest,
     two_segments,
 )
+from helpers_plain_decoder import Bytes, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +209,20 @@ def cells(grid: CellGrid | None) -> dict[str, Any] | None:
 def weights(clip: Reader, segment: int, layers: int) -> dict[str, Any]:
     """The values of a segment's weights in its first ``layers`` layers."""
     return {name: values(tensor.dequantise()) for name, tensor in clip.weights(segment, layers).items()}
+
+
+def test_the_file_of_mixed_tables_has_what_it_is_for() -> None:
+    found = []
+    with FileSource(VECTORS / "mixed_tables.dnv") as source:
+        clip = Reader(source)
+        for entry in clip.directory[:3]:
+            found += records(Bytes(clip.read_chunk(entry)))
+    coded = [one for one in found if one["coding"] == 0]
+    assert {one["model"] for one in coded} == {0, 1, 3, 5, 6, 7}
+    assert coded[0]["kinds"].split() == ["smooth", "counted", "counted", "counted"]
+    assert len(set(coded[0]["map"])) == 4
+    assert any(not one["tables"] for one in coded)  # those of an earlier one
+    assert [one["shape"][0] for one in found if one["name"] == "head.0.weight"] == [80]  # two rows a wave
 
 
 def test_no_file_is_forgotten() -> None:
