@@ -68,14 +68,15 @@ def has_bfloat16(kind: str) -> bool:
 def _render(
     model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> Rendered:
-    rays, grids = tuple(directions.shape[:-1]), model.occupancy
+    rays = tuple(directions.shape[:-1])
+    coarse_grid, fine_grid = (None, None) if model.occupancy is None else model.occupancy.grids
     coarse_edges = stratified_edges(rays, sampling.coarse, None, directions.device)
-    coarse_weights = _coarse_weights(model.coarse, grids and grids.coarse, segments, coarse_edges)
+    coarse_weights = _coarse_weights(model.coarse, coarse_grid, segments, coarse_edges)
     new = sampling.fine if sampling.union else sampling.fine + 1
     edges = importance_edges(coarse_edges, coarse_weights, new, None)
     if sampling.union:
         edges = merge_edges(coarse_edges, edges)
-    rgb, weights = _front_to_back(model.fine, grids and grids.fine, segments, directions, edges)
+    rgb, weights = _front_to_back(model.fine, fine_grid, segments, directions, edges)
     return Rendered(rgb * segments.hit.unsqueeze(-1), edges, weights, None, coarse_edges, coarse_weights)
 
 

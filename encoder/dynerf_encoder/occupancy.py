@@ -106,7 +106,8 @@ def _densities(
     """Densities at points of the lattice, ``side`` points a side, by their numbers. NaN counts as dense."""
     parts = [part.float().cpu().numpy() for part in _asked(field, points, side, device)]
     found = np.concatenate([np.zeros(0, np.float32), *parts])
-    return np.nan_to_num(found, nan=1e30, posinf=1e30).clip(1e-9)
+    finite: Float[np.ndarray, " n"] = np.nan_to_num(found, nan=1e30, posinf=1e30).clip(1e-9)
+    return finite
 
 
 def _asked(
@@ -149,4 +150,6 @@ def _with_neighbours(occupied: Cells) -> Cells:
 def _or_neighbours(marked: Bool[np.ndarray, "z y x"], axis: int) -> Bool[np.ndarray, "z y x"]:
     """What is marked, or is next along an axis to what is."""
     padded = np.pad(marked, [(1, 1) if each == axis else (0, 0) for each in range(3)])
-    return np.logical_or.reduce([np.take(padded, range(s, s + len(marked)), axis) for s in range(3)])
+    parts = [np.take(padded, range(start, start + len(marked)), axis) for start in range(3)]
+    near: Bool[np.ndarray, "z y x"] = np.logical_or.reduce(parts)
+    return near

@@ -58,7 +58,8 @@ def _interrupted(_futures: object) -> None:
 
 def test_closed_its_thread_has_ended_though_nothing_was_taken() -> None:
     before = set(threading.enumerate())
-    with closing(Ahead(lambda key: 10 * key)) as ahead:
+    ahead: Ahead[int, int] = Ahead(lambda key: 10 * key)
+    with closing(ahead):
         ahead.begin(2)
         assert set(threading.enumerate()) != before
     assert set(threading.enumerate()) == before

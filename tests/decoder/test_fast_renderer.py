@@ -160,7 +160,7 @@ def test_samples_in_empty_cells_are_not_asked_for(
     nothing = Occupancy(1, None, CellGrid.of_cells(np.zeros((4, 4, 4), bool)))
     render_rays_fast(replace(model, occupancy=nothing), segments, directions, sampling)  # type: ignore[type-var]
     assert sum(asked) == int(segments.hit.sum()), "the last sample of each ray, which is opaque"
-    assert sum(asked) < 0.1 * every
+    assert sum(asked) < 0.5 * every
 
 
 def test_threads_change_no_bit(scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,8 +66,8 @@ def test_order_threads_and_what_is_known_already_change_no_cell(
     torch.manual_seed(4)
     model = MlpModel(replace(_MLP, networks=networks)).requires_grad_(False)
     for network in (model.fine, model.coarse):
-        network.density.weight *= 8
-        network.density.bias -= 4
+        network.density.weight.mul_(8)
+        network.density.bias.sub_(4)
     latents = torch.randn(4, 4)
     told: list[tuple[int, int]] = []
     found = find_occupancy(model, latents, 1, _CELLS, lambda done, total: told.append((done, total)))
