@@ -77,7 +77,7 @@ class TestTooSmall:
         check_target(1000, 1000)
 
 
-@pytest.mark.parametrize(("target", "frames"), [("12000", [1, 5]), ("6000", [1])])
+@pytest.mark.parametrize(("target", "frames"), [("9000", [1, 5]), ("6000", [1])])
 def test_grids_count_and_are_searched_at_all_frames_once_unless_they_would_take_much_of_it(
     target: str, frames: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,12 +228,12 @@ def test_three_layers_take_little_more_than_one_and_the_first_little() -> None:
     assert layers[0] < 0.3 * one
 
 
-@pytest.mark.parametrize("ones", [0, 1, 40, 400, 4000])
+@pytest.mark.parametrize("ones", [0, 40, 4000])
 def test_planes_that_are_almost_empty_are_written_so_that_readers_take_them(ones: int) -> None:
     """A reader refuses long work for few bytes; what training leaves nearly empty must not run into that."""
     symbols = np.zeros((8, 3, 8, 96, 96), np.int32)
     symbols.flat[np.random.default_rng(0).choice(symbols.size, ones, replace=False)] = 3
-    planes = [tensor(name, symbols, 0.1) for name in ("fine.basis.0", "fine.basis.1")]
+    planes = [tensor("fine.basis.0", symbols, 0.1)]
     factors = dict.fromkeys((plane.name for plane in planes), (3, 3))
     below: dict[str, QuantisedTensor] | None = None
     for chunk in weights_chunks(0, planes, factors):
