@@ -6,7 +6,6 @@ checkpoint. The checkpoint goes when the file is written; pictures and maps stay
 
 import shutil
 import time
-from contextlib import closing
 from dataclasses import replace
 
 import torch
@@ -237,8 +236,8 @@ def _train(
         begun(job).unlink(missing_ok=True)
     saved = time.monotonic()
     looked = int(trainer.place.position * job.looks)
-    with deferred_interrupt() as interrupted, closing(trainer.run()) as reports:
-        for report in reports:
+    with deferred_interrupt() as interrupted:
+        for report in trainer.run():
             watcher.trained(report)
             if int(report.place.position * job.looks) > looked:
                 looked = int(report.place.position * job.looks)

@@ -17,7 +17,6 @@ from torch import Tensor
 from .frame_store import FrameStore
 from .importance_map import ImportanceMap
 from .rays import Rays, RaySource, pick_frames, rays_per_frame
-from .staging import StagedSource, sent
 
 _BLOCK = 64  # pixels; a row is searched block by block, then pixel by pixel
 _SHARE = 0.6  # of the free memory; the rest is for the model, Adam and what a step needs
@@ -36,7 +35,7 @@ def ray_source(
             f"pictures stay on the disk: {needed / 1e9:.1f} GB are more than {_SHARE:.0%} of the GPU's free "
             f"{free / 1e9:.1f} GB"
         )
-        return StagedSource(store, views, device)
+        return RaySource(store, views, device)
     say(f"pictures and their weights, {needed / 1e9:.1f} GB, go to the GPU's memory")
     return ResidentSource(store, views, device)
 
@@ -106,7 +105,10 @@ class ResidentSource(RaySource):
         return self._map[1]
 
     def _sent(self, values: np.ndarray) -> Tensor:
-        return sent(torch.from_numpy(values), self._device)
+        tensor = torch.from_numpy(values)
+        if self._device.type == "cuda":
+            return tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor
 
 
 class ResidentMap:
@@ -136,7 +138,7 @@ class ResidentMap:
         if not found.all():
             missing = frames[~found][0]
             raise IndexError(f"frame {missing} has no weights, {len(self._frames)} other frames have")
-        slot = sent(torch.from_numpy(slots), uniforms.device).unsqueeze(1)
+        slot = torch.from_numpy(slots).to(uniforms.device).unsqueeze(1)
         ends = self._line_ends[slot.squeeze(1)]
         total = ends[:, -1:]
         units = (uniforms * total).long()

@@ -44,11 +44,10 @@ def test_who_opened_a_folder_that_its_job_then_removed_makes_it_again(
 
     def removed_first(handle: int, how: int) -> None:
         if not removed:
-            folder.rmdir()
-            removed.append(folder)
+            removed.append(folder.rmdir())
         lock(handle, how)
 
-    removed: list[Path] = []
+    removed: list[None] = []
     monkeypatch.setattr(fcntl, "flock", removed_first)
     with sole_user(folder):
         assert removed

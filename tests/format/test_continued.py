@@ -175,7 +175,8 @@ class TestRefusing:
 
 
 def _continued(payload: bytes) -> bytes:
-    return payload[:1] + bytes([payload[1] + 8]) + payload[2:]
+    place = 4 + 1 + payload[4]
+    return payload[:place] + bytes([payload[place] + 8]) + payload[place + 1 :]
 
 
 class TestWriting:
