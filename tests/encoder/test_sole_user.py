@@ -44,10 +44,11 @@ def test_who_opened_a_folder_that_its_job_then_removed_makes_it_again(
 
     def removed_first(handle: int, how: int) -> None:
         if not removed:
-            removed.append(folder.rmdir())
+            folder.rmdir()
+            removed.append(folder)
         lock(handle, how)
 
-    removed: list[None] = []
+    removed: list[Path] = []
     monkeypatch.setattr(fcntl, "flock", removed_first)
     with sole_user(folder):
         assert removed
