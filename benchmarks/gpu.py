@@ -72,17 +72,18 @@ def _options() -> argparse.Namespace:
 def _parts(options: argparse.Namespace) -> list[tuple[str, float, Callable[[Budget], dict[str, Any]]]]:
     """Names, seconds that each may take, and what it does; those that others need come first."""
     import gpu_parts
+    import gpu_training
     from gpu_parts import Bench
 
     bench = Bench(options.device, options.quick, options.folder)
     return [
         ("machine", 30, lambda _budget: gpu_parts.machine(bench)),
-        ("tests", 90, lambda budget: gpu_parts.tests(bench, budget.left)),
+        ("tests", 120, lambda budget: gpu_parts.tests(bench, budget.left)),
         ("quality", 170, lambda budget: gpu_parts.quality(bench, lambda: budget.left)),
         ("planes", 60, lambda budget: gpu_parts.planes(bench, lambda: budget.left)),
         ("stages", 25, lambda _budget: gpu_parts.stages(bench)),
         ("movie", 25, lambda _budget: gpu_parts.movie(bench)),
-        ("steps", 60, lambda budget: gpu_parts.steps(bench, lambda: budget.left)),
+        ("steps", 90, lambda budget: gpu_training.steps(bench, lambda: budget.left)),
         ("mlp", 60, lambda budget: gpu_parts.mlp(bench, lambda: budget.left)),
         ("memory", 5, lambda _budget: gpu_parts.memory(bench)),
     ]

@@ -6,9 +6,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from dynerf.bench.stages import measure_stages
 from dynerf.opening import open_clip
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields import march_triton
-from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.gpu_codec import movie_codec
@@ -31,28 +29,15 @@ from dynerf_decoder.handover import handed_over
 from dynerf_decoder.movie import open_output
 from dynerf_decoder.picture import Picture, render_picture
 from dynerf_decoder.sampling import Sampling
-from dynerf_decoder.space import Space
-from dynerf_encoder import train
-from dynerf_encoder.captures.frame_range import FrameRange
-from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.config import Config
 from dynerf_encoder.encode import encode
-from dynerf_encoder.figures import Figures
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.importance import build_isg
 from dynerf_encoder.job import Job, Unwatched
 from dynerf_encoder.presets import preset
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.resident import ResidentSource
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import Plan, Stage
-from dynerf_encoder.train import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
-_CAPTURE = ROOT / "samples" / "candle"
+CAPTURE = ROOT / "samples" / "candle"
 _TARGETS = (28.35, 30.0)
 _LIMITS = (10.0, 20.0, 40.0, 60.0)  # seconds of training, tried until the last target is reached
-_SMALL = MlpSettings(latent=32, depth=4, width=64, skip=2)
+SMALL = MlpSettings(latent=32, depth=4, width=64, skip=2)
 _MOST_PICTURES, _SECONDS_A_SIZE = 30, 3.0
 
 Left = Callable[[], float]
@@ -119,7 +104,7 @@ def quality(bench: Bench, left: Left) -> dict[str, Any]:
             found[f"{limit:g} s"] = "no time left"
             break
         job = Job(
-            _CAPTURE, bench.clip, config, hold_out=("cam00",), downscale=4 if bench.quick else 1,
+            CAPTURE, bench.clip, config, hold_out=("cam00",), downscale=4 if bench.quick else 1,
             device=bench.device, time_limit=limit, cache=bench.folder / "work",
         )  # fmt: skip
         result = encode(job, Unwatched())
@@ -229,105 +214,13 @@ def movie(bench: Bench) -> dict[str, Any]:
     return found
 
 
-def steps(bench: Bench, left: Left) -> dict[str, Any]:
-    """Rays per second of training steps, each option for itself switched off."""
-    capture = read_n3v(_CAPTURE)
-    store = FrameStore.build(
-        capture, bench.folder / "frames", frames=FrameRange(), downscale=4 if bench.quick else 1
-    )
-    views = tuple(range(1, len(store.names)))
-    importance = build_isg(store, views, range(store.frames), 2e-2, bench.folder / "maps", lambda *_: None)
-    chosen = [capture.views[view] for view in views]
-    space = choose_space(
-        [view.camera for view in chosen],
-        [view.near for view in chosen],
-        [view.far for view in chosen],
-        "auto",
-    )
-    found: dict[str, Any] = {}
-    for name, config in _configurations(bench).items():
-        for variant, change in _variants(store, views, bench.place).items():
-            if left() < 4:
-                found[f"{name}, {variant}"] = "no time left"
-                continue
-            with change() as source:
-                trainer = _trainer(bench, config, space, source, store.frames, importance)
-                found[f"{name}, {variant}"] = _rays_per_second(bench, trainer)
-    return found
-
-
-def _configurations(bench: Bench) -> dict[str, Config]:
-    if bench.quick:
-        small = replace(preset("preview", "mlp"), mlp=_SMALL)
-        return {"planes": preset("preview"), "mlp": replace(small, schedule=replace(small.schedule, rays=64))}
-    paper = preset("paper")
-    return {"planes (fast)": preset("fast"), "mlp (paper, 4,096 rays)": replace(
-        paper, schedule=replace(paper.schedule, rays=4096)
-    )}  # fmt: skip
-
-
-def _variants(
-    store: FrameStore, views: tuple[int, ...], device: torch.device
-) -> dict[str, Callable[[], Any]]:
-    """Contexts that give a source of rays; all options on, then one after the other off."""
-    every_step = patch.object(train, "Figures", lambda _device: Figures(torch.device("cpu")))
-    exact = patch.object(
-        train,
-        "half_products",
-        lambda _field, place: torch.autocast(place.type, torch.bfloat16, enabled=False),
-    )
-    return {
-        "all on": lambda: _with(ResidentSource(store, views, device)),
-        "pictures on disk": lambda: _with(RaySource(store, views, device)),
-        "loss read every step": lambda: _with(ResidentSource(store, views, device), every_step),
-        "float32 products": lambda: _with(ResidentSource(store, views, device), exact),
-    }
-
-
-@contextmanager
-def _with(source: RaySource, *changes: Any) -> Iterator[RaySource]:
-    for change in changes:
-        change.start()
-    try:
-        yield source
-    finally:
-        for change in changes:
-            change.stop()
-
-
-def _trainer(
-    bench: Bench, config: Config, space: Space, source: RaySource, frames: int, importance: Any
-) -> Trainer:
-    torch.manual_seed(0)
-    settings = config.planes if config.field == "planes" else config.mlp
-    model = build_model(config.field, settings_record(settings)).to(bench.place)
-    every = tuple(range(frames))
-    plan = Plan((Stage("isg", 1.0, every, 1.0),), 10**6, every)
-    return Trainer(
-        config, model, space, source, {"isg": importance}, plan, frames=frames, seed=0, time_limit=None
-    )
-
-
-def _rays_per_second(bench: Bench, trainer: Trainer) -> float:
-    warm, most, seconds = (1, 2, 1.0) if bench.quick else (10, 200, 4.0)
-    rays, started = 0, now(bench.place)
-    for done, report in enumerate(trainer.run(), start=1):
-        if done == warm:
-            started = now(bench.place)
-        elif done > warm:
-            rays += report.rays
-        if done >= warm + most or (done > warm and time.perf_counter() - started > seconds):
-            break
-    return rays / (now(bench.place) - started)
-
-
 def mlp(bench: Bench, left: Left) -> dict[str, Any]:
     """Pictures per second of ``mlp`` models with untrained weights, plain and fast; sizes as time allows."""
     sizes = ((32, 24),) if bench.quick else bench.effort.sizes
     samplings = {"small": Sampling(64, 64, union=True), "paper": Sampling(64, 128, union=True)}
     if bench.quick:
         samplings = dict.fromkeys(samplings, Sampling(8, 8, union=True))
-    models = {"small": _SMALL, "paper": MlpSettings()}
+    models = {"small": SMALL, "paper": MlpSettings()}
     found: dict[str, Any] = {}
     with open_clip(bench.clip, bench.device) as clip:
         for name, settings in models.items():

@@ -1,6 +1,6 @@
 """Opens a clip wherever it is: a path, or an http or https address that is read by range requests."""
 
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,11 @@ def open_clip(place: str | Path, device: str = "cpu", layers: int | None = None)
     from dynerf_decoder.clip import Clip
     from dynerf_format import Reader
 
-    with open_source(place) as source:
-        yield Clip(Reader(source), device, name=source.name, layers=layers)
+    with (
+        open_source(place) as source,
+        closing(Clip(Reader(source), device, name=source.name, layers=layers)) as clip,
+    ):
+        yield clip
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ from dynerf_format import (
     weights_chunk,
     weights_chunks,
 )
+from dynerf_format.cursor import pack_varint
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
 
 if TYPE_CHECKING:
@@ -139,6 +140,33 @@ def layered() -> tuple[Header, list[Chunk]]:
     return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
 
 
+def mixed() -> tuple[Header, list[Chunk]]:
+    """6 and 5 frames: several tables of both kinds for one tensor, every model by rows, tables used again."""
+    row, column = np.mgrid[:39, :41]
+    rough = dice(5 * 9 * 1599).reshape(9, 39, 41, 5)[..., :4].sum(axis=-1) - 510
+    quiet = (row // 10 + column // 10) % 2 == 0
+    planes = row * 3 + column * 2 + np.where(quiet, abs(rough) > 360, rough // 40)
+    size = 2 ** (np.arange(24) % 6)
+    sums = rough.ravel()
+    wide = sums[:1920].reshape(80, 24) * size // 64
+    weights = [
+        quantise("planes", planes, 1.0),
+        quantise("head.0.weight", wide, 1.0),
+        quantise("head.0.bias", sums[:24] // 8, 1.0),
+        quantise("head.1.weight", wide.T, np.linspace(1, 2, 24)),
+        quantise("head.1.bias", sums[24:72] // 8, 1.0),
+        quantise("head.2.weight", np.roll(wide, 5, axis=1), 1.0),
+    ]
+    walk = np.cumsum(sums[:192].reshape(6, 32) // 16, axis=0)
+    curve = np.cumsum(np.cumsum(sums[200:360].reshape(5, 32) // 32, axis=0), axis=0)
+    latents = [
+        latents_chunk(0, 0, quantise("latents", walk, 1.0)),
+        latents_chunk(0, 6, quantise("latents", curve, 1.0)),
+    ]
+    base, *finer = weights_chunks(0, weights, {"planes": (3,), "head.1.weight": (5,)})
+    return small_header((11,)), [base, *latents, *finer]
+
+
 def moving_weights(number: int) -> list[QuantisedTensor]:
     """A ramp that stays, in which a spot changes from segment to segment; a network that changes a little."""
     row, column = np.mgrid[:12, :12]
@@ -179,24 +207,43 @@ def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:
 
 def coded_payload(
     shape: tuple[int, ...] = (4,),
-    tables: Sequence[tuple[int, ...]] = ((16384,),),
+    tables: Sequence[tuple[int, ...] | bytes] = ((16384,),),
     model: int = 0,
     context_map: bytes = b"",
     states: tuple[int, ...] = (65536,),
     words: tuple[int, ...] = (),
     raw: bytes = b"",
-    factor: int = 0,
+    factor: int | None = None,
     declared: tuple[int, int, int] | None = None,
 ) -> bytes:
-    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong."""
-    shapes = struct.pack(f"<BBBI{len(shape)}If", 0, factor, len(shape), 1, *shape, 1.0)
-    record = struct.pack("<BB", model, len(tables)) + context_map
+    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong.
+
+    A table is its frequencies; bytes are put in as they are. A factor makes it the refinement of tensor 0.
+    """
+    if factor is None:
+        head = b"\0\0\1t" + bytes([len(shape)]) + b"".join(map(pack_varint, shape))
+    else:
+        head = bytes([0, 0, factor])
+    record = struct.pack("<fBB", 1.0, model, len(tables)) + context_map
     for table in tables:
+        if isinstance(table, bytes):
+            record += table
+            continue
         record += bytes([len(table)])
         record += b"".join(bytes([f]) if f < 128 else bytes([f & 127 | 128, f >> 7]) for f in table)
-    section = struct.pack("<HII", *(declared or (len(states), len(words), len(raw))))
+    section = b"".join(map(pack_varint, declared or (len(states), len(words), len(raw))))
     section += struct.pack(f"<{len(states)}I{len(words)}H", *states, *words) + raw
-    return struct.pack("<IB1s", 1, 1, b"t") + shapes + record + section
+    return b"\1" + head + record + section
+
+
+def crowd(tensors: int, model: int, tables: int) -> bytes:
+    """A payload of many tensors of one symbol, 0, each with smooth tables of the most tokens."""
+    shape = b"\2\1\1" if model else b"\1\1"
+    contexts = b"" if model else b"\0"
+    record = shape + struct.pack("<fBB", 1.0, model, tables) + contexts + bytes([193, 0, 192]) * tables
+    names = (b"%04x" % number for number in range(tensors))
+    heads = b"".join(b"\0\0\4" + name + record for name in names)
+    return pack_varint(tensors) + heads + b"\1\0\0" + struct.pack("<I", 65536)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,39 @@ import numpy as np
 Plane = dict[tuple[int, int], int]
 
 
+class Bytes:
+    """Fields one after the other."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, layout: str) -> tuple[Any, ...]:
+        found = struct.unpack_from(layout, self.data, self.at)
+        self.at += struct.calcsize(layout)
+        return found
+
+    def u8(self) -> int:
+        return int(self.take("<B")[0])
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.u8()
+            value += (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+
 class Lanes:
     """The rANS section."""
 
-    def __init__(self, data: bytes) -> None:
-        lanes, words, raw = struct.unpack_from("<HII", data)
-        self.states = list(struct.unpack_from(f"<{lanes}I", data, 10))
-        self.words = list(struct.unpack_from(f"<{words}H", data, 10 + 4 * lanes))
-        start = 10 + 4 * lanes + 2 * words
-        self.raw = int.from_bytes(data[start : start + raw], "little")  # bit 0 first
-        self.length = start + raw
+    def __init__(self, data: Bytes) -> None:
+        lanes, words, raw = data.varint(), data.varint(), data.varint()
+        self.states = list(data.take(f"<{lanes}I"))
+        self.words = list(data.take(f"<{words}H"))
+        self.raw = int.from_bytes(data.take(f"<{raw}s")[0], "little")  # bit 0 first
+        assert data.at == len(data.data)
 
     def token(self, index: int, table: list[int]) -> int:
         lane = index % len(self.states)
@@ -45,8 +68,8 @@ class Lanes:
     def residual(self, index: int, table: list[int]) -> int:
         v = self.token(index, table)
         if v >= 16:
-            width = 2 + (v - 16) // 4
-            v = (4 + (v - 16) % 4 << width) + (self.raw & (1 << width) - 1)
+            width = 1 + (v - 16) // 8
+            v = (8 + (v - 16) % 8 << width) + (self.raw & (1 << width) - 1)
             self.raw >>= width
         return v // 2 if v % 2 == 0 else -(v + 1) // 2
 
@@ -60,19 +83,15 @@ def unpack(
 
     ``coarser`` are those below a refinement, ``earlier`` those of this layer in the segment before.
     """
-    (count,) = struct.unpack_from("<I", payload)
-    position, records = 4, []
-    tables: dict[int, dict[str, Any]] = {}
-    for _ in range(count):
-        position, record = _record(payload, position)
-        if record["coding"] == 0:
-            if not record["tables"]:
-                record |= tables[record["model"]]
-            tables[record["model"]] = {name: record[name] for name in ("map", "tables")}
-        records.append(record)
-    lanes = Lanes(payload[position:]) if any(r["coding"] == 0 for r in records) else None
+    data = Bytes(payload)
+    found = records(data, coarser)
+    lanes = Lanes(data) if any(r["coding"] == 0 for r in found) else None
     result = {}
-    for r in records:
+    tables: dict[int, dict[str, Any]] = {}
+    for r in found:
+        if r["coding"] == 0:
+            r |= {} if r["tables"] else tables[r["model"]]
+            tables[r["model"]] = {key: r[key] for key in ("map", "tables")}
         below = None if r["factor"] == 0 else (coarser or {})[r["name"]]
         known = (earlier or {})[r["name"]] if r["continued"] else None
         if r["coding"] != 0:
@@ -84,6 +103,14 @@ def unpack(
         assert set(lanes.states) == {65536}
         assert (lanes.words, lanes.raw) == ([], 0)
     return result
+
+
+def records(data: Bytes, coarser: dict[str, np.ndarray] | None = None) -> list[dict[str, Any]]:
+    """What stands before the rANS section; a record that uses earlier tables has none."""
+    found: list[dict[str, Any]] = []
+    for _ in range(data.varint()):
+        found.append(_record(data, found[-1]["name"] if found else "", coarser))
+    return found
 
 
 def _expected(
@@ -100,40 +127,76 @@ def _expected(
     return np.array(middles).reshape(shape)
 
 
-def _record(data: bytes, at: int) -> tuple[int, dict[str, Any]]:
-    length = data[at]
-    name = data[at + 1 : at + 1 + length].decode()
-    at += 1 + length
-    coding, factor, rank, steps = struct.unpack_from("<BBBI", data, at)
-    shape = struct.unpack_from(f"<{rank}I", data, at + 7)
-    at += 7 + 4 * rank + 4 * steps
-    continued, coding = coding >= 8, coding % 8
+def _record(data: Bytes, last_name: str, coarser: dict[str, np.ndarray] | None) -> dict[str, Any]:
+    coding, factor = data.u8(), 0
+    if coarser is None:
+        shared, length = data.take("<BB")
+        name = last_name[:shared] + data.take(f"<{length}s")[0].decode()
+        shape = tuple(data.varint() for _ in range(data.u8()))
+    else:
+        name, factor = list(coarser)[data.varint()], data.u8()
+        shape = coarser[name].shape
+    data.take(f"<{shape[0] if coding & 16 else 1}f")
+    continued, coding = bool(coding & 8), coding & 7
     record: dict[str, Any] = {
         "name": name, "coding": coding, "factor": factor, "shape": shape, "continued": continued,
     }  # fmt: skip
     size = math.prod(shape)
     if coding:
-        symbols = []
+        symbols, planes = [], data.take(f"<{coding * size}B")
         for i in range(size):
-            value = sum(data[at + plane * size + i] << 8 * plane for plane in range(coding))
+            value = sum(planes[plane * size + i] << 8 * plane for plane in range(coding))
             symbols.append(value - (1 << 8 * coding) if value >> 8 * coding - 1 else value)
         record["plain"] = np.array(symbols).reshape(shape)
-        return at + coding * size, record
-    model, tables = data[at], data[at + 1]
-    at += 2
-    contexts = (1, 68, 343, 3, 208)[model]
-    record |= {"model": model, "map": [0] * contexts, "tables": []}
-    if tables > 1:
-        record["map"] = list(data[at : at + contexts])
-        at += contexts
-    for _ in range(tables):
-        table = []
-        tokens, at = data[at], at + 1
-        for _ in range(tokens):
-            table.append(data[at] if data[at] < 128 else data[at] - 128 + 128 * data[at + 1])
-            at += 1 if data[at] < 128 else 2
-        record["tables"].append(table)
-    return at, record
+        return record
+    model, tables = data.take("<BB")
+    record |= {"model": model, "map": [0, *range(1, 41)], "tables": [], "kinds": ""}
+    if model not in (3, 5, 6, 7):
+        contexts = (1, 68, 343, 0, 208)[model]
+        record["map"] = list(data.take(f"<{contexts}B")) if tables > 1 else [0] * contexts
+        for _ in range(tables):
+            record["kinds"] += "smooth " if data.data[data.at] > 192 else "counted "
+            record["tables"].append(_table(data))
+    elif tables == 2:
+        first, (shape_of, scale, tokens) = _table(data), data.take("<BBB")
+        scales = [min(scale + 4 * k, 255) for k in range(40)]
+        record["tables"] = [first, *(smooth_table(shape_of - 192, one, tokens) for one in scales)]
+    return record
+
+
+def _table(data: Bytes) -> list[int]:
+    n = data.u8()
+    if n > 192:
+        return smooth_table(n - 192, *data.take("<BB"))
+    table = []
+    for _ in range(n):
+        low = data.u8()
+        table.append(low if low < 128 else low - 128 + 128 * data.u8())
+    return table
+
+
+LOG_DIRECT = (0, 512, 768, 918, 1024, 1106, 1174, 1231, 1280)
+LOG_BUCKET = (1046, 1087, 1124, 1158, 1189, 1217, 1244, 1268)
+
+
+def smooth_table(shape: int, scale: int, tokens: int) -> list[int]:
+    likely = []
+    for t in range(tokens):
+        raw = 0 if t < 16 else 1 + (t - 16) // 8
+        log = LOG_DIRECT[(t + 1) // 2] if t < 16 else LOG_BUCKET[(t - 16) % 8] + 256 * raw
+        fall = _power(min(shape * (log - 32 * scale + 1536) // 8, 2560)) // 256 if t else 0
+        likely.append(256 * raw - fall)
+    weights = [_power(one - max(likely)) for one in likely]
+    assert sum(weights) * 16384 < 2**53
+    table = [max(1, weight * 16384 // sum(weights)) for weight in weights]
+    table[table.index(max(table))] += 16384 - sum(table)
+    return table
+
+
+def _power(e: int) -> int:
+    whole, part = e // 256, e % 256
+    mantissa = 65536 + part * (512 + part) // 3
+    return mantissa << whole if whole >= 0 else mantissa >> -whole
 
 
 def _coded(
@@ -147,24 +210,42 @@ def _coded(
         base = _expected(shape, factor, below, earlier).ravel()
         # A wave of the flat model ends after 65,536 symbols.
         return np.array([int(b) + residual(i % 65536, 0) for i, b in enumerate(base)]).reshape(shape)
-    if r["model"] == 3:
-        return _interpolated(shape, residual)
+    if r["model"] in (3, 5, 6, 7):
+        return _rows(r, residual, _expected(shape, factor, below, earlier))
     return _planes(shape, residual, factor, below, earlier)
 
 
-def _interpolated(shape: tuple[int, int], residual: Any) -> np.ndarray:
-    rows, columns = shape
-    out = np.zeros(shape, int)
-    last = rows - 1
-    out[0] = [residual(i, 0) for i in range(columns)]
-    if last > 0:
-        out[last] = [out[0, i] + residual(i, 1) for i in range(columns)]
-    longest = 65536 // columns * columns
-    for row in range(1, last):
-        for i in range(columns):
-            line = int(out[0, i]) * (last - row) + int(out[last, i]) * row
-            out[row, i] = (2 * line + last) // (2 * last) + residual(((row - 1) * columns + i) % longest, 2)
-    return out
+def _rows(r: dict[str, Any], residual: Any, known: np.ndarray) -> np.ndarray:
+    turned, order = r["model"] == 5, {6: 1, 7: 2}.get(r["model"], 0)
+    expected = (known.T if turned else known).tolist()
+    columns, sums = len(expected[0]), [0] * len(expected[0])
+    group = 1 if order else max(1, min((len(expected) + 63) // 64, 65536 // columns))
+    out: list[list[int]] = []
+    later = [0] * columns
+    for row, given in enumerate(expected):
+        first = row // group * group
+        if row == first:
+            sums, later = [a + b for a, b in zip(sums, later, strict=True)], [0] * columns
+        counted = max(0, first - order)
+        everywhere = 16 * sum(sums) // (counted * columns) if counted else 0
+        symbols = []
+        for c in range(columns):
+            base = given[c]
+            if order and row:
+                base = out[row - 1][c]
+                if order == 2 and row > 1:
+                    base = max(-(2**23), min(2**23, 2 * base - out[row - 2][c]))
+            mean = max(1, (16 * sums[c] + 2 * everywhere) // (counted + 2))
+            assert 16 * sums[c] + 2 * everywhere < 2**53
+            octave = mean.bit_length() - 1
+            k = 2 * octave + (mean >> octave - 1 & 1 if octave else 0)
+            distance = residual((row - first) * columns + c, 1 + min(k, 39) if counted else 0)
+            symbols.append(base + distance)
+            if row >= order:
+                later[c] += min(abs(distance), 65535)
+        out.append(symbols)
+    found = np.array(out)
+    return found.T if turned else found
 
 
 def _planes(

@@ -21,6 +21,7 @@ from .fields.build import load_model
 from .fields.field import FoldedModel, Model
 from .picture import Picture, render_picture
 from .scene import camera_of, sampling_of, space_of, volume_of
+from .segment_models import SegmentModels
 from .viewing_volume import distance_to_hull
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 
 class Clip:
-    """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them."""
+    """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them.
+
+    ``close`` ends the thread that ``load_ahead`` starts. The reader's source stays the caller's.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Clip:
             self.cameras = tuple(camera_of(record) for record in self.header.cameras)
             self._volume = volume_of(self.header)
         self._groups = 0, np.zeros((0, 0), np.float32)
+        self._models = SegmentModels(self._loaded)
         self.layers = layers
 
     @property
@@ -83,16 +88,22 @@ class Clip:
         if layers is not None and layers < 1:
             raise ViewError(f"{layers} layers asked for, expected at least 1")
         self._layers = layers
-        self._models: dict[int, Model] = {}
+        self._models.forget()
 
     def model(self, segment: int) -> Model:
-        """The model of a segment, on the device; the last one asked for is kept.
+        """The model of a segment, on the device; the last two are kept.
 
         Raises FormatError when the field's settings and weights do not fit together.
         """
-        if segment not in self._models:
-            self._models = {segment: self._loaded(segment)}
-        return self._models[segment]
+        return self._models.get(segment)
+
+    def load_ahead(self, segment: int) -> None:
+        """Have a segment's model loaded by a thread; what goes wrong is told to whoever needs it."""
+        self._models.begin(segment)
+
+    def close(self) -> None:
+        """End the thread that loads models, once what it is at is done."""
+        self._models.close()
 
     def _loaded(self, segment: int) -> Model:
         weights = self.reader.weights(segment, self.layers)
@@ -112,12 +123,7 @@ class Clip:
         Between the last frame of a segment and the first of the next the nearer one is taken: latents of
         two models have nothing in common. Raises ViewError outside the clip.
         """
-        if not 0 <= frame <= self.frames - 1:
-            raise ViewError(f"frame {frame:g} asked for, the clip has frames 0 to {self.frames - 1}")
-        before = min(int(frame), self.frames - 1)
-        share = frame - before
-        if share > 0 and self.header.segment_at(before) != self.header.segment_at(before + 1):
-            before, share = round(frame), 0.0
+        before, share = self._split(frame)
         latents = torch.as_tensor(self._latents_at(before, 2 if share > 0 else 1), device=self.device)
         model = self.model(self.header.segment_at(before))
         if latents.shape[1] != model.latent_size:
@@ -127,6 +133,20 @@ class Clip:
             )
         latent = latents[0] if share == 0 else torch.lerp(latents[0], latents[1], share)
         return model.fold(latent.unsqueeze(0))
+
+    def segment_at(self, frame: float) -> int:
+        """The segment whose model shows a moment. Raises ViewError outside the clip."""
+        return self.header.segment_at(self._split(frame)[0])
+
+    def _split(self, frame: float) -> tuple[int, float]:
+        """The frame whose latents count, and the share of the one after it."""
+        if not 0 <= frame <= self.frames - 1:
+            raise ViewError(f"frame {frame:g} asked for, the clip has frames 0 to {self.frames - 1}")
+        before = min(int(frame), self.frames - 1)
+        share = frame - before
+        if share > 0 and self.header.segment_at(before) != self.header.segment_at(before + 1):
+            return round(frame), 0.0
+        return before, share
 
     def _latents_at(self, first: int, count: int) -> Float[np.ndarray, "frame latent"]:
         """Latents of some frames; the groups decoded last are kept, because neighbours share them."""
@@ -162,7 +182,17 @@ class Clip:
 
         ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` takes no short cuts.
         """
-        folded = self.fold(frame)
+        return self.render_folded(self.fold(frame), camera, stop, plain=plain)
+
+    def render_folded(
+        self,
+        folded: FoldedModel,
+        camera: Camera,
+        stop: Callable[[], bool] | None = None,
+        *,
+        plain: bool = False,
+    ) -> Picture:
+        """As ``render``, of a moment that ``fold`` gave."""
         return render_picture(folded, camera, self.space, self.sampling, self.device, stop, plain=plain)
 
     @contextmanager

@@ -3,9 +3,9 @@
 - Rays that miss the space are not rendered.
 - Fine samples are taken front to back, a part of the ray at a time. A ray whose transmittance has fallen
   below ``_OPAQUE`` takes no further part; its weights are scaled to sum to one.
+- Samples in cells that the file says are empty are not asked for.
 - A model that can follow whole rays by kernels does so; others do matrix products in bfloat16 where the
-machine has
-  instructions for it.
+  machine has instructions for it.
 
 ``renderer.render_rays`` is the reference that this is compared with.
 """
@@ -16,7 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dynerf_format import CellGrid
+
 from .fields.field import FoldedDensity, FoldedField, FoldedModel, MarchedModel
+from .occupancy import occupied_at
 from .renderer import Rendered
 from .sampling import Sampling, importance_edges, merge_edges, stratified_edges
 from .space import Segments
@@ -66,28 +69,59 @@ def _render(
     model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> Rendered:
     rays = tuple(directions.shape[:-1])
+    coarse_grid, fine_grid = (None, None) if model.occupancy is None else model.occupancy.grids
     coarse_edges = stratified_edges(rays, sampling.coarse, None, directions.device)
-    coarse_weights = _coarse_weights(model.coarse, segments, directions, coarse_edges)
+    coarse_weights = _coarse_weights(model.coarse, coarse_grid, segments, coarse_edges)
     new = sampling.fine if sampling.union else sampling.fine + 1
     edges = importance_edges(coarse_edges, coarse_weights, new, None)
     if sampling.union:
         edges = merge_edges(coarse_edges, edges)
-    rgb, weights = _front_to_back(model.fine, segments, directions, edges)
+    rgb, weights = _front_to_back(model.fine, fine_grid, segments, directions, edges)
     return Rendered(rgb * segments.hit.unsqueeze(-1), edges, weights, None, coarse_edges, coarse_weights)
 
 
 def _coarse_weights(
-    field: FoldedField | FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
+    field: FoldedDensity, grid: CellGrid | None, segments: Segments, edges: Tensor
 ) -> Float[Tensor, "1 ray bin"]:
     points = segments.at((edges[..., 1:] + edges[..., :-1]) / 2)
-    density = (
-        field.density(points) if isinstance(field, FoldedDensity) else field.query(points, directions)[0]
+    if grid is None:
+        density = field.density(points).float()
+    else:
+        occupied = occupied_at(grid, points)
+        density = points.new_zeros(occupied.shape)
+        density[occupied] = field.density(points[occupied].view(1, -1, 1, 3)).float().flatten()
+    return ray_weights(density, edges.diff(dim=-1) * segments.length().unsqueeze(-1))
+
+
+def _query(
+    field: FoldedField,
+    grid: CellGrid | None,
+    points: Float[Tensor, "1 ray sample 3"],
+    directions: Float[Tensor, "1 ray 3"],
+    last: bool,
+) -> tuple[Float[Tensor, "1 ray sample"], Float[Tensor, "1 ray sample channel"]]:
+    """As the field's; nothing where the grid is empty, but in a sample that is its ray's ``last``."""
+    if grid is None:
+        return field.query(points, directions)
+    occupied = occupied_at(grid, points)
+    if last:
+        occupied[..., -1] = True  # opaque, whatever is there
+    seen_from = directions.unsqueeze(-2).expand_as(points)[occupied].unsqueeze(0)
+    found = field.query(points[occupied].view(1, -1, 1, 3), seen_from)
+    density, features = (
+        points.new_zeros(occupied.shape),
+        points.new_zeros(*occupied.shape, found[1].shape[-1]),
     )
-    return ray_weights(density.float(), edges.diff(dim=-1) * segments.length().unsqueeze(-1))
+    density[occupied], features[occupied] = found[0].float().flatten(), found[1].float()[0, :, 0]
+    return density, features
 
 
 def _front_to_back(
-    field: FoldedField, segments: Segments, directions: Float[Tensor, "1 ray 3"], edges: Tensor
+    field: FoldedField,
+    grid: CellGrid | None,
+    segments: Segments,
+    directions: Float[Tensor, "1 ray 3"],
+    edges: Tensor,
 ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray bin"]]:
     """Colours and weights; weights behind the point where a ray became opaque are zero."""
     points = segments.at((edges[..., 1:] + edges[..., :-1]) / 2)
@@ -99,7 +133,9 @@ def _front_to_back(
     part = -(-count // _PARTS)
     for start in range(0, count, part):
         stop = min(start + part, count)
-        density, seen = field.query(points[:, alive, start:stop], directions[:, alive])
+        density, seen = _query(
+            field, grid, points[:, alive, start:stop], directions[:, alive], last=stop == count
+        )
         optical = density.float() * lengths[:, alive, start:stop]
         after = through[:, alive, None] * torch.exp(-torch.cumsum(optical, dim=-1))
         if stop == count:

@@ -43,8 +43,7 @@ def render_rays(
     shape = tuple(directions.shape[:-1])
     coarse_edges = stratified_edges(shape, sampling.coarse, generator, directions.device)
     coarse_rgb, coarse_weights = _coarse_pass(model.coarse, segments, directions, coarse_edges)
-    new = sampling.fine if sampling.union else sampling.fine + 1
-    edges = importance_edges(coarse_edges, coarse_weights, new, generator)
+    edges = importance_edges(coarse_edges, coarse_weights, sampling.drawn, generator)
     if sampling.union:
         edges = merge_edges(coarse_edges, edges)
     rgb, weights = _colour_pass(model.fine, segments, directions, edges)
@@ -52,12 +51,12 @@ def render_rays(
 
 
 def _coarse_pass(
-    field: FoldedField | FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
+    field: FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
 ) -> tuple[Tensor | None, Tensor]:
-    if isinstance(field, FoldedDensity):
-        density = field.density(segments.at(_middles(edges)))
-        return None, ray_weights(density, _lengths(segments, edges))
-    return _colour_pass(field, segments, directions, edges)
+    if isinstance(field, FoldedField):
+        return _colour_pass(field, segments, directions, edges)
+    density = field.density(segments.at(_middles(edges)))
+    return None, ray_weights(density, _lengths(segments, edges))
 
 
 def _colour_pass(

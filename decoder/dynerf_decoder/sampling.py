@@ -6,6 +6,7 @@ evaluates at jittered points instead; with jittered edges the midpoints cover th
 what the histogram bound of mip-NeRF 360 needs.)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,11 @@ class Sampling:
     fine: int
     union: bool
 
+    @property
+    def drawn(self) -> int:
+        """How many edges are drawn: with coarse edges between them or by themselves they bound ``fine``."""
+        return self.fine if self.union else self.fine + 1
+
 
 @dataclass(frozen=True)
 class SharedNoise:
@@ -37,7 +43,29 @@ class SharedNoise:
     first: int
 
 
-Noise = torch.Generator | SharedNoise
+class DrawnNoise:
+    """Random numbers that were drawn before (``draw_noise``), given out in their order."""
+
+    def __init__(self, numbers: Sequence[Tensor]) -> None:
+        self._left = list(numbers)
+
+    def take(self, shape: tuple[int, ...]) -> Tensor:
+        """The next ones. Raises ValueError when they are of another shape."""
+        numbers = self._left.pop(0)
+        if tuple(numbers.shape) != shape:
+            raise ValueError(f"found numbers of shape {tuple(numbers.shape)}, expected {shape}")
+        return numbers
+
+
+Noise = torch.Generator | SharedNoise | DrawnNoise
+
+
+def draw_noise(
+    rays: tuple[int, ...], sampling: Sampling, generator: torch.Generator, device: torch.device
+) -> tuple[Float[Tensor, "*ray inner"], Float[Tensor, "*ray new"]]:
+    """What rendering so many rays takes from a generator: the jitter of coarse edges, then of fine ones."""
+    coarse = torch.rand(*rays, sampling.coarse - 1, generator=generator, device=device)
+    return coarse, torch.rand(*rays, sampling.drawn, generator=generator, device=device)
 
 
 def stratified_edges(
@@ -88,6 +116,8 @@ def _ordered_uniform(
 
 def _uniform(shape: tuple[int, ...], noise: Noise, device: torch.device) -> Tensor:
     """Numbers in [0, 1)."""
+    if isinstance(noise, DrawnNoise):
+        return noise.take(shape)
     if isinstance(noise, SharedNoise):
         whole = torch.rand(noise.frames, *shape[1:], generator=noise.generator, device=device)
         return whole[noise.first : noise.first + shape[0]]

@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 Kind = Literal["perspective", "box"]
@@ -118,9 +118,22 @@ class Space:
             return self._clip_by_kernel(origins, directions)
         return self.clip_plain(origins, directions)
 
-    def clip_plain(self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]) -> Segments:
-        """``clip`` by torch alone: the kernel's reference."""
-        matrix = torch.as_tensor(self.matrix, dtype=torch.float64, device=origins.device)
+    def matrix_on(self, device: torch.device) -> Float64[Tensor, "4 4"]:
+        """The matrix where rays are."""
+        return torch.as_tensor(self.matrix, dtype=torch.float64, device=device)
+
+    def clip_plain(
+        self,
+        origins: Float[Tensor, "*ray 3"],
+        directions: Float[Tensor, "*ray 3"],
+        matrix: Float64[Tensor, "4 4"] | None = None,
+    ) -> Segments:
+        """``clip`` by torch alone: the kernel's reference.
+
+        A ``matrix`` that is already where the rays are (``matrix_on``) saves sending it there.
+        """
+        if matrix is None:
+            matrix = self.matrix_on(origins.device)
         origins, directions = origins.double(), directions.double()
         base = origins @ matrix[:, :3].T + matrix[:, 3]
         slope = directions @ matrix[:, :3].T

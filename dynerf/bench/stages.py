@@ -26,7 +26,7 @@ from torch import Tensor
 
 from dynerf_decoder.camera import Camera, camera_rays
 from dynerf_decoder.clip import Clip
-from dynerf_decoder.fields.field import FoldedDensity, FoldedModel
+from dynerf_decoder.fields.field import FoldedField, FoldedModel
 from dynerf_decoder.movie import open_output
 from dynerf_decoder.picture import rays_per_tile, rgb_to_uint8
 from dynerf_decoder.sampling import importance_edges, merge_edges, stratified_edges
@@ -106,7 +106,7 @@ def _render_tile(clip: Clip, folded: FoldedModel, camera: Camera, pixels: slice,
     points = _middles(segments, edges)
     coarse = folded.coarse
     density = (
-        coarse.density(points) if isinstance(coarse, FoldedDensity) else coarse.query(points, directions)[0]
+        coarse.query(points, directions)[0] if isinstance(coarse, FoldedField) else coarse.density(points)
     )
     weights = ray_weights(density, _lengths(segments, edges))
     laps.lap("coarse")

@@ -12,6 +12,8 @@ kernels for it:
     backward   gradients
     optimiser  total variation, the price of bits and Adam
 
+A GPU replays a step of the fast way as a whole: ``draw``, ``step``, and in ``optimiser`` only what is left.
+
 Kernels follow rays forward and back at once, and form the planes' gradients where they use them:
 
     draw       as above

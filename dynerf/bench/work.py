@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel, Model
+from dynerf_decoder.fields.field import FoldedDensity, FoldedModel, Model
 from dynerf_decoder.fields.mlp import FoldedNetwork, MlpModel, Network
 from dynerf_decoder.fields.planes import FoldedCoarse, FoldedPlanes, FoldedStack, PlanesModel, PlaneStack
 from dynerf_decoder.sampling import Sampling
@@ -69,7 +69,7 @@ def frame_work(model: Model, folded: FoldedModel, sampling: Sampling, pixels: in
     }
 
 
-def _cost(field: FoldedField | FoldedDensity) -> Cost:
+def _cost(field: FoldedDensity) -> Cost:
     if isinstance(field, FoldedNetwork):
         network = field.network
         weights = _numbers(network) - _latent_weights(network)
@@ -97,7 +97,7 @@ def _stack_flops(stack: FoldedStack) -> int:
 def _fold_work(model: Model) -> Work:
     """Weights that the latent meets, and what they become."""
     if isinstance(model, MlpModel):
-        latent = _latent_weights(model.fine) + _latent_weights(model.coarse)
+        latent = sum(map(_latent_weights, {model.fine, model.coarse}))
         biases = latent // model.latent_size
         return Work(_FLOAT * (latent + model.latent_size + biases), 2 * latent)
     assert isinstance(model, PlanesModel)

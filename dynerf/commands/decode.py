@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,15 +31,19 @@ def run(options: argparse.Namespace) -> int:
     from dynerf_decoder.handover import handed_over
     from dynerf_decoder.movie import open_output
     from dynerf_decoder.picture import grey_depth
+    from dynerf_decoder.playback import play
 
     with dynerf.open_clip(options.clip, choose_device(options.device), options.layers) as clip:
         shots, fps = _plan(clip, options)
         depths = clip.depth_range() if options.depth else None
         width, height = shots[0].camera.width, shots[0].camera.height
-        rendered = (clip.render(shot.camera, clip.frame_at(shot.time)) for shot in shots)
-        colours = (grey_depth(each.depth, *depths) if depths else each.rgb for each in rendered)
         codec = movie_codec(clip.device.type == "cuda", width, height)
-        with Tasks() as tasks, open_output(options.output, width, height, fps, len(shots), codec) as out:
+        with (
+            Tasks() as tasks,
+            open_output(options.output, width, height, fps, len(shots), codec) as out,
+            closing(play(clip, [(shot.camera, clip.frame_at(shot.time)) for shot in shots])) as rendered,
+        ):
+            colours = (grey_depth(each.depth, *depths) if depths else each.rgb for each in rendered)
             for done, picture in enumerate(handed_over(colours, clip.device), start=1):
                 out.write(picture)
                 tasks.progress("rendering", done, len(shots))

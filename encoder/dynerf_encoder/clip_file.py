@@ -14,7 +14,7 @@ from dynerf_format.writer import clip_bytes, write_clip
 
 from .config import Quantisation
 from .frame_store import FrameStore
-from .job import Job, Result, Watcher, checkpoint_path, work_folder
+from .job import Job, Result, Unwatched, Watcher, checkpoint_path, work_folder
 from .look import HeldOutLook
 from .occupancy import find_occupancy
 from .pack import (
@@ -31,6 +31,7 @@ from .pack import (
 from .target_size import meet_target
 from .train import Trainer
 
+_MOST_GRIDS = 0.1  # of a target: speed is not what was asked for
 _SKIM = 5  # every so many frames tell enough of a layer that is not the last
 
 
@@ -58,7 +59,7 @@ class ClipFile:
 
     def write(self, look: HeldOutLook, watcher: Watcher) -> Result:
         """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
-        steps = self._steps()
+        steps, gridded = self._steps()
         weights, groups = self._quantised(steps)
         quality: dict[str, float | int | str] = {"steps": self.trainer.place.step}
         layers = layered_weights(weights)
@@ -71,7 +72,7 @@ class ClipFile:
         if score is not None:
             quality["held_out_psnr"] = round(score, 4)
         place = self.trainer.place
-        grids = self._occupancy(dequantised_latents(groups), len(layers))
+        grids = self._grids(dequantised_latents(groups), len(layers), watcher) if gridded else []
         header, chunks = self._header(steps, quality), make_chunks(weights, groups, grids)
         continuing = self._continuing(weights)
         if self.job.predecessor is not None:
@@ -104,24 +105,36 @@ class ClipFile:
             every=every,
         )
 
-    def _steps(self) -> Quantisation:
-        """The steps the model was trained for, adjusted to the last bytes of a target."""
+    def _steps(self) -> tuple[Quantisation, bool]:
+        """The steps the model was trained for, adjusted to the last bytes of a target, and whether there will
+        be grids: not where they would take much of it.
+
+        What the grids will take is estimated by those of the middle frame.
+        """
         trained, target = self.trainer.rate.quantisation, self.job.config.rate.target
         if target == 0:
-            return trained
+            return trained, True
+        latents = self.trainer.latents[self._shown]
+        grids = self._grids(latents[len(latents) // 2 :][:1], 1, Unwatched())
         header, chunks = small = self._header(trained, {}), make_chunks(*self._quantised(trained))
-        grids = self._occupancy(self.trainer.latents[self._shown], 1)
         aside = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
-        return meet_target(self.size_at, trained, max(target - aside, target // 2))
+        gridded = aside <= _MOST_GRIDS * target
+        return meet_target(lambda steps: self.size_at(steps) + aside * gridded, trained, target), gridded
 
-    def _occupancy(self, latents: Float[Tensor, "frame latent"], layers: int) -> list[Chunk]:
-        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere.
-
-        Only for ``planes``: nothing that decodes the other field skips by it yet.
+    def _grids(self, latents: Float[Tensor, "frame latent"], layers: int, watcher: Watcher) -> list[Chunk]:
+        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere and
+        that is wanted.
         """
-        if self.job.config.field != "planes":
+        size = self.job.config.quantisation.grid
+        if size == 0:
             return []
-        found = find_occupancy(self.trainer.model, latents, layers)
+        found = find_occupancy(
+            self.trainer.model,
+            latents,
+            layers,
+            size,
+            lambda done, total: watcher.progress("finding empty space", done, total),
+        )
         return [] if found is None else [occupancy_chunk(0, found)]
 
     def _header(self, steps: Quantisation, quality: dict[str, float | int | str]) -> Header:

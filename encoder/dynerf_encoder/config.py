@@ -97,7 +97,8 @@ class Quantisation:
 
     Network weights get a step of ``network`` times each tensor's root mean square, latents ``latents`` times
     that of all latents. The steps of the coarse field are ``coarse`` times as wide: it only places samples.
-    ``group`` is the number of frames whose latents share a chunk; 0 makes it those of one second.
+    ``group`` is the number of frames whose latents share a chunk; 0 makes it those of one second. Grids that
+    say where nothing is have ``grid`` cells a side; 0 leaves them out.
     """
 
     planes: float
@@ -105,6 +106,7 @@ class Quantisation:
     latents: float
     coarse: float
     group: int
+    grid: int
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ checkpoint. The checkpoint goes when the file is written; pictures and maps stay
 
 import shutil
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import torch
@@ -236,8 +237,8 @@ def _train(
         begun(job).unlink(missing_ok=True)
     saved = time.monotonic()
     looked = int(trainer.place.position * job.looks)
-    with deferred_interrupt() as interrupted:
-        for report in trainer.run():
+    with deferred_interrupt() as interrupted, closing(trainer.run()) as reports:
+        for report in reports:
             watcher.trained(report)
             if int(report.place.position * job.looks) > looked:
                 looked = int(report.place.position * job.looks)

@@ -5,53 +5,128 @@ points there may be more: to the logarithm of a point's density is added half of
 neighbour along each axis, which bounds what is linear in between. Trained fields have walls thinner than
 that, so cells that touch an occupied one count as occupied, too. That is no proof for every field; that
 random points find nothing is what the tests look for.
+
+A cell that holds something at one frame is not asked again at the others, and threads take frames, whose
+order changes nothing.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dynerf_decoder.fields.field import FoldedDensity, FoldedField, Model
+from dynerf_decoder.fields.field import FoldedDensity, Model
+from dynerf_decoder.threads import in_threads
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid, Occupancy
 
-_SIZE = 32  # cells a side: finer ones find a twentieth more empty space and take four times the bytes
 _PER_CELL = 3  # steps of the lattice along a cell
-_AT_ONCE = 8  # layers of the lattice
+_AT_ONCE = {"cpu": 2**15, "cuda": 2**19}  # points
+
+Cells = Bool[np.ndarray, "z y x"]
+Progress = Callable[[int, int], None]
 
 
-@torch.no_grad()
-def find_occupancy(model: Model, latents: Float[Tensor, "frame latent"], layers: int) -> Occupancy | None:
-    """Where the model's fields, as they are now, are empty at all frames of a segment; None: nowhere."""
+def find_occupancy(
+    model: Model,
+    latents: Float[Tensor, "frame latent"],
+    layers: int,
+    size: int,
+    progress: Progress | None = None,
+) -> Occupancy | None:
+    """Where the model's fields, as they are now, are empty at all frames of a segment; None: nowhere.
+
+    Grids have ``size`` cells a side. ``progress`` is told frames done, of all.
+    """
     device = next(model.parameters()).device
-    densest = [np.zeros((_SIZE,) * 3, np.float32) for _ in range(2)]
-    for latent in latents.to(device):
+    coarse, fine = (np.zeros((size,) * 3, bool) for _ in range(2))  # cells that hold something
+    lock, done = threading.Lock(), 0
+
+    @torch.no_grad()
+    def look(latent: Float[Tensor, " latent"]) -> None:
+        nonlocal done
         folded = model.fold(latent.unsqueeze(0))
-        for most, field in zip(densest, (folded.coarse, folded.fine), strict=True):
-            _note_density(most, field, device)
-    bounds = COARSE_EMPTY, FINE_EMPTY
-    cells = [~(most < bound) for most, bound in zip(densest, bounds, strict=True)]
-    coarse, fine = (_grid(_with_neighbours(each)) for each in cells)
-    return None if coarse is None and fine is None else Occupancy(layers, coarse, fine)
+        if folded.coarse is folded.fine:
+            _mark(folded.fine, [(coarse, COARSE_EMPTY), (fine, FINE_EMPTY)], device)
+        else:
+            _mark(folded.coarse, [(coarse, COARSE_EMPTY)], device)
+            _mark(folded.fine, [(fine, FINE_EMPTY)], device)
+        with lock:
+            done += 1
+            if progress is not None:
+                progress(done, len(latents))
+
+    frames = list(latents.to(device))
+    if device.type == "cpu":
+        in_threads(look, frames)
+    else:
+        for latent in frames:
+            look(latent)
+    grids = _grid(_with_neighbours(coarse)), _grid(_with_neighbours(fine))
+    return None if grids == (None, None) else Occupancy(layers, *grids)
 
 
-def _grid(occupied: Bool[np.ndarray, "z y x"]) -> CellGrid | None:
+def _grid(occupied: Cells) -> CellGrid | None:
     """One that is full says nothing."""
     return None if occupied.all() else CellGrid.of_cells(occupied)
 
 
-def _note_density(
-    most: Float[np.ndarray, "z y x"], field: FoldedField | FoldedDensity, device: torch.device
-) -> None:
-    """Raise ``most`` to the densest that each cell may be."""
-    found = _with_slopes(np.log(np.stack(list(_layers(field, device)))))
+def _mark(field: FoldedDensity, grids: list[tuple[Cells, float]], device: torch.device) -> None:
+    """Mark in each grid the cells whose density may reach its bound; those marked in all are not asked."""
+    missing = ~np.logical_and.reduce([cells for cells, _ in grids])
+    wanted = np.flatnonzero(_points_about(missing))
+    side = len(missing) * _PER_CELL + 1
+    logarithms = np.zeros((side,) * 3, np.float32)
+    logarithms.reshape(-1)[wanted] = np.log(_densities(field, wanted, side, device))
+    densest = np.exp(_most_per_cell(_with_slopes(logarithms)))
+    for cells, bound in grids:
+        cells |= missing & ~(densest < bound)
+
+
+def _points_about(cells: Cells) -> Bool[np.ndarray, "point_z point_y point_x"]:
+    """The lattice's points in cells and on their borders, and one step further, for slopes."""
+    wide = cells
     for axis in range(3):
-        parts = [slice(start, start + _SIZE * _PER_CELL, _PER_CELL) for start in range(_PER_CELL + 1)]
+        wide = np.repeat(wide, _PER_CELL, axis)
+        pads = [((1, 2) if each == axis else (0, 0)) for each in range(3)]
+        padded = np.pad(wide, pads)  # index i holds the lattice's interval i - 1
+        count = len(cells) * _PER_CELL + 1
+        parts = [np.take(padded, range(start, start + count), axis) for start in range(2)]
+        wide = np.logical_or.reduce(parts)
+    for axis in range(3):
+        wide = _or_neighbours(wide, axis)
+    return wide
+
+
+def _densities(
+    field: FoldedDensity, points: Int[np.ndarray, " n"], side: int, device: torch.device
+) -> Float[np.ndarray, " n"]:
+    """Densities at points of the lattice, ``side`` points a side, by their numbers. NaN counts as dense."""
+    parts = [part.float().cpu().numpy() for part in _asked(field, points, side, device)]
+    found = np.concatenate([np.zeros(0, np.float32), *parts])
+    finite: Float[np.ndarray, " n"] = np.nan_to_num(found, nan=1e30, posinf=1e30).clip(1e-9)
+    return finite
+
+
+def _asked(
+    field: FoldedDensity, points: Int[np.ndarray, " n"], side: int, device: torch.device
+) -> Iterator[Tensor]:
+    line = torch.linspace(-1, 1, side, device=device)
+    for part in torch.split(torch.as_tensor(points, device=device), _AT_ONCE[device.type]):
+        x, y, z = line[part % side], line[part // side % side], line[part // side**2]
+        yield field.density(torch.stack([x, y, z], dim=-1).view(1, -1, 1, 3)).flatten()
+
+
+def _most_per_cell(values: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "cell_z cell_y cell_x"]:
+    """The largest value in each cell, borders included."""
+    for axis in range(3):
+        end = values.shape[axis] - 1
+        parts = [slice(start, start + end, _PER_CELL) for start in range(_PER_CELL + 1)]
         around = [tuple(part if each == axis else slice(None) for each in range(3)) for part in parts]
-        found = np.maximum.reduce([found[part] for part in around])
-    np.fmax(most, np.exp(found), out=most)
+        values = np.maximum.reduce([values[part] for part in around])
+    return values
 
 
 def _with_slopes(values: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "z y x"]:
@@ -65,24 +140,16 @@ def _with_slopes(values: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "z y x
     return result
 
 
-def _layers(field: FoldedField | FoldedDensity, device: torch.device) -> Iterator[Float[np.ndarray, "y x"]]:
-    """Densities on the lattice, z by z. What is no number counts as dense."""
-    line = torch.linspace(-1, 1, _SIZE * _PER_CELL + 1, device=device)
-    for part in torch.split(line, _AT_ONCE):
-        z, y, x = torch.meshgrid(part, line, line, indexing="ij")
-        points = torch.stack([x, y, z], dim=-1).view(1, -1, 1, 3)
-        if isinstance(field, FoldedDensity):
-            density = field.density(points)
-        else:
-            forwards = points.new_tensor([0.0, 0.0, -1.0]).expand(1, points.shape[1], 3)
-            density = field.query(points, forwards)[0]
-        yield from density.float().nan_to_num(1e30, 1e30).clamp_min(1e-9).view_as(x).cpu().numpy()
-
-
-def _with_neighbours(occupied: Bool[np.ndarray, "z y x"]) -> Bool[np.ndarray, "z y x"]:
+def _with_neighbours(occupied: Cells) -> Cells:
     """Cells that are occupied, or touch one that is."""
     for axis in range(3):
-        padded = np.pad(occupied, [(1, 1) if each == axis else (0, 0) for each in range(3)])
-        parts = [np.take(padded, range(s, s + len(occupied)), axis) for s in range(3)]
-        occupied = np.logical_or.reduce(parts)
+        occupied = _or_neighbours(occupied, axis)
     return occupied
+
+
+def _or_neighbours(marked: Bool[np.ndarray, "z y x"], axis: int) -> Bool[np.ndarray, "z y x"]:
+    """What is marked, or is next along an axis to what is."""
+    padded = np.pad(marked, [(1, 1) if each == axis else (0, 0) for each in range(3)])
+    parts = [np.take(padded, range(start, start + len(marked)), axis) for start in range(3)]
+    near: Bool[np.ndarray, "z y x"] = np.logical_or.reduce(parts)
+    return near

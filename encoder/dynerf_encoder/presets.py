@@ -21,7 +21,8 @@ _CONDITIONING = Conditioning(
     kind="latent",
     frequencies=10,  # of NeRF-T; not published, those of a position [NeRF] 5.1
 )
-_QUANTISATION = Quantisation(planes=0.16, network=0.03, latents=0.01, coarse=3.0, group=0)
+# Grids of finer cells find a twentieth more empty space and take four times the bytes.
+_QUANTISATION = Quantisation(planes=0.16, network=0.03, latents=0.01, coarse=3.0, group=0, grid=32)
 
 _PREVIEW = Config(
     preset="preview",

@@ -17,6 +17,7 @@ from torch import Tensor
 from .frame_store import FrameStore
 from .importance_map import ImportanceMap
 from .rays import Rays, RaySource, pick_frames, rays_per_frame
+from .staging import StagedSource, sent
 
 _BLOCK = 64  # pixels; a row is searched block by block, then pixel by pixel
 _SHARE = 0.6  # of the free memory; the rest is for the model, Adam and what a step needs
@@ -35,7 +36,7 @@ def ray_source(
             f"pictures stay on the disk: {needed / 1e9:.1f} GB are more than {_SHARE:.0%} of the GPU's free "
             f"{free / 1e9:.1f} GB"
         )
-        return RaySource(store, views, device)
+        return StagedSource(store, views, device)
     say(f"pictures and their weights, {needed / 1e9:.1f} GB, go to the GPU's memory")
     return ResidentSource(store, views, device)
 
@@ -105,10 +106,7 @@ class ResidentSource(RaySource):
         return self._map[1]
 
     def _sent(self, values: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(values)
-        if self._device.type == "cuda":
-            return tensor.pin_memory().to(self._device, non_blocking=True)
-        return tensor
+        return sent(torch.from_numpy(values), self._device)
 
 
 class ResidentMap:
@@ -138,7 +136,7 @@ class ResidentMap:
         if not found.all():
             missing = frames[~found][0]
             raise IndexError(f"frame {missing} has no weights, {len(self._frames)} other frames have")
-        slot = torch.from_numpy(slots).to(uniforms.device).unsqueeze(1)
+        slot = sent(torch.from_numpy(slots), uniforms.device).unsqueeze(1)
         ends = self._line_ends[slot.squeeze(1)]
         total = ends[:, -1:]
         units = (uniforms * total).long()

@@ -23,7 +23,7 @@ def decisive(identity: dict[str, Any], position: object) -> dict[str, Any]:
 
 def _decisive_sections(rate: dict[str, Any], steps: dict[str, Any], position: float) -> dict[str, Any]:
     """The sections ``rate`` and ``quantisation``, as far as they count."""
-    grouped_later = {key: value for key, value in steps.items() if key != "group"}
+    counted = {key: value for key, value in steps.items() if key not in ("group", "grid")}
     start = rate.get("start")
     if isinstance(start, float) and position <= start:
         return {"rate": {}, "quantisation": {}}
@@ -31,4 +31,4 @@ def _decisive_sections(rate: dict[str, Any], steps: dict[str, Any], position: fl
         return {"quantisation": {}}
     if position >= 1:
         return {"rate": {**rate, "target": None}, "quantisation": {}}
-    return {"quantisation": grouped_later}
+    return {"quantisation": counted}

@@ -21,7 +21,7 @@ def rounding_step(name: str, values: Tensor, quantisation: Quantisation) -> Floa
     """The step of a parameter, or of all ``latents``: absolute for planes, a share of the RMS for others."""
     if is_plane(name):
         wider = quantisation.coarse if name.startswith("coarse.") else 1.0
-        return values.new_tensor(quantisation.planes * wider)
+        return values.new_full((), quantisation.planes * wider)  # made where it is needed, not sent there
     share = rounding_share(name, quantisation)
     rms = values.double().square().mean().sqrt()
     return (share * rms).clamp_min(SMALLEST_STEP).to(values.dtype)

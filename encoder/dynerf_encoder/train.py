@@ -11,38 +11,40 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from dynerf_decoder.ahead import Ahead
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.planes import PlanesModel, without_kernels
-from dynerf_decoder.renderer import Rendered, render_rays
-from dynerf_decoder.sampling import Noise, histogram_bound_loss
+from dynerf_decoder.sampling import Noise
 from dynerf_decoder.space import Space
 from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
-from .ahead import Ahead
+from .autograd_step import AutogradStep, Lesson
+from .compiler import compiler_for
 from .conditioning import initial_latents
 from .config import Config, Optimiser
 from .fast_step import Batch, FastStep, prepare, serves
 from .figures import Figures
+from .gpu_step import GpuStep
+from .graphed_step import Graphs, graphs_on
 from .importance import ImportanceMap
 from .parallel import Group
-from .plane_passes import add_variation
-from .precision import half_products
 from .rate_control import RateControl
 from .rays import Rays, RaySource
 from .rounding import is_plane
 from .stages import Plan, StageName, interpolate_latents, learning_rate
+from .staging import StagedRays, StagedSource, sent
 
 _ALONE = Group()
+_Drawn = Ahead[tuple[int, int], tuple[Rays, torch.Generator, Batch | None]]
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,14 @@ class Trainer:
         group: Group = _ALONE,
         kernels: bool = True,
         ahead: bool = True,
+        graphs: Graphs | None = None,
     ) -> None:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
 
         ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
-        Without ``kernels`` torch alone computes: the reference. Steps by kernels have their rays drawn while
-        the step before computes, unless ``ahead`` is unset.
+        Without ``kernels`` torch alone computes, operation by operation: the reference. Rays of steps by
+        kernels, and rays that are sent to a GPU, are drawn while the step before computes, unless ``ahead``
+        is unset. ``graphs`` capture steps; a GPU's own do in a single process, unless there is a target.
         """
         group.check(config.schedule.frames_per_step)
         self._group = group
@@ -104,7 +108,8 @@ class Trainer:
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
         self._figures = Figures(self._device)
-        by_kernels = kernels and self._device.type == "cpu" and isinstance(model, PlanesModel)
+        on_cpu = self._device.type == "cpu" and graphs is None
+        by_kernels = kernels and on_cpu and isinstance(model, PlanesModel)
         self._threads = threads_for_parts if by_kernels else nullcontext if kernels else without_kernels
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
@@ -120,20 +125,38 @@ class Trainer:
         self._fast: FastStep | None = None
         if by_kernels and group.size == 1 and isinstance(model, PlanesModel) and serves(config, model):
             self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
-        self._drawn = Ahead(self._draw)
-        self._draws_ahead = ahead and self._fast is not None
+        if graphs is None and kernels and group.size == 1 and config.rate.target == 0:
+            graphs = graphs_on(self._device)  # to follow a target every step's estimate has to be read
+        self._by_autograd, self._replayed = self._by_torch(graphs)
+        self._draws_ahead = ahead and (self._fast is not None or isinstance(source, StagedSource))
+
+    def _by_torch(self, graphs: Graphs | None) -> tuple[AutogradStep, GpuStep | None]:
+        """Steps by torch alone; with ``graphs`` such as can be captured."""
+        config, optimised = self._config, (self.model, self.latents, self._adam, self.rate)
+        if graphs is None:
+            return AutogradStep(config, *optimised, self._group), None
+        compiler = compiler_for(config.field, self._device)
+        step = AutogradStep(config, *optimised, _ALONE, compiler)  # nobody is told of what happens within
+        return step, GpuStep(step, self.latents, self._adam, self._space, config.sampling, graphs)
 
     @property
     def finished(self) -> bool:
         """Whether the schedule has reached its end."""
         return self.place.position >= 1
 
-    def run(self) -> Iterator[Report]:
-        """Train to the end of the schedule, yielding after every step; stop asking to pause."""
+    def run(self) -> Generator[Report, None, None]:
+        """Train to the end of the schedule, yielding after every step; stop asking to pause.
+
+        Close the iterator to end its thread.
+        """
+        with closing(Ahead(self._draw)) as drawn:
+            yield from self._run(drawn)
+
+    def _run(self, drawn: _Drawn) -> Iterator[Report]:
         started = time.monotonic() - self.place.seconds
         while not self.finished:
             with self._threads():
-                loss, rendered_psnr, rays = self._step()
+                loss, rendered_psnr, rays = self._step(drawn)
             step, seconds = self.place.step + 1, time.monotonic() - started
             position = step / self._plan.steps
             if self._time_limit is not None:
@@ -152,25 +175,37 @@ class Trainer:
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
 
-    def _step(self) -> tuple[float, float, int]:
+    def _step(self, drawn: _Drawn) -> tuple[float, float, int]:
         stage = self._plan.stages[self.place.stage]
-        rays, generator, batch = self._drawn.take((self.place.step, self.place.stage))
+        rays, generator, batch = drawn.take((self.place.step, self.place.stage))
+        if isinstance(rays, StagedRays):
+            rays = rays.arrived()
         count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
         if self._draws_ahead and (following := self._following()) is not None:
-            self._drawn.begin(following)
+            drawn.begin(following)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
-            group["lr"] = base * rate
-        self._adam.zero_grad(set_to_none=True)
-        if self._fast is not None and batch is not None:
-            frames = torch.as_tensor(rays.frames)
-            value, squared_error = self._fast(
-                batch, frames, self.place.position, self._check, self._group.ended
-            )
-        else:
-            noise = self._group.noise(generator, self._config.schedule.frames_per_step)
-            value, squared_error = self._plain_step(rays, noise)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(base * rate)
+            else:
+                group["lr"] = base * rate
+        value, squared_error = self._learn(rays, generator, batch)
         return value, -10 * math.log10(max(squared_error, 1e-10)), count
+
+    def _learn(self, rays: Rays, generator: torch.Generator, batch: Batch | None) -> tuple[float, float]:
+        """Change the model; the step's loss and squared error."""
+        position = self.place.position
+        if self._fast is not None and batch is not None:
+            self._adam.zero_grad(set_to_none=True)
+            frames = torch.as_tensor(rays.frames)
+            return self._fast(batch, frames, position, self._check, self._group.ended)
+        if self._replayed is not None:
+            stored = self.rate.active(position)
+            figures = self._replayed(rays, generator, self.place.stage, position, stored=stored)
+            self._group.ended("step")
+            return self._read(figures)
+        noise = self._group.noise(generator, self._config.schedule.frames_per_step)
+        return self._plain_step(rays, noise)
 
     def _draw(self, key: tuple[int, int]) -> tuple[Rays, torch.Generator, Batch | None]:
         """The rays of a step in a stage, by their numbers, and what the step draws its jitter from.
@@ -204,27 +239,18 @@ class Trainer:
             )
 
     def _plain_step(self, rays: Rays, noise: Noise) -> tuple[float, float]:
-        """Gradients by autograd, then Adam: the way on a GPU and in several processes, and the reference."""
-        with self.rate.stored_form(self.model, self.latents, self.place.position) as rounded:
-            rendered = self._render(rays, noise)
-            loss, fine_error = _loss(rendered, rays.colours, self._config.optimiser.coarse_weight)
-            value, squared_error = self._figures.read(
-                self._group.average(torch.stack([loss.detach(), fine_error]))
-            )
-            self._check(value)
-            loss.backward()  # type: ignore[no-untyped-call]
-        self._group.average_gradients(self._parameters)
-        self.rate.charge(rounded)
-        if self._config.optimiser.total_variation > 0:
-            _add_total_variation(self.model, self._config.optimiser.total_variation)
-        self._adam.step()
-        return value, squared_error
-
-    def _render(self, rays: Rays, jitter: Noise) -> Rendered:
-        folded = self.model.fold(self.latents[torch.as_tensor(rays.frames, device=self._device)])
+        """By autograd, operation by operation: in several processes, and the reference."""
+        frames = sent(torch.from_numpy(rays.frames), self._device)
         segments = self._space.clip(rays.origins, rays.directions)
-        with half_products(self._config.field, self._device):
-            return render_rays(folded, segments, rays.directions, self._config.sampling, jitter)
+        lesson = Lesson(frames, segments, rays.directions, rays.colours, lambda: noise)
+        told: list[tuple[float, float]] = []
+        self._by_autograd(lesson, self.place.position, lambda figures: told.append(self._read(figures)))
+        return told[0]
+
+    def _read(self, figures: Tensor) -> tuple[float, float]:
+        value, squared_error = self._figures.read(figures)
+        self._check(value)
+        return value, squared_error
 
     def export(self) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         """The trainer's place and all its numbers, for a checkpoint."""
@@ -285,27 +311,6 @@ def _parameter_groups(
         ([latents] if latents.requires_grad else [], optimiser.network_rate * optimiser.latent_gain),
     ]
     return [(parameters, rate) for parameters, rate in groups if parameters]
-
-
-def _loss(
-    rendered: Rendered, colours: Float[Tensor, "frame ray 3"], coarse_weight: float
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The loss, and the fine squared error in it (detached)."""
-    fine = (rendered.rgb - colours).square().mean()
-    if rendered.coarse_rgb is not None:
-        coarse = (rendered.coarse_rgb - colours).square().mean()
-    else:
-        coarse = histogram_bound_loss(
-            rendered.edges, rendered.weights, rendered.coarse_edges, rendered.coarse_weights
-        )
-    return fine + coarse_weight * coarse, fine.detach()
-
-
-@torch.no_grad()
-def _add_total_variation(model: Model, weight: float) -> None:
-    for name, plane in model.named_parameters():
-        if is_plane(name) and plane.grad is not None:
-            add_variation(plane.grad, plane.detach(), weight)
 
 
 def _array(value: Tensor) -> np.ndarray:

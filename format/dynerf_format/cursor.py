@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import TruncatedError
+from .errors import FormatError, TruncatedError
+from .layout import U32_MAX
 
 if TYPE_CHECKING:
     import struct
@@ -34,3 +35,27 @@ class Cursor:
     def unpack(self, record: struct.Struct) -> tuple[int, ...]:
         """The next fixed-width record."""
         return record.unpack(self.take(record.size))
+
+    def varint(self) -> int:
+        """The next number of at most 32 bits, 7 in each byte; FormatError when it is longer than it needs."""
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 127) << shift
+            if byte < 128:
+                break
+            shift += 7
+            if shift > 28:
+                raise FormatError("tensors: a number of more than 5 bytes")
+        if value > U32_MAX or (shift and byte == 0):
+            raise FormatError(f"tensors: a number {value} of more bits than it needs or than 32")
+        return value
+
+
+def pack_varint(value: int) -> bytes:
+    """Return a number below 2^32, the lowest 7 bits first; bit 7 of a byte says that more follow."""
+    packed = bytearray()
+    while value >= 128:
+        packed.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*packed, value])

@@ -14,8 +14,9 @@ import numpy as np
 
 from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 from .errors import FormatError
+from .heads import FACTOR_MAX, FACTOR_MIN
 from .quantise import QuantisedTensor
-from .tensors import FACTOR_MAX, FACTOR_MIN, pack_continued, pack_tensors
+from .tensors import pack_parts, pack_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,11 @@ def coarsen(tensor: QuantisedTensor, factor: int) -> QuantisedTensor:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """What one layer adds: its tensors and, by name, the tensor below each and the factor between the two."""
+    """What one layer adds: its tensors.
+
+    ``below`` are all tensors of the layers below by name, in the order of layer 0, each with the factor to
+    this layer, or 0 where this layer does not refine it.
+    """
 
     tensors: Sequence[QuantisedTensor]
     below: Mapping[str, tuple[QuantisedTensor, int]] | None
@@ -68,14 +73,13 @@ def continued_chunks(
     if len(before) < len(layers):
         return []
     packed = [
-        pack_continued(layer.tensors, layer.below, known)
-        for layer, known in zip(layers, before, strict=False)
+        pack_parts(layer.tensors, layer.below, known) for layer, known in zip(layers, before, strict=False)
     ]
-    if not any(continued for _, continued in packed):
+    if not any(one.continued for one in packed):
         return []
     return [
-        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), payload)
-        for n, (layer, (payload, _)) in enumerate(zip(layers, packed, strict=True))
+        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), one.payload)
+        for n, (layer, one) in enumerate(zip(layers, packed, strict=True))
     ]
 
 
@@ -88,7 +92,10 @@ def split_layers(tensors: Sequence[QuantisedTensor], factors: Mapping[str, Seque
     split = [Layer([ladder[0] for ladder in ladders.values()], None)]
     for layer in range(1, layers):
         finer = {name: ladder for name, ladder in ladders.items() if len(ladder) > layer}
-        below = {name: (ladder[layer - 1], factors[name][layer - 1]) for name, ladder in finer.items()}
+        below = {
+            name: (ladder[layer - 1], factors[name][layer - 1]) if name in finer else (ladder[-1], 0)
+            for name, ladder in ladders.items()
+        }
         split.append(Layer([ladder[layer] for ladder in finer.values()], below))
     return split
 

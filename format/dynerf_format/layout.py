@@ -41,16 +41,17 @@ TRAILER = struct.Struct("<4s32s")
 TRAILER_TAG = b"\x00END"  # not four letters, so never taken for a chunk
 
 CRC32 = struct.Struct("<I")
-TENSOR_COUNT = struct.Struct("<I")
-NAME_LENGTH = struct.Struct("<B")
-TENSOR_SHAPE = struct.Struct("<BBBI")
-"""coding, factor, rank, number of steps; the extents follow as ``rank`` u32."""
-EXTENT = struct.Struct("<I")
+TENSOR_NAME = struct.Struct("<BB")
+"""how many characters of the name before begin this one, how many follow; names only stand in layer 0."""
+RANK = struct.Struct("<B")
+"""the extents follow, numbers of 1 to 5 bytes."""
+CODING = struct.Struct("<B")
+FACTOR = struct.Struct("<B")
 CODED = struct.Struct("<BB")
 """model, number of tables of an entropy-coded tensor."""
 TABLE_TOKENS = struct.Struct("<B")
-SECTION = struct.Struct("<HII")
-"""lanes, number of 16-bit words, number of raw bytes; states, words and raw bytes follow."""
+SMOOTH = struct.Struct("<BBB")
+"""192 + shape, scale, tokens."""
 
 U16_MAX = 2**16 - 1
 U32_MAX = 2**32 - 1

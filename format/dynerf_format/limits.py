@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+TENSORS_MAX = 2**12
+"""Of one chunk: each takes a thousand bytes in memory beside its symbols, and may take ten in the file."""
+
 
 @dataclass(frozen=True)
 class Limits:

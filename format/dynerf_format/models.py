@@ -12,10 +12,14 @@ model         id   base                                                         
 flat          0    what is known beside: 0, the coarser symbol's, the segment before's       1
 planes        1    median edge detection of left, up and upper left (LOCO-I)                 68
 refined       2    factor times the coarser symbol                                           343
-interpolated  3    first row: 0; last row: the first; others: linear between these two       3
+rows          3    as flat, row by row                                                       41
 continued     4    the symbol of the segment before, or factor times the coarser symbol      208
+columns       5    as flat, column by column                                                 41
+steps         6    the symbol of the row before                                              41
+lines         7    on the line through the symbols of the two rows before                    41
 ============  ===  ========================================================================  ========
 
+Rows, columns, steps and lines are in ``rows.py``.
 LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
 contexts are three gradients of the neighbourhood, and a context and its mirror image share a table. Most
 texels have none, so that context is divided by *activity*: how many channels are uneven at this texel.
@@ -24,60 +28,34 @@ texels have none, so that context is divided by *activity*: how many channels ar
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
+
+from .prediction import Prediction
+from .rows import CLASSES, COLUMNS_MAX, ROWS_MAX, Rows, rows_per_wave
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
+    from .prediction import Known
+
     Ints: TypeAlias = npt.NDArray[np.int32]
 
-FLAT, PLANES, REFINED, INTERPOLATED, CONTINUED = range(5)
+FLAT, PLANES, REFINED, ROWS, CONTINUED, COLUMNS, STEPS, LINES = range(8)
+BY_ROWS = (ROWS, COLUMNS, STEPS, LINES)
+_ORDER = {ROWS: 0, COLUMNS: 0, STEPS: 1, LINES: 2}
 QUIET = 5
 """Contexts for even neighbourhoods beside the first: by how many channels are uneven there."""
-CONTEXTS = (1, 63 + QUIET, 338 + QUIET, 3, 203 + QUIET)
+_BY_ROWS = 1 + CLASSES
+CONTEXTS = (1, 63 + QUIET, 338 + QUIET, _BY_ROWS, 203 + QUIET, _BY_ROWS, _BY_ROWS, _BY_ROWS)
 """Number of contexts of each model."""
 MOST_WAVES = 2**16
 LEAST_PER_WAVE = 64
 _ACTIVITY = np.array([min(QUIET, count.bit_length()) for count in range(17)], np.int32)
 WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known of all symbols of a tensor before its own record: each may be missing.
-
-    ``coarse`` are those of the layer below, ``factor`` times as coarse; ``before`` those of the same layer in
-    the segment before.
-    """
-
-    coarse: Ints | None = None
-    factor: int = 0
-    before: Ints | None = None
-
-    def base(self) -> Ints | int:
-        """What a symbol is expected to be: as in the segment before, but within reach of the coarser one."""
-        if self.coarse is None:
-            return 0 if self.before is None else self.before
-        middle = self.factor * self.coarse
-        if self.before is None:
-            return middle
-        reach = self.factor // 2
-        nearest: Ints = np.clip(self.before, middle - reach, middle + reach)
-        return nearest
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Of each symbol of a wave, flat: context, and base and sign of value = base + sign * residual."""
-
-    context: npt.NDArray[np.intp]
-    base: Ints
-    sign: Ints | int = 1
 
 
 class Model(Protocol):
@@ -107,9 +85,12 @@ def fits(model: int, shape: tuple[int, ...], known: Known) -> bool:
     """Whether a tensor of this shape may use the model; many small waves would take long."""
     if model == FLAT:
         return True
-    alone = known.coarse is None and known.before is None
-    if model == INTERPOLATED:
-        return len(shape) == 2 and shape[1] <= WAVE_MAX and alone
+    if model in BY_ROWS:
+        alone = known.coarse is None and known.before is None
+        if len(shape) != 2 or (_ORDER[model] > 0 and not alone):
+            return False
+        rows, columns = shape[::-1] if model == COLUMNS else shape
+        return rows <= ROWS_MAX and columns <= COLUMNS_MAX
     if model != model_for_planes(known) or len(shape) < 3:
         return False
     waves = wave_count(model, shape)
@@ -129,13 +110,16 @@ def wave_count(model: int, shape: tuple[int, ...]) -> int:
     """The number of waves of a tensor, not counting that long ones are cut."""
     if model == FLAT:
         return -(-math.prod(shape) // WAVE_MAX)
-    return min(3, shape[0]) if model == INTERPOLATED else shape[-1] + 2 * (shape[-2] - 1)
+    if model in BY_ROWS:
+        rows, columns = shape[::-1] if model == COLUMNS else shape
+        return -(-rows // rows_per_wave(rows, columns, _ORDER[model]))
+    return shape[-1] + 2 * (shape[-2] - 1)
 
 
 def make_model(model: int, shape: tuple[int, ...], known: Known) -> Model:
     """The model by its number."""
-    if model == INTERPOLATED:
-        return Interpolated(shape)
+    if model in BY_ROWS:
+        return Rows(shape, known, _ORDER[model], turned=model == COLUMNS)
     if model == FLAT:
         return Flat(shape, known)
     if known.before is not None:
@@ -167,42 +151,6 @@ class Flat:
 
     def symbols(self) -> Ints:
         return self.canvas.reshape(self._shape)
-
-
-class Interpolated:
-    """Rows are moments: the first, the last, then all between at once."""
-
-    contexts = CONTEXTS[INTERPOLATED]
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.canvas = np.empty(shape, np.int32)
-
-    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
-        last = len(self.canvas) - 1
-        yield np.array([0])
-        if last > 0:
-            yield np.array([last])
-        if last > 1:
-            yield from _cut(np.arange(1, last), self.canvas.shape[1])
-
-    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        last, columns = len(self.canvas) - 1, self.canvas.shape[1]
-        first_row = self.canvas[:1]
-        if wave[0] == 0:
-            context, base = 0, np.zeros((1, columns), np.int32)
-        elif wave[0] == last:
-            context, base = 1, first_row
-        else:
-            share = wave[:, None].astype(np.int64)
-            sums = first_row * (last - share) + self.canvas[last:] * share
-            context, base = 2, ((2 * sums + last) // (2 * last)).astype(np.int32)  # rounded, halves up
-        return Prediction(np.full(wave.size * columns, context, np.intp), base.ravel())
-
-    def load(self, symbols: Ints) -> None:
-        self.canvas[:] = symbols
-
-    def symbols(self) -> Ints:
-        return self.canvas
 
 
 class Planes:

@@ -57,6 +57,11 @@ class Occupancy:
     coarse: CellGrid | None
     fine: CellGrid | None
 
+    @property
+    def grids(self) -> tuple[CellGrid | None, CellGrid | None]:
+        """The coarse field's and the fine field's."""
+        return self.coarse, self.fine
+
 
 def pack_occupancy(occupancy: Occupancy) -> bytes:
     """Return the payload; FormatError when a reader would refuse it."""

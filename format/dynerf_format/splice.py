@@ -145,7 +145,8 @@ def _as_key(reader: Reader, segment: int) -> dict[int, Piece]:
     for entry, known in zip(entries, before, strict=True):
         coarser = found if entry.layer else None
         records = unpack_records(reader.read_chunk(entry), DEFAULT_LIMITS, coarser, known)
-        below = None if coarser is None else {t.name: (found[t.name], factor) for t, factor in records}
+        factors = {tensor.name: factor for tensor, factor in records}
+        below = None if coarser is None else {n: (t, factors.get(n, 0)) for n, t in found.items()}
         layers.append(Layer([tensor for tensor, _ in records], below))
         found = {**found, **{tensor.name: tensor for tensor, _ in records}}
     return {chunk.layer: made(chunk) for chunk in key_chunks(0, layers)}

@@ -1,7 +1,7 @@
 """Integers <-> tokens of a small alphabet and raw bits.
 
 An integer r becomes v = 2r for r >= 0, -2r - 1 below. v < 16 is its own token. Above, with n = floor(log2
-v), the token is 16 + 4 (n - 4) + the two bits of v below its leading one, and the n - 2 bits below these
+v), the token is 16 + 8 (n - 4) + the three bits of v below its leading one, and the n - 3 bits below these
 are raw: they are near to evenly distributed, and a table need not know them. Raw bits fill bytes from the
 lowest bit up.
 """
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 DIRECT = 16
-TOKENS_MAX = 104  # v < 2^26, more than the difference of any two symbols needs
+PER_OCTAVE = 8
+TOKENS_MAX = 192  # v < 2^26, more than the difference of any two symbols needs
 
 
 def to_tokens(
@@ -27,14 +28,14 @@ def to_tokens(
     """Return (tokens, raw bits, how many raw bits) of each integer."""
     v = np.where(residuals >= 0, 2 * residuals, -2 * residuals - 1)
     n = np.frexp(np.maximum(v, 1).astype(np.float64))[1] - 1  # floor(log2 v), exact below 2^53
-    width = np.where(v < DIRECT, 0, n - 2).astype(np.int64)
-    token = np.where(v < DIRECT, v, DIRECT + 4 * (n - 4) + ((v >> width) & 3))
+    width = np.where(v < DIRECT, 0, n - 3).astype(np.int64)
+    token = np.where(v < DIRECT, v, DIRECT + PER_OCTAVE * (n - 4) + ((v >> width) & PER_OCTAVE - 1))
     return token.astype(np.int64), v & ((1 << width) - 1), width
 
 
 def widths_of(tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """How many raw bits follow each token."""
-    return np.where(tokens < DIRECT, 0, (tokens - DIRECT >> 2) + 2).astype(np.int64)
+    return np.where(tokens < DIRECT, 0, (tokens - DIRECT) // PER_OCTAVE + 1).astype(np.int64)
 
 
 def from_tokens(tokens: npt.NDArray[np.int32], bits: BitReader) -> npt.NDArray[np.int32]:
@@ -42,7 +43,7 @@ def from_tokens(tokens: npt.NDArray[np.int32], bits: BitReader) -> npt.NDArray[n
     v = tokens
     if tokens.size and int(tokens.max()) >= DIRECT:
         width = widths_of(tokens)
-        wide = (4 + (tokens - DIRECT & 3) << width) | bits.take(width)
+        wide = (PER_OCTAVE + (tokens - DIRECT) % PER_OCTAVE << width) | bits.take(width)
         v = np.where(tokens < DIRECT, tokens, wide).astype(np.int32)
     return (v >> 1) ^ -(v & 1)
 

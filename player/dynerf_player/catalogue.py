@@ -113,6 +113,11 @@ class FileEdition:
     async def prepare(self, frame: float, layers: int) -> None:
         """At once: everything is here."""
 
+    def close(self) -> None:
+        """End the clip's threads, if it was opened."""
+        if "clip" in vars(self):
+            self.clip.close()
+
 
 class FileLibrary:
     """The clips of one file or of one folder; see ``library.Library``."""
@@ -153,7 +158,10 @@ class FileLibrary:
 
     async def close(self) -> None:
         """Let go of all files that nobody holds."""
+        editions = list(self._editions.values())
         self._editions.clear()
+        for edition in editions:
+            await to_thread(edition.close)
 
     def _paths(self) -> dict[str, Path]:
         if not self.is_folder:

@@ -1,13 +1,15 @@
 """One clip in memory for everybody who watches it, with the moments folded last kept.
 
 A clip of several segments has a model for each. The next one is loaded beside the current one before its
-first frame is asked for, so that playing does not stop at the border.
+first frame is asked for, so that playing does not stop at the border; after the last one comes the first,
+because clips loop.
+
+The moments that a page asks for are those of its clock when it asks, so none can be folded ahead.
 
 Folding costs as much as many rays, and viewers who freeze time, orbit, loop or watch together ask for the
 same moments again and again. What is kept is bounded in bytes; the moment unused for longest goes first.
 """
 
-import contextlib
 import threading
 from collections import OrderedDict
 
@@ -16,11 +18,10 @@ from torch import Tensor, nn
 
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
-from dynerf_format.errors import DynerfError
 from dynerf_format.reader import Reader
 
 _MOST_BYTES = 256 * 2**20  # of folded moments per clip
-_AHEAD = 2  # seconds before a border
+_AHEAD = 5  # seconds of the clip before a border: weights take three to decode
 
 
 class SharedClip(Clip):
@@ -40,7 +41,6 @@ class SharedClip(Clip):
         self._lock = threading.Lock()
         self._folded: OrderedDict[float, tuple[FoldedModel, int]] = OrderedDict()
         self._kept = kept
-        self._loader: threading.Thread | None = None
 
     @property
     def most_layers(self) -> int:
@@ -62,6 +62,8 @@ class SharedClip(Clip):
             if frame in self._folded:
                 self._folded.move_to_end(frame)
                 return self._folded[frame][0]
+        self.model(self.segment_at(frame))  # may take seconds, which those wait for who need it
+        with self._lock:
             folded = super().fold(frame)
             self._look_ahead(frame)
             self._folded[frame] = folded, _bytes(folded)
@@ -69,23 +71,20 @@ class SharedClip(Clip):
                 self._folded.popitem(last=False)
             return folded
 
-    def _look_ahead(self, frame: float) -> None:
-        """Begin to load the next segment's model when its first frame is near; called with the lock held."""
-        segments = self.header.segments
-        coming = self.header.segment_at(int(frame)) + 1
-        loading = self._loader is not None and self._loader.is_alive()
-        if loading or coming == len(segments) or coming in self._models:
-            return
-        if segments[coming].first_frame - frame <= _AHEAD * self.fps:
-            self._loader = threading.Thread(target=self._load_ahead, args=(coming,), daemon=True)
-            self._loader.start()
+    def close(self) -> None:
+        """End the threads that load models, once what they are at is done."""
+        with self._lock:
+            coarser = list(self._coarser.values())
+        for clip in [*coarser, self]:
+            Clip.close(clip)
 
-    def _load_ahead(self, segment: int) -> None:
-        with contextlib.suppress(DynerfError, ValueError):  # told to whoever needs the model; a closed file
-            model = self._loaded(segment)
-            with self._lock:
-                current = {n: kept for n, kept in self._models.items() if n == segment - 1}
-                self._models = {**current, segment: model}
+    def _look_ahead(self, frame: float) -> None:
+        """Begin to load the next segment's model when its first frame is near."""
+        segments = self.header.segments
+        segment = self.segment_at(frame)
+        border = segments[segment].first_frame + segments[segment].frames
+        if len(segments) > 1 and border - frame <= _AHEAD * self.fps:
+            self.load_ahead((segment + 1) % len(segments))
 
 
 def _bytes(value: object) -> int:

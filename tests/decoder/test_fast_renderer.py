@@ -1,5 +1,7 @@
 """The fast way to render agrees with the plain one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,16 @@ import torch
 from dynerf_decoder import fast_renderer
 from dynerf_decoder.camera import Camera
 from dynerf_decoder.fast_renderer import render_rays_fast
-from dynerf_decoder.fields.field import FoldedModel
+from dynerf_decoder.fields.field import FoldedDensity, FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
+from dynerf_decoder.occupancy import occupied_at
 from dynerf_decoder.picture import StoppedError, render_picture
 from dynerf_decoder.renderer import render_rays
-from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.sampling import Sampling, stratified_edges
 from dynerf_decoder.space import Segments, Space
+from dynerf_decoder.volume import accumulate, ray_weights
+from dynerf_format import CellGrid, Occupancy
 
 _SPACE = Space.box(np.array([-1.0, -1, -1]), np.array([1.0, 1, 1]), near=0.0)
 _POSE = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
@@ -94,6 +99,68 @@ def test_rays_that_became_opaque_ask_no_more(
     weights = render_rays_fast(model, segments, directions, sampling).weights
     assert sum(asked) < 0.9 * every
     torch.testing.assert_close(weights.sum(-1), segments.hit.float())
+
+
+def _grids() -> Occupancy:
+    """Grids by chance: what they say of a field is what is rendered, true or not."""
+    generator = np.random.default_rng(4)
+    return Occupancy(1, *(CellGrid.of_cells(generator.random((size,) * 3) < 0.5) for size in (5, 6)))
+
+
+class _Emptied:
+    """A field without density in a grid's empty cells: what skipping them means, the slow way."""
+
+    def __init__(self, field: FoldedDensity, grid: CellGrid | None) -> None:
+        self._field, self._grid = field, grid
+
+    def density(self, points: torch.Tensor) -> torch.Tensor:
+        assert self._grid is not None
+        return self._field.density(points) * occupied_at(self._grid, points)
+
+
+@pytest.mark.usefixtures("no_short_cuts")
+def test_cells_that_are_said_to_be_empty_have_no_density(scene: tuple[FoldedModel, Sampling]) -> None:
+    model, sampling = scene
+    segments, directions = _segments()
+    grids = _grids()
+    fast = render_rays_fast(replace(model, occupancy=grids), segments, directions, sampling)  # type: ignore[type-var]
+    middles = (fast.edges[..., 1:] + fast.edges[..., :-1]) / 2
+    points, lengths = segments.at(middles), fast.edges.diff(dim=-1) * segments.length().unsqueeze(-1)
+    weights = ray_weights(_Emptied(model.fine, grids.fine).density(points), lengths)
+    features = model.fine.query(points, directions)[1]
+    coarse = stratified_edges(tuple(directions.shape[:-1]), sampling.coarse, None, directions.device)
+    coarse_points = segments.at((coarse[..., 1:] + coarse[..., :-1]) / 2)
+    coarse_lengths = coarse.diff(dim=-1) * segments.length().unsqueeze(-1)
+    coarse_weights = ray_weights(_Emptied(model.coarse, grids.coarse).density(coarse_points), coarse_lengths)
+    hit = segments.hit
+    torch.testing.assert_close(fast.coarse_weights[hit], coarse_weights[hit], rtol=0, atol=2e-5)
+    torch.testing.assert_close(fast.weights[hit], weights[hit], rtol=0, atol=2e-5)
+    rgb = model.fine.shade(accumulate(weights, features), directions)
+    torch.testing.assert_close(fast.rgb[hit], rgb[hit], rtol=0, atol=2e-5)
+    whole = render_rays_fast(model, segments, directions, sampling)
+    assert float((fast.rgb - whole.rgb).detach().abs().max()) > 0.01, "these grids leave something out"
+
+
+def test_samples_in_empty_cells_are_not_asked_for(
+    scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sampling = scene
+    segments, directions = _segments()
+    asked: list[int] = []
+    query = type(model.fine).query
+
+    def counting(self: object, points: torch.Tensor, seen: torch.Tensor) -> object:
+        asked.append(points.shape[1] * points.shape[2])
+        return query(self, points, seen)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(model.fine), "query", counting)
+    render_rays_fast(model, segments, directions, sampling)
+    every = sum(asked)
+    asked.clear()
+    nothing = Occupancy(1, None, CellGrid.of_cells(np.zeros((4, 4, 4), bool)))
+    render_rays_fast(replace(model, occupancy=nothing), segments, directions, sampling)  # type: ignore[type-var]
+    assert sum(asked) == int(segments.hit.sum()), "the last sample of each ray, which is opaque"
+    assert sum(asked) < 0.5 * every
 
 
 def test_threads_change_no_bit(scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch) -> None:

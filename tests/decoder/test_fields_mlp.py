@@ -1,9 +1,13 @@
 """The ``mlp`` field: the paper's size, and folding changes nothing but the work."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings, Network
+from dynerf_format import FormatError
 
 _SMALL = MlpSettings(
     latent=10, depth=4, width=16, skip=2, position_frequencies=3, direction_frequencies=2
@@ -107,3 +111,30 @@ def test_under_autocast_results_have_the_precision_of_the_points() -> None:
         assert one.dtype == torch.float32
         assert not torch.equal(one, other)
         torch.testing.assert_close(one, other, rtol=0, atol=0.03)
+
+
+def test_one_network_places_samples_and_colours_them() -> None:
+    torch.manual_seed(0)
+    model = MlpModel(replace(_SMALL, networks=1))
+    assert {name.split(".")[0] for name, _ in model.named_parameters()} == {"fine"}
+    assert {name.split(".")[0] for name in model.latent_columns()} == {"fine"}
+    folded = model.fold(torch.randn(2, _SMALL.latent))
+    assert folded.coarse is folded.fine
+
+
+def test_density_alone_is_the_density_beside_colour() -> None:
+    network = _network(_SMALL)
+    points, directions, latents = _inputs(2, 3, 4, _SMALL.latent, torch.float32)
+    folded = network.fold(latents)
+    torch.testing.assert_close(folded.density(points), folded.query(points, directions)[0], rtol=0, atol=0)
+
+
+def test_files_that_do_not_say_how_many_networks_have_two() -> None:
+    settings = settings_record(_SMALL)
+    assert settings.pop("networks") == 2
+    two = build_model("mlp", settings)
+    assert isinstance(two, MlpModel)
+    assert two.coarse is not two.fine
+    for wrong in (0, 3, None, True):
+        with pytest.raises(FormatError, match="networks"):
+            build_model("mlp", {**settings, "networks": wrong})

@@ -14,7 +14,7 @@ from helpers_encode import Forks, encode_arguments, write_scene
 
 pytestmark = pytest.mark.long
 
-_SEGMENT = ("--segment", "3f", "--overlap", "1", "--set", "schedule.scale=8")
+_SEGMENT = ("--segment", "3f", "--overlap", "1", "--set", "schedule.scale=3")
 _MOST_SECONDS = 120
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.fields.field import Model
+from dynerf_decoder.fields.field import FoldedField, Model
 from dynerf_decoder.fields.mlp import MlpModel
 from dynerf_encoder.config import FieldKind
 from dynerf_encoder.latent_axes import Turned, turned
@@ -37,7 +37,8 @@ def _asked(model: Model, latents: torch.Tensor) -> torch.Tensor:
     directions = torch.nn.functional.normalize(torch.randn(len(latents), 3, 3, generator=generator), dim=-1)
     folded = model.fold(latents)
     with torch.no_grad():
-        fine, coarse = folded.fine.query(points, directions), folded.coarse.query(points, directions)  # type: ignore[union-attr]
+        assert isinstance(folded.coarse, FoldedField)
+        fine, coarse = folded.fine.query(points, directions), folded.coarse.query(points, directions)
     return torch.cat([part.flatten() for part in (*fine, *coarse)])
 
 

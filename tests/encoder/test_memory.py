@@ -14,8 +14,8 @@ import pytest
 from helpers_encode import encode_arguments, write_scene
 from helpers_video import ROOT
 
-_FRAMES, _TIMES = 12, 10
-_SIZE = {"width": 160, "height": 120}
+_FRAMES, _TIMES = 5, 10
+_SIZE = {"width": 240, "height": 180}
 # Encodes the captures one after the other; prints the most anonymous memory up to the end of each, KiB.
 _CODE = """
 import json, sys, threading, time

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.sampling import SharedNoise, importance_edges, stratified_edges
+from dynerf_decoder.sampling import Noise, importance_edges, stratified_edges
 from dynerf_encoder.parallel import Group
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
@@ -29,17 +29,11 @@ sys.exit(dynerf.command.main(sys.argv[1:]))
 """
 
 
-def _torchrun(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    launcher = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        str(processes),
-        "--no-python",
-    ]
+def _encode(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
+    alone = [sys.executable, "-c", _COMMAND, *arguments]
     return subprocess.run(
-        [sys.executable, *launcher, sys.executable, "-c", _COMMAND, *arguments],
+        alone if processes == 1 else [sys.executable, *launcher, *alone],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
@@ -52,7 +46,7 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
-        ran = _torchrun(processes, encode_arguments(capture, folder / "a.dnv"))
+        ran = _encode(processes, encode_arguments(capture, folder / "a.dnv"))
         assert ran.returncode == 0, ran.stderr
         assert ran.stderr.count("held-out PSNR") == 1
         assert sorted(path.name for path in folder.iterdir()) == ["a.dnv", "a.log.jsonl", "a.work"]
@@ -74,7 +68,7 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
 class TestNoise:
     @pytest.mark.parametrize("size", [2, 4])
     def test_shares_of_a_batch_are_jittered_as_the_whole(self, size: int) -> None:
-        def edges(frames: int, noise: torch.Generator | SharedNoise) -> torch.Tensor:
+        def edges(frames: int, noise: Noise) -> torch.Tensor:
             coarse = stratified_edges((frames, 3), 5, noise, torch.device("cpu"))
             return importance_edges(coarse, torch.ones(frames, 3, 5), 4, noise)
 

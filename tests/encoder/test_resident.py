@@ -1,5 +1,7 @@
 """Rays drawn on the device are those that the CPU draws for the same numbers; memory decides what fits."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from dynerf_encoder.importance import ImportanceMap
 from dynerf_encoder.precision import half_products
 from dynerf_encoder.rays import RaySource
 from dynerf_encoder.resident import ResidentMap, ResidentSource, bytes_needed, ray_source
+from dynerf_encoder.staging import StagedSource
 from dynerf_format.errors import ConfigError
 from helpers_device import DEVICES
 from helpers_video import write_capture, write_video
@@ -120,9 +123,10 @@ class TestChoice:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, 2 * free))
         monkeypatch.setattr(resident, "_uploaded", lambda *_: torch.zeros(0))
         monkeypatch.setattr(torch, "as_tensor", lambda values, **_: values)
+        monkeypatch.setattr(torch.cuda, "Stream", lambda device: SimpleNamespace(device=device))
         said: list[str] = []
         chosen = ray_source(store, _VIEWS, torch.device("cuda"), said.append)
-        assert type(chosen) is (ResidentSource if room > 1 else RaySource)
+        assert type(chosen) is (ResidentSource if room > 1 else StagedSource)
         assert len(said) == 1
         assert ("stay on the disk" in said[0]) is (room < 1)
 

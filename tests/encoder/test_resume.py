@@ -299,9 +299,12 @@ class TestSettingsOfTheFile:
             ("quantisation.planes=0.5", "configuration.quantisation.planes was 0.16, now 0.5"),
             ("rate.weight=1", "configuration.rate.weight was 0.0015, now 1.0"),
             ("quantisation.group=3", ""),
+            ("quantisation.grid=0", ""),
         ],
     )
-    def test_later_only_the_groups_may(self, capture: Path, tmp_path: Path, option: str, told: str) -> None:
+    def test_later_only_groups_and_grids_may(
+        self, capture: Path, tmp_path: Path, option: str, told: str
+    ) -> None:
         output = tmp_path / "clip.dnv"
         strike = Strike(_STEP, 16, signal.SIGINT)
         assert Forks.shared().run(encode_arguments(capture, output), strike, every=_NEVER).status == 130

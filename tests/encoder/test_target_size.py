@@ -3,12 +3,14 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+from torch import Tensor
 
 from dynerf_encoder.config import Quantisation
 from dynerf_encoder.quality import at_quality
 from dynerf_encoder.target_size import check_target, meet_target
-from dynerf_format import FileSource, Reader
+from dynerf_format import CellGrid, FileSource, Occupancy, Reader
 from dynerf_format.errors import ConfigError
 from helpers_encode import Forks, encode_arguments, tiny_config, tiny_encode, tiny_job, write_scene
 
@@ -73,6 +75,26 @@ class TestTooSmall:
 
     def test_as_much_as_an_empty_file_passes(self) -> None:
         check_target(1000, 1000)
+
+
+@pytest.mark.parametrize(("target", "frames"), [("9000", [1, 5]), ("6000", [1])])
+def test_grids_count_and_are_searched_at_all_frames_once_unless_they_would_take_much_of_it(
+    target: str, frames: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+    cells = np.random.default_rng(0).random((18, 18, 18)) < 0.5  # 729 bytes that no codec makes fewer
+
+    def found(_model: object, latents: Tensor, layers: int, *_: object) -> Occupancy:
+        searched.append(len(latents))
+        return Occupancy(layers, None, CellGrid.of_cells(cells))
+
+    monkeypatch.setattr("dynerf_encoder.clip_file.find_occupancy", found)
+    output = tmp_path / "clip.dnv"
+    tiny_encode(tiny_job(write_scene(tmp_path / "scene"), output, f"rate.target={target}"))
+    assert searched == frames
+    assert output.stat().st_size == pytest.approx(int(target), rel=0.05)
+    with FileSource(output) as source:
+        assert (Reader(source).occupancy(0) is not None) == (len(frames) == 2)
 
 
 def test_segments_share_a_target_by_their_frames(tmp_path: Path) -> None:

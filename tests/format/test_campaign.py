@@ -17,7 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynerf_format import BytesSource, FormatError, Limits, Reader, clip_bytes, encode_header, repair_clip
+from dynerf_format import (
+    BytesSource,
+    FormatError,
+    Limits,
+    QuantisedTensor,
+    Reader,
+    clip_bytes,
+    encode_header,
+    repair_clip,
+)
 from dynerf_format.entropy import compress
 from dynerf_format.tensors import pack_tensors, unpack_tensors
 from helpers_format import (
@@ -26,6 +35,7 @@ from helpers_format import (
     forge,
     forged_chunks,
     layered,
+    mixed,
     small_header,
     smallest,
     tensor,
@@ -41,7 +51,7 @@ TWO = clip_bytes(*two_segments())
 LAYERED = clip_bytes(*layered())
 LIMITS = Limits(chunk_bytes=2**20, elements=2**16)
 LEAST = {
-    "cut": 3_900,
+    "cut": 3_800,
     "head, header and directory bits": 17_000,
     "payload bits": 10_000,
     "header bytes": 7_000,
@@ -121,17 +131,24 @@ def test_tensor_payloads_of_changed_bytes_with_a_right_checksum(tried: Counter[s
     generator = np.random.default_rng(3)
     planes = np.cumsum(generator.integers(-1, 2, (16, 8, 10)), axis=2)
     rows = np.rint(generator.laplace(0, 30, (4, 60)))
-    payloads = [
-        pack_tensors([tensor("planes", planes)]),
-        pack_tensors([tensor("latents", rows), tensor("other", rows % 3)]),
-        coded_payload((3,), ((8192, 8192),), states=(540672,)),
-        pack_tensors([tensor("a", [1, 300]), tensor("b", [[1], [2]])]),
+    base, *others = (chunk.payload for chunk in mixed()[1])
+    attacked: list[tuple[int, bytes, dict[str, QuantisedTensor] | None]] = [
+        (1500, pack_tensors([tensor("planes", planes)]), None),
+        (2000, pack_tensors([tensor("latents", rows), tensor("other", rows % 3)]), None),
+        (3500, coded_payload((3,), ((8192, 8192),), states=(540672,)), None),
+        (3300, pack_tensors([tensor("a", [1, 300]), tensor("b", [[1], [2]])]), None),
+        (1000, coded_payload((12, 8), ((16384,), b"\xc8\0\1"), model=6), None),
+        (2000, coded_payload((300,), (b"\xc8\0\1", (16384,)), context_map=b"\1"), None),
+        (100, base, None),
+        *((250, latents, None) for latents in others[:-1]),
+        (250, others[-1], unpack_tensors(base)),
     ]
-    for payload in payloads:
-        for changed in mutations(payload, -(-LEAST["tensor payload bytes"] // len(payloads))):
+    for count, payload, coarser in attacked:
+        unpack_tensors(payload, LIMITS, coarser)
+        for changed in mutations(payload, count):
             tried["tensor payload bytes"] += 1
             try:
-                found = unpack_tensors(changed, LIMITS)
+                found = unpack_tensors(changed, LIMITS, coarser)
             except FormatError:
                 continue
             assert sum(t.symbols.size for t in found.values()) <= LIMITS.elements
@@ -153,7 +170,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-CLIPS = [smallest(), two_segments(), two_segments(), layered()]
+CLIPS = [smallest(), two_segments(), mixed(), layered()]
 
 
 @st.composite
@@ -229,17 +246,19 @@ GREEDY = """
     from dataclasses import replace
     from dynerf_format import BytesSource, FormatError, Limits, Reader
     from dynerf_format.tensors import unpack_tensors
-    from helpers_format import coded_payload, forge, forged_chunks, smallest
+    from helpers_format import coded_payload, crowd, forge, forged_chunks, smallest
     from dynerf_format import encode_header
 
     limits = Limits(chunk_bytes=2**24, elements=2**22)
     header, (weights, latents) = encode_header(smallest()[0]), forged_chunks(smallest()[1])
     lanes = (65536,) * 4096
     words = (0,) * 2000
-    shapes = [((2**22,), 0), ((1024, 64, 64), 1), ((4, 2**20), 3), ((2**21, 2), 3), ((2**16, 8, 8), 1)]
-    bodies = [coded_payload(s, ((16384,),), m, states=lanes, words=words[:n]) for s, m in shapes
-              for n in (0, 2000)]
-    bodies += [coded_payload(s, ((16383, 1),), m, states=lanes, words=words) for s, m in shapes]
+    wide = bytes([200, 0, 192])
+    shapes = [((2**22,), 0), ((1024, 64, 64), 1), ((64, 2**16), 3), ((2**16, 64), 5), ((2**12, 2**10), 7),
+              ((2**16, 8, 8), 1)]
+    bodies = [coded_payload(s, (first, wide) if m > 2 else (first,), m, states=lanes, words=words[:n])
+              for s, m in shapes for first in ((16384,), (16383, 1)) for n in (0, 2000)]
+    bodies += [crowd(4096, 0, 32), crowd(4096, 3, 2), crowd(700, 0, 32), crowd(700, 3, 2)]
     bodies += [coded_payload((2**28,), states=lanes), coded_payload((2**31, 2**31), states=lanes)]
     bodies += [coded_payload(tables=((16384,),) * 32, context_map=b"", declared=(1, 2**32 - 1, 2**32 - 1))]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

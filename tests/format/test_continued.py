@@ -175,8 +175,7 @@ class TestRefusing:
 
 
 def _continued(payload: bytes) -> bytes:
-    place = 4 + 1 + payload[4]
-    return payload[:place] + bytes([payload[place] + 8]) + payload[place + 1 :]
+    return payload[:1] + bytes([payload[1] + 8]) + payload[2:]
 
 
 class TestWriting:

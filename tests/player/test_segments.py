@@ -1,5 +1,6 @@
 """Playing over the border of two segments: the next model is there before it is needed."""
 
+from concurrent.futures import wait
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from dynerf_decoder.clip import Clip
 from dynerf_encoder.long_encode import Cutting, encode_long
 from dynerf_encoder.segments import SegmentLength
-from dynerf_format import FileSource, Reader
+from dynerf_format import FileSource, FormatError, Reader
 from dynerf_player.models import SharedClip
 from helpers_encode import Notes, one_thread, tiny_job, write_scene
 
@@ -38,8 +39,8 @@ class _Counting(Reader):
 
 
 def _settle(clip: SharedClip) -> None:
-    assert clip._loader is not None
-    clip._loader.join()
+    """Wait for what is being loaded, whether it can be or not."""
+    wait(list(clip._models._kept.values()))
 
 
 def test_the_next_model_is_loaded_before_its_first_frame_and_the_current_one_stays(long_clip: Path) -> None:
@@ -55,8 +56,10 @@ def test_the_next_model_is_loaded_before_its_first_frame_and_the_current_one_sta
         assert reader.read == [0, 1, 2]
         for frame in (4.0, 6.0, 8.0):
             clip.fold(frame)
-        assert reader.read == [0, 1, 2]
-        assert set(clip._models) == {1, 2}
+            _settle(clip)
+        assert reader.read == [0, 1, 2, 0]
+        assert set(clip._models.segments()) == {2, 0}, "after the last comes the first: clips loop"
+        clip.close()
 
 
 def test_pictures_are_those_of_a_clip_that_does_not_look_ahead(long_clip: Path) -> None:
@@ -66,7 +69,7 @@ def test_pictures_are_those_of_a_clip_that_does_not_look_ahead(long_clip: Path) 
         for frame in (0.0, 2.0, 2.7, 3.0, 5.5, 8.0, 1.0):
             found, expected = shared.render(camera, frame).rgb, plain.render(camera, frame).rgb
             assert torch.equal(found, expected)
-        _settle(shared)
+        shared.close()
 
 
 def test_a_damaged_next_segment_does_not_disturb_this_one(long_clip: Path, tmp_path: Path) -> None:
@@ -80,4 +83,6 @@ def test_a_damaged_next_segment_does_not_disturb_this_one(long_clip: Path, tmp_p
         before = clip.render(clip.cameras[0], 1.0).to_uint8()
         _settle(clip)
         assert np.array_equal(clip.render(clip.cameras[0], 1.0).to_uint8(), before)
-        _settle(clip)
+        with pytest.raises(FormatError, match="damaged"):
+            clip.fold(3.0)
+        clip.close()

@@ -19,7 +19,8 @@ _KINDS: dict[str, tuple[type[Any], type[Any]]] = {
     "mlp": (MlpSettings, MlpModel),
 }
 _MOST_SIZE = 16384  # of any single setting that has no limit of its own
-_MOST = {"depth": 64, "position_frequencies": 32, "direction_frequencies": 32}
+_MOST = {"depth": 64, "position_frequencies": 32, "direction_frequencies": 32, "networks": 2}
+_ABSENT = {"networks": 2}  # what a file means that does not say
 _LEAST = {
     "basis": 0, "view_features": 0, "skip": 0, "position_frequencies": 0, "direction_frequencies": 0,
     "width": 2,
@@ -49,7 +50,9 @@ def _model(kind: str, settings: Mapping[str, object]) -> Model:
     settings_type, model_type = _KINDS[kind]
     hints = get_type_hints(settings_type)
     model: Model = model_type(
-        settings_type(**{name: _checked(name, settings.get(name), hints[name]) for name in hints})
+        settings_type(
+            **{name: _checked(name, settings.get(name, _ABSENT.get(name)), hints[name]) for name in hints}
+        )
     )
     return model
 

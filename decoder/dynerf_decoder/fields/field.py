@@ -19,28 +19,28 @@ from dynerf_format import Occupancy
 
 
 @runtime_checkable
-class FoldedField(Protocol):
-    """A static field per frame, ready to be sampled."""
+class FoldedDensity(Protocol):
+    """A static field per frame, asked for its density only: enough to place samples."""
+
+    def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
+        """Density per cube unit, >= 0."""
+        ...
+
+
+@runtime_checkable
+class FoldedField(FoldedDensity, Protocol):
+    """A static field per frame that has colours, too."""
 
     def query(
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
-        """Density (per cube unit, >= 0) and the radiance features to accumulate along the ray."""
+        """Density, as ``density`` gives it, and the radiance features to accumulate along the ray."""
         ...
 
     def shade(
         self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
     ) -> Float[Tensor, "frame ray 3"]:
         """Accumulated features to RGB (display-referred; may leave 0..1 slightly, the renderer clamps)."""
-        ...
-
-
-@runtime_checkable
-class FoldedDensity(Protocol):
-    """A static field that knows density only: enough to place samples."""
-
-    def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
-        """Density per cube unit, >= 0."""
         ...
 
 
@@ -52,7 +52,14 @@ class FoldedModel(Protocol):
     def fine(self) -> FoldedField: ...
 
     @property
-    def coarse(self) -> FoldedField | FoldedDensity: ...
+    def coarse(self) -> FoldedDensity:
+        """A ``FoldedField`` where its colours are trained, too."""
+        ...
+
+    @property
+    def occupancy(self) -> Occupancy | None:
+        """Where the fields are empty, if that is known: the fast way to render skips it."""
+        ...
 
     @property
     def floats_per_sample(self) -> int:
@@ -60,7 +67,7 @@ class FoldedModel(Protocol):
         ...
 
     def plain(self) -> "FoldedModel":
-        """The same by torch alone, without kernels: the reference."""
+        """The same by torch alone, without kernels or grids: the reference."""
         ...
 
 
@@ -87,7 +94,7 @@ class Model(nn.Module):
 
     latent_size: int
     occupancy: Occupancy | None = None
-    """Where the fields are empty with the weights that the model has; kernels on a CPU skip it."""
+    """Where the fields are empty with the weights that the model has."""
 
     def latent_columns(self) -> dict[str, slice]:
         """Where the latent z is seen when it is seen through products W z only: the columns, by weight.

@@ -47,7 +47,7 @@ class Marcher:
         bounds: tuple[float, float, float],
     ) -> "Marcher":
         """Lay out the only frame of two stacks."""
-        grids = (None, None) if occupancy is None else (occupancy.coarse, occupancy.fine)
+        grids = (None, None) if occupancy is None else occupancy.grids
         cells = _cells(grids[0]), _cells(grids[1])
         return cls(_stack(coarse), _stack(fine), _view(view), len(fine.out_weight) - 1, cells, bounds)
 

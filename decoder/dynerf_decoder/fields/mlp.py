@@ -24,11 +24,15 @@ from torch import Tensor, nn
 
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
+from dynerf_format import Occupancy
 
 
 @dataclass(frozen=True)
 class MlpSettings:
-    """Sizes of the ``mlp`` model, by default the paper's; travels in the file's field record."""
+    """Sizes of the ``mlp`` model, by default the paper's; travels in the file's field record.
+
+    Of one of ``networks`` samples are placed by the densities of the only one, coarse and fine at once.
+    """
 
     latent: int = 1024
     depth: int = 8
@@ -36,29 +40,32 @@ class MlpSettings:
     skip: int = 5
     position_frequencies: int = 10
     direction_frequencies: int = 4
+    networks: int = 2
 
 
 class MlpModel(Model):
-    """Coarse and fine networks of the same shape (NeRF, 5.2), sharing the frames' latents."""
+    """Coarse and fine networks of the same shape (NeRF, 5.2), or one for both, and the frames' latents."""
 
     def __init__(self, settings: MlpSettings) -> None:
         super().__init__()
         self.settings = settings
         self.latent_size = settings.latent
         self.fine = Network(settings)
-        self.coarse = Network(settings)
+        self.coarse = Network(settings) if settings.networks == 2 else self.fine
 
     def latent_columns(self) -> dict[str, slice]:
         start = self.fine.position_size
         layers = {0, self.settings.skip} & set(range(self.settings.depth))
         return {
             f"{network}.layers.{layer}.weight": slice(start, start + self.settings.latent)
-            for network in ("fine", "coarse")
+            for network in ("fine", "coarse")[: self.settings.networks]
             for layer in sorted(layers)
         }
 
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedMlpModel":
-        return FoldedMlpModel(self.fine.fold(latents), self.coarse.fold(latents))
+        fine = self.fine.fold(latents)
+        coarse = fine if self.coarse is self.fine else self.coarse.fold(latents)
+        return FoldedMlpModel(fine, coarse, self.occupancy)
 
 
 class Network(nn.Module):
@@ -127,6 +134,25 @@ class FoldedNetwork:
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample 3"]]:
         frames, rays, samples, _ = points.shape
+        hidden = self._hidden(points)
+        density = self.network._density_of(hidden).view(frames, rays, samples)
+        seen = directions.unsqueeze(2).expand(-1, -1, samples, -1).reshape(frames, -1, 3)
+        colour = self.network._colour_of(hidden, seen).view(frames, rays, samples, 3)
+        return density.to(points.dtype), colour.to(points.dtype)  # under autocast they are of half precision
+
+    def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
+        """Without the branch for colour."""
+        return self.network._density_of(self._hidden(points)).view(points.shape[:-1]).to(points.dtype)
+
+    def shade(
+        self, features: Float[Tensor, "frame ray 3"], directions: Float[Tensor, "frame ray 3"]
+    ) -> Float[Tensor, "frame ray 3"]:
+        """Colour already depends on direction, sample by sample."""
+        return features
+
+    def _hidden(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame point width"]:
+        """The last layer that density and colour share."""
+        frames = len(points)
         network, settings = self.network, self.network.settings
         position = encode(points.reshape(frames, -1, 3), settings.position_frequencies)
         hidden = position
@@ -139,16 +165,7 @@ class FoldedNetwork:
                 hidden = torch.cat([position, hidden], dim=-1)
                 weight = torch.cat([weight[:, : network.position_size], weight[:, -settings.width :]], dim=-1)
             hidden = F.relu(torch.baddbmm(self.biases[index].unsqueeze(1), hidden, _shared(weight, frames)))
-        density = network._density_of(hidden).view(frames, rays, samples)
-        seen = directions.unsqueeze(2).expand(-1, -1, samples, -1).reshape(frames, -1, 3)
-        colour = network._colour_of(hidden, seen).view(frames, rays, samples, 3)
-        return density.to(points.dtype), colour.to(points.dtype)  # under autocast they are of half precision
-
-    def shade(
-        self, features: Float[Tensor, "frame ray 3"], directions: Float[Tensor, "frame ray 3"]
-    ) -> Float[Tensor, "frame ray 3"]:
-        """Colour already depends on direction, sample by sample."""
-        return features
+        return hidden
 
 
 def _shared(weight: Float[Tensor, "out in"], frames: int) -> Float[Tensor, "frame in out"]:
@@ -161,6 +178,7 @@ class FoldedMlpModel:
 
     fine: FoldedNetwork
     coarse: FoldedNetwork
+    occupancy: Occupancy | None = None
 
     @property
     def floats_per_sample(self) -> int:
@@ -169,5 +187,5 @@ class FoldedMlpModel:
         return 2 * settings.width + self.fine.network.position_size
 
     def plain(self) -> "FoldedMlpModel":
-        """This field has no kernels."""
-        return self
+        """This field has no kernels; without grids."""
+        return FoldedMlpModel(self.fine, self.coarse)

@@ -260,8 +260,14 @@ class FoldedPlanes:
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
         frames, rays, samples, _ = points.shape
-        raw = self.stack(points.reshape(frames, -1, 3)).view(frames, rays, samples, -1)
+        raw = self.stack(points.reshape(frames, -1, 3))
+        raw = raw.view(frames, rays, samples, raw.shape[-1])
         return _density(raw[..., 0]), torch.sigmoid(raw[..., 1:])
+
+    def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
+        """By the network's first output alone."""
+        first = replace(self.stack, out_weight=self.stack.out_weight[:1], out_bias=self.stack.out_bias[:1])
+        return FoldedCoarse(first).density(points)
 
     def shade(
         self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]

@@ -88,7 +88,7 @@ class Decoded(torch.autograd.Function):
         in_threads(fill, sizes.parts())
         ctx.save_for_backward(points, first, second, *planes)
         ctx.sizes, ctx.features, ctx.hidden = sizes, features, hidden
-        return torch.from_numpy(out).view(sizes.frames, sizes.rows, -1)[:, : sizes.points, : len(second)]
+        return torch.from_numpy(out).view(sizes.frames, sizes.rows, last)[:, : sizes.points, : len(second)]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

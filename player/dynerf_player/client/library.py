@@ -87,8 +87,10 @@ class RemoteEdition:
             await asyncio.wrap_future(self.source.ensure(missing))
 
     def close(self) -> None:
-        """End the reading ahead and all connections."""
+        """End the reading ahead, all connections and the clip's threads."""
         self.source.close()
+        if "clip" in vars(self):
+            self.clip.close()
 
 
 class RemoteLibrary:

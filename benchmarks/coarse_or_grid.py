@@ -1,0 +1,218 @@
+"""Does an occupancy grid, or nothing at all, place samples as well as a coarse network does?
+
+    python benchmarks/coarse_or_grid.py CLIP.dnv CAPTURE
+
+The clip is one of the ``mlp`` field, whose held-out views are decoded in several ways, all in full precision
+and without short cuts:
+
+- **coarse network**: as the file says, the histogram along a ray being the coarse network's.
+- **fine network instead**: the same, but that the fine network is asked in the coarse one's place.
+- **even, in ... cells**: no histogram; samples lie evenly in the cells that a grid of the fine field says are
+  occupied, as many as the fine network is asked for now, 1.5 and 2 times as many. The grid is the one that
+  the encoder writes (``safe``), or one of the cells that hold at least ``--visible`` of any training view's
+  ray, borders' neighbours not included (``visible``): the tightest that could do. Bytes are the whole file's
+  with the coarse network or without it, and with the grid that is needed. ``asked`` counts how often any
+  network is asked per ray.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from dynerf_decoder.camera import Camera, camera_rays
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.fields.mlp import FoldedMlpModel, MlpModel
+from dynerf_decoder.occupancy import occupied_at
+from dynerf_decoder.renderer import render_rays
+from dynerf_decoder.space import Segments
+from dynerf_decoder.volume import accumulate, ray_weights
+from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.metrics import psnr
+from dynerf_encoder.occupancy import find_occupancy
+from dynerf_encoder.pack import layer_factors
+from dynerf_format import (
+    CellGrid,
+    Chunk,
+    FileSource,
+    Occupancy,
+    Reader,
+    clip_bytes,
+    occupancy_chunk,
+    weights_chunks,
+)
+
+_RAYS = 2048  # at once
+_STEPS = 512  # along a ray, to find which cells it passes
+_CELLS = 32  # a side of the visible cells' grid
+
+Way = Callable[[FoldedMlpModel, Segments, Tensor], Tensor]
+"""Colours (1, ray, 3) of a frame's rays with their directions."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to place samples."""
+
+    name: str
+    way: Way
+    asked: int
+    coarse: bool
+    grid: CellGrid | None
+
+
+def main() -> None:
+    """Decode in all ways, print a table."""
+    options = _options()
+    with FileSource(options.clip) as source:
+        clip = Clip(Reader(source))
+        model = clip.model(0)
+        if not isinstance(model, MlpModel) or len(clip.header.segments) > 1:
+            raise SystemExit(f"{options.clip}: expected one segment of the mlp field")
+        print("| samples | networks asked, per ray | file | held-out PSNR |\n|---|--:|--:|--:|")
+        for row in _rows(clip, model, options.visible):
+            score = _held_out_psnr(clip, options.capture, options.every, row.way)
+            size = _file_bytes(clip, row.coarse, row.grid)
+            print(f"| {row.name} | {row.asked} | {size:,} | {score:.2f} dB |", flush=True)
+
+
+def _options() -> argparse.Namespace:
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="of so many frames one is compared")
+    parser.add_argument(
+        "--visible", type=float, default=0.02, help="share of a ray that makes a cell visible"
+    )
+    return parser.parse_args()
+
+
+def _rows(clip: Clip, model: MlpModel, visible: float) -> Iterator[Row]:
+    sampling = clip.sampling
+    fine = sampling.fine + sampling.coarse * sampling.union
+    yield Row("coarse network", _hierarchical(clip), sampling.coarse + fine, True, None)
+    yield Row("fine network instead", _hierarchical(clip, own=True), sampling.coarse + fine, False, None)
+    latents = torch.as_tensor(clip.reader.latents(0, clip.frames).copy())
+    found = find_occupancy(model, latents, clip.reader.layers(0), 32)
+    grids = {"safe": None if found is None else found.fine, "visible": _visible_cells(clip, visible)}
+    for (name, grid), times in product(grids.items(), (1.0, 1.5, 2.0)):
+        if grid is None:
+            print(f"(no {name} cell is empty)")
+            continue
+        count, share = round(times * fine), 100 * (1 - grid.cells().mean())
+        text = f"even, in {name} cells ({share:.0f} % are empty)"
+        yield Row(text, _evenly(grid, count), count, False, grid)
+
+
+def _hierarchical(clip: Clip, own: bool = False) -> Way:
+    def way(folded: FoldedMlpModel, segments: Segments, directions: Tensor) -> Tensor:
+        model = replace(folded, coarse=folded.fine) if own else folded
+        return render_rays(model, segments, directions, clip.sampling).rgb
+
+    return way
+
+
+def _evenly(grid: CellGrid, count: int) -> Way:
+    """``count`` samples, each for as much of the ray's way through occupied cells, at its middle."""
+
+    def way(folded: FoldedMlpModel, segments: Segments, directions: Tensor) -> Tensor:
+        middles = ((torch.arange(_STEPS) + 0.5) / _STEPS).expand(*directions.shape[:-1], _STEPS)
+        passed = occupied_at(grid, segments.at(middles))
+        passed[..., -1] = True  # the end of the space is opaque, whatever is there
+        positions, share = _spread(passed, count)
+        lengths = (share * segments.length()).unsqueeze(-1).expand_as(positions)
+        density, colours = folded.fine.query(segments.at(positions), directions)
+        return accumulate(ray_weights(density, lengths), colours) * segments.hit.unsqueeze(-1)
+
+    return way
+
+
+def _spread(
+    passed: Bool[Tensor, "*ray step"], count: int
+) -> tuple[Float[Tensor, "*ray count"], Float[Tensor, "*ray"]]:
+    """Positions evenly in the marked parts of equal steps over [0, 1], and the length each stands for."""
+    marked = passed.float().cumsum(dim=-1)
+    share = marked[..., -1] / count
+    wanted = (torch.arange(count) + 0.5) * share.unsqueeze(-1)
+    step = torch.searchsorted(marked, wanted).clamp_max(passed.shape[-1] - 1)
+    inside = wanted - (marked.gather(-1, step) - 1)
+    return (step + inside) / passed.shape[-1], share / passed.shape[-1]
+
+
+@torch.no_grad()
+def _visible_cells(clip: Clip, least: float) -> CellGrid:
+    """Cells that hold at least such a share of any ray's light, in training views of every third frame."""
+    cells = np.zeros(_CELLS**3, bool)
+    training = [
+        camera
+        for camera, record in zip(clip.cameras, clip.header.cameras, strict=True)
+        if record.role == "training"
+    ]
+    for frame, camera in product(range(0, clip.frames, 3), training):
+        for folded, segments, directions in _rays(clip, camera, frame):
+            rendered = render_rays(folded, segments, directions, clip.sampling)
+            points = segments.at((rendered.edges[..., 1:] + rendered.edges[..., :-1]) / 2)
+            seen = points[(rendered.weights >= least) & segments.hit.unsqueeze(-1)]
+            x, y, z = ((seen + 1) * (_CELLS / 2)).clamp(0, _CELLS - 1).long().unbind(-1)
+            cells[((z * _CELLS + y) * _CELLS + x).numpy()] = True
+    return CellGrid.of_cells(cells.reshape(_CELLS, _CELLS, _CELLS))
+
+
+def _rays(
+    clip: Clip, camera: Camera, frame: int
+) -> Iterator[tuple[FoldedMlpModel, Segments, Float[Tensor, "1 ray 3"]]]:
+    """A folded frame with a picture's rays, some at a time."""
+    folded = clip.fold(float(frame))
+    assert isinstance(folded, FoldedMlpModel)
+    pixels = camera.width * camera.height
+    for start in range(0, pixels, _RAYS):
+        some = slice(start, min(start + _RAYS, pixels))
+        origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, clip.device, some))
+        yield folded, clip.space.clip(origins, directions), directions
+
+
+@torch.no_grad()
+def _held_out_psnr(clip: Clip, capture: Path, every: int, way: Way) -> float:
+    """Mean over the held-out views' frames, in dB."""
+    names = [record.name for record in clip.header.cameras if record.role != "training"]
+    first = clip.header.first_source_frame
+    frames = FrameRange(first, first + clip.frames)
+    scores = []
+    with tempfile.TemporaryDirectory() as folder:
+        recording = read_n3v(capture, frames).only(names)
+        downscale = clip.header.config["job"]["downscale"]
+        store = FrameStore.build(recording, Path(folder), frames=frames, downscale=downscale)
+        for name, frame in product(names, range(0, clip.frames, every)):
+            view = store.names.index(name)
+            parts = [way(*rays)[0] for rays in _rays(clip, store.cameras[view], frame)]
+            truth = torch.as_tensor(store.view(view)[frame].copy()).float() / 255
+            scores.append(psnr(torch.cat(parts).clamp(0, 1).view_as(truth), truth))
+    return sum(scores) / len(scores)
+
+
+def _file_bytes(clip: Clip, coarse: bool, grid: CellGrid | None) -> int:
+    """The clip's file with the coarse network's weights or without, and with one grid or none."""
+    reader = clip.reader
+    kept = [t for t in reader.weights(0).values() if coarse or not t.name.startswith("coarse.")]
+    base, *finer = weights_chunks(0, kept, layer_factors(kept))
+    latents = [
+        Chunk(entry.kind, 0, 0, entry.first, entry.count, reader.read_chunk(entry))
+        for entry in reader.directory
+        if entry.kind == b"LATN"
+    ]
+    grids = [] if grid is None else [occupancy_chunk(0, Occupancy(1 + len(finer), None, grid))]
+    return len(clip_bytes(clip.header, [base, *latents, *finer, *grids]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Work begun before it is asked for gives what it would have given when asked."""
+
+import threading
+from contextlib import closing
+
+import pytest
+
+from dynerf_decoder.ahead import Ahead
+
+
+def test_what_was_begun_is_taken_and_made_once() -> None:
+    made: list[tuple[int, str]] = []
+
+    def make(key: int) -> int:
+        made.append((key, threading.current_thread().name))
+        return 10 * key
+
+    ahead = Ahead(make)
+    assert ahead.take(1) == 10
+    ahead.begin(2)
+    assert ahead.take(2) == 20
+    assert [key for key, _ in made] == [1, 2]
+    assert made[0][1] == threading.current_thread().name != made[1][1]
+
+
+def test_something_else_than_was_begun_is_made_anew() -> None:
+    ahead: Ahead[int, int] = Ahead(lambda key: 10 * key)
+    ahead.begin(2)
+    assert ahead.take(3) == 30
+    assert ahead.take(2) == 20
+
+
+def test_an_error_is_raised_where_its_work_is_taken() -> None:
+    ahead: Ahead[int, float] = Ahead(lambda key: 1 / key)
+    ahead.begin(0)
+    with pytest.raises(ZeroDivisionError):
+        ahead.take(0)
+    ahead.begin(0)
+    assert ahead.take(2) == 0.5, "what is not asked for may fail"
+
+
+def test_who_is_interrupted_while_waiting_gets_what_was_begun_the_next_time() -> None:
+    made: list[int] = []
+    ahead: Ahead[int, None] = Ahead(made.append)
+    ahead.begin(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dynerf_decoder.ahead.wait", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ahead.take(1)
+    ahead.take(1)
+    assert made == [1]
+    ahead.close()
+
+
+def _interrupted(_futures: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_closed_its_thread_has_ended_though_nothing_was_taken() -> None:
+    before = set(threading.enumerate())
+    ahead: Ahead[int, int] = Ahead(lambda key: 10 * key)
+    with closing(ahead):
+        ahead.begin(2)
+        assert set(threading.enumerate()) != before
+    assert set(threading.enumerate()) == before
+
+
+def test_begun_anew_only_one_is_made_at_a_time() -> None:
+    running, most = [0], [0]
+    lock = threading.Lock()
+
+    def make(key: int) -> int:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        threading.Event().wait(0.01)
+        with lock:
+            running[0] -= 1
+        return key
+
+    with closing(Ahead(make)) as ahead:
+        for key in range(5):
+            ahead.begin(key)
+        assert ahead.take(7) == 7
+    assert most == [1]

@@ -1,0 +1,89 @@
+"""Models of segments are loaded once, whoever asks for them and when; what fails is told to who needs it."""
+
+import threading
+
+import pytest
+
+from dynerf_decoder.fields.field import Model
+from dynerf_decoder.segment_models import SegmentModels
+
+
+class _Loader:
+    """Makes models by number, slowly where told to, and notes by which thread."""
+
+    def __init__(self) -> None:
+        self.loaded: list[tuple[int, str]] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.broken: set[int] = set()
+
+    def __call__(self, segment: int) -> Model:
+        self.loaded.append((segment, threading.current_thread().name))
+        assert self.go.wait(10)
+        if segment in self.broken:
+            raise ValueError(f"segment {segment}")
+        model = Model()
+        model.latent_size = segment
+        return model
+
+    @property
+    def segments(self) -> list[int]:
+        return [segment for segment, _ in self.loaded]
+
+
+def test_what_was_begun_is_waited_for_and_not_loaded_again() -> None:
+    load = _Loader()
+    models = SegmentModels(load)
+    load.go.clear()
+    models.begin(1)
+    asked: list[Model] = []
+    threads = [threading.Thread(target=lambda: asked.append(models.get(1))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    load.go.set()
+    for thread in threads:
+        thread.join()
+    assert [model.latent_size for model in asked] == [1, 1, 1]
+    assert load.segments == [1]
+    assert load.loaded[0][1] != threading.current_thread().name
+    models.close()
+
+
+def test_the_present_one_and_the_next_are_kept_and_no_more() -> None:
+    load = _Loader()
+    models = SegmentModels(load)
+    for segment in range(4):
+        assert models.get(segment).latent_size == segment
+        models.begin(segment + 1)
+        models.begin(segment + 1)
+    assert models.get(4).latent_size == 4
+    assert models.segments() == [3, 4]
+    assert load.segments == [0, 1, 2, 3, 4]
+    models.forget()
+    models.get(4)
+    assert load.segments == [0, 1, 2, 3, 4, 4]
+    models.close()
+
+
+def test_an_error_is_raised_where_the_model_is_asked_for_and_the_next_try_is_a_new_one() -> None:
+    load = _Loader()
+    load.broken = {1}
+    models = SegmentModels(load)
+    models.begin(1)
+    assert models.get(0).latent_size == 0
+    with pytest.raises(ValueError, match="segment 1"):
+        models.get(1)
+    load.broken.clear()
+    assert models.get(1).latent_size == 1
+    models.close()
+
+
+def test_closed_its_thread_has_ended_and_models_can_still_be_had() -> None:
+    before = set(threading.enumerate())
+    models = SegmentModels(_Loader())
+    models.begin(1)
+    models.close()
+    assert set(threading.enumerate()) == before
+    models.begin(2)
+    assert models.segments() in ([], [1]), "begun before, or given up; nothing new"
+    assert models.get(2).latent_size == 2
