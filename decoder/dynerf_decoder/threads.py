@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -13,15 +14,17 @@ import torch
 _Part = TypeVar("_Part")
 
 _reserved: ContextVar[int] = ContextVar("threads kept for parts", default=0)
+_within = threading.local()
 
 
 def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
     """Call ``work`` on every part; torch computes with one thread inside it. The first error is raised.
 
-    Parts are begun in order. Nothing may depend on which thread does which.
+    Parts are begun in order. Nothing may depend on which thread does which. A part that calls this does its
+    own parts itself: threads that waited for each other would wait for ever.
     """
     threads = _reserved.get() or torch.get_num_threads()
-    if min(threads, len(parts)) <= 1:
+    if hasattr(_within, "part") or min(threads, len(parts)) <= 1:
         for part in parts:
             work(part)
         return
@@ -53,7 +56,13 @@ def threads_for_parts() -> Iterator[None]:
 
 @functools.cache
 def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, "parts", torch.set_num_threads, (1,))
+    return ThreadPoolExecutor(count, "parts", _begin)
+
+
+def _begin() -> None:
+    """What a thread of the pool does first. torch may yet say later that it has more than one to itself."""
+    torch.set_num_threads(1)
+    _within.part = True
 
 
 os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has none of its parent's threads

@@ -248,6 +248,7 @@ class TestWatcher:
             "decoding videos",
             *(f"importance maps ({stage})" for stage in _STAGES),
             "measuring the held-out view",
+            "finding empty space",
         ]
         assert all(done == total for done, total in worked.values())
 
