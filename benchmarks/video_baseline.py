@@ -7,7 +7,9 @@ a clip: on RGB, per picture, then averaged. Between two factors, bytes are inter
 
 import io
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -42,7 +44,8 @@ def curve(cameras: Sequence[np.ndarray], fps: Fraction, every: int, name: str) -
     for crf in factors:
         size, scores = 0, []
         for pictures in cameras:
-            taken, decoded = _encode(pictures, fps, library, {**options, "crf": str(crf)})
+            with _priority_kept():
+                taken, decoded = _encode(pictures, fps, library, {**options, "crf": str(crf)})
             size += taken
             scores += [psnr(decoded[frame], pictures[frame]) for frame in range(0, len(pictures), every)]
         points.append(Point(crf, size, float(np.mean(scores))))
@@ -66,6 +69,19 @@ def psnr(decoded: np.ndarray, truth: np.ndarray) -> float:
     """Of one picture, uint8, in dB."""
     error = np.square(decoded.astype(np.float64) - truth).mean() / 255**2
     return float(-10 * math.log10(max(error, 1e-10)))
+
+
+@contextmanager
+def _priority_kept() -> Iterator[None]:
+    """SVT-AV1 gives a superuser's thread real-time priority and leaves it so; all it starts would inherit that."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _encode(

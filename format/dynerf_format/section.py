@@ -44,15 +44,19 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
     waves = [length for tensor in tensors for length in tensor.tokens.waves]
     size = sum(tensor.bits for tensor in tensors) / 8
     lanes = min(_LANES_MOST, 1 << int(math.log2(max(_LANES_LEAST, size / _BYTES_PER_LANE))))
+    elements = sum(waves)
     others = len(waves) + STEPS_PER_TABLE * sum(tensor.tables.table_count for tensor in tensors)
-    while others + sum(waves) // lanes > STEPS_MAX and lanes < LANES_MAX:
+    # Where next to nothing changed, more lanes make the bytes up that readers ask for so many symbols. The
+    # estimate holds the records, too: it is seldom too small, and coding tells.
+    while lanes < LANES_MAX and (
+        others + elements // lanes > STEPS_MAX or elements > _most_elements(4 * lanes + int(size))
+    ):
         lanes *= 2
     looked_up = [tensor.looked_up() for tensor in tensors]
     frequencies = np.concatenate([one for one, _ in looked_up])
     starts = np.concatenate([one for _, one in looked_up])
     states, words = encode(frequencies, starts, waves, lanes)
-    # Where next to nothing changed, more lanes make the bytes up that readers ask for so many symbols.
-    while sum(waves) > _most_elements(4 * lanes + 2 * len(words) + len(raw)) and lanes < LANES_MAX:
+    while elements > _most_elements(4 * lanes + 2 * len(words) + len(raw)) and lanes < LANES_MAX:
         lanes *= 2
         states, words = encode(frequencies, starts, waves, lanes)
     head = pack_varint(lanes) + pack_varint(len(words)) + pack_varint(len(raw))

@@ -96,16 +96,18 @@ def test_every_bit_of_head_header_and_directory(tried: Counter[str]) -> None:
 
 @pytest.mark.long
 def test_random_bits_of_the_payload(tried: Counter[str]) -> None:
-    start = 8 * Reader(BytesSource(LAYERED)).directory[0].offset
-    for position in (
-        np.random.default_rng(0).integers(start, 8 * len(LAYERED), LEAST["payload bits"]).tolist()
-    ):
-        broken = Reader(BytesSource(flipped(LAYERED, position)))
-        damaged = next((e for e in broken.directory if e.offset <= position // 8 < e.end), None)
+    data = bytearray(LAYERED)
+    reader = Reader(BytesSource(data))  # none of what it has read already is hit
+    start = 8 * reader.directory[0].offset
+    for position in np.random.default_rng(0).integers(start, 8 * len(data), LEAST["payload bits"]).tolist():
+        damaged = next((e for e in reader.directory if e.offset <= position // 8 < e.end), None)
+        data[position // 8] ^= 1 << position % 8
         with pytest.raises(FormatError):
             # The trailer is checked by a verification only.
-            broken.verify() if damaged is None else broken.read_chunk(damaged)
+            reader.verify() if damaged is None else reader.read_chunk(damaged)
+        data[position // 8] ^= 1 << position % 8
         tried["payload bits"] += 1
+    reader.verify()
 
 
 @pytest.mark.long
@@ -129,8 +131,8 @@ def test_headers_in_a_frame_of_changed_bytes_with_a_right_checksum(tried: Counte
 @pytest.mark.long
 def test_tensor_payloads_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> None:
     generator = np.random.default_rng(3)
-    planes = np.cumsum(generator.integers(-1, 2, (16, 8, 10)), axis=2)
-    rows = np.rint(generator.laplace(0, 30, (4, 60)))
+    planes = np.cumsum(generator.integers(-1, 2, (8, 6, 8)), axis=2)
+    rows = np.rint(generator.laplace(0, 30, (4, 24)))
     base, *others = (chunk.payload for chunk in mixed()[1])
     attacked: list[tuple[int, bytes, dict[str, QuantisedTensor] | None]] = [
         (1500, pack_tensors([tensor("planes", planes)]), None),
@@ -144,14 +146,16 @@ def test_tensor_payloads_of_changed_bytes_with_a_right_checksum(tried: Counter[s
         (250, others[-1], unpack_tensors(base)),
     ]
     for count, payload, coarser in attacked:
-        unpack_tensors(payload, LIMITS, coarser)
+        whole = unpack_tensors(payload, LIMITS, coarser)
+        # What asks for much more than the true tensors hold is refused before it takes the tests' time.
+        limits = replace(LIMITS, elements=2 * sum(each.symbols.size for each in whole.values()) + 1000)
         for changed in mutations(payload, count):
             tried["tensor payload bytes"] += 1
             try:
-                found = unpack_tensors(changed, LIMITS, coarser)
+                found = unpack_tensors(changed, limits, coarser)
             except FormatError:
                 continue
-            assert sum(t.symbols.size for t in found.values()) <= LIMITS.elements
+            assert sum(t.symbols.size for t in found.values()) <= limits.elements
             assert all(np.isfinite(t.dequantise()).all() for t in found.values())
     assert tried["tensor payload bytes"] >= LEAST["tensor payload bytes"]
 
