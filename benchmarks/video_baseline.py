@@ -73,7 +73,7 @@ def psnr(decoded: np.ndarray, truth: np.ndarray) -> float:
 
 @contextmanager
 def _priority_kept() -> Iterator[None]:
-    """SVT-AV1 gives a superuser's thread real-time priority and leaves it so; all it starts would inherit that."""
+    """SVT-AV1 gives a superuser's thread real-time priority for good; all that it starts would inherit it."""
     if not hasattr(os, "sched_getscheduler"):
         yield
         return

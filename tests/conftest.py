@@ -20,6 +20,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded; the processes
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First a file that compiles the kernels; beside it tests that need none, not to compile them twice."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.path.match("encoder/test_encode.py"):
+        return 0
+    return 1 if item.path.parent.name == "format" else 2
+
+
 @pytest.fixture(scope="session")
 def tried(pytestconfig: pytest.Config) -> Counter[str]:
     """How many files each kind of attack tried."""

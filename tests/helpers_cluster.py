@@ -22,22 +22,12 @@ print(json.dumps({"address": cluster.address}), flush=True)
 sys.stdin.readline()
 cluster.shutdown()
 """
-_FULL = """
-import os, shutil
-usage = shutil.disk_usage
-
-def measured(path):
-    found = usage(path)
-    return found._replace(free=0) if os.path.exists(os.path.join(os.environ["TMPDIR"], "full")) else found
-
-shutil.disk_usage = measured
-"""  # what Python runs first in every process of the cluster
 
 
 class LocalCluster:
     """Started on entering, ended on leaving. ``address`` is what ``--cluster`` takes.
 
-    Its machines' scratch disk, ``folder``, seems full while there is a file ``full`` in it.
+    ``folder`` is its machines' scratch disk.
     """
 
     address: str
@@ -46,13 +36,10 @@ class LocalCluster:
         self.folder = folder
 
     def __enter__(self) -> Self:
-        (self.folder / "start").mkdir()
-        (self.folder / "start" / "sitecustomize.py").write_text(_FULL)
-        path = os.pathsep.join([str(self.folder / "start"), _environment()["PYTHONPATH"]])
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _CODE],
             # Ray's sockets need a short path of their own.
-            env={**_environment(), "PYTHONPATH": path, "TMPDIR": str(self.folder), "RAY_TMPDIR": "/tmp"},
+            env={**_environment(), "TMPDIR": str(self.folder), "RAY_TMPDIR": "/tmp"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self._process.stdout is not None

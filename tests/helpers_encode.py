@@ -41,7 +41,7 @@ _PLACES = (0.0, -1.0, 1.0, -0.5, 0.5)
 _WALL, _NEAR, _FAR = -4.0, 2.0, 8.0
 
 TINY = (
-    "planes.scales=8,12", "planes.basis=2,0", "planes.latent=4", "planes.channels=4", "planes.hidden=16",
+    "planes.scales=8,12", "planes.basis=2,0", "planes.latent=4", "planes.hidden=16",
     "planes.view_hidden=8", "planes.coarse_scale=8", "planes.coarse_basis=2", "planes.coarse_hidden=8",
     "mlp.latent=8", "mlp.width=32", "mlp.depth=3", "mlp.skip=1",
     "mlp.position_frequencies=4", "mlp.direction_frequencies=1",

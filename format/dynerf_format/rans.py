@@ -6,10 +6,10 @@ A *table* gives each token t a frequency f(t) of at least 1 when it occurs; the 
     slot = x mod 2^14,  t with c(t) <= slot < c(t) + f(t),  x' = f(t) (x >> 14) + slot - c(t),
     and when x' < 2^16 the next word w is taken in:  x' = x' 2^16 + w
 
-Symbols come in *waves*; symbol i of a wave belongs to lane i mod lanes. A plain loop over the symbols and
-NumPy's steps of one symbol per lane therefore take the words in the same order. Everything stays below 2^32,
-so it is exact in JavaScript's numbers. (J. Duda, "Asymmetric numeral systems", 2013; interleaving: F. Giesen,
-"Interleaved entropy coders", 2014.)
+Symbols come in *waves*; symbol i of a wave belongs to lane i mod lanes. A plain loop over the symbols
+(``rans_loops.py``) and steps of one symbol per lane, as vector machines like them, take the words in the same
+order. Everything stays below 2^32, so it is exact in JavaScript's numbers. (J. Duda, "Asymmetric numeral
+systems", 2013; interleaving: F. Giesen, "Interleaved entropy coders", 2014.)
 """
 
 from __future__ import annotations
@@ -31,9 +31,6 @@ TOTAL = 1 << PRECISION
 LOWEST = 1 << 16
 LANES_MAX = 4096
 TABLES_MAX = 32
-_MASK = np.uint32(TOTAL - 1)
-_SHIFT = np.uint32(PRECISION)
-_WORD = np.uint32(16)
 
 
 class Tables:
@@ -60,26 +57,15 @@ def encode(
     ``frequencies`` and ``starts`` are f and c of each symbol in coding order, ``waves`` the lengths of the
     waves.
     """
-    states = np.full(lanes, LOWEST, np.uint64)
-    steps = []
-    position = 0
-    for wave in waves:
-        steps += [
-            (start, min(start + lanes, position + wave)) for start in range(position, position + wave, lanes)
-        ]
-        position += wave
-    words: list[npt.NDArray[np.uint16]] = []
-    wide, offsets = frequencies.astype(np.uint64), starts.astype(np.uint64)
-    limits = wide << np.uint64(32 - PRECISION)
-    for start, stop in reversed(steps):  # what is encoded last is decoded first
-        x = states[: stop - start]
-        full = x >= limits[start:stop]
-        words.append(x[full].astype(np.uint16))  # the low 16 bits
-        x = np.where(full, x >> np.uint64(16), x)
-        high, low = np.divmod(x, wide[start:stop])
-        states[: stop - start] = (high << np.uint64(PRECISION)) + low + offsets[start:stop]
-    words.reverse()
-    return states.astype(np.uint32), np.concatenate([np.empty(0, np.uint16), *words])
+    from .rans_loops import put_symbols  # numba takes a while to load
+
+    states = np.full(lanes, LOWEST, np.uint32)
+    words = np.empty(len(frequencies), np.uint16)  # a symbol adds one at most
+    position, stop = len(words), len(frequencies)
+    for wave in reversed(waves):  # what is encoded last is decoded first
+        position = put_symbols(frequencies, starts, stop - wave, stop, states, words, position)
+        stop -= wave
+    return states, words[position:].copy()
 
 
 class Decoder:
@@ -88,39 +74,27 @@ class Decoder:
     def __init__(self, states: npt.NDArray[np.uint32], words: npt.NDArray[np.uint16]) -> None:
         if states.size and int(states.min()) < LOWEST:
             raise FormatError(f"rANS: a state of {int(states.min())}, expected at least {LOWEST}")
+        from .rans_loops import take_rows  # numba takes a while to load
+
+        self._take = take_rows
         self._states = states.copy()
-        self._words = words.astype(np.uint32)
+        self._words = words
         self._position = 0
 
     def wave(
         self, tables: Tables, slots: npt.NDArray[np.uint16], which: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.int32]:
         """Return the tokens of a wave; ``which`` is the table of each. TruncatedError when words run out."""
-        lanes = len(self._states)
-        rows = np.empty(len(which), np.uint16)
-        first_slots = which * TOTAL
-        for start in range(0, len(which), lanes):
-            part = slice(start, start + lanes)
-            first = first_slots[part]
-            x = self._states[: len(first)]
-            slot = x & _MASK
-            row = slots.take(first + slot)
-            rows[part] = row
-            x = tables.frequencies.take(row) * (x >> _SHIFT) + slot - tables.starts.take(row)
-            empty = (x < LOWEST).nonzero()[0]
-            if empty.size:
-                x[empty] = x[empty] << _WORD | self._take(empty.size)
-            self._states[: len(first)] = x
-        tokens: npt.NDArray[np.int32] = rows.astype(np.int32) - (which * tables.tokens).astype(np.int32)
+        rows = np.empty(len(which), np.int32)
+        self._position = self._take(
+            self._states, self._words, self._position, tables.frequencies, tables.starts, slots, which, rows
+        )
+        if self._position < 0:
+            raise TruncatedError(f"rANS: needs more than its {len(self._words)} words")
+        tokens: npt.NDArray[np.int32] = rows - (which * tables.tokens).astype(np.int32)
         return tokens
 
     def finish(self) -> None:
         """FormatError unless the symbols were all there is: no word left, each state where encoding began."""
         if self._position != len(self._words) or (self._states != LOWEST).any():
             raise FormatError("rANS: does not end where it should")
-
-    def _take(self, count: int) -> npt.NDArray[np.uint32]:
-        if count > len(self._words) - self._position:
-            raise TruncatedError(f"rANS: needs more than its {len(self._words)} words")
-        self._position += count
-        return self._words[self._position - count : self._position]

@@ -35,7 +35,7 @@ class Source(Protocol):
 class BytesSource:
     """A clip that is already in memory."""
 
-    def __init__(self, data: bytes, name: str = "bytes in memory") -> None:
+    def __init__(self, data: bytes | bytearray, name: str = "bytes in memory") -> None:
         self.name = name
         self.size = len(data)
         self._data = data

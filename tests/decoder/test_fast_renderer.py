@@ -23,7 +23,7 @@ from dynerf_format import CellGrid, Occupancy
 _SPACE = Space.box(np.array([-1.0, -1, -1]), np.array([1.0, 1, 1]), near=0.0)
 _POSE = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
 _CAMERA = Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, _POSE)  # its corners miss the box
-_PLANES = PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), hidden=16, coarse_scale=8)
+_PLANES = PlanesSettings(latent=4, scales=(8, 16), basis=(2, 2), hidden=16, coarse_scale=8)
 _MLP = MlpSettings(latent=4, depth=3, width=16, skip=1, position_frequencies=3, direction_frequencies=1)
 
 

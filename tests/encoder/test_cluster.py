@@ -1,16 +1,20 @@
 """Segments on a real Ray cluster of two machines: the same bytes whoever is killed; errors say where."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from dynerf_encoder.cluster import _Order, _work
+from dynerf_encoder.tasks import Task
 from helpers_cluster import LocalCluster, start_driver
-from helpers_encode import Forks, encode_arguments, write_scene
+from helpers_encode import Forks, encode_arguments, tiny_job, write_scene
 
 pytestmark = pytest.mark.long
 
@@ -109,20 +113,17 @@ module._prepare = prepare_and_hide
 
 
 def test_a_full_disk_on_a_worker_is_named_with_the_worker(
-    capture: Path, cluster: LocalCluster, tmp_path: Path
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (cluster.folder / "full").touch()
-    try:
-        arguments = encode_arguments(capture, tmp_path / "clip.dnv", *_SEGMENT, "--cluster", cluster.address)
-        status, stderr = _ended(start_driver(arguments))
-    finally:
-        (cluster.folder / "full").unlink()
-    assert status == 2
-    last = stderr.splitlines()[-1]
-    assert last.startswith(f"dynerf: error: {os.uname().nodename}, process ")
-    assert f"{cluster.folder}/dynerf-{os.getuid()}/" in last
-    assert "the decoded pictures need" in last
-    assert not (tmp_path / "clip.dnv").exists()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=0))
+    task = Task(0, tiny_job(capture, capture / "clip.dnv"), threads=1)
+    made = _work(_Order(task, None, {}), Mock())  # what a worker does, without one
+    assert str(made.error).startswith(f"{os.uname().nodename}, process {os.getpid()}: ")
+    assert f"{tmp_path}/dynerf-{os.getuid()}/" in str(made.error)
+    assert "the decoded pictures need" in str(made.error)
+    assert not made.file
 
 
 def test_more_threads_than_any_machine_has_are_refused(

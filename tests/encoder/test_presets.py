@@ -107,7 +107,7 @@ class TestChoice:
         config = apply_assignments(
             preset(name, kind),
             [
-                *sizes, "mlp.width=64", "importance.share=0", "schedule.rays=128",
+                *sizes, "mlp.width=64", "importance.share=0", "schedule.rays=128", "quantisation.grid=8",
                 "schedule.frames_per_step=2",
                 "schedule.keyframe_steps=20", "schedule.isg_steps=30", "schedule.ist_steps=10",
                 f"schedule.scale={scale}",

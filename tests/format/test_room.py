@@ -14,7 +14,7 @@ import dynerf_format
 from helpers_format import repository
 
 PACKAGE = repository(Path(__file__)) / "format" / "dynerf_format"
-ALLOWED = {"msgpack", "numpy", "zstandard"}
+ALLOWED = {"msgpack", "numba", "numpy", "zstandard"}
 
 
 def test_the_public_names_are_complete_sorted_and_exist() -> None:
@@ -36,6 +36,9 @@ def test_a_module_imports_only_what_the_room_may(path: Path) -> None:
     assert imported <= ALLOWED | sys.stdlib_module_names
 
 
-def test_importing_the_room_does_not_import_torch() -> None:
-    code = f"import sys; sys.path[:0] = {sys.path!r}; import dynerf_format; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("large", ["torch", "numba"])
+def test_importing_the_room_does_not_load_what_takes_long(large: str) -> None:
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; import dynerf_format; sys.exit({large!r} in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,84 @@
+"""The loops of ``rans.py``, symbol by symbol, compiled by numba at their first use.
+
+Compiled code stays beside the sources, else in the user's cache folder. Indices are checked, because they come
+from what somebody's file says.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+_PRECISION, _TOTAL, _LOWEST, _WORD = 14, 1 << 14, 1 << 16, 16  # as in ``rans.py``
+
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    compiled: Any = njit(nogil=True, boundscheck=True)(function)
+    with suppress(RuntimeError):  # neither folder can be written to: every process compiles for itself
+        compiled.enable_caching()
+    return compiled
+
+
+@_compiled
+def take_rows(
+    states: npt.NDArray[np.uint32],
+    words: npt.NDArray[np.uint16],
+    position: int,
+    frequencies: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.uint32],
+    slots: npt.NDArray[np.uint16],
+    which: npt.NDArray[np.intp],
+    rows: npt.NDArray[np.int32],
+) -> int:
+    """Decode a wave into ``rows`` (of ``frequencies``); the words' next position, -1 when they run out.
+
+    ``which`` is the table of each symbol; ``states`` are changed.
+    """
+    lane = 0
+    for symbol in range(len(which)):
+        x = np.int64(states[lane])
+        slot = x & _TOTAL - 1
+        row = slots[which[symbol] * _TOTAL + slot]
+        x = np.int64(frequencies[row]) * (x >> _PRECISION) + slot - np.int64(starts[row])
+        if x < _LOWEST:
+            if position == len(words):
+                return -1
+            x = x << _WORD | np.int64(words[position])
+            position += 1
+        states[lane] = x
+        rows[symbol] = row
+        lane = lane + 1 if lane + 1 < len(states) else 0
+    return position
+
+
+@_compiled
+def put_symbols(
+    frequencies: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.uint32],
+    first: int,
+    stop: int,
+    states: npt.NDArray[np.uint32],
+    words: npt.NDArray[np.uint16],
+    position: int,
+) -> int:
+    """Encode the symbols of a wave, ``first`` to ``stop``, from the last to the first.
+
+    Words are written from ``position`` down; returns the new position.
+    """
+    for symbol in range(stop - 1, first - 1, -1):
+        lane = (symbol - first) % len(states)
+        x, f = np.int64(states[lane]), np.int64(frequencies[symbol])
+        if x >= f << 32 - _PRECISION:
+            position -= 1
+            words[position] = x & 0xFFFF
+            x >>= _WORD
+        states[lane] = (x // f << _PRECISION) + x % f + np.int64(starts[symbol])
+    return position
