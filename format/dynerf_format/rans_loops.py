@@ -1,7 +1,7 @@
 """The loops of ``rans.py``, symbol by symbol, compiled by numba at their first use.
 
-Compiled code stays beside the sources, else in the user's cache folder. Indices are checked, because they come
-from what somebody's file says.
+Compiled code stays beside the sources, else in the cache folder of the user. Indices are checked: they come
+from what a stranger wrote into a file.
 """
 
 from __future__ import annotations
