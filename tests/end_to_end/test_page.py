@@ -276,7 +276,7 @@ def test_the_remote_player_shows_the_first_quality_layer_and_then_refines(
         page.goto(address)
         page.wait_for_selector('#picture[data-view]:not([data-final="true"])')
         page.wait_for_timeout(500)
-        assert psnr(shown(page), coarse) > 35
+        assert psnr(shown(page), coarse) > 33
         assert link.sent <= finer  # the rest was asked for and is not here
         link.held = None
         wait_for_picture(page)
