@@ -3,8 +3,8 @@
 PYTHON ?= python3.11
 OUT ?= out
 BIN := .venv/bin
-# Three processes test at once, for some tests wait; the files' order is kept, because the longest are not the last ones.
-PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Two processes test at once; the files' order is kept, because the longest tests are not in the last ones.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # Versions are pinned by constraints.txt; the pinned torch is the CPU build where the package index serves one.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
