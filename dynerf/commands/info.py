@@ -1,4 +1,4 @@
-"""``dynerf info``: needs neither torch nor the decoder. Reads the weights, but only to count them."""
+"""``dynerf info``: needs neither torch nor the decoder. Reads the first layer of weights, to count them."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
     tensors: dict[str, list[int]] = {}
     parameters = 0
     for number in range(len(segments)):
-        for name, tensor in reader.weights(number).items():
+        for name, tensor in reader.weights(number, layers=1).items():
             tensors[name] = list(tensor.symbols.shape)
             parameters += tensor.symbols.size
     spent = reader.bytes_by_kind()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import SpawnProcess
 
 from dynerf_format.errors import DynerfError
 
@@ -36,7 +36,7 @@ class _Failed:
 @dataclass
 class _Worker:
     name: str
-    process: BaseProcess
+    process: SpawnProcess
     pipe: Connection
     task: Task | None = None
 
@@ -74,12 +74,9 @@ class Workers:
 
 
 def _hire(name: str) -> _Worker:
-    # A fork of this process, which has threads, might hang; one that has just loaded the encoder has none.
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver") if forks else multiprocessing.get_context("spawn")
-    context.set_forkserver_preload([__name__])
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may hang
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there,), name=f"dynerf {name}", daemon=True)
+    process = context.Process(target=_work, args=(there, os.getpid()), name=f"dynerf {name}", daemon=True)
     with _without_interrupts():
         process.start()
     there.close()
@@ -145,10 +142,10 @@ def _dismiss(workers: Sequence[_Worker]) -> None:
             worker.process.join()
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, driver: int) -> None:
     """The life of a worker process."""
     os.setpgrp()  # out of the terminal's reach
-    _die_with_driver()
+    _die_with(driver)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -165,13 +162,12 @@ def _work(pipe: Connection) -> None:
             pipe.send(news)
 
 
-def _die_with_driver() -> None:
-    """Have the kernel kill this process when its parent ends, as the server of forks does with the driver.
+def _die_with(driver: int) -> None:
+    """Have the kernel kill this process when the driver ends, however that happens.
 
     Where there is no such kernel, a worker ends at its first news after that.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    driver = multiprocessing.parent_process()
-    if driver is None or not driver.is_alive():
+    if os.getppid() != driver:
         sys.exit(1)

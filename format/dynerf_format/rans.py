@@ -86,11 +86,12 @@ class Decoder:
     ) -> npt.NDArray[np.int32]:
         """Return the tokens of a wave; ``which`` is the table of each. TruncatedError when words run out."""
         rows = np.empty(len(which), np.int32)
-        self._position = self._take(
+        position = self._take(
             self._states, self._words, self._position, tables.frequencies, tables.starts, slots, which, rows
         )
-        if self._position < 0:
+        if position < 0:
             raise TruncatedError(f"rANS: needs more than its {len(self._words)} words")
+        self._position = position
         tokens: npt.NDArray[np.int32] = rows - (which * tables.tokens).astype(np.int32)
         return tokens
 

@@ -22,7 +22,8 @@ _PRECISION, _TOTAL, _LOWEST, _WORD = 14, 1 << 14, 1 << 16, 16  # as in ``rans.py
 
 def _compiled(function: Callable[..., Any]) -> Any:
     compiled: Any = njit(nogil=True, boundscheck=True)(function)
-    with suppress(RuntimeError):  # neither folder can be written to: every process compiles for itself
+    # Neither folder can be written to: every process compiles for itself. Or numba was told not to compile.
+    with suppress(RuntimeError, AttributeError):
         compiled.enable_caching()
     return compiled
 

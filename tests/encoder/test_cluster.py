@@ -1,6 +1,7 @@
 """Segments on a real Ray cluster of two machines: the same bytes whoever is killed; errors say where."""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from dynerf_encoder.cluster import _Order, _work
 from dynerf_encoder.tasks import Task
+from dynerf_format.errors import OutputError
 from helpers_cluster import LocalCluster, start_driver
 from helpers_encode import Forks, encode_arguments, tiny_job, write_scene
 
@@ -112,7 +114,7 @@ module._prepare = prepare_and_hide
     assert f": {mine}: does not exist, expected a folder with camNN.mp4" in last
 
 
-def test_a_full_disk_on_a_worker_is_named_with_the_worker(
+def test_what_a_worker_with_a_full_disk_sends_names_it(
     capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -120,6 +122,8 @@ def test_a_full_disk_on_a_worker_is_named_with_the_worker(
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=0))
     task = Task(0, tiny_job(capture, capture / "clip.dnv"), threads=1)
     made = _work(_Order(task, None, {}), Mock())  # what a worker does, without one
+    made = pickle.loads(pickle.dumps(made))  # as Ray sends it
+    assert isinstance(made.error, OutputError)
     assert str(made.error).startswith(f"{os.uname().nodename}, process {os.getpid()}: ")
     assert f"{tmp_path}/dynerf-{os.getuid()}/" in str(made.error)
     assert "the decoded pictures need" in str(made.error)

@@ -25,6 +25,7 @@ _ODD = (
     "sampling.fine=3",
     "planes.hidden=17",
     "planes.view_features=0",
+    "planes.channels=1",
     "planes.scales=1,6",
 )
 
