@@ -22,6 +22,7 @@ from dynerf_decoder.fields.planes import (
     has_kernels,
 )
 from dynerf_decoder.fields.stack_kernels import output_lanes, padded
+from dynerf_decoder.sampling import draw_noise
 from dynerf_decoder.space import Segments
 from dynerf_decoder.threads import in_threads
 
@@ -263,9 +264,7 @@ def _back(
 def prepare(rays: Rays, segments: Segments, generator: torch.Generator, config: Config) -> Batch:
     """A step's rays and all that is random about them."""
     frames, count, _ = rays.directions.shape
-    shape = (frames, count)
-    coarse = torch.rand(*shape, config.sampling.coarse - 1, generator=generator)
-    fine = torch.rand(*shape, config.sampling.fine + 1, generator=generator)
+    coarse, fine = draw_noise((frames, count), config.sampling, generator, torch.device("cpu"))
     whole = -(-count // BLOCK) * BLOCK
     values = (
         segments.start, segments.end - segments.start, segments.length(), segments.hit, rays.colours,

@@ -81,14 +81,13 @@ class Decoder:
         self._words = words
         self._position = 0
 
-    def wave(
-        self, tables: Tables, slots: npt.NDArray[np.uint16], which: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.int32]:
+    def wave(self, tables: Tables, which: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:
         """Return the tokens of a wave; ``which`` is the table of each. TruncatedError when words run out."""
         rows = np.empty(len(which), np.int32)
         position = self._take(
-            self._states, self._words, self._position, tables.frequencies, tables.starts, slots, which, rows
-        )
+            self._states, self._words, self._position, tables.frequencies, tables.starts, tables.slots, which,
+            rows,
+        )  # fmt: skip
         if position < 0:
             raise TruncatedError(f"rANS: needs more than its {len(self._words)} words")
         self._position = position

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from .rans import LOWEST, PRECISION, TOTAL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-_PRECISION, _TOTAL, _LOWEST, _WORD = 14, 1 << 14, 1 << 16, 16  # as in ``rans.py``
+_WORD = 16
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -46,10 +48,10 @@ def take_rows(
     lane = 0
     for symbol in range(len(which)):
         x = np.int64(states[lane])
-        slot = x & _TOTAL - 1
-        row = slots[which[symbol] * _TOTAL + slot]
-        x = np.int64(frequencies[row]) * (x >> _PRECISION) + slot - np.int64(starts[row])
-        if x < _LOWEST:
+        slot = x & TOTAL - 1
+        row = slots[which[symbol] * TOTAL + slot]
+        x = np.int64(frequencies[row]) * (x >> PRECISION) + slot - np.int64(starts[row])
+        if x < LOWEST:
             if position == len(words):
                 return -1
             x = x << _WORD | np.int64(words[position])
@@ -77,9 +79,9 @@ def put_symbols(
     for symbol in range(stop - 1, first - 1, -1):
         lane = (symbol - first) % len(states)
         x, f = np.int64(states[lane]), np.int64(frequencies[symbol])
-        if x >= f << 32 - _PRECISION:
+        if x >= f << 32 - PRECISION:
             position -= 1
             words[position] = x & 0xFFFF
             x >>= _WORD
-        states[lane] = (x // f << _PRECISION) + x % f + np.int64(starts[symbol])
+        states[lane] = (x // f << PRECISION) + x % f + np.int64(starts[symbol])
     return position

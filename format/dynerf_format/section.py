@@ -84,12 +84,11 @@ class SectionReader:
         if self._made is None or self._made[0] is not record:
             self._made = record, Tables(record.frequencies())
         tables = self._made[1]
-        slots = tables.slots
         columns = model.canvas.shape[1]
         for wave in model.waves():
             prediction = model.predict(wave)
             which = record.table_of[prediction.context]
-            tokens = self._decoder.wave(tables, slots, which)
+            tokens = self._decoder.wave(tables, which)
             values = prediction.base + prediction.sign * from_tokens(tokens, self._bits)
             if int(values.max()) > SYMBOL_MAX or int(values.min()) < -SYMBOL_MAX:
                 raise FormatError(f"rANS: a symbol beyond +-{SYMBOL_MAX}")

@@ -68,7 +68,7 @@ def test_rans_returns_its_symbols_whatever_the_lanes_and_waves(lanes: int) -> No
     rows = which * tables.tokens + tokens
     states, words = encode(tables.frequencies[rows], tables.starts[rows], waves, lanes)
     decoder = Decoder(states, words)
-    found = [decoder.wave(tables, tables.slots, part) for part in np.split(which, np.cumsum(waves)[:-1])]
+    found = [decoder.wave(tables, part) for part in np.split(which, np.cumsum(waves)[:-1])]
     decoder.finish()
     assert np.array_equal(np.concatenate(found), tokens)
 
@@ -396,6 +396,6 @@ def test_a_symbol_is_exact_in_the_smallest_and_largest_state() -> None:
     states, words = encode(tables.frequencies[tokens], tables.starts[tokens], [len(tokens)], 1)
     assert LOWEST <= int(states[0]) < 2**32
     decoder = Decoder(states, words)
-    found = decoder.wave(tables, tables.slots, np.zeros(len(tokens), np.intp))
+    found = decoder.wave(tables, np.zeros(len(tokens), np.intp))
     decoder.finish()
     assert np.array_equal(found, tokens)
