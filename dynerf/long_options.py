@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from dynerf_format.errors import ConfigError
 
+from .quantities import parse_frames_or_seconds
+
 if TYPE_CHECKING:
     from dynerf_encoder.long_encode import Cutting
     from dynerf_encoder.tasks import Runner
@@ -16,8 +18,8 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("long clips")
     group.add_argument(
         "--segment", metavar="T", default="300f",
-        help="one model for each stretch of this length, as 10s or 120f; a last one shorter than half of it "
-        "is merged into the one before (default: 300f)",
+        help="one model for each stretch of this length, as 10s, 2m or 120f; a last one shorter than half of "
+        "it is merged into the one before (default: 300f)",
     )  # fmt: skip
     group.add_argument(
         "--overlap", type=int, metavar="N",
@@ -56,7 +58,11 @@ def cutting_of(options: argparse.Namespace) -> "Cutting":
     if options.warm_start is not None:
         warm = WarmStart(options.warm_start, options.key_segment)
     overlap = DEFAULT_OVERLAP if options.overlap is None else options.overlap
-    return Cutting(SegmentLength.parse(options.segment), overlap, warm)
+    try:
+        length = SegmentLength(*parse_frames_or_seconds(options.segment))
+    except ValueError as error:
+        raise ConfigError(f"--segment {options.segment[:40]}: expected {error}") from None
+    return Cutting(length, overlap, warm)
 
 
 def runner_of(options: argparse.Namespace, device: str) -> "Runner":

@@ -14,6 +14,7 @@ from dynerf_format.errors import ConfigError
 _CONFIG = preset("preview")
 
 
+_LIST = "whole numbers that are not negative, as 96,192 or [96,192]"
 _OTHER_WORD = {"fixed": "auto", "isg+ist": "uniform", "latent": "time"}
 
 
@@ -116,17 +117,17 @@ class TestAssignments:
             ("schedule.scale=true", "a number"),
             ("sampling.union=1", "true or false"),
             ("sampling.union=yes", "true or false"),
-            ("planes.scales=", "a whole number"),
-            ("planes.scales=8,", "a whole number"),
-            ("planes.scales=8;12", "a whole number"),
-            ("planes.scales=8,12.5", "a whole number"),
+            ("planes.scales=", _LIST),
+            ("planes.scales=8,", _LIST),
+            ("planes.scales=8;12", _LIST),
+            ("planes.scales=8,12.5", _LIST),
             ("schedule.rays=-1", "a whole number that is not negative"),
             ("schedule.scale=-0.5", "a number that is not negative"),
             ("schedule.scale=nan", "a number that is not negative"),
             ("schedule.scale=inf", "a number that is not negative"),
             ("schedule.scale=-inf", "a number that is not negative"),
             ("schedule.scale=1e999", "a number that is not negative"),
-            ("planes.basis=2,-1", "a whole number that is not negative"),
+            ("planes.basis=2,-1", _LIST),
         ],
     )
     def test_a_value_of_the_wrong_kind_is_refused_saying_what_was_expected(
