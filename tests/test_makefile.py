@@ -1,5 +1,7 @@
-"""``make`` finds a Python: the newest that can make an environment, the one named, or one line that says what is
-needed. Stand-ins answer as pythons with and without the venv module do."""
+"""``make`` takes the newest Python that can make an environment, or says in one line what is needed.
+
+Stand-ins answer as Pythons with and without the venv module do.
+"""
 
 import os
 import shutil

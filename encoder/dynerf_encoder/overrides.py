@@ -89,9 +89,9 @@ def _parse(value: object, kind: Any) -> object:
 
 def _parse_list(value: object, kind: type[int] | type[float]) -> tuple[object, ...]:
     """``[96, 192]`` as in TOML, or the same without brackets."""
-    parts = _items(value) if isinstance(value, str) else value if isinstance(value, list) else [value]
+    parts = _items(value) if isinstance(value, str) else value
     try:
-        if not parts:
+        if not isinstance(parts, list) or not parts:
             raise ValueError
         return tuple(_parse_number(part, kind) for part in parts)
     except ValueError:

@@ -144,6 +144,20 @@ class TestAssignments:
             with pytest.raises(ConfigError, match="expected a"):
                 apply_assignments(_CONFIG, [f"{key}={'9' * digits}"])
 
+    @pytest.mark.parametrize("text", ["96,192", "[96,192]", "[96, 192]", " [ 96 ,192 ] ", "(96, 192)"])
+    def test_a_list_may_be_written_with_and_without_brackets(self, text: str) -> None:
+        assert apply_assignments(_CONFIG, [f"planes.scales={text}"]).planes.scales == (96, 192)
+
+    @pytest.mark.parametrize("text", ["[96,192", "96,192]", "[[96,192]]", "[]", "96 192", "{96,192}"])
+    def test_a_wrong_list_is_refused_saying_how_lists_are_written(self, text: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            apply_assignments(_CONFIG, [f"planes.scales={text}"])
+        assert str(caught.value) == f"--set planes.scales={text}: found {text!r}, expected {_LIST}"
+
+    def test_words_may_stand_in_quotes_and_truth_in_capitals(self) -> None:
+        changed = apply_assignments(_CONFIG, ['importance.strategy="isg"', "sampling.union=True"])
+        assert (changed.importance.strategy, changed.sampling.union) == ("isg", True)
+
     def test_lists_may_have_one_or_many_numbers(self) -> None:
         assert apply_assignments(_CONFIG, ["planes.scales=8"]).planes.scales == (8,)
         assert apply_assignments(_CONFIG, ["planes.basis=4,0,2,1"]).planes.basis == (4, 0, 2, 1)
@@ -178,10 +192,13 @@ class TestFiles:
             ("[schedule]\nscale = nan", r"schedule\.scale: found nan, expected a number that is not neg"),
             ("[schedule]\nscale = inf", r"schedule\.scale: found inf, expected a number that is not neg"),
             ("[sampling]\nunion = 1", r"sampling\.union: found 1, expected true or false"),
-            ("[planes]\nscales = 8", r"planes\.scales: found 8, expected numbers separated by commas"),
-            ("[planes]\nscales = []", r"planes\.scales: found \[\], expected numbers separated by commas"),
-            ("[planes]\nscales = [8, 1.5]", r"planes\.scales: .*expected a whole number"),
-            ("[planes]\nscales = [[8]]", r"planes\.scales: .*expected a whole number"),
+            (
+                "[planes]\nscales = 8",
+                r"planes\.scales: found 8, expected whole numbers .*, as 96,192 or \[96,192\]",
+            ),
+            ("[planes]\nscales = []", r"planes\.scales: found \[\], expected whole numbers .*, as 96,192"),
+            ("[planes]\nscales = [8, 1.5]", r"planes\.scales: .*expected whole numbers"),
+            ("[planes]\nscales = [[8]]", r"planes\.scales: .*expected whole numbers"),
             (
                 "[schedule]\nray = 7",
                 r"unknown setting schedule\.ray, the nearest known one is schedule\.rays",
