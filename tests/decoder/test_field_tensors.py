@@ -19,7 +19,7 @@ _MLP = MlpSettings(latent=3, depth=4, width=7, skip=2)
     [
         _PLANES,
         replace(_PLANES, scales=(8, 12, 5), basis=(2, 0, 3), channels=3, view_features=0, coarse_channels=1),
-        replace(_PLANES, basis=(0, 0), coarse_basis=0, latent=1, hidden=5, view_hidden=2, coarse_hidden=3),
+        replace(_PLANES, basis=(0, 1), coarse_basis=1, latent=1, hidden=5, view_hidden=2, coarse_hidden=3),
         _MLP,
         replace(_MLP, networks=1, skip=0, position_frequencies=0),
         replace(_MLP, skip=9, depth=1, direction_frequencies=0),
