@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dynerf_format import (
     OCCUPANCY,
     BytesSource,
+    ChecksumError,
     Chunk,
     FileSource,
     FormatError,
