@@ -317,7 +317,14 @@ def _add_serve(commands: "Commands[Parser]") -> None:
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
     parser.add_argument(
         "--allow-origin", action="append", default=[], metavar="ORIGIN",
-        help="let pages of another site, as https://example.org, use this server; may be repeated; * for all",
+        help="the address at which browsers reach this server, without a path, as https://films.example, "
+        "when it is not this machine's own name or number: that of a proxy or a tunnel, or a name in the "
+        "local network; also another site whose pages may use this server; may be repeated; * for all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--token", nargs="?", const="", metavar="TEXT",
+        help="serve only those who open the printed address, which holds this text (made up when it is not "
+        "given; after FILE_OR_FOLDER)",
     )  # fmt: skip
     parser.set_defaults(run=serve.run)
 

@@ -126,13 +126,19 @@ Serve a clip, or a folder of clips, to browsers: a page that shows it from any
 angle at any time, rendered here while you watch, and the file itself by range
 requests. Ctrl-C ends it.
 
-Only this machine can connect unless --host says otherwise. There is no log-in.
+Only this machine can connect unless --host says otherwise. Then, or behind a
+proxy, --token keeps out who does not have the printed address. A proxy may put
+the player below any path. Requests by a name that this machine does not know,
+or from pages of another address, are refused: --allow-origin names the address
+that browsers use.
 """,
     """\
 examples:
   dynerf serve candle.dnv
   dynerf serve clips --port 0 --render-sessions 2
+  dynerf serve clips --host 0.0.0.0 --token
   dynerf serve clips --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+  dynerf serve clips --allow-origin https://films.example --token
 """,
 )
 PLAY = (
