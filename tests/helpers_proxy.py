@@ -76,7 +76,7 @@ def caddy(port: int, upstream: int, folder: Path) -> Iterator[None]:
         .replace("8080", str(upstream))
         .replace("films.example", f"http://{HOST}:{port}")
     )
-    (folder / "Caddyfile").write_text("{\n admin off\n auto_https off\n persist_config off\n}\n" + site)
+    (folder / "Caddyfile").write_text("{\n admin off\n auto_https off\n}\n" + site)
     with _process(["caddy", "run", "--config", str(folder / "Caddyfile")], port, folder):
         yield
 
@@ -117,7 +117,12 @@ def any_proxy(port: int, upstream: int, folder: Path, bare: bool = False) -> Ite
 
 @contextmanager
 def _process(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    environment = {
+        **os.environ,
+        "HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+        "XDG_DATA_HOME": str(folder),
+    }
     with (folder / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
