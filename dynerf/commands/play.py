@@ -21,13 +21,15 @@ def run(options: argparse.Namespace) -> int:
 
     clip = address_name(options.clip) if is_remote(options.clip) else options.clip  # a query may hold a token
 
+    settings = Settings(port=options.port, origins=tuple(options.allow_origin))
+
     def show(address: str) -> None:
         say(f"playing {clip} at {address}/")
         # The browser may be one that runs in the terminal, or there may be none: the address is printed.
         if not options.no_browser and not webbrowser.open(f"{address}/"):
             say("no browser was found: open the address in one")
 
-    serve(_library(options.clip, choose_device(options.device)), Settings(port=options.port), show)
+    serve(_library(options.clip, choose_device(options.device)), settings, show)
     return 0
 
 

@@ -1,6 +1,6 @@
 """What is logged of refused requests, and refusals that an operator can cure.
 
-For the latter the answer and the log name the option of ``dynerf serve`` that does it.
+For the latter the answer and the log name the option of the command that does it.
 """
 
 import logging

@@ -47,6 +47,8 @@ def test_everything_works_below_a_path(base: str, clip: Path) -> None:
 
     async def check() -> None:
         async with aiohttp.ClientSession(headers=as_browser) as http:
+            async with http.get(address.removesuffix("/"), allow_redirects=False) as answer:
+                assert urljoin(address, answer.headers["Location"]) in (address, base)
             cookie = await _enter(http, address)
             http.headers.update(cookie)
             server = Served(address.removesuffix("/"), http)
