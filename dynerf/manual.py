@@ -126,11 +126,11 @@ Serve a clip, or a folder of clips, to browsers: a page that shows it from any
 angle at any time, rendered here while you watch, and the file itself by range
 requests. Ctrl-C ends it.
 
-Only this machine can connect unless --host says otherwise. Then, or behind a
-proxy, --token keeps out who does not have the printed address. A proxy may put
-the player below any path. Requests by a name that this machine does not know,
-or from pages of another address, are refused: --allow-origin names the address
-that browsers use.
+Only this machine can connect unless --host says otherwise. With --token only
+those who have the printed address can watch. A reverse proxy may serve the
+player below any path. Requests under an unknown name of this machine, or from
+pages of another origin, are refused: --allow-origin states the address that
+browsers use.
 """,
     """\
 examples:

@@ -28,28 +28,28 @@ _LONGEST = 256
 _COOKIE_SECONDS = 7 * 24 * 3600
 _OPEN = "/healthz"
 _REFUSAL = (
-    "This server asks for its token: open the address that 'dynerf serve' printed, which ends in ?token=... "
-    "(browsers keep it as a cookie)."
+    "This server requires its token: open the address that 'dynerf serve' printed, which ends in ?token=... "
+    "(the browser must accept its cookie)."
 )
 
 
 @dataclass(frozen=True)
 class Access:
-    """The token that opens a server."""
+    """The token of a server, and the checks for it."""
 
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Raises ConfigError when the token cannot be one."""
+        """Raises ConfigError when the token is empty, too long or not printable."""
         if not self.token.isprintable() or not 1 <= len(self.token) <= _LONGEST:
             raise ConfigError(f"token: expected 1 to {_LONGEST} printable characters")
 
     def query(self) -> str:
-        """What addresses that carry the token end in."""
+        """The query that carries the token in an address."""
         return f"?{_FIELD}={quote(self.token, safe='')}"
 
     def middleware(self) -> Middleware:
-        """What stands before every handler, behind the checks of Host and Origin."""
+        """The check before every handler; it belongs after those of Host and Origin."""
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -73,7 +73,7 @@ class Access:
         return _same(request.cookies.get(_cookie_name(request), ""), self._cookie())
 
     def _cookie(self) -> str:
-        """Made from the token, because a token may hold what a cookie may not."""
+        """The cookie's value: derived, because a token may hold characters that a cookie may not."""
         return hmac.digest(self.token.encode(), b"dynerf cookie", "sha256").hex()[:32]
 
     def _entrance(self, request: web.Request) -> web.Response:
@@ -97,7 +97,7 @@ class Access:
 
 
 def _same(found: str, expected: str) -> bool:
-    """Compared in constant time."""
+    """Whether two texts are equal, compared in constant time."""
     return hmac.compare_digest(found.encode(errors="surrogateescape"), expected.encode())
 
 

@@ -1,6 +1,6 @@
-"""What is logged of refused requests, and refusals that an operator can cure.
+"""Refusals that an operator can cure: the answer and the log name the option of the command that does it.
 
-For the latter the answer and the log name the option of the command that does it.
+And what the log may hold of malformed requests.
 """
 
 import logging
@@ -29,7 +29,7 @@ HTTP_LOG.addFilter(_without_request)
 
 
 class Refusals:
-    """Writes refusals. Each text is logged once, and a bounded number: clients choose the names in them."""
+    """Answers with refusals. Each text is logged once, up to a limit: clients choose the names in them."""
 
     def __init__(self) -> None:
         self._logged: set[str] = set()
@@ -63,6 +63,6 @@ def foreign_origin(origin: str) -> str:
 
 
 NOT_UPGRADED = (
-    "Live pictures need a WebSocket, and this request does not ask for one: a proxy in between must pass the "
-    "headers Upgrade and Connection on."
+    "Live pictures need a WebSocket, and this request is not an upgrade to one: a proxy in between must pass "
+    "the headers Upgrade and Connection on."
 )

@@ -178,7 +178,7 @@ class Application:
         return await live(request, self.library, self.studio, self.patience)
 
     async def admission(self, request: web.Request) -> web.StreamResponse:
-        """Whether this page may begin a live session; who may not was refused before, or is now."""
+        """Whether this page may begin a live session: the middlewares have refused it if not."""
         await self.library.edition(request.match_info["name"])
         return web.Response(status=204)
 

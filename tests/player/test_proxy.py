@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dynerf_player.access import Access
 from helpers_player import Served, Viewer, view
 from helpers_proxy import HOST, caddy, free_port, nginx, own, served_in_thread
+from helpers_video import ROOT
 
 NAME = "wall 50% ä#1?&+"
 ACCESS = Access("secret")
@@ -112,3 +114,11 @@ def test_a_single_clip_is_led_to_below_the_path(clip: Path, tmp_path: Path) -> N
                 assert answer.url.path == "/films/watch/clip"
 
         asyncio.run(check())
+
+
+def test_no_page_or_script_holds_an_address_from_the_root() -> None:
+    web = ROOT / "player" / "dynerf_player" / "web"
+    rooted = re.compile(r"""(?:href|src)="/|["'`(]/(?:web|watch|clips|live|movies|healthz)\b""")
+    files = [path for path in web.rglob("*") if path.suffix in (".html", ".js", ".css")]
+    assert len(files) > 20
+    assert [path.name for path in files if rooted.search(path.read_text(encoding="utf-8"))] == []

@@ -136,4 +136,4 @@ def test_a_page_whose_token_is_no_longer_valid_says_so(browser: "Browser", clip:
             wait_for_picture(page)
         page.wait_for_selector("text=Connection lost")
         with served_in_thread(clip, port=port, access=Access("another")):
-            page.wait_for_selector("#state:has-text('This server asks for its token')")
+            page.wait_for_selector("#state:has-text('This server requires its token')")
