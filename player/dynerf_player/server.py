@@ -178,8 +178,8 @@ class Application:
         return await live(request, self.library, self.studio, self.patience)
 
     async def admission(self, request: web.Request) -> web.StreamResponse:
-        """Whether this page may begin a live session: the middlewares have refused it if not."""
-        await self.library.edition(request.match_info["name"])
+        """Whether this page may begin a live session; refusals come from the middlewares and the description."""
+        await self.describe(request)
         return web.Response(status=204)
 
     async def health(self, request: web.Request) -> web.StreamResponse:
