@@ -178,7 +178,7 @@ class Application:
         return await live(request, self.library, self.studio, self.patience)
 
     async def admission(self, request: web.Request) -> web.StreamResponse:
-        """Whether this page may begin a live session; refusals come from the middlewares and the description."""
+        """Whether this page may begin a live session; else a middleware or the description refuses it."""
         await self.describe(request)
         return web.Response(status=204)
 

@@ -116,6 +116,8 @@ def test_each_way_of_giving_the_token_opens_pictures_movies_and_clips(clip: Path
                 assert (await server.get(f"/{path}", **given))[0] in (200, 302)
             async with server.http.post(server.address + "/live/clip", headers=given) as answer:
                 assert answer.status == 204
+            async with server.http.post(server.address + "/live/none", headers=given) as answer:
+                assert answer.status == 404
             async with server.http.post(server.address + "/movies/clip", headers=given, json={}) as answer:
                 assert answer.status == 422  # no camera path
             async with server.http.ws_connect(server.address + "/live/clip", headers=given) as socket:
