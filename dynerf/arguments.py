@@ -331,9 +331,11 @@ def _add_serve(commands: "Commands[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), for https")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    _add_origins(parser)
     parser.add_argument(
-        "--allow-origin", action="append", default=[], metavar="ORIGIN",
-        help="let pages of another site, as https://example.org, use this server; may be repeated; * for all",
+        "--token", nargs="?", const="", metavar="TEXT",
+        help="serve only those who open the printed address, which holds this text (made up when it is not "
+        "given; after FILE_OR_FOLDER)",
     )  # fmt: skip
     parser.set_defaults(run=serve.run)
 
@@ -346,6 +348,7 @@ def _add_play(commands: "Commands[Parser]") -> None:
         "--port", type=_port, default=0, metavar="N", help="port of the page (default: 0, a free one)"
     )
     _add_device(parser)
+    _add_origins(parser)
     parser.set_defaults(run=play.run)
 
 
@@ -381,6 +384,15 @@ def _local(text: str) -> Path:
             "found an address, expected a file or folder on this machine: download it first"
         )
     return place
+
+
+def _add_origins(parser: Parser) -> None:
+    parser.add_argument(
+        "--allow-origin", action="append", default=[], metavar="ORIGIN",
+        help="the address at which browsers reach this server, without a path, as https://films.example, "
+        "when it is not this machine's own name or number: that of a proxy or a tunnel, or a name in the "
+        "local network; also another site whose pages may use this server; may be repeated; * for all",
+    )  # fmt: skip
 
 
 def _positive(text: str) -> int:

@@ -131,13 +131,19 @@ Serve a clip, or a folder of clips, to browsers: a page that shows it from any
 angle at any time, rendered here while you watch, and the file itself by range
 requests. Ctrl-C ends it.
 
-Only this machine can connect unless --host says otherwise. There is no log-in.
+Only this machine can connect unless --host says otherwise. With --token only
+those who have the printed address can watch. A reverse proxy may serve the
+player below any path. Requests under an unknown name of this machine, or from
+pages of another origin, are refused: --allow-origin states the address that
+browsers use.
 """,
     """\
 examples:
   dynerf serve candle.dnv
   dynerf serve clips --port 0 --render-sessions 2
+  dynerf serve clips --host 0.0.0.0 --token
   dynerf serve clips --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+  dynerf serve clips --allow-origin https://films.example --token
 """,
 )
 PLAY = (

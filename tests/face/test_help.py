@@ -49,6 +49,13 @@ def test_help_names_every_option_of_the_manual() -> None:
         assert option in decode
 
 
+def test_help_says_how_to_serve_behind_a_proxy() -> None:
+    serve = " ".join(run("serve", "--help").out.split())
+    assert "refused: --allow-origin states the address that browsers use" in serve
+    assert "that of a proxy or a tunnel, or a name in the local network" in serve
+    assert "--token [TEXT]" in serve
+
+
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
