@@ -5,12 +5,13 @@ read or written, 130 interrupted.
 """
 
 import importlib
+import logging
 import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from dynerf_format.errors import DynerfError
+from dynerf_format.errors import DynerfError, describe
 
 from .arguments import parse_arguments
 from .entry import INTERRUPTED, end_on_interrupt, raise_on_interrupt
@@ -20,6 +21,7 @@ from .environment import prepare_environment
 def run() -> None:
     """What the console script does once Ctrl-C is provided for."""
     prepare_environment(sys.argv)
+    logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
     # A polite kill unwinds the stack like Ctrl-C: temporary files are removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     status = main(sys.argv[1:])
@@ -60,13 +62,6 @@ def main(arguments: Sequence[str]) -> int:
 def _refused(reason: str) -> int:
     print(f"dynerf: error: {reason}", file=sys.stderr)  # noqa: T201
     return 2
-
-
-def describe(error: OSError) -> str:
-    """What the operating system refused, and where, as far as the error tells: in one line."""
-    reason = " ".join((error.strerror or str(error) or type(error).__name__).split())
-    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    return f"{' and '.join(names) or 'a file cannot be read or written'}: {reason}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from dynerf_format.errors import DynerfError
+from dynerf_format.errors import DynerfError, OutputError, describe
 
 from .tasks import Agenda, Done, Lost, News, Task, do_task
 
@@ -157,6 +157,8 @@ def _work(pipe: Connection, driver: int) -> None:
                 news = _Failed(error)
             except (BrokenPipeError, ConnectionResetError):
                 raise
+            except OSError as error:
+                news = _Failed(OutputError(describe(error)))
             except Exception:
                 news = _Failed(traceback.format_exc())
             pipe.send(news)

@@ -36,9 +36,7 @@ _settings_lock = threading.Lock()  # numba's settings are the process's
 _warned = threading.Event()
 
 
-def compiled(
-    function: Callable[..., Any], *, package: str, sources: Iterable[Path], **options: object
-) -> Any:
+def compiled(function: Callable[..., Any], *, package: str, sources: Iterable[Path], **options: Any) -> Any:
     """``function`` compiled by ``numba.njit(**options)``, its code kept in the user's cache folder.
 
     ``sources`` are all files, or folders of files, that anything compiled into the function comes from. A
@@ -129,7 +127,7 @@ def _used_last(folder: Path) -> float:
 @contextlib.contextmanager
 def _caching_in(folder: Path) -> Iterator[None]:
     """Functions decorated in this block keep their code there, those of other libraries where they do now."""
-    config = numba.config
+    config: Any = numba.config
     before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     # Without the second, numba would take a folder beside the sources where it cannot use this one.
     config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(folder), "UserProvidedCacheLocator"

@@ -68,9 +68,10 @@ def _files(cache: Path, pattern: str) -> list[Path]:
 def test_code_is_kept_in_the_cache_folder_alone(cache: Path, tmp_path: Path) -> None:
     first = _times(tmp_path)
     assert (first(3), _loaded(first)) == (6, 0)
-    settings = numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES
+    config: Any = numba.config
+    settings = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     second = _times(tmp_path)
-    assert settings == (numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES)
+    assert settings == (config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES)
     assert (second(3), _loaded(second)) == (6, 1)
     assert len(_files(cache, "*.nbc")) == 1
     assert not list(tmp_path.glob("**/__pycache__/*.nb?"))
