@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dynerf_format.errors import DynerfError, describe
 
 from .arguments import parse_arguments
+from .display import say
 from .entry import INTERRUPTED, end_on_interrupt, raise_on_interrupt
 from .environment import prepare_environment
 
@@ -27,7 +28,8 @@ def run() -> None:
     status = main(sys.argv[1:])
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         end_on_interrupt()  # the interpreter has its own cleaning up to do, which nobody need see fail
-    sys.stdout.flush()
+    if sys.stdout is not None:  # closed by the shell: >&-
+        sys.stdout.flush()
     sys.exit(status)
 
 
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
             "(--set schedule.rays=N)"
         )
     except KeyboardInterrupt:
-        print("dynerf: interrupted", file=sys.stderr)  # noqa: T201
+        say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _refused(reason: str) -> int:
-    print(f"dynerf: error: {reason}", file=sys.stderr)  # noqa: T201
+    say(f"error: {reason}")
     return 2
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _KEPT = 8  # folders per package: several installations and versions of the sources, the last used ones
+_config: Any = numba.config
 _settings_lock = threading.Lock()  # numba's settings are the process's
 _warned = threading.Event()
 
@@ -42,7 +43,7 @@ def compiled(function: Callable[..., Any], *, package: str, sources: Iterable[Pa
     ``sources`` are all files, or folders of files, that anything compiled into the function comes from. A
     cache entry that is damaged, or was made for other argument types, is discarded and made again.
     """
-    if numba.config.DISABLE_JIT:
+    if _config.DISABLE_JIT:
         return numba.njit(**options)(function)
     folder = _folder(package, tuple(sources))
     if folder is None:
@@ -127,14 +128,13 @@ def _used_last(folder: Path) -> float:
 @contextlib.contextmanager
 def _caching_in(folder: Path) -> Iterator[None]:
     """Functions decorated in this block keep their code there, those of other libraries where they do now."""
-    config: Any = numba.config
-    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    before = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
     # Without the second, numba would take a folder beside the sources where it cannot use this one.
-    config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(folder), "UserProvidedCacheLocator"
+    _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = str(folder), "UserProvidedCacheLocator"
     try:
         yield
     finally:
-        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+        _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = before
 
 
 def _warn(reason: str) -> None:

@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +73,23 @@ def test_a_log_that_cannot_be_written(scene: Path, out: Path) -> None:
     assert ran.err.splitlines()[-1] == (
         f"dynerf: error: {out}/a.log.jsonl: the log cannot be written: No space left on device"
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize(
+    ("words", "redirected", "status"),
+    [
+        ("cut {clip} --frames 0:3 -o {out}/a.dnv", "2>/dev/full", 0),
+        ("info {clip}x", "2>/dev/full", 2),
+        ("info {clip}", ">&-", 0),
+    ],
+)
+def test_output_to_a_full_disk(clip: Path, out: Path, words: str, redirected: str, status: int) -> None:
+    """Messages are dropped and the work is done; a result that cannot be written is an error."""
+    command = f"{sys.executable} -m dynerf {words.format(clip=clip, out=out)} {redirected}"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert ran.returncode == status, ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(
