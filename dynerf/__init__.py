@@ -10,9 +10,7 @@ A clip may also be at an http or https address, and ``async with dynerf.open(...
 asynchronous programs. The command ``dynerf`` does the rest; see ``dynerf --help``.
 """
 
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
     from dynerf_format.version import __version__
 
@@ -33,6 +31,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     module, attribute = _HOMES[name]
     value: object = getattr(importlib.import_module(module), attribute)
     globals()[name] = value

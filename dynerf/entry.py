@@ -7,7 +7,10 @@ turns that off before the work begins.
 
 import os
 import signal
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 INTERRUPTED = 130  # the exit status of shells for SIGINT
 
@@ -32,6 +35,6 @@ def raise_on_interrupt() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end(_number: int, _frame: FrameType | None) -> None:
+def _end(_number: int, _frame: "FrameType | None") -> None:
     os.write(2, b"dynerf: interrupted\n")
     os._exit(INTERRUPTED)

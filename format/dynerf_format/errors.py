@@ -84,7 +84,9 @@ def describe(error: OSError) -> str:
     """What the operating system refused, and where, in one line: ``/mnt/a.dnv: No space left on device``."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     if not names and error.errno is not None and error.strerror == os.strerror(error.errno):
-        names = ["a file"]  # the system's words alone; Python's own say what they are about
+        names = [
+            "a file cannot be read or written"
+        ]  # the system's words alone; Python's own say what they are about
     return ": ".join([*([" and ".join(names)] if names else []), reason(error)])
 
 

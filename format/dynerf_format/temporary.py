@@ -43,7 +43,6 @@ def allocate(path: Path, size: int) -> None:
                 for start in range(0, size, _BLOCK):
                     file.write(bytes(min(_BLOCK, size - start)))
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise OutputError(
             f"{path}: needs {size / 1e6:,.0f} MB: {reason(error)}; TMPDIR may name another place"
         ) from error
