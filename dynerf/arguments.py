@@ -56,7 +56,10 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def make_parser() -> Parser:
-    """The parser of all commands; the chosen one is ``options.run``."""
+    """The parser of all commands; the chosen one is ``options.run``.
+
+    ``options.imports`` are the large modules that it needs: see ``entry.py``.
+    """
     parser = Parser(
         prog="dynerf",
         description=manual.COMMANDS[0],
@@ -66,6 +69,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--version", action="version", version=f"dynerf {__version__}", help="print the version and exit"
     )
+    parser.set_defaults(imports=())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_encode(commands)
     _add_decode(commands)
@@ -163,7 +167,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
     add_long_options(parser)
-    parser.set_defaults(run=encode.run)
+    parser.set_defaults(run=encode.run, imports=("dynerf_encoder.long_encode",))
 
 
 def _add_baselines(parser: Parser) -> None:
@@ -233,7 +237,9 @@ def _add_decode(commands: "Commands[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
     _add_device(parser)
-    parser.set_defaults(run=decode.run)
+    parser.set_defaults(
+        run=decode.run, imports=("dynerf_decoder.clip", "dynerf_decoder.movie", "dynerf_decoder.paths")
+    )
 
 
 def _add_eval(commands: "Commands[Parser]") -> None:
@@ -255,7 +261,7 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
-    parser.set_defaults(run=evaluate.run)
+    parser.set_defaults(run=evaluate.run, imports=("dynerf_decoder.clip", "dynerf_encoder.evaluate"))
 
 
 def _add_info(commands: "Commands[Parser]") -> None:
@@ -337,7 +343,7 @@ def _add_serve(commands: "Commands[Parser]") -> None:
         help="serve only those who open the printed address, which holds this text (made up when it is not "
         "given; after FILE_OR_FOLDER)",
     )  # fmt: skip
-    parser.set_defaults(run=serve.run)
+    parser.set_defaults(run=serve.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
 
 
 def _add_play(commands: "Commands[Parser]") -> None:
@@ -349,7 +355,7 @@ def _add_play(commands: "Commands[Parser]") -> None:
     )
     _add_device(parser)
     _add_origins(parser)
-    parser.set_defaults(run=play.run)
+    parser.set_defaults(run=play.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
 
 
 def _add_bench(commands: "Commands[Parser]") -> None:
@@ -361,7 +367,7 @@ def _add_bench(commands: "Commands[Parser]") -> None:
     parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
-    parser.set_defaults(run=bench.run)
+    parser.set_defaults(run=bench.run, imports=("dynerf_decoder.clip", "dynerf_encoder.long_encode"))
 
 
 def _add_clip(parser: Parser) -> None:

@@ -89,7 +89,14 @@ def threads_of(options: argparse.Namespace) -> int:
     """CPU threads of each process that trains: those asked for, or its share of the cores."""
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * options.workers  # the first set by torchrun
     asked: int | None = options.threads
-    return asked or max(1, len(os.sched_getaffinity(0)) // max(1, processes))
+    return asked or max(1, _cores() // max(1, processes))
+
+
+def _cores() -> int:
+    """CPU cores that this process may use; all of them where the system cannot tell, as macOS."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _gpus() -> int:

@@ -7,7 +7,8 @@ file out, any viewpoint at any time.
 """,
     """\
 exit status:
-  0 done, 1 a bug, 2 bad input or option, 130 interrupted
+  0 done, 1 a bug, 2 bad input, a bad option or a place that cannot be read
+  or written, 130 interrupted
 
 'dynerf COMMAND --help' tells all about a command.
 """,

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.camera import Camera
-from dynerf_format.errors import CaptureError
+from dynerf_format.errors import CaptureError, reason
 
 _COLUMNS = 17
 _MOST_BYTES = 2**24
@@ -78,13 +78,17 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
 
 
 def _load(path: Path) -> Float[np.ndarray, "..."]:
-    if not path.is_file():
-        raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
-    if path.stat().st_size > _MOST_BYTES:
-        raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:  # numpy would take it for a pickle and advise to load that
-            raise CaptureError(f"{path}: is no array of numbers in NumPy's format (.npy)")
+    try:
+        if not path.is_file():
+            raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
+        if path.stat().st_size > _MOST_BYTES:
+            raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise CaptureError(f"{path}: cannot be read: {reason(error)}") from error
+    if magic != _MAGIC:  # numpy would take it for a pickle and advise to load that
+        raise CaptureError(f"{path}: is no array of numbers in NumPy's format (.npy)")
     try:
         # Mapped, because a plain load allocates whatever size the header claims.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
