@@ -29,7 +29,7 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
+from .job import WARNING, Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .local_frame import local_origin
 from .look import HeldOutLook
@@ -175,7 +175,7 @@ def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watch
         f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
     )
     if warning := warn_of_convention(store.cameras, store.near, store.far):
-        watcher.say(warning)
+        watcher.say(WARNING + warning)
     watcher.say(f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as asked'})")
 
 
@@ -266,7 +266,7 @@ def _train(
         for report in reports:
             watcher.trained(report)
             if group.leads and (warning := check.warning(report.place, trainer.model, trainer.latents)):
-                watcher.say(warning)
+                watcher.say(WARNING + warning)
             if int(report.place.position * job.looks) > looked:
                 looked = int(report.place.position * job.looks)
                 _look(trainer, report, look, job.look_frames, watcher, group)

@@ -5,8 +5,8 @@ the truth as a picture of one colour, and training views get little better than 
 alike. Two small pictures tell, at step 200 and, until they are clear, at twice the step before. Nothing here
 feeds back into the training.
 
-Rays of training views that were not drawn yet are no substitute for a held-out view: by wrong poses they are
-predicted as well as those that were (measured on candle). So without one, the training view's gain has to tell.
+Rays of training views that were not drawn yet are not a substitute for a held-out view: by wrong poses they
+are predicted as well as those that were (measured on candle). Without one, the training view's gain decides.
 
 Gains in dB over the best picture of one colour, measured at step 200 (``preview``, cam00 held out):
 
@@ -98,7 +98,7 @@ class TrainingCheck:
         doubt = (
             "" if self._held_out is None else "unless only the held-out camera sees its part of the scene, "
         )
-        return f"warning: pictures after {place.step} steps: {found}; {doubt}the poses may be wrong; {CAUSES}"
+        return f"pictures after {place.step} steps: {found}; {doubt}the poses may be wrong; {CAUSES}"
 
     @torch.no_grad()
     def _gain(self, view: int, model: Model, latents: Float[Tensor, "frame latent"]) -> float:

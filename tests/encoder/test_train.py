@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numba.core.event import trigger_event
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.config import Config, FieldKind
@@ -262,6 +264,11 @@ class TestStages:
         assert float(wide[[0, 3, 4]].std()) == pytest.approx(2, rel=0.05)
 
 
+def test_a_step_is_reported_under_its_own_stage(store: FrameStore) -> None:
+    reports = _train(_trainer(store, tiny_config()))
+    assert [report.stage for report in reports] == ["keyframes"] * 6 + ["isg"] * 12 + ["ist"] * 6
+
+
 class TestTimeLimit:
     def test_all_stages_take_place_with_fewer_steps(
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
@@ -302,6 +309,30 @@ class TestTimeLimit:
             clock.tick(100.0)
             steps += 1
         assert (steps, trainer.place.seconds) == (10, 10)
+
+    def test_kernels_that_are_compiled_meanwhile_do_not_count(
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At the first step, in the middle, and at the first step of a training that is resumed."""
+        clock, compiled, told = _Clock(), {1, 5, 7}, list[str]()
+        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.compile_clock.time", clock)
+
+        def draw(_: Rays) -> None:
+            clock.tick(1.0)
+            if len(source.asked) in compiled:
+                with trigger_event("numba:compile"), trigger_event("numba:compile"):
+                    clock.tick(1000.0)
+
+        source = _Spy(store, draw)
+        first = _trainer(store, tiny_config(), source=source, time_limit=10.0)
+        with closing(first.run(lambda: told.append("first"))) as reports:
+            assert [report.place.seconds for report in itertools.islice(reports, 6)] == [1, 2, 3, 4, 5, 6]
+        second = _trainer(store, tiny_config(), source=source, time_limit=10.0)
+        second.restore(*first.export())
+        with closing(second.run(lambda: told.append("second"))) as reports:
+            assert [report.place.seconds for report in reports] == [7, 8, 9, 10]
+        assert told == ["first", "second"]
 
     def test_counts_on_after_a_resume(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = _Clock()

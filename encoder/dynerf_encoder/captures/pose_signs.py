@@ -27,7 +27,7 @@ _AGREE, _DISAGREE = 0.7, 0.3  # length of the mean of unit vectors
 def warn_of_convention(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> str | None:
     """One line that says what is odd about the poses and what may cause it; None when nothing is."""
     found = _axes_meet_behind(cameras, near, far) or _lie_on_their_side(cameras)
-    return None if found is None else f"warning: poses: {found}; {CAUSES}"
+    return None if found is None else f"poses: {found}; {CAUSES}"
 
 
 def _axes_meet_behind(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> str | None:

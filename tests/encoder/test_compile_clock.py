@@ -1,0 +1,28 @@
+"""The time that numba compiles is known, and when it begins."""
+
+import numba
+
+from dynerf_encoder.compile_clock import CompileClock
+
+
+def test_compilation_is_noticed_once_and_calls_are_not() -> None:
+    begun: list[str] = []
+    clock = CompileClock(lambda: begun.append("compiling"))
+    double = numba.njit(lambda x: 2 * x)
+    with clock.running():
+        assert double(2) == 4
+        first = clock.seconds
+        assert first > 0
+        assert double(3) == 6
+        assert clock.seconds == first
+        assert double(1.5) == 3.0  # another type
+        assert clock.seconds > first
+    assert begun == ["compiling"]
+
+
+def test_what_is_compiled_outside_does_not_count() -> None:
+    clock = CompileClock()
+    with clock.running():
+        pass
+    assert numba.njit(lambda x: 3 * x)(2) == 6
+    assert clock.seconds == 0
