@@ -86,18 +86,24 @@ class _Ear(Unwatched):
 
     def __init__(self, number: int, tell: Callable[[News], None]) -> None:
         self._number, self._tell, self._told = number, tell, 0.0
+        self._position = 0.0
         self._warnings: tuple[str, ...] = ()
 
     def say(self, text: str) -> None:
-        """A message, passed on with the next position if it is a warning."""
+        """A message, passed on if it is a warning."""
         if text.startswith(WARNING):
             self._warnings += (text,)
+            self._pass_on()
 
     def trained(self, report: Report) -> None:
         """A training step."""
+        self._position = report.place.position
         if time.monotonic() - self._told > _TELL_SECONDS:
-            self._told = time.monotonic()
-            self._tell(Going(self._number, report.place.position, warnings=self._warnings))
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._told = time.monotonic()
+        self._tell(Going(self._number, self._position, warnings=self._warnings))
 
 
 def do_task(task: Task, tell: Callable[[News], None]) -> Result:
