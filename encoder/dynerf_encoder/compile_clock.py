@@ -17,7 +17,8 @@ class CompileClock(event.Listener):
     def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
         """``begun`` is called once, when the first kernel begins to be compiled."""
         self.seconds = 0.0
-        self._begun: Callable[[], None] | None = begun
+        self._begun = begun
+        self._noticed = False
         self._open = 0
         self._since = 0.0
 
@@ -32,9 +33,9 @@ class CompileClock(event.Listener):
         if self._open == 0:
             self._since = time.monotonic()
         self._open += 1
-        if self._begun is not None:
-            self._begun, begun = None, self._begun
-            begun()
+        if not self._noticed:
+            self._noticed = True
+            self._begun()
 
     def on_end(self, event: event.Event) -> None:
         """The kernel is ready, or cannot be compiled."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from dynerf_decoder.camera import Camera
 from dynerf_encoder.captures.pose_signs import warn_of_convention
@@ -53,14 +54,14 @@ def _inverted(pose: np.ndarray) -> np.ndarray:
     return np.column_stack([pose[:, :3].T, -pose[:, :3].T @ pose[:, 3]])
 
 
-def _look(origin: Sequence[float], backwards: Sequence[float], roll: float = 0.0) -> Camera:
+def _look(origin: ArrayLike, backwards: ArrayLike, roll: float = 0.0) -> Camera:
     """A camera whose up is the world's z, but for a roll in degrees."""
-    back = np.array(backwards) / np.linalg.norm(backwards)
+    back = np.asarray(backwards, np.float64) / np.linalg.norm(backwards)
     right = np.cross([0.0, 0, 1], back)
     right /= np.linalg.norm(right)
     up = np.cross(back, right)
     c, s = np.cos(np.radians(roll)), np.sin(np.radians(roll))
-    pose = np.stack([c * right + s * up, c * up - s * right, back, origin], axis=1)
+    pose = np.stack([c * right + s * up, c * up - s * right, back, np.asarray(origin)], axis=1)
     return Camera("a", 160, 120, 150.0, 150.0, 80.0, 60.0, pose)
 
 
