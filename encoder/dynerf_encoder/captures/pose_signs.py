@@ -2,9 +2,9 @@
 
 A capture whose poses are read by the wrong convention trains without an error, to mush. Two signs are cheap
 and rarely right by accident: the optical axes meet *behind* the cameras, at a distance at which they are said
-to see (OpenCV's axes), and all cameras of a ring lie on their side (OpenGL's axes). Rigs
-that look outward are not reported: their axes meet nearer than ``near``, or they stand upright all around.
-What geometry cannot show is found a little later, by pictures (``training_check.py``).
+to see (OpenCV's axes), and all cameras of a ring lie on their side (OpenGL's axes). Rigs that look outward
+are not reported: their axes meet nearer than ``near``, or they stand upright all around. What geometry cannot
+show is found a little later, by pictures (``training_check.py``).
 """
 
 from collections.abc import Sequence
@@ -46,9 +46,8 @@ def _axes_meet_behind(cameras: Sequence[Camera], near: Sequence[float], far: Seq
     meeting = _passing(places, axes, point) < _MEETING * _passing(places, axes, places.mean(axis=0))
     if not (meeting and behind >= _ALL * len(cameras) and np.mean(near) < distance < np.mean(far)):
         return None
-    if (
-        not looks_one_way(cameras) and _agreement(cameras, 1) > _AGREE
-    ):  # upright, all around: a panorama's rig
+    panorama = not looks_one_way(cameras) and _agreement(cameras, 1) > _AGREE  # upright, all around
+    if panorama:
         return None
     return (
         f"{behind} of {len(cameras)} cameras look away from where their axes meet, {distance:.3g} behind them"

@@ -82,7 +82,8 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     return poses
 
 
-def _load(path: Path) -> Float[np.ndarray, "..."]:
+def _load(path: Path) -> np.ndarray:
+    """The array as it is stored, of any real type and shape."""
     if not path.is_file():
         raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
     if path.stat().st_size > _MOST_BYTES:
