@@ -315,7 +315,7 @@ class TestTimeLimit:
         def draw(_: Rays) -> None:
             clock.tick(1.0)
             if len(source.asked) in compiled:
-                with trigger_event("numba:compile"), trigger_event("numba:compile"):
+                with trigger_event("numba:compiler_lock"), trigger_event("numba:compile"):
                     clock.tick(1000.0)
 
         source = _Spy(store, draw)
