@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.ahead import Ahead
+from dynerf_decoder.compile_clock import CompileClock
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.planes import PlanesModel, without_kernels
 from dynerf_decoder.sampling import Noise
@@ -28,7 +29,6 @@ from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
 from .autograd_step import AutogradStep, Lesson
-from .compile_clock import CompileClock
 from .compiler import compiler_for
 from .conditioning import initial_latents
 from .config import Config, Optimiser
