@@ -243,7 +243,8 @@ def _check_cameras(clip: Clip, store: FrameStore, capture: Path) -> None:
         mine = known[camera.name]
         same_size = (camera.width, camera.height) == (mine.width, mine.height)
         same_lens = np.allclose([camera.focal_x, camera.focal_y], [mine.focal_x, mine.focal_y])
-        same_pose = np.allclose(camera.camera_to_world, mine.camera_to_world, atol=1e-6)
+        # A relative tolerance would be 46 units for a capture in map coordinates.
+        same_pose = np.allclose(camera.camera_to_world, mine.camera_to_world, rtol=0, atol=1e-6)
         if not (same_size and same_lens and same_pose):
             raise CaptureError(
                 f"{capture}: camera {camera.name} has another pose, lens or size than in the clip; "
