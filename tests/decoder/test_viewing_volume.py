@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-from dynerf_decoder.viewing_volume import distance_to_hull, hull_corners, nearest_in_hull
+from dynerf_decoder.viewing_volume import ViewingVolume, distance_to_hull, hull_corners, nearest_in_hull
 
 _CUBE = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 
@@ -60,3 +60,14 @@ class TestCorners:
         row = np.array([[x, 2.0, 3 * x] for x in (0.0, 1.0, 2.0, 5.0)])
         np.testing.assert_array_equal(hull_corners(row), row[[0, 3]])
         np.testing.assert_array_equal(hull_corners(np.ones((4, 3))), np.ones((1, 3)))
+
+
+class TestViewingVolume:
+    def test_without_corners_everywhere_is_inside(self) -> None:
+        volume = ViewingVolume(np.zeros((0, 3)))
+        assert (volume.distance(np.array([1e6, 0.0, 0.0])), volume.margin) == (0, 0)
+
+    def test_the_margin_is_a_tenth_of_the_diagonal(self) -> None:
+        volume = ViewingVolume(_CUBE)
+        assert volume.margin == pytest.approx(0.1 * 12**0.5)
+        assert volume.distance(np.array([3.0, 0.0, 0.0])) == pytest.approx(2)
