@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 a bug or an error nobody foresaw, 2 bad input or a bad option, 130 interrupted.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ def run() -> None:
     prepare_environment(sys.argv)
     # A polite kill unwinds the stack like Ctrl-C: temporary files are removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.exit(status)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 _TIGHT = 1e-12  # of the squared extent: what counts as touching
+_FLAT = 1e-6  # of the largest extent: what counts as no direction of its own
 _MOST_EXCHANGES = 1000  # a few suffice in three dimensions; a hostile hull must not keep a player busy
 _MARGIN = 0.1  # of the diagonal of the box round the corners
 
@@ -94,9 +95,10 @@ def _between(
 
 
 def _affine_weights(points: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, " k"]:
-    """Weights of sum one, of any sign, that make the combination of least norm."""
-    count = len(points)
-    system = np.ones((count + 1, count + 1))
-    system[0, 0] = 0
-    system[1:, 1:] = points @ points.T
-    return np.asarray(np.linalg.lstsq(system, np.eye(count + 1)[0], rcond=None)[0][1:])
+    """Weights of sum one, of any sign, that make the combination of least norm.
+
+    By differences from the first point: their products with each other would lose half of the digits.
+    """
+    spans = (points[1:] - points[0]).T
+    shares = np.linalg.lstsq(spans, -points[0], rcond=_FLAT)[0]
+    return np.concatenate([[1 - shares.sum()], shares])

@@ -49,6 +49,18 @@ class TestDistance:
         assert distance_to_hull(points, position) == pytest.approx(_slow_distance(points, position), abs=1e-3)
         assert distance_to_hull(points, points.mean(axis=0)) == pytest.approx(0, abs=1e-6)
 
+    @pytest.mark.parametrize("scale", [1e-2, 1.0, 1e4])
+    def test_far_from_flat_rigs_of_any_scale_is_outside(self, scale: float) -> None:
+        """Seen from far away a rig is a point: no rounding may take such a place as inside."""
+        rng = np.random.default_rng(2)
+        for count in range(1, 20):
+            points = scale * rng.standard_normal((count, 3))
+            points[:, 3 - count % 3 :] = 0.5
+            for position in 5 * scale * rng.standard_normal((10, 3)) + [20 * scale, 0, 0]:
+                expected = scale * _slow_distance(points / scale, position / scale)
+                found = distance_to_hull(points, position)
+                assert found == pytest.approx(expected, rel=1e-3)
+
 
 class TestCorners:
     def test_what_is_enclosed_or_repeated_is_left_out(self) -> None:
