@@ -207,8 +207,9 @@ class _Wire:
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye; cut the connection when the other end does not take it."""
+        fitting = reason.encode()[:_MOST_REASON].decode(errors="ignore").encode()  # whole characters only
         try:
-            await self._in_time(self._socket.close(code=code, message=reason.encode()[:_MOST_REASON]))
+            await self._in_time(self._socket.close(code=code, message=fitting))
         except _GoneError:
             return
         transport = self._request.transport

@@ -22,6 +22,7 @@ from dynerf_format import FileSource, Reader
 from dynerf_player.catalogue import FileLibrary
 from dynerf_player.deadline import watched
 from dynerf_player.in_thread import in_thread
+from dynerf_player.messages import MessageError
 from dynerf_player.models import SharedClip
 from dynerf_player.moments import FoldedMoments
 from dynerf_player.movies import MovieLimits, Movies
@@ -59,6 +60,20 @@ class TestAnswersThatHaveBegun:
             await settled_sessions(server)
 
         served(ROOT / "format" / "vectors" / "smallest.dnv", check)
+
+    def test_a_long_reason_is_cut_between_characters(
+        self, clip: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def broken(*_: object) -> None:
+            raise MessageError("x" + "\u00e4" * 100)
+
+        monkeypatch.setattr("dynerf_player.live._listen", broken)
+
+        async def check(server: Served) -> None:
+            async with viewer(server) as client:
+                assert await client.ending() == (1008, "x" + "\u00e4" * 59)
+
+        served(clip, check)
 
     def test_an_unforeseen_error_closes_the_socket_with_1011_and_is_logged(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -429,7 +444,7 @@ class TestSlowReaders:
 def test_the_library_leaves_logging_to_programs(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
 
-    def stop(address: str) -> None:
+    def stop(_: str) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     serve(FileLibrary(clip), Settings(port=0), stop)
