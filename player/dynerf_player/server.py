@@ -4,7 +4,7 @@ import asyncio
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
 from weakref import WeakSet
@@ -20,6 +20,7 @@ from .describe import description, entry
 from .files import send_file
 from .guard import Guard
 from .library import Edition, Library
+from .listening import listening
 from .live import GREETING, SOCKETS, live
 from .movies import MOST_BYTES, MovieLimits, Movies
 from .one_answer import note_begun, one_answer
@@ -47,6 +48,7 @@ class Settings:
     patience: Patience = field(default_factory=Patience)
     keep_alive: float = _KEEP_ALIVE
     movies: MovieLimits = field(default_factory=MovieLimits)
+    connections: int = 512
 
 
 class Application:
@@ -209,16 +211,17 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"{settings.host} port {settings.port}: cannot be served from: {error.strerror or error}"
-            ) from error
-        port = runner.addresses[0][1]
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
+        async with AsyncExitStack() as stack:
+            try:
+                port = await stack.enter_async_context(
+                    listening(runner, settings.host, settings.port, _tls(settings), most=settings.connections)
+                )
+            except OSError as error:
+                raise ConfigError(
+                    f"{settings.host} port {settings.port}: cannot be served from: {error.strerror or error}"
+                ) from error
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
     finally:
         await runner.cleanup()
         await application.close()

@@ -420,6 +420,20 @@ class TestSlowReaders:
 
         asyncio.run(run())
 
+    def test_connections_without_a_request_are_bounded(self, clip: Path) -> None:
+        async def check(server: Served) -> None:
+            silent = [await asyncio.open_connection(*server.host) for _ in range(4)]
+            assert await asyncio.wait_for(silent[3][0].read(), 10) == b"", "one too many"
+            for _, writer in silent:
+                writer.close()
+                await writer.wait_closed()
+            while True:  # the server hears of it a moment later
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    assert (await server.get("/healthz"))[0] == 200
+                    break
+
+        served(clip, check, connections=3)
+
     def test_sockets_before_their_greeting_are_bounded(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
