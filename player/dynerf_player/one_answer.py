@@ -25,7 +25,7 @@ async def one_answer(request: web.Request, handler: Handler) -> web.StreamRespon
     try:
         return await handler(request)
     except Exception as error:
-        begun = request.get(_BEGUN)
+        begun: web.StreamResponse | None = request.get(_BEGUN)
         if begun is None or isinstance(error, ConnectionError):
             raise
         _LOG.exception("after the answer to %s had begun", request.method)

@@ -183,9 +183,10 @@ class Application:
 
 
 async def _say_goodbye(application: web.Application) -> None:
+    sockets = application[SOCKETS]
     goodbye = (
         socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends", drain=False)
-        for socket in tuple(application[SOCKETS])
+        for socket in tuple(sockets)
     )
     await asyncio.gather(*goodbye, return_exceptions=True)  # one that does not listen delays no other
 

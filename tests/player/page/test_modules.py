@@ -133,7 +133,8 @@ def test_a_volume_that_spans_nothing_has_an_outside_and_one_that_is_not_declared
 
 def test_the_page_and_the_decoder_agree_on_what_is_outside(modules: "Page") -> None:
     generator = np.random.default_rng(3)
-    clips, expected = [], []
+    clips: list[dict[str, Any]] = []
+    expected = []
     for case in range(60):
         corners = generator.normal(size=(1 + case % 20, 3)) * 10.0 ** generator.integers(-2, 4)
         corners[:, 3 - case % 3 :] = 0.5  # every third is flat, every third a line
