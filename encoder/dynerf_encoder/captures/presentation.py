@@ -6,6 +6,7 @@ the remedy. ``docs/captures.md`` lists all statements and what becomes of each.
 """
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from math import atan2, degrees
 
@@ -60,16 +61,20 @@ def check_frame(frame: VideoFrame, where: str) -> None:
     """CaptureError when a decoded frame is to be shown otherwise than as it is."""
     if frame.interlaced_frame:
         raise CaptureError(_interlaced(where, "by the flags of its frames"))
-    side_data = {data.type: data for data in frame.side_data}
+    check_side_data({data.type: bytes(data) for data in frame.side_data}, where)
+
+
+def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:
+    """CaptureError when what goes with a frame says that it is not a plain, upright SDR picture."""
     if Type.DISPLAYMATRIX in side_data:
-        check_orientation(bytes(side_data[Type.DISPLAYMATRIX]), where)
+        check_orientation(side_data[Type.DISPLAYMATRIX], where)
     for kind, name in _DYNAMIC_HDR.items():
         if kind in side_data:
             raise CaptureError(f"{where}: HDR video ({name}), expected SDR; convert it to BT.709 first")
     if Type.STEREO3D in side_data:
-        _check_stereo(_first_integer(bytes(side_data[Type.STEREO3D])), where)
+        _check_stereo(_first_integer(side_data[Type.STEREO3D]), where)
     if Type.SPHERICAL in side_data:
-        _check_projection(_first_integer(bytes(side_data[Type.SPHERICAL])), where)
+        _check_projection(_first_integer(side_data[Type.SPHERICAL]), where)
 
 
 def check_orientation(matrix: bytes, where: str) -> None:
