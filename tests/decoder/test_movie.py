@@ -12,7 +12,6 @@ from dynerf_decoder.movie import open_output
 from dynerf_format.errors import ConfigError, OutputError, ViewError
 from helpers_video import flat_pictures, noisy_pictures, run_child
 
-
 _ODD_RATE = Fraction(13_455_000, 448_957)  # the mean of varying times in units of 1/90000 s
 
 
