@@ -46,13 +46,14 @@ def pair(
     timelines = [fact.timeline for fact in facts]
     fps = _common_rate([fact.fps for fact in facts])
     used = (frames or FrameRange()).stop
-    later = _starts_later(folder, names, timelines, fps)
+    starts = _start_difference(names, timelines, fps)
+    later = _starts_later(folder, timelines, fps, starts)
     firsts = tuple(max(later) - own for own in later)
     for name, timeline, first in zip(names, timelines, firsts, strict=True):
         _check_gaps(folder, name, timeline, timeline.frames if used is None else first + used)
     lengths = [timeline.frames - first for timeline, first in zip(timelines, firsts, strict=True)]
     if min(lengths) < 1:
-        raise CaptureError(f"{folder}: {_told(names, timelines, fps)}; no instant is shown by all")
+        raise CaptureError(f"{folder}: {starts}; no instant is shown by all")
     _check_drift(folder, names, facts, firsts, min(lengths) if used is None else min(used, *lengths))
     if not any(firsts):
         if used is None:
@@ -60,7 +61,7 @@ def pair(
             check_same(folder, names, "frame count", [str(fact.frames) for fact in facts], cure)
         return Pairing(firsts, min(lengths), fps, None)
     note = (
-        f"{_told(names, timelines, fps)}: frames are paired by time, and the {min(lengths)} frames are used "
+        f"{starts}: frames are paired by time, and the {min(lengths)} frames are used "
         f"that all cameras show, of {_range([fact.frames for fact in facts])}"
     )
     return Pairing(firsts, min(lengths), fps, note)
@@ -72,20 +73,19 @@ def _common_rate(rates: Sequence[Fraction]) -> Fraction:
     return max(rates, key=lambda rate: (rates.count(rate), -abs(rate - middle)))
 
 
-def _starts_later(
-    folder: Path, names: Sequence[str], timelines: Sequence[Timeline], fps: Fraction
-) -> tuple[int, ...]:
-    """By how many frames each video starts after the usual start."""
+def _starts_later(folder: Path, timelines: Sequence[Timeline], fps: Fraction, starts: str) -> tuple[int, ...]:
+    """By how many frames each video starts after the usual start; ``starts`` says it in an error."""
     usual = median_low([timeline.start for timeline in timelines])
     offsets = [(timeline.start - usual) * fps for timeline in timelines]
     if any(abs(offset - round(offset)) > _MOST_APART for offset in offsets):
         raise CaptureError(
-            f"{folder}: {_told(names, timelines, fps)}, expected whole frames: the cameras are out of step"
+            f"{folder}: {starts}, expected whole frames; if the cameras ran in step all the same, take the "
+            "start out: ffmpeg -i IN -map 0:v -c copy -avoid_negative_ts make_zero OUT"
         )
     return tuple(round(offset) for offset in offsets)
 
 
-def _told(names: Sequence[str], timelines: Sequence[Timeline], fps: Fraction) -> str:
+def _start_difference(names: Sequence[str], timelines: Sequence[Timeline], fps: Fraction) -> str:
     """Which cameras start when, beside the others: "cam03 starts 0.067 s (2 frames) after the others"."""
     usual = median_low([timeline.start for timeline in timelines])
     having: dict[Fraction, list[str]] = {}
