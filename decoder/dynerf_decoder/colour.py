@@ -63,6 +63,7 @@ _WIDE_PRIMARIES = {
     int(ColorPrimaries.SMPTE432): "Display P3",
 }
 _LIMITED_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "libdav1d", "vp9", "vp8", "mpeg4", "mpeg2video", "vc1"}
+_MISREAD = ("bgr555be", "bgr565be", "rgb565be")  # swscale 9.5 gives other colours
 _BLACK, _WHITE = 16, 235  # limited range in 8 bits
 
 
@@ -117,7 +118,12 @@ def _is_grey(pixels: VideoFormat) -> bool:
 
 def _check_pixels(pixels: VideoFormat, where: str) -> None:
     """CaptureError for what swscale converts, if at all, by rules of its own: mosaics, floats, 1 bit, XYZ."""
-    odd = pixels.name.startswith(("bayer", "xyz", "mono")) or "f16" in pixels.name or "f32" in pixels.name
+    odd = (
+        pixels.name in _MISREAD
+        or pixels.name.startswith(("bayer", "xyz", "mono"))
+        or "f16" in pixels.name
+        or "f32" in pixels.name
+    )
     if odd or (pixels.components[0].bits < 5 and not pixels.has_palette):
         raise CaptureError(
             f"{where}: pixel format {pixels.name}, expected YCbCr, RGB or grey in whole numbers; convert it: "

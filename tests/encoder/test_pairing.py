@@ -76,7 +76,7 @@ class TestStarts:
         _replace(folder, times=3000 * np.arange(6) + 1200, unit=_FINE)
         with pytest.raises(
             CaptureError,
-            match=r"cam05 starts 0\.013 s \(0\.4 frames\) after the others, expected whole frames",
+            match=r"cam05 starts 0\.013 s \(0\.39 frames\) after the others, expected whole frames",
         ):
             read_n3v(folder)
 

@@ -53,7 +53,7 @@ def check_container(container: InputContainer, stream: VideoStream, where: str) 
     if any(cropping):
         raise CaptureError(
             f"{where}: the container crops the pictures by {'/'.join(map(str, cropping))} pixels "
-            "(top/bottom/left/right), expected none; re-encode with ffmpeg, which cuts them"
+            "(left/right/top/bottom), expected none; re-encode with ffmpeg, which cuts them"
         )
 
 
@@ -98,7 +98,7 @@ def check_orientation(matrix: bytes, where: str) -> None:
 
 
 def stated_cropping(container: InputContainer, stream: VideoStream) -> tuple[int, ...]:
-    """What the container cuts off at the top, bottom, left and right (``clap``, PixelCrop).
+    """What the container cuts off at the left, right, top and bottom (``clap``, PixelCrop).
 
     PyAV shows this in its description of the file only, which is empty unless FFmpeg's log is on. The log
     must be off again before frames are decoded: PyAV deadlocks when a decoder thread logs.
