@@ -10,8 +10,11 @@ import pytest
 from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
+from dynerf_encoder.encode import _choose_space, _describe
 from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.job import Job
 from dynerf_format.errors import CaptureError
+from helpers_encode import Notes, tiny_config
 from helpers_video import example_rows, flat_pictures, write_capture, write_video
 
 _FINE = Fraction(1, 90000)
@@ -103,6 +106,14 @@ class TestStarts:
             built.append((store.fingerprint, int(store.view(0)[0, 0, 0, 0])))
         assert built[0][0] != built[1][0]
         np.testing.assert_allclose([grey for _, grey in built], [16, 24], atol=1)
+
+    def test_what_was_left_out_is_said_once(self, folder: Path) -> None:
+        _replace(folder, shift=2, times=range(2, 8))
+        capture, notes = read_n3v(folder), Notes()
+        job = Job(folder, folder / "clip.dnv", tiny_config())
+        store = FrameStore.build(capture, folder / "store", frames=job.frames)
+        _describe(job, capture, store, _choose_space(job, capture, ()), notes)
+        assert notes.said.count(capture.notes[0]) == 1
 
 
 class TestSteps:
