@@ -224,7 +224,7 @@ class TestFolder:
             (tmp_path / name / "0001.png").touch()
         (tmp_path / "GX010001.MP4").touch()
         (tmp_path / "._GX010001.MP4").touch()
-        found = r"holds no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 videos of other names"
+        found = r"holds no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 video named otherwise"
         with pytest.raises(CaptureError, match=found):
             read_n3v(tmp_path)
 

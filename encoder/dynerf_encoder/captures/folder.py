@@ -68,13 +68,14 @@ def _others(entries: Iterable[Path]) -> str:
     folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path)]
     videos = [path.name for path in shown if path.is_file() and _is_video(path)]
     pictures = [path.name for path in shown if path.is_file() and _is_picture(path)]
+    kinds = (
+        (folders, "folder", " of pictures"),
+        (videos, "video", " named otherwise"),
+        (pictures, "picture", ""),
+    )
     found = [
-        f"{len(names)} {what} ({listed(names, 3)})"
-        for names, what in (
-            (folders, "folders of pictures"),
-            (videos, "videos of other names"),
-            (pictures, "pictures"),
-        )
+        f"{len(names)} {one}{'' if len(names) == 1 else 's'}{more} ({listed(names, 3)})"
+        for names, one, more in kinds
         if names
     ]
     return f", but {' and '.join(found)}" if found else ""
