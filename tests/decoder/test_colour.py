@@ -2,8 +2,10 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import av
+import av.video.format as video_format
 import numpy as np
 import pytest
 
@@ -159,11 +161,12 @@ def test_limited_rgb_is_expanded() -> None:
 
 def test_a_palette_gives_its_colours() -> None:
     palette = np.tile(np.array([255, 200, 90, 40], np.uint8), (256, 1))  # alpha, red, green, blue
-    frame = av.VideoFrame.from_ndarray((np.zeros((16, 16), np.uint8), palette), format="pal8")
+    pair: Any = (np.zeros((16, 16), np.uint8), palette)
+    frame = av.VideoFrame.from_ndarray(pair, format="pal8")
     assert FrameToRgb("a video")(frame)[8, 8].tolist() == [200, 90, 40]
 
 
-@pytest.mark.parametrize("pixels", sorted(av.video.format.names - {"rgb555be"}))  # FFmpeg makes it wrong
+@pytest.mark.parametrize("pixels", sorted(video_format.names - {"rgb555be"}))  # FFmpeg makes it wrong
 def test_every_pixel_format_gives_the_right_colour_or_is_refused(pixels: str) -> None:
     flat = _flat_frame(90, 100, 160, 1, 1)
     if pixels.startswith("yuvj"):

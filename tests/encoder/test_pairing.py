@@ -176,13 +176,13 @@ class TestRates:
         for name in ("cam00", "cam02", "cam05"):
             _replace(folder, name, times=_jittered(generator), unit=_FINE)
         capture = read_n3v(folder)
-        assert (capture.fps, capture.frames) == (30, 6)
+        assert (capture.fps, capture.frames) == (Fraction(30), 6)
 
     @pytest.mark.parametrize("container", ["matroska", "mpegts", "avi"])
     def test_other_containers_have_the_same_rate_and_start(self, folder: Path, container: str) -> None:
         _replace(folder, container=container)
         capture = read_n3v(folder)
-        assert ([view.first for view in capture.views], capture.fps) == ([0] * 3, 30)
+        assert ([view.first for view in capture.views], capture.fps) == ([0] * 3, Fraction(30))
 
 
 def _jittered(generator: np.random.Generator) -> Sequence[int]:

@@ -6,6 +6,7 @@ The names of the tests stand in the table of ``docs/captures.md``.
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -111,7 +112,7 @@ class TestFields:
             list(decode(path, range(8)))
 
 
-def _mux(out: OutputContainer, stream: VideoStream, packets: list[av.Packet]) -> None:
+def _mux(out: OutputContainer, stream: VideoStream, packets: list[Any]) -> None:
     for packet in packets:
         packet.stream = stream
         out.mux(packet)
@@ -155,6 +156,7 @@ def _with_tracks(path: Path, *tracks: tuple[int, Disposition | None], container:
         for index, (_, disposition) in enumerate(tracks):
             codec = "mjpeg" if disposition == Disposition.attached_pic else "libx264"
             stream = out.add_stream(codec, rate=30)
+            assert isinstance(stream, VideoStream)
             stream.width, stream.height = 32 + 8 * index, 24
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             if disposition is not None:

@@ -61,7 +61,7 @@ def check_frame(frame: VideoFrame, where: str) -> None:
     """CaptureError when a decoded frame is to be shown otherwise than as it is."""
     if frame.interlaced_frame:
         raise CaptureError(_interlaced(where, "by the flags of its frames"))
-    check_side_data({data.type: bytes(data) for data in frame.side_data}, where)
+    check_side_data({data.type: bytes(memoryview(data)) for data in frame.side_data}, where)
 
 
 def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:
@@ -106,7 +106,7 @@ def stated_cropping(container: InputContainer, stream: VideoStream) -> tuple[int
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
-        description = container.dumps_format()
+        description = container.dumps_format()  # type: ignore[attr-defined]  # not in PyAV's stubs
     finally:
         av.logging.set_level(level)
     _, _, own = description.partition(f"Stream #0:{stream.index}")
