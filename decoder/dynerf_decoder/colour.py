@@ -158,7 +158,7 @@ class FrameToRgb:
         )
         picture = np.ascontiguousarray(rgb.to_ndarray())
         if expand:
-            return _expansion(max(8, frame.format.components[0].bits))[picture]
+            return np.asarray(_expansion(max(8, frame.format.components[0].bits))[picture])
         return picture
 
 
@@ -168,7 +168,7 @@ def _expansion(bits: int) -> UInt8[np.ndarray, "256"]:
     # A bits-wide sample is brought to 8 bits by its largest value, limited range is defined by 2^(bits - 8).
     samples = np.arange(256) * (2**bits - 1) / (255 * 2 ** (bits - 8))
     full = (samples - _BLACK) * 255 / (_WHITE - _BLACK)
-    return np.clip(np.round(full), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.round(full), 0, 255), np.uint8)
 
 
 class RgbToFrame:

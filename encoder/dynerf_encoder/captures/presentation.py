@@ -61,7 +61,8 @@ def check_frame(frame: VideoFrame, where: str) -> None:
     """CaptureError when a decoded frame is to be shown otherwise than as it is."""
     if frame.interlaced_frame:
         raise CaptureError(_interlaced(where, "by the flags of its frames"))
-    check_side_data({data.type: bytes(memoryview(data)) for data in frame.side_data}, where)
+    stated = [frame.side_data[index] for index in range(len(frame.side_data))]
+    check_side_data({data.type: bytes(data) for data in stated}, where)
 
 
 def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:

@@ -91,7 +91,7 @@ def indexed_ticks(
     even = len(decoded) < 3 or int(np.ptp(np.diff(decoded))) <= 1
     if first is None or not container.format.name.startswith("mov") or not even:
         return None
-    return decoded - decoded[0] + first
+    return np.asarray(decoded - decoded[0] + first)
 
 
 def demuxed_ticks(
