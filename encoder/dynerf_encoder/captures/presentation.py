@@ -58,11 +58,20 @@ def check_container(container: InputContainer, stream: VideoStream, where: str) 
 
 
 def check_frame(frame: VideoFrame, where: str) -> None:
-    """CaptureError when a decoded frame is to be shown otherwise than as it is."""
-    if frame.interlaced_frame:
-        raise CaptureError(_interlaced(where, "by the flags of its frames"))
+    """CaptureError when a decoded frame is to be shown otherwise than as it is; ``check_flags`` and more.
+
+    Only for the first frame of a video: in PyAV a frame whose side data was read and its list of side data
+    keep each other alive until the next garbage collection.
+    """
+    check_flags(frame, where)
     stated = [frame.side_data[index] for index in range(len(frame.side_data))]
     check_side_data({data.type: bytes(data) for data in stated}, where)
+
+
+def check_flags(frame: VideoFrame, where: str) -> None:
+    """CaptureError when a frame has two fields. Cheap enough for every frame of a video."""
+    if frame.interlaced_frame:
+        raise CaptureError(_interlaced(where, "by the flags of its frames"))
 
 
 def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:

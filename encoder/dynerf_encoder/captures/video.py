@@ -24,7 +24,7 @@ from jaxtyping import UInt8
 from dynerf_decoder.colour import FrameToRgb, SourceColour
 from dynerf_format.errors import CaptureError
 
-from .presentation import check_container, check_frame, check_stream
+from .presentation import check_container, check_flags, check_frame, check_stream
 from .timeline import Timeline, demuxed_ticks, indexed_ticks
 from .track import choose_video
 
@@ -126,13 +126,13 @@ def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height widt
 
     Decodes from the start, or from a keyframe whose number its time proves (``_entry_point``), and holds one
     RGB picture and what the decoder itself holds. Raises CaptureError, saying how far it came, when the video
-    ends early, is damaged, or shows frames at other times than it stated, or otherwise than the first.
+    ends early, is damaged, shows frames at other times than it stated, or has interlaced ones.
     """
     done = 0
     try:
         timeline = _timeline(path)
         entry = _entry_point(path, timeline, frames.start)
-        with _opened(path) as (container, stream):
+        with _opened(path, _THREADS) as (container, stream):
             to_rgb = FrameToRgb(str(path), stream.codec_context.name)
             if entry is not None:
                 done, timestamp = entry
@@ -142,7 +142,7 @@ def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height widt
                     break
                 _check_time(path, done, timeline, frame)
                 if done >= frames.start:
-                    check_frame(frame, f"{path}: frame {done}")
+                    check_flags(frame, f"{path}: frame {done}")
                     yield to_rgb(frame)
                 done += 1
                 if done == frames.stop:
@@ -189,7 +189,7 @@ def _check_time(path: Path, index: int, timeline: Timeline, frame: VideoFrame) -
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         # An absolute path: FFmpeg takes "a:b.mp4" for a network address.
         container = av.open(str(path.absolute()), options=_SAFE)
@@ -198,5 +198,5 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with container:
         stream = choose_video(container, path)
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = _THREADS
+        stream.codec_context.thread_count = threads
         yield container, stream
