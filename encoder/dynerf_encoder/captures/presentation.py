@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 from math import atan2, degrees
+from typing import cast
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -64,7 +65,7 @@ def check_frame(frame: VideoFrame, where: str) -> None:
     keep each other alive until the next garbage collection.
     """
     check_flags(frame, where)
-    stated = [frame.side_data[index] for index in range(len(frame.side_data))]
+    stated = cast(SideDataContainer, frame.side_data)  # PyAV's stubs say otherwise
     check_side_data({data.type: bytes(data) for data in stated}, where)
 
 
