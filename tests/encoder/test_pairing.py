@@ -112,7 +112,7 @@ class TestStarts:
         capture, notes = read_n3v(folder), Notes()
         job = Job(folder, folder / "clip.dnv", tiny_config())
         store = FrameStore.build(capture, folder / "store", frames=job.frames)
-        _describe(job, capture, store, _choose_space(job, capture, ()), notes)
+        _describe(job, capture, store, _choose_space(job, capture, (), np.zeros(3)), notes)
         assert notes.said.count(capture.notes[0]) == 1
 
 
