@@ -65,7 +65,7 @@ def check_frame(frame: VideoFrame, where: str) -> None:
     keep each other alive until the next garbage collection.
     """
     check_flags(frame, where)
-    stated = cast(SideDataContainer, frame.side_data)  # PyAV's stubs say otherwise
+    stated = cast("SideDataContainer", frame.side_data)  # PyAV's stubs say otherwise
     check_side_data({data.type: bytes(data) for data in stated}, where)
 
 
