@@ -64,11 +64,11 @@ def decode_seconds(clip: Path, device: str) -> dict[str, Any]:
     script = (
         "import json, sys, time, dynerf\n"
         "from dynerf.device import choose_device\n"
-        "with dynerf.open_clip(sys.argv[1], choose_device(sys.argv[2])) as clip:\n"
+        "with dynerf.open(sys.argv[1], device=choose_device(sys.argv[2])) as clip:\n"
         "    times = []\n"
         f"    for number in range({_PICTURES}):\n"
         "        started = time.monotonic()\n"
-        "        clip.render(clip.cameras[0], number % clip.frames)\n"
+        "        clip.render(clip.cameras[0], frame=number % clip.frames)\n"
         "        times.append(time.monotonic() - started)\n"
         "    camera = clip.cameras[0]\n"
         "    print(json.dumps([camera.width, camera.height, times[2:]]))\n"

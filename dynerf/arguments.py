@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dynerf_format.errors import ConfigError
 from dynerf_format.version import __version__
 
 from . import manual
 from .commands import bench, decode, encode, evaluate, info, play, repair, serve, splice, verify
 from .long_options import add_long_options
 from .opening import place_of
+from .sizes import parse_size
 
 _DEVICES = ("auto", "cpu", "cuda")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
-_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(kB|MB|GB)?")
-_SIZES = {None: 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _MINUS = re.compile(r"-[0-9.:]")
 _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -382,12 +382,10 @@ def _quality(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    """Bytes; kB and MB are powers of ten, as in all that the command prints."""
-    match = _SIZE.fullmatch(text)
-    size = round(float(match[1]) * _SIZES[match[2]]) if match else 0
-    if not 1 <= size < 2**32:
-        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a size such as 500kB or 2MB")
-    return size
+    try:
+        return parse_size(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _whole(text: str, least: int, most: int) -> int:

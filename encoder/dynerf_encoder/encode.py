@@ -25,7 +25,7 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
+from .job import EncodeResult, Job, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .look import HeldOutLook
 from .pack import (
@@ -43,7 +43,7 @@ from .warm_start import fingerprint, start_from
 _CHECKPOINT_SECONDS = 30.0
 
 
-def encode(job: Job, watcher: Watcher) -> Result:
+def encode(job: Job, watcher: Watcher) -> EncodeResult:
     """Encode a capture. Raises DynerfError for what the user can mend.
 
     KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
@@ -54,7 +54,7 @@ def encode(job: Job, watcher: Watcher) -> Result:
         return _encode(job, watcher if group.leads else Unwatched(), group)
 
 
-def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
+def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
     check_writable(job.output)
     check_job(job)
     if job.resume and job.output.exists() and not (checkpoint_path(job).exists() or begun(job).exists()):
@@ -94,7 +94,7 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
     _train(job, trainer, identity, look, clip, watcher, group)
     if not group.leads:
-        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
+        return EncodeResult(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
     return clip.write(look, watcher)
 
 

@@ -16,7 +16,7 @@ import torch
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode import encode
-from .job import Job, Result, Unwatched, work_folder
+from .job import EncodeResult, Job, Unwatched, work_folder
 from .train import Report
 
 _TELL_SECONDS = 0.25
@@ -50,7 +50,7 @@ class Done:
     """A segment's file is written."""
 
     number: int
-    result: Result
+    result: EncodeResult
     place: str = ""
 
 
@@ -90,7 +90,7 @@ class _Ear(Unwatched):
             self._tell(Going(self._number, report.place.position))
 
 
-def do_task(task: Task, tell: Callable[[News], None]) -> Result:
+def do_task(task: Task, tell: Callable[[News], None]) -> EncodeResult:
     """Encode a segment here, going on from its checkpoint if it has one; its work folder is removed.
 
     Raises what ``encode`` raises, naming the segment.
