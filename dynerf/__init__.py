@@ -3,7 +3,7 @@
     import dynerf
 
     with dynerf.open("clip.dnv") as clip:  # a path, or an http or https address
-        frame = clip.render(clip.cameras[0], time=0.41)
+        frame = clip.render(clip.cameras[0], time=0.1)
         rgb = frame.numpy()  # uint8, height x width x 3
 
 Conventions everywhere: cameras have OpenGL's axes (x right, y up, looking along -z) and ``camera_to_world``

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -73,6 +74,8 @@ class EncodeOptions:
     def job(self) -> Job:
         """What is to be encoded. Raises ConfigError."""
         device = choose_device(self.device)
+        if self.space not in get_args(Choice):
+            raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
         return Job(
             capture=self.capture,
             output=self.output,
@@ -94,6 +97,8 @@ class EncodeOptions:
         name = self.preset or ("fast" if device.startswith("cuda") else "preview")
         if name not in PRESETS:
             raise ConfigError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
+        if self.field not in (None, *get_args(FieldKind)):
+            raise ConfigError(f"field {self.field!r}: expected planes or mlp")
         config = preset(name, self.field)
         if self.quality is not None:
             if self.target_size is not None:

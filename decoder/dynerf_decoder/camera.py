@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -41,9 +40,9 @@ class Camera:
     @classmethod
     def from_opencv(
         cls,
-        matrix: npt.ArrayLike,
-        rotation: npt.ArrayLike,
-        translation: npt.ArrayLike,
+        matrix: conventions.Numbers,
+        rotation: conventions.Numbers,
+        translation: conventions.Numbers,
         size: tuple[int, int],
         *,
         name: str = "camera",
@@ -72,9 +71,9 @@ class Camera:
     def from_colmap(
         cls,
         model: str,
-        params: Sequence[float],
-        quaternion: npt.ArrayLike,
-        translation: npt.ArrayLike,
+        params: conventions.Numbers,
+        quaternion: conventions.Numbers,
+        translation: conventions.Numbers,
         size: tuple[int, int],
         *,
         name: str = "camera",

@@ -11,12 +11,15 @@ What is not a pinhole camera raises ViewError.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Float
 
 from dynerf_format.errors import ViewError
+
+Numbers: TypeAlias = Sequence[Any] | np.ndarray
+"""A vector or a matrix, as (nested) sequences or an array."""
 
 OPENCV_PIXEL = 0.5
 """What OpenCV's pixel coordinates lack to be those of ``Camera``."""
@@ -27,9 +30,7 @@ _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _COLMAP = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}  # models and how many parameters they have
 
 
-def pose_of_extrinsics(
-    rotation: npt.ArrayLike, translation: npt.ArrayLike, where: str
-) -> Float[np.ndarray, "3 4"]:
+def pose_of_extrinsics(rotation: Numbers, translation: Numbers, where: str) -> Float[np.ndarray, "3 4"]:
     """``camera_to_world`` of x_camera = R x_world + t with OpenCV's axes."""
     world_to_camera = checked_rotation(rotation, where)
     centre = -world_to_camera.T @ numbers(translation, 3, f"{where}: translation")
@@ -44,7 +45,7 @@ def extrinsics_of_pose(
     return rotation, -rotation @ pose[:, 3]
 
 
-def opencv_rotation(rotation: npt.ArrayLike, where: str) -> Float[np.ndarray, "3 3"]:
+def opencv_rotation(rotation: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """A rotation as OpenCV states it: a matrix, or a rotation vector (axis times angle in radians)."""
     values = np.asarray(rotation, dtype=np.float64)
     if values.shape == (3, 3):
@@ -56,7 +57,7 @@ def opencv_rotation(rotation: npt.ArrayLike, where: str) -> Float[np.ndarray, "3
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross))
 
 
-def opencv_intrinsics(matrix: npt.ArrayLike) -> tuple[float, float, float, float]:
+def opencv_intrinsics(matrix: Numbers) -> tuple[float, float, float, float]:
     """Focal lengths and principal point of a 3x3 camera matrix, in OpenCV's pixel coordinates."""
     values = np.asarray(matrix, dtype=np.float64)
     if values.shape != (3, 3):
@@ -66,18 +67,18 @@ def opencv_intrinsics(matrix: npt.ArrayLike) -> tuple[float, float, float, float
     return float(values[0, 0]), float(values[1, 1]), float(values[0, 2]), float(values[1, 2])
 
 
-def colmap_intrinsics(model: str, params: Sequence[float]) -> tuple[float, float, float, float]:
+def colmap_intrinsics(model: str, params: Numbers) -> tuple[float, float, float, float]:
     """Focal lengths and principal point of a COLMAP camera without distortion."""
-    if _COLMAP.get(model) != len(params):
+    values = np.asarray(params, dtype=np.float64)
+    if values.shape != (_COLMAP.get(model),):
         raise ViewError(
-            f"from_colmap: model {model[:40]} with {len(params)} parameters, expected SIMPLE_PINHOLE with "
+            f"from_colmap: model {model[:40]} with {values.size} parameters, expected SIMPLE_PINHOLE with "
             "3 or PINHOLE with 4; COLMAP's image_undistorter makes such cameras"
         )
-    focal_x, focal_y = params[0], params[-3]
-    return float(focal_x), float(focal_y), float(params[-2]), float(params[-1])
+    return float(values[0]), float(values[-3]), float(values[-2]), float(values[-1])
 
 
-def rotation_of_quaternion(quaternion: npt.ArrayLike, where: str) -> Float[np.ndarray, "3 3"]:
+def rotation_of_quaternion(quaternion: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """The rotation of a quaternion (w, x, y, z) of length one but for rounding."""
     values = numbers(quaternion, 4, f"{where}: quaternion")
     length = float(np.linalg.norm(values))
@@ -144,7 +145,7 @@ def _values(record: Mapping[str, object], defaults: Mapping[str, float | None]) 
     return values
 
 
-def checked_rotation(matrix: npt.ArrayLike, where: str) -> Float[np.ndarray, "3 3"]:
+def checked_rotation(matrix: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """The rotation nearest to a matrix; ViewError when that is not one but for rounding."""
     values = np.asarray(matrix, dtype=np.float64)
     if values.shape != (3, 3) or not np.isfinite(values).all():

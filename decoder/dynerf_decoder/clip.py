@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class Clip:
         self._on_close = on_close
         self.layers = layers
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Clip":
         return self
 
     def __exit__(
@@ -94,12 +94,12 @@ class Clip:
         nearest = round(frame)
         return float(nearest) if abs(frame - nearest) < 1e-6 else frame
 
-    def _moment(self, seconds: float | None) -> float:
+    def _moment(self, seconds: int | float | None) -> float:
         """The moment in frames. Raises ViewError outside the clip's duration."""
         duration = float(self.frames / self.fps)
         if seconds is None or not 0 <= seconds <= duration:
             raise ViewError(f"{self.name}: time {seconds} s, expected 0 to {duration:g} s")
-        return min(self.frame_at(seconds), self.frames - 1.0)
+        return min(self.frame_at(float(seconds)), self.frames - 1.0)
 
     def outside(self, camera: Camera) -> float:
         """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
@@ -208,8 +208,8 @@ class Clip:
         self,
         camera: Camera,
         *,
-        time: float | None = None,
-        frame: float | None = None,
+        time: int | float | None = None,
+        frame: int | float | None = None,
         stop: Callable[[], bool] | None = None,
         plain: bool = False,
     ) -> Frame:
@@ -223,14 +223,14 @@ class Clip:
         if (time is None) == (frame is None):
             raise TypeError("render: expected exactly one of time (seconds) and frame")
         moment = self._moment(time) if frame is None else frame
-        return self.render_folded(self.fold(moment), camera, stop, plain=plain)
+        return self.render_folded(self.fold(float(moment)), camera, stop, plain=plain)
 
     def save_video(
         self,
         path: str | Path,
         view: Camera | Trajectory | Iterable[Shot],
         *,
-        fps: float | Fraction | None = None,
+        fps: int | float | Fraction | None = None,
         depth: bool = False,
         on_progress: OnProgress | None = None,
     ) -> None:
@@ -249,7 +249,9 @@ class Clip:
             shots, rate = view.shots(rate)
         else:
             shots = list(view)
-        save_video(self, Path(path), shots, rate or self.fps, depth=depth, on_progress=on_progress)
+        save_video(
+            self, Path(path), shots, self.fps if rate is None else rate, depth=depth, on_progress=on_progress
+        )
 
     def render_folded(
         self,
@@ -271,7 +273,7 @@ class Clip:
             raise type(error)(f"{self.name}: {error}") from error
 
 
-def _exact_rate(fps: float | Fraction) -> Fraction:
+def _exact_rate(fps: int | float | Fraction) -> Fraction:
     """A rate that a movie can state. Raises ViewError."""
     try:
         return Fraction(fps).limit_denominator(_MOST_FPS_DENOMINATOR)

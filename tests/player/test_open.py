@@ -1,7 +1,6 @@
 """Clips at addresses through the command and the library, and clips for asynchronous programs."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import dynerf
 from dynerf_format import FormatError, RemoteError, ViewError
 from helpers_face import pictures, run
 from helpers_link import Link, serving
-from helpers_video import ROOT
 
 
 @pytest.fixture
@@ -101,12 +99,3 @@ def test_opening_what_is_not_there(tmp_path: Path, link: Link) -> None:
     link.always = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(RemoteError, match="403"):
         asyncio.run(watch(link.address))
-
-
-def test_the_readme_examples_run(clip: Path, link: Link) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From Python")[2]
-    examples = re.findall(r"```python\n(.*?)```", text.partition("\n## ")[0], re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        shown = example.replace("https://example.org/candle.dnv", link.address)
-        exec(shown.replace("candle.dnv", str(clip)).replace("12.5", "2.5"), {"__name__": "example"})

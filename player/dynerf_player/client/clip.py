@@ -46,7 +46,9 @@ class AsyncClip:
         """The moment ``seconds`` from the start, in frames."""
         return self._clip.frame_at(seconds)
 
-    async def render(self, camera: Camera, *, time: float | None = None, frame: float | None = None) -> Frame:
+    async def render(
+        self, camera: Camera, *, time: int | float | None = None, frame: int | float | None = None
+    ) -> Frame:
         """As ``Clip.render``: ``time`` in seconds, or ``frame``. Raises DynerfError.
 
         When this is cancelled the render is given up at its next tile.
