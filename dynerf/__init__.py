@@ -112,14 +112,15 @@ _HOMES = {
     "paths": "dynerf.paths",
 }
 
+if not TYPE_CHECKING:  # a type checker would take every name for one of this module's
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_HOMES[name])
-    value: object = module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(_HOMES[name])
+        value: object = module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

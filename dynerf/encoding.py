@@ -127,6 +127,8 @@ class EncodeOptions:
         """What does the work. Raises ConfigError."""
         if not 1 <= self.workers <= _MOST_WORKERS:
             raise ConfigError(f"--workers {self.workers}: expected 1 to {_MOST_WORKERS}")
+        if ":" in device and (self.workers > 1 or self.cluster is not None):
+            raise ConfigError(f"device {device}: workers choose their GPUs themselves, expected cuda")
         if self.cluster is not None:
             from dynerf_encoder.cluster import OnRay  # Ray is optional
 

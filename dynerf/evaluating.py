@@ -11,7 +11,7 @@ from dynerf_encoder.evaluate import Evaluation
 from dynerf_encoder.evaluate import evaluate as compare
 from dynerf_encoder.report import Report
 
-from .opening import open as open_clip
+from . import opening
 
 
 def evaluate(
@@ -35,7 +35,7 @@ def evaluate(
     ``missing`` why a metric is None. Raises ViewError (unknown views), CaptureError (not the clip's capture),
     ConfigError (weights, ``every``), OutputError (the report), and what ``open`` raises.
     """
-    opened = nullcontext(clip) if isinstance(clip, Clip) else open_clip(clip, device=device)
+    opened = nullcontext(clip) if isinstance(clip, Clip) else opening.open(clip, device=device)
     with opened as known:
         page = None if report is None else Report(Path(report), known)
         result = compare(

@@ -18,7 +18,7 @@ class ProgressWatcher:
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress
         self._reported: dict[str, float] = {}
-        self._metrics: dict[str, float] = {}
+        self._metrics: dict[str, int | float] = {}
 
     def say(self, text: str) -> None:
         """A message."""

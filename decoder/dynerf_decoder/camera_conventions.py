@@ -33,7 +33,7 @@ _COLMAP = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}  # models and how many parameters 
 def pose_of_extrinsics(rotation: Numbers, translation: Numbers, where: str) -> Float[np.ndarray, "3 4"]:
     """``camera_to_world`` of x_camera = R x_world + t with OpenCV's axes."""
     world_to_camera = checked_rotation(rotation, where)
-    centre = -world_to_camera.T @ numbers(translation, 3, f"{where}: translation")
+    centre = -world_to_camera.T @ numbers(translation, f"{where}: translation", (3,))
     return np.column_stack([world_to_camera.T @ _FLIP, centre])
 
 
@@ -47,10 +47,9 @@ def extrinsics_of_pose(
 
 def opencv_rotation(rotation: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """A rotation as OpenCV states it: a matrix, or a rotation vector (axis times angle in radians)."""
-    values = np.asarray(rotation, dtype=np.float64)
-    if values.shape == (3, 3):
-        return values
-    vector = numbers(values, 3, f"{where}: rotation")
+    vector = numbers(rotation, f"{where}: rotation", (3,), (3, 3))
+    if vector.shape == (3, 3):
+        return vector
     angle = float(np.linalg.norm(vector))
     x, y, z = vector / angle if angle > 0 else vector
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -59,9 +58,7 @@ def opencv_rotation(rotation: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
 
 def opencv_intrinsics(matrix: Numbers) -> tuple[float, float, float, float]:
     """Focal lengths and principal point of a 3x3 camera matrix, in OpenCV's pixel coordinates."""
-    values = np.asarray(matrix, dtype=np.float64)
-    if values.shape != (3, 3):
-        raise ViewError(f"from_opencv: K of shape {values.shape}, expected (3, 3)")
+    values = numbers(matrix, "from_opencv: K", (3, 3))
     if values[0, 1] or values[1, 0] or not np.array_equal(values[2], [0, 0, 1]):
         raise ViewError("from_opencv: K has skew, or a last row that is not 0 0 1; neither is supported")
     return float(values[0, 0]), float(values[1, 1]), float(values[0, 2]), float(values[1, 2])
@@ -69,18 +66,18 @@ def opencv_intrinsics(matrix: Numbers) -> tuple[float, float, float, float]:
 
 def colmap_intrinsics(model: str, params: Numbers) -> tuple[float, float, float, float]:
     """Focal lengths and principal point of a COLMAP camera without distortion."""
-    values = np.asarray(params, dtype=np.float64)
-    if values.shape != (_COLMAP.get(model),):
+    if _COLMAP.get(model) != len(params):
         raise ViewError(
-            f"from_colmap: model {model[:40]} with {values.size} parameters, expected SIMPLE_PINHOLE with "
-            "3 or PINHOLE with 4; COLMAP's image_undistorter makes such cameras"
+            f"from_colmap: model {model[:40]} with {len(params)} parameters, expected SIMPLE_PINHOLE with 3 "
+            "or PINHOLE with 4; COLMAP's image_undistorter makes such cameras"
         )
+    values = numbers(params, "from_colmap: params", (_COLMAP[model],))
     return float(values[0]), float(values[-3]), float(values[-2]), float(values[-1])
 
 
 def rotation_of_quaternion(quaternion: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """The rotation of a quaternion (w, x, y, z) of length one but for rounding."""
-    values = numbers(quaternion, 4, f"{where}: quaternion")
+    values = numbers(quaternion, f"{where}: quaternion", (4,))
     length = float(np.linalg.norm(values))
     if abs(length - 1) > _MOST_SKEW:
         raise ViewError(f"{where}: quaternion of length {length:g}, expected 1")
@@ -115,13 +112,9 @@ def quaternion_of_rotation(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarr
 
 def nerfstudio_pose(record: Mapping[str, object]) -> Float[np.ndarray, "3 4"]:
     """``transform_matrix``, 4x4 or 3x4, with an exact rotation."""
-    matrix = np.asarray(record.get("transform_matrix"), dtype=object)
-    if matrix.shape not in ((4, 4), (3, 4)):
-        raise ViewError(
-            f"from_nerfstudio: transform_matrix of shape {matrix.shape}, expected (4, 4) or (3, 4)"
-        )
-    rows = numbers(matrix[:3].reshape(-1), 12, "from_nerfstudio: transform_matrix").reshape(3, 4)
-    return np.column_stack([checked_rotation(rows[:, :3], "from_nerfstudio: transform_matrix"), rows[:, 3]])
+    where, matrix = "from_nerfstudio: transform_matrix", record.get("transform_matrix")
+    rows = numbers(matrix, where, (4, 4), (3, 4))
+    return np.column_stack([checked_rotation(rows[:3, :3], where), rows[:3, 3]])
 
 
 def nerfstudio_intrinsics(
@@ -141,15 +134,13 @@ def nerfstudio_intrinsics(
 
 def _values(record: Mapping[str, object], defaults: Mapping[str, float | None]) -> list[float]:
     found: list[object] = [record.get(key, default) for key, default in defaults.items()]
-    values: list[float] = numbers(found, len(found), f"from_nerfstudio: {', '.join(defaults)}").tolist()
+    values: list[float] = numbers(found, f"from_nerfstudio: {', '.join(defaults)}", (len(found),)).tolist()
     return values
 
 
 def checked_rotation(matrix: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """The rotation nearest to a matrix; ViewError when that is not one but for rounding."""
-    values = np.asarray(matrix, dtype=np.float64)
-    if values.shape != (3, 3) or not np.isfinite(values).all():
-        raise ViewError(f"{where}: rotation of shape {values.shape}, expected 3x3 finite numbers")
+    values = numbers(matrix, f"{where}: rotation", (3, 3))
     skew = float(np.abs(values.T @ values - np.eye(3)).max())
     if skew > _MOST_SKEW or np.linalg.det(values) < 0:
         raise ViewError(f"{where}: the 3x3 matrix is not a rotation (R^T R off by {skew:.2g}, or mirrored)")
@@ -157,12 +148,17 @@ def checked_rotation(matrix: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     return np.asarray(left @ right)
 
 
-def numbers(values: object, count: int, where: str) -> Float[np.ndarray, " n"]:
-    """So many finite numbers, of any shape that holds them in a row."""
+def numbers(values: object, where: str, *shapes: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """Finite numbers as an array of one of some shapes; a vector may be a column. Raises ViewError."""
+    expected = " or ".join(map(str, shapes))
     try:
-        found = np.asarray(values, dtype=np.float64).reshape(-1)
+        found = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ViewError(f"{where}: expected {count} numbers, found {error}") from error
-    if len(found) != count or not np.isfinite(found).all():
-        raise ViewError(f"{where}: found {len(found)} numbers, expected {count} finite ones")
+        raise ViewError(f"{where}: expected numbers of shape {expected}: {error}") from error
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    if found.shape not in shapes or not np.isfinite(found).all():
+        raise ViewError(
+            f"{where}: found numbers of shape {found.shape}, expected finite ones of shape {expected}"
+        )
     return found

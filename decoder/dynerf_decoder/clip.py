@@ -94,12 +94,12 @@ class Clip:
         nearest = round(frame)
         return float(nearest) if abs(frame - nearest) < 1e-6 else frame
 
-    def _moment(self, seconds: int | float | None) -> float:
+    def _moment(self, seconds: float) -> float:
         """The moment in frames. Raises ViewError outside the clip's duration."""
         duration = float(self.frames / self.fps)
-        if seconds is None or not 0 <= seconds <= duration:
-            raise ViewError(f"{self.name}: time {seconds} s, expected 0 to {duration:g} s")
-        return min(self.frame_at(float(seconds)), self.frames - 1.0)
+        if not 0 <= seconds <= duration:
+            raise ViewError(f"{self.name}: time {seconds:g} s, expected 0 to {duration:g} s")
+        return min(self.frame_at(seconds), self.frames - 1.0)
 
     def outside(self, camera: Camera) -> float:
         """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
@@ -220,10 +220,13 @@ class Clip:
         reference: slow, without short cuts. Raises ViewError outside the clip, FormatError when the file is
         damaged there.
         """
-        if (time is None) == (frame is None):
+        if frame is not None and time is None:
+            moment = float(frame)
+        elif time is not None and frame is None:
+            moment = self._moment(float(time))
+        else:
             raise TypeError("render: expected exactly one of time (seconds) and frame")
-        moment = self._moment(time) if frame is None else frame
-        return self.render_folded(self.fold(float(moment)), camera, stop, plain=plain)
+        return self.render_folded(self.fold(moment), camera, stop, plain=plain)
 
     def save_video(
         self,

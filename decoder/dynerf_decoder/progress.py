@@ -14,10 +14,10 @@ class Progress:
     """
 
     task: str
-    done: float
-    total: float
+    done: int | float
+    total: int | float
     detail: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, int | float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         share = f"{100 * self.done / self.total:.0f} %" if self.total else ""

@@ -118,9 +118,9 @@ def test_a_moment_is_a_time_in_seconds_or_a_frame(clip: Path) -> None:
         assert torch.allclose(by_time.rgb, by_frame.rgb, atol=1e-5)
         last, end = opened.render(camera, frame=FRAMES - 1), opened.render(camera, time=FRAMES / 30)
         assert torch.equal(last.rgb, end.rgb), "the last frame is shown until the clip ends"
-        for both in ({}, {"time": 0.0, "frame": 0.0}):
+        for time, number in ((None, None), (0.0, 0.0)):
             with pytest.raises(TypeError, match="exactly one of time"):
-                opened.render(camera, **both)
+                opened.render(camera, time=time, frame=number)
         with pytest.raises(dynerf.ViewError, match=r"time 0\.21 s, expected 0 to 0\.2 s"):
             opened.render(camera, time=0.21)
         with pytest.raises(dynerf.ViewError, match="frame 6 asked for, the clip has frames 0 to 5"):
@@ -133,8 +133,8 @@ def test_a_frame_is_8_bit_rgb_and_a_distance_in_world_units(clip: Path) -> None:
         frame = opened.render(camera, frame=0)
         nearest, farthest = opened.depth_range()
     rgb, depth = frame.numpy(), frame.depth.numpy()
-    assert (rgb.shape, rgb.dtype) == ((HEIGHT, WIDTH, 3), np.uint8)
-    assert (depth.shape, depth.dtype) == ((HEIGHT, WIDTH), np.float32)
+    assert (rgb.shape, str(rgb.dtype)) == ((HEIGHT, WIDTH, 3), "uint8")
+    assert (depth.shape, str(depth.dtype)) == ((HEIGHT, WIDTH), "float32")
     assert np.array_equal(rgb, (frame.rgb.numpy() * 255).round().astype(np.uint8))
     hit = depth[depth > 0]
     assert len(hit) > 0
@@ -149,9 +149,9 @@ def test_closing_lets_go_of_the_file_and_with_does_it_too(clip: Path) -> None:
     with pytest.raises(ValueError, match="closed file"):
         opened.render(opened.cameras[0], frame=0)
     with dynerf.open(clip, device="cpu") as other:
-        other.render(other.cameras[0].with_size(4, 3), frame=0)
+        assert other.frames == FRAMES
     with pytest.raises(ValueError, match="closed file"):
-        other.render(other.cameras[0], frame=FRAMES - 1)
+        other.render(other.cameras[0], frame=0)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99"])
@@ -210,8 +210,8 @@ def test_shots_of_several_sizes_and_none_are_refused(clip: Path, out: Path) -> N
 
 def test_a_nerfstudio_path_is_followed(clip: Path, out: Path) -> None:
     with dynerf.open(clip, device="cpu") as opened:
-        poses = [camera.to_nerfstudio()["transform_matrix"] for camera in opened.cameras]
-        entries = [{"camera_to_world": np.ravel(pose).tolist(), "fov": 50} for pose in poses]  # type: ignore[arg-type]
+        poses = [np.array(camera.to_nerfstudio()["transform_matrix"]) for camera in opened.cameras]
+        entries = [{"camera_to_world": pose.ravel().tolist(), "fov": 50} for pose in poses]
         (out / "path.json").write_text(json.dumps({"camera_path": entries, "fps": 10}))
         path = dynerf.paths.from_nerfstudio(opened, out / "path.json")
         for shot, camera in zip(path, opened.cameras, strict=True):
@@ -254,7 +254,7 @@ def test_encode_refuses_what_makes_no_sense_and_leaves_nothing(scene: Path, out:
         ({"workers": 0}, dynerf.ConfigError, "workers 0: expected 1 to 1024"),
     ):
         with pytest.raises(error, match=message.replace("(", r"\(")):
-            dynerf.encode(scene, out / "clip.dnv", device="cpu", **options)  # type: ignore[arg-type]
+            dynerf.encode(scene, out / "clip.dnv", device="cpu", **options)
     with pytest.raises(dynerf.ConfigError, match=r"expected a name that ends in \.dnv"):
         dynerf.encode(scene, out / "clip.mp4")
     with pytest.raises(dynerf.CaptureError, match="does not exist"):
