@@ -41,7 +41,7 @@ def evaluate(
         result = compare(
             known,
             Path(capture),
-            views=views,
+            views=[views] if isinstance(views, str) else views,
             every=every,
             lpips_weights=None if lpips_weights is None else Path(lpips_weights),
             progress=None if on_progress is None else _reporting(on_progress),
