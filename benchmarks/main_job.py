@@ -63,8 +63,7 @@ def decode_seconds(clip: Path, device: str) -> dict[str, Any]:
     """Seconds per picture of the first camera, fold included, in a process with the command's settings."""
     script = (
         "import json, sys, time, dynerf\n"
-        "from dynerf.device import choose_device\n"
-        "with dynerf.open(sys.argv[1], device=choose_device(sys.argv[2])) as clip:\n"
+        "with dynerf.open(sys.argv[1], device=sys.argv[2]) as clip:\n"
         "    times = []\n"
         f"    for number in range({_PICTURES}):\n"
         "        started = time.monotonic()\n"
