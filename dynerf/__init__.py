@@ -15,9 +15,7 @@ Importing this package loads nothing else; each name is loaded when it is first 
 ``dynerf`` does the same and more; see ``dynerf --help``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
     from dynerf_decoder.camera import Camera, Cameras
     from dynerf_decoder.clip import Clip
@@ -117,6 +115,8 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of this mo
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
         module = import_module(_HOMES[name])
         value: object = module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
         globals()[name] = value

@@ -30,7 +30,7 @@ from dynerf_format.errors import ConfigError
 
 from .device import choose_device
 from .progress import ProgressWatcher
-from .sizes import parse_size
+from .quantities import parse_frames_or_seconds, parse_size
 
 _MOST_WORKERS = 1024
 
@@ -121,7 +121,11 @@ class EncodeOptions:
         """How the clip is to be cut. Raises ConfigError."""
         warm = None if self.warm_start is None else WarmStart(self.warm_start, self.key_segment)
         overlap = DEFAULT_OVERLAP if self.overlap is None else self.overlap
-        return Cutting(SegmentLength.parse(self.segment), overlap, warm)
+        try:
+            length = SegmentLength(*parse_frames_or_seconds(self.segment))
+        except ValueError as error:
+            raise ConfigError(f"--segment {self.segment[:40]}: expected {error}") from None
+        return Cutting(length, overlap, warm)
 
     def runner(self, device: str) -> Runner:
         """What does the work. Raises ConfigError."""
@@ -144,7 +148,7 @@ class EncodeOptions:
     def thread_count(self) -> int:
         """CPU threads of each process that trains: those stated, or its share of the cores."""
         processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * self.workers  # the first set by torchrun
-        return self.threads or max(1, len(os.sched_getaffinity(0)) // max(1, processes))
+        return self.threads or max(1, _cores() // max(1, processes))
 
 
 def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
@@ -223,7 +227,7 @@ def encode(
         preset=preset,
         field=field,
         quality=quality,
-        target_size=None if target_size is None else parse_size(str(target_size)),
+        target_size=None if target_size is None else _size(target_size),
         config=_path(config),
         settings=settings,
         device=device,
@@ -246,6 +250,20 @@ def encode(
         resume=resume,
     )
     return run_encode(options, Unwatched() if on_progress is None else ProgressWatcher(on_progress))
+
+
+def _size(size: int | str) -> int:
+    try:
+        return parse_size(str(size))
+    except ValueError as error:
+        raise ConfigError(f"target_size {str(size)[:40]!r}: expected {error}") from None
+
+
+def _cores() -> int:
+    """CPU cores that this process may use; all of them where the system cannot tell, as macOS."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _path(place: str | os.PathLike[str] | None) -> Path | None:

@@ -1,10 +1,11 @@
-"""What is in a .dnv file. Needs neither torch nor the decoder; reads one layer of weights to count them."""
+"""What header and directory of a .dnv file say, read by one or two requests. Needs no torch."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dynerf_format import Header, Reader, weights_entry
+from dynerf_format import Header, Reader, tensor_shapes
 
 from .opening import Place, source_at
 
@@ -42,7 +43,9 @@ class Info:
     """What a clip says of itself, and what its parts take in bytes.
 
     ``seconds`` is the duration, ``first_source_frame`` the recording's frame that frame 0 is, ``quality``
-    what the encoder measured, ``config`` the settings it was encoded with.
+    what the encoder measured, ``config`` the settings it was encoded with. ``parameters`` and
+    ``tensors`` are None for a field that this version does not know, ``sha256`` and ``chunks_checked``
+    without a check.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -55,10 +58,10 @@ class Info:
     field: str
     field_settings: Mapping[str, Any]
     sampling: Mapping[str, Any]
-    parameters: int
-    bits_per_parameter: float
+    parameters: int | None
+    bits_per_parameter: float | None
     latent_bytes_per_frame: float
-    tensors: Mapping[str, tuple[int, ...]]
+    tensors: Mapping[str, Sequence[int]] | None
     segments: tuple[SegmentInfo, ...]
     cameras: tuple[CameraInfo, ...]
     space: str
@@ -66,20 +69,25 @@ class Info:
     quality: Mapping[str, float | str]
     generator: str
     config: Mapping[str, Any]
+    sha256: str | None = None
+    chunks_checked: int | None = None
 
 
-def info(place: Place) -> Info:
-    """What is in a clip at a path or an address.
+def info(place: Place, *, check: bool = False) -> Info:
+    """What is in a clip at a path or an address; ``check`` reads all of it and compares every checksum.
 
     Raises FormatError (not a .dnv file, or damaged) and RemoteError (an address that cannot be read).
     """
     with source_at(place) as source:
-        return _info(Reader(source), source.size)
+        reader = Reader(source)
+        found = _info(reader, source.size)
+        return replace(found, sha256=reader.check(), chunks_checked=len(reader.directory)) if check else found
 
 
 def _info(reader: Reader, size: int) -> Info:
     header, spent = reader.header, reader.bytes_by_kind()
-    tensors, parameters = _tensors(reader)
+    shapes = tensor_shapes(header.field)
+    parameters = None if shapes is None else len(header.segments) * sum(map(math.prod, shapes.values()))
     return Info(
         layers=_layers(reader),
         bytes=size,
@@ -92,9 +100,9 @@ def _info(reader: Reader, size: int) -> Info:
         field_settings=header.field.settings,
         sampling=header.sampling,
         parameters=parameters,
-        bits_per_parameter=8 * spent.get("WGHT", 0) / max(parameters, 1),
+        bits_per_parameter=8 * spent["WGHT"] / parameters if parameters else None,
         latent_bytes_per_frame=spent.get("LATN", 0) / header.frames,
-        tensors=tensors,
+        tensors=shapes,
         segments=_segments(reader),
         cameras=_cameras(header),
         space=header.space.kind,
@@ -105,20 +113,10 @@ def _info(reader: Reader, size: int) -> Info:
     )
 
 
-def _tensors(reader: Reader) -> tuple[dict[str, tuple[int, ...]], int]:
-    """The shapes of the weights by name, and how many numbers they hold over all segments."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    parameters = 0
-    for number in range(len(reader.header.segments)):
-        for name, tensor in reader.weights(number, layers=1).items():
-            shapes[name] = tuple(tensor.symbols.shape)
-            parameters += tensor.symbols.size
-    return shapes, parameters
-
-
 def _segments(reader: Reader) -> tuple[SegmentInfo, ...]:
+    builds_on = {e.segment: e.first for e in reader.directory if (e.kind, e.layer) == (b"WGHT", 0)}
     return tuple(
-        SegmentInfo(segment.first_frame, segment.frames, weights_entry(reader.directory, number).first)
+        SegmentInfo(segment.first_frame, segment.frames, builds_on[number])
         for number, segment in enumerate(reader.header.segments)
     )
 

@@ -8,8 +8,8 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("long clips")
     group.add_argument(
         "--segment", metavar="T", default="300f",
-        help="one model for each stretch of this length, as 10s or 120f; a last one shorter than half of it "
-        "is merged into the one before (default: 300f)",
+        help="one model for each stretch of this length, as 10s, 2m or 120f; a last one shorter than half of "
+        "it is merged into the one before (default: 300f)",
     )  # fmt: skip
     group.add_argument(
         "--overlap", type=int, metavar="N",

@@ -1,12 +1,12 @@
 """The clip that is measured when none is given: the bundled sample, encoded once and kept."""
 
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from dynerf_format.errors import ConfigError, OutputError
+from dynerf_format.user_cache import user_cache
 from dynerf_format.version import __version__
 
 from ..display import say
@@ -40,9 +40,12 @@ def sample_clip(device: str, *, quick: bool) -> Path:
 
 
 def _cache() -> Path:
-    """The user's cache, as the XDG base directory specification says: relative paths do not count."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".cache") / "dynerf"
+    folder = user_cache()
+    if folder is None:
+        raise OutputError(
+            "this user has no home directory to keep the sample in; give a clip: dynerf bench CLIP.dnv"
+        )
+    return folder
 
 
 def _encode(output: Path, device: str, more: tuple[str, ...]) -> None:

@@ -14,11 +14,9 @@ and FLOPs is told in ``work``.
 """
 
 import statistics
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,6 +30,7 @@ from dynerf_decoder.picture import rays_per_tile, rgb_to_uint8
 from dynerf_decoder.sampling import importance_edges, merge_edges, stratified_edges
 from dynerf_decoder.space import Segments
 from dynerf_decoder.volume import accumulate, ray_weights
+from dynerf_format.temporary import temporary_folder
 
 from .effort import Effort
 from .machine import Ceilings, Laps
@@ -135,7 +134,7 @@ def _lengths(segments: Segments, edges: Tensor) -> Tensor:
 def _encode(picture: np.ndarray, fps: Fraction) -> None:
     height, width, _ = picture.shape
     with (
-        tempfile.TemporaryDirectory(prefix="dynerf-bench-") as folder,
-        open_output(Path(folder) / "picture.mp4", width, height, fps, 1) as out,
+        temporary_folder("dynerf-bench-") as folder,
+        open_output(folder / "picture.mp4", width, height, fps, 1) as out,
     ):
         out.write(picture)

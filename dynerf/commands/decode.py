@@ -11,6 +11,7 @@ import numpy as np
 from dynerf_format.errors import ConfigError, ViewError
 
 from ..display import Tasks, say
+from ..quantities import parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from dynerf_decoder.clip import Clip
     from dynerf_decoder.paths import Shot
 
-_FRAMES = re.compile(r"([0-9]{0,9}):([0-9]{0,9})")
-_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
+_FRAMES = re.compile(r" *([0-9]{0,9}) *: *([0-9]{0,9}) *")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -95,20 +95,24 @@ def _seconds(text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None
     try:
-        start, stop = (float(part) for part in text.split(":"))
+        start, stop = map(_moment, text.split(":"))
     except ValueError:
         raise ViewError(f"--time {text[:40]}: expected START:STOP in seconds, as 0.5:2") from None
     return start, stop
 
 
+def _moment(text: str) -> float:
+    """Seconds; what is not in the clip is refused where its length is known. ValueError for no number."""
+    try:
+        return float(parse_duration(text))
+    except ValueError:
+        return float(text)
+
+
 def _rate(text: str | None) -> Fraction | None:
     if text is None:
         return None
-    # Only plain numbers: Fraction would take its time to write out 1e99999999.
     try:
-        rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
-    except ZeroDivisionError:
-        rate = Fraction(0)
-    if rate <= 0:
-        raise ConfigError(f"--fps {text[:40]}: expected pictures per second, as 30 or 30000/1001")
-    return rate
+        return parse_rate(text)
+    except ValueError as error:
+        raise ConfigError(f"--fps {text[:40]}: expected {error}") from None

@@ -92,7 +92,7 @@ def _held_out(names: list[str] | None) -> list[str] | None:
     """The names of ``--hold-out``, which may be repeated; none of them for ``none``."""
     if names is None:
         return None
-    return [] if names == ["none"] else [name for part in names for name in part.split(",")]
+    return [] if names == ["none"] else [name.strip() for part in names for name in part.split(",")]
 
 
 def _tell(result: "EncodeResult") -> None:

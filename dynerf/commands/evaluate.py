@@ -21,11 +21,12 @@ def run(options: argparse.Namespace) -> int:
     """Compare a clip with its capture and print the figures."""
     import dynerf
 
+    views = None if options.views is None else [name.strip() for name in options.views.split(",")]
     with dynerf.open(options.clip, device=options.device) as clip, Tasks() as tasks:
         result = dynerf.evaluate(
             clip,
             options.capture,
-            views=None if options.views is None else options.views.split(","),
+            views=views,
             every=options.every,
             lpips_weights=options.lpips_weights,
             report=options.report,

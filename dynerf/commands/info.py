@@ -1,4 +1,7 @@
-"""``dynerf info``: needs neither torch nor the decoder."""
+"""``dynerf info``: what header and directory say, read by one or two requests. Needs no torch.
+
+With ``--check`` all of the file is read and every checksum compared; nothing is decoded.
+"""
 
 import argparse
 import json
@@ -10,12 +13,20 @@ from .. import inspecting
 from ..display import print_result
 from ..inspecting import Info, LayerInfo
 
+_OF_A_CHECK = ("sha256", "chunks_checked")
+
 
 def run(options: argparse.Namespace) -> int:
-    """Tell what is in a file."""
-    found = inspecting.info(options.clip)
-    print_result(json.dumps(asdict(found)) if options.json else _text(found))
+    """Print what is in a file; FormatError when ``--check`` finds damage."""
+    found = inspecting.info(options.clip, check=options.check)
+    print_result(json.dumps(_record(found)) if options.json else _text(found))
     return 0
+
+
+def _record(info: Info) -> dict[str, Any]:
+    """All fields; those of a check only when there was one."""
+    record = asdict(info)
+    return record if info.sha256 is not None else {k: v for k, v in record.items() if k not in _OF_A_CHECK}
 
 
 def _psnr(layer: LayerInfo) -> str:
@@ -33,9 +44,9 @@ def _text(info: Info) -> str:
         f"{sum(segment.builds_on == 0 for segment in info.segments)} of them need no other",
         f"{len(info.cameras)} cameras of {first.width}x{first.height}; "
         + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
-        f"{info.field} field in a {info.space} space: {info.parameters:,} parameters, "
-        f"{info.bits_per_parameter:.2f} bits each, "
+        f"{_shown(info.field)} field in a {_shown(info.space)} space: {_parameters(info)}, "
         f"{info.latent_bytes_per_frame:.0f} bytes of latents per frame",
+        *_checked(info),
         "",
         "bytes per part",
         *(f"  {name:<12}{count:>12,}" for name, count in info.bytes_by_part.items()),
@@ -50,6 +61,21 @@ def _text(info: Info) -> str:
         *_tree(info.config),
     ]
     return "\n".join(lines)
+
+
+def _parameters(info: Info) -> str:
+    if not info.parameters:
+        return "its parameters are not known to this version"
+    return f"{info.parameters:,} parameters, {info.bits_per_parameter:.2f} bits each"
+
+
+def _checked(info: Info) -> list[str]:
+    if info.sha256 is None:
+        return []
+    return [
+        f"the checksums of all {info.chunks_checked} chunks and of the whole file match",
+        f"SHA-256 {info.sha256}",
+    ]
 
 
 def _tree(values: Mapping[str, Any], indent: str = "  ") -> list[str]:

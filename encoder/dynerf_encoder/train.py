@@ -11,7 +11,7 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.ahead import Ahead
+from dynerf_decoder.compile_clock import CompileClock
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.planes import PlanesModel, without_kernels
 from dynerf_decoder.sampling import Noise
@@ -144,27 +145,31 @@ class Trainer:
         """Whether the schedule has reached its end."""
         return self.place.position >= 1
 
-    def run(self) -> Generator[Report, None, None]:
+    def run(self, compiling: Callable[[], None] = lambda: None) -> Generator[Report, None, None]:
         """Train to the end of the schedule, yielding after every step; stop asking to pause.
 
-        Close the iterator to end its thread.
+        ``compiling`` is called once if kernels have to be compiled, for which no time of the training is
+        counted. Close the iterator to end its thread.
         """
-        with closing(Ahead(self._draw)) as drawn:
-            yield from self._run(drawn)
+        clock = CompileClock(compiling)
+        with clock.running(), closing(Ahead(self._draw)) as drawn:
+            yield from self._run(drawn, clock)
 
-    def _run(self, drawn: _Drawn) -> Iterator[Report]:
-        started = time.monotonic() - self.place.seconds
+    def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[Report]:
+        started = time.monotonic() - clock.seconds - self.place.seconds
         while not self.finished:
+            stage = self._plan.stages[self.place.stage].name
             with self._threads():
                 loss, rendered_psnr, rays = self._step(drawn)
-            step, seconds = self.place.step + 1, time.monotonic() - started
+            step, seconds = self.place.step + 1, time.monotonic() - clock.seconds - started
             position = step / self._plan.steps
             if self._time_limit is not None:
                 seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
-            yield Report(self.place, self._plan.stages[self.place.stage].name, loss, rendered_psnr, rays)
-            started = time.monotonic() - self.place.seconds  # what the caller did meanwhile is not training
+            yield Report(self.place, stage, loss, rendered_psnr, rays)
+            # What the caller did meanwhile is not training.
+            started = time.monotonic() - clock.seconds - self.place.seconds
 
     def _move_to(self, step: int, position: float, seconds: float) -> None:
         stage = self._plan.index_at(position)

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.camera import MOST_DISTANCE, Camera
 
 VERSION = 1
 MOST_BYTES = 64 * 1024
 _MOST_SIDE, _MOST_PIXELS = 4096, 2**23
-_MOST_DISTANCE, _MOST_SKEW = 1e6, 1e-2
+_MOST_SKEW = 1e-2
 _FOV = (1.0, 175.0)
 _U32_MAX = 2**32 - 1
 _HEAD = struct.Struct("<BBBBIfHHffQ")
@@ -120,7 +120,7 @@ def _view(record: dict[str, Any]) -> View:
     if not isinstance(numbers, list) or len(numbers) != 12:
         raise MessageError("view: camera_to_world is no list of 12 numbers")
     pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
-    if np.abs(pose).max() > _MOST_DISTANCE:
+    if np.abs(pose).max() > MOST_DISTANCE:
         raise MessageError("view: camera_to_world is too far away")
     if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
         raise MessageError("view: camera_to_world holds no rotation")

@@ -1,5 +1,6 @@
 """``import dynerf``: its names and signatures, and what they do as the docs promise."""
 
+import hashlib
 import inspect
 import json
 import subprocess
@@ -28,7 +29,7 @@ _TIMING = "frames=None, seconds=None, speed=1.0, freeze=None, size=None"
 _SIGNATURES: dict[str, str] = {
     "open": "(place, *, device='auto', layers=None)",
     "open_async": "(place, *, device='auto', layers=None)",
-    "info": "(place)",
+    "info": "(place, *, check=False)",
     "evaluate": "(clip, capture, *, views=None, every=1, lpips_weights=None, report=None, device='auto', "
     "on_progress=None)",
     "encode": "(capture, output, *, preset=None, field=None, quality=None, target_size=None, config=None, "
@@ -65,7 +66,7 @@ _FIELDS = {
     "Evaluation": "views frames jod missing",
     "Info": "layers bytes bytes_by_part frames fps seconds first_source_frame field field_settings sampling "
     "parameters bits_per_parameter latent_bytes_per_frame tensors segments cameras space viewing_volume "
-    "quality generator config",
+    "quality generator config sha256 chunks_checked",
 }
 
 
@@ -245,7 +246,11 @@ def test_encode_refuses_what_makes_no_sense_and_leaves_nothing(scene: Path, out:
         ({"field": "nerf"}, dynerf.ConfigError, "field 'nerf': expected planes or mlp"),
         ({"space": "sphere"}, dynerf.ConfigError, "space 'sphere': expected auto, perspective or box"),
         ({"quality": 11}, dynerf.ConfigError, "quality: found 11, expected 1 to 10"),
-        ({"target_size": "2MiB"}, dynerf.ConfigError, "found '2MiB', expected a size such as 500kB or 2MB"),
+        (
+            {"target_size": "2MX"},
+            dynerf.ConfigError,
+            "target_size '2MX': expected a size such as 500kB or 2MB",
+        ),
         ({"quality": 5, "target_size": 9000}, dynerf.ConfigError, "both given"),
         ({"settings": ["planes.scale=8"]}, dynerf.ConfigError, "unknown setting planes.scale"),
         ({"frames": "5"}, dynerf.ConfigError, "frames '5': expected A:B"),
@@ -295,6 +300,7 @@ def test_info_is_what_the_command_prints(clip: Path) -> None:
     assert (info.frames, info.fps, info.bytes) == (FRAMES, 30, clip.stat().st_size)
     assert [camera.name for camera in info.cameras] == ["cam00", "cam02", "cam05"]
     assert printed["cameras"][0] == {"name": "cam00", "width": WIDTH, "height": HEIGHT, "role": "held_out"}
-    assert printed.keys() == {field.name for field in fields(info)}
+    assert printed.keys() == {field.name for field in fields(info)} - {"sha256", "chunks_checked"}
+    assert dynerf.info(clip, check=True).sha256 == hashlib.sha256(clip.read_bytes()).hexdigest()
     with pytest.raises(dynerf.FormatError, match="no such file"):
         dynerf.info(clip.with_name("nothing.dnv"))

@@ -12,7 +12,7 @@ import torch
 
 import dynerf
 import dynerf.encoding
-from dynerf.sizes import parse_size
+from dynerf.quantities import parse_size
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.overrides import apply_assignments
 from dynerf_encoder.presets import PresetName, preset
