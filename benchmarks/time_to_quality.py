@@ -129,17 +129,19 @@ def _torch_alone() -> AbstractContextManager[object]:
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.arguments import parse_arguments
-    from dynerf.commands.encode import job_of
+    from dynerf.commands.encode import encode_options
+    from dynerf.encoding import cpu_threads
     from dynerf_encoder.encode import encode
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
+    asked, looks = encode_options(parse_arguments(words)), Looks()
     job = replace(
-        job_of(parse_arguments(words)), cache=options.work / "pictures", looks=options.looks,
+        asked.job(), cache=options.work / "pictures", looks=options.looks,
         look_frames=options.frames_per_look,
     )  # fmt: skip
-    looks = Looks()
-    result = encode(job, looks)
+    with cpu_threads(asked.thread_count() if job.device == "cpu" else None):
+        result = encode(job, looks)
     if result.psnr is None:
         raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")
     return Trained(

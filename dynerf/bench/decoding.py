@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dynerf_decoder.camera import Camera
 from dynerf_decoder.clip import Clip
-from dynerf_decoder.picture import Picture
+from dynerf_decoder.picture import Frame
 
 from .effort import Effort, Size
 from .machine import now
@@ -57,16 +57,16 @@ def warm_up(clip: Clip, size: Size) -> None:
     """Render once each way: first calls load libraries and weights."""
     camera = clip.cameras[0].with_size(*size)
     for plain in (True, False):
-        clip.render(camera, 0.0, plain=plain)
+        clip.render(camera, frame=0.0, plain=plain)
 
 
-def _timed(clip: Clip, camera: Camera, frame: float, *, plain: bool) -> tuple[Picture, float]:
+def _timed(clip: Clip, camera: Camera, frame: float, *, plain: bool) -> tuple[Frame, float]:
     started = now(clip.device)
-    picture = clip.render(camera, frame, plain=plain)
+    picture = clip.render(camera, frame=frame, plain=plain)
     return picture, now(clip.device) - started
 
 
-def _psnr(a: Picture, b: Picture) -> float:
+def _psnr(a: Frame, b: Frame) -> float:
     """Between pictures as rendered, before rounding to 8 bits; in dB, infinite when they are the same."""
     error = float((a.rgb.double() - b.rgb.double()).square().mean())
     return -10 * math.log10(error) if error > 0 else math.inf

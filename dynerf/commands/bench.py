@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     effort = QUICK if options.quick else FULL
     place = sample_clip(device, quick=options.quick) if options.clip is None else options.clip
-    with dynerf.open_clip(place, device) as clip, Tasks() as tasks:
+    with dynerf.open(place, device=device) as clip, Tasks() as tasks:
         record = _measure(clip, effort, tasks)
     print_result(json.dumps(record, allow_nan=False) if options.json else _table(record))
     return 0

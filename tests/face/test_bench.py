@@ -116,7 +116,7 @@ def test_bench_refuses_what_is_no_clip(clip: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_that_cannot_be_trained_with_are_refused(clip: Path) -> None:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         assert training.recorded_config(opened).planes.scales == (8, 12)
         assert training.recorded_config(opened).schedule.keyframe_interval == 5
         opened.header = replace(opened.header, config={"schedule": {"rays": "many"}, "preset": ["paper"]})
@@ -127,15 +127,15 @@ def test_settings_that_cannot_be_trained_with_are_refused(clip: Path) -> None:
 
 
 def test_a_batch_too_large_for_memory_is_made_smaller(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         monkeypatch.setitem(training._MOST_FLOATS, "cpu", 100 * 20 * opened.fold(0.0).floats_per_sample)
         measured = training.measure_training(opened, TINY, unwatched)
     assert (measured.rays_per_step, measured.recorded_rays_per_step) == (100, 512)
 
 
 def test_what_no_pixel_differs_in_agrees_without_end(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with dynerf.open_clip(clip) as opened:
-        picture = opened.render(opened.cameras[0], 0.0)
+    with dynerf.open(clip, device="cpu") as opened:
+        picture = opened.render(opened.cameras[0], frame=0.0)
         monkeypatch.setattr(opened, "render", lambda *_arguments, **_settings: picture)
         assert measure_decoding(opened, (32, 24), TINY, unwatched).agreement_db is None
 
@@ -183,7 +183,7 @@ def test_a_floor_is_the_larger_of_two_times() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_bench_measures_a_gpu(clip: Path) -> None:
     device = torch.device("cuda")
-    with dynerf.open_clip(clip, "cuda") as opened:
+    with dynerf.open(clip, device="cuda") as opened:
         ceilings = measure_ceilings(device)
         assert list(ceilings) == ["cpu", "cuda"]
         stages = measure_stages(opened, TINY, ceilings, unwatched)
