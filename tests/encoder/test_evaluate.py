@@ -64,7 +64,7 @@ class TestCommand:
         assert found["ssim"] == pytest.approx(np.mean([score["ssim"] for score in found["frames"]]))
 
     def test_cameras_that_started_at_different_times_are_compared_by_the_same_instants(
-        self, encoded: Result, capture: Path, tmp_path: Path
+        self, encoded: EncodeResult, capture: Path, tmp_path: Path
     ) -> None:
         for index, pose in enumerate(scene_poses(4)):
             pictures = scene_pictures(pose, FRAMES, WIDTH, HEIGHT)

@@ -173,7 +173,9 @@ class TestEditions:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         closed: list[object] = []
-        monkeypatch.setattr("dynerf_player.catalogue.FileEdition.close", closed.append)
+        monkeypatch.setattr(
+            "dynerf_player.catalogue.FileEdition.close", lambda edition: closed.append(edition)
+        )
 
         async def run() -> None:
             library = FileLibrary(folder)
@@ -189,8 +191,9 @@ class TestEditions:
                     assert newer is not first
                 await asyncio.sleep(0.05)
                 assert first not in closed
-            while first not in closed:
-                await asyncio.sleep(0.005)
+            async with asyncio.timeout(20):
+                while first not in closed:
+                    await asyncio.sleep(0.005)
             await library.close()
             assert closed.count(first) == 1
             assert len(closed) == 21
