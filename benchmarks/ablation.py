@@ -110,6 +110,7 @@ def write_strip(options: argparse.Namespace) -> None:
     import dynerf
     from dynerf_decoder.movie import png_bytes
     from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_encoder.captures.n3v import read_n3v
     from dynerf_encoder.captures.storing import box_average
     from dynerf_encoder.captures.video import decode
 
@@ -119,8 +120,8 @@ def write_strip(options: argparse.Namespace) -> None:
             camera, frame = clip.cameras[0], clip.frames // 2
             pictures.append(clip.render(camera, frame=float(frame)).numpy())
             source = clip.header.first_source_frame + frame
-    frames = FrameRange(source, source + 1).within(source + 1, str(options.capture))
-    truth = next(iter(decode(options.capture / f"{camera.name}.mp4", frames)))
+    view = read_n3v(options.capture, FrameRange(source, source + 1)).view(camera.name)
+    truth = next(decode(view.video, view.in_video(range(source, source + 1))))
     truth = box_average(truth, max(1, truth.shape[1] // camera.width))
     half = -(-(len(pictures) + 1) // 2)
     tiles = [truth, *pictures]

@@ -28,7 +28,6 @@ from .progress import OnProgress
 from .saving import save_video
 from .scene import camera_of, sampling_of, space_of, volume_of
 from .segment_models import SegmentModels
-from .viewing_volume import distance_to_hull
 
 if TYPE_CHECKING:
     from dynerf_format.records import Header
@@ -64,7 +63,7 @@ class Clip:
             self.space = space_of(self.header)
             self.sampling = sampling_of(self.header)
             self.cameras = Cameras((camera_of(record) for record in self.header.cameras), name)
-            self._volume = volume_of(self.header)
+            self.viewing_volume = volume_of(self.header)
         self._groups = 0, np.zeros((0, 0), np.float32)
         self._models = SegmentModels(self._loaded)
         self._on_close = on_close
@@ -101,10 +100,6 @@ class Clip:
             raise ViewError(f"{self.name}: time {seconds:g} s, expected 0 to {duration:g} s")
         return min(self.frame_at(seconds), self.frames - 1.0)
 
-    def outside(self, camera: Camera) -> float:
-        """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
-        return distance_to_hull(self._volume, camera.origin) if len(self._volume) else 0.0
-
     @property
     def layers(self) -> int | None:
         """How many quality layers of the weights are used at most; None: all. May be changed at any time."""
@@ -128,9 +123,9 @@ class Clip:
         """Have a segment's model loaded by a thread; what goes wrong is told to whoever needs it."""
         self._models.begin(segment)
 
-    def close(self) -> None:
-        """End the thread that loads models, once what it is at is done."""
-        self._models.close()
+    def close(self, *, wait: bool = True) -> None:
+        """End the thread that loads models; ``wait`` until what it is at is done."""
+        self._models.close(wait=wait)
         if self._on_close is not None:
             self._on_close()
 
