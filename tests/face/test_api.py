@@ -50,7 +50,7 @@ _SIGNATURES: dict[str, str] = {
     "Camera.project": "(self, points)",
     "Clip.render": "(self, camera, *, time=None, frame=None, stop=None, plain=False)",
     "Clip.save_video": "(self, path, view, *, fps=None, depth=False, on_progress=None)",
-    "Clip.close": "(self)",
+    "Clip.close": "(self, *, wait=True)",
     "Clip.frame_at": "(self, seconds)",
     "AsyncClip.render": "(self, camera, *, time=None, frame=None)",
     "Frame": "(rgb, depth)",
