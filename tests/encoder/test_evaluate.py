@@ -74,7 +74,7 @@ class TestCommand:
             write_video(tmp_path / f"cam{index:02d}.mp4", pictures, pixel_format="yuv444p", times=times)
         shutil.copy(capture / "poses_bounds.npy", tmp_path)
         for view in ("cam00", "cam01"):
-            scores = [_evaluated(encoded.output, folder, views=[view]).psnr for folder in (capture, tmp_path)]
+            scores = [_evaluated(encoded.path, folder, views=[view]).psnr for folder in (capture, tmp_path)]
             assert scores[0] == pytest.approx(scores[1])
 
     def test_the_table_has_a_line_for_each_picture_and_the_means(

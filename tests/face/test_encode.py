@@ -96,7 +96,7 @@ def test_quality_and_size_come_before_single_settings(scene: Path, out: Path) ->
     ("option", "value", "found"),
     [
         ("--set", "planes.scale=8", "--set planes.scale=8: unknown setting planes.scale, the nearest known"),
-        ("--set", "planes.scales=a", "--set planes.scales=a: found 'a', expected a whole number"),
+        ("--set", "planes.scales=a", "--set planes.scales=a: found 'a', expected whole numbers"),
         ("--set", "planes", "--set planes: expected section.key=value"),
         ("--set", "planes.scales=8", "1 scales and 2 numbers of basis planes"),
         ("--set", "planes.hidden=0", "planes.hidden: found 0, expected a whole number from 1"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,6 +25,11 @@ _DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(RO
 _BLOCK = re.compile(r"^```(?:python|py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"\n\n((?:    .*\n|\n)+)")
 _TINY_BYTES = 12_000
+_GIVEN = {
+    "np": np, "R": np.eye(3), "t": np.zeros(3), "pose": np.eye(3, 4),
+    "height": 24, "width": 32, "focal": 30.0, "near": 1.0, "far": 9.0,
+}  # fmt: skip
+"""What single lines of a document take for granted; examples that are programs import what they use."""
 
 
 def _examples() -> Iterator[tuple[str, str]]:
@@ -81,4 +87,4 @@ def test_an_example_runs(
     Path("samples/candle").symlink_to(scene)
     with serving(clip.read_bytes()) as link:
         text = re.sub(r"https://example\.org/[a-z]+\.dnv", link.address, _EXAMPLES[name])
-        exec(compile(text, name, "exec"), {"__name__": "example"})
+        exec(compile(text, name, "exec"), {"__name__": "example", **({} if "import " in text else _GIVEN)})
