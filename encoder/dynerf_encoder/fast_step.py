@@ -1,12 +1,11 @@
 """A training step of the ``planes`` field by kernels: folded, rays followed forward and back, planes changed.
 
-What autograd over ``render_rays`` and the passes of ``plane_passes.py`` do in some forty passes over memory
-happens here ray by ray and texel by texel. One process on a CPU trains by it; everything else takes the plain
-way. Parts have one size and their sums one order, whatever the number of threads.
+What autograd over ``render_rays`` and ``plane_passes.py`` do in some forty passes over memory happens here
+ray by ray and texel by texel. Parts have one size and their sums one order, whatever the number of threads.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.fields.planes import (
-    DENSITY_BOUNDS,
-    PlanesModel,
-    PlaneStack,
-    encoded_directions,
-    has_kernels,
-)
+from dynerf_decoder.fields.folded_planes import has_kernels
+from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack, encoded_directions
 from dynerf_decoder.fields.stack_kernels import output_lanes, padded
-from dynerf_decoder.sampling import draw_noise
-from dynerf_decoder.space import Segments
-from dynerf_decoder.threads import in_threads
+from dynerf_decoder.sampling import draw_jitter
+from dynerf_decoder.threads import in_threads, threads_for_parts
 
 from .config import Config
 from .kernels.step import BLOCK, follow
 from .plane_training import PLANES, AdamRule, TrainedPlanes
-from .rate_control import RateControl
 from .rays import Rays
 from .rounding import rounding_step
+from .step_protocol import StepMetrics, StepState
 from .trained_network import TrainedNetwork
 
 _PART = 256  # rays of one frame that a thread takes at a time; a multiple of BLOCK
@@ -48,10 +41,14 @@ def serves(config: Config, model: torch.nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class Batch:
-    """A step's rays, filled up to whole blocks; arrays are (frame, flat)."""
+    """A step's rays, filled up to whole blocks; arrays are (frame, flat).
 
+    ``numbers`` are those of the frames.
+    """
+
+    numbers: Tensor
     rays: tuple[np.ndarray, ...]  # starts, steps to the ends, lengths, which hit, colours, encoded directions
-    noise: tuple[np.ndarray, np.ndarray]
+    jitter: tuple[np.ndarray, np.ndarray]
     count: int  # rays of a frame before they were filled up
 
     @property
@@ -71,19 +68,17 @@ class Batch:
         ]
 
 
-class FastStep:
-    """Steps of one training; ``lap`` is told when a stage of a step has ended."""
+class CpuKernelStep:
+    """A ``TrainingStep``."""
 
-    def __init__(
-        self,
-        config: Config,
-        model: PlanesModel,
-        latents: Tensor,
-        adam: torch.optim.Optimizer,
-        rate: RateControl,
-    ) -> None:
+    prefetch = True
+
+    def __init__(self, state: StepState) -> None:
+        config, model = state.config, state.model
+        assert isinstance(model, PlanesModel)
         frames = config.schedule.frames_per_step
-        self._config, self._model, self._latents, self._adam, self._rate = config, model, latents, adam, rate
+        self._config, self._space, self._model, self._latents = config, state.space, model, state.latents
+        self._adam, self._rate = state.adam, state.rate
         self._planes = (TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
         self._kept = threading.local()
         self._written: tuple[list[np.ndarray], list[np.ndarray]] | None = None
@@ -93,16 +88,27 @@ class FastStep:
             TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
-    def __call__(
-        self, batch: Batch, frames: Tensor, position: float, check: Callable[[float], None],
-        lap: Callable[[str], None],
-    ) -> tuple[float, float]:  # fmt: skip
-        """One step at the rates that Adam's groups hold; its loss, and the squared error of its colours.
+    def prepare(self, rays: Rays, generator: torch.Generator) -> Batch:
+        with threads_for_parts():
+            frames, count, _ = rays.directions.shape
+            jitter = draw_jitter((frames, count), self._config.sampling, generator, torch.device("cpu"))
+            segments = self._space.clip(rays.origins, rays.directions)
+            whole = -(-count // BLOCK) * BLOCK
+            values = (
+                segments.start, segments.end - segments.start, segments.length(), segments.hit, rays.colours,
+                encoded_directions(rays.directions),
+            )  # fmt: skip
+            filled = [_filled(each, whole) for each in (*values, *jitter)]
+            return Batch(torch.as_tensor(rays.frames), tuple(filled[:6]), (filled[6], filled[7]), count)
 
-        ``frames`` are the numbers of the batch's frames. ``check`` is told the loss before anything changes.
-        """
+    def __call__(self, batch: Batch, position: float) -> StepMetrics:
+        with threads_for_parts():
+            return self._step(batch, position)
+
+    def _step(self, batch: Batch, position: float) -> StepMetrics:
+        self._adam.zero_grad(set_to_none=True)
         with self._rate.stored_form(self._model, self._latents, position, planes=False) as rounded:
-            latents = self._latents[frames]
+            latents = self._latents[batch.numbers]
             stacks = (self._model.coarse, self._model.fine)
             bent = [_bend(stack, latents) for stack in stacks]
             steps = [self._step_of(name, bool(rounded)) for name in ("coarse", "fine")]
@@ -111,17 +117,13 @@ class FastStep:
             for planes, mine, step in zip(self._planes, amounts, steps, strict=True):
                 planes.fold(mine, float(step))
                 symbols.append(planes.rounded(step) if rounded else [])
-            lap("fold")
             loss, squared, positions, changes, biases = self._follow(batch, [bias for _, bias in bent])
-            check(loss)
-            lap("rays")
             slopes = []
             rule = self._rule()
             for index, planes in enumerate(self._planes):
                 planes.scatter(
                     batch.rays[0], batch.rays[1], positions[index], self._counts[index], changes[index]
                 )
-            lap("scatter")
             for planes, mine, step, items in zip(self._planes, amounts, steps, symbols, strict=True):
                 prices = planes.prices(items, self._rate.weight)
                 smooth = self._config.optimiser.total_variation
@@ -130,8 +132,7 @@ class FastStep:
             rounded += [item for items in symbols for item in items]
         self._rate.charge(rounded)
         self._adam.step()
-        lap("optimiser")
-        return loss, squared
+        return StepMetrics(loss, squared)
 
     @property
     def _counts(self) -> tuple[int, int]:
@@ -170,7 +171,7 @@ class FastStep:
             frame, first, last = parts[index]
             errors[index] = follow(
                 fields[0][frame], fields[1][frame], view, tuple(each[frame] for each in batch.rays),
-                tuple(each[frame] for each in batch.noise), even, rule, (first, last, batch.count),
+                tuple(each[frame] for each in batch.jitter), even, rule, (first, last, batch.count),
                 (positions[0][frame], changes[0][frame].reshape(-1), positions[1][frame],
                  changes[1][frame].reshape(-1)),
                 self._room(), tuple(tuple(each[index] for each in net) for net in sums),
@@ -259,19 +260,6 @@ def _back(
         gradients += [torch.from_numpy(np.ascontiguousarray(each[:, 1:])) for each in mine]
         gradients.append(torch.from_numpy(np.ascontiguousarray(to_bias[:, : bias.shape[1]])))
     torch.autograd.backward(outputs, gradients)
-
-
-def prepare(rays: Rays, segments: Segments, generator: torch.Generator, config: Config) -> Batch:
-    """A step's rays and all that is random about them."""
-    frames, count, _ = rays.directions.shape
-    coarse, fine = draw_noise((frames, count), config.sampling, generator, torch.device("cpu"))
-    whole = -(-count // BLOCK) * BLOCK
-    values = (
-        segments.start, segments.end - segments.start, segments.length(), segments.hit, rays.colours,
-        encoded_directions(rays.directions),
-    )  # fmt: skip
-    filled = [_filled(each, whole) for each in (*values, coarse, fine)]
-    return Batch(tuple(filled[:6]), (filled[6], filled[7]), count)
 
 
 def _filled(values: Tensor, whole: int) -> np.ndarray:

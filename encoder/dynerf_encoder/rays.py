@@ -7,6 +7,7 @@ directions are in world units, directions of unit length, colours RGB in 0..1. O
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -28,12 +29,19 @@ class Rays:
     directions: Float32[Tensor, "frame ray 3"]
     colours: Float32[Tensor, "frame ray 3"]
 
+    def arrived(self) -> Self:
+        """The rays, ready for what this thread's stream does from now on."""
+        return self
+
 
 class RaySource:
     """Draws rays of some views of a frame store; the tensors it returns are on ``device``.
 
+    ``prefetch`` is whether rays are worth a thread that draws those of the next step during a step.
     Raises ConfigError for views that are none, repeated or not in the store.
     """
+
+    prefetch = False
 
     def __init__(self, store: FrameStore, views: tuple[int, ...], device: torch.device | str = "cpu") -> None:
         known = range(len(store.names))

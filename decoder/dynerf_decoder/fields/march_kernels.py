@@ -1,7 +1,7 @@
 """Rays of a folded ``planes`` model by kernels, for a CPU: see ``kernels.march``."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,8 @@ from dynerf_decoder.sampling import PADDING
 from dynerf_decoder.space import Segments
 from dynerf_format import CellGrid, Occupancy
 
-from .stack_kernels import hidden_lanes, like, output_lanes, padded
-
-if TYPE_CHECKING:
-    from .planes import FoldedStack
+from .folded_planes import FoldedStack
+from .stack_kernels import flat, hidden_lanes, like, output_lanes, padded
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Marcher:
     @classmethod
     def of(
         cls,
-        coarse: "FoldedStack",
-        fine: "FoldedStack",
+        coarse: FoldedStack,
+        fine: FoldedStack,
         view: nn.Sequential,
         occupancy: Occupancy | None,
         bounds: tuple[float, float, float],
@@ -64,8 +62,8 @@ class Marcher:
         miss are black.
         """
         rays = (
-            _flat(segments.start[0]), _flat((segments.end - segments.start)[0]), _flat(segments.length()[0]),
-            segments.hit[0].numpy(), _flat(directions[0]),
+            flat(segments.start[0]), flat((segments.end - segments.start)[0]), flat(segments.length()[0]),
+            segments.hit[0].numpy(), flat(directions[0]),
         )  # fmt: skip
         count = len(rays[2])
         out, middles = np.empty(3 * count, np.float32), np.empty(count, np.float32)
@@ -97,7 +95,7 @@ class Marcher:
         )  # fmt: skip
 
 
-def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
+def _stack(stack: FoldedStack) -> tuple[Any, ...]:
     single = len(stack.out_weight) == 1
     units, outputs = (
         hidden_lanes(len(stack.hidden_weight)),
@@ -106,10 +104,10 @@ def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
     sizes = np.array([each.shape[2] for each in stack.planes])
     features = stack.hidden_weight.shape[1]
     return (
-        tuple(_flat(each[0]) for each in stack.planes), sizes, like(stack.planes[0].shape[-1]),
-        _flat(padded(stack.hidden_weight, (units, features)).T), _flat(padded(stack.hidden_bias[0],
-        (units,))), like(outputs), _flat(padded(stack.out_weight, (outputs, units)).T),
-        _flat(padded(stack.out_bias, (outputs,))),
+        tuple(flat(each[0]) for each in stack.planes), sizes, like(stack.planes[0].shape[-1]),
+        flat(padded(stack.hidden_weight, (units, features)).T), flat(padded(stack.hidden_bias[0],
+        (units,))), like(outputs), flat(padded(stack.out_weight, (outputs, units)).T),
+        flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
 
 
@@ -126,15 +124,10 @@ def _view(view: nn.Sequential) -> tuple[np.ndarray, ...]:
     assert isinstance(last, nn.Linear)
     units, inputs = hidden_lanes(first.out_features), first.in_features
     return (
-        _flat(padded(first.weight, (units, inputs)).T), _flat(padded(first.bias, (units,))),
-        _flat(padded(last.weight, (3, units))), _flat(last.bias),
+        flat(padded(first.weight, (units, inputs)).T), flat(padded(first.bias, (units,))),
+        flat(padded(last.weight, (3, units))), flat(last.bias),
     )  # fmt: skip
 
 
 def _zeros(count: int) -> np.ndarray:
     return np.zeros(count, np.float32)
-
-
-def _flat(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.detach().reshape(-1).numpy()
-    return array
