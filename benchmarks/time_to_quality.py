@@ -122,9 +122,10 @@ def _options() -> argparse.Namespace:
 
 def _torch_alone() -> AbstractContextManager[object]:
     """Encodes within it train by the reference instead of kernels."""
+    from dynerf_encoder.autograd_step import TorchStep
     from dynerf_encoder.train import Trainer
 
-    return patch("dynerf_encoder.encode.Trainer", partial(Trainer, kernels=False))
+    return patch("dynerf_encoder.encode.Trainer", partial(Trainer, make_step=TorchStep))
 
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:

@@ -7,7 +7,6 @@ directions are in world units, directions of unit length, colours RGB in 0..1. O
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ class Rays:
     directions: Float32[Tensor, "frame ray 3"]
     colours: Float32[Tensor, "frame ray 3"]
 
-    def arrived(self) -> Self:
+    def arrived(self) -> "Rays":
         """The rays, ready for what this thread's stream does from now on."""
         return self
 

@@ -9,7 +9,6 @@ On a CPU the same lines copy from one place to another, which is how they are te
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -35,7 +34,7 @@ class StagedRays(Rays):
     block: Float32[Tensor, "3 frame ray 3"]
     copied: "torch.cuda.Event | None"
 
-    def arrived(self) -> Self:
+    def arrived(self) -> Rays:
         if self.copied is not None:
             here = torch.cuda.current_stream(self.block.device)
             here.wait_event(self.copied)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ class StepMetrics(NamedTuple):
 Prepared = TypeVar("Prepared")
 
 
+@runtime_checkable
 class TrainingStep(Protocol[Prepared]):
     """Steps of one training.
 

@@ -107,7 +107,7 @@ class TestDuringTraining:
         output = tmp_path / "clip.dnv"
         strikes = (
             Strike(_STEP, 7, signal.SIGINT),
-            Strike("dynerf_encoder.fast_step:FastStep._follow", 7, signal.SIGINT),
+            Strike("dynerf_encoder.fast_step:CpuKernelStep._follow", 7, signal.SIGINT),
         )
         stopped = Forks.shared().run(encode_arguments(capture, output), *strikes, every=_NEVER)
         assert stopped.status == 130
