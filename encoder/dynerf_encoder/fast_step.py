@@ -7,7 +7,6 @@ ray by ray and texel by texel. Parts have one size and their sums one order, wha
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,8 @@ from dynerf_decoder.sampling import draw_jitter
 from dynerf_decoder.threads import in_threads, threads_for_parts
 
 from .config import Config
+from .kernels.records import Field, IntervalScratch, Jitter, NetworkSums, Pass, Rule, Scratch, Sums, Written
+from .kernels.records import Rays as RayArrays
 from .kernels.step import BLOCK, follow
 from .plane_training import PLANES, AdamRule, TrainedPlanes
 from .rays import Rays
@@ -47,17 +48,17 @@ class Batch:
     """
 
     numbers: Tensor
-    rays: tuple[np.ndarray, ...]  # starts, steps to the ends, lengths, which hit, colours, encoded directions
-    jitter: tuple[np.ndarray, np.ndarray]
+    rays: RayArrays
+    jitter: Jitter
     count: int  # rays of a frame before they were filled up
 
     @property
     def frames(self) -> int:
-        return len(self.rays[0])
+        return len(self.rays.hit)
 
     @property
     def whole(self) -> int:
-        return int(self.rays[3].shape[1])
+        return int(self.rays.hit.shape[1])
 
     def parts(self) -> list[tuple[int, int, int]]:
         """Frame, first ray and the one after the last."""
@@ -99,7 +100,7 @@ class CpuKernelStep:
                 encoded_directions(rays.directions),
             )  # fmt: skip
             filled = [_filled(each, whole) for each in (*values, *jitter)]
-            return Batch(torch.as_tensor(rays.frames), tuple(filled[:6]), (filled[6], filled[7]), count)
+            return Batch(torch.as_tensor(rays.frames), RayArrays(*filled[:6]), Jitter(*filled[6:]), count)
 
     def __call__(self, batch: Batch, position: float) -> StepMetrics:
         with threads_for_parts():
@@ -122,7 +123,7 @@ class CpuKernelStep:
             rule = self._rule()
             for index, planes in enumerate(self._planes):
                 planes.scatter(
-                    batch.rays[0], batch.rays[1], positions[index], self._counts[index], changes[index]
+                    batch.rays.starts, batch.rays.steps, positions[index], self._counts[index], changes[index]
                 )
             for planes, mine, step, items in zip(self._planes, amounts, steps, symbols, strict=True):
                 prices = planes.prices(items, self._rate.weight)
@@ -164,35 +165,36 @@ class CpuKernelStep:
         even = torch.linspace(0, 1, bins[0] + 1).numpy()
         total = batch.frames * batch.count
         scales = np.float32(1 / (3 * total)), np.float32(self._config.optimiser.coarse_weight / total)
-        rule = (DENSITY_BOUNDS_32, *bins, *scales)
+        rule = Rule(DENSITY_BOUNDS, *bins, *scales)
+        rays = [RayArrays(*(each[frame] for each in batch.rays)) for frame in range(batch.frames)]
+        jitter = [Jitter(*(each[frame] for each in batch.jitter)) for frame in range(batch.frames)]
         errors = np.zeros((len(parts), 2))
 
         def work(index: int) -> None:
             frame, first, last = parts[index]
             errors[index] = follow(
-                fields[0][frame], fields[1][frame], view, tuple(each[frame] for each in batch.rays),
-                tuple(each[frame] for each in batch.jitter), even, rule, (first, last, batch.count),
-                (positions[0][frame], changes[0][frame].reshape(-1), positions[1][frame],
-                 changes[1][frame].reshape(-1)),
-                self._room(), tuple(tuple(each[index] for each in net) for net in sums),
+                fields[0][frame], fields[1][frame], view, rays[frame], jitter[frame], even, rule,
+                (first, last, batch.count), Written(positions[0][frame], changes[0][frame].reshape(-1)),
+                Written(positions[1][frame], changes[1][frame].reshape(-1)),
+                self._room(), Sums(*(NetworkSums(*(each[index] for each in net)) for net in sums)),
             )  # fmt: skip
 
         in_threads(work, range(len(parts)))
         for net, mine in zip(self._nets, sums, strict=True):
             net.accept(mine)
         self._model.view_hidden.bias.grad = torch.from_numpy(
-            sums[2][1].sum(axis=0)[: self._nets[2].first.out_features]
+            sums[2].bias.sum(axis=0)[: self._nets[2].first.out_features]
         )
         squared, excess = errors.sum(axis=0) / (3 * total, total)
         frame_of = np.array([frame for frame, _, _ in parts])
         to_biases = [
-            np.stack([sums[index][1][frame_of == frame].sum(axis=0) for frame in range(batch.frames)])
+            np.stack([sums[index].bias[frame_of == frame].sum(axis=0) for frame in range(batch.frames)])
             for index in range(2)
         ]
         loss = float(squared + self._config.optimiser.coarse_weight * excess)
         return loss, float(squared), positions, changes, to_biases
 
-    def _fields(self, index: int, bias: Tensor) -> list[tuple[Any, ...]]:
+    def _fields(self, index: int, bias: Tensor) -> list[Field]:
         """A stack as ``kernels.samples`` takes it, of each frame."""
         planes, net = self._planes[index], self._nets[index]
         origins = np.array([scale.origin for scale in planes.scales])
@@ -200,7 +202,7 @@ class CpuKernelStep:
         shared = net.arrays(bias[0])
         biases = padded(bias, (len(bias), net.width)).numpy()
         return [
-            (planes.folded[frame], origins, sizes, planes.scales[0].like, (*shared[:3], each, *shared[4:]))
+            Field(planes.folded[frame], origins, sizes, planes.scales[0].like, shared._replace(bias=each))
             for frame, each in enumerate(biases)
         ]
 
@@ -216,25 +218,24 @@ class CpuKernelStep:
             self._written = positions, changes
         return self._written
 
-    def _room(self) -> tuple[Any, ...]:
+    def _room(self) -> Scratch:
         """This thread's. What is filled up with zeros is never written, so it can be used again."""
         if not hasattr(self._kept, "room"):
             self._kept.room = self._rooms()
-        room: tuple[Any, ...] = self._kept.room
+        room: Scratch = self._kept.room
         return room
 
-    def _rooms(self) -> tuple[Any, ...]:
+    def _rooms(self) -> Scratch:
         """What a thread writes on while it follows a block of rays."""
-        rooms: list[Any] = []
-        for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False):
-            rooms.append(net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)))
-            # edges, lengths, exponents, densities, through, weights and their gradients
-            sizes = (count + 1, *(count,) * 6)
-            rooms.append(tuple(np.zeros(BLOCK * size, np.float32) for size in sizes))
-        return *rooms, self._nets[2].ray_room(self._nets[1].lanes), np.zeros(self._counts[0] + 1, np.float32)
-
-
-DENSITY_BOUNDS_32 = tuple(np.float32(bound) for bound in DENSITY_BOUNDS)
+        near, far = (
+            Pass(
+                net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)),
+                IntervalScratch(*(np.zeros(BLOCK * size, np.float32) for size in (count + 1, *(count,) * 6))),
+            )
+            for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False)
+        )
+        view = self._nets[2].ray_room(self._nets[1].lanes)
+        return Scratch(near, far, view, np.zeros(self._counts[0] + 1, np.float32))
 
 
 def _bend(stack: PlaneStack, latents: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.sampling import PADDING
 from dynerf_decoder.space import Segments
 
@@ -45,14 +46,14 @@ class TritonMarcher:
     coarse: tuple[Any, ...]
     fine: tuple[Any, ...]
     sizes: dict[str, int]
-    bounds: tuple[float, float, float]
+    bounds: Bounds
 
     @classmethod
     def of(
         cls,
         coarse: FoldedStack,
         fine: FoldedStack,
-        bounds: tuple[float, float, float],
+        bounds: Bounds,
         precision: torch.dtype = torch.float16,
     ) -> "TritonMarcher | None":
         """Lay out the only frame of two stacks; None when the kernel does not know their sizes."""
@@ -113,7 +114,7 @@ class TritonMarcher:
         middles = start.new_empty(count)
         march[(-(-count // _BLOCK),)](
             *self.coarse, *self.fine, start, step, length, hit, features, middles,
-            count, coarse, fine, *self.bounds, PADDING, lost, opaque,
+            count, coarse, fine, *map(float, self.bounds), PADDING, lost, opaque,
             BINS=_power(coarse, 2), **self.sizes,
         )  # fmt: skip
         return features.unsqueeze(0), middles.unsqueeze(0)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.folded_planes import FoldedStack, has_kernels, needs_gradient
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments
 from dynerf_format import Occupancy
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
-DENSITY_BOUNDS = (_DENSITY_BIAS, *_DENSITY_RANGE)
+DENSITY_BOUNDS = Bounds(*map(np.float32, (_DENSITY_BIAS, *_DENSITY_RANGE)))
 _DIRECTION_FREQUENCIES = 2
 
 
