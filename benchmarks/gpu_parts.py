@@ -26,7 +26,7 @@ from dynerf_decoder.handover import handed_over
 from dynerf_decoder.movie import open_output
 from dynerf_decoder.picture import Picture, render_picture
 from dynerf_decoder.sampling import Sampling
-from dynerf_encoder.encode import encode
+from dynerf_encoder.encode import encode_segment
 from dynerf_encoder.job import Job, Unwatched
 from dynerf_encoder.presets import preset
 from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
@@ -105,7 +105,7 @@ def quality(bench: Bench, left: Left) -> dict[str, Any]:
             CAPTURE, bench.clip, config, hold_out=("cam00",), downscale=4 if bench.quick else 1,
             device=bench.device, time_limit=limit, cache=bench.folder / "work",
         )  # fmt: skip
-        result = encode(job, Unwatched())
+        result = encode_segment(job, Unwatched())
         psnr = -math.inf if result.psnr is None else result.psnr
         found[f"{limit:g} s"] = {
             "PSNR": psnr, "bytes": result.bytes, "steps": result.steps,

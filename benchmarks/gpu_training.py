@@ -14,7 +14,6 @@ from torch import Tensor
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
 from dynerf_encoder import autograd_step, step_factory
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Config
 from dynerf_encoder.figures import Figures
@@ -28,6 +27,7 @@ from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import Plan, Stage
 from dynerf_encoder.staging import StagedSource
 from dynerf_encoder.train import Trainer
+from dynerf_format.frame_range import FrameRange
 from gpu_parts import CAPTURE, SMALL, Bench, Left
 from machine import now
 

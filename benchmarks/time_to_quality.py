@@ -131,7 +131,7 @@ def _torch_alone() -> AbstractContextManager[object]:
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.arguments import parse_arguments
     from dynerf.commands.encode import job_of
-    from dynerf_encoder.encode import encode
+    from dynerf_encoder.encode import encode_segment
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
@@ -140,7 +140,7 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
         look_frames=options.frames_per_look,
     )  # fmt: skip
     looks = Looks()
-    result = encode(job, looks)
+    result = encode_segment(job, looks)
     if result.psnr is None:
         raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")
     return Trained(

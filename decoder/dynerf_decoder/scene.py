@@ -10,11 +10,11 @@ from dynerf_format.errors import FormatError
 from dynerf_format.records import CameraRecord, Header
 
 from .camera import Camera
+from .rig import MOST_SKEW, skew_of
 from .sampling import Sampling
 from .space import Space
 
 _MOST_SAMPLES = 4096
-_MOST_SKEW = 1e-2  # of R^T R from the identity
 _MOST_DISTANCE = 1e9  # world units from the origin
 _MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
 
@@ -31,8 +31,8 @@ def camera_of(record: CameraRecord) -> Camera:
     where = f"header: camera {record.name!r}"
     if np.abs(pose).max() > _MOST_DISTANCE:
         raise FormatError(f"{where}: is further than {_MOST_DISTANCE:g} from the origin")
-    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
-        raise FormatError(f"{where}: the first three columns of camera_to_world are no rotation")
+    if skew_of(pose[:, :3]) > MOST_SKEW:
+        raise FormatError(f"{where}: the first three columns of camera_to_world are not a rotation")
     sizes = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
     if max(*sizes, abs(record.centre_x), abs(record.centre_y)) > _MOST_PIXELS:
         raise FormatError(f"{where}: focal length or principal point beyond {_MOST_PIXELS:g} pixels")

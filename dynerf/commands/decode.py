@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynerf_format.errors import ConfigError, ViewError
+from dynerf_format.frame_range import FrameRange
 
 from ..device import choose_device
 from ..display import Tasks, say
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from dynerf_decoder.clip import Clip
     from dynerf_decoder.paths import Shot
 
-_FRAMES = re.compile(r"([0-9]{0,9}):([0-9]{0,9})")
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 
 
@@ -97,12 +97,8 @@ def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot]
 def _frame_range(text: str | None, frames: int) -> tuple[int, int] | None:
     if text is None:
         return None
-    match = _FRAMES.fullmatch(text)
-    if match is None:
-        raise ViewError(
-            f"--frames {text[:40]}: expected A:B, two frame numbers within 0:{frames}; either may be left out"
-        )
-    return int(match[1] or 0), int(match[2] or frames)
+    found = FrameRange.parse(text)
+    return found.first, frames if found.stop is None else found.stop
 
 
 def _seconds(text: str | None) -> tuple[float, float] | None:

@@ -25,14 +25,14 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"{options.output}: the output is a .dnv file, expected a name that ends in .dnv")
     job = job_of(options)
     cutting, runner = cutting_of(options), runner_of(options, job.device)
-    from dynerf_encoder.long_encode import encode_long
+    from dynerf_encoder.long_encode import encode
 
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
     with log, Tasks() as tasks:
         watcher = Messages(tasks, log)
         try:
-            result = encode_long(job, watcher, cutting, runner, threads_of(options))
+            result = encode(job, watcher, cutting, runner, threads_of(options))
             if not leads:
                 return 0
         except KeyboardInterrupt:
@@ -52,12 +52,12 @@ def job_of(options: argparse.Namespace) -> "Job":
     """The job that a command line asks for."""
     import torch
 
-    from dynerf_encoder.captures.frame_range import FrameRange
     from dynerf_encoder.conditioning import fit_latents
     from dynerf_encoder.job import Job
     from dynerf_encoder.overrides import apply_assignments, apply_file
     from dynerf_encoder.presets import preset
     from dynerf_encoder.quality import at_quality
+    from dynerf_format.frame_range import FrameRange
 
     device = choose_device(options.device)
     if device == "cpu":

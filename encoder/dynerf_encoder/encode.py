@@ -43,8 +43,8 @@ from .warm_start import fingerprint, start_from
 _CHECKPOINT_SECONDS = 30.0
 
 
-def encode(job: Job, watcher: Watcher) -> Result:
-    """Encode a capture. Raises DynerfError for what the user can mend.
+def encode_segment(job: Job, watcher: Watcher) -> Result:
+    """Encode a capture, or a segment of one, with one model. Raises DynerfError for what the user can mend.
 
     KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
     torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have

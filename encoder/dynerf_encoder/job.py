@@ -10,8 +10,8 @@ import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_format.errors import ConfigError, FormatError
+from dynerf_format.frame_range import FrameRange
 
-from .captures.frame_range import FrameRange
 from .captures.manifest import VideoDigest
 from .config import Config
 from .space_choice import Choice

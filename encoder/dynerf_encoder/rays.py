@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
+from dynerf_decoder.camera import unprojected
 from dynerf_format.errors import ConfigError
 
 from .frame_store import FrameStore
@@ -114,12 +115,8 @@ class RaySource:
         self, views: Int64[np.ndarray, " n"], pixels: Int64[np.ndarray, " n"]
     ) -> Float64[np.ndarray, "n 3"]:
         """``dynerf_decoder.camera.pixel_directions`` at pixel centres, for rays of different cameras."""
-        focal_x, focal_y, centre_x, centre_y = self._intrinsics[views].T
         rows, columns = np.divmod(pixels, self._store.width)
-        x = (columns + 0.5 - centre_x) / focal_x
-        y = -(rows + 0.5 - centre_y) / focal_y
-        local = np.stack([x, y, -np.ones_like(x)], axis=-1)
-        local /= np.linalg.norm(local, axis=-1, keepdims=True)
+        local = unprojected(columns + 0.5, rows + 0.5, *self._intrinsics[views].T)
         turned: np.ndarray = np.einsum("nij,nj->ni", self._rotations[views], local)
         return turned
 

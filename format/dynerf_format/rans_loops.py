@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from .rans import LOWEST, PRECISION, TOTAL
+from .rans_layout import LOWEST, PRECISION, TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

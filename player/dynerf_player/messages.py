@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.camera import Camera
+from dynerf_decoder.rig import MOST_SKEW, skew_of
 
 VERSION = 1
 MOST_BYTES = 64 * 1024
 _MOST_SIDE, _MOST_PIXELS = 4096, 2**23
-_MOST_DISTANCE, _MOST_SKEW = 1e6, 1e-2
+_MOST_DISTANCE = 1e6
 _FOV = (1.0, 175.0)
 _U32_MAX = 2**32 - 1
 _HEAD = struct.Struct("<BBBBIfHHffQ")
@@ -122,7 +123,7 @@ def _view(record: dict[str, Any]) -> View:
     pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
     if np.abs(pose).max() > _MOST_DISTANCE:
         raise MessageError("view: camera_to_world is too far away")
-    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
+    if skew_of(pose[:, :3]) > MOST_SKEW:
         raise MessageError("view: camera_to_world holds no rotation")
     width, height = _whole(record, "width", 1, _MOST_SIDE), _whole(record, "height", 1, _MOST_SIDE)
     if width * height > _MOST_PIXELS:

@@ -178,9 +178,9 @@ _COLUMNS = [
         ({"camera_to_world": [0.0] * 16}, "last row is not 0 0 0 1"),
         ({"camera_to_world": _COLUMNS}, "last row is not 0 0 0 1; are columns and rows swapped"),
         ({"camera_to_world": _MIRRORED}, "mirrors the world"),
-        ({"camera_to_world": _SCALED}, "no rotation"),
-        ({"camera_to_world": [0.0] * 15 + [1]}, "no rotation"),
-        ({"camera_to_world": [1e5, *_turned(0)[1:]]}, "no rotation"),
+        ({"camera_to_world": _SCALED}, "not a rotation"),
+        ({"camera_to_world": [0.0] * 15 + [1]}, "not a rotation"),
+        ({"camera_to_world": [1e5, *_turned(0)[1:]]}, "not a rotation"),
         (
             {"camera_to_world": [*_turned(0)[:3], 1e7, *_turned(0)[4:]]},
             "camera_to_world is 10000000.0, expected",

@@ -162,7 +162,7 @@ def test_a_bad_camera_path_is_named(clip: Path, out: Path) -> None:
     path = _path_file(out / "path.json", [_pose(2 * np.eye(3), (0, 0, 3))])
     movie = out / "a.mp4"
     line = refused("decode", clip, "-o", movie, "--view", path, folder=out)
-    assert f"error: {path}: camera_path[0]: camera_to_world: upper left 3x3 is no rotation" in line
+    assert f"error: {path}: camera_path[0]: camera_to_world: upper left 3x3 is not a rotation" in line
     path.write_text("{")
     assert f"error: {path}: is no JSON" in refused("decode", clip, "-o", movie, "--view", path, folder=out)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.video import decode
+from dynerf_format.frame_range import FrameRange
 from helpers_face import FRAMES, change_poses, done, refused
 
 

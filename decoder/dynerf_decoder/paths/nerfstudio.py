@@ -15,13 +15,12 @@ from jaxtyping import Bool, Float
 
 from dynerf_format.errors import ViewError
 
-from ..rig import nearest_rotation
+from ..rig import MOST_SKEW, nearest_rotation, skew_of
 
 MOST_SIDE = 8192  # pixels, of a picture to render, whoever asks for it
 _MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state
 _MOST_BYTES = 2**24
 _MOST_DISTANCE = 1e6  # world units from the origin; float32 rays stay exact to a tenth of a unit
-_MOST_SKEW = 1e-2  # of R^T R from the identity, as for poses of captures
 _FOV = (0.001, 179.999)  # degrees; beyond, focal lengths leave what floats can hold
 _ASPECT = (1 / MOST_SIDE, float(MOST_SIDE))
 
@@ -119,9 +118,8 @@ def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray
     matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
     off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)
-    _refuse_first(path, off > _MOST_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
-    skew = np.abs(np.swapaxes(rotations, 1, 2) @ rotations - np.eye(3)).max(axis=(1, 2))
-    _refuse_first(path, skew > _MOST_SKEW, "upper left 3x3 is no rotation")
+    _refuse_first(path, off > MOST_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
+    _refuse_first(path, skew_of(rotations) > MOST_SKEW, "upper left 3x3 is not a rotation")
     _refuse_first(path, np.linalg.det(rotations) < 0, "upper left 3x3 mirrors the world")
     return np.concatenate([nearest_rotation(rotations), matrices[:, :3, 3:]], axis=2)
 

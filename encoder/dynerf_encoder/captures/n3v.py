@@ -11,9 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from dynerf_format.errors import CaptureError
+from dynerf_format.frame_range import FrameRange
 
 from .capture import Capture, View
-from .frame_range import FrameRange
 from .poses import read_poses
 from .video import VideoFacts, probe
 
