@@ -135,12 +135,11 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
-    job = replace(
-        job_of(parse_arguments(words)), cache=options.work / "pictures", looks=options.looks,
-        look_frames=options.frames_per_look,
-    )  # fmt: skip
+    job = replace(job_of(parse_arguments(words)), cache=options.work / "pictures")
     looks = Looks()
-    result = encode_segment(job, looks)
+    often = {"_LOOKS": options.looks, "_LOOK_FRAMES": options.frames_per_look}
+    with patch.multiple("dynerf_encoder.encode", **often):
+        result = encode_segment(job, looks)
     if result.psnr is None:
         raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")
     return Trained(

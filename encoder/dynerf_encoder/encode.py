@@ -41,6 +41,7 @@ from .train import Report, Trainer
 from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
+_LOOKS, _LOOK_FRAMES = 10, 1  # how often a training is judged on its way, and by how many pictures
 
 
 def encode_segment(job: Job, watcher: Watcher) -> Result:
@@ -236,13 +237,13 @@ def _train(
     if group.leads:
         begun(job).unlink(missing_ok=True)
     saved = time.monotonic()
-    looked = int(trainer.place.position * job.looks)
+    looked = int(trainer.place.position * _LOOKS)
     with deferred_interrupt() as interrupted, closing(trainer.run()) as reports:
         for report in reports:
             watcher.trained(report)
-            if int(report.place.position * job.looks) > looked:
-                looked = int(report.place.position * job.looks)
-                _look(trainer, report, look, job.look_frames, watcher, group)
+            if int(report.place.position * _LOOKS) > looked:
+                looked = int(report.place.position * _LOOKS)
+                _look(trainer, report, look, watcher, group)
                 if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
                     size = clip.size_at(trainer.rate.quantisation)
                     trainer.rate.calibrate(size)  # the same in every process
@@ -255,14 +256,12 @@ def _train(
                 raise KeyboardInterrupt
 
 
-def _look(
-    trainer: Trainer, report: Report, look: HeldOutLook, frames: int, watcher: Watcher, group: Group
-) -> None:
+def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
     """Tell the leader's watcher how well held-out pictures look as the file would show them."""
     if not group.leads:
         return
     with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
-        score = look.some_psnr(trainer.model, trainer.latents, frames)
+        score = look.some_psnr(trainer.model, trainer.latents, _LOOK_FRAMES)
     if score is not None:
         watcher.looked(report, score)
 

@@ -48,9 +48,6 @@ class Job:
     ``predecessor``, a clip whose last segment the training starts from, with ``share`` of the schedule's
     steps; ``record``, what the file's configuration says about it all; and ``videos``, what is known of the
     videos' contents by view, so that not every segment reads the whole of them.
-
-    ``looks`` is how often the training is judged on the way, evenly spread, by ``look_frames`` pictures of
-    the held-out views; it changes nothing of what is trained.
     """
 
     capture: Path
@@ -71,8 +68,6 @@ class Job:
     share: float = 1.0
     record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, VideoDigest] = field(default_factory=dict)
-    looks: int = 10
-    look_frames: int = 1
 
 
 @dataclass(frozen=True)
