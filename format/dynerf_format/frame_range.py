@@ -34,7 +34,7 @@ class FrameRange:
         """Read ``A:B``, ``A:``, ``:B`` or ``:``. Raises ConfigError on anything else."""
         match = _TEXT.fullmatch(text.strip())
         if match is None:
-            raise ConfigError(f"frames {text!r}: expected A:B, two frame numbers either may be left out")
+            raise ConfigError(f"frames {text[:40]!r}: expected A:B, two frame numbers either may be left out")
         first, stop = match.groups()
         return cls(int(first or 0), int(stop) if stop else None)
 
