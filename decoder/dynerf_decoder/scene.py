@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from dynerf_format.errors import FormatError
 from dynerf_format.records import CameraRecord, Header
+from dynerf_format.values import is_integer
 
 from .camera import Camera
 from .rig import MOST_SKEW, skew_of
@@ -59,7 +60,7 @@ def sampling_of(header: Header) -> Sampling:
     found = header.sampling
     coarse, fine, union = found.get("coarse"), found.get("fine"), found.get("union")
     for name, value in (("coarse", coarse), ("fine", fine)):
-        if not isinstance(value, int) or isinstance(value, bool) or not 2 <= value <= _MOST_SAMPLES:
+        if not is_integer(value, 2, _MOST_SAMPLES):
             raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {_MOST_SAMPLES}")
     if not isinstance(union, bool):
         raise FormatError(f"header.sampling.union: found {union!r}, expected true or false")

@@ -1,6 +1,5 @@
 """The messages of the live protocol, version 1 (``PROTOCOL.md``): text in, checked; heads of pictures out."""
 
-import json
 import math
 import struct
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from jaxtyping import Float
 
 from dynerf_decoder.camera import Camera
 from dynerf_decoder.rig import MOST_SKEW, skew_of
+from dynerf_format.values import is_integer, is_number, parse_json
 
 VERSION = 1
 MOST_BYTES = 64 * 1024
@@ -94,7 +94,7 @@ class Head:
 def parse(text: str) -> Message:
     """The message in a text. Raises MessageError."""
     try:
-        record = json.loads(text, parse_constant=_refuse)
+        record = parse_json(text)
     except (ValueError, RecursionError):
         raise MessageError("a message is no JSON") from None
     kind = record.get("type") if isinstance(record, dict) else None
@@ -144,20 +144,15 @@ def _view(record: dict[str, Any]) -> View:
     )
 
 
-def _refuse(constant: str) -> object:
-    raise ValueError(constant)
-
-
 def _finite(value: object, key: str) -> float:
-    # A comparison and no conversion: an integer may be too long for a float.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e12:
+    if not is_number(value, -1e12, 1e12):
         raise MessageError(f"view: {key} is no finite number")
     return float(value)
 
 
 def _whole(record: dict[str, Any], key: str, least: int, most: int) -> int:
     value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if not is_integer(value, least, most):
         raise MessageError(f"{record['type']}: {key} is no whole number from {least} to {most}")
     return value
 

@@ -4,7 +4,6 @@ The file is distrusted: its size is bounded, every number has limits, and what c
 ViewError. Positions are in the clip's world units.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dynerf_format.errors import ViewError
+from dynerf_format.values import is_number, parse_json
 
 from ..rig import MOST_SKEW, nearest_rotation, skew_of
 
@@ -94,16 +94,12 @@ def _record(data: bytes, path: Path) -> dict[str, object]:
     if len(data) > _MOST_BYTES:
         raise ViewError(f"{path}: more than {_MOST_BYTES} bytes, expected a camera path (JSON)")
     try:
-        record = json.loads(data, parse_constant=_refuse)
+        record = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise ViewError(f"{path}: is no JSON: {str(error)[:100]}") from error
     if not isinstance(record, dict):
         raise ViewError(f"{path}: {_shown(record)}, expected an object with camera_path")
     return record
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no number")
 
 
 def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray, "entry 3 4"]:
@@ -161,7 +157,7 @@ def _frame_rate(path: Path, record: dict[str, object]) -> Fraction | None:
 
 def _number(value: object, where: str, limits: tuple[float, float]) -> float:
     """A JSON number within limits, both included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not limits[0] <= value <= limits[1]:
+    if not is_number(value, *limits):
         raise ViewError(f"{where} is {_shown(value)}, expected a number from {limits[0]:g} to {limits[1]:g}")
     return float(value)
 
