@@ -44,7 +44,7 @@ class StepInputs(NamedTuple):
 
 
 class TorchStep:
-    """A ``TrainingStep``; ``compute`` and ``read`` are its two halves, on the device and off it."""
+    """A ``TrainingStep`` of any model; ``compute`` works on the device alone, ``read`` fetches the metrics."""
 
     prefetch = False
 

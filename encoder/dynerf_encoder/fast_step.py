@@ -70,7 +70,7 @@ class Batch:
 
 
 class CpuKernelStep:
-    """A ``TrainingStep``."""
+    """A ``TrainingStep`` of what ``serves`` says, in one process."""
 
     prefetch = True
 

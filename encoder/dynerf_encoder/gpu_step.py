@@ -12,7 +12,10 @@ from .step_protocol import StepMetrics, StepState
 
 
 class CudaGraphStep:
-    """Decorates a step whose ``compute`` works on tensors alone; in one process, without a target size."""
+    """Decorates a step whose ``compute`` works on the device alone: a ``TrainingStep`` that replays it.
+
+    For one process without a target size, whose exchange and control cannot be captured.
+    """
 
     def __init__(self, step: TorchStep, state: StepState, graphs: Graphs) -> None:
         self._decorated, self._state = step, state
