@@ -44,7 +44,7 @@ class StepInputs(NamedTuple):
 
 
 class TorchStep:
-    """A ``TrainingStep`` of any model; ``compute`` works on the device alone, ``read`` fetches the metrics."""
+    """A ``TrainingStep`` of any model; ``compute`` works on the device alone, ``read`` gets the metrics."""
 
     prefetch = False
 
