@@ -1,6 +1,11 @@
 # Two commands do everything: `make demo` runs the main job, `make test` the tests. Both set up .venv first.
 
-PYTHON ?= python3.11
+# The newest Python that is here and can make an environment; PYTHON=... chooses another.
+PYTHONS := python3.14 python3.13 python3.12 python3.11
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c '$(USABLE)' 2>/dev/null && echo $$python && break; done)
+NO_PYTHON = $(if $(PYTHON),$(PYTHON) cannot be used,found none of $(PYTHONS) that can be used): expected Python \
+	3.11 to 3.14 with its venv module (Debian, Ubuntu: apt install python3-venv), or PYTHON=/path/of/one
 OUT ?= out
 BIN := .venv/bin
 # Two processes test at once; the files' order is kept, because the longest tests are not in the last ones.
@@ -33,7 +38,9 @@ install: .venv/installed
 install-dev: .venv/installed-dev
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv
+	@$(if $(shell $(or $(PYTHON),false) -c '$(USABLE)' 2>/dev/null && echo yes),,$(error $(NO_PYTHON)))
+	@said=$$($(PYTHON) -m venv --clear .venv 2>&1) || { rm -rf .venv; \
+		echo "make: $(PYTHON) cannot make .venv: $$(echo "$$said" | tail -n 1)" >&2; exit 1; }
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) torch==2.13.0

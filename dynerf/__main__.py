@@ -1,5 +1,5 @@
 """``python -m dynerf``."""
 
-from dynerf.command import run
+from dynerf.entry import run
 
 run()

@@ -3,9 +3,9 @@
 import argparse
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from dynerf_format.version import __version__
 
@@ -13,14 +13,13 @@ from . import manual
 from .commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
 from .long_options import add_long_options
 from .opening import place_of
+from .quantities import parse_duration, parse_size
 
+_T = TypeVar("_T")
 _DEVICES = ("auto", "cpu", "cuda")
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
-_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(kB|MB|GB)?")
-_SIZES = {None: 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_SIZE_UNIT = re.compile(r"[KMG]i?B|bytes", re.IGNORECASE)
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _MINUS = re.compile(r"-[0-9.:]")
-_UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MOST_THREADS = 1024
 
 
@@ -41,18 +40,26 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
-    """``--frames -1:3`` as one word: argparse would take ``-1:3`` for an option and not say what is wrong."""
+    """What belongs together as one word: ``--frames -1:3`` and ``--target-size 300 kB``.
+
+    argparse would take ``-1:3`` for an option and ``kB`` for the capture, and not say what is wrong.
+    """
     words: list[str] = []
     for word in arguments:
         if words and words[-1] in ("--frames", "--time") and _MINUS.match(word):
             words[-1] += f"={word}"
+        elif words[-2:-1] == ["--target-size"] and _SIZE_UNIT.fullmatch(word):
+            words[-1] += word
         else:
             words.append(word)
     return words
 
 
 def make_parser() -> Parser:
-    """The parser of all commands; the chosen one is ``options.run``."""
+    """The parser of all commands; the chosen one is ``options.run``.
+
+    ``options.imports`` are the large modules that it needs: see ``entry.py``.
+    """
     parser = Parser(
         prog="dynerf",
         description=manual.COMMANDS[0],
@@ -62,6 +69,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--version", action="version", version=f"dynerf {__version__}", help="print the version and exit"
     )
+    parser.set_defaults(imports=())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_encode(commands)
     _add_decode(commands)
@@ -93,7 +101,7 @@ def _command(commands: "Commands[Parser]", name: str, summary: str, text: tuple[
 def _add_encode(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "encode", "train on a capture and write a .dnv file", manual.ENCODE)
     parser.add_argument(
-        "capture", type=Path, metavar="CAPTURE", help="folder with camNN.mp4 and poses_bounds.npy"
+        "capture", type=_local, metavar="CAPTURE", help="folder with camNN.mp4 and poses_bounds.npy"
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
@@ -115,7 +123,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     )  # fmt: skip
     size.add_argument(
         "--target-size", type=_size, metavar="SIZE",
-        help="the file's size as 500kB, 2MB or bytes, met within 5 %%: the quality follows from it",
+        help="the file's size as 500kB, 2MB, 300KiB or bytes, met within 5 %%: the quality follows from it",
     )  # fmt: skip
     _add_device(parser)
     parser.add_argument(
@@ -141,7 +149,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",
-        help="train each segment at most this long, as 90, 90s, 3m or 2h; all stages are shortened to fit "
+        help="train each segment at most this long, as 90, 90s, 3m or 1h30m; all stages are shortened to fit "
         "(default: none)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings in [section] tables")
@@ -158,7 +166,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
     add_long_options(parser)
-    parser.set_defaults(run=encode.run)
+    parser.set_defaults(run=encode.run, imports=("dynerf_encoder.long_encode",))
 
 
 def _add_baselines(parser: Parser) -> None:
@@ -211,7 +219,7 @@ def _add_decode(commands: "Commands[Parser]") -> None:
         help="0.25 is slow motion with new in-between frames",
     )
     parser.add_argument(
-        "--freeze", type=_number, metavar="S",
+        "--freeze", type=_moment, metavar="S",
         help="stop the content at second S while the view moves: for 4 s, a camera path's length, or that of "
         "--time or --frames",
     )  # fmt: skip
@@ -228,13 +236,15 @@ def _add_decode(commands: "Commands[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
     _add_device(parser)
-    parser.set_defaults(run=decode.run)
+    parser.set_defaults(
+        run=decode.run, imports=("dynerf_decoder.clip", "dynerf_decoder.movie", "dynerf_decoder.paths")
+    )
 
 
 def _add_eval(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "eval", "measure a clip against its capture", manual.EVAL)
     _add_clip(parser)
-    parser.add_argument("capture", type=Path, metavar="CAPTURE", help="the folder it was encoded from")
+    parser.add_argument("capture", type=_local, metavar="CAPTURE", help="the folder it was encoded from")
     parser.add_argument(
         "--views", metavar="A,B", help="cameras to compare (default: the held-out ones, or all without any)"
     )
@@ -250,19 +260,23 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
-    parser.set_defaults(run=evaluate.run)
+    parser.set_defaults(run=evaluate.run, imports=("dynerf_decoder.clip", "dynerf_encoder.evaluate"))
 
 
 def _add_info(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "info", "tell what is in a .dnv file", manual.INFO)
     _add_clip(parser)
+    parser.add_argument(
+        "--check", action="store_true",
+        help="read all of the file and compare every checksum ('dynerf verify' decodes, too)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=info.run)
 
 
 def _add_cut(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "cut", "write some frames of a clip as a clip", manual.CUT)
-    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote")
+    _add_clip(parser)
     parser.add_argument("--frames", metavar="A:B", required=True, help="keep frames A to B-1")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="PART.dnv", help="the file to write"
@@ -273,7 +287,11 @@ def _add_cut(commands: "Commands[Parser]") -> None:
 def _add_join(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "join", "write clips that follow each other as one", manual.JOIN)
     parser.add_argument(
-        "clips", type=Path, nargs="+", metavar="CLIP.dnv", help="clips of one capture, in order of time"
+        "clips",
+        type=_local,
+        nargs="+",
+        metavar="CLIP.dnv",
+        help="files on this machine: clips of one capture, in order of time",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="ALL.dnv", help="the file to write"
@@ -290,7 +308,9 @@ def _add_verify(commands: "Commands[Parser]") -> None:
 
 def _add_repair(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "repair", "save what is whole of a damaged .dnv file", manual.REPAIR)
-    parser.add_argument("clip", type=Path, metavar="CLIP.dnv", help="the damaged file; it is only read")
+    parser.add_argument(
+        "clip", type=_local, metavar="CLIP.dnv", help="the damaged file, on this machine; it is only read"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
     )
@@ -299,7 +319,9 @@ def _add_repair(commands: "Commands[Parser]") -> None:
 
 def _add_serve(commands: "Commands[Parser]") -> None:
     parser = _command(commands, "serve", "watch clips in a browser", manual.SERVE)
-    parser.add_argument("place", type=Path, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them")
+    parser.add_argument(
+        "place", type=_local, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="0.0.0.0 lets other machines in (default: 127.0.0.1, this machine only)",
@@ -314,11 +336,13 @@ def _add_serve(commands: "Commands[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), for https")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
+    _add_origins(parser)
     parser.add_argument(
-        "--allow-origin", action="append", default=[], metavar="ORIGIN",
-        help="let pages of another site, as https://example.org, use this server; may be repeated; * for all",
+        "--token", nargs="?", const="", metavar="TEXT",
+        help="serve only those who open the printed address, which holds this text (made up when it is not "
+        "given; after FILE_OR_FOLDER)",
     )  # fmt: skip
-    parser.set_defaults(run=serve.run)
+    parser.set_defaults(run=serve.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
 
 
 def _add_play(commands: "Commands[Parser]") -> None:
@@ -329,7 +353,8 @@ def _add_play(commands: "Commands[Parser]") -> None:
         "--port", type=_port, default=0, metavar="N", help="port of the page (default: 0, a free one)"
     )
     _add_device(parser)
-    parser.set_defaults(run=play.run)
+    _add_origins(parser)
+    parser.set_defaults(run=play.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
 
 
 def _add_clip(parser: Parser) -> None:
@@ -342,6 +367,25 @@ def _add_device(parser: Parser) -> None:
     parser.add_argument(
         "--device", choices=_DEVICES, default="auto", help="where to compute (default: cuda if there is one)"
     )
+
+
+def _local(text: str) -> Path:
+    """A file of this machine, where an address cannot be taken."""
+    place = place_of(text)
+    if isinstance(place, str):
+        raise argparse.ArgumentTypeError(
+            "found an address, expected a file or folder on this machine: download it first"
+        )
+    return place
+
+
+def _add_origins(parser: Parser) -> None:
+    parser.add_argument(
+        "--allow-origin", action="append", default=[], metavar="ORIGIN",
+        help="the address at which browsers reach this server, without a path, as https://films.example, "
+        "when it is not this machine's own name or number: that of a proxy or a tunnel, or a name in the "
+        "local network; also another site whose pages may use this server; may be repeated; * for all",
+    )  # fmt: skip
 
 
 def _positive(text: str) -> int:
@@ -369,12 +413,14 @@ def _quality(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    """Bytes; kB and MB are powers of ten, as in all that the command prints."""
-    match = _SIZE.fullmatch(text)
-    size = round(float(match[1]) * _SIZES[match[2]]) if match else 0
-    if not 1 <= size < 2**32:
-        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a size such as 500kB or 2MB")
-    return size
+    return _quantity(parse_size, text)
+
+
+def _quantity(parse: Callable[[str], _T], text: str) -> _T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected {error}") from None
 
 
 def _whole(text: str, least: int, most: int) -> int:
@@ -396,9 +442,15 @@ def _number(text: str) -> float:
 
 
 def _duration(text: str) -> float:
-    match = _DURATION.fullmatch(text)
-    if match is None or float(match[1]) == 0:
-        raise argparse.ArgumentTypeError(
-            f"found {text[:40]!r}, expected a duration such as 90, 90s, 3m or 2h"
-        )
-    return float(match[1]) * _UNITS[match[2]]
+    seconds = _quantity(parse_duration, text)
+    if seconds == 0:
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a duration above 0")
+    return float(seconds)
+
+
+def _moment(text: str) -> float:
+    """Seconds of the clip; what lies outside it is refused by name where the clip is known."""
+    try:
+        return float(parse_duration(text))
+    except ValueError:
+        return _number(text)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -25,8 +25,13 @@ _LOG_SECONDS = 1.0
 
 
 def say(text: str) -> None:
-    """One line of message."""
-    print(f"dynerf: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    """One line of message. Where it cannot be written, on a full disk say, the work goes on without."""
+    try:
+        print(f"dynerf: {text}", file=sys.stderr, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError:
+        _discard(sys.stderr)
 
 
 def print_result(text: str) -> None:
@@ -36,9 +41,13 @@ def print_result(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # Python would try to write the rest when it exits, and complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         raise OutputError(f"standard output: cannot be written: {error.strerror}") from error
+
+
+def _discard(stream: TextIO) -> None:
+    """Drop what is written: Python would try to write the rest when it exits, and complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Tasks:

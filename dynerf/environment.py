@@ -8,6 +8,7 @@ starts itself again with them set. What the user has set is left alone.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +25,22 @@ _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 
 def prepare_environment(argv: Sequence[str]) -> None:
     """Start the process again with CPU settings, once, if they are missing and no GPU will be used."""
+    _release_interrupts()
     gpu = _CUDA_DRIVER.exists() and not {"cpu", "--device=cpu"} & set(argv)
     missing = {name: value for name, value in CPU_SETTINGS.items() if name not in os.environ}
     if gpu or not missing or not sys.orig_argv or "torch" in sys.modules:
         return
     os.environ.update(missing)
+    _hold_interrupts()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _hold_interrupts() -> None:
+    """Ctrl-C waits until the new process has a handler: its interpreter's own would print a traceback."""
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _release_interrupts() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

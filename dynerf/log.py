@@ -1,5 +1,6 @@
 """The JSON-lines log of an encode: one object per line, with an ``event`` and seconds since the start."""
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -36,7 +37,16 @@ class JsonLog:
         try:
             if self._file is None:
                 self._file = cast("TextIO", self._path.open(self._mode, encoding="utf-8"))
+                self._mode = "a"
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
         except OSError as error:
+            self._drop()
             raise OutputError(f"{self._path}: the log cannot be written: {error.strerror}") from error
+
+    def _drop(self) -> None:
+        """Close the file without what could not be written: closing it later would fail again."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+        self._file = None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from dynerf_format.errors import ConfigError
 
+from .quantities import parse_frames_or_seconds
+
 if TYPE_CHECKING:
     from dynerf_encoder.long_encode import Cutting
     from dynerf_encoder.tasks import Runner
@@ -16,8 +18,8 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("long clips")
     group.add_argument(
         "--segment", metavar="T", default="300f",
-        help="one model for each stretch of this length, as 10s or 120f; a last one shorter than half of it "
-        "is merged into the one before (default: 300f)",
+        help="one model for each stretch of this length, as 10s, 2m or 120f; a last one shorter than half of "
+        "it is merged into the one before (default: 300f)",
     )  # fmt: skip
     group.add_argument(
         "--overlap", type=int, metavar="N",
@@ -56,7 +58,11 @@ def cutting_of(options: argparse.Namespace) -> "Cutting":
     if options.warm_start is not None:
         warm = WarmStart(options.warm_start, options.key_segment)
     overlap = DEFAULT_OVERLAP if options.overlap is None else options.overlap
-    return Cutting(SegmentLength.parse(options.segment), overlap, warm)
+    try:
+        length = SegmentLength(*parse_frames_or_seconds(options.segment))
+    except ValueError as error:
+        raise ConfigError(f"--segment {options.segment[:40]}: expected {error}") from None
+    return Cutting(length, overlap, warm)
 
 
 def runner_of(options: argparse.Namespace, device: str) -> "Runner":
@@ -83,7 +89,14 @@ def threads_of(options: argparse.Namespace) -> int:
     """CPU threads of each process that trains: those asked for, or its share of the cores."""
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * options.workers  # the first set by torchrun
     asked: int | None = options.threads
-    return asked or max(1, len(os.sched_getaffinity(0)) // max(1, processes))
+    return asked or max(1, _cores() // max(1, processes))
+
+
+def _cores() -> int:
+    """CPU cores that this process may use; all of them where the system cannot tell, as macOS."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _gpus() -> int:

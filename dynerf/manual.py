@@ -7,7 +7,8 @@ file out, any viewpoint at any time.
 """,
     """\
 exit status:
-  0 done, 1 a bug, 2 bad input or option, 130 interrupted
+  0 done, 1 a bug, 2 bad input, a bad option or a place that cannot be read
+  or written, 130 interrupted
 
 'dynerf COMMAND --help' tells all about a command.
 """,
@@ -86,12 +87,15 @@ examples:
 INFO = (
     """\
 Tell what is in a .dnv file: length, cameras, field, bytes per part, bits per
-parameter, and the effective configuration that made it. Needs no torch.
+parameter, and the effective configuration that made it. Reads the header and
+the directory only; --check reads all of the file and compares every checksum.
+Needs no torch.
 """,
     """\
 examples:
   dynerf info candle.dnv
   dynerf info candle.dnv --json
+  dynerf info candle.dnv --check
   dynerf info https://example.org/candle.dnv
 """,
 )
@@ -107,13 +111,15 @@ exit status:
 examples:
   dynerf verify candle.dnv
   dynerf verify candle.dnv --json
+  dynerf verify https://example.org/candle.dnv
 """,
 )
 REPAIR = (
     """\
 Save what is whole of a .dnv file that was cut off or damaged: all chunks
 before the damage, as a file that plays. What came later is lost: the last
-frames, or the finer quality layers. The damaged file is never altered.
+frames, or the finer quality layers. The damaged file is never altered; one at
+an address must be downloaded first.
 """,
     """\
 examples:
@@ -126,13 +132,19 @@ Serve a clip, or a folder of clips, to browsers: a page that shows it from any
 angle at any time, rendered here while you watch, and the file itself by range
 requests. Ctrl-C ends it.
 
-Only this machine can connect unless --host says otherwise. There is no log-in.
+Only this machine can connect unless --host says otherwise. With --token only
+those who have the printed address can watch. A reverse proxy may serve the
+player below any path. Requests under an unknown name of this machine, or from
+pages of another origin, are refused: --allow-origin states the address that
+browsers use.
 """,
     """\
 examples:
   dynerf serve candle.dnv
   dynerf serve clips --port 0 --render-sessions 2
+  dynerf serve clips --host 0.0.0.0 --token
   dynerf serve clips --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+  dynerf serve clips --allow-origin https://films.example --token
 """,
 )
 PLAY = (
@@ -156,18 +168,21 @@ CUT = (
 Write some frames of a clip as a clip of its own, without encoding again: the
 weights of every segment it touches are copied as they are stored, and exactly
 the latents of its frames. Those frames decode to the same numbers as before.
+Of a clip at an address only what is kept is fetched.
 """,
     """\
 examples:
   dynerf cut clip.dnv --frames 300:900 -o part.dnv
   dynerf cut clip.dnv --frames :60 -o start.dnv
+  dynerf cut https://example.org/clip.dnv --frames :60 -o start.dnv
 """,
 )
 JOIN = (
     """\
 Write clips of one capture as one, without encoding again. Each must go on
 with the frame of the recording where the one before it ends, with the same
-cameras, space, field and sampling; what differs is named otherwise.
+cameras, space, field and sampling; what differs is named otherwise. Clips at
+addresses must be downloaded first.
 """,
     """\
 examples:

@@ -64,7 +64,8 @@ def page_of(
 
 def _is_trouble(line: "ConsoleMessage") -> bool:
     """Whether the page wrote an error; what the browser notes about servers away or refusing is none."""
-    expected = ("ERR_CONNECTION", "WebSocket connection", "status of 404", "status of 503")
+    refused = tuple(f"status of {status}" for status in (401, 403, 404, 503))
+    expected = ("ERR_CONNECTION", "WebSocket connection", *refused)
     missing = "status of 404" in line.text and "/web/" in line.location.get("url", "")
     return line.type in ("error", "warning") and (missing or not any(text in line.text for text in expected))
 

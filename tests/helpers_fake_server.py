@@ -139,7 +139,7 @@ class FakeServer:
         answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await answer.prepare(request)
         total = len(self.paths[-1]["camera_path"])
-        for news in ({"done": total // 2, "total": total}, {"movie": "/movies/board/m.mp4"}):
+        for news in ({"done": total // 2, "total": total}, {"movie": "board/m.mp4"}):
             await answer.write(json.dumps(news).encode() + b"\n")
         await answer.write_eof()
         return answer

@@ -17,7 +17,7 @@ ROOMS = {
     "dynerf": ("dynerf", {"dynerf_format", "dynerf_decoder", "dynerf_encoder", "dynerf_player"}),
 }
 OUTSIDE = {
-    "dynerf_format": {"numpy", "msgpack", "numba", "zstandard"},
+    "dynerf_format": {"numpy", "msgpack", "llvmlite", "numba", "platformdirs", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping", "numba", "triton", "llvmlite"},
     "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping"},
     "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors", "ray"},

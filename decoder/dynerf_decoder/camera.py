@@ -2,8 +2,9 @@
 
 Axes are OpenGL's: in camera space x points right, y up, z backwards, so a camera looks along -z.
 ``camera_to_world`` is the 3x4 matrix [R | o] that takes camera space to world space; o is the centre of
-projection in world units. Pixel (column i, row j) has its centre at (i + 0.5, j + 0.5) in a picture whose
-origin is the upper left corner. No distortion.
+projection in world units, in float64 until a ray is clipped to the cube: captures in map coordinates lie
+millions of units from the origin. Pixel (column i, row j) has its centre at (i + 0.5, j + 0.5) in a picture
+whose origin is the upper left corner. No distortion.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+MOST_DISTANCE = 1e9
+"""World units from the origin, of the cameras that are accepted; nearer than what float64 can hold."""
 
 Numbers = float | Float[np.ndarray, " n"]
 
@@ -38,6 +42,12 @@ class Camera:
     def forward(self) -> Float[np.ndarray, "3"]:
         """Unit viewing direction in world space."""
         return -self.camera_to_world[:, 2]
+
+    def moved(self, offset: Float[np.ndarray, "3"]) -> "Camera":
+        """The same camera in a world whose points have all moved by ``offset``."""
+        pose = self.camera_to_world.copy()
+        pose[:, 3] += offset
+        return replace(self, camera_to_world=pose)
 
     def with_size(self, width: int, height: int) -> "Camera":
         """The same view on another raster: the vertical field of view and the centre are kept.
@@ -113,7 +123,7 @@ def unprojected_on_device(
 def camera_rays(
     camera: Camera, device: torch.device | str = "cpu", pixels: slice | None = None
 ) -> tuple[Float[Tensor, "pixel 3"], Float[Tensor, "pixel 3"]]:
-    """Origins and unit directions of the pixels' rays, row by row, in world space (float32).
+    """Origins (float64) and unit directions (float32) of the pixels' rays, row by row, in world space.
 
     ``pixels`` picks a stretch of them, by row * width + column.
     """
@@ -124,7 +134,7 @@ def camera_rays(
     directions = torch.as_tensor(
         pixel_directions(camera, columns + 0.5, rows + 0.5), dtype=torch.float32, device=device
     )
-    origin = torch.as_tensor(camera.origin, dtype=torch.float32, device=device)
+    origin = torch.as_tensor(camera.origin, dtype=torch.float64, device=device)
     return origin.expand_as(directions), directions
 
 
@@ -143,4 +153,4 @@ def camera_rays_on(
     pose = torch.as_tensor(camera.camera_to_world, dtype=torch.float64, device=device)
     local = unprojected_on_device(columns.double() + 0.5, rows.double() + 0.5, *intrinsics)
     directions = (local @ pose[:, :3].T).float()
-    return pose[:, 3].float().expand_as(directions), directions
+    return pose[:, 3].expand_as(directions), directions

@@ -36,15 +36,25 @@ def focus_point(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
     """
     origins = np.stack([camera.origin for camera in cameras])
     axes = np.stack([camera.forward for camera in cameras])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
-    normal = across.mean(axis=0)
-    if np.linalg.eigvalsh(normal)[0] > _PARALLEL:
-        point = np.linalg.solve(normal, np.einsum("nij,nj->i", across, origins) / len(cameras))
-        if ((point - origins) * axes).sum(axis=1).mean() > 0:
-            return np.asarray(point)
+    point = nearest_to_axes(cameras)
+    if point is not None and ((point - origins) * axes).sum(axis=1).mean() > 0:
+        return point
     centre = origins.mean(axis=0)
     extent = float(np.linalg.norm(origins - centre, axis=1).max()) or 1.0
     return np.asarray(centre + _FAR_FOCUS * extent * _unit(axes.sum(axis=0), axes[0]))
+
+
+def nearest_to_axes(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"] | None:
+    """The point nearest to all optical axes (least squares), in front or behind; None for parallel axes."""
+    origins = np.stack([camera.origin for camera in cameras])
+    axes = np.stack([camera.forward for camera in cameras])
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    normal = across.mean(axis=0)
+    if np.linalg.eigvalsh(normal)[0] <= _PARALLEL:
+        return None
+    centre = origins.mean(axis=0)  # around which it is solved: the world's origin may be far away
+    moments = np.einsum("nij,nj->i", across, origins - centre) / len(cameras)
+    return np.asarray(centre + np.linalg.solve(normal, moments))
 
 
 def upright(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:

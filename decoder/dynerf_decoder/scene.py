@@ -10,13 +10,12 @@ from dynerf_format.errors import FormatError
 from dynerf_format.records import CameraRecord, Header
 from dynerf_format.values import is_integer
 
-from .camera import Camera
+from .camera import MOST_DISTANCE, Camera
 from .rig import MOST_SKEW, skew_of
 from .sampling import Sampling
 from .space import Space
 
 _MOST_SAMPLES = 4096
-_MOST_DISTANCE = 1e9  # world units from the origin
 _MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
 
 
@@ -30,8 +29,8 @@ def camera_of(record: CameraRecord) -> Camera:
     """The camera a header's record describes. Raises FormatError when no picture can be taken with it."""
     pose = np.array(record.camera_to_world, dtype=np.float64).reshape(3, 4)
     where = f"header: camera {record.name!r}"
-    if np.abs(pose).max() > _MOST_DISTANCE:
-        raise FormatError(f"{where}: is further than {_MOST_DISTANCE:g} from the origin")
+    if np.abs(pose).max() > MOST_DISTANCE:
+        raise FormatError(f"{where}: is further than {MOST_DISTANCE:g} from the origin")
     if skew_of(pose[:, :3]) > MOST_SKEW:
         raise FormatError(f"{where}: the first three columns of camera_to_world are not a rotation")
     sizes = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
@@ -51,8 +50,8 @@ def camera_of(record: CameraRecord) -> Camera:
 
 def volume_of(header: Header) -> Float[np.ndarray, "corner 3"]:
     corners = np.array(header.viewing_volume, dtype=np.float64).reshape(-1, 3)
-    if len(corners) and np.abs(corners).max() > _MOST_DISTANCE:
-        raise FormatError(f"header.viewing_volume: reaches further than {_MOST_DISTANCE:g} from the origin")
+    if len(corners) and np.abs(corners).max() > MOST_DISTANCE:
+        raise FormatError(f"header.viewing_volume: reaches further than {MOST_DISTANCE:g} from the origin")
     return corners
 
 

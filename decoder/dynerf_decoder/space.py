@@ -13,7 +13,7 @@ cube, found by clipping the ray in homogeneous coordinates against -w <= x, y, z
 triangles. Everything after that samples the segment linearly: p(s) = start + s (end - start), s in [0, 1].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -101,6 +101,14 @@ class Space:
             ]
         )
         return cls("perspective", projection @ view, 0.0)
+
+    def moved(self, offset: Float[np.ndarray, "3"]) -> "Space":
+        """The same space in a world whose points have all moved by ``offset``."""
+        if not offset.any():
+            return self
+        matrix = self.matrix.copy()
+        matrix[:, 3] -= matrix[:, :3] @ offset
+        return replace(self, matrix=matrix)
 
     def to_cube(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """Cube coordinates of world points (outside the cube for points outside the space)."""

@@ -68,4 +68,5 @@ def _begin() -> None:
     _within.part = True
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads; Windows cannot fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,7 +1,6 @@
 """``dynerf decode``."""
 
 import argparse
-import re
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -14,14 +13,13 @@ from dynerf_format.frame_range import FrameRange
 
 from ..device import choose_device
 from ..display import Tasks, say
+from ..quantities import parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dynerf_decoder.clip import Clip
     from dynerf_decoder.paths import Shot
-
-_RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[0-9]{1,9}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -105,20 +103,24 @@ def _seconds(text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None
     try:
-        start, stop = (float(part) for part in text.split(":"))
+        start, stop = map(_moment, text.split(":"))
     except ValueError:
         raise ViewError(f"--time {text[:40]}: expected START:STOP in seconds, as 0.5:2") from None
     return start, stop
 
 
+def _moment(text: str) -> float:
+    """Seconds; what is not in the clip is refused where its length is known. ValueError for no number."""
+    try:
+        return float(parse_duration(text))
+    except ValueError:
+        return float(text)
+
+
 def _rate(text: str | None) -> Fraction | None:
     if text is None:
         return None
-    # Only plain numbers: Fraction would take its time to write out 1e99999999.
     try:
-        rate = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
-    except ZeroDivisionError:
-        rate = Fraction(0)
-    if rate <= 0:
-        raise ConfigError(f"--fps {text[:40]}: expected pictures per second, as 30 or 30000/1001")
-    return rate
+        return parse_rate(text)
+    except ValueError as error:
+        raise ConfigError(f"--fps {text[:40]}: expected {error}") from None

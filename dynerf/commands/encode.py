@@ -107,7 +107,7 @@ def _held_out(asked: list[str] | None, capture: Path) -> tuple[str, ...]:
     """By default cam00, as the data set's authors do, when the capture has it."""
     if asked is None:
         return ("cam00",) if (capture / "cam00.mp4").exists() else ()
-    return () if asked == ["none"] else tuple(name for names in asked for name in names.split(","))
+    return () if asked == ["none"] else tuple(name.strip() for names in asked for name in names.split(","))
 
 
 def _tell(result: "Result") -> None:

@@ -22,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     import dynerf
     from dynerf_encoder.evaluate import evaluate
 
-    views = None if options.views is None else options.views.split(",")
+    views = None if options.views is None else [name.strip() for name in options.views.split(",")]
     with dynerf.open_clip(options.clip, choose_device(options.device)) as clip, Tasks() as tasks:
         report = None if options.report is None else _report(options.report, clip)
         result = evaluate(

@@ -1,41 +1,40 @@
-"""``dynerf info``: needs neither torch nor the decoder. Reads the first layer of weights, to count them."""
+"""``dynerf info``: what header and directory say, read by one or two requests. Needs no torch.
+
+With ``--check`` all of the file is read and every checksum compared; nothing is decoded.
+"""
 
 import argparse
 import json
+import math
 from typing import Any
 
-from dynerf_format import Header, Reader, weights_entry
+from dynerf_format import Header, Reader, tensor_shapes
 
 from ..display import print_result
 from ..opening import open_source
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tell what is in a file."""
+    """Print what is in a file; FormatError when ``--check`` finds damage."""
     with open_source(options.clip) as source:
         reader = Reader(source)
         record = _record(reader, source.size)
+        if options.check:
+            record |= {"sha256": reader.check(), "chunks_checked": len(reader.directory)}
     print_result(json.dumps(record) if options.json else _text(reader.header, record))
     return 0
 
 
 def _record(reader: Reader, size: int) -> dict[str, Any]:
     header = reader.header
+    builds_on = {e.segment: e.first for e in reader.directory if (e.kind, e.layer) == (b"WGHT", 0)}
     segments = [
-        {
-            "first_frame": segment.first_frame,
-            "frames": segment.frames,
-            "builds_on": weights_entry(reader.directory, number).first,
-        }
+        {"first_frame": segment.first_frame, "frames": segment.frames, "builds_on": builds_on[number]}
         for number, segment in enumerate(header.segments)
     ]
-    tensors: dict[str, list[int]] = {}
-    parameters = 0
-    for number in range(len(segments)):
-        for name, tensor in reader.weights(number, layers=1).items():
-            tensors[name] = list(tensor.symbols.shape)
-            parameters += tensor.symbols.size
     spent = reader.bytes_by_kind()
+    shapes = tensor_shapes(header.field)
+    parameters = None if shapes is None else len(segments) * sum(map(math.prod, shapes.values()))
     return {
         "layers": _layers(reader),
         "bytes": size,
@@ -48,9 +47,9 @@ def _record(reader: Reader, size: int) -> dict[str, Any]:
         "field_settings": header.field.settings,
         "sampling": header.sampling,
         "parameters": parameters,
-        "bits_per_parameter": 8 * spent.get("WGHT", 0) / max(parameters, 1),
+        "bits_per_parameter": 8 * spent["WGHT"] / parameters if parameters else None,
         "latent_bytes_per_frame": spent.get("LATN", 0) / header.frames,
-        "tensors": tensors,
+        "tensors": shapes,
         "segments": segments,
         "cameras": [
             {"name": camera.name, "width": camera.width, "height": camera.height, "role": camera.role}
@@ -90,9 +89,9 @@ def _text(header: Header, record: dict[str, Any]) -> str:
         f"{sum(segment['builds_on'] == 0 for segment in record['segments'])} of them need no other",
         f"{len(header.cameras)} cameras of {first.width}x{first.height}; "
         + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
-        f"{record['field']} field in a {record['space']} space: {record['parameters']:,} parameters, "
-        f"{record['bits_per_parameter']:.2f} bits each, "
+        f"{_shown(record['field'])} field in a {_shown(record['space'])} space: {_parameters(record)}, "
         f"{record['latent_bytes_per_frame']:.0f} bytes of latents per frame",
+        *_checked(record),
         "",
         "bytes per part",
         *(f"  {name:<12}{count:>12,}" for name, count in record["bytes_by_part"].items()),
@@ -107,6 +106,21 @@ def _text(header: Header, record: dict[str, Any]) -> str:
         *_tree(header.config),
     ]
     return "\n".join(lines)
+
+
+def _parameters(record: dict[str, Any]) -> str:
+    if not record["parameters"]:
+        return "its parameters are not known to this version"
+    return f"{record['parameters']:,} parameters, {record['bits_per_parameter']:.2f} bits each"
+
+
+def _checked(record: dict[str, Any]) -> list[str]:
+    if "sha256" not in record:
+        return []
+    return [
+        f"the checksums of all {record['chunks_checked']} chunks and of the whole file match",
+        f"SHA-256 {record['sha256']}",
+    ]
 
 
 def _tree(values: dict[str, Any], indent: str = "  ") -> list[str]:

@@ -5,6 +5,8 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynerf_player.client.address import address_name
+
 from ..device import choose_device
 from ..display import say
 from ..opening import is_remote
@@ -17,13 +19,17 @@ def run(options: argparse.Namespace) -> int:
     """Serve one clip to a browser on this machine until interrupted."""
     from dynerf_player.server import Settings, serve
 
+    clip = address_name(options.clip) if is_remote(options.clip) else options.clip  # a query may hold a token
+
+    settings = Settings(port=options.port, origins=tuple(options.allow_origin))
+
     def show(address: str) -> None:
-        say(f"playing {options.clip} at {address}/")
+        say(f"playing {clip} at {address}/")
         # The browser may be one that runs in the terminal, or there may be none: the address is printed.
         if not options.no_browser and not webbrowser.open(f"{address}/"):
             say("no browser was found: open the address in one")
 
-    serve(_library(options.clip, choose_device(options.device)), Settings(port=options.port), show)
+    serve(_library(options.clip, choose_device(options.device)), settings, show)
     return 0
 
 

@@ -1,6 +1,8 @@
 """``dynerf serve``."""
 
 import argparse
+import ipaddress
+import secrets
 
 from dynerf_format.errors import ConfigError
 
@@ -10,19 +12,36 @@ from ..display import say
 
 def run(options: argparse.Namespace) -> int:
     """Serve a file or a folder until interrupted."""
+    from dynerf_player.access import Access
     from dynerf_player.catalogue import FileLibrary
     from dynerf_player.server import Settings, serve
 
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ConfigError("--tls-cert and --tls-key: expected both or neither")
     certificate = (str(options.tls_cert), str(options.tls_key)) if options.tls_cert else None
+    access = None if options.token is None else Access(options.token or secrets.token_urlsafe(16))
     library = FileLibrary(options.place, choose_device(options.device))
     settings = Settings(
         host=options.host,
         port=options.port,
         sessions=options.render_sessions,
         origins=tuple(options.allow_origin),
+        access=access,
         certificate=certificate,
     )
-    serve(library, settings, lambda address: say(f"serving {address}/"))
+
+    def show(address: str) -> None:
+        say(f"serving {address}/{'' if access is None else access.query()}")
+        if access is None and not _is_this_machine(options.host):
+            say("anyone who reaches this port can watch and make this machine render; see --token")
+
+    serve(library, settings, show)
     return 0
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether only this machine can connect to an address that is served from."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

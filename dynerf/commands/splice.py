@@ -8,16 +8,18 @@ from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 
 from ..display import say
+from ..opening import open_source
 
 
 def cut(options: argparse.Namespace) -> int:
     """Write some frames of a clip as a clip of their own."""
-    from dynerf_format import FileSource, Reader
+    from dynerf_format import Reader
 
     _check_output(options.output)
-    with FileSource(options.clip) as source:
-        frames = FrameRange.parse(options.frames).within(Reader(source).header.frames, str(options.clip))
-    size = cut_clip(options.clip, frames.start, frames.stop, options.output)
+    wanted = FrameRange.parse(options.frames)
+    with open_source(options.clip) as source:
+        frames = wanted.within(Reader(source).header.frames, source.name)
+        size = cut_clip(source, frames.start, frames.stop, options.output)
     say(f"{options.output}: frames {frames.start}:{frames.stop}, {size / 1e6:.2f} MB")
     return 0
 

@@ -3,18 +3,19 @@
 import argparse
 import json
 
-from dynerf_format import FileSource, FormatError, Reader
+from dynerf_format import FormatError, Reader
 
 from ..display import print_result
+from ..opening import open_source
 
 
 def run(options: argparse.Namespace) -> int:
     """Read and decode all of a file; raises FormatError unless everything is in order."""
     try:
-        with FileSource(options.clip) as source:
+        with open_source(options.clip) as source:
             reader = Reader(source)
             digest = reader.verify()
-            size = source.size
+            name, size = source.name, source.size
     except FormatError as error:
         if options.json:
             print_result(json.dumps({"ok": False, "error": str(error)}))
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
         print_result(json.dumps({**record, "frames": reader.header.frames, "layers": layers}))
     else:
         print_result(
-            f"{options.clip}: in order: {size:,} bytes, {len(reader.directory)} chunks, "
+            f"{name}: in order: {size:,} bytes, {len(reader.directory)} chunks, "
             f"{reader.header.frames} frames, {max(layers)} quality layers\nSHA-256 {digest}"
         )
     return 0

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from dynerf_format import atomic_path
-from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError
+from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, describe
 
 from .job import Result
 from .tasks import Agenda, Done, Going, Lost, News, Task, do_task
@@ -228,7 +228,7 @@ def _work(order: _Order, ears: Any) -> _Made:
     except DynerfError as error:
         return _Made(place, error=type(error)(f"{place}: {error}"))
     except OSError as error:
-        return _Made(place, error=OutputError(f"{place}: {error.filename}: {error.strerror}"))
+        return _Made(place, error=OutputError(f"{place}: {describe(error)}"))
 
 
 def _scratch(task: Task) -> Path:

@@ -8,8 +8,11 @@ import shutil
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
@@ -18,6 +21,7 @@ from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewErro
 
 from .captures.capture import Capture
 from .captures.n3v import read_n3v
+from .captures.pose_signs import warn_of_convention
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from .clip_file import ClipFile
 from .config import Config
@@ -25,8 +29,9 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
+from .job import WARNING, Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
+from .local_frame import local_origin
 from .look import HeldOutLook
 from .pack import (
     plain_config,
@@ -38,10 +43,12 @@ from .space_choice import choose_space
 from .stages import Plan, StageName, plan_training
 from .target_size import check_target
 from .train import Report, Trainer
+from .training_check import TrainingCheck
 from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
 _LOOKS, _LOOK_FRAMES = 10, 1  # how often a training is judged on its way, and by how many pictures
+_COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
 
 
 def encode_segment(job: Job, watcher: Watcher) -> Result:
@@ -61,7 +68,8 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
     if job.resume and job.output.exists() and not (checkpoint_path(job).exists() or begun(job).exists()):
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
-    space = _choose_space(job, capture, held_out)
+    origin = _local_origin(capture, held_out)
+    space = _choose_space(job, capture, held_out, origin)
     with group.leader_first():
         store = _store_frames(job, capture, watcher, group)
         _describe(job, capture, store, space, watcher)
@@ -77,7 +85,8 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
-    source = ray_source(store, training, torch.device(job.device), watcher.say)
+    local = store.moved(-origin)
+    source = ray_source(local, training, torch.device(job.device), watcher.say)
     trainer = Trainer(
         job.config, model, space, source, maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
@@ -88,12 +97,16 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
     look = HeldOutLook(
-        store, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
+        local, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    clip = ClipFile(job, trainer, store, held_out, space)
+    check = TrainingCheck(
+        local, training, [store.names.index(name) for name in held_out], space, job.config.sampling,
+        job.device, keys[len(keys) // 2],
+    )  # fmt: skip
+    clip = ClipFile(job, trainer, store, held_out, space.moved(origin))
     if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
         check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
-    _train(job, trainer, identity, look, clip, watcher, group)
+    _train(job, trainer, identity, look, check, clip, watcher, group)
     if not group.leads:
         return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
     return clip.write(look, watcher)
@@ -113,10 +126,18 @@ def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
     return capture, held_out
 
 
-def _choose_space(job: Job, capture: Capture, held_out: tuple[str, ...]) -> Space:
+def _local_origin(capture: Capture, held_out: tuple[str, ...]) -> Float[np.ndarray, "3"]:
+    views = [view for view in capture.views if view.name not in held_out]
+    return local_origin([view.camera for view in views], [view.near for view in views])
+
+
+def _choose_space(
+    job: Job, capture: Capture, held_out: tuple[str, ...], origin: Float[np.ndarray, "3"]
+) -> Space:
+    """The space, in coordinates that begin at ``origin``."""
     views = [view for view in capture.views if view.name not in held_out]
     near, far = [view.near for view in views], [view.far for view in views]
-    return choose_space([view.camera for view in views], near, far, job.space)
+    return choose_space([view.camera.moved(-origin) for view in views], near, far, job.space)
 
 
 def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: Group) -> FrameStore:
@@ -154,6 +175,8 @@ def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watch
         f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "
         f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
     )
+    if warning := warn_of_convention(store.cameras, store.near, store.far):
+        watcher.say(WARNING + warning)
     watcher.say(f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as asked'})")
 
 
@@ -228,6 +251,7 @@ def _train(
     trainer: Trainer,
     identity: dict[str, object],
     look: HeldOutLook,
+    check: TrainingCheck,
     clip: ClipFile,
     watcher: Watcher,
     group: Group,
@@ -238,9 +262,12 @@ def _train(
         begun(job).unlink(missing_ok=True)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
-    with deferred_interrupt() as interrupted, closing(trainer.run()) as reports:
+    compiling = partial(watcher.say, _COMPILING)
+    with deferred_interrupt() as interrupted, closing(trainer.run(compiling)) as reports:
         for report in reports:
             watcher.trained(report)
+            if group.leads and (warning := check.warning(report.place, trainer.model, trainer.latents)):
+                watcher.say(WARNING + warning)
             if int(report.place.position * _LOOKS) > looked:
                 looked = int(report.place.position * _LOOKS)
                 _look(trainer, report, look, watcher, group)

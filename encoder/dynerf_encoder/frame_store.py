@@ -12,13 +12,13 @@ is told by the manifest and the file's size, the stored pixels themselves are no
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from dynerf_decoder.camera import Camera
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
@@ -92,6 +92,10 @@ class FrameStore:
             fingerprint=_fingerprint(capture, wanted),
             _pictures=tuple(pictures),
         )
+
+    def moved(self, offset: Float[np.ndarray, "3"]) -> "FrameStore":
+        """The same pictures, by cameras in a world whose points have all moved by ``offset``."""
+        return replace(self, cameras=tuple(camera.moved(offset) for camera in self.cameras))
 
     def view(self, index: SupportsIndex) -> UInt8[np.memmap, "frame height width 3"]:
         """All pictures of one view, read-only, mapped."""

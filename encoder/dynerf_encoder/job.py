@@ -38,6 +38,9 @@ _BOUNDS = {
 }
 _MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not trained, at size 1
 
+WARNING = "warning: "
+"""What a watcher is told that begins so has to reach the user, wherever a segment is encoded."""
+
 
 @dataclass(frozen=True)
 class Job:

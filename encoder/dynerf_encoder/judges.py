@@ -5,6 +5,7 @@ predecessor of ColorVideoVDP; figures of the two are not to be compared.
 """
 
 import importlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from dynerf_format.temporary import allocate
 
 DISPLAY = "standard_4k"
 """The display that ColorVideoVDP assumes: 30 inch, 3840x2160, seen from 0.75 m."""
@@ -55,6 +58,12 @@ class Spool:
     """The pictures of one view, decoded and true, kept in files until the whole sequence is there."""
 
     def __init__(self, folder: Path, view: str, frames: int, height: int, width: int) -> None:
+        """Raises OutputError when there is no room for them."""
         shape = (frames, height, width, 3)
-        self.decoded: np.memmap = np.memmap(folder / f"{view}.decoded", np.uint8, mode="w+", shape=shape)
-        self.truth: np.memmap = np.memmap(folder / f"{view}.truth", np.uint8, mode="w+", shape=shape)
+        self.decoded = _pictures(folder / f"{view}.decoded", shape)
+        self.truth = _pictures(folder / f"{view}.truth", shape)
+
+
+def _pictures(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    allocate(path, math.prod(shape))
+    return np.memmap(path, np.uint8, mode="r+", shape=shape)

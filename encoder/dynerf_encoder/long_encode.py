@@ -246,6 +246,7 @@ class _Board:
         self.steps, self.seconds = 0, 0.0
         self._parts = parts
         self._watcher = watcher
+        self._warned: set[str] = set()
         self._at = {part.number: 1.0 for part in parts} | {part.number: 0.0 for part in missing}
 
     def hear(self, news: News) -> None:
@@ -254,6 +255,7 @@ class _Board:
         name = f"segment {news.number}, frames {shown.start}:{shown.stop}"
         if isinstance(news, Going):
             self._at[news.number] = min(news.position, 1.0)
+            self._warn(name, news.warnings)
         elif isinstance(news, Lost):
             self._at[news.number] = 0.0
             self._watcher.say(f"{name}: {news.place} was lost ({news.reason}); begun again")
@@ -261,6 +263,14 @@ class _Board:
             self._finish(name, news)
         done = sum(self._at.values()) * _UNITS
         self._watcher.progress("encoding segments", int(done), len(self._parts) * _UNITS)
+
+    def _warn(self, name: str, warnings: Sequence[str]) -> None:
+        """Pass warnings on; of those that begin alike, from all segments, the first."""
+        for warning in warnings:
+            subject = warning.split(":")[1]
+            if subject not in self._warned:
+                self._warned.add(subject)
+                self._watcher.say(f"{warning} ({name})")
 
     def _finish(self, name: str, news: Done) -> None:
         result = news.result

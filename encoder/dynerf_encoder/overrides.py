@@ -75,10 +75,9 @@ def _assign(config: Config, key: str, value: object, where: str) -> Config:
 def _parse(value: object, kind: Any) -> object:
     """A value of type ``kind`` from TOML or text; ValueError says what was expected."""
     if get_origin(kind) is tuple:
-        parts = value.split(",") if isinstance(value, str) else value
-        if not isinstance(parts, list) or not parts:
-            raise ValueError("numbers separated by commas")
-        return tuple(_parse(part, get_args(kind)[0]) for part in parts)
+        return _parse_list(value, get_args(kind)[0])
+    if isinstance(value, str):
+        value = _unquoted(value)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError(f"one of {', '.join(get_args(kind))}")
@@ -88,11 +87,36 @@ def _parse(value: object, kind: Any) -> object:
     return _parse_number(value, kind)
 
 
+def _parse_list(value: object, kind: type[int] | type[float]) -> tuple[object, ...]:
+    """``[96, 192]`` as in TOML, or the same without brackets."""
+    parts = _items(value) if isinstance(value, str) else value
+    try:
+        if not isinstance(parts, list) or not parts:
+            raise ValueError
+        return tuple(_parse_number(part, kind) for part in parts)
+    except ValueError:
+        numbers = "whole numbers" if kind is int else "numbers"
+        raise ValueError(f"{numbers} that are not negative, as 96,192 or [96,192]") from None
+
+
+def _items(text: str) -> list[str]:
+    text = text.strip()
+    if text[:1] + text[-1:] in ("[]", "()"):
+        text = text[1:-1]
+    return text.split(",")
+
+
+def _unquoted(text: str) -> str:
+    """``"isg"`` as in TOML is isg, too."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+
+
 def _parse_bool(value: object) -> bool:
-    known: dict[object, bool] = {"true": True, "false": False, True: True, False: False}
-    if isinstance(value, (bool, str)) and value in known:
-        return known[value]
-    raise ValueError("true or false")
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower())
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
 
 
 def _parse_number(value: object, kind: type[int] | type[float]) -> int | float:

@@ -5,29 +5,16 @@ segment is also trained on ``overlap`` frames of its neighbours, which are not w
 border then lie within what the model saw, not at its edge.
 """
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
-
-from dynerf_format.errors import ConfigError
-
-_TEXT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|f)?")
 
 
 @dataclass(frozen=True)
 class SegmentLength:
-    """How long a segment is: ``value`` seconds or frames."""
+    """How long a segment is: ``value`` seconds (``unit`` "s") or frames ("f")."""
 
     value: Fraction
     unit: str
-
-    @classmethod
-    def parse(cls, text: str) -> "SegmentLength":
-        """Read ``10s`` or ``120f``. Raises ConfigError on anything else."""
-        match = _TEXT.fullmatch(text)
-        if match is None or match[2] is None or (match[2] == "f" and "." in match[1]) or not float(match[1]):
-            raise ConfigError(f"--segment {text[:40]}: expected seconds or frames above 0, as 10s or 120f")
-        return cls(Fraction(match[1]), match[2])
 
     def frames(self, fps: Fraction) -> int:
         """The length in frames, rounded, at least 1."""

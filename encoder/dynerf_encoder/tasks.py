@@ -16,7 +16,7 @@ import torch
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode import encode_segment
-from .job import Job, Result, Unwatched, work_folder
+from .job import WARNING, Job, Result, Unwatched, work_folder
 from .train import Report
 
 _TELL_SECONDS = 0.25
@@ -38,11 +38,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Going:
-    """A segment is being trained: ``position`` from 0 to 1, at ``place`` (which worker)."""
+    """A segment is being trained: ``position`` from 0 to 1, at ``place`` (which worker).
+
+    ``warnings`` are all that its encode has given so far: of several reports only the newest may arrive.
+    """
 
     number: int
     position: float
     place: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,24 @@ class _Ear(Unwatched):
 
     def __init__(self, number: int, tell: Callable[[News], None]) -> None:
         self._number, self._tell, self._told = number, tell, 0.0
+        self._position = 0.0
+        self._warnings: tuple[str, ...] = ()
+
+    def say(self, text: str) -> None:
+        """A message, passed on if it is a warning."""
+        if text.startswith(WARNING):
+            self._warnings += (text,)
+            self._pass_on()
 
     def trained(self, report: Report) -> None:
         """A training step."""
+        self._position = report.place.position
         if time.monotonic() - self._told > _TELL_SECONDS:
-            self._told = time.monotonic()
-            self._tell(Going(self._number, report.place.position))
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._told = time.monotonic()
+        self._tell(Going(self._number, self._position, warnings=self._warnings))
 
 
 def do_task(task: Task, tell: Callable[[News], None]) -> Result:

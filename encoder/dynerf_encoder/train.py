@@ -11,7 +11,7 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.ahead import Ahead
+from dynerf_decoder.compile_clock import CompileClock
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.space import Space
 from dynerf_format.errors import ConfigError, ResumeError
@@ -32,7 +33,7 @@ from .parallel import Group
 from .rate_control import RateControl
 from .rays import RaySource
 from .rounding import is_plane
-from .stages import Plan, StageName, interpolate_latents, learning_rate
+from .stages import Plan, Stage, StageName, interpolate_latents, learning_rate
 from .step_factory import make_step
 from .step_protocol import StepFactory, StepMetrics, StepState
 
@@ -114,26 +115,30 @@ class Trainer:
         """Whether the schedule has reached its end."""
         return self.place.position >= 1
 
-    def run(self) -> Generator[Report, None, None]:
+    def run(self, compiling: Callable[[], None] = lambda: None) -> Generator[Report, None, None]:
         """Train to the end of the schedule, yielding after every step; stop asking to pause.
 
-        Close the iterator to end its thread.
+        ``compiling`` is called once if kernels have to be compiled, for which no time of the training is
+        counted. Close the iterator to end its thread.
         """
-        with closing(Ahead(self._draw)) as drawn:
-            yield from self._run(drawn)
+        clock = CompileClock(compiling)
+        with clock.running(), closing(Ahead(self._draw)) as drawn:
+            yield from self._run(drawn, clock)
 
-    def _run(self, drawn: _Drawn) -> Iterator[Report]:
-        started = time.monotonic() - self.place.seconds
+    def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[Report]:
+        started = time.monotonic() - clock.seconds - self.place.seconds
         while not self.finished:
-            metrics = self._train_step(drawn)
-            step, seconds = self.place.step + 1, time.monotonic() - started
+            stage = self._plan.stages[self.place.stage]
+            metrics = self._train_step(drawn, stage)
+            step, seconds = self.place.step + 1, time.monotonic() - clock.seconds - started
             position = step / self._plan.steps
             if self._time_limit is not None:
                 seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
-            yield self._report(metrics)
-            started = time.monotonic() - self.place.seconds  # what the caller did meanwhile is not training
+            yield self._report(stage.name, metrics)
+            # What the caller did meanwhile is not training.
+            started = time.monotonic() - clock.seconds - self.place.seconds
 
     def _move_to(self, step: int, position: float, seconds: float) -> None:
         stage = self._plan.index_at(position)
@@ -144,17 +149,16 @@ class Trainer:
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
 
-    def _report(self, metrics: StepMetrics) -> Report:
-        schedule, stage = self._config.schedule, self._plan.stages[self.place.stage]
+    def _report(self, stage: StageName, metrics: StepMetrics) -> Report:
+        schedule = self._config.schedule
         rays = schedule.rays // schedule.frames_per_step * schedule.frames_per_step
         psnr = -10 * math.log10(max(metrics.squared_error, 1e-10))
-        return Report(self.place, stage.name, metrics.loss, psnr, rays)
+        return Report(self.place, stage, metrics.loss, psnr, rays)
 
-    def _train_step(self, drawn: _Drawn) -> StepMetrics:
+    def _train_step(self, drawn: _Drawn, stage: Stage) -> StepMetrics:
         prepared = drawn.take((self.place.step, self.place.stage))
         if self._prefetch and (following := self._following()) is not None:
             drawn.begin(following)
-        stage = self._plan.stages[self.place.stage]
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from dynerf_format.errors import DynerfError
+from dynerf_format.errors import DynerfError, OutputError, describe
 
 from .tasks import Agenda, Done, Lost, News, Task, do_task
 
@@ -150,16 +150,21 @@ def _work(pipe: Connection, driver: int) -> None:
     with suppress(KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while True:
-            task = pipe.recv()
-            try:
-                news: object = Done(task.number, do_task(task, pipe.send))
-            except DynerfError as error:
-                news = _Failed(error)
-            except (BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception:
-                news = _Failed(traceback.format_exc())
-            pipe.send(news)
+            pipe.send(_outcome(pipe.recv(), pipe.send))
+
+
+def _outcome(task: Task, tell: Callable[[News], None]) -> Done | _Failed:
+    """What a task ended with. Raises what says that the driver is gone."""
+    try:
+        return Done(task.number, do_task(task, tell))
+    except DynerfError as error:
+        return _Failed(error)
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except OSError as error:
+        return _Failed(OutputError(describe(error)))
+    except Exception:
+        return _Failed(traceback.format_exc())
 
 
 def _die_with(driver: int) -> None:

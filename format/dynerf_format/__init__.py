@@ -38,6 +38,7 @@ from .errors import (
     VersionError,
     ViewError,
 )
+from .field_tensors import tensor_shapes
 from .header import COLOUR, decode_header, encode_header
 from .layers import coarsen, continued_chunks, split_layers, weights_chunks
 from .limits import Limits
@@ -111,6 +112,7 @@ __all__ = [
     "quantise",
     "repair_clip",
     "split_layers",
+    "tensor_shapes",
     "unpack_occupancy",
     "unpack_tensors",
     "weights_chain",

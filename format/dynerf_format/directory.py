@@ -7,7 +7,7 @@ accounted for, nothing overlaps, and a player that reads on gets each segment's 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .chunks import KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, check_kind, is_critical
@@ -18,6 +18,7 @@ from .occupancy import OCCUPANCY_BYTES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from .limits import Limits
     from .records import SegmentRecord
@@ -92,6 +93,18 @@ def unpack_chunk_head(head: bytes, offset: int) -> Entry:
 def chunk_checksum(entry: Entry, body: bytes) -> int:
     """Return the CRC-32 of the chunk head, without its own checksum, and the stored bytes."""
     return zlib.crc32(body, zlib.crc32(entry.pack_chunk_head()[: -CRC32.size]))
+
+
+def with_fields(entry: Entry, **changes: Any) -> Entry:
+    """The entry of the same stored bytes with other fields in its head, and the checksum that goes with them.
+
+    The stored bytes are not needed: CRC-32 is linear, so what two heads make of any bytes behind them differs
+    by what they make of as many zeros.
+    """
+    changed = replace(entry, **changes)
+    zeros = bytes(entry.stored_length)
+    difference = chunk_checksum(entry, zeros) ^ chunk_checksum(changed, zeros)
+    return replace(changed, crc32=entry.crc32 ^ difference)
 
 
 def check_directory(

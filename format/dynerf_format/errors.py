@@ -17,8 +17,11 @@
     ├── ResumeError              a checkpoint that does not belong to this job
     └── OutputError              the result cannot be written
 
-A message says what was found, what was expected, and where. Anything else that escapes is a bug.
+A message says what was found, what was expected, and where. An OSError that
+escapes is shown as :func:`describe` has it; anything else is a bug.
 """
+
+import os
 
 
 class DynerfError(Exception):
@@ -75,3 +78,18 @@ class ResumeError(DynerfError):
 
 class OutputError(DynerfError):
     """The output cannot be written where it was asked for."""
+
+
+def describe(error: OSError) -> str:
+    """What the operating system refused, and where, in one line: ``/mnt/a.dnv: No space left on device``."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    if not names and error.errno is not None and error.strerror == os.strerror(error.errno):
+        names = [
+            "a file cannot be read or written"
+        ]  # the system's words alone; Python's own say what they are about
+    return ": ".join([*([" and ".join(names)] if names else []), reason(error)])
+
+
+def reason(error: OSError) -> str:
+    """What the operating system refused, in its own words."""
+    return " ".join((error.strerror or str(error) or type(error).__name__).split())

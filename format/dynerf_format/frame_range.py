@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .errors import CaptureError, ConfigError
 
-_TEXT = re.compile(r"([0-9]{0,9}):([0-9]{0,9})")
+_TEXT = re.compile(r" *([0-9]{0,9}) *: *([0-9]{0,9}) *")
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,11 @@ class FrameRange:
     @classmethod
     def parse(cls, text: str) -> FrameRange:
         """Read ``A:B``, ``A:``, ``:B`` or ``:``. Raises ConfigError on anything else."""
-        match = _TEXT.fullmatch(text.strip())
+        match = _TEXT.fullmatch(text)
         if match is None:
-            raise ConfigError(f"frames {text[:40]!r}: expected A:B, two frame numbers either may be left out")
+            raise ConfigError(
+                f"frames {text[:40]!r}: expected A:B, two frame numbers, of which either may be left out"
+            )
         first, stop = match.groups()
         return cls(int(first or 0), int(stop) if stop else None)
 

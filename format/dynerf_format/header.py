@@ -98,9 +98,16 @@ def _space(node: Node) -> SpaceRecord:
     if near < 0:
         raise FormatError(f"{node.path}.near: found {near}, expected at least 0")
     matrix = node.field("matrix").numbers(16)
-    if np.linalg.matrix_rank(np.array(matrix).reshape(4, 4)) < 4:
+    if not _is_invertible(np.array(matrix).reshape(4, 4)):
         raise FormatError(f"{node.path}.matrix: is singular, so it maps no volume to the cube")
     return SpaceRecord(kind=node.field("kind").choice(_SPACES), matrix=matrix, near=near)
+
+
+def _is_invertible(matrix: np.ndarray) -> bool:
+    """Whether the rank is 4 with columns of length one: wherever the origin of the world is."""
+    with np.errstate(over="ignore"):  # a column too long for float64 becomes zero
+        lengths = np.linalg.norm(matrix, axis=0)
+    return bool(np.linalg.matrix_rank(matrix / np.maximum(lengths, np.finfo(np.float64).tiny)) == 4)
 
 
 def _field(node: Node) -> FieldRecord:

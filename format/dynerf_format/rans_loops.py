@@ -1,33 +1,33 @@
 """The loops of ``rans.py``, symbol by symbol, compiled by numba at their first use.
 
-Compiled code stays beside the sources, else in the cache folder of the user. Indices are checked: they come
-from what a stranger wrote into a file.
+Indices are checked: they come from what a stranger wrote into a file.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from .compiled_code import compiled
 from .rans_layout import LOWEST, PRECISION, TOTAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
 _WORD = 16
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
-    compiled: Any = njit(nogil=True, boundscheck=True)(function)
-    # Neither folder can be written to: every process compiles for itself. Or numba was told not to compile.
-    with suppress(RuntimeError, AttributeError):
-        compiled.enable_caching()
-    return compiled
+_HERE = Path(__file__)
+_compiled = functools.partial(
+    compiled,
+    package="dynerf_format",
+    sources=(_HERE, _HERE.with_name("rans_layout.py")),
+    nogil=True,
+    boundscheck=True,
+)
 
 
 @_compiled

@@ -27,7 +27,7 @@ from .opening import read_header
 from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
     import numpy.typing as npt
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from .source import Source
 
     Tensors: TypeAlias = dict[str, QuantisedTensor]
+
+_RUN = 1 << 20  # bytes read at once when all of a file is read
 
 
 class _Contents:
@@ -162,14 +164,26 @@ class Reader:
 
     def verify(self) -> str:
         """Read and decode the whole file once; return its SHA-256 in hex when everything is in order."""
-        digest = hashlib.sha256()
         contents = _Contents()
+        return self._read_through(lambda entry, body: self._check_content(entry, body, contents))
+
+    def check(self) -> str:
+        """As :meth:`verify` without decoding: every checksum, and the SHA-256 of the whole file."""
+        return self._read_through()
+
+    def _read_through(self, use: Callable[[Entry, bytes], None] | None = None) -> str:
+        """Read the whole file once and compare all checksums; ``use`` gets each chunk's stored bytes."""
+        digest = hashlib.sha256()
         with _naming(self._source):
             digest.update(self._source.read(0, self._chunks_start))
-            for entry in self.directory:
-                stored = self._read_stored(entry)
-                digest.update(stored)
-                self._check_content(entry, stored[CHUNK_HEAD.size :], contents)
+            for run in _runs(self.directory):
+                start = run[0].offset
+                data = self._source.read(start, run[-1].end - start)
+                for entry in run:
+                    stored = self._checked(entry, data[entry.offset - start : entry.end - start])
+                    digest.update(stored)
+                    if use is not None:
+                        use(entry, stored[CHUNK_HEAD.size :])
             tag, expected = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))
             digest.update(tag)
             if tag != TRAILER_TAG or digest.digest() != expected:
@@ -201,7 +215,9 @@ class Reader:
 
     def _read_stored(self, entry: Entry) -> bytes:
         """Return chunk head and stored bytes after checking both against the directory."""
-        stored = self._source.read(entry.offset, entry.end - entry.offset)
+        return self._checked(entry, self._source.read(entry.offset, entry.end - entry.offset))
+
+    def _checked(self, entry: Entry, stored: bytes) -> bytes:
         if stored[: CHUNK_HEAD.size] != entry.pack_chunk_head():
             raise ChecksumError(f"{entry.label} is damaged: its head differs from the directory")
         if chunk_checksum(entry, stored[CHUNK_HEAD.size :]) != entry.crc32:
@@ -252,6 +268,18 @@ class Reader:
         payload = self.read_chunk(entry)
         with _naming(self._source):
             return unpack_latents(payload, entry.count, self._limits).dequantise()
+
+
+def _runs(directory: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The chunks in file order, so many at once that a read is worth a request, and one at least."""
+    run: list[Entry] = []
+    for entry in directory:
+        if run and entry.end - run[0].offset > _RUN:
+            yield run
+            run = []
+        run.append(entry)
+    if run:
+        yield run
 
 
 def _check_group(groups: list[npt.NDArray[np.float32]], count: int, limits: Limits) -> None:

@@ -3,11 +3,14 @@
 Head and header must be intact: nothing can stand in for them. The directory is not needed, because every
 chunk carries its own head and checksum. The clip ends with the last frame whose latents were saved; layers
 that were lost leave the picture coarser.
+
+The file is read twice, chunk by chunk: to find what is whole, and to copy it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .chunks import LATENTS, WEIGHTS
@@ -18,7 +21,7 @@ from .layout import CHUNK_HEAD, HEAD, TRAILER_TAG
 from .limits import DEFAULT_LIMITS, Limits
 from .opening import read_header
 from .records import SegmentRecord
-from .writer import write_parts
+from .writer import ChunkRef, write_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,15 +59,15 @@ def repair_clip(source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> 
 def _repair(source: Source, path: Path, limits: Limits) -> Repair:
     head, header = _read_start(source, limits)
     scan = _Scan(source, head.chunks_start, limits)
-    whole = list(scan.chunks())
-    segments = _covered(header, [entry for entry, _ in whole])
+    whole = list(scan.entries())
+    segments = _covered(header, whole)
     if not segments:
         raise FormatError(f"no picture can be saved: {scan.reason}")
-    saved = [(entry, body) for entry, body in whole if entry.segment < len(segments)]
+    saved = [entry for entry in whole if entry.segment < len(segments)]
     frames = sum(segment.frames for segment in segments)
     shorter = replace(header, frames=frames, segments=segments)
-    write_parts(path, shorter, [entry for entry, _ in saved], [body for _, body in saved])
-    kept = sum(entry.end - entry.offset for entry, _ in saved)
+    write_chunks(path, shorter, [ChunkRef(entry, partial(_body, source, entry)) for entry in saved])
+    kept = sum(entry.end - entry.offset for entry in saved)
     lost = max(head.chunks_end, source.size) - head.chunks_start - kept
     complete = frames == header.frames and scan.complete
     return Repair(len(saved), frames, header.frames - frames, 0 if complete else lost, scan.reason)
@@ -89,8 +92,8 @@ class _Scan:
         self.reason = ""
         self.complete = False
 
-    def chunks(self) -> Iterator[tuple[Entry, bytes]]:
-        """The whole chunks with their stored bytes."""
+    def entries(self) -> Iterator[Entry]:
+        """The chunks that are whole; their stored bytes are not kept."""
         while not self.reason:
             left = self._source.size - self._position
             if left < CHUNK_HEAD.size:
@@ -104,12 +107,15 @@ class _Scan:
             if entry.end > self._source.size or entry.decoded_length > self._limits.chunk_bytes:
                 self.reason = f"{entry.label} goes beyond the end of the file or is no chunk"
                 return
-            body = self._source.read(self._position + CHUNK_HEAD.size, entry.stored_length)
-            if chunk_checksum(entry, body) != entry.crc32:
+            if chunk_checksum(entry, _body(self._source, entry)) != entry.crc32:
                 self.reason = f"{entry.label} is damaged: its checksum does not match"
                 return
-            yield entry, body
+            yield entry
             self._position = entry.end
+
+
+def _body(source: Source, entry: Entry) -> bytes:
+    return source.read(entry.offset + CHUNK_HEAD.size, entry.stored_length)
 
 
 def _covered(header: Header, entries: Sequence[Entry]) -> tuple[SegmentRecord, ...]:

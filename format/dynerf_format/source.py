@@ -56,7 +56,11 @@ class FileSource:
         self.name = str(path)
         self._lock = threading.Lock()
         self._file = _open_regular(Path(path))
-        self.size = self._file.seek(0, 2)
+        try:
+            self.size = self._file.seek(0, 2)
+        except OSError as error:
+            self._file.close()
+            raise FormatError(f"{self.name}: cannot be read: {error.strerror}") from error
 
     def read(self, offset: int, length: int) -> bytes:
         """Return the ``length`` bytes from ``offset`` on; TruncatedError when they do not all exist."""

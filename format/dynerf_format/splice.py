@@ -1,5 +1,7 @@
 """Cut a clip and join clips without decoding a picture: chunks move as they are stored.
 
+The checksum of each chunk is compared as it moves; its contents are decoded only where they change.
+
 A part keeps the whole weights of every segment it touches and exactly the latents of its frames. Only a group
 of latents that the cut goes through is packed anew, with the same symbols and steps, so that every frame that
 stays decodes to the same numbers as before.
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .chunks import BASE, DIFFERENCES, LATENTS, WEIGHTS
@@ -26,30 +28,33 @@ from .entropy import CODECS
 from .errors import FormatError, ViewError
 from .layers import Layer, key_chunks
 from .limits import DEFAULT_LIMITS
-from .pieces import PathSource, Piece, copied, made, sliced, write_pieces
+from .pieces import PathSource, copied, sliced
 from .plan import weights_entries, weights_entry
 from .reader import Reader
 from .records import Header, Scalar, SegmentRecord
 from .tensors import unpack_records
+from .writer import ChunkRef, compressed, write_chunks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .quantise import QuantisedTensor
+    from .source import Source
 
 _OWN = ("generator", "frames", "first_source_frame", "segments", "config", "quality")
 """What of a header may differ between clips that are joined."""
 
 
-def cut_clip(clip: Path, first: int, stop: int, output: Path) -> int:
+def cut_clip(clip: Path | Source, first: int, stop: int, output: Path) -> int:
     """Write frames ``first`` to ``stop - 1`` of a clip as a clip of its own; return its length in bytes.
 
     ``quality`` is left out, because it was measured on all frames. ViewError when the clip does not have
     these frames, FormatError for a damaged clip, OutputError.
     """
-    reader = Reader(PathSource(clip))
+    source = PathSource(clip) if isinstance(clip, Path) else clip
+    reader = Reader(source)
     if not 0 <= first < stop <= reader.header.frames:
-        raise ViewError(f"{clip}: frames {first}:{stop} asked for, the clip has 0:{reader.header.frames}")
+        raise ViewError(
+            f"{source.name}: frames {first}:{stop} asked for, the clip has 0:{reader.header.frames}"
+        )
     segments = _cut_segments(reader.header.segments, first, stop)
     header = replace(
         reader.header,
@@ -59,7 +64,7 @@ def cut_clip(clip: Path, first: int, stop: int, output: Path) -> int:
         quality={},
     )
     renumbered = {old: new for new, (old, _) in enumerate(segments)}
-    return write_pieces(output, header, list(_cut_pieces(reader, renumbered, first, stop)))
+    return write_chunks(output, header, list(_cut_chunks(reader, renumbered, first, stop)), Reader.check)
 
 
 def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar] | None = None) -> int:
@@ -73,7 +78,7 @@ def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar
         raise FormatError("no clips to join")
     readers = [Reader(PathSource(clip)) for clip in clips]
     first = readers[0].header
-    pieces: list[Piece] = []
+    chunks: list[ChunkRef] = []
     segments: list[SegmentRecord] = []
     frames = depth = 0
     before: Reader | None = None
@@ -82,7 +87,7 @@ def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar
         _check_follows(clip, first.first_source_frame + frames, reader.header)
         continues = before is not None and depth < DEFAULT_LIMITS.chain and _continues(reader, before)
         depth = depth + 1 if continues else 0
-        pieces += _shifted(reader, len(segments), frames, depth)
+        chunks += _shifted(reader, len(segments), frames, depth)
         depth += weights_entry(reader.directory, len(reader.header.segments) - 1).first
         before = reader
         segments += [replace(s, first_frame=s.first_frame + frames) for s in reader.header.segments]
@@ -95,7 +100,7 @@ def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar
         config=_joined_config(headers),
         quality=_mean_quality(headers) if quality is None else dict(quality),
     )
-    return write_pieces(output, joined, pieces)
+    return write_chunks(output, joined, chunks, Reader.check)
 
 
 def _cut_segments(
@@ -111,7 +116,7 @@ def _cut_segments(
     return kept
 
 
-def _cut_pieces(reader: Reader, renumbered: Mapping[int, int], first: int, stop: int) -> Iterator[Piece]:
+def _cut_chunks(reader: Reader, renumbered: Mapping[int, int], first: int, stop: int) -> Iterator[ChunkRef]:
     key = min(renumbered)
     anew = _as_key(reader, key) if weights_entry(reader.directory, key).first else None
     for entry in reader.directory:
@@ -120,23 +125,23 @@ def _cut_pieces(reader: Reader, renumbered: Mapping[int, int], first: int, stop:
         segment = renumbered[entry.segment]
         if entry.kind == WEIGHTS:
             if anew is None or segment > 0:
-                yield copied(reader, entry, segment, min(entry.first, segment))
+                yield copied(reader, entry, segment=segment, first=min(entry.first, segment))
             elif entry.layer in anew:  # or in a codec that cannot be packed anew
                 yield anew[entry.layer]
             continue
         if entry.kind != LATENTS:
-            yield copied(reader, entry, segment, entry.first)
+            yield copied(reader, entry, segment=segment)
             continue
         start, end = max(entry.first, first), min(entry.first + entry.count, stop)
         if start >= end:
             continue
         if end - start == entry.count:
-            yield copied(reader, entry, segment, entry.first - first)
+            yield copied(reader, entry, segment=segment, first=entry.first - first)
         else:
             yield sliced(reader, entry, segment, range(start, end), first)
 
 
-def _as_key(reader: Reader, segment: int) -> dict[int, Piece]:
+def _as_key(reader: Reader, segment: int) -> dict[int, ChunkRef]:
     """The weights of a segment that builds on others, layer by layer, as segment 0 that builds on none."""
     entries = weights_entries(reader.directory, segment)
     before = reader.layered_weights(segment - 1, len(entries))
@@ -149,7 +154,7 @@ def _as_key(reader: Reader, segment: int) -> dict[int, Piece]:
         below = None if coarser is None else {n: (t, factors.get(n, 0)) for n, t in found.items()}
         layers.append(Layer([tensor for tensor, _ in records], below))
         found = {**found, **{tensor.name: tensor for tensor, _ in records}}
-    return {chunk.layer: made(chunk) for chunk in key_chunks(0, layers)}
+    return {chunk.layer: compressed(chunk) for chunk in key_chunks(0, layers)}
 
 
 def _continues(reader: Reader, before: Reader) -> bool:
@@ -160,7 +165,7 @@ def _continues(reader: Reader, before: Reader) -> bool:
     return known == {e.layer for e in reader.directory if e.kind == WEIGHTS}
 
 
-def _shifted(reader: Reader, segments: int, frames: int, depth: int) -> Iterator[Piece]:
+def _shifted(reader: Reader, segments: int, frames: int, depth: int) -> Iterator[ChunkRef]:
     """All chunks of a clip that comes after ``segments`` segments and ``frames`` frames of others.
 
     With a ``depth`` above 0 its weights are taken as what differs from the clip before it.
@@ -170,12 +175,10 @@ def _shifted(reader: Reader, segments: int, frames: int, depth: int) -> Iterator
         if entry.segment >= len(reader.header.segments) or entry.kind in (BASE, DIFFERENCES):
             continue
         if entry.kind == WEIGHTS and depth:
-            stored = differences[entry.layer]
-            moved = replace(stored, kind=WEIGHTS, segment=segments, first=depth)
-            yield Piece(moved, partial(reader.read_stored, stored))
+            yield copied(reader, differences[entry.layer], kind=WEIGHTS, segment=segments, first=depth)
             continue
         shift = frames if entry.kind == LATENTS else 0
-        yield copied(reader, entry, entry.segment + segments, entry.first + shift)
+        yield copied(reader, entry, segment=entry.segment + segments, first=entry.first + shift)
 
 
 def _check_same_capture(one: Path, expected: Header, other: Path, found: Header) -> None:

@@ -14,10 +14,12 @@ from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from yarl import URL
 
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .library import NoSuchClipError
+from .refusals import Refusals, foreign_host, foreign_origin
 
 _LOG = logging.getLogger(__name__)
 _POLICY = (
@@ -38,19 +40,18 @@ class Middleware(Protocol):
 
 @dataclass(frozen=True)
 class Guard:
-    """``origins`` are those of other sites whose pages may use this server; ``*`` for all."""
+    """``origins`` are this server's own addresses elsewhere and sites whose pages may use it; ``*`` for all.
+
+    Behind a proxy one entry serves both headers: its name may come as Host, all of it as Origin. What proxies
+    add (``X-Forwarded-Host`` and the like) is not read, because every client can send it.
+    """
 
     origins: frozenset[str]
 
     @classmethod
     def of(cls, origins: Iterable[str]) -> "Guard":
         """Raises ConfigError when one is no origin."""
-        cleaned = [origin.rstrip("/").lower() for origin in origins]
-        for origin in cleaned:
-            parts = urlsplit(origin)
-            if origin != "*" and (parts.scheme not in ("http", "https") or parts.path or not parts.netloc):
-                raise ConfigError(f"origin {origin[:80]}: expected * or an origin as https://example.org")
-        return cls(frozenset(cleaned))
+        return cls(frozenset("*" if origin == "*" else _origin(origin) for origin in origins))
 
     def allows_host(self, host: str) -> bool:
         """Whether a Host header names this server."""
@@ -76,16 +77,16 @@ class Guard:
         """Whether the operator allowed it."""
         return "*" in self.origins or origin.lower() in self.origins
 
-    def middleware(self) -> Middleware:
+    def middleware(self, refusals: Refusals) -> Middleware:
         """What stands before every handler."""
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not self.allows_host(request.host):
-                return web.Response(status=421, text="This server does not go by that name.")
+                return refusals.answer(421, foreign_host(request.host, request.scheme))
             changes = request.method not in ("GET", "HEAD", "OPTIONS")
             if (changes or "Upgrade" in request.headers) and not self.allows_origin(request):
-                return web.Response(status=403, text="Pages of other sites may not do this.")
+                return refusals.answer(403, foreign_origin(request.headers["Origin"]))
             try:
                 return await handler(request)
             except NoSuchClipError:
@@ -114,4 +115,18 @@ class Guard:
             if origin is not None and self.is_allowed(origin):
                 response.headers["Access-Control-Allow-Origin"] = origin
                 response.headers["Access-Control-Expose-Headers"] = _READABLE
-                response.headers["Access-Control-Allow-Headers"] = "Range, If-Match, If-Range, If-None-Match"
+                response.headers["Access-Control-Allow-Headers"] = (
+                    "Authorization, Range, If-Match, If-Range, If-None-Match"
+                )
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: lower case, without the scheme's own port."""
+    try:
+        address = URL(text)
+        more = address.raw_user or address.raw_path.strip("/") or address.raw_query_string
+        if address.scheme in ("http", "https") and not more:
+            return str(address.origin())
+    except ValueError:
+        pass
+    raise ConfigError(f"origin {text[:80]}: expected * or an origin, without a path, as https://example.org")

@@ -88,10 +88,12 @@ class Movies:
     async def _tell(
         self, request: web.Request, edition: Edition, shots: list[Shot], timing: Timing
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": _NDJSON, "Cache-Control": "no-store"})
+        # A proxy that collected the lines until the movie is done would keep the progress from the page.
+        headers = {"Content-Type": _NDJSON, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         token = secrets.token_urlsafe(16)
-        last: dict[str, str] = {"movie": f"/movies/{quote(edition.name, safe='')}/{token}.mp4"}
+        last: dict[str, str] = {"movie": f"{quote(edition.name, safe='')}/{token}.mp4"}
         try:
             async for done in self._make(token, edition, shots, timing):
                 async with watched(request, self.patience.stall):

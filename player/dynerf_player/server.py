@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, web
 from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
 
+from .access import Access
 from .coding import JpegCoder
 from .deadline import deadline
 from .describe import description, entry
@@ -26,6 +27,7 @@ from .movies import MOST_BYTES, Movies
 from .pace import full_size
 from .pages import page
 from .patience import Patience
+from .refusals import HTTP_LOG, NOT_UPGRADED, Refusals
 from .studio import Order, Slots, Studio
 
 _KEEP_ALIVE = 15.0  # seconds; also how long a half-sent request may take
@@ -36,12 +38,13 @@ _RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/
 
 @dataclass(frozen=True)
 class Settings:
-    """How to serve: port 0 takes a free one, ``origins`` are other sites whose pages may use this server."""
+    """How to serve: port 0 takes a free one; see ``Guard`` for ``origins`` and ``Access`` for ``access``."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     sessions: int = 4
     origins: tuple[str, ...] = ()
+    access: Access | None = None
     certificate: tuple[str, str] | None = None
     patience: Patience = field(default_factory=Patience)
     keep_alive: float = _KEEP_ALIVE
@@ -53,15 +56,17 @@ class Application:
     def __init__(self, library: Library, settings: Settings) -> None:
         """Raises ConfigError when an allowed origin is none."""
         guard = Guard.of(settings.origins)
+        self.refusals = Refusals()
+        checks = [deadline(settings.patience.stall), guard.middleware(self.refusals)]
+        if settings.access is not None:
+            checks.append(settings.access.middleware())
         self.library = library
         self.patience = settings.patience
         self.studio = Studio(Slots(settings.sessions))
         self.movies = Movies(self.studio, settings.patience)
         self._thumbnails: dict[str, bytes] = {}
         self._one_thumbnail = asyncio.Lock()
-        self.web = web.Application(
-            middlewares=[deadline(settings.patience.stall), guard.middleware()], client_max_size=MOST_BYTES
-        )
+        self.web = web.Application(middlewares=checks, client_max_size=MOST_BYTES)
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
         self.web.on_shutdown.append(_say_goodbye)
         self.web.on_response_prepare.append(guard.add_headers)
@@ -77,6 +82,7 @@ class Application:
                 web.post("/movies/{name}", self.make_movie),
                 web.get("/movies/{name}/{token}.mp4", self.movie),
                 web.get("/live/{name}", self.live),
+                web.post("/live/{name}", self.admission),
                 web.get("/web/{name:.+}", self.asset),
                 web.get("/healthz", self.health),
             ]
@@ -93,7 +99,7 @@ class Application:
         names = self.library.names()
         if self.library.is_folder or not names:
             return page(request, "catalogue.html")
-        raise web.HTTPFound("/watch/" + quote(names[0], safe=""))
+        raise web.HTTPFound("watch/" + quote(names[0], safe=""))
 
     async def clips(self, request: web.Request) -> web.StreamResponse:
         """What there is; files that are no clips are left out."""
@@ -165,7 +171,16 @@ class Application:
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """A live session."""
+        if "Upgrade" not in request.headers:
+            response = self.refusals.answer(426, NOT_UPGRADED)
+            response.headers.update({"Upgrade": "websocket", "Connection": "Upgrade"})
+            return response
         return await live(request, self.library, self.studio, self.patience)
+
+    async def admission(self, request: web.Request) -> web.StreamResponse:
+        """Whether this page may begin a live session; else a middleware or the description refuses it."""
+        await self.describe(request)
+        return web.Response(status=204)
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         """Whether all is well."""
@@ -197,6 +212,7 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
         application.web,
         handler_cancellation=True,
         access_log=None,
+        logger=HTTP_LOG,
         keepalive_timeout=settings.keep_alive,
         shutdown_timeout=_SHUTDOWN,
     )

@@ -54,9 +54,7 @@ def test_a_point_on_a_pixels_ray_projects_to_that_pixel(camera: Camera) -> None:
 def test_rays_come_row_by_row_through_pixel_centres(camera: Camera) -> None:
     origins, directions = camera_rays(camera)
     assert directions.shape == (camera.width * camera.height, 3)
-    np.testing.assert_array_equal(
-        origins.numpy(), np.tile(camera.origin.astype(np.float32), (len(origins), 1))
-    )
+    np.testing.assert_array_equal(origins.numpy(), np.tile(camera.origin, (len(origins), 1)))
     for column, row in [(0, 0), (camera.width - 1, 0), (3, 7), (camera.width - 1, camera.height - 1)]:
         ray = directions[row * camera.width + column].double().numpy()
         pixel = camera.project((camera.origin + 2 * ray)[None])[0]

@@ -1,9 +1,12 @@
 """From a capture to a file: what is in it, what decides over its bytes, what is refused and when."""
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,7 +257,12 @@ class TestWatcher:
 
 
 class TestTimeLimit:
-    def test_shortens_the_training_but_leaves_out_no_stage(self, capture: Path, tmp_path: Path) -> None:
+    def test_shortens_the_training_but_leaves_out_no_stage(
+        self, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = SimpleNamespace(monotonic=partial(next, itertools.count(0.0, 0.01)))
+        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_decoder.compile_clock.time", clock)
         notes = Notes()
         job = tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=10000", time_limit=1.0)
         result = tiny_encode(job, notes)

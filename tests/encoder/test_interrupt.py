@@ -18,7 +18,7 @@ from helpers_encode import STEPS, Forks, Strike, encode_arguments, write_scene
 from helpers_video import ROOT
 
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._step"
+_STEP = "dynerf_encoder.train:Trainer._train_step"
 _ADVICE = "dynerf: stopped; the same command with --resume goes on from the last checkpoint"
 
 

@@ -12,7 +12,7 @@ import torch
 
 import dynerf
 from dynerf_encoder.evaluate import Evaluation, evaluate
-from dynerf_encoder.judges import Flip
+from dynerf_encoder.judges import Flip, Spool
 from dynerf_encoder.metrics import MOVING, dssim, moving_psnr, mse
 from helpers_encode import FRAMES, HEIGHT, WIDTH, one_thread, tiny_encode, tiny_job, write_scene
 
@@ -44,6 +44,15 @@ def test_mse_is_exact_and_dssim_is_half_of_what_ssim_lacks() -> None:
     assert mse(torch.from_numpy(a), torch.from_numpy(b)) == pytest.approx(expected, rel=1e-12)
     assert dssim(0.9) == pytest.approx(0.05)
     assert dssim(None) is None
+
+
+def test_pictures_kept_for_a_metric_have_their_room_on_the_disk(tmp_path: Path) -> None:
+    """Writing into a mapping of a sparse file would kill the process when the disk is full."""
+    spool = Spool(tmp_path, "cam00", 10, 50, 40)
+    spool.truth[9, 49, 39] = 7
+    assert spool.decoded.shape == spool.truth.shape == (10, 50, 40, 3)
+    for path in tmp_path.iterdir():
+        assert 512 * path.stat().st_blocks >= path.stat().st_size == 60_000
 
 
 class TestMovingPixels:

@@ -41,7 +41,7 @@ from helpers_encode import (
 
 FRAMES = 8
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._step"
+_STEP = "dynerf_encoder.train:Trainer._train_step"
 _CUTTING = Cutting(SegmentLength(Fraction(3), "f"), overlap=1)
 _SEGMENT = ("--segment", "3f", "--overlap", "1")
 

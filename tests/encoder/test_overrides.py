@@ -14,6 +14,7 @@ from dynerf_format.errors import ConfigError
 _CONFIG = preset("preview")
 
 
+_LIST = "whole numbers that are not negative, as 96,192 or [96,192]"
 _OTHER_WORD = {"fixed": "auto", "isg+ist": "uniform", "latent": "time"}
 
 
@@ -116,17 +117,17 @@ class TestAssignments:
             ("schedule.scale=true", "a number"),
             ("sampling.union=1", "true or false"),
             ("sampling.union=yes", "true or false"),
-            ("planes.scales=", "a whole number"),
-            ("planes.scales=8,", "a whole number"),
-            ("planes.scales=8;12", "a whole number"),
-            ("planes.scales=8,12.5", "a whole number"),
+            ("planes.scales=", _LIST),
+            ("planes.scales=8,", _LIST),
+            ("planes.scales=8;12", _LIST),
+            ("planes.scales=8,12.5", _LIST),
             ("schedule.rays=-1", "a whole number that is not negative"),
             ("schedule.scale=-0.5", "a number that is not negative"),
             ("schedule.scale=nan", "a number that is not negative"),
             ("schedule.scale=inf", "a number that is not negative"),
             ("schedule.scale=-inf", "a number that is not negative"),
             ("schedule.scale=1e999", "a number that is not negative"),
-            ("planes.basis=2,-1", "a whole number that is not negative"),
+            ("planes.basis=2,-1", _LIST),
         ],
     )
     def test_a_value_of_the_wrong_kind_is_refused_saying_what_was_expected(
@@ -142,6 +143,20 @@ class TestAssignments:
         for key in ("schedule.rays", "schedule.scale"):
             with pytest.raises(ConfigError, match="expected a"):
                 apply_assignments(_CONFIG, [f"{key}={'9' * digits}"])
+
+    @pytest.mark.parametrize("text", ["96,192", "[96,192]", "[96, 192]", " [ 96 ,192 ] ", "(96, 192)"])
+    def test_a_list_may_be_written_with_and_without_brackets(self, text: str) -> None:
+        assert apply_assignments(_CONFIG, [f"planes.scales={text}"]).planes.scales == (96, 192)
+
+    @pytest.mark.parametrize("text", ["[96,192", "96,192]", "[[96,192]]", "[]", "96 192", "{96,192}"])
+    def test_a_wrong_list_is_refused_saying_how_lists_are_written(self, text: str) -> None:
+        with pytest.raises(ConfigError) as caught:
+            apply_assignments(_CONFIG, [f"planes.scales={text}"])
+        assert str(caught.value) == f"--set planes.scales={text}: found {text!r}, expected {_LIST}"
+
+    def test_words_may_stand_in_quotes_and_truth_in_capitals(self) -> None:
+        changed = apply_assignments(_CONFIG, ['importance.strategy="isg"', "sampling.union=True"])
+        assert (changed.importance.strategy, changed.sampling.union) == ("isg", True)
 
     def test_lists_may_have_one_or_many_numbers(self) -> None:
         assert apply_assignments(_CONFIG, ["planes.scales=8"]).planes.scales == (8,)
@@ -177,10 +192,13 @@ class TestFiles:
             ("[schedule]\nscale = nan", r"schedule\.scale: found nan, expected a number that is not neg"),
             ("[schedule]\nscale = inf", r"schedule\.scale: found inf, expected a number that is not neg"),
             ("[sampling]\nunion = 1", r"sampling\.union: found 1, expected true or false"),
-            ("[planes]\nscales = 8", r"planes\.scales: found 8, expected numbers separated by commas"),
-            ("[planes]\nscales = []", r"planes\.scales: found \[\], expected numbers separated by commas"),
-            ("[planes]\nscales = [8, 1.5]", r"planes\.scales: .*expected a whole number"),
-            ("[planes]\nscales = [[8]]", r"planes\.scales: .*expected a whole number"),
+            (
+                "[planes]\nscales = 8",
+                r"planes\.scales: found 8, expected whole numbers .*, as 96,192 or \[96,192\]",
+            ),
+            ("[planes]\nscales = []", r"planes\.scales: found \[\], expected whole numbers .*, as 96,192"),
+            ("[planes]\nscales = [8, 1.5]", r"planes\.scales: .*expected whole numbers"),
+            ("[planes]\nscales = [[8]]", r"planes\.scales: .*expected whole numbers"),
             (
                 "[schedule]\nray = 7",
                 r"unknown setting schedule\.ray, the nearest known one is schedule\.rays",

@@ -1,13 +1,10 @@
 """Where a clip is cut: every frame in one segment, in order, and trained on with its neighbours."""
 
-from fractions import Fraction
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynerf_encoder.segments import SegmentLength, plan_parts
-from dynerf_format.errors import ConfigError
+from dynerf_encoder.segments import plan_parts
 
 
 @given(st.integers(0, 50), st.integers(1, 400), st.integers(1, 90), st.integers(0, 9))
@@ -36,23 +33,3 @@ def test_every_frame_is_shown_once_and_no_segment_is_much_shorter_or_longer(
 )
 def test_a_short_last_one_is_merged_a_longer_one_kept(count: int, lengths: list[int]) -> None:
     assert [len(part.shown) for part in plan_parts(range(count), 10, 2)] == lengths
-
-
-@pytest.mark.parametrize(
-    ("text", "fps", "frames"),
-    [
-        ("10s", Fraction(30), 300),
-        ("120f", Fraction(30), 120),
-        ("0.5s", Fraction(30000, 1001), 15),
-        ("10s", Fraction(30000, 1001), 300),
-        ("0.001s", Fraction(30), 1),
-    ],
-)
-def test_lengths_in_seconds_and_frames(text: str, fps: Fraction, frames: int) -> None:
-    assert SegmentLength.parse(text).frames(fps) == frames
-
-
-@pytest.mark.parametrize("text", ["", "10", "0f", "0s", "-1f", "1.5f", "10m", "s", "1e3s", "9" * 50 + "f"])
-def test_lengths_that_make_no_sense(text: str) -> None:
-    with pytest.raises(ConfigError, match="expected seconds or frames above 0, as 10s or 120f"):
-        SegmentLength.parse(text)

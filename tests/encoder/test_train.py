@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numba.core.event import trigger_event
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.config import Config, FieldKind
@@ -240,9 +242,8 @@ class TestStages:
             "isg": build_isg(store, _VIEWS, range(5), 2e-2, tmp_path / "b"),
         }
         reports = _train(_trainer(store, tiny_config("importance.share=0.4"), source=source, maps=maps))
-        names = [report.stage for report in reports]
-        # a report names the stage that comes next
-        assert [names.count(name) for name in ("keyframes", "isg", "ist")] == [5, 12, 7]
+        # Each step is reported under its own stage, the last one of a stage, too.
+        assert [report.stage for report in reports] == ["keyframes"] * 6 + ["isg"] * 12 + ["ist"] * 6
         keyframes, isg, ist = source.asked[:6], source.asked[6:18], source.asked[18:]
         assert set(keyframes) == {((0, 3, 4), maps["keyframes"], 0.4)}
         assert set(isg) == {(tuple(range(5)), maps["isg"], 0.4)}
@@ -311,6 +312,30 @@ class TestTimeLimit:
             clock.tick(100.0)
             steps += 1
         assert (steps, trainer.place.seconds) == (10, 10)
+
+    def test_kernels_that_are_compiled_meanwhile_do_not_count(
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At the first step, in the middle, and at the first step of a training that is resumed."""
+        clock, compiled, told = _Clock(), {1, 5, 7}, list[str]()
+        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_decoder.compile_clock.time", clock)
+
+        def draw(_: Rays) -> None:
+            clock.tick(1.0)
+            if len(source.asked) in compiled:
+                with trigger_event("numba:compiler_lock"), trigger_event("numba:compile"):
+                    clock.tick(1000.0)
+
+        source = _Spy(store, draw)
+        first = _trainer(store, tiny_config(), source=source, time_limit=10.0)
+        with closing(first.run(lambda: told.append("first"))) as reports:
+            assert [report.place.seconds for report in itertools.islice(reports, 6)] == [1, 2, 3, 4, 5, 6]
+        second = _trainer(store, tiny_config(), source=source, time_limit=10.0)
+        second.restore(*first.export())
+        with closing(second.run(lambda: told.append("second"))) as reports:
+            assert [report.place.seconds for report in reports] == [7, 8, 9, 10]
+        assert told == ["first", "second"]
 
     def test_counts_on_after_a_resume(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = _Clock()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,20 @@ import pytest
 
 import dynerf
 from dynerf_encoder.captures.video import decode
+from dynerf_format import (
+    Chunk,
+    FieldRecord,
+    FileSource,
+    Reader,
+    SegmentRecord,
+    clip_bytes,
+    latents_chunk,
+    quantise,
+    weights_chunk,
+)
 from dynerf_format.frame_range import FrameRange
 from helpers_face import FRAMES, change_poses, done, refused
+from helpers_link import serving
 
 
 def test_eval_measures_what_the_encoder_measured(clip: Path, scene: Path) -> None:
@@ -149,3 +162,77 @@ def test_a_full_disk_behind_standard_output_is_one_line(clip: Path) -> None:
         )  # fmt: skip
     assert ran.returncode == 2
     assert ran.stderr == "dynerf: error: standard output: cannot be written: No space left on device\n"
+
+
+def _segments(clip: Path, count: int, path: Path) -> Path:
+    """The clip, with its first frame again and again as so many segments."""
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        weights = [e for e in reader.directory if e.kind == b"WGHT"]
+        payloads = [reader.read_chunk(entry) for entry in weights]
+        latents = quantise("latents", reader.latents(0, 1), 0.01)
+        header = reader.header
+    chunks = []
+    for number in range(count):
+        made = [Chunk(e.kind, number, e.layer, 0, e.count, p) for e, p in zip(weights, payloads, strict=True)]
+        chunks += [made[0], latents_chunk(number, number, latents), *made[1:]]
+    records = tuple(SegmentRecord(number, 1) for number in range(count))
+    path.write_bytes(clip_bytes(replace(header, frames=count, segments=records), chunks))
+    return path
+
+
+def test_info_fetches_header_and_directory_only(clip: Path, tmp_path: Path) -> None:
+    data = _segments(clip, 24, tmp_path / "long.dnv").read_bytes()
+    assert len(data) > 3 * 16384
+    with serving(data) as link:
+        record = json.loads(done("info", link.address, "--json").out)
+    assert link.asked == [(0, 16384)]
+    with dynerf.open_clip(clip) as opened:
+        assert record["parameters"] == 24 * sum(value.numel() for value in opened.model(0).parameters())
+    assert len(record["segments"]) == 24
+
+
+def test_info_decodes_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dynerf_format.tensors.unpack_records", None)
+    monkeypatch.setattr("dynerf_format.reader.decompress", None)
+    done("info", clip)
+    done("info", clip, "--check")
+
+
+def test_info_check_compares_every_checksum(clip: Path, tmp_path: Path) -> None:
+    data = clip.read_bytes()
+    record = json.loads(done("info", clip, "--check", "--json").out)
+    with FileSource(clip) as source:
+        directory = Reader(source).directory
+    assert (record["sha256"], record["chunks_checked"]) == (data[-32:].hex(), len(directory))
+    assert (
+        f"the checksums of all {len(directory)} chunks and of the whole file match"
+        in done("info", clip, "--check").out
+    )
+    for position in [entry.end - 1 for entry in directory] + [len(data) - 1]:
+        broken = bytearray(data)
+        broken[position] ^= 1
+        path = tmp_path / "broken.dnv"
+        path.write_bytes(broken)
+        assert "is damaged: " in refused("info", path, "--check", folder=tmp_path)
+        assert done("info", path).status == 0
+
+
+def test_info_of_a_field_that_is_not_known_says_so(clip: Path, tmp_path: Path) -> None:
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        header = replace(
+            reader.header, field=FieldRecord("splats", {}), segments=(SegmentRecord(0, 1),), frames=1
+        )
+    chunks = [
+        weights_chunk(0, [quantise("w", [1.0], 1.0)]),
+        latents_chunk(0, 0, quantise("latents", [[1.0]], 1.0)),
+    ]
+    path = tmp_path / "other.dnv"
+    path.write_bytes(clip_bytes(header, chunks))
+    assert (
+        "splats field in a perspective space: its parameters are not known to this version"
+        in done("info", path).out
+    )
+    record = json.loads(done("info", path, "--json").out)
+    assert (record["parameters"], record["tensors"], record["bits_per_parameter"]) == (None, None, None)

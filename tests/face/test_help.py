@@ -49,6 +49,13 @@ def test_help_names_every_option_of_the_manual() -> None:
         assert option in decode
 
 
+def test_help_says_how_to_serve_behind_a_proxy() -> None:
+    serve = " ".join(run("serve", "--help").out.split())
+    assert "refused: --allow-origin states the address that browsers use" in serve
+    assert "that of a proxy or a tunnel, or a name in the local network" in serve
+    assert "--token [TEXT]" in serve
+
+
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
@@ -67,7 +74,7 @@ def test_help_names_every_option_of_the_manual() -> None:
         ("encode in -o x.dnv --downscale 1.5", "'1.5', expected a whole number"),
         ("encode in -o x.dnv --threads 100000", "'100000', expected a whole number from 1 to 1024"),
         ("encode in -o x.dnv --seed -1", "'-1', expected a whole number from 0"),
-        ("encode in -o x.dnv --time-limit 3x", "'3x', expected a duration such as 90, 90s, 3m or 2h"),
+        ("encode in -o x.dnv --time-limit 3x", "'3x', expected a duration such as 90, 90s, 3m, 2h or 1h30m"),
         ("encode in -o x.dnv --quality 0", "'0', expected a whole number from 1 to 10"),
         ("encode in -o x.dnv --quality 7.5", "'7.5', expected a whole number from 1 to 10"),
         ("encode in -o x.dnv --target-size 2TB", "'2TB', expected a size such as 500kB or 2MB"),

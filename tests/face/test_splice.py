@@ -7,6 +7,7 @@ import pytest
 
 import dynerf
 from helpers_face import FRAMES, done, refused
+from helpers_link import serving
 
 
 def _picture(path: Path, frame: float) -> np.ndarray:
@@ -58,3 +59,18 @@ def test_what_cannot_be_joined_is_named(clip: Path, scene: Path, out: Path) -> N
     line = refused("join", clip, scene / "cam00.mp4", "-o", out / "all.dnv", folder=out)
     assert f"{scene / 'cam00.mp4'}: not a .dnv file: this looks like an MP4" in line
     assert "ends in .dnv" in refused("join", clip, "-o", out / "all.mp4", folder=out)
+
+
+def test_a_part_of_a_clip_at_an_address_is_fetched_alone(clip: Path, tmp_path: Path, out: Path) -> None:
+    parts = []
+    for number in range(6):
+        done("cut", clip, "--frames", f"{number}:{number + 1}", "-o", tmp_path / f"{number}.dnv")
+        parts.append(tmp_path / f"{number}.dnv")
+    done("join", *parts, "-o", tmp_path / "all.dnv")
+    with serving((tmp_path / "all.dnv").read_bytes()) as link:
+        done("cut", link.address, "--frames", "4:5", "-o", out / "part.dnv")
+        assert link.sent < 16384 + 1.1 * parts[4].stat().st_size
+        line = refused("cut", link.address, "--frames", "4:9", "-o", out / "none.dnv", folder=out)
+    assert f"{link.address}: frames 4:9 asked for, the clip has frames 0:6" in line
+    done("cut", tmp_path / "all.dnv", "--frames", "4:5", "-o", out / "same.dnv")
+    assert (out / "part.dnv").read_bytes() == (out / "same.dnv").read_bytes()

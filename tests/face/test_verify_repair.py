@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers_face import done, refused, run
+from helpers_link import serving
 
 
 @pytest.fixture
@@ -62,3 +63,33 @@ def test_a_picture_of_the_first_layer_is_complete_but_coarser(clip: Path, out: P
     assert [layer["bytes"] for layer in layers] == sorted(layer["bytes"] for layer in layers)
     assert all(isinstance(layer["held_out_psnr"], float) for layer in layers)
     assert f"{layers[0]['held_out_psnr']:.2f} dB" in done("info", clip).out
+
+
+def test_verify_reads_an_address(clip: Path) -> None:
+    data = clip.read_bytes()
+    with serving(data) as link:
+        ran = done("verify", link.address)
+        assert ran.out.startswith(f"{link.address}: in order: {len(data):,} bytes")
+        assert json.loads(done("verify", link.address, "--json").out)["sha256"] == data[-32:].hex()
+        broken = bytearray(data)
+        broken[-400] ^= 4
+        link.replace(bytes(broken), '"two"')
+        ran = run("verify", link.address)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{link.address}: " in ran.err
+    assert "is damaged: its checksum does not match" in ran.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "repair http://example.org/a.dnv -o saved.dnv",
+        "join http://example.org/a.dnv b.dnv -o all.dnv",
+        "serve http://example.org/a.dnv",
+        "encode http://example.org/capture -o a.dnv",
+        "eval a.dnv http://example.org/capture",
+    ],
+)
+def test_what_must_be_on_this_machine_is_said(command: str, tmp_path: Path) -> None:
+    line = refused(*command.split(), folder=tmp_path)
+    assert "found an address, expected a file or folder on this machine: download it first" in line

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dynerf_format import (
     OCCUPANCY,
     BytesSource,
+    ChecksumError,
     Chunk,
     FileSource,
     FormatError,
@@ -308,3 +309,34 @@ def test_latents_have_their_name_and_two_axes() -> None:
         latents_chunk(0, 0, tensor("codes", [[1]]))
     with pytest.raises(FormatError, match=r"shape \(1,\), expected \(1, D\)"):
         latents_chunk(0, 0, tensor("latents", [1]))
+
+
+def test_all_checksums_are_compared_in_few_reads_and_without_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    header, chunks = two_segments()
+    data = clip_bytes(header, chunks)
+    source = CountingSource(data)
+    reader = Reader(source)
+    assert reader.check() == reader.verify() == data[-32:].hex()
+    source.reads.clear()
+    monkeypatch.setattr("dynerf_format.reader.decompress", None)
+    assert reader.check() == data[-32:].hex()
+    assert len(source.reads) == 3  # the opening, all chunks, the trailer
+    for entry in reader.directory:
+        broken = bytearray(data)
+        broken[entry.end - 1] ^= 1
+        with pytest.raises(ChecksumError, match=f"chunk at byte {entry.offset} is damaged"):
+            Reader(BytesSource(broken)).check()
+
+
+def test_a_long_file_is_checked_a_few_chunks_at_a_time() -> None:
+    header, chunks = smallest()
+    ballast = [ancillary_chunk(b"xtra", 0, random.Random(n).randbytes(300_000)) for n in range(9)]
+    source = CountingSource(clip_bytes(header, [*chunks, *ballast]))
+    reader = Reader(source)
+    source.reads.clear()
+    reader.check()
+    assert max(length for _, length in source.reads) <= 1 << 20
+    assert len(source.reads) <= 5
+    assert sum(length for _, length in source.reads) == source.size

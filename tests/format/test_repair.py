@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from dynerf_format import BytesSource, FileSource, FormatError, Reader, Repair, clip_bytes, repair_clip
+from dynerf_format import (
+    BytesSource,
+    FileSource,
+    FormatError,
+    Reader,
+    Repair,
+    ancillary_chunk,
+    clip_bytes,
+    repair_clip,
+    write_clip,
+)
 from helpers_format import layered, smallest, two_segments
 
 if TYPE_CHECKING:
@@ -106,3 +117,18 @@ def test_a_clip_of_one_frame_can_be_saved_without_its_trailer(tmp_path: Path) ->
     header, chunks = smallest()
     data = clip_bytes(replace(header, generator="another"), chunks)
     assert repaired(data[:-36], tmp_path)[1] == data
+
+
+def test_a_long_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    header, chunks = smallest()
+    ballast = [ancillary_chunk(b"xtra", 0, np.random.default_rng(n).bytes(1 << 20)) for n in range(12)]
+    write_clip(tmp_path / "long.dnv", header, [*chunks, *ballast])
+    expected = (tmp_path / "long.dnv").read_bytes()
+    (tmp_path / "long.dnv").write_bytes(expected[:-10])
+    with FileSource(tmp_path / "long.dnv") as source:
+        tracemalloc.start()
+        repair_clip(source, tmp_path / "saved.dnv")
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert (tmp_path / "saved.dnv").read_bytes() == expected
+    assert most < 6 << 20

@@ -14,7 +14,7 @@ import dynerf_format
 from helpers_format import repository
 
 PACKAGE = repository(Path(__file__)) / "format" / "dynerf_format"
-ALLOWED = {"msgpack", "numba", "numpy", "zstandard"}
+ALLOWED = {"llvmlite", "msgpack", "numba", "numpy", "platformdirs", "zstandard"}
 
 
 def test_the_public_names_are_complete_sorted_and_exist() -> None:

@@ -15,6 +15,7 @@ from dynerf_format import (
     BytesSource,
     ChecksumError,
     Chunk,
+    Entry,
     FileSource,
     FormatError,
     NotDnvError,
@@ -30,8 +31,10 @@ from dynerf_format import (
     weights_chunks,
     write_clip,
 )
+from dynerf_format.directory import chunk_checksum, with_fields
 from dynerf_format.source import FileSource as Source
-from helpers_format import QUICK, camera, small_header, tensor, two_segments
+from dynerf_format.tensors import unpack_records
+from helpers_format import QUICK, camera, continued, small_header, tensor, two_segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -279,3 +282,73 @@ def test_a_part_equals_what_would_have_been_written(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.dnv", replace(header, quality={}), chunks)
     cut_clip(tmp_path / "clip.dnv", 0, 8, tmp_path / "same.dnv")
     assert (tmp_path / "same.dnv").read_bytes() == clip_bytes(replace(header, quality={}), chunks)
+
+
+class TestChunksMoveAsTheyAre:
+    @pytest.fixture
+    def decoded(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Grows by one with each payload of tensors that is decoded."""
+        seen: list[int] = []
+
+        def counting(payload: bytes, *arguments: Any) -> Any:
+            seen.append(len(payload))
+            return unpack_records(payload, *arguments)
+
+        monkeypatch.setattr("dynerf_format.tensors.unpack_records", counting)
+        monkeypatch.setattr("dynerf_format.splice.unpack_records", counting)
+        return seen
+
+    def test_cutting_between_groups_and_joining_decode_nothing(
+        self, clip: Path, tmp_path: Path, decoded: list[int]
+    ) -> None:
+        decoded.clear()
+        cut_clip(clip, 0, 4, tmp_path / "a.dnv")
+        cut_clip(clip, 4, 7, tmp_path / "b.dnv")
+        join_clips([tmp_path / "a.dnv", tmp_path / "b.dnv"], tmp_path / "all.dnv")
+        assert decoded == []
+
+    def test_only_the_group_that_is_cut_is_decoded(
+        self, clip: Path, tmp_path: Path, decoded: list[int]
+    ) -> None:
+        decoded.clear()
+        cut_clip(clip, 2, 7, tmp_path / "a.dnv")  # groups of frames 0:3, 3:4 and 4:7
+        assert len(decoded) == 1
+
+    def test_only_the_weights_that_are_written_anew_are_decoded(
+        self, tmp_path: Path, decoded: list[int]
+    ) -> None:
+        header, chunks = continued()
+        write_clip(tmp_path / "clip.dnv", header, chunks)
+        depths = [chunk.first for chunk in chunks if chunk.kind == b"WGHT" and chunk.layer == 0]
+        layers = [
+            sum(chunk.kind == b"WGHT" and chunk.segment == n for chunk in chunks) for n in range(len(depths))
+        ]
+        for number, depth in enumerate(depths):
+            decoded.clear()
+            first = header.segments[number].first_frame
+            cut_clip(tmp_path / "clip.dnv", first, header.frames, tmp_path / "part.dnv")
+            chain = min(layers[number - depth : number + 1]) * (depth + 1)
+            assert len(decoded) == (chain if depth else 0)
+
+    def test_each_byte_that_is_kept_is_read_once_and_no_other(self, clip: Path, tmp_path: Path) -> None:
+        class Counting(BytesSource):
+            def read(self, offset: int, length: int) -> bytes:
+                reads.append((offset, length))
+                return super().read(offset, length)
+
+        reads: list[tuple[int, int]] = []
+        cut_clip(Counting(clip.read_bytes()), 4, 7, tmp_path / "part.dnv")
+        with FileSource(clip) as source:
+            kept = [e for e in Reader(source).directory if e.segment == 1]
+        assert reads[1:] == [(e.offset, e.end - e.offset) for e in kept]
+
+    @QUICK
+    @given(st.data())
+    def test_another_head_has_the_checksum_that_its_bytes_have(self, data: st.DataObject) -> None:
+        body = data.draw(st.binary(max_size=50))
+        numbers = st.integers(0, 2**32 - 1)
+        entry = Entry(b"WGHT", data.draw(numbers), 1, 0, 5, 3, 99, len(body), len(body), 0)
+        entry = replace(entry, crc32=chunk_checksum(entry, body))
+        moved = with_fields(entry, kind=b"diff", segment=data.draw(numbers), first=data.draw(numbers))
+        assert moved.crc32 == chunk_checksum(moved, body)
+        assert replace(moved, kind=b"WGHT", segment=entry.segment, first=5, crc32=entry.crc32) == entry

@@ -257,7 +257,7 @@ def test_other_sites_read_only_when_allowed(clip: Path) -> None:
 def test_the_pages_come_with_a_strict_policy(clip: Path) -> None:
     async def check(server: Served) -> None:
         status, headers, _ = await server.get("/")
-        assert (status, headers["Location"]) == (302, "/watch/clip")
+        assert (status, headers["Location"]) == (302, "watch/clip")
         for path in ("/watch/clip", "/web/style.css"):
             status, headers, _ = await server.get(path)
             assert status == 200

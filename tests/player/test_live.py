@@ -314,7 +314,7 @@ def test_a_path_becomes_a_movie(clip: Path) -> None:
         ) as answer:
             lines = [line async for line in answer.content]
         assert b'"done": 3' in lines[-2]
-        movie = lines[-1].split(b'"')[3].decode()
+        movie = "/movies/" + lines[-1].split(b'"')[3].decode()  # relative to the request's address
         assert _count((await server.get(movie))[2]) == 3
         assert (await server.get(movie, Range="bytes=0-9"))[0] == 206
         assert (await server.get("/movies/clip/unknown.mp4"))[0] == 404

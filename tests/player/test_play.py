@@ -131,15 +131,17 @@ def test_a_link_that_fails_is_told_and_then_goes_on(link: Link) -> None:
 
 @pytest.mark.parametrize("remote", [True, False])
 def test_the_command_prints_the_address_and_ends_on_ctrl_c(clip: Path, link: Link, remote: bool) -> None:
-    place = link.address if remote else str(clip)
+    shown = link.address if remote else str(clip)
+    place = f"{shown}?token=secret" if remote else shown
     command = [sys.executable, "-m", "dynerf", "play", place, "--no-browser", "--device", "cpu"]
     with subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
     ) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
-        assert line.startswith(f"dynerf: playing {place} at http://127.0.0.1:"), line
+        assert line.startswith(f"dynerf: playing {shown} at http://127.0.0.1:"), line
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(20) in (0, 130)
     assert "Traceback" not in rest
+    assert "secret" not in rest

@@ -1,25 +1,14 @@
-"""How kernels are compiled. What is compiled stays beside the sources, else in the user's cache folder.
+"""How kernels are compiled: see ``dynerf_format.compiled_code`` for where their code is kept."""
 
-numba keeps compiled code until the file of the function changes. Kernels are compiled into each other across
-files, so here they are kept until any kernel's source changes.
-"""
-
-import functools
-import hashlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from dynerf_format.compiled_code import compiled
 
 _HERE = Path(__file__).parent
-
-
-@functools.cache
-def _digest(folder: Path) -> str:
-    """Of all sources in a folder."""
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+_SHARED = (_HERE, _HERE.with_name("sampling.py"))  # kernels of any package are made of these
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -29,13 +18,13 @@ def kernel(function: Callable[..., Any]) -> Any:
     what they pass.
     """
     bare = inspect.unwrap(function)  # of what checks annotations in the tests
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "forceinline": True}
-    compiled: Any = njit(**options)(bare)
-    try:
-        compiled.enable_caching()
-    except RuntimeError:  # neither folder can be written to: every process compiles for itself
-        return compiled
-    stored = compiled._cache._cache_file
     own = Path(inspect.getfile(bare)).parent
-    stored._source_stamp = (stored._source_stamp, _digest(_HERE), _digest(own))
-    return compiled
+    return compiled(
+        bare,
+        package=bare.__module__.partition(".")[0],
+        sources=(*_SHARED, own),
+        nogil=True,
+        error_model="numpy",
+        _nrt=False,
+        forceinline=True,
+    )

@@ -15,12 +15,12 @@ from jaxtyping import Bool, Float
 from dynerf_format.errors import ViewError
 from dynerf_format.values import is_number, parse_json
 
+from ..camera import MOST_DISTANCE
 from ..rig import MOST_SKEW, nearest_rotation, skew_of
 
 MOST_SIDE = 8192  # pixels, of a picture to render, whoever asks for it
 _MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state
 _MOST_BYTES = 2**24
-_MOST_DISTANCE = 1e6  # world units from the origin; float32 rays stay exact to a tenth of a unit
 _FOV = (0.001, 179.999)  # degrees; beyond, focal lengths leave what floats can hold
 _ASPECT = (1 / MOST_SIDE, float(MOST_SIDE))
 
@@ -110,7 +110,7 @@ def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray
         numbers = entry.get("camera_to_world")
         if not isinstance(numbers, list) or len(numbers) != 16:
             raise ViewError(f"{where} is {_shown(numbers)}, expected 16 numbers")
-        rows.append([_number(number, where, (-_MOST_DISTANCE, _MOST_DISTANCE)) for number in numbers])
+        rows.append([_number(number, where, (-MOST_DISTANCE, MOST_DISTANCE)) for number in numbers])
     matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
     off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)

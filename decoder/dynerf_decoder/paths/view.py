@@ -15,7 +15,7 @@ from dynerf_format.errors import ViewError
 from ..camera import Camera
 from .nerfstudio import MOST_SIDE, CameraPath, read_camera_path
 
-_SIZE = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
+_SIZE = re.compile(r"([0-9]{1,5}) *[xX×] *([0-9]{1,5})")
 _NAMES_SHOWN = 40
 
 

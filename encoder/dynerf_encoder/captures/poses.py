@@ -7,18 +7,20 @@ units, the focal length is in pixels of a height x width picture with the princi
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.camera import Camera
 from dynerf_decoder.rig import MOST_SKEW, skew_of
-from dynerf_format.errors import CaptureError
+from dynerf_format.errors import CaptureError, reason
 
 _COLUMNS = 17
 _MOST_BYTES = 2**24
 _MAGIC = b"\x93NUMPY"
 _MOST = 1e9  # pixels or world units: what decoders accept
+_MOST_COARSE = 1e-4  # of the rig's size: how far apart the numbers may be that say where a camera is
 _MOST_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
 
 
@@ -60,7 +62,8 @@ class StoredPose:
 
 def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     """The poses of the cameras called ``names``, row by row. Raises CaptureError, naming the row at fault."""
-    rows = _load(path)
+    stored = _load(path)
+    rows = stored.astype(np.float64)
     if rows.ndim != 2 or rows.shape[1] != _COLUMNS:
         shape = "x".join(map(str, rows.shape)) or "a single number"
         raise CaptureError(f"{path}: an array of {shape}, expected {len(names)} rows of {_COLUMNS} numbers")
@@ -74,17 +77,24 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
             f"{path}: {len(rows)} rows for {len(names)} videos ({names[0]} to {names[-1]}), "
             "expected one row per video"
         )
-    return tuple(_pose(path, name, row) for name, row in zip(names, rows, strict=True))
+    poses = tuple(_pose(path, name, row) for name, row in zip(names, rows, strict=True))
+    _check_precision(path, poses, stored.dtype)
+    return poses
 
 
-def _load(path: Path) -> Float[np.ndarray, "..."]:
-    if not path.is_file():
-        raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
-    if path.stat().st_size > _MOST_BYTES:
-        raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:  # numpy would take it for a pickle and advise to load that
-            raise CaptureError(f"{path}: is no array of numbers in NumPy's format (.npy)")
+def _load(path: Path) -> np.ndarray:
+    """The array as it is stored, of any real type and shape."""
+    try:
+        if not path.is_file():
+            raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
+        if path.stat().st_size > _MOST_BYTES:
+            raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise CaptureError(f"{path}: cannot be read: {reason(error)}") from error
+    if magic != _MAGIC:  # numpy would take it for a pickle and advise to load that
+        raise CaptureError(f"{path}: is no array of numbers in NumPy's format (.npy)")
     try:
         # Mapped, because a plain load allocates whatever size the header claims.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -92,7 +102,23 @@ def _load(path: Path) -> Float[np.ndarray, "..."]:
         raise CaptureError(f"{path}: is no array of numbers in NumPy's format: {error}") from error
     if stored.dtype.kind not in "fiu":
         raise CaptureError(f"{path}: holds elements of type {stored.dtype}, expected real numbers")
-    return np.array(stored, dtype=np.float64)
+    return np.array(stored)
+
+
+def _check_precision(path: Path, poses: tuple[StoredPose, ...], kind: np.dtype[Any]) -> None:
+    """CaptureError when the file's numbers are too coarse to say where the cameras stand to each other."""
+    if kind.kind != "f":
+        return
+    places = np.stack([pose.camera_to_world[:, 3] for pose in poses])
+    farthest = np.abs(places).max()
+    coarse = float(np.spacing(farthest.astype(kind)))
+    size = max(float(np.linalg.norm(places - places.mean(axis=0), axis=1).max()), min(p.near for p in poses))
+    if coarse > _MOST_COARSE * size:
+        raise CaptureError(
+            f"{path}: numbers of type {kind} are {coarse:.2g} apart at {farthest:.3g} from the origin, too "
+            f"coarse for cameras within {size:.2g} of their centre; expected float64, written before the "
+            "places were rounded, or places relative to the cameras' mean"
+        )
 
 
 def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:

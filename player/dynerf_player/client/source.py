@@ -16,7 +16,7 @@ import aiohttp
 from dynerf_format import check_range
 from dynerf_format.layout import FIRST_READ
 
-from .address import check_address
+from .address import address_name, check_address
 from .cache import ByteCache
 from .fetcher import Budget, Fetcher
 from .plan import Span
@@ -46,7 +46,7 @@ class HttpSource:
 
     def __init__(self, address: str, patience: Patience = PATIENCE, limits: ClientLimits = LIMITS) -> None:
         address = check_address(address)
-        self._loop = LoopThread(f"fetching {address}")
+        self._loop = LoopThread(f"fetching {address_name(address)}")
         try:
             self._session, self._wire, self.fetcher = self._loop.run(_open(address, patience, limits))
         except BaseException:

@@ -197,6 +197,11 @@ class Wire:
             raise self.change()
         elif status in _RETRIED or status >= 500:
             raise _BrokenOffError(f"the server answers {_status(response)}", _retry_after(response))
+        elif status == 401:
+            raise RemoteError(
+                f"{self.name}: the server answers {_status(response)}; "
+                "'dynerf serve --token' takes its token as ?token=... in the address"
+            )
         elif status in (404, 410):
             raise RemoteError(f"{self.name}: no such file on the server ({status})")
         elif status == 416:

@@ -1,4 +1,5 @@
 /** The catalogue: one card per clip, with its first picture, length and size. */
+import { addressOf } from "./address.js";
 import { timeText } from "./clock.js";
 import { sizeText } from "./stats.js";
 
@@ -8,8 +9,8 @@ function card({ name, seconds, bytes, width, height }) {
   const [item, link, image, words] = ["li", "a", "img", "div"].map((tag) => document.createElement(tag));
   const [title, facts] = ["strong", "span"].map((tag) => document.createElement(tag));
   link.className = "card";
-  link.href = `/watch/${encodeURIComponent(name)}`;
-  image.src = `/clips/${encodeURIComponent(name)}.jpg`;
+  link.href = addressOf("watch", name);
+  image.src = addressOf("clips", `${name}.jpg`);
   image.alt = "";
   image.loading = "lazy";
   image.onerror = () => image.replaceWith(Object.assign(document.createElement("div"), { className: "blank" }));
@@ -23,7 +24,7 @@ function card({ name, seconds, bytes, width, height }) {
 }
 
 try {
-  const answer = await fetch("/clips.json");
+  const answer = await fetch(addressOf("clips.json"));
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const { clips } = await answer.json();
   document.getElementById("cards").append(...clips.map(card));

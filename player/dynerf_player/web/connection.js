@@ -8,12 +8,14 @@ import { readHead } from "./picture.js";
 const FIRST_PAUSE = 0.5; // seconds
 const LONGEST_PAUSE = 8;
 const BUSY_PAUSE = 5;
+const UNREACHED = "The server answers, but WebSockets do not reach it: a proxy in between must pass their upgrade on.";
 const REFUSED = 1008; // WebSocket close code: the server did not like a message, and says why
 const WELCOME_MS = 10_000; // for the server to greet; then the line counts as dead
 
 export class Connection {
+  /** `address` is an http or https one. */
   constructor(address, codecs, handlers) {
-    Object.assign(this, { address, codecs, handlers, pause: FIRST_PAUSE, timer: null, socket: null, heard: 0 });
+    Object.assign(this, { address, codecs, handlers, pause: FIRST_PAUSE, timer: null, socket: null, heard: 0, refusals: 0 });
     addEventListener("online", () => this.retry());
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (event) => event.persisted && this.open());
@@ -28,9 +30,13 @@ export class Connection {
     this.handlers.onstate("connecting", 0);
     this.busy = false;
     this.welcomed = false;
-    const socket = new WebSocket(this.address);
+    this.opened = false;
+    const socket = new WebSocket(this.address.replace(/^http/, "ws"));
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", version: 1, codecs: this.codecs }));
+    socket.onopen = () => {
+      Object.assign(this, { opened: true, refusals: 0 });
+      socket.send(JSON.stringify({ type: "hello", version: 1, codecs: this.codecs }));
+    };
     socket.onmessage = ({ data }) => this.receive(data);
     socket.onclose = (event) => this.lost(event);
     this.socket = socket;
@@ -82,6 +88,22 @@ export class Connection {
     this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
     this.timer = setTimeout(() => this.open(), seconds * 1000);
     this.handlers.onstate(this.busy ? "busy" : "lost", seconds);
+    if (!this.opened) this.explain(this.timer, seconds);
+  }
+
+  /** Browsers do not tell why a WebSocket was refused: ask the server, and show it while the next try is awaited. */
+  async explain(timer, seconds) {
+    const reason = await this.refusal();
+    if (!reason || timer !== this.timer) return;
+    this.handlers.onmessage({ type: "error", message: reason });
+    this.handlers.onstate("lost", seconds);
+  }
+
+  /** Why the server refuses a session, or an empty string: it may be away, or have been for a moment. */
+  async refusal() {
+    const answer = await fetch(this.address, { method: "POST" }).catch(() => null);
+    if (answer?.ok) return ++this.refusals > 1 ? UNREACHED : "";
+    return answer && answer.status < 500 ? (await answer.text()).slice(0, 300) : "";
   }
 }
 

@@ -1,4 +1,5 @@
 /** The player page: loads the clip's description, puts the parts together, and keeps the address up to date. */
+import { addressOf } from "./address.js";
 import { Controls } from "./controls.js";
 import { supportedCodecs } from "./decoder.js";
 import { Gestures } from "./gestures.js";
@@ -25,7 +26,7 @@ const messages = new Messages({
 
 /** The clip's description. Throws an Error whose message the page shows. */
 async function describe() {
-  const answer = await fetch(`/clips/${encodeURIComponent(clipName)}.json`, { cache: "no-store" }).catch(() => null);
+  const answer = await fetch(addressOf("clips", `${clipName}.json`), { cache: "no-store" }).catch(() => null);
   if (!answer) throw new Error("The server does not answer.");
   if (answer.status === 404) throw new Error("There is no clip of this name.");
   if (!answer.ok) throw new Error((await answer.text()).slice(0, 300));
@@ -147,7 +148,7 @@ function watchIdleness(player) {
 
 /** The way back to the other clips, where there are any. */
 async function offerCatalogue() {
-  const answer = await fetch("/clips.json").catch(() => null);
+  const answer = await fetch(addressOf("clips.json")).catch(() => null);
   if (!answer?.ok) return;
   const { clips } = await answer.json();
   find("catalogue").hidden = clips.length < 2;

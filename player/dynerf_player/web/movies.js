@@ -1,11 +1,12 @@
 /** Movies of camera paths: the server renders, this reports how far it is and where the movie then lies. */
+import { addressOf } from "./address.js";
 
 /**
  * Have a nerfstudio path rendered; `onprogress(done, total)` follows it, `signal` gives it up. Returns the address of
  * the MP4. Throws an Error whose message the page shows.
  */
 export async function renderMovie(name, path, onprogress, signal) {
-  const answer = await fetch(`/movies/${encodeURIComponent(name)}`, {
+  const answer = await fetch(addressOf("movies", name), {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/x-ndjson" },
     body: JSON.stringify(path),
@@ -20,7 +21,7 @@ export async function renderMovie(name, path, onprogress, signal) {
     else onprogress(news.done, news.total);
   }
   if (!movie) throw new Error("The server stopped before the movie was finished.");
-  return movie;
+  return new URL(movie, answer.url).href;
 }
 
 /** The sentence of a refusal. */

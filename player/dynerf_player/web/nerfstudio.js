@@ -70,7 +70,7 @@ const inside = (value, low, high) => Number.isFinite(value) && value >= low && v
 /** A pose: 16 sane numbers, row by row, whose axes are of length one. */
 function isMatrix(matrix) {
   if (!Array.isArray(matrix) || matrix.length !== 16) return false;
-  if (!matrix.every((value) => inside(value, -1e6, 1e6))) return false;
+  if (!matrix.every((value) => inside(value, -1e9, 1e9))) return false;
   const columns = [0, 1, 2].map((column) => [matrix[column], matrix[4 + column], matrix[8 + column]]);
   return columns.every((axis) => Math.abs(Math.hypot(...axis) - 1) < 0.01);
 }

@@ -2,6 +2,7 @@
  * The heart of the page: each picture of the screen it moves time and camera on, wishes for what should be seen, and
  * shows what comes. It knows no buttons; `onupdate()` lets those who do follow.
  */
+import { addressOf } from "./address.js";
 import { Cameras } from "./cameras.js";
 import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
@@ -24,8 +25,7 @@ export class Player {
       ondone: ({ id }) => this.connection.send({ type: "ack", id }),
       onfailure: () => this.fallBack(),
     });
-    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    this.connection = new Connection(`${scheme}//${location.host}/live/${encodeURIComponent(name)}`, codecs, {
+    this.connection = new Connection(addressOf("live", name), codecs, {
       onstate: (state, seconds) => this.connectionIs(state, seconds),
       onmessage: (message) => this.hear(message),
       onpicture: (head, bytes) => this.decoder.take({ ...head, bytes: bytes.length }, bytes),

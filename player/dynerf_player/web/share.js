@@ -32,7 +32,7 @@ const digits = (values) => values.map((value) => Number(value.toFixed(5))).join(
 /** Exactly so many finite numbers of a sane size, or null. */
 function numbers(text, count) {
   const values = (text ?? "").split(",").map((word) => (word.trim() === "" ? NaN : Number(word)));
-  return values.length === count && values.every((value) => Math.abs(value) < 1e6) ? values : null;
+  return values.length === count && values.every((value) => Math.abs(value) <= 1e9) ? values : null;
 }
 
 /**

@@ -134,6 +134,12 @@ def test_links_say_camera_and_time(modules: "Page") -> None:
     assert named == {"time": 0.4, "name": "cam & 3", "camera": None}
 
 
+def test_links_to_map_coordinates_are_followed(modules: "Page") -> None:
+    camera = {"position": [500012.4, 4649776.25, 120.7], "turn": [0, 0.6, 0, 0.8], "fov": 40}
+    found = run_module(modules, "share", "return m.fromHash(m.toHash(0.4, x))", camera)
+    assert found == {"time": 0.4, "name": None, "camera": camera}
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "#", "#t=", "#t=NaN&at=1,2,3", "#t=1e99", "#at=1,2&turn=0,0,0,1&fov=45",

@@ -1,0 +1,74 @@
+"""Sizes, durations and rates as people write them: ``300 kB``, ``1h30m``, ``30000/1001``.
+
+Units may be in capitals or not and may stand behind a space. Every function raises ValueError, which says
+what was expected.
+"""
+
+import re
+from fractions import Fraction
+
+_NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}"
+_SIZE = re.compile(rf"({_NUMBER}) *([a-z]*)", re.IGNORECASE)
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_SIZES = {
+    **{f"{prefix}b": factor for prefix, factor in _FACTORS.items()},
+    **_FACTORS, "byte": 1, "bytes": 1,
+}  # fmt: skip
+_MOST_BYTES = 2**32 - 1
+_DURATION = re.compile(
+    rf"(?:({_NUMBER}) *(?:h|hr|hrs|hours?))? *(?:({_NUMBER}) *(?:m|min|mins|minutes?))? *"
+    rf"(?:({_NUMBER}) *(?:s|sec|secs|seconds?))?",
+    re.IGNORECASE,
+)
+_PLAIN = re.compile(_NUMBER)
+_FRAMES = re.compile(r"([0-9]{1,9}) *(?:f|frames?)", re.IGNORECASE)
+# Plain numbers only: Fraction would take its time to write out 1e99999999.
+_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?|[0-9]{1,9} */ *[0-9]{1,9}) *(?:fps)?", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Bytes, 1 to 2^32 - 1: kB and MB are powers of ten, as in all that the command prints; KiB of two."""
+    match = _SIZE.fullmatch(text.strip())
+    factor = None if match is None else _SIZES.get(match[2].lower())
+    size = 0 if match is None or factor is None else round(Fraction(match[1]) * factor)
+    if not 1 <= size <= _MOST_BYTES:
+        raise ValueError("a size such as 500kB or 2MB, below 4GiB")
+    return size
+
+
+def parse_duration(text: str) -> Fraction:
+    """Seconds, at least 0: a number alone, or hours, minutes and seconds with their units."""
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return Fraction(text)
+    match = _DURATION.fullmatch(text)
+    if match is None or not any(match.groups()):
+        raise ValueError("a duration such as 90, 90s, 3m, 2h or 1h30m")
+    hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def parse_frames_or_seconds(text: str) -> tuple[Fraction, str]:
+    """A length above 0 and its unit, ``f`` or ``s``: ``120f``, ``10s`` or ``1m30s``, never a bare number."""
+    frames = _FRAMES.fullmatch(text.strip())
+    if frames is not None and int(frames[1]) > 0:
+        return Fraction(int(frames[1])), "f"
+    try:
+        seconds = Fraction(0) if _PLAIN.fullmatch(text.strip()) else parse_duration(text)
+    except ValueError:
+        seconds = Fraction(0)
+    if seconds == 0:
+        raise ValueError("seconds, minutes or frames above 0, as 10s, 2m or 120f")
+    return seconds, "s"
+
+
+def parse_rate(text: str) -> Fraction:
+    """Pictures per second, above 0: ``30``, ``29.97``, ``30000/1001`` or ``30 fps``."""
+    match = _RATE.fullmatch(text.strip())
+    try:
+        rate = Fraction(0) if match is None else Fraction(match[1].replace(" ", ""))
+    except ZeroDivisionError:
+        rate = Fraction(0)
+    if rate == 0:
+        raise ValueError("pictures per second, as 30 or 30000/1001")
+    return rate

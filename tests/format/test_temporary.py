@@ -1,0 +1,88 @@
+"""Temporary files have their room before they are mapped; what cannot be had is one error that names it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dynerf_format.errors import OutputError, describe
+from dynerf_format.temporary import allocate, temporary_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZE = 3 * 2**20 + 5
+
+
+def _unsupported(*_: object) -> None:
+    raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+
+@pytest.mark.parametrize("system", ["here", "without the function", "unsupported"])
+def test_the_whole_file_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    if system == "without the function":
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    elif system == "unsupported":
+        monkeypatch.setattr(os, "posix_fallocate", _unsupported, raising=False)
+    path = tmp_path / "pictures"
+    allocate(path, SIZE)
+    about = path.stat()
+    assert about.st_size == SIZE
+    assert 512 * about.st_blocks >= SIZE  # a sparse file has less
+    assert not path.read_bytes().strip(b"\0")
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_too_little_room_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reserved: bool) -> None:
+    if not reserved:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
+    try:
+        with pytest.raises(
+            OutputError, match="pictures: needs 3 MB: File too large; TMPDIR may name another"
+        ):
+            allocate(tmp_path / "pictures", SIZE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_temporary_folder_goes_after_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder("dynerf-") as folder:
+        assert folder.parent == tmp_path
+        (folder / "file").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_temporary_folder_can_be_made_the_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no"))
+    with (
+        pytest.raises(OutputError, match=f"{tmp_path}/no/dynerf-.*: No such file or directory; TMPDIR"),
+        temporary_folder("dynerf-"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a"), "/a: No space left on device"),
+        (OSError(errno.EXDEV, "Invalid cross-device link", "/a", None, "/b"),
+         "/a and /b: Invalid cross-device link"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+         "a file cannot be read or written: No space left on device"),
+        (FileNotFoundError(errno.ENOENT, "No usable temporary\ndirectory"), "No usable temporary directory"),
+        (OSError("told\nby a library"), "told by a library"),
+        (OSError(), "OSError"),
+    ],
+)  # fmt: skip
+def test_what_the_system_refuses_is_one_line(error: OSError, line: str) -> None:
+    assert describe(error) == line

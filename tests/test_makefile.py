@@ -1,0 +1,125 @@
+"""``make`` takes the newest Python that can make an environment, or says in one line what is needed.
+
+Stand-ins answer as Pythons with and without the venv module do.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers_video import ROOT
+
+TOOLS = ("sh", "mkdir", "touch", "rm", "tail")
+
+GOOD = """#!/bin/sh
+case "$1" in
+-c) exit 0 ;;
+-m) mkdir -p .venv/bin && echo "${0##*/} $*" > .venv/bin/python ;;
+esac
+"""
+WITHOUT_VENV = '#!/bin/sh\necho "ModuleNotFoundError: No module named ensurepip" >&2\nexit 1\n'
+BROKEN_VENV = """#!/bin/sh
+[ "$1" = -c ] && exit 0
+mkdir -p .venv/bin && touch .venv/bin/python
+echo "Error:" && echo "no space left" >&2
+exit 1
+"""
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+class Place:
+    """A folder with the Makefile, and all that is in the search path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "checkout"
+        self._path = folder / "bin"
+        self.folder.mkdir()
+        self._path.mkdir()
+        shutil.copy(ROOT / "Makefile", self.folder)
+        for tool in TOOLS:
+            (self._path / tool).symlink_to(str(shutil.which(tool)))
+
+    def python(self, name: str, script: str) -> None:
+        path = self._path / name
+        path.write_text(script)
+        path.chmod(0o755)
+
+    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
+        make = str(shutil.which("make"))
+        environment = {key: value for key, value in os.environ.items() if key not in ("PYTHON", "MAKEFLAGS")}
+        return subprocess.run(
+            [make, *words], cwd=self.folder, env=environment | {"PATH": str(self._path)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    def made_by(self, *words: str) -> str:
+        """Which Python the environment was made by."""
+        ran = self.make(".venv/bin/python", *words)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return (self.folder / ".venv/bin/python").read_text().split()[0]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ({"python3.11": GOOD}, "python3.11"),
+        ({"python3.11": GOOD, "python3.12": GOOD, "python3.14": GOOD}, "python3.14"),
+        ({"python3.9": GOOD, "python3.13": GOOD, "python3.15": GOOD}, "python3.13"),
+        ({"python3.11": GOOD, "python3.14": WITHOUT_VENV}, "python3.11"),
+    ],
+)
+def test_the_newest_that_can_make_an_environment_is_taken(
+    place: Place, there: dict[str, str], taken: str
+) -> None:
+    for name, script in there.items():
+        place.python(name, script)
+    assert place.made_by() == taken
+
+
+def test_a_named_one_is_taken(place: Place) -> None:
+    place.python("python3.14", GOOD)
+    place.python("other", GOOD)
+    assert place.made_by("PYTHON=other") == "other"
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+@pytest.mark.parametrize("there", [[], ["python3.11", "python3.13"]])
+def test_without_any_one_line_says_what_is_needed(place: Place, there: list[str], target: str) -> None:
+    for name in there:
+        place.python(name, WITHOUT_VENV)
+    (place.folder / "pyproject.toml").touch()
+    (place.folder / "constraints.txt").touch()
+    ran = place.make(target)
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
+    assert "found none of python3.14 python3.13 python3.12 python3.11 that can be used: " in ran.stderr
+    assert "expected Python 3.11 to 3.14 with its venv module" in ran.stderr
+
+
+def test_a_named_one_that_cannot_be_used_is_named(place: Place) -> None:
+    ran = place.make(".venv/bin/python", "PYTHON=python3.8")
+    assert ran.returncode == 2
+    assert "python3.8 cannot be used: expected Python 3.11 to 3.14" in ran.stderr
+
+
+def test_a_failed_environment_is_one_reason_and_nothing_half_made(place: Place) -> None:
+    place.python("python3.12", BROKEN_VENV)
+    ran = place.make(".venv/bin/python")
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[0] == "make: python3.12 cannot make .venv: no space left"
+    assert not (place.folder / ".venv").exists()
+
+
+def test_an_environment_that_is_there_needs_no_python(place: Place) -> None:
+    (place.folder / ".venv/bin").mkdir(parents=True)
+    (place.folder / ".venv/bin/python").touch()
+    ran = place.make(".venv/bin/python")
+    assert (ran.returncode, ran.stderr) == (0, "")
