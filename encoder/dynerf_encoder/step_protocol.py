@@ -24,7 +24,7 @@ class StepState:
     space: Space
     model: Model
     latents: Tensor
-    adam: torch.optim.Adam
+    adam: torch.optim.Optimizer
     rate: RateControl
     group: Group
 

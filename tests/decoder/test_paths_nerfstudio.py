@@ -251,7 +251,7 @@ def test_a_bad_value_is_named(tmp_path: Path, changes: dict[str, Any], message: 
         (b"[" * 200_000, "is no JSON"),
         (b'{"camera_path": ' + b"9" * 5000 + b"}", "is no JSON"),
         (b'{"camera_path": [{"fov": NaN}]}', "is no JSON: NaN is not a number"),
-        (b'{"camera_path": [{"fov": -Infinity}]}', "is no JSON: -Infinity is no number"),
+        (b'{"camera_path": [{"fov": -Infinity}]}', "is no JSON: -Infinity is not a number"),
         (b'{"camera_path": [{}], "camera_type": 1e999}', "camera_type inf, supported"),
         (b"[1, 2]", "a list of 2, expected an object"),
         (b'"camera_path"', "'camera_path', expected an object"),

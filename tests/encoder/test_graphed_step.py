@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +41,9 @@ _WARM = 3
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread, and torch alone: what kernels of the CPU compute is not on the tape."""
+    monkeypatch.setattr("dynerf_encoder.rate._has_kernels", lambda _: False)
     with one_thread():
         yield
 
@@ -310,7 +311,7 @@ def test_a_step_elsewhere_takes_nothing_from_the_cpu(
     settings = config.planes if kind == "planes" else config.mlp
     model = build_model(config.field, settings_record(settings)).to(there)
     latents = torch.nn.Parameter(torch.zeros(5, model.latent_size, device=there))
-    descent: Any = torch.optim.SGD([*model.parameters(), latents], lr=0.1)
+    descent = torch.optim.SGD([*model.parameters(), latents], lr=0.1)
     space, rate = (
         Space.box(np.full(3, -4.0), np.full(3, 4.0), 0.1),
         RateControl(config.rate, config.quantisation, 9),
