@@ -95,7 +95,10 @@ def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot]
 def _frame_range(text: str | None, frames: int) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = FrameRange.parse(text)
+    try:
+        found = FrameRange.parse(text)
+    except ConfigError as error:
+        raise ViewError(str(error)) from None
     return found.first, frames if found.stop is None else found.stop
 
 

@@ -203,8 +203,8 @@ def test_an_edited_constant_of_the_coder_or_of_a_kernel_counts_at_once(tmp_path:
     code = """
         import numpy as np
         from dynerf_decoder.kernels.double import double
-        from dynerf_format import rans
-        half = rans.TOTAL // 2
+        from dynerf_format import rans, rans_layout
+        half = rans_layout.TOTAL // 2
         states, words = rans.encode(np.full(9, half, np.uint32), np.full(9, half, np.uint32), [9], 1)
         print(states[0], double(np.float32(0.6)))
     """
