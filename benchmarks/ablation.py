@@ -109,6 +109,7 @@ def write_strip(options: argparse.Namespace) -> None:
     """The middle frame of the first camera, cam00 where it is held out: the truth, then every row."""
     import dynerf
     from dynerf_decoder.movie import png_bytes
+    from dynerf_encoder.captures.n3v import read_n3v
     from dynerf_encoder.captures.storing import box_average
     from dynerf_encoder.captures.video import decode
     from dynerf_format.frame_range import FrameRange
@@ -119,8 +120,8 @@ def write_strip(options: argparse.Namespace) -> None:
             camera, frame = clip.cameras[0], clip.frames // 2
             pictures.append(clip.render(camera, float(frame)).to_uint8())
             source = clip.header.first_source_frame + frame
-    frames = FrameRange(source, source + 1).within(source + 1, str(options.capture))
-    truth = next(iter(decode(options.capture / f"{camera.name}.mp4", frames)))
+    view = read_n3v(options.capture, FrameRange(source, source + 1)).view(camera.name)
+    truth = next(decode(view.video, view.in_video(range(source, source + 1))))
     truth = box_average(truth, max(1, truth.shape[1] // camera.width))
     half = -(-(len(pictures) + 1) // 2)
     tiles = [truth, *pictures]

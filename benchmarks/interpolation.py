@@ -61,7 +61,7 @@ def write_even(capture: Path, folder: Path) -> None:
             stream.pix_fmt = "yuv444p"
             tag_bt709(stream.codec_context)
             to_frame = RgbToFrame("yuv444p")
-            for index, picture in enumerate(decode(view.video, range(recording.frames))):
+            for index, picture in enumerate(decode(view.video, view.in_video(range(recording.frames)))):
                 if index % 2 == 0:
                     frame = to_frame(picture)
                     frame.pts, frame.time_base = index // 2, Fraction(2) / recording.fps

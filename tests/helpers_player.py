@@ -67,6 +67,13 @@ def view(identity: int, **changes: Any) -> dict[str, Any]:
     return record | changes
 
 
+def camera_path(pictures: int) -> dict[str, Any]:
+    """A nerfstudio camera path of small pictures."""
+    pose = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    entries = [{"camera_to_world": pose, "fov": 40, "aspect": 1.3} for _ in range(pictures)]
+    return {"camera_path": entries, "render_width": 32, "render_height": 24, "fps": 30}
+
+
 class Viewer:
     """The client's side of a live session."""
 

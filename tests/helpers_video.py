@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 from dynerf_decoder.colour import RgbToFrame, tag_bt709
 
@@ -41,15 +42,27 @@ def write_video(
     transfer: int | None = None,
     aspect: Fraction | None = None,
     turned: int = 0,
+    unit: Fraction | None = None,
+    coding: dict[str, str] | None = None,
+    codec: str = "libx264",
+    metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Encode pictures (frame, height, width, 3) losslessly with H.264; ``times`` are in frames."""
+    """Encode pictures (frame, height, width, 3) losslessly with H.264.
+
+    ``times`` are in units of ``unit`` seconds (default: frames), ``coding`` are more options of the encoder.
+    """
+    unit = unit or 1 / Fraction(fps)
     to_frame = RgbToFrame(pixel_format)
-    options = {"movflags": movflags} if container == "mp4" else {}
+    options = {"movflags": movflags} if container in ("mp4", "mov") else {}
     with av.open(str(path), "w", format=container, options=options) as out:
-        stream = out.add_stream("libx264", rate=fps, options={"qp": "0", "preset": "ultrafast", "g": "6"})
+        lossless = {"qp": "0", "preset": "ultrafast", "g": "6"} if codec == "libx264" else {}
+        stream = out.add_stream(codec, rate=fps, options={**lossless, **(coding or {})})
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pixel_format
-        stream.time_base = 1 / Fraction(fps)
+        stream.time_base = unit
+        stream.codec_context.time_base = unit
+        stream.metadata.update(metadata or {})
         if aspect is not None:
             stream.sample_aspect_ratio = aspect
         if turned:
@@ -64,7 +77,7 @@ def write_video(
                 frame.colorspace, frame.color_range = 2, 0
                 frame.color_primaries, frame.color_trc = 2, 2
             frame.pts = index if times is None else times[index]
-            frame.time_base = 1 / Fraction(fps)
+            frame.time_base = unit
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path

@@ -22,7 +22,6 @@ from .fields.field import FoldedModel, Model
 from .picture import Picture, render_picture
 from .scene import camera_of, sampling_of, space_of, volume_of
 from .segment_models import SegmentModels
-from .viewing_volume import distance_to_hull
 
 if TYPE_CHECKING:
     from dynerf_format.records import Header
@@ -53,7 +52,7 @@ class Clip:
             self.space = space_of(self.header)
             self.sampling = sampling_of(self.header)
             self.cameras = tuple(camera_of(record) for record in self.header.cameras)
-            self._volume = volume_of(self.header)
+            self.viewing_volume = volume_of(self.header)
         self._groups = 0, np.zeros((0, 0), np.float32)
         self._models = SegmentModels(self._loaded)
         self.layers = layers
@@ -73,10 +72,6 @@ class Clip:
         frame = seconds * self.fps.numerator / self.fps.denominator
         nearest = round(frame)
         return float(nearest) if abs(frame - nearest) < 1e-6 else frame
-
-    def outside(self, camera: Camera) -> float:
-        """How far a camera is outside the declared viewing volume, in world units; 0 without one."""
-        return distance_to_hull(self._volume, camera.origin) if len(self._volume) else 0.0
 
     @property
     def layers(self) -> int | None:
@@ -101,9 +96,9 @@ class Clip:
         """Have a segment's model loaded by a thread; what goes wrong is told to whoever needs it."""
         self._models.begin(segment)
 
-    def close(self) -> None:
-        """End the thread that loads models, once what it is at is done."""
-        self._models.close()
+    def close(self, *, wait: bool = True) -> None:
+        """End the thread that loads models; ``wait`` until what it is at is done."""
+        self._models.close(wait=wait)
 
     def _loaded(self, segment: int) -> Model:
         weights = self.reader.weights(segment, self.layers)

@@ -3,18 +3,21 @@
 Inside the codec a picture is RGB, uint8, height x width x 3, full range (0 is black, 255 is white) and
 display-referred: the code values that a screen expects, never linear light. Coming in, the matrix and the
 range that the video is tagged with are honoured; a video that states no matrix is taken as BT.709, one that
-states no range as limited (16 to 235), which is what players do with HD material. Going out it is always
+states no range as limited (16 to 235), which is what players do with HD material. RGB without a range is
+full range, and so is grey without one, unless its codec's standard says limited. Going out it is always
 BT.709, limited range, and tagged so: untagged output would be read as BT.601 by some players and as BT.709
 by others, 8 of 255 levels apart.
 
 Only matrix and range are converted. Primaries and transfer curve are kept as they are, so wide-gamut SDR
-comes out slightly muted, and HDR (PQ, HLG) is refused: its code values mean something else altogether.
+comes out slightly muted. Refused are HDR (PQ, HLG), linear and logarithmic light, whose code values mean
+something else altogether, and pixel formats without a definite meaning. Transparency is left out.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
-from av import VideoFrame
+from av import VideoFormat, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import (
     ColorPrimaries,
@@ -29,7 +32,7 @@ from jaxtyping import UInt8
 from dynerf_format.errors import CaptureError
 
 # Raise it whenever from_frame may return other numbers than before: stored pictures are then made anew.
-CONVERSION_VERSION = 1
+CONVERSION_VERSION = 2
 
 # Without full chroma and accurate rounding swscale's shortcuts are twice as far off (measured on a 4:2:0
 # gradient: 7 levels instead of 4), and without BITEXACT the result depends on the machine's vector units.
@@ -45,62 +48,127 @@ _THREADS = 2
 # Values of H.273 (FFmpeg's AVColorSpace) that swscale knows how to invert.
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 _MATRICES = {_BT709, 4, 5, 6, 7, 9}  # BT.709, FCC, BT.601 (625), BT.601 (525), SMPTE 240M, BT.2020 NCL
-_HDR_TRANSFERS = {int(ColorTrc.SMPTE2084): "PQ", int(ColorTrc.ARIB_STD_B67): "HLG"}
+_UNUSABLE_TRANSFERS = {
+    int(ColorTrc.SMPTE2084): "HDR video (PQ transfer)",
+    int(ColorTrc.ARIB_STD_B67): "HDR video (HLG transfer)",
+    int(ColorTrc.LINEAR): "video in linear light",
+    int(ColorTrc.LOG): "video in logarithmic light",
+    int(ColorTrc.LOG_SQRT): "video in logarithmic light",
+    int(ColorTrc.SMPTE428): "digital cinema video (SMPTE ST 428-1 transfer)",
+}
+_WIDE_PRIMARIES = {
+    int(ColorPrimaries.BT2020): "BT.2020",
+    int(ColorPrimaries.SMPTE428): "CIE XYZ",
+    int(ColorPrimaries.SMPTE431): "DCI-P3",
+    int(ColorPrimaries.SMPTE432): "Display P3",
+}
+_LIMITED_BY_STANDARD = {"h264", "hevc", "vvc", "av1", "libdav1d", "vp9", "vp8", "mpeg4", "mpeg2video", "vc1"}
+_MISREAD = ("bgr555be", "bgr565be", "rgb565be")  # swscale 9.5 gives other colours
+_BLACK, _WHITE = 16, 235  # limited range in 8 bits
 
 
 @dataclass(frozen=True)
 class SourceColour:
-    """How the samples of one video are read: H.273 matrix, range, and whether the matrix is our guess."""
+    """How the samples of one video are read: H.273 matrix, range, and whether that is our guess.
+
+    ``alpha`` says that the samples have transparency, which is left out; ``wide`` names primaries beyond
+    BT.709 and BT.601, which are not converted.
+    """
 
     matrix: int
     full_range: bool
     assumed: bool
+    alpha: bool = False
+    wide: str | None = None
 
     @classmethod
-    def of(cls, frame: VideoFrame, where: str) -> "SourceColour":
-        """What the tags of a decoded frame say; ``where`` names the video in errors.
+    def of(cls, frame: VideoFrame, where: str, codec: str = "h264") -> "SourceColour":
+        """What the tags of a frame say that ``codec`` (FFmpeg's name) decoded; ``where`` names the video.
 
-        Raises CaptureError for HDR transfers and for matrices that cannot be inverted.
+        Raises CaptureError for transfers, matrices and pixel formats that cannot be brought to SDR RGB.
         """
-        hdr = _HDR_TRANSFERS.get(int(frame.color_trc))
-        if hdr is not None:
-            raise CaptureError(
-                f"{where}: HDR video ({hdr} transfer), expected SDR; convert it to BT.709 first"
-            )
-        if frame.format.is_rgb:
-            return cls(matrix=_RGB, full_range=True, assumed=False)
+        unusable = _UNUSABLE_TRANSFERS.get(int(frame.color_trc))
+        if unusable is not None:
+            raise CaptureError(f"{where}: {unusable}, expected SDR; convert it to BT.709 first")
+        pixels = frame.format
+        _check_pixels(pixels, where)
+        alpha = any(component.is_alpha for component in pixels.components)
+        wide = _WIDE_PRIMARIES.get(int(frame.color_primaries))
         # Old JPEG-range formats carry the range in their name instead of in a tag.
-        full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        full = frame.color_range == ColorRange.JPEG or pixels.name.startswith("yuvj")
+        silent = not full and frame.color_range != ColorRange.MPEG
+        if pixels.is_rgb or pixels.has_palette:
+            return cls(_RGB, full or silent, assumed=False, alpha=alpha, wide=wide)
+        if _is_grey(pixels):
+            full = full or (silent and codec not in _LIMITED_BY_STANDARD)
+            return cls(_BT709, full, assumed=silent and not full, alpha=alpha, wide=wide)
         if frame.colorspace == _UNSPECIFIED:
-            return cls(matrix=_BT709, full_range=full, assumed=True)
+            return cls(_BT709, full, assumed=True, alpha=alpha, wide=wide)
         if frame.colorspace not in _MATRICES:
             raise CaptureError(
                 f"{where}: colour matrix {frame.colorspace} (H.273), "
                 "expected BT.709, BT.601, FCC, SMPTE 240M or BT.2020 non-constant luminance"
             )
-        return cls(matrix=int(frame.colorspace), full_range=full, assumed=False)
+        return cls(int(frame.colorspace), full, assumed=False, alpha=alpha, wide=wide)
+
+
+def _is_grey(pixels: VideoFormat) -> bool:
+    return pixels.name.startswith(("gray", "ya"))
+
+
+def _check_pixels(pixels: VideoFormat, where: str) -> None:
+    """CaptureError for what swscale converts, if at all, by rules of its own: mosaics, floats, 1 bit, XYZ."""
+    odd = (
+        pixels.name in _MISREAD
+        or pixels.name.startswith(("bayer", "xyz", "mono"))
+        or "f16" in pixels.name
+        or "f32" in pixels.name
+    )
+    if odd or (pixels.components[0].bits < 5 and not pixels.has_palette):
+        raise CaptureError(
+            f"{where}: pixel format {pixels.name}, expected YCbCr, RGB or grey in whole numbers; convert it: "
+            "ffmpeg -i IN -pix_fmt yuv420p OUT"
+        )
 
 
 class FrameToRgb:
-    """Decoded frames to RGB pictures; keep one per video, it holds swscale's tables."""
+    """Decoded frames to RGB pictures; keep one per video, it holds swscale's tables.
 
-    def __init__(self, where: str) -> None:
+    ``codec`` is FFmpeg's name of what decodes the frames.
+    """
+
+    def __init__(self, where: str, codec: str = "h264") -> None:
         self._where = where
+        self._codec = codec
         self._scaler = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
         """The frame as full range RGB. Raises CaptureError as ``SourceColour.of`` does."""
-        source = SourceColour.of(frame, self._where)
+        source = SourceColour.of(frame, self._where, self._codec)
+        # swscale takes grey and RGB for full range, whatever it is given.
+        expand = not source.full_range and (source.matrix == _RGB or _is_grey(frame.format))
         rgb = self._scaler.reformat(
             frame,
             format="rgb24",
             src_colorspace=source.matrix,
-            src_color_range=ColorRange.JPEG if source.full_range else ColorRange.MPEG,
+            src_color_range=ColorRange.JPEG if source.full_range or expand else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             interpolation=_EXACT,
             threads=_THREADS,
         )
-        return np.ascontiguousarray(rgb.to_ndarray())
+        picture = np.ascontiguousarray(rgb.to_ndarray())
+        if expand:
+            return np.asarray(_expansion(max(8, frame.format.components[0].bits))[picture])
+        return picture
+
+
+@functools.cache
+def _expansion(bits: int) -> UInt8[np.ndarray, "256"]:
+    """Full range values of limited grey and RGB samples, which swscale brings to 8 bits as full range."""
+    # A bits-wide sample is brought to 8 bits by its largest value, limited range is defined by 2^(bits - 8).
+    samples = np.arange(256) * (2**bits - 1) / (255 * 2 ** (bits - 8))
+    full = (samples - _BLACK) * 255 / (_WHITE - _BLACK)
+    return np.asarray(np.clip(np.round(full), 0, 255), np.uint8)
 
 
 class RgbToFrame:

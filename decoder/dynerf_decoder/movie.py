@@ -29,7 +29,8 @@ from .colour import RgbToFrame, is_tagged_bt709, tag_bt709
 from .gpu_codec import MOVIE, Codec
 
 _MOST_SIDE = 16384  # pixels, the limit of x264
-_MOST_FPS, _MOST_FPS_DENOMINATOR = 1000, 100_000  # MP4 counts time in 32-bit fractions of a second
+_LEAST_FPS, _MOST_FPS = Fraction(1, 3600), 1000
+_MOST_FPS_TERM = 2**31 - 1  # FFmpeg counts time in fractions of signed 32-bit numbers
 _NUMBER = re.compile(r"%(?:0[1-9])?d")
 
 
@@ -49,23 +50,30 @@ def open_output(
     ``codec`` is what codes a movie, as ``gpu_codec.movie_codec`` chose it.
 
     What could only fail after hours is refused here: ConfigError (suffix or number pattern), ViewError
-    (picture size, frame rate or count), OutputError (the place). The block's end raises OutputError when
-    pictures are missing or the result does not read back as it should.
+    (picture size, count, a movie's frame rate), OutputError (the place). The block's end raises OutputError
+    when pictures are missing or the result does not read back as it should.
     """
     if not (0 < width <= _MOST_SIDE and 0 < height <= _MOST_SIDE):
         raise ViewError(f"{path}: pictures of {width}x{height}, expected sides of 1 to {_MOST_SIDE} pixels")
-    if not 0 < fps <= _MOST_FPS or fps.denominator > _MOST_FPS_DENOMINATOR:
-        raise ViewError(f"{path}: {fps} frames per second, expected a simple fraction of at most {_MOST_FPS}")
     if frames < 1:
         raise ViewError(f"{path}: {frames} frames, expected at least one")
     suffix = path.suffix.lower()
     if suffix == ".mp4":
+        _check_rate(path, fps)
         check_writable(path)
         return _movie(path, (height, width, 3), fps, frames, codec)
     if suffix == ".png":
         check_writable(_picture_path(path, 0))
         return _pictures(path, (height, width, 3), frames)
     raise ConfigError(f"{path}: ends in {suffix or 'no suffix'}, supported are .mp4 and name_%04d.png")
+
+
+def _check_rate(path: Path, fps: Fraction) -> None:
+    if not _LEAST_FPS <= fps <= _MOST_FPS or max(fps.numerator, fps.denominator) > _MOST_FPS_TERM:
+        raise ViewError(
+            f"{path}: {fps} frames per second, expected {_LEAST_FPS} to {_MOST_FPS}, as a fraction of "
+            f"numbers up to {_MOST_FPS_TERM}"
+        )
 
 
 @contextlib.contextmanager

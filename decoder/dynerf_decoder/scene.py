@@ -4,7 +4,6 @@ Every value is hostile: numbers that no picture can be taken with are refused be
 """
 
 import numpy as np
-from jaxtyping import Float
 
 from dynerf_format.errors import FormatError
 from dynerf_format.records import CameraRecord, Header
@@ -14,6 +13,7 @@ from .camera import MOST_DISTANCE, Camera
 from .rig import MOST_SKEW, skew_of
 from .sampling import Sampling
 from .space import Space
+from .viewing_volume import ViewingVolume
 
 _MOST_SAMPLES = 4096
 _MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
@@ -48,11 +48,12 @@ def camera_of(record: CameraRecord) -> Camera:
     )
 
 
-def volume_of(header: Header) -> Float[np.ndarray, "corner 3"]:
+def volume_of(header: Header) -> ViewingVolume:
+    """The viewing volume a header declares. Raises FormatError when it is too large to compute with."""
     corners = np.array(header.viewing_volume, dtype=np.float64).reshape(-1, 3)
     if len(corners) and np.abs(corners).max() > MOST_DISTANCE:
         raise FormatError(f"header.viewing_volume: reaches further than {MOST_DISTANCE:g} from the origin")
-    return corners
+    return ViewingVolume(corners)
 
 
 def sampling_of(header: Header) -> Sampling:

@@ -2,13 +2,36 @@
 
 Inside it every view lies between filmed ones; outside the field was never asked for anything and shows
 guesses (DyNeRF, 5: no extrapolation). World units. The hull may be flat, a line or a point: rigs often are.
+
+The player's page computes the same in ``web/hull.js``.
 """
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
 _TIGHT = 1e-12  # of the squared extent: what counts as touching
+_FLAT = 1e-6  # of the largest extent: what counts as no direction of its own
 _MOST_EXCHANGES = 1000  # a few suffice in three dimensions; a hostile hull must not keep a player busy
+_MARGIN = 0.1  # of the diagonal of the box round the corners
+
+
+@dataclass(frozen=True, eq=False)
+class ViewingVolume:
+    """The convex hull of a clip's declared corners; without corners everywhere is inside."""
+
+    corners: Float[np.ndarray, "corner 3"]
+
+    @cached_property
+    def margin(self) -> float:
+        """How far outside a view is still as good as inside."""
+        return _MARGIN * float(np.linalg.norm(np.ptp(self.corners, axis=0))) if len(self.corners) else 0.0
+
+    def distance(self, position: Float[np.ndarray, "3"]) -> float:
+        """How far a position is outside; 0 inside, but for rounding."""
+        return distance_to_hull(self.corners, position) if len(self.corners) else 0.0
 
 
 def hull_corners(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
@@ -72,9 +95,10 @@ def _between(
 
 
 def _affine_weights(points: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, " k"]:
-    """Weights of sum one, of any sign, that make the combination of least norm."""
-    count = len(points)
-    system = np.ones((count + 1, count + 1))
-    system[0, 0] = 0
-    system[1:, 1:] = points @ points.T
-    return np.asarray(np.linalg.lstsq(system, np.eye(count + 1)[0], rcond=None)[0][1:])
+    """Weights of sum one, of any sign, that make the combination of least norm.
+
+    By differences from the first point: their products with each other would lose half of the digits.
+    """
+    spans = (points[1:] - points[0]).T
+    shares = np.linalg.lstsq(spans, -points[0], rcond=_FLAT)[0]
+    return np.concatenate([[1 - shares.sum()], shares])

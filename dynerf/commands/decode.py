@@ -6,8 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
 
@@ -55,11 +53,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _warn_outside(clip: "Clip", shots: "Sequence[Shot]") -> None:
     """Say when the view goes where no camera stood, beyond a tenth of what the cameras span."""
-    corners = np.array(clip.header.viewing_volume).reshape(-1, 3)
-    if not len(corners):
-        return
-    farthest = max(clip.outside(shot.camera) for shot in shots)
-    if farthest > 0.1 * float(np.linalg.norm(np.ptp(corners, axis=0))):
+    volume = clip.viewing_volume
+    farthest = max(volume.distance(shot.camera.origin) for shot in shots)
+    if farthest > volume.margin:
         say(f"the view leaves the cameras' viewing volume by up to {farthest:.3g}; there it is a guess")
 
 

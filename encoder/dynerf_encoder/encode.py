@@ -170,6 +170,8 @@ def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watch
     """Say what is about to be encoded, once nothing about the capture can be wrong any more."""
     if capture.untagged:
         watcher.say(f"{len(capture.untagged)} videos carry no colour tags: read as BT.709, limited range")
+    for note in capture.notes:
+        watcher.say(note)
     size = len(store.names) * store.frames * store.height * store.width * 3
     watcher.say(
         f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "

@@ -2,7 +2,7 @@
 
 A folder holds one raw file per view, uint8 RGB (frames, height, width, 3), and a manifest. The files are
 memory-mapped, so a capture larger than memory works: the kernel keeps what is used and drops the rest.
-Frame t of the store is frame ``first_source_frame + t`` of the videos. All views of the capture are stored,
+Frame t of the store is frame ``first_source_frame + t`` of the capture. All views of the capture are stored,
 held-out ones included; who trains on what is decided elsewhere.
 
 The folder is a cache. A view stays when neither its video, nor the range, nor the averaging changed; that

@@ -89,6 +89,8 @@ def _encode(job: Job, watcher: Watcher, cutting: Cutting, runner: Runner, thread
     missing = [part for part in parts if not _is_finished(folder, part)]
     for part in missing:
         _file(folder, part.number).unlink(missing_ok=True)
+    for note in capture.notes:
+        watcher.say(note)
     _describe(parts, len(missing), cutting, watcher)
     board = _Board(parts, missing, watcher)
     runner.run(_tasks(job, cutting, parts, missing, folder, videos, threads), board.hear)
@@ -117,6 +119,7 @@ def _identity(
     views = {
         view.name: {
             "video": videos[view.name].sha256,
+            "first": view.first,
             "pose": view.camera.camera_to_world.tolist(),
             "lens": [view.camera.focal_x, view.camera.focal_y, view.camera.centre_x, view.camera.centre_y],
             "bounds": [view.near, view.far],

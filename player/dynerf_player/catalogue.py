@@ -9,10 +9,10 @@ import os
 import stat
 import weakref
 from asyncio import to_thread
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,15 @@ from dynerf_format.layout import TRAILER
 from dynerf_format.reader import Reader
 from dynerf_format.source import check_range
 
+from .editions import OpenEditions
+from .lazy_clip import LazyClip
 from .library import Buffer, NoSuchClipError
 
 if TYPE_CHECKING:
     from .models import SharedClip
 
 _SUFFIX = ".dnv"
-_MOST_OPEN = 16  # editions kept open that nobody may be watching
+_MOST_IDLE = 16  # editions kept open without users
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,16 @@ class FileEdition:
         self.name = name
         self._source = PinnedFile(path, name)
         self._reader = Reader(self._source)
-        self._device = device
+        self._clip = LazyClip(self._reader, device, name)
         digest = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))[1]
         self.etag = f'"{digest.hex()}"'
         self.size = self._source.size
         self.mark = self._source.mark
 
-    @cached_property
+    @property
     def clip(self) -> "SharedClip":
-        """The clip, opened on the device when first asked for."""
-        from .models import SharedClip
-
-        return SharedClip(self._reader, self._device, self.name)
+        """The clip, opened on the device at the first use."""
+        return self._clip.get()
 
     def raw(self) -> PinnedFile:
         """The bytes of the file."""
@@ -115,8 +115,7 @@ class FileEdition:
 
     def close(self) -> None:
         """End the clip's threads, if it was opened."""
-        if "clip" in vars(self):
-            self.clip.close()
+        self._clip.close()
 
 
 class FileLibrary:
@@ -128,7 +127,7 @@ class FileLibrary:
         self._place = place.resolve()
         self._device = device
         self.is_folder = self._place.is_dir()
-        self._editions: OrderedDict[str, FileEdition] = OrderedDict()
+        self._editions = OpenEditions[FileEdition](_MOST_IDLE)
         if not self.is_folder and not self._place.is_file():
             raise FormatError(f"{place}: no such file or folder")
         if not self.is_folder:
@@ -138,30 +137,28 @@ class FileLibrary:
     def _own_name(self) -> str:
         return self._given.name.removesuffix(_SUFFIX)
 
-    def names(self) -> Sequence[str]:
+    async def names(self) -> Sequence[str]:
         """The names of all clips, sorted; files that are no clips may be among them."""
-        return sorted(self._paths())
+        return sorted(await to_thread(self._paths))
 
-    async def edition(self, name: str) -> FileEdition:
+    @asynccontextmanager
+    async def edition(self, name: str) -> AsyncIterator[FileEdition]:
         """The newest edition of a clip; see ``library.Library``."""
+        path, mark = await to_thread(self._find, name)
+        opening = partial(FileEdition, path, name, self._device)
+        async with self._editions.use(name, lambda edition: edition.mark == mark, opening) as edition:
+            yield edition
+
+    async def close(self) -> None:
+        """Close all editions."""
+        await self._editions.close()
+
+    def _find(self, name: str) -> tuple[Path, _Mark | None]:
+        """The file of a clip, and which version of it is there. Raises NoSuchClipError."""
         path = self._paths().get(name)
         if path is None:
             raise NoSuchClipError("there is no clip of this name")
-        edition = self._editions.get(name)
-        if edition is None or edition.mark != _mark(path):
-            edition = await to_thread(FileEdition, path, name, self._device)
-        self._editions[name] = edition
-        self._editions.move_to_end(name)
-        while len(self._editions) > _MOST_OPEN:
-            self._editions.popitem(last=False)
-        return edition
-
-    async def close(self) -> None:
-        """Let go of all files that nobody holds."""
-        editions = list(self._editions.values())
-        self._editions.clear()
-        for edition in editions:
-            await to_thread(edition.close)
+        return path, _mark(path)
 
     def _paths(self) -> dict[str, Path]:
         if not self.is_folder:

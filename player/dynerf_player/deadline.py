@@ -1,4 +1,4 @@
-"""Nobody may keep an answer waiting: a reader who takes nothing for some seconds is cut off.
+"""Nobody may keep an answer waiting: a reader who takes next to nothing for some seconds is cut off.
 
 Files (``files.py``) and live sessions (``live.py``) send block by block and see to it themselves. All other
 answers are whole in memory when the handler returns, so they are sent here, and watched until the last byte
@@ -14,6 +14,7 @@ from aiohttp import web
 from .guard import Handler, Middleware
 
 _LOOKS = 20  # at a connection within its patience
+_LEAST_RATE = 1024  # bytes per second
 
 
 def deadline(seconds: float) -> Middleware:
@@ -36,10 +37,10 @@ def deadline(seconds: float) -> Middleware:
 
 @contextlib.asynccontextmanager
 async def watched(request: web.Request, seconds: float) -> AsyncIterator[None]:
-    """Cut the connection when nothing of what the block sends leaves for some seconds.
+    """Cut the connection when what the block sends leaves too slowly.
 
-    At the end of the block waits until everything has left. Once it was cut, sending fails as on any lost
-    connection.
+    Within ``seconds`` at least 1 KiB must leave for each of them, or all that is left. The end of the block
+    waits until everything has left. Once the connection was cut, sending fails as on any lost one.
     Raises ConnectionResetError when there is none at the start.
     """
     transport = request.transport
@@ -55,13 +56,14 @@ async def watched(request: web.Request, seconds: float) -> AsyncIterator[None]:
 
 
 async def _watch(transport: asyncio.Transport, seconds: float) -> None:
-    """Cut a connection whose unsent bytes do not become fewer."""
+    """Cut a connection whose unsent bytes become fewer too slowly; more than before count as a new start."""
     clock = asyncio.get_running_loop().time
     waiting, since = 0, clock()
     while True:
         await asyncio.sleep(seconds / _LOOKS)
         size = transport.get_write_buffer_size()
-        if size == 0 or size != waiting:
+        enough = size == 0 or waiting - size >= _LEAST_RATE * seconds
+        if enough or size > waiting:
             waiting, since = size, clock()
         elif clock() - since > seconds:
             transport.abort()

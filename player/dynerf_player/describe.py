@@ -28,14 +28,14 @@ def description(edition: Edition) -> dict[str, Any]:
     clip = edition.clip
     near, far = clip.depth_range()
     roles = {record.name: record.role for record in clip.header.cameras}
-    trained = [camera for camera in clip.cameras if roles[camera.name] == "training"] or list(clip.cameras)
+    volume = clip.viewing_volume
     return {
         **entry(edition),
         "etag": edition.etag,
         "layers": clip.most_layers,
         "field": clip.header.field.kind,
         "cameras": [_camera(camera, roles[camera.name]) for camera in clip.cameras],
-        "volume": {"points": [camera.origin.tolist() for camera in trained]},
+        "volume": {"points": volume.corners.tolist(), "margin": volume.margin},
         "focus": focus_point(clip.cameras).tolist(),
         "up": upright(clip.cameras).tolist(),
         "near": near,

@@ -2,8 +2,8 @@
 
 A clip's tag is its own SHA-256, so any server of the same file gives the same one. RFC 9110 throughout:
 preconditions before ranges, If-Range compared strongly, HEAD ignores ranges. Several ranges in one request
-are refused (416): they serve nobody but those who want a server to work. A reader who takes nothing for
-``patience`` seconds is cut off; until then only one block of his is in memory.
+are refused (416): they serve nobody but those who want a server to work. A reader who does not take a block
+of 64 KiB within ``patience`` seconds is cut off; until then only two blocks of his are in memory.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from aiohttp import web
 
 from dynerf_format.errors import FormatError
 from dynerf_format.source import Source
+
+from .deadline import watched
 
 _BLOCK = 64 * 1024
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
@@ -51,7 +53,7 @@ async def _send(
             block = await asyncio.to_thread(source.read, offset, min(_BLOCK, part[1] - offset))
             async with asyncio.timeout(patience):
                 await response.write(block)
-        async with asyncio.timeout(patience):
+        async with watched(request, patience):
             await response.write_eof()
     except (TimeoutError, FormatError):
         # Too late for another status: a connection that ends early says it, whatever follows it is a lie.

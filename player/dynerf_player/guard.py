@@ -107,6 +107,8 @@ class Guard:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Content-Security-Policy"] = _POLICY
+        if not (request.path.startswith("/clips") and self.origins):  # whose thumbnails others may show
+            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if not request.path.startswith("/watch/"):
             response.headers["Content-Security-Policy"] += "; frame-ancestors 'self'"
         origin = request.headers.get("Origin")

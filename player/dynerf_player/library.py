@@ -1,9 +1,10 @@
 """Where a server's clips come from: the seam between ``dynerf serve`` (files here) and ``dynerf play`` (bytes
 from afar).
 
-A library knows clips by name; an edition is one version of a clip. Whoever holds an edition gets pictures of
-the same bytes for as long as it is held: when the clip is replaced, the library hands out another edition
-with another entity tag, and nothing is ever mixed.
+A library knows clips by name; an edition is one version of a clip. Whoever uses an edition gets pictures of
+the same bytes for as long as it is used: when the clip is replaced, the library hands out another edition
+with another entity tag, and nothing is ever mixed. An edition is opened once, stays open while in use, and is
+closed after its last user (``editions.py``).
 
 Everything here is called from the server's event loop and MUST NOT block it, except ``Edition.clip``, which
 the render threads use (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare`` should have
@@ -11,6 +12,7 @@ fetched it before. ``SharedClip`` (``models.py``) is a clip that several threads
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -80,13 +82,14 @@ class Library(Protocol):
     def is_folder(self) -> bool:
         """Whether it is worth a catalogue page; else the address ``/`` leads to the only clip."""
 
-    def names(self) -> Sequence[str]:
+    async def names(self) -> Sequence[str]:
         """The names of all clips, sorted."""
 
-    async def edition(self, name: str) -> Edition:
-        """The newest edition of a clip; the same object until the clip is replaced.
+    def edition(self, name: str) -> AbstractAsyncContextManager[Edition]:
+        """The newest edition of a clip, open while the block runs.
 
-        Cheap when nothing changed: live sessions ask every second. Raises NoSuchClipError, or another
+        The same object as long as it is in use and the clip is not replaced, so another object means another
+        file. Cheap when nothing changed: live sessions look every second. Raises NoSuchClipError, or another
         DynerfError when there is a file but it cannot be read as a clip; messages hold no paths.
         """
 

@@ -1,26 +1,23 @@
-"""One clip in memory for everybody who watches it, with the moments folded last kept.
+"""One clip in memory for everybody who watches it.
 
 A clip of several segments has a model for each. The next one is loaded beside the current one before its
-first frame is asked for, so that playing does not stop at the border; after the last one comes the first,
+first frame is requested, so that playing does not stop at the border; after the last one comes the first,
 because clips loop.
 
-The moments that a page asks for are those of its clock when it asks, so none can be folded ahead.
-
-Folding costs as much as many rays, and viewers who freeze time, orbit, loop or watch together ask for the
-same moments again and again. What is kept is bounded in bytes; the moment unused for longest goes first.
+The moments that a page requests are those of its clock when it does, so none can be folded ahead; those
+folded last are kept (``moments.py``).
 """
 
 import threading
-from collections import OrderedDict
 
 import torch
-from torch import Tensor, nn
 
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_format.reader import Reader
 
-_MOST_BYTES = 256 * 2**20  # of folded moments per clip
+from .moments import MOMENTS, FoldedMoments
+
 _AHEAD = 5  # seconds of the clip before a border: weights take three to decode
 
 
@@ -32,15 +29,15 @@ class SharedClip(Clip):
         reader: Reader,
         device: torch.device | str = "cpu",
         name: str = "clip",
-        kept: int = _MOST_BYTES,
+        moments: FoldedMoments = MOMENTS,
         layers: int | None = None,
     ) -> None:
-        """As ``Clip``; ``kept`` is how many bytes of folded moments are remembered."""
+        """As ``Clip``; ``moments`` is where folded moments are kept."""
         super().__init__(reader, device, name, layers)
         self._coarser: dict[int, SharedClip] = {}
         self._lock = threading.Lock()
-        self._folded: OrderedDict[float, tuple[FoldedModel, int]] = OrderedDict()
-        self._kept = kept
+        self._moments = moments
+        self._owner = object()  # of moments; the clip itself would be kept alive by them
 
     @property
     def most_layers(self) -> int:
@@ -52,31 +49,37 @@ class SharedClip(Clip):
         if layers >= self.most_layers:
             return self
         with self._lock:
-            if layers not in self._coarser:  # one at a time: layers come in one after the other
-                self._coarser = {layers: SharedClip(self.reader, self.device, self.name, self._kept, layers)}
-            return self._coarser[layers]
+            if layers in self._coarser:
+                return self._coarser[layers]
+            replaced = list(self._coarser.values())
+            coarser = SharedClip(self.reader, self.device, self.name, self._moments, layers)
+            self._coarser = {layers: coarser}  # one at a time: layers come in one after the other
+        for clip in replaced:
+            clip.close(wait=False)
+        return coarser
 
     def fold(self, frame: float) -> FoldedModel:
         """The static model at a moment, as ``Clip.fold``; the same object for the same moment, if kept."""
+        kept = self._moments.get(self._owner, frame)
+        if kept is not None:
+            return kept
+        self.model(self.segment_at(frame))  # may take seconds, which only its users wait for
         with self._lock:
-            if frame in self._folded:
-                self._folded.move_to_end(frame)
-                return self._folded[frame][0]
-        self.model(self.segment_at(frame))  # may take seconds, which those wait for who need it
-        with self._lock:
-            folded = super().fold(frame)
-            self._look_ahead(frame)
-            self._folded[frame] = folded, _bytes(folded)
-            while len(self._folded) > 1 and sum(size for _, size in self._folded.values()) > self._kept:
-                self._folded.popitem(last=False)
+            folded = self._moments.get(self._owner, frame)
+            if folded is None:
+                folded = super().fold(frame)
+                self._look_ahead(frame)
+                self._moments.put(self._owner, frame, folded)
             return folded
 
-    def close(self) -> None:
-        """End the threads that load models, once what they are at is done."""
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads that load models and forget all moments; ``wait`` until those threads are done."""
         with self._lock:
             coarser = list(self._coarser.values())
-        for clip in [*coarser, self]:
-            Clip.close(clip)
+        for clip in coarser:
+            clip.close(wait=wait)
+        super().close(wait=wait)
+        self._moments.forget(self._owner)
 
     def _look_ahead(self, frame: float) -> None:
         """Begin to load the next segment's model when its first frame is near."""
@@ -85,14 +88,3 @@ class SharedClip(Clip):
         border = segments[segment].first_frame + segments[segment].frames
         if len(segments) > 1 and border - frame <= _AHEAD * self.fps:
             self.load_ahead((segment + 1) % len(segments))
-
-
-def _bytes(value: object) -> int:
-    """Bytes of all tensors that an object of dataclasses, modules and lists holds; shared ones count too."""
-    if isinstance(value, Tensor):
-        return value.nbytes
-    if isinstance(value, nn.Module):
-        return sum(parameter.nbytes for parameter in value.parameters())
-    if isinstance(value, list | tuple):
-        return sum(map(_bytes, value))
-    return sum(map(_bytes, vars(value).values())) if hasattr(value, "__dict__") else 0

@@ -1,7 +1,7 @@
 """Camera paths to movies: rendered picture by picture beside the live sessions, kept for ten minutes.
 
-A movie takes a session's place while it is made. It is written to a temporary file; whoever stops
-listening stops the rendering.
+Movies are made one at a time in a session's place, a few may wait (``movie_queue.py``), and the work of each
+is bounded. A movie is written to a temporary file; whoever stops listening stops the rendering.
 """
 
 import asyncio
@@ -9,13 +9,14 @@ import contextlib
 import json
 import secrets
 import tempfile
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 from aiohttp import web
+from jaxtyping import UInt8
 
 from dynerf_decoder.movie import open_output
 from dynerf_decoder.paths import Timing, parse_camera_path, plan_shots, plan_timing
@@ -25,27 +26,55 @@ from dynerf_format.errors import DynerfError, ViewError
 from .catalogue import PinnedFile
 from .deadline import watched
 from .files import send_file
+from .in_thread import in_thread
 from .library import Edition
+from .movie_queue import MovieQueue
 from .patience import Patience
 from .studio import Order, Studio
 
 MOST_BYTES = 2**20  # of a camera path
-_MOST_PICTURES = 3600
-_MOST_PIXELS = 2**23
-_KEPT_SECONDS, _MOST_KEPT = 600.0, 8
 _NDJSON = "application/x-ndjson"
+
+
+@dataclass(frozen=True)
+class MovieLimits:
+    """The work of a movie: its pictures, pixels of one and of all of them, seconds of rendering.
+
+    ``waiting`` movies may wait; the last ``kept`` ones are kept for some seconds.
+    """
+
+    pictures: int = 3600
+    picture_pixels: int = 2**23
+    pixels: int = 2**31
+    seconds: float = 1800.0
+    waiting: int = 4
+    kept: int = 8
+    kept_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A finished movie of a clip, and what will remove it."""
+
+    clip: str
+    path: Path
+    timer: asyncio.TimerHandle
 
 
 @dataclass
 class Movies:
-    """Makes movies and keeps the last ones; ``close`` removes them."""
+    """Makes movies and keeps the last ones; ``close`` removes them. Belongs to one event loop."""
 
     studio: Studio
     patience: Patience
+    limits: MovieLimits = field(default_factory=MovieLimits)
     _folder: tempfile.TemporaryDirectory[str] = field(
         default_factory=lambda: tempfile.TemporaryDirectory(prefix="dynerf-movies-")
     )
-    _made: dict[str, tuple[str, Path, float]] = field(default_factory=dict)
+    _made: dict[str, _Made] = field(default_factory=dict)  # by token, oldest first
+
+    def __post_init__(self) -> None:
+        self._queue = MovieQueue(self.studio.slots, self.limits.waiting)
 
     async def answer(self, request: web.Request, edition: Edition) -> web.StreamResponse:
         """The answer to a camera path: a movie, or progress and the movie's address."""
@@ -56,33 +85,40 @@ class Movies:
                 body = await request.read()
         except TimeoutError:
             raise web.HTTPRequestTimeout(text="The camera path did not come in time.") from None
-        shots, timing = await asyncio.to_thread(_plan, body, edition)
-        if not self.studio.slots.take():
-            raise web.HTTPServiceUnavailable(text="All sessions are taken.", headers={"Retry-After": "10"})
-        try:
+        shots, timing = await asyncio.to_thread(_plan, body, edition, self.limits)
+        with self._queue.place():
             if _NDJSON in request.headers.get("Accept", ""):
                 return await self._tell(request, edition, shots, timing)
-            async for _ in self._make(token := secrets.token_urlsafe(16), edition, shots, timing):
-                pass
-        finally:
-            self.studio.slots.give_back()
+            token = secrets.token_urlsafe(16)
+            async with contextlib.aclosing(self._make(token, edition, shots, timing)) as making:
+                async for _ in making:
+                    pass
         return await self.fetch(request, edition.name, token)
 
     async def fetch(self, request: web.Request, name: str, token: str) -> web.StreamResponse:
         """The answer with a finished movie. Raises 404."""
-        self._forget()
-        owner, path, _ = self._made.get(token, ("", Path(), 0.0))
-        if owner != name:
+        made = self._made.get(token)
+        if made is None or made.clip != name:
             raise web.HTTPNotFound(text="There is no such movie, or no longer.")
         headers = {
             "Content-Type": "video/mp4",
             "Content-Disposition": 'attachment; filename="movie.mp4"',
             "Cache-Control": "no-store",
         }
-        return await send_file(request, PinnedFile(path, "movie"), f'"{token}"', headers, self.patience.stall)
+        movie = await asyncio.to_thread(PinnedFile, made.path, "movie")
+        return await send_file(request, movie, f'"{token}"', headers, self.patience.stall)
+
+    def keep(self, token: str, clip: str, path: Path) -> None:
+        """Keep a finished movie for its time, and one fewer of the others when there are too many."""
+        timer = asyncio.get_running_loop().call_later(self.limits.kept_seconds, self._remove, token)
+        self._made[token] = _Made(clip, path, timer)
+        if len(self._made) > self.limits.kept:
+            self._remove(next(iter(self._made)))
 
     def close(self) -> None:
         """Remove all of them."""
+        for token in list(self._made):
+            self._remove(token)
         self._folder.cleanup()
 
     async def _tell(
@@ -95,9 +131,10 @@ class Movies:
         token = secrets.token_urlsafe(16)
         last: dict[str, str] = {"movie": f"{quote(edition.name, safe='')}/{token}.mp4"}
         try:
-            async for done in self._make(token, edition, shots, timing):
-                async with watched(request, self.patience.stall):
-                    await response.write(_line({"done": done, "total": len(shots)}))
+            async with contextlib.aclosing(self._make(token, edition, shots, timing)) as making:
+                async for done in making:
+                    async with watched(request, self.patience.stall):
+                        await response.write(_line({"done": done, "total": len(shots)}))
         except DynerfError as error:
             last = {"error": _without_path(error)}
         async with watched(request, self.patience.stall):
@@ -107,46 +144,68 @@ class Movies:
 
     async def _make(
         self, token: str, edition: Edition, shots: list[Shot], timing: Timing
-    ) -> AsyncIterator[int]:
-        """Render a movie, yielding how many pictures are done."""
+    ) -> AsyncGenerator[int, None]:
+        """Render a movie when it is its turn, yielding how many pictures are done. Close the generator.
+
+        Raises DynerfError, ViewError when it takes too long.
+        """
         path = Path(self._folder.name) / f"{token}.mp4"
-        camera, fps = shots[0].camera, edition.clip.fps
-        with contextlib.ExitStack() as stack:
-            out = stack.enter_context(open_output(path, camera.width, camera.height, timing.fps, len(shots)))
-            for done, shot in enumerate(shots):
-                frame = min(shot.time * float(fps), edition.clip.frames - 1.0)
-                frame = float(round(frame)) if abs(frame - round(frame)) < 1e-6 else frame
-                await edition.prepare(frame, 0)
-                picture = await self.studio.render(edition, Order(shot.camera, frame))
-                await asyncio.to_thread(out.write, picture.pixels)
-                yield done + 1
-            await asyncio.to_thread(stack.close)
-        self._made[token] = edition.name, path, time.monotonic()
-        self._forget()
-
-    def _forget(self) -> None:
-        """Remove movies that are too old, or too many."""
-        oldest_first = sorted(self._made, key=lambda token: self._made[token][2])
-        for place, token in enumerate(oldest_first):
-            _, path, made = self._made[token]
-            if time.monotonic() - made > _KEPT_SECONDS or len(oldest_first) - place > _MOST_KEPT:
+        camera, clock = shots[0].camera, asyncio.get_running_loop().time
+        async with self._queue.turn:
+            end = clock() + self.limits.seconds
+            try:
+                with contextlib.ExitStack() as stack:
+                    size = camera.width, camera.height
+                    out = stack.enter_context(open_output(path, *size, timing.fps, len(shots)))
+                    for done, shot in enumerate(shots):
+                        await in_thread(out.write, await self._render(edition, shot, end))
+                        yield done + 1
+                    await in_thread(stack.close)
+            except BaseException:  # whoever goes away leaves no file behind
                 path.unlink(missing_ok=True)
-                del self._made[token]
+                raise
+        self.keep(token, edition.name, path)
+
+    async def _render(self, edition: Edition, shot: Shot, end: float) -> UInt8[np.ndarray, "height width 3"]:
+        """One picture of a movie that must be finished at ``end``, in the event loop's time."""
+        frame = min(shot.time * float(edition.clip.fps), edition.clip.frames - 1.0)
+        frame = float(round(frame)) if abs(frame - round(frame)) < 1e-6 else frame
+        try:
+            async with asyncio.timeout_at(end):
+                await edition.prepare(frame, 0)
+                return (await self.studio.render(edition, Order(shot.camera, frame))).pixels
+        except TimeoutError:
+            raise ViewError(
+                f"the movie is not finished after {self.limits.seconds:g} s; render fewer or smaller pictures"
+            ) from None
+
+    def _remove(self, token: str) -> None:
+        made = self._made.pop(token)
+        made.timer.cancel()
+        made.path.unlink(missing_ok=True)
 
 
-def _plan(body: bytes, edition: Edition) -> tuple[list[Shot], Timing]:
-    """The shots of a camera path. Raises ViewError."""
+def _plan(body: bytes, edition: Edition, limits: MovieLimits) -> tuple[list[Shot], Timing]:
+    """The shots of a camera path. Raises ViewError, HTTPRequestEntityTooLarge when it is too much work."""
     clip = edition.clip
     path = parse_camera_path(body, Path("camera path"))
     timing = plan_timing(
         clip.frames, clip.fps, frame_range=None, seconds=None, speed=1.0, freeze=None, out_fps=None, view=path
     )
-    if len(timing.times) > _MOST_PICTURES:
-        raise ViewError(f"camera path: {len(timing.times)} pictures, at most {_MOST_PICTURES} are rendered")
+    pictures = len(timing.times)
+    _check_work("pictures", pictures, limits.pictures)
     shots = plan_shots(path, clip.cameras, timing=timing, size=None)
-    if shots[0].camera.width * shots[0].camera.height > _MOST_PIXELS:
-        raise ViewError(f"camera path: pictures of more than {_MOST_PIXELS} pixels")
+    pixels = shots[0].camera.width * shots[0].camera.height
+    _check_work("pixels in a picture", pixels, limits.picture_pixels)
+    _check_work("pixels in all pictures", pictures * pixels, limits.pixels)
     return shots, timing
+
+
+def _check_work(what: str, found: int, most: int) -> None:
+    if found > most:
+        raise web.HTTPRequestEntityTooLarge(
+            most, found, text=f"The camera path has {found} {what}; at most {most} are rendered here."
+        )
 
 
 def _line(record: dict[str, object] | dict[str, str] | dict[str, int]) -> bytes:

@@ -1,5 +1,6 @@
 """The page's own files, as they lie in the package: looked up by name, never by path."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -16,15 +17,20 @@ _TYPES = {
 }
 
 
-def page(request: web.Request, name: str) -> web.Response:
+async def page(request: web.Request, name: str) -> web.Response:
     """A file of ``web/``. Raises 404."""
-    known = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.is_file()}
-    path = known.get(name)
-    if path is None or path.suffix not in _TYPES:
-        raise web.HTTPNotFound(text="There is no such page.")
-    body = path.read_bytes()
+    path, body = await asyncio.to_thread(_read, name)
     etag = hashlib.sha256(body).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
     if f'"{etag}"' in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, content_type=_TYPES[path.suffix], charset="utf-8", headers=headers)
+
+
+def _read(name: str) -> tuple[Path, bytes]:
+    """A file's path and content. Raises 404."""
+    known = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.is_file()}
+    path = known.get(name)
+    if path is None or path.suffix not in _TYPES:
+        raise web.HTTPNotFound(text="There is no such page.")
+    return path, path.read_bytes()

@@ -1,11 +1,10 @@
 """The application: every address of ``PROTOCOL.md``, and the server that runs it."""
 
 import asyncio
-import logging
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
 from weakref import WeakSet
@@ -22,8 +21,10 @@ from .describe import description, entry
 from .files import send_file
 from .guard import Guard
 from .library import Edition, Library
-from .live import SOCKETS, live
-from .movies import MOST_BYTES, Movies
+from .listening import listening
+from .live import GREETING, SOCKETS, live
+from .movies import MOST_BYTES, MovieLimits, Movies
+from .one_answer import note_begun, one_answer
 from .pace import full_size
 from .pages import page
 from .patience import Patience
@@ -33,6 +34,7 @@ from .studio import Order, Slots, Studio
 _KEEP_ALIVE = 15.0  # seconds; also how long a half-sent request may take
 _THUMBNAIL_SIDE, _MOST_THUMBNAILS = 320, 256
 _SHUTDOWN = 2.0
+_MOST_GREETING = 64  # sockets open before their greeting
 _RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/octet-stream"}
 
 
@@ -48,6 +50,8 @@ class Settings:
     certificate: tuple[str, str] | None = None
     patience: Patience = field(default_factory=Patience)
     keep_alive: float = _KEEP_ALIVE
+    movies: MovieLimits = field(default_factory=MovieLimits)
+    connections: int = 512
 
 
 class Application:
@@ -60,15 +64,18 @@ class Application:
         checks = [deadline(settings.patience.stall), guard.middleware(self.refusals)]
         if settings.access is not None:
             checks.append(settings.access.middleware())
+        checks.append(one_answer)
         self.library = library
         self.patience = settings.patience
         self.studio = Studio(Slots(settings.sessions))
-        self.movies = Movies(self.studio, settings.patience)
+        self.movies = Movies(self.studio, settings.patience, settings.movies)
         self._thumbnails: dict[str, bytes] = {}
         self._one_thumbnail = asyncio.Lock()
         self.web = web.Application(middlewares=checks, client_max_size=MOST_BYTES)
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
+        self.web[GREETING] = Slots(_MOST_GREETING)
         self.web.on_shutdown.append(_say_goodbye)
+        self.web.on_response_prepare.append(note_begun)
         self.web.on_response_prepare.append(guard.add_headers)
         self.web.add_routes(
             [
@@ -96,49 +103,48 @@ class Application:
 
     async def front(self, request: web.Request) -> web.StreamResponse:
         """The catalogue, or the way to the only clip."""
-        names = self.library.names()
+        names = await self.library.names()
         if self.library.is_folder or not names:
-            return page(request, "catalogue.html")
+            return await page(request, "catalogue.html")
         raise web.HTTPFound("watch/" + quote(names[0], safe=""))
 
     async def clips(self, request: web.Request) -> web.StreamResponse:
         """What there is; files that are no clips are left out."""
         found = []
-        for name in self.library.names():
+        for name in await self.library.names():
             try:
-                edition = await self.library.edition(name)
-                found.append(await asyncio.to_thread(entry, edition))
+                async with self.library.edition(name) as edition:
+                    found.append(await asyncio.to_thread(entry, edition))
             except DynerfError:
                 continue
         return _fresh({"clips": found})
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
         """The player page, the same for all clips."""
-        if request.match_info["name"] not in self.library.names():
+        if request.match_info["name"] not in await self.library.names():
             raise web.HTTPNotFound(text="There is no clip of this name.")
-        return page(request, "watch.html")
+        return await page(request, "watch.html")
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A file of the page."""
-        return page(request, request.match_info["name"])
+        return await page(request, request.match_info["name"])
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """The clip itself."""
-        edition = await self.library.edition(request.match_info["name"])
-        source = edition.raw()
-        if source is None:
-            raise web.HTTPNotFound(text="This server does not hold the file itself.")
-        return await send_file(request, source, edition.etag, _RAW, self.patience.stall)
+        async with self.library.edition(request.match_info["name"]) as edition:
+            source = edition.raw()
+            if source is None:
+                raise web.HTTPNotFound(text="This server does not hold the file itself.")
+            return await send_file(request, source, edition.etag, _RAW, self.patience.stall)
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """The clip in words."""
-        edition = await self.library.edition(request.match_info["name"])
-        return _fresh(await asyncio.to_thread(description, edition))
+        async with self.library.edition(request.match_info["name"]) as edition:
+            return _fresh(await asyncio.to_thread(description, edition))
 
     async def thumbnail(self, request: web.Request) -> web.StreamResponse:
         """What the first camera sees at frame 0."""
-        edition = await self.library.edition(request.match_info["name"])
-        async with self._one_thumbnail:
+        async with self.library.edition(request.match_info["name"]) as edition, self._one_thumbnail:
             await self._draw(edition)
         headers = {"ETag": edition.etag, "Cache-Control": "no-cache"}
         if edition.etag in request.headers.get("If-None-Match", ""):
@@ -163,7 +169,8 @@ class Application:
 
     async def make_movie(self, request: web.Request) -> web.StreamResponse:
         """A camera path to a movie."""
-        return await self.movies.answer(request, await self.library.edition(request.match_info["name"]))
+        async with self.library.edition(request.match_info["name"]) as edition:
+            return await self.movies.answer(request, edition)
 
     async def movie(self, request: web.Request) -> web.StreamResponse:
         """A finished movie."""
@@ -192,8 +199,11 @@ class Application:
 
 async def _say_goodbye(application: web.Application) -> None:
     sockets = application[SOCKETS]
-    for socket in tuple(sockets):
-        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends")
+    goodbye = (
+        socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends", drain=False)
+        for socket in tuple(sockets)
+    )
+    await asyncio.gather(*goodbye, return_exceptions=True)  # one that does not listen delays no other
 
 
 def _fresh(record: object) -> web.Response:
@@ -218,16 +228,17 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings))
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"{settings.host} port {settings.port}: cannot be served from: {error.strerror or error}"
-            ) from error
-        port = runner.addresses[0][1]
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
+        async with AsyncExitStack() as stack:
+            try:
+                port = await stack.enter_async_context(
+                    listening(runner, settings.host, settings.port, _tls(settings), most=settings.connections)
+                )
+            except OSError as error:
+                raise ConfigError(
+                    f"{settings.host} port {settings.port}: cannot be served from: {error.strerror or error}"
+                ) from error
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
     finally:
         await runner.cleanup()
         await application.close()
@@ -244,7 +255,6 @@ def serve(library: Library, settings: Settings, ready: Callable[[str], None]) ->
             ready(address)
             await enough.wait()
 
-    logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
     asyncio.run(forever())
 
 

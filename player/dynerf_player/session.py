@@ -42,6 +42,7 @@ class Session:
     _streamed: Edition | None = None
     _ahead: deque[tuple[int, float]] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wish(self, view: View) -> None:
         """The viewer wants to see this instead. Raises MessageError when its id does not grow."""
@@ -64,14 +65,18 @@ class Session:
         """Go on with another edition, at the next wish; nothing of the old one is sent any more."""
         self.edition, self._view = edition, None
 
+    async def between_answers(self) -> None:
+        """Wait until nothing is being rendered that was wished for before now."""
+        await self._answered.wait()
+
     async def run(self) -> None:
         """Answer wishes until cancelled. Raises DynerfError when one cannot be rendered."""
         while True:
+            self._answered.set()
             view = await self._next()
-            try:
+            self._answered.clear()
+            with contextlib.suppress(StoppedError):
                 await self._answer(view)
-            except StoppedError:
-                continue
 
     async def _next(self) -> View:
         while self._view is None:

@@ -12,6 +12,8 @@ from dynerf_decoder.movie import open_output
 from dynerf_format.errors import ConfigError, OutputError, ViewError
 from helpers_video import flat_pictures, noisy_pictures, run_child
 
+_ODD_RATE = Fraction(13_455_000, 448_957)  # the mean of varying times in units of 1/90000 s
+
 
 def _write(path: Path, pictures: np.ndarray, fps: Fraction = Fraction(30), frames: int | None = None) -> None:
     height, width = pictures.shape[1:3]
@@ -36,7 +38,9 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("fps", [Fraction(30), Fraction(30000, 1001), Fraction(25, 2), Fraction(1, 3)])
+@pytest.mark.parametrize(
+    "fps", [Fraction(30), Fraction(30000, 1001), Fraction(25, 2), Fraction(1, 3), _ODD_RATE]
+)
 def test_a_movie_has_exact_times_size_and_tags(tmp_path: Path, fps: Fraction) -> None:
     _write(tmp_path / "clip.mp4", flat_pictures(7), fps)
     with av.open(str(tmp_path / "clip.mp4")) as movie:
@@ -114,6 +118,12 @@ def test_impossible_sizes_and_rates_are_refused(
 ) -> None:
     with pytest.raises(ViewError, match=r"clip\.mp4"):
         open_output(tmp_path / "clip.mp4", width, height, fps, frames)
+
+
+def test_pictures_need_no_rate_that_a_movie_could_have(tmp_path: Path) -> None:
+    pictures = noisy_pictures(2, 32, 24)
+    _write(tmp_path / "view_%d.png", pictures, Fraction(2**31 + 11, 2**32 - 5))
+    assert _names(tmp_path) == ["view_0.png", "view_1.png"]
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "view_%d.png"])

@@ -1,6 +1,9 @@
 """Models of segments are loaded once, whoever asks for them and when; what fails is told to who needs it."""
 
+import random
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -87,3 +90,55 @@ def test_closed_its_thread_has_ended_and_models_can_still_be_had() -> None:
     models.begin(2)
     assert models.segments() in ([], [1]), "begun before, or given up; nothing new"
     assert models.get(2).latent_size == 2
+
+
+def test_eviction_and_forgetting_leave_those_who_wait_their_model() -> None:
+    """Each segment's model is held up while others push it out of the cache."""
+    load = _Loader()
+    models = SegmentModels(load)
+    load.go.clear()
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(models.get, segment) for segment in (0, 0, 1, 2, 3)]
+        while len(load.loaded) < 4:
+            time.sleep(0.001)
+        models.forget()
+        load.go.set()
+        assert [future.result(10).latent_size for future in asked] == [0, 0, 1, 2, 3]
+    models.close()
+
+
+def test_what_was_begun_and_pushed_out_before_its_turn_is_not_loaded() -> None:
+    load = _Loader()
+    models = SegmentModels(load)
+    load.go.clear()
+    for segment in range(5):
+        models.begin(segment)
+    load.go.set()
+    models.get(4)
+    models.close()
+    assert set(load.segments) <= {0, 3, 4}
+
+
+def test_four_threads_over_eight_segments_get_the_right_models_from_a_bounded_cache() -> None:
+    load = _Loader()
+    load.broken = {5}
+    models = SegmentModels(load)
+
+    def watch(seed: int) -> None:
+        chosen = random.Random(seed)
+        for _ in range(2000):
+            segment = chosen.randrange(8)
+            models.begin((segment + 1) % 8)
+            if segment == 5:
+                with pytest.raises(ValueError, match="segment 5"):
+                    models.get(5)
+            else:
+                assert models.get(segment).latent_size == segment
+            if chosen.random() < 0.02:
+                models.forget()
+            assert len(models.segments()) <= 2
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(watch, seed) for seed in range(4)]:
+            done.result(60)
+    models.close()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-from dynerf_decoder.viewing_volume import distance_to_hull, hull_corners, nearest_in_hull
+from dynerf_decoder.viewing_volume import ViewingVolume, distance_to_hull, hull_corners, nearest_in_hull
 
 _CUBE = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 
@@ -49,6 +49,18 @@ class TestDistance:
         assert distance_to_hull(points, position) == pytest.approx(_slow_distance(points, position), abs=1e-3)
         assert distance_to_hull(points, points.mean(axis=0)) == pytest.approx(0, abs=1e-6)
 
+    @pytest.mark.parametrize("scale", [1e-2, 1.0, 1e4])
+    def test_far_from_flat_rigs_of_any_scale_is_outside(self, scale: float) -> None:
+        """Seen from far away a rig is a point: no rounding may take such a place as inside."""
+        rng = np.random.default_rng(2)
+        for count in range(1, 20):
+            points = scale * rng.standard_normal((count, 3))
+            points[:, 3 - count % 3 :] = 0.5
+            for position in 5 * scale * rng.standard_normal((10, 3)) + [20 * scale, 0, 0]:
+                expected = scale * _slow_distance(points / scale, position / scale)
+                found = distance_to_hull(points, position)
+                assert found == pytest.approx(expected, rel=1e-3)
+
 
 class TestCorners:
     def test_what_is_enclosed_or_repeated_is_left_out(self) -> None:
@@ -60,3 +72,14 @@ class TestCorners:
         row = np.array([[x, 2.0, 3 * x] for x in (0.0, 1.0, 2.0, 5.0)])
         np.testing.assert_array_equal(hull_corners(row), row[[0, 3]])
         np.testing.assert_array_equal(hull_corners(np.ones((4, 3))), np.ones((1, 3)))
+
+
+class TestViewingVolume:
+    def test_without_corners_everywhere_is_inside(self) -> None:
+        volume = ViewingVolume(np.zeros((0, 3)))
+        assert (volume.distance(np.array([1e6, 0.0, 0.0])), volume.margin) == (0, 0)
+
+    def test_the_margin_is_a_tenth_of_the_diagonal(self) -> None:
+        volume = ViewingVolume(_CUBE)
+        assert volume.margin == pytest.approx(0.1 * 12**0.5)
+        assert volume.distance(np.array([3.0, 0.0, 0.0])) == pytest.approx(2)

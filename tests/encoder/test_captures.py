@@ -255,29 +255,17 @@ class TestBadVideos:
         ):
             read_n3v(self._replace(folder, flat_pictures(6, 64, 48)))
 
-    @pytest.mark.parametrize("fps", [25, Fraction(30000, 1001)])
-    def test_different_rates_say_which_camera_has_what(self, folder: Path, fps: Fraction | int) -> None:
+    @pytest.mark.parametrize("fps", [20, 25])
+    def test_different_rates_say_which_camera_has_what(self, folder: Path, fps: int) -> None:
         with pytest.raises(
-            CaptureError, match=r"differ in frame rate: 2[.0-9]+ in cam02; 30 in cam00, cam05"
+            CaptureError,
+            match=r"frame rate: 2[05] in cam02; 30 in cam00, cam05; from frame [13] on",
         ):
             read_n3v(self._replace(folder, fps=fps))
 
     def test_hdr(self, folder: Path) -> None:
         with pytest.raises(CaptureError, match=r"cam02\.mp4: HDR video \(PQ transfer\)"):
             read_n3v(self._replace(folder, transfer=16))
-
-    def test_pixels_that_are_not_square(self, folder: Path) -> None:
-        with pytest.raises(CaptureError, match=r"cam02\.mp4: pixels are 4/3 times as wide as high"):
-            read_n3v(self._replace(folder, aspect=Fraction(4, 3)))
-
-    def test_pictures_that_a_player_would_turn(self, folder: Path) -> None:
-        with pytest.raises(CaptureError, match=r"cam02\.mp4: is to be shown turned by -?90 degrees"):
-            read_n3v(self._replace(folder, turned=90))
-
-    def test_a_dropped_frame_is_found_when_decoding(self, tmp_path: Path) -> None:
-        path = write_video(tmp_path / "a.mp4", flat_pictures(6), times=[0, 1, 2, 4, 5, 6])
-        with pytest.raises(CaptureError, match=r"frame 3 is shown 0\.067 s after the one before"):
-            list(decode(path, range(6)))
 
     @pytest.mark.parametrize("frames", [FrameRange(0, 7), FrameRange(6), FrameRange(9, 12)])
     def test_frames_beyond_the_clip(self, folder: Path, frames: FrameRange) -> None:

@@ -1,6 +1,7 @@
 """``dynerf eval``: the encoder's own figures again, from the file, and no figures where none would hold."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,20 @@ class TestCommand:
         ]
         assert found["psnr"] == pytest.approx(np.mean([score["psnr"] for score in found["frames"]]))
         assert found["ssim"] == pytest.approx(np.mean([score["ssim"] for score in found["frames"]]))
+
+    def test_cameras_that_started_at_different_times_are_compared_by_the_same_instants(
+        self, encoded: Result, capture: Path, tmp_path: Path
+    ) -> None:
+        for index, pose in enumerate(scene_poses(4)):
+            pictures = scene_pictures(pose, FRAMES, WIDTH, HEIGHT)
+            times = range(2, 2 + FRAMES)
+            if index:  # these were recording two frames earlier already
+                pictures, times = np.concatenate([255 - pictures[:2], pictures]), range(FRAMES + 2)
+            write_video(tmp_path / f"cam{index:02d}.mp4", pictures, pixel_format="yuv444p", times=times)
+        shutil.copy(capture / "poses_bounds.npy", tmp_path)
+        for view in ("cam00", "cam01"):
+            scores = [_evaluated(encoded.output, folder, views=[view]).psnr for folder in (capture, tmp_path)]
+            assert scores[0] == pytest.approx(scores[1])
 
     def test_the_table_has_a_line_for_each_picture_and_the_means(
         self, encoded: Result, capture: Path, capsys: pytest.CaptureFixture[str]

@@ -127,13 +127,16 @@ def test_a_replaced_file_is_another_edition_and_old_bytes_stay_whole(clip: Path,
 
     async def run() -> None:
         library = FileLibrary(place)
-        old = await library.edition("clip")
-        assert await library.edition("clip") is old
-        other = tmp_path / "other"
-        shutil.copy(clip, other)
-        other.replace(place)
-        assert await library.edition("clip") is not old
-        assert old.raw().read(0, old.size) == data
+        async with library.edition("clip") as old:
+            async with library.edition("clip") as again:
+                assert again is old
+            other = tmp_path / "other"
+            shutil.copy(clip, other)
+            other.replace(place)
+            async with library.edition("clip") as new:
+                assert new is not old
+            assert old.raw().read(0, old.size) == data
+        await library.close()
 
     asyncio.run(run())
 

@@ -25,7 +25,7 @@ from dynerf_player.patience import Patience
 from dynerf_player.studio import Slots, Studio
 from helpers_browser import psnr
 from helpers_encode import tiny_config, tiny_encode, tiny_job, write_scene
-from helpers_player import Served, served, view, viewer
+from helpers_player import Served, camera_path, served, view, viewer
 from helpers_tls import self_signed
 
 Array = np.ndarray
@@ -217,7 +217,7 @@ def test_one_viewer_too_many_is_told_busy_and_places_come_back(clip: Path) -> No
             async with viewer(server) as second:
                 assert (await second.text("busy"))["sessions"] == 1
                 assert (await second.ending())[0] == 1013
-            async with server.http.post(server.address + "/movies/clip", json=_path(1)) as answer:
+            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as answer:
                 assert answer.status == 503
         await asyncio.sleep(0.1)
         async with viewer(server) as third:
@@ -306,11 +306,11 @@ def test_hundreds_of_seeks_in_many_sessions_leave_nothing_open(clip: Path) -> No
 def test_a_path_becomes_a_movie(clip: Path) -> None:
     async def check(server: Served) -> None:
         address = server.address + "/movies/clip"
-        async with server.http.post(address, json=_path(4)) as answer:
+        async with server.http.post(address, json=camera_path(4)) as answer:
             assert (answer.status, answer.content_type) == (200, "video/mp4")
             assert _count(await answer.read()) == 4
         async with server.http.post(
-            address, json=_path(3), headers={"Accept": "application/x-ndjson"}
+            address, json=camera_path(3), headers={"Accept": "application/x-ndjson"}
         ) as answer:
             lines = [line async for line in answer.content]
         assert b'"done": 3' in lines[-2]
@@ -318,7 +318,7 @@ def test_a_path_becomes_a_movie(clip: Path) -> None:
         assert _count((await server.get(movie))[2]) == 3
         assert (await server.get(movie, Range="bytes=0-9"))[0] == 206
         assert (await server.get("/movies/clip/unknown.mp4"))[0] == 404
-        for wrong in ({}, {"camera_path": [1]}, _path(3601)):
+        for wrong in ({}, {"camera_path": [1]}):
             async with server.http.post(address, json=wrong) as answer:
                 assert answer.status == 422
                 assert "/" not in await answer.text()
@@ -329,17 +329,11 @@ def test_a_path_becomes_a_movie(clip: Path) -> None:
         async with server.http.post(address, data=b"{}") as answer:
             assert answer.status == 415
         async with server.http.post(
-            address, json=_path(1), headers={"Origin": "https://evil.example"}
+            address, json=camera_path(1), headers={"Origin": "https://evil.example"}
         ) as answer:
             assert answer.status == 403
 
     served(clip, check)
-
-
-def _path(pictures: int) -> dict[str, object]:
-    pose = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
-    entries = [{"camera_to_world": pose, "fov": 40, "aspect": 1.3} for _ in range(pictures)]
-    return {"camera_path": entries, "render_width": 32, "render_height": 24, "fps": 30}
 
 
 def _count(movie: bytes) -> int:
@@ -351,7 +345,7 @@ def test_a_movie_nobody_waits_for_is_given_up(clip: Path) -> None:
     async def check(server: Served) -> None:
         address = server.address + "/movies/clip"
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5), server.http.post(address, json=_path(3600)):
+            async with asyncio.timeout(0.5), server.http.post(address, json=camera_path(3600)):
                 pass
         for _ in range(100):
             if b'"sessions": 0' in (await server.get("/healthz"))[2]:
@@ -399,7 +393,7 @@ def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
         movies = Movies(Studio(Slots(1)), Patience(stall=0.5))
         large = tmp_path / "large.mp4"
         large.write_bytes(bytes(24 << 20))
-        movies._made["token"] = "clip", large, time.monotonic()
+        movies.keep("token", "clip", large)
 
         async def fetch(request: web.Request) -> web.StreamResponse:
             return await movies.fetch(request, "clip", "token")

@@ -1,6 +1,7 @@
 """What is fetched when, through the edition that ``dynerf play`` shows; counted on a real socket."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,23 +138,68 @@ def test_a_replaced_file_becomes_another_edition(link: Link) -> None:
     library = RemoteLibrary(link.address, "cpu", QUICK, check_seconds=0.0)
 
     async def play() -> None:
-        old = await library.edition("clip")
-        await old.prepare(0.0, 0)
-        assert await library.edition("clip") is old
-        link.replace(long_clip(seed=1), '"two"')
-        while (new := await library.edition("clip")) is old:
-            await asyncio.sleep(0.005)
-        assert new.etag != old.etag
-        old_weights = Reader(old.source).weights(0)["planes"]  # what is here stays good
-        await new.prepare(0.0, 0)
-        assert (Reader(new.source).weights(0)["planes"].symbols != old_weights.symbols).any()
-        with pytest.raises(ChangedError):
-            old.source.read(len(DATA) - 40, 36)
-        with pytest.raises(ChangedError):
-            await old.prepare(2000.0, 0)
-        assert library.names() == ("clip",)
+        async with library.edition("clip") as old:
+            await old.prepare(0.0, 0)
+            async with library.edition("clip") as again:
+                assert again is old
+            link.replace(long_clip(seed=1), '"two"')
+            while await _newest(library) is old:
+                await asyncio.sleep(0.005)
+            async with library.edition("clip") as new:
+                assert new.etag != old.etag
+                old_weights = Reader(old.source).weights(0)["planes"]  # what is here stays good
+                await new.prepare(0.0, 0)
+                assert (Reader(new.source).weights(0)["planes"].symbols != old_weights.symbols).any()
+            with pytest.raises(ChangedError):
+                old.source.read(len(DATA) - 40, 36)
+            with pytest.raises(ChangedError):
+                await old.prepare(2000.0, 0)
+        assert await library.names() == ("clip",)
         with pytest.raises(NoSuchClipError):
-            await library.edition("other")
+            await _newest(library, "other")
+        await library.close()
+
+    asyncio.run(play())
+
+
+async def _newest(library: RemoteLibrary, name: str = "clip") -> RemoteEdition:
+    async with library.edition(name) as edition:
+        return edition
+
+
+def test_a_replaced_edition_serves_its_user_and_is_closed_after_him(link: Link) -> None:
+    library = RemoteLibrary(link.address, "cpu", QUICK, check_seconds=0.0)
+
+    async def play() -> None:
+        async with library.edition("clip") as old:
+            await old.prepare(0.0, 0)
+            link.replace(long_clip(seed=1), '"two"')
+            while await _newest(library) is old:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
+            assert not old.source.closed, "in use"
+        while not old.source.closed:
+            await asyncio.sleep(0.005)
+        await library.close()
+        assert (await asyncio.to_thread(threading.active_count)) <= before + 2  # asyncio's own
+
+    before = threading.active_count()
+    asyncio.run(play())
+
+
+def test_six_first_requests_after_a_change_open_the_new_file_once(link: Link) -> None:
+    library = RemoteLibrary(link.address, "cpu", QUICK, check_seconds=0.0)
+
+    async def play() -> None:
+        old = await _newest(library)
+        link.replace(long_clip(seed=1), '"two"')
+        while not old.source.changed:
+            await _newest(library)
+            await asyncio.sleep(0.005)
+        asked = len(link.asked)
+        found = await asyncio.gather(*(_newest(library) for _ in range(6)))
+        assert len(set(map(id, found))) == 1
+        assert len(link.asked) - asked <= 2
         await library.close()
 
     asyncio.run(play())
@@ -166,10 +212,11 @@ def test_while_the_new_file_is_none_the_library_says_so_and_recovers(link: Link)
         link.replace(b"half a file", '"two"')
         with pytest.raises(NotDnvError):
             while True:
-                await library.edition("clip")
+                await _newest(library)
                 await asyncio.sleep(0.005)
         link.replace(long_clip(seed=2), '"three"')
-        await (await library.edition("clip")).prepare(5.0, 0)
+        async with library.edition("clip") as edition:
+            await edition.prepare(5.0, 0)
         await library.close()
 
     asyncio.run(play())

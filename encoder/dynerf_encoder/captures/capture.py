@@ -20,13 +20,21 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 @dataclass(frozen=True)
 class View:
-    """One camera of a capture: its video, its pose, and the depths (world units) between which it sees."""
+    """One camera of a capture: its video, its pose, and the depths (world units) between which it sees.
+
+    ``first`` is the frame of the video that is frame 0 of the capture.
+    """
 
     name: str
     video: Path
     camera: Camera
     near: float
     far: float
+    first: int = 0
+
+    def in_video(self, frames: range) -> range:
+        """Where frames of the capture lie in the video."""
+        return range(self.first + frames.start, self.first + frames.stop)
 
     def __post_init__(self) -> None:
         # Names become file names in the frame store.
@@ -38,13 +46,17 @@ class View:
 
 @dataclass(frozen=True)
 class Capture:
-    """All views of a scene; ``colour[i]`` is how the samples of ``views[i]`` are read."""
+    """All views of a scene; ``colour[i]`` is how the samples of ``views[i]`` are read.
+
+    ``frames`` are the instants that all views show; ``notes`` says what of the videos was not used.
+    """
 
     root: Path
     views: tuple[View, ...]
     fps: Fraction
     frames: int
     colour: tuple[SourceColour, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

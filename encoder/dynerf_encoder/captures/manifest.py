@@ -24,7 +24,10 @@ _MOST_BYTES = 2**22
 
 @dataclass(frozen=True)
 class StoredView:
-    """What the stored pictures of one view depend on; sizes in pixels after averaging."""
+    """What the stored pictures of one view depend on; sizes in pixels after averaging.
+
+    ``first`` is the video's own frame number, not the capture's.
+    """
 
     video_sha256: str
     video_bytes: int
@@ -61,7 +64,7 @@ def digest_video(view: View) -> VideoDigest:
 def describe(
     view: View, frames: range, downscale: int, known: Mapping[str, VideoDigest] | None = None
 ) -> StoredView:
-    """The entry for a view as its video is now. Raises CaptureError.
+    """The entry for frames of the capture as a view's video is now. Raises CaptureError.
 
     Reads the whole video file, unless its digest is ``known``: then only its length is compared.
     """
@@ -72,7 +75,13 @@ def describe(
     else:
         _check_length(view.video, digest.bytes)
     return StoredView(
-        digest.sha256, digest.bytes, frames.start, len(frames), downscale, camera.height, camera.width
+        digest.sha256,
+        digest.bytes,
+        view.in_video(frames).start,
+        len(frames),
+        downscale,
+        camera.height,
+        camera.width,
     )
 
 

@@ -1,20 +1,24 @@
 """A clip at an address as a library of one clip: what ``dynerf play`` mounts into the server.
 
 Each edition reads one version of the file. The library asks the server now and then whether it is still the
-same; when it is not, it opens the new one, and the old edition reads nothing more from the network.
+same; when it is not, it opens the new one. The old edition reads nothing more from the network, and is closed
+after its last user.
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
-from functools import cached_property, partial
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from dynerf_format import Reader, Source
 
+from ..editions import OpenEditions
+from ..lazy_clip import LazyClip
 from ..library import Buffer, NoSuchClipError
 from .ahead import ReadAhead
 from .plan import chunk_span, frames_in, layers_in, needed
@@ -36,13 +40,13 @@ class RemoteEdition:
     def __init__(self, address: str, name: str, device: str, patience: Patience = PATIENCE) -> None:
         """Fetches the start of the file. RemoteError, or FormatError when it is no clip."""
         self.name = name
-        self._device = device
         self.source = HttpSource(address, patience)
         try:
             self._reader = Reader(self.source)
         except BaseException:
             self.source.close()
             raise
+        self._clip = LazyClip(self._reader, device, name)
         # Head, header and directory hold the checksums of everything else.
         start = self.source.read(0, self._reader.directory[0].offset)
         self.etag = f'"{hashlib.sha256(start).hexdigest()}"'
@@ -51,12 +55,10 @@ class RemoteEdition:
         self._ahead = ReadAhead(self.source.fetcher, self._reader.directory, self._reader.header)
         self.source.start(self._ahead.run())
 
-    @cached_property
+    @property
     def clip(self) -> "SharedClip":
-        """The clip, opened on the device when first asked for."""
-        from ..models import SharedClip
-
-        return SharedClip(self._reader, self._device, self.name)
+        """The clip, opened on the device at the first use."""
+        return self._clip.get()
 
     def raw(self) -> Source | None:
         """Not here."""
@@ -89,8 +91,7 @@ class RemoteEdition:
     def close(self) -> None:
         """End the reading ahead, all connections and the clip's threads."""
         self.source.close()
-        if "clip" in vars(self):
-            self.clip.close()
+        self._clip.close()
 
 
 class RemoteLibrary:
@@ -109,39 +110,36 @@ class RemoteLibrary:
         self._name = clip_name(address)
         self._open = partial(RemoteEdition, address, self._name, device, patience)
         self._check_seconds = check_seconds
-        self._edition = self._open()
-        self._opening = asyncio.Lock()
-        self._look: Future[None] | None = None
-        self._looked = time.monotonic()
+        self._editions = OpenEditions[RemoteEdition](most_idle=1)
+        self._editions.adopt(self._name, self._open())
+        self._check: Future[None] | None = None
+        self._checked = time.monotonic()
 
-    def names(self) -> Sequence[str]:
+    async def names(self) -> Sequence[str]:
         """The one name."""
         return (self._name,)
 
-    async def edition(self, name: str) -> RemoteEdition:
+    @asynccontextmanager
+    async def edition(self, name: str) -> AsyncIterator[RemoteEdition]:
         """The newest edition of the clip; see ``library.Library``."""
         if name != self._name:
             raise NoSuchClipError("there is no clip of this name")
-        async with self._opening:
-            if self._is_changed():
-                new = await asyncio.to_thread(self._open)
-                old, self._edition, self._look = self._edition, new, None
-                await asyncio.to_thread(old.close)
-        return self._edition
+        async with self._editions.use(name, self._is_current, self._open) as edition:
+            yield edition
 
     async def close(self) -> None:
         """Close all connections."""
-        await asyncio.to_thread(self._edition.close)
+        await self._editions.close()
 
-    def _is_changed(self) -> bool:
-        """Whether a read or the last look found another file; starts the next look when it is due."""
-        if self._edition.source.changed:
-            return True
-        due = time.monotonic() - self._looked >= self._check_seconds
-        if due and (self._look is None or self._look.done()):
-            self._looked = time.monotonic()
-            self._look = self._edition.source.check()
-        return False
+    def _is_current(self, edition: RemoteEdition) -> bool:
+        """False when a read or the last check found another file; begins the next check when it is due."""
+        if edition.source.changed:
+            return False
+        due = time.monotonic() - self._checked >= self._check_seconds
+        if due and (self._check is None or self._check.done()):
+            self._checked = time.monotonic()
+            self._check = edition.source.check()
+        return True
 
 
 def clip_name(address: str) -> str:

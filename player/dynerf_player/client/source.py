@@ -6,14 +6,14 @@ The bytes are fetched by an event loop in a thread of its own, which goes on whi
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
 import aiohttp
 
-from dynerf_format import check_range
+from dynerf_format import RemoteError, check_range
 from dynerf_format.layout import FIRST_READ
 
 from .address import address_name, check_address
@@ -70,6 +70,11 @@ class HttpSource:
         """Whether the address was found to have another content by now."""
         return self._wire.changed
 
+    @property
+    def closed(self) -> bool:
+        """True after ``close``."""
+        return self._loop.closed
+
     def budget(self) -> Budget:
         """The bytes spent so far."""
         return self.fetcher.budget()
@@ -86,7 +91,10 @@ class HttpSource:
             return data
         if self.changed:
             raise self._wire.change()  # also when closed: somebody may still render what is here
-        return self._loop.run(self.fetcher.load(wanted))
+        try:
+            return self._loop.run(self.fetcher.load(wanted))
+        except CancelledError as error:
+            raise RemoteError(f"{self.name}: was closed while it was read") from error
 
     def start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Begin some work on the event loop that the fetcher belongs to; ChangedError when it is too late."""
@@ -123,20 +131,23 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._closed = False
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
     @property
     def closed(self) -> bool:
-        """True after ``close``."""
-        return self._loop.is_closed()
+        """True once ``close`` began."""
+        return self._closed
 
     def start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Begin some work; ValueError when the loop is closed."""
-        if self.closed:
-            work.close()
-            raise ValueError("read of a closed source")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:  # what begins after the last tasks were ended would never end
+            if self._closed:
+                work.close()
+                raise ValueError("read of a closed source")
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Wait for some work; what interrupts the waiting ends the work too."""
@@ -149,9 +160,12 @@ class LoopThread:
 
     def close(self) -> None:
         """End all work, then the thread."""
-        if self.closed:
-            return
-        self.run(_end_tasks())
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            ending = asyncio.run_coroutine_threadsafe(_end_tasks(), self._loop)
+        ending.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -17,7 +17,7 @@ export class Cameras {
     this.up = unit(description.up);
     this.focus = description.focus;
     this.flying = false;
-    this.volume = new Volume(description, this.list[0].turn);
+    this.volume = new Volume(description);
     this.homeIndex = 0;
     this.place(this.list[0]);
   }

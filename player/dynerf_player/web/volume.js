@@ -1,33 +1,26 @@
 /**
- * Where a clip can be watched from: the box round the cameras that filmed it, along the rig's own axes, and a margin.
- * Outside, pictures get worse; the page says so and makes moving further out harder, but forbids nothing near it.
+ * Where a clip is meant to be watched from: the viewing volume that it declares, and a margin, as `dynerf decode` has
+ * it. Outside, pictures get worse; the page says so and makes moving further out harder, but forbids nothing near it.
  */
-import { add, cross, dot, length, rotate, scale, subtract, unit } from "./vector.js";
-
-const MARGIN = 0.15; // of the rig's largest side
+import { distanceToHull } from "./hull.js";
+import { length, subtract } from "./vector.js";
 
 export class Volume {
-  /** `turn` is the first camera's: the box stands upright and faces the way it looks. */
-  constructor({ volume, focus, up }, turn) {
-    const right = unit(cross(rotate(turn, [0, 0, -1]), up));
-    this.axes = [right, unit(up), cross(right, unit(up))];
-    const along = this.axes.map((axis) => volume.points.map((point) => dot(point, axis)));
-    this.lows = along.map((values) => Math.min(...values));
-    this.highs = along.map((values) => Math.max(...values));
-    const middle = this.lows.map((low, i) => (low + this.highs[i]) / 2);
-    this.centre = this.axes.reduce((sum, axis, i) => add(sum, scale(axis, middle[i])), [0, 0, 0]);
-    const sides = this.highs.map((high, i) => high - this.lows[i]);
+  /** `volume` and `focus` of a clip's description; without points everywhere is inside. */
+  constructor({ volume, focus }) {
+    const { points, margin } = volume;
+    Object.assign(this, { points, margin });
+    const sides = [0, 1, 2].map((axis) => {
+      const values = points.map((point) => point[axis]);
+      return points.length ? Math.max(...values) - Math.min(...values) : 0;
+    });
     // One camera, or all in one place, spans nothing: then the distance to the subject gives the scale.
-    this.extent = Math.max(...sides) || length(subtract(focus, this.centre)) / 4 || 1;
+    this.extent = length(sides) || (points.length && length(subtract(focus, points[0])) / 4) || 1;
   }
 
-  /** How far a position lies outside: 0 within the box and its margin, 1 is one largest side of the box. */
+  /** How far a position lies outside the volume and its margin, in diagonals of the box round the volume. */
   excess(position) {
-    const beyond = this.axes.map((axis, i) => {
-      const value = dot(position, axis);
-      return Math.max(this.lows[i] - value, value - this.highs[i], 0);
-    });
-    return Math.max(0, length(beyond) / this.extent - MARGIN);
+    return Math.max(0, distanceToHull(this.points, position) - this.margin) / this.extent;
   }
 
   /** Which share of a movement is carried out: all of it inside and on the way back, less and less on the way out. */

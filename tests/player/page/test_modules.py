@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from dynerf_decoder.viewing_volume import ViewingVolume
 from helpers_browser import run_module
 from helpers_fake_pictures import description, message
 
@@ -103,8 +104,7 @@ def test_cameras_come_close_but_not_through_and_go_home(modules: "Page") -> None
 
 
 def test_the_volume_knows_its_outside_and_resists_on_the_way_out(modules: "Page") -> None:
-    body = """const { rowsOf, poseOf } = await import('/web/vector.js');
-    const volume = new m.Volume(x, poseOf(x.cameras[0].camera_to_world).turn);
+    body = """const volume = new m.Volume(x);
     const at = (...position) => volume.excess(position);
     return [at(0, 0.5, 4), at(1.1, 0.5, 4), at(2, 0.5, 4), at(3, 0.5, 4), at(0, 0.5, 0.5),
             volume.resist([0, 0.5, 4], [1, 0.5, 4]), volume.resist([3, 0.5, 4], [2, 0.5, 4]),
@@ -118,11 +118,43 @@ def test_the_volume_knows_its_outside_and_resists_on_the_way_out(modules: "Page"
     assert out < 0.5
 
 
-def test_one_camera_alone_has_a_volume_too(modules: "Page") -> None:
-    clip = description() | {"volume": {"points": [[0, 0.5, 4]]}}
-    body = "const v = new m.Volume(x, [0, 0, 0, 1]); return [v.excess([0, 0.5, 4]), v.excess([3, 0.5, 4])]"
-    inside, outside = run_module(modules, "volume", body, clip)
-    assert inside == 0 < outside < 10
+@pytest.mark.parametrize(
+    ("volume", "distance"),
+    [({"points": [[0, 0.5, 4]], "margin": 0}, 3), ({"points": [], "margin": 0}, 0)],
+    ids=["one camera", "none declared"],
+)
+def test_a_volume_that_spans_nothing_has_an_outside_and_one_that_is_not_declared_has_none(
+    modules: "Page", volume: dict[str, Any], distance: float
+) -> None:
+    body = "const v = new m.Volume(x); return [[0, 0.5, 4], [3, 0.5, 4]].map((at) => v.excess(at) * v.extent)"
+    found = run_module(modules, "volume", body, description() | {"volume": volume})
+    assert found == [0, pytest.approx(distance)]
+
+
+def test_the_page_and_the_decoder_agree_on_what_is_outside(modules: "Page") -> None:
+    generator = np.random.default_rng(3)
+    clips: list[dict[str, Any]] = []
+    expected = []
+    for case in range(60):
+        corners = generator.normal(size=(1 + case % 20, 3)) * 10.0 ** generator.integers(-2, 4)
+        corners[:, 3 - case % 3 :] = 0.5  # every third is flat, every third a line
+        volume = ViewingVolume(np.concatenate([corners, corners[:2]]))
+        spread = 2 * max(np.abs(corners).max(), 1e-3)
+        places = [*(generator.normal(size=(20, 3)) * spread), *corners, corners.mean(axis=0)]
+        clips.append(
+            {
+                "volume": {"points": volume.corners.tolist(), "margin": volume.margin},
+                "focus": [0, 0, 0],
+                "places": [place.tolist() for place in places],
+            }
+        )
+        expected.append([max(0.0, volume.distance(place) - volume.margin) for place in places])
+    body = """return x.map((clip) => {
+        const v = new m.Volume(clip);
+        return clip.places.map((place) => v.excess(place) * v.extent); })"""
+    for clip, found, wanted in zip(clips, run_module(modules, "volume", body, clips), expected, strict=True):
+        size = float(np.abs(clip["places"]).max())
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6 * size)
 
 
 def test_links_say_camera_and_time(modules: "Page") -> None:

@@ -1,0 +1,96 @@
+"""The files of a capture folder: which are videos of cameras, and what is there when these are not."""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from dynerf_format.errors import CaptureError
+
+from .pairing import listed
+from .video import SUFFIXES
+
+POSES = "poses_bounds.npy"
+_CAMERA = re.compile(r"cam([0-9]{1,9})")
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}
+_MOST_LISTED = 1000  # entries of a folder that are looked at to describe it
+_EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
+
+
+def find_videos(folder: Path) -> list[Path]:
+    """The videos camNN in the order of the pose file's rows. Raises CaptureError.
+
+    Any suffix counts that FFmpeg's video containers have, in any case (``cam00.MP4``, ``cam00.mov``).
+    """
+    if not folder.exists():
+        raise CaptureError(f"{folder}: does not exist, {_EXPECTED}")
+    if not folder.is_dir():
+        raise CaptureError(f"{folder}: is a file, {_EXPECTED}")
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
+    videos = sorted(
+        (path for path in entries if _CAMERA.fullmatch(path.stem) and _is_video(path)),
+        key=lambda path: path.stem,
+    )
+    if len(videos) < 2:
+        found = f"only {videos[0].name}" if videos else "no camNN.mp4"
+        others = _others(path for path in entries if path not in videos)
+        raise CaptureError(
+            f"{folder}: holds {found}{others}, expected the videos of at least two cameras, "
+            "camNN.mp4 (or .mov, .mkv and the like)"
+        )
+    _check_names(folder, videos)
+    return videos
+
+
+def _check_names(folder: Path, videos: Sequence[Path]) -> None:
+    """CaptureError when a camera has several files, or the order by name is not that by number."""
+    by_number: dict[int, list[str]] = {}
+    for video in videos:
+        by_number.setdefault(int(video.stem.removeprefix("cam")), []).append(video.name)
+    for number, files in by_number.items():
+        if len(files) > 1:
+            raise CaptureError(
+                f"{folder}: {' and '.join(files)} are both of camera {number}, expected one file per camera"
+            )
+    if list(by_number) != sorted(by_number):
+        raise CaptureError(
+            f"{folder}: the order of the videos by name is not that by number ({videos[0].name} to "
+            f"{videos[-1].name}), so it is unclear which pose is whose; use equally many digits"
+        )
+
+
+def _others(entries: Iterable[Path]) -> str:
+    """What else lies in the folder: folders of pictures, videos and pictures of other names."""
+    shown = [path for path in entries if not path.name.startswith(".")][:_MOST_LISTED]
+    folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path)]
+    videos = [path.name for path in shown if path.is_file() and _is_video(path)]
+    pictures = [path.name for path in shown if path.is_file() and _is_picture(path)]
+    kinds = (
+        (folders, "folder", " of pictures"),
+        (videos, "video", " named otherwise"),
+        (pictures, "picture", ""),
+    )
+    found = [
+        f"{len(names)} {one}{'' if len(names) == 1 else 's'}{more} ({listed(names, 3)})"
+        for names, one, more in kinds
+        if names
+    ]
+    return f", but {' and '.join(found)}" if found else ""
+
+
+def _holds_pictures(folder: Path) -> bool:
+    try:
+        return any(_is_picture(path) for path in islice(folder.iterdir(), _MOST_LISTED))
+    except OSError:
+        return False
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURES

@@ -1,0 +1,70 @@
+"""The frame rate that a sequence of presentation times has, as the fraction that was most likely meant.
+
+Containers round times to their own units, phones vary from frame to frame, and average rates include the
+last frame's duration, which some files do not know. So the rate follows from the distances of the pictures,
+and is then replaced by a simple fraction near enough to make no difference over the clip.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+from jaxtyping import Int
+
+LOWEST, HIGHEST = Fraction(1, 3600), Fraction(1000)  # what MP4 and the clip's header can state
+_NTSC = Fraction(1000, 1001)
+_EXACT = 1001  # denominators up to this one are meant
+_DRIFT = Fraction(1, 4)  # of a frame over the clip, when times vary
+_COARSE = 4  # ticks: frames so few units apart have exact times, not rounded ones
+_DENOMINATORS = (*range(1, 61), 100, 1000, _EXACT, 10_000, 100_000)
+
+
+def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterable[Fraction]) -> Fraction:
+    """Frames per second of ascending presentation times in units of ``unit`` seconds.
+
+    ``stated`` are rates named by the file: one that agrees with the times is taken. A single frame has the
+    first of them. Raises ValueError when no rate follows or when it cannot be stored.
+    """
+    if len(ticks) < 2:
+        found = next((rate for rate in stated if rate > 0), None)
+        if found is None:
+            raise ValueError("states no frame rate")
+        return _storable(found)
+    span = int(ticks[-1] - ticks[0])
+    if span == 0:
+        raise ValueError("shows all its frames at the same time")
+    steps = len(ticks) - 1
+    measured = steps / (span * unit)
+    variation = int(np.ptp(np.diff(ticks)))
+    coarse = span <= _COARSE * steps
+    candidates: list[Fraction] = []
+    if variation == 0 and coarse:
+        tolerance = Fraction(0)
+    elif variation <= 1 and not coarse:
+        tolerance = Fraction(1, span)
+        candidates += stated
+    else:
+        tolerance = _DRIFT / steps
+    if variation == 0 and measured.denominator <= _EXACT:
+        candidates.append(measured)
+    candidates += _simple(measured)
+    near = (rate for rate in candidates if rate > 0 and abs(rate / measured - 1) <= tolerance)
+    return _storable(next(near, measured.limit_denominator(_DENOMINATORS[-1])))
+
+
+def _simple(measured: Fraction) -> Iterable[Fraction]:
+    """Fractions near a rate, the simplest first; rates below 1 by the time between frames."""
+    yield Fraction(round(measured))
+    yield round(measured / _NTSC) * _NTSC
+    for denominator in _DENOMINATORS:
+        if measured >= 1:
+            yield measured.limit_denominator(denominator)
+        else:
+            yield 1 / (1 / measured).limit_denominator(denominator)
+
+
+def _storable(rate: Fraction) -> Fraction:
+    if not LOWEST <= rate <= HIGHEST:
+        raise ValueError(f"shows {float(rate):g} frames per second, expected {LOWEST} to {floor(HIGHEST)}")
+    return rate
