@@ -116,9 +116,9 @@ def write_strip(options: argparse.Namespace) -> None:
 
     pictures = []
     for row in ROWS:
-        with dynerf.open_clip(clip_path(options, row, 0)) as clip:
+        with dynerf.open(clip_path(options, row, 0)) as clip:
             camera, frame = clip.cameras[0], clip.frames // 2
-            pictures.append(clip.render(camera, float(frame)).to_uint8())
+            pictures.append(clip.render(camera, frame=float(frame)).numpy())
             source = clip.header.first_source_frame + frame
     view = read_n3v(options.capture, FrameRange(source, source + 1)).view(camera.name)
     truth = next(decode(view.video, view.in_video(range(source, source + 1))))

@@ -26,9 +26,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from dynerf.opening import open_clip
+import dynerf
 from dynerf_decoder.clip import Clip
-from dynerf_decoder.picture import Picture
+from dynerf_decoder.picture import Frame
 from dynerf_encoder.autograd_step import TorchStep
 from dynerf_encoder.config import Config
 from dynerf_encoder.frame_store import FrameStore
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
     options = parser.parse_args()
-    with open_clip(options.clip, options.device) as clip:
+    with dynerf.open(options.clip, device=options.device) as clip:
         print(json.dumps(measure(clip, QUICK if options.quick else FULL), allow_nan=False, indent=1))
 
 
@@ -104,14 +104,14 @@ def decoding(clip: Clip, size: Size, pictures: int) -> dict[str, Any]:
     times: dict[bool, list[float]] = {True: [], False: []}
     agreement = math.inf
     for plain in times:
-        clip.render(camera, 0.0, plain=plain)  # first calls load libraries and weights
+        clip.render(camera, frame=0.0, plain=plain)  # first calls load libraries and weights
     with timed(clip.device, PICTURE) as stages:
         for number in range(pictures):
             frame, found = float(number % clip.frames), []
             clip.fold(frame)  # so that neither has to fetch the latents
             for plain, seconds in times.items():
                 started = now(clip.device)
-                found.append(clip.render(camera, frame, plain=plain))
+                found.append(clip.render(camera, frame=frame, plain=plain))
                 seconds.append(now(clip.device) - started)
             agreement = min(agreement, _psnr(*found))
     return {
@@ -214,7 +214,7 @@ def _made_up_store(clip: Clip) -> FrameStore:
     )  # fmt: skip
 
 
-def _psnr(one: Picture, other: Picture) -> float:
+def _psnr(one: Frame, other: Frame) -> float:
     """Between pictures as rendered; in dB, infinite when they are the same."""
     error = float((one.rgb.double() - other.rgb.double()).square().mean())
     return -10 * math.log10(error) if error > 0 else math.inf

@@ -160,7 +160,7 @@ def _played(path: Path) -> Played:
         began = time.perf_counter()
         clip = Clip(Reader(source))
         camera, middle = clip.cameras[0], clip.frames // 2
-        clip.render(camera, float(middle))
+        clip.render(camera, frame=float(middle))
         opening = time.perf_counter() - began
         pictures = tuple(_seconds(clip, camera, float(middle + n)) for n in range(1, _ROUNDS + 1))
     return Played(clip.frames, opening, pictures)
@@ -227,7 +227,7 @@ def peak_of(arguments: list[str]) -> Peak:
 def _seconds(clip: Clip, camera: Camera, frame: float) -> float:
     """Of a picture, its latents read and folded."""
     began = time.perf_counter()
-    clip.render(camera, frame)
+    clip.render(camera, frame=frame)
     return time.perf_counter() - began
 
 

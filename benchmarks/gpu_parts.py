@@ -15,8 +15,8 @@ from unittest.mock import patch
 
 import torch
 
+import dynerf
 from bench import FULL, PICTURE, QUICK, Effort, timed
-from dynerf.opening import open_clip
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields import march_triton
 from dynerf_decoder.fields.field import FoldedModel
@@ -24,7 +24,7 @@ from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.gpu_codec import movie_codec
 from dynerf_decoder.handover import handed_over
 from dynerf_decoder.movie import open_output
-from dynerf_decoder.picture import Picture, render_picture
+from dynerf_decoder.picture import Frame, render_picture
 from dynerf_decoder.sampling import Sampling
 from dynerf_encoder.encode import encode_segment
 from dynerf_encoder.job import Job, Unwatched
@@ -123,7 +123,7 @@ def quality(bench: Bench, left: Left) -> dict[str, Any]:
 def planes(bench: Bench, left: Left) -> dict[str, Any]:
     """Pictures per second of the clip: plain, by torch with short cuts, by Triton; and their agreement."""
     found: dict[str, Any] = {}
-    with open_clip(bench.clip, bench.device) as clip:
+    with dynerf.open(bench.clip, device=bench.device) as clip:
         for size in bench.effort.sizes:
             if left() < 5:
                 found[_name(size)] = "no time left"
@@ -135,8 +135,8 @@ def planes(bench: Bench, left: Left) -> dict[str, Any]:
 def _compared(clip: Clip, size: tuple[int, int]) -> dict[str, Any]:
     camera = clip.cameras[0].with_size(*size)
 
-    def rendered(frame: float, *, plain: bool = False) -> Picture:
-        return clip.render(camera, frame, plain=plain)
+    def rendered(frame: float, *, plain: bool = False) -> Frame:
+        return clip.render(camera, frame=frame, plain=plain)
 
     reference = rendered(0.0, plain=True)
     found: dict[str, Any] = {
@@ -169,18 +169,18 @@ def _rate(device: torch.device, render: Callable[[float], object], frames: int) 
     return 1 / statistics.median(times)
 
 
-def _psnr(one: Picture, other: Picture) -> float:
+def _psnr(one: Frame, other: Frame) -> float:
     error = float((one.rgb - other.rgb).square().mean())
     return -10 * math.log10(max(error, 1e-20))
 
 
 def stages(bench: Bench) -> dict[str, Any]:
     """Milliseconds of each stage of a picture by the reference renderer."""
-    with open_clip(bench.clip, bench.device) as clip:
+    with dynerf.open(bench.clip, device=bench.device) as clip:
         camera = clip.cameras[0].with_size(*bench.effort.sizes[0])
-        clip.render(camera, 0.0, plain=True)
+        clip.render(camera, frame=0.0, plain=True)
         with timed(clip.device, PICTURE) as seconds:
-            clip.render(camera, 0.0, plain=True)
+            clip.render(camera, frame=0.0, plain=True)
     return {name: 1e3 * each for name, each in seconds.items()}
 
 
@@ -189,7 +189,7 @@ def movie(bench: Bench) -> dict[str, Any]:
     size = (256, 192) if bench.quick else (1352, 1014)
     count = 3 if bench.quick else 60
     found: dict[str, Any] = {"pictures": f"{count} of {_name(size)}"}
-    with open_clip(bench.clip, bench.device) as clip:
+    with dynerf.open(bench.clip, device=bench.device) as clip:
         camera = clip.cameras[0].with_size(*size)
         codec = movie_codec(bench.device == "cuda", *size)
         found["codec"] = f"{codec.name} {codec.reason}".strip()
@@ -198,13 +198,13 @@ def movie(bench: Bench) -> dict[str, Any]:
             path = bench.folder / "movie.mp4"
             started = time.perf_counter()
             with open_output(path, *size, Fraction(30), count, codec) as out:
-                pictures = (clip.render(camera, frame) for frame in frames)
+                pictures = (clip.render(camera, frame=frame) for frame in frames)
                 if name == "handed over":
                     for pixels in handed_over((each.rgb for each in pictures), clip.device):
                         out.write(pixels)
                 else:
                     for picture in pictures:
-                        out.write(picture.to_uint8())
+                        out.write(picture.numpy())
             found[name] = count / (time.perf_counter() - started)
             path.unlink()
     return found
@@ -218,7 +218,7 @@ def mlp(bench: Bench, left: Left) -> dict[str, Any]:
         samplings = dict.fromkeys(samplings, Sampling(8, 8, union=True))
     models = {"small": SMALL, "paper": MlpSettings()}
     found: dict[str, Any] = {}
-    with open_clip(bench.clip, bench.device) as clip:
+    with dynerf.open(bench.clip, device=bench.device) as clip:
         for name, settings in models.items():
             folded = _untrained(settings, bench.place)
             seconds, pixels = 0.0, 1
@@ -246,7 +246,7 @@ def _untrained(settings: MlpSettings, device: torch.device) -> FoldedModel:
 def _mlp_rates(clip: Clip, folded: FoldedModel, sampling: Sampling, size: tuple[int, int]) -> dict[str, Any]:
     camera = clip.cameras[0].with_size(*size)
 
-    def seconds(*, plain: bool) -> tuple[float, Picture]:
+    def seconds(*, plain: bool) -> tuple[float, Frame]:
         started = now(clip.device)
         picture = render_picture(folded, camera, clip.space, sampling, clip.device, plain=plain)
         return now(clip.device) - started, picture

@@ -73,7 +73,7 @@ def write_even(capture: Path, folder: Path) -> None:
 def scores(clip_path: Path, capture: Path, folder: Path) -> dict[str, float | int]:
     """Mean PSNR of the odd frames that lie between two even ones, interpolated and held."""
     found: dict[str, list[float]] = {}
-    with dynerf.open_clip(clip_path) as clip:
+    with dynerf.open(clip_path) as clip:
         factor = int(clip.header.config["job"]["downscale"])
         recording = read_n3v(capture, FrameRange()).only([_VIEW])
         store = FrameStore.build(recording, folder, frames=FrameRange(), downscale=factor)
@@ -83,7 +83,7 @@ def scores(clip_path: Path, capture: Path, folder: Path) -> dict[str, float | in
         for odd in range(1, 2 * clip.frames - 1, 2):
             truth = torch.as_tensor(pictures[odd].copy()).float() / 255
             for name, frame in (("interpolated", odd / 2), ("nearest", (odd - 1) / 2)):
-                decoded = clip.render(store.cameras[0], frame).rgb.cpu()
+                decoded = clip.render(store.cameras[0], frame=frame).rgb.cpu()
                 found.setdefault(f"{name}_psnr", []).append(psnr(decoded, truth))
                 moving = moving_psnr(decoded, truth, still)
                 if moving is not None:

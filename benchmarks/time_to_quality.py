@@ -130,15 +130,19 @@ def _torch_alone() -> AbstractContextManager[object]:
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.arguments import parse_arguments
-    from dynerf.commands.encode import job_of
+    from dynerf.commands.encode import encode_options
+    from dynerf.encoding import cpu_threads
     from dynerf_encoder.encode import encode_segment
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
-    job = replace(job_of(parse_arguments(words)), cache=options.work / "pictures")
-    looks = Looks()
+    asked, looks = encode_options(parse_arguments(words)), Looks()
+    job = replace(asked.job(), cache=options.work / "pictures")
     often = {"_LOOKS": options.looks, "_LOOK_FRAMES": options.frames_per_look}
-    with patch.multiple("dynerf_encoder.encode", **often):
+    with (
+        cpu_threads(asked.thread_count() if job.device == "cpu" else None),
+        patch.multiple("dynerf_encoder.encode", **often),
+    ):
         result = encode_segment(job, looks)
     if result.psnr is None:
         raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")

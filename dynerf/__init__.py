@@ -2,41 +2,125 @@
 
     import dynerf
 
-    with dynerf.open_clip("clip.dnv") as clip:
-        picture = clip.render(clip.cameras[0], frame=12.5)
-        pixels = picture.to_uint8()
+    with dynerf.open("clip.dnv") as clip:  # a path, or an http or https address
+        frame = clip.render(clip.cameras[0], time=0.1)
+        rgb = frame.numpy()  # uint8, height x width x 3
 
-A clip may also be at an http or https address, and ``async with dynerf.open(...)`` has the same clip for
-asynchronous programs. The command ``dynerf`` does the rest; see ``dynerf --help``.
+Conventions everywhere: cameras have OpenGL's axes (x right, y up, looking along -z) and ``camera_to_world``
+poses; the centre of the first pixel is at (0.5, 0.5); distances are in the recording's world units; time is
+in seconds or in frames, which may be fractional. Everything that input can cause is a subclass of
+DynerfError.
+
+Importing this package loads nothing else; each name is loaded when it is first used (PEP 562). The command
+``dynerf`` does the same and more; see ``dynerf --help``.
 """
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
+    from dynerf_decoder.camera import Camera, Cameras
+    from dynerf_decoder.clip import Clip
+    from dynerf_decoder.paths import Shot, Trajectory
+    from dynerf_decoder.picture import Frame
+    from dynerf_decoder.progress import Progress
+    from dynerf_encoder.evaluate import Evaluation, FrameScore
+    from dynerf_encoder.job import EncodeResult
+    from dynerf_format.errors import (
+        CaptureError,
+        ConfigError,
+        DynerfError,
+        FormatError,
+        OutputError,
+        RemoteError,
+        ResumeError,
+        ViewError,
+    )
     from dynerf_format.version import __version__
+    from dynerf_player.client.clip import AsyncClip
 
-    from .opening import open_async as open  # noqa: A004 - read as dynerf.open
-    from .opening import open_clip, open_source
+    from . import paths
+    from .encoding import encode
+    from .evaluating import evaluate
+    from .inspecting import CameraInfo, Info, LayerInfo, SegmentInfo, info
+    from .opening import open, open_async  # noqa: A004 - read as dynerf.open
 
-__all__ = ["__version__", "open", "open_clip", "open_source"]
+__all__ = [
+    "AsyncClip",
+    "Camera",
+    "CameraInfo",
+    "Cameras",
+    "CaptureError",
+    "Clip",
+    "ConfigError",
+    "DynerfError",
+    "EncodeResult",
+    "Evaluation",
+    "FormatError",
+    "Frame",
+    "FrameScore",
+    "Info",
+    "LayerInfo",
+    "OutputError",
+    "Progress",
+    "RemoteError",
+    "ResumeError",
+    "SegmentInfo",
+    "Shot",
+    "Trajectory",
+    "ViewError",
+    "__version__",
+    "encode",
+    "evaluate",
+    "info",
+    "open",
+    "open_async",
+    "paths",
+]
 
-# Where each name is, so that importing this package loads nothing else (PEP 562).
+# The module of each name; one that is called like the name is meant itself.
 _HOMES = {
-    "__version__": ("dynerf_format.version", "__version__"),
-    "open": ("dynerf.opening", "open_async"),
-    "open_clip": ("dynerf.opening", "open_clip"),
-    "open_source": ("dynerf.opening", "open_source"),
+    "AsyncClip": "dynerf_player.client.clip",
+    "Camera": "dynerf_decoder.camera",
+    "CameraInfo": "dynerf.inspecting",
+    "Cameras": "dynerf_decoder.camera",
+    "CaptureError": "dynerf_format.errors",
+    "Clip": "dynerf_decoder.clip",
+    "ConfigError": "dynerf_format.errors",
+    "DynerfError": "dynerf_format.errors",
+    "EncodeResult": "dynerf_encoder.job",
+    "Evaluation": "dynerf_encoder.evaluate",
+    "FormatError": "dynerf_format.errors",
+    "Frame": "dynerf_decoder.picture",
+    "FrameScore": "dynerf_encoder.evaluate",
+    "Info": "dynerf.inspecting",
+    "LayerInfo": "dynerf.inspecting",
+    "OutputError": "dynerf_format.errors",
+    "Progress": "dynerf_decoder.progress",
+    "RemoteError": "dynerf_format.errors",
+    "ResumeError": "dynerf_format.errors",
+    "SegmentInfo": "dynerf.inspecting",
+    "Shot": "dynerf_decoder.paths",
+    "Trajectory": "dynerf_decoder.paths",
+    "ViewError": "dynerf_format.errors",
+    "__version__": "dynerf_format.version",
+    "encode": "dynerf.encoding",
+    "evaluate": "dynerf.evaluating",
+    "info": "dynerf.inspecting",
+    "open": "dynerf.opening",
+    "open_async": "dynerf.opening",
+    "paths": "dynerf.paths",
 }
 
+if not TYPE_CHECKING:  # a type checker would take every name for one of this module's
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-    module, attribute = _HOMES[name]
-    value: object = getattr(importlib.import_module(module), attribute)
-    globals()[name] = value
-    return value
+        module = import_module(_HOMES[name])
+        value: object = module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -1,13 +1,23 @@
 """Which device to compute on."""
 
+import re
+
 from dynerf_format.errors import ConfigError
 
+_KNOWN = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
 
-def choose_device(asked: str) -> str:
-    """``auto`` is cuda where there is one, else cpu. Raises ConfigError when cuda is asked for in vain."""
+
+def choose_device(name: str) -> str:
+    """``auto`` is cuda where there is one, else cpu. Raises ConfigError for a device that does not exist."""
     import torch
 
-    available = torch.cuda.is_available()
-    if asked == "cuda" and not available:
-        raise ConfigError("--device cuda: this torch finds no CUDA device; use --device cpu or auto")
-    return "cuda" if available and asked != "cpu" else "cpu"
+    if _KNOWN.fullmatch(name) is None:
+        raise ConfigError(f"device {name[:40]!r}: expected auto, cpu, cuda or cuda:N")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if count else "cpu"
+    if name.startswith("cuda") and not count:
+        raise ConfigError(f"--device {name}: this torch finds no CUDA device; use --device cpu or auto")
+    if int(name.partition(":")[2] or 0) >= max(count, 1):
+        raise ConfigError(f"device {name}: torch finds {count} CUDA devices")
+    return name

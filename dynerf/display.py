@@ -18,6 +18,7 @@ from dynerf_format.errors import OutputError
 from .log import JsonLog
 
 if TYPE_CHECKING:
+    from dynerf_decoder.progress import Progress as WorkProgress
     from dynerf_encoder.train import Report
 
 _PLAIN_SECONDS = 10.0  # between two lines of the same work when nobody watches a terminal
@@ -100,6 +101,10 @@ class Tasks:
         left = (now - begun) * (total - done) / max(done - first, 1e-9)
         parts = [f"{100 * done / total:.0f} %", f"{left:.0f} s left" if done < total else "", detail]
         say(f"{what}: " + ", ".join(part for part in parts if part))
+
+    def show(self, report: "WorkProgress") -> None:
+        """As ``progress``, from a report of the library."""
+        self.progress(report.task, report.done, report.total, report.detail)
 
 
 def _whole_column(width: int | None = None) -> Column:

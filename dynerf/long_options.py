@@ -1,16 +1,6 @@
-"""Options of ``dynerf encode`` for long clips: segments, workers, and what they mean to the encoder."""
+"""Options of ``dynerf encode`` for long clips: segments and workers."""
 
 import argparse
-import os
-from typing import TYPE_CHECKING
-
-from dynerf_format.errors import ConfigError
-
-from .quantities import parse_frames_or_seconds
-
-if TYPE_CHECKING:
-    from dynerf_encoder.long_encode import Cutting
-    from dynerf_encoder.tasks import Runner
 
 
 def add_long_options(parser: argparse.ArgumentParser) -> None:
@@ -47,59 +37,3 @@ def add_long_options(parser: argparse.ArgumentParser) -> None:
         help="with --warm-start: every N-th segment starts anew and needs no other to be shown; such rows "
         "run at once (default: 6)",
     )  # fmt: skip
-
-
-def cutting_of(options: argparse.Namespace) -> "Cutting":
-    """How the clip is to be cut. Raises ConfigError."""
-    from dynerf_encoder.long_encode import DEFAULT_OVERLAP, Cutting, WarmStart
-    from dynerf_encoder.segments import SegmentLength
-
-    warm = None
-    if options.warm_start is not None:
-        warm = WarmStart(options.warm_start, options.key_segment)
-    overlap = DEFAULT_OVERLAP if options.overlap is None else options.overlap
-    try:
-        length = SegmentLength(*parse_frames_or_seconds(options.segment))
-    except ValueError as error:
-        raise ConfigError(f"--segment {options.segment[:40]}: expected {error}") from None
-    return Cutting(length, overlap, warm)
-
-
-def runner_of(options: argparse.Namespace, device: str) -> "Runner":
-    """Who does the work. Raises ConfigError."""
-    from dynerf_encoder.tasks import Serially
-    from dynerf_encoder.workers import Workers
-
-    if not 1 <= options.workers <= 1024:
-        raise ConfigError(f"--workers {options.workers}: expected 1 to 1024")
-    if options.cluster is not None:
-        from dynerf_encoder.cluster import OnRay
-
-        if options.workers != 1:
-            raise ConfigError("--workers and --cluster exclude each other: Ray knows how many it has")
-        return OnRay(options.cluster, options.send_capture)
-    if options.send_capture:
-        raise ConfigError("--send-capture: expected together with --cluster")
-    if options.workers == 1:
-        return Serially()
-    return Workers(options.workers, _gpus() if device == "cuda" else 0)
-
-
-def threads_of(options: argparse.Namespace) -> int:
-    """CPU threads of each process that trains: those asked for, or its share of the cores."""
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * options.workers  # the first set by torchrun
-    asked: int | None = options.threads
-    return asked or max(1, _cores() // max(1, processes))
-
-
-def _cores() -> int:
-    """CPU cores that this process may use; all of them where the system cannot tell, as macOS."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count()

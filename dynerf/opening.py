@@ -1,68 +1,79 @@
 """Opens a clip wherever it is: a path, or an http or https address that is read by range requests."""
 
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from dynerf_player.client.address import is_address
 
+from .device import choose_device
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from dynerf_decoder.clip import Clip
-    from dynerf_format import Source
+    from dynerf_format import FileSource
     from dynerf_player.client.clip import AsyncClip
+    from dynerf_player.client.source import HttpSource
 
 # torch and aiohttp take seconds to import: only those who need them pay for it.
 
-
-@contextmanager
-def open_source(place: str | Path) -> "Iterator[Source]":
-    """The bytes of a clip at a path or an address. Raises dynerf_format.DynerfError."""
-    from dynerf_format import FileSource
-
-    if is_remote(place):
-        from dynerf_player.client.source import HttpSource
-
-        with HttpSource(str(place)) as remote:
-            yield remote
-    else:
-        with FileSource(place) as local:
-            yield local
+Place: TypeAlias = str | PathLike[str]
+"""A path, or an http or https address as text."""
 
 
-@contextmanager
-def open_clip(place: str | Path, device: str = "cpu", layers: int | None = None) -> "Iterator[Clip]":
-    """Open a clip at a path or an address for rendering on a torch device, from at most ``layers`` layers.
+def open(place: Place, *, device: str = "auto", layers: int | None = None) -> "Clip":  # noqa: A001
+    """Open a clip at a path or an address for rendering; use it in a ``with`` block, or call its ``close``.
 
-    Raises dynerf_format.DynerfError.
+    ``device`` is auto (cuda where there is one), cpu, cuda or cuda:N. ``layers`` is how many quality layers
+    of the weights are used at most. Of an address only the bytes that are needed are fetched.
+
+    Raises FormatError (not a .dnv file, or damaged), RemoteError (an address that cannot be read),
+    ConfigError (the device), ViewError (fewer than one layer); all are DynerfError.
     """
     from dynerf_decoder.clip import Clip
     from dynerf_format import Reader
 
-    with (
-        open_source(place) as source,
-        closing(Clip(Reader(source), device, name=source.name, layers=layers)) as clip,
-    ):
-        yield clip
+    where = choose_device(device)
+    source = source_at(place)
+    try:
+        return Clip(Reader(source), where, name=source.name, layers=layers, on_close=source.close)
+    except BaseException:
+        source.close()
+        raise
 
 
 @asynccontextmanager
-async def open_async(place: str | Path, device: str = "cpu") -> "AsyncIterator[AsyncClip]":
-    """As ``open_clip``, for asynchronous programs: opening and rendering run in threads."""
+async def open_async(
+    place: Place, *, device: str = "auto", layers: int | None = None
+) -> "AsyncIterator[AsyncClip]":
+    """As ``open``, for asynchronous programs: opening and rendering run in threads. Use in ``async with``."""
     import asyncio
 
     from dynerf_player.client.clip import AsyncClip
 
-    with ExitStack() as stack:
-        clip = AsyncClip(await asyncio.to_thread(stack.enter_context, open_clip(place, device)))
+    opened = await asyncio.to_thread(open, place, device=device, layers=layers)
+    with opened:
+        clip = AsyncClip(opened)
         try:
             yield clip
         finally:
             await clip.close()
 
 
-def is_remote(place: str | Path) -> bool:
+def source_at(place: Place) -> "FileSource | HttpSource":
+    """The bytes of a clip at a path or an address, to be closed. Raises DynerfError."""
+    from dynerf_format import FileSource
+
+    if is_remote(place):
+        from dynerf_player.client.source import HttpSource
+
+        return HttpSource(str(place))
+    return FileSource(Path(place))
+
+
+def is_remote(place: Place) -> bool:
     """True for what is meant as an address."""
     return isinstance(place, str) and is_address(place)
 

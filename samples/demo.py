@@ -32,9 +32,9 @@ def side_by_side(clip_path: Path, capture: Path, picture: Path) -> None:
     from dynerf_encoder.captures.video import decode
     from dynerf_format.frame_range import FrameRange
 
-    with library.open_clip(clip_path) as clip:
+    with library.open(clip_path) as clip:
         camera = clip.cameras[0]
-        decoded = clip.render(camera, FRAME).to_uint8()
+        decoded = clip.render(camera, frame=FRAME).numpy()
         fps = clip.fps
     frames = FrameRange(FRAME, FRAME + 1).within(FRAME + 1, str(capture))
     truth = next(iter(decode(capture / f"{camera.name}.mp4", frames)))

@@ -27,7 +27,7 @@ from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.encode import encode_segment
 from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.job import Job, Result
+from dynerf_encoder.job import EncodeResult, Job
 from dynerf_encoder.overrides import apply_assignments
 from dynerf_encoder.presets import preset
 from dynerf_encoder.train import Report
@@ -138,7 +138,7 @@ def tiny_job(capture: Path, output: Path, *assignments: str, **options: Any) -> 
     return Job(capture, output, config, **{"hold_out": ("cam00",), **options})
 
 
-def tiny_encode(job: Job, notes: Notes | None = None) -> Result:
+def tiny_encode(job: Job, notes: Notes | None = None) -> EncodeResult:
     """Encode on one thread, here."""
     with one_thread():
         return encode_segment(job, notes or Notes())

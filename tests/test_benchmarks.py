@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import bench
-from dynerf.opening import open_clip
+import dynerf
 from helpers_encode import tiny_encode, tiny_job, write_scene
 
 
@@ -19,7 +19,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_clip_is_measured(clip: Path) -> None:
-    with open_clip(clip, "cpu") as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         measured = bench.measure(opened, bench.Effort(((32, 24),), 1, 1))
     record = json.loads(json.dumps(measured, allow_nan=False))
     assert torch.__version__ in record["machine"]
@@ -33,6 +33,6 @@ def test_a_clip_is_measured(clip: Path) -> None:
 
 
 def test_a_step_is_trained_with_the_settings_that_the_file_records(clip: Path) -> None:
-    with open_clip(clip, "cpu") as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         config = bench.recorded_config(opened)
     assert (config.planes.scales, config.schedule.keyframe_interval) == ((8, 12), 3)

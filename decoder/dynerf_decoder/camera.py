@@ -7,12 +7,18 @@ millions of units from the origin. Pixel (column i, row j) has its centre at (i 
 whose origin is the upper left corner. No distortion.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from dynerf_format.errors import ViewError
+
+from . import camera_conventions as conventions
 
 MOST_DISTANCE = 1e9
 """World units from the origin, of the cameras that are accepted; nearer than what float64 can hold."""
@@ -22,7 +28,11 @@ Numbers = float | Float[np.ndarray, " n"]
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """One pinhole camera: picture size and intrinsics in pixels, pose in world units."""
+    """One pinhole camera without distortion: picture size and intrinsics in pixels, pose in world units.
+
+    ``camera_to_world`` is 3x4 with OpenGL's axes: x right, y up, the camera looks along -z. Pixel centres are
+    at +0.5: the first pixel's is at (0.5, 0.5). World units are the recording's own.
+    """
 
     name: str
     width: int
@@ -32,6 +42,89 @@ class Camera:
     centre_x: float
     centre_y: float
     camera_to_world: Float[np.ndarray, "3 4"]
+
+    @classmethod
+    def from_opencv(
+        cls,
+        matrix: conventions.Numbers,
+        rotation: conventions.Numbers,
+        translation: conventions.Numbers,
+        size: tuple[int, int],
+        *,
+        name: str = "camera",
+    ) -> "Camera":
+        """A camera of OpenCV: K (3x3), R (3x3, or a rotation vector) and t of x_camera = R x_world + t.
+
+        ``size`` is width and height in pixels. OpenCV counts pixels from the centre of the first one, so the
+        principal point here is K's plus 0.5. Distortion is not supported: undistort pictures before. Raises
+        ViewError for what is not a pinhole camera.
+        """
+        focal_x, focal_y, centre_x, centre_y = conventions.opencv_intrinsics(matrix)
+        centre = centre_x + conventions.OPENCV_PIXEL, centre_y + conventions.OPENCV_PIXEL
+        turned = conventions.opencv_rotation(rotation, "from_opencv")
+        pose = conventions.pose_of_extrinsics(turned, translation, "from_opencv")
+        return _checked(cls(name, *size, focal_x, focal_y, *centre, pose), "from_opencv")
+
+    def to_opencv(
+        self,
+    ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
+        """K, R and t as OpenCV has them; see ``from_opencv``."""
+        x, y = self.centre_x - conventions.OPENCV_PIXEL, self.centre_y - conventions.OPENCV_PIXEL
+        matrix = np.array([[self.focal_x, 0, x], [0, self.focal_y, y], [0, 0, 1]])
+        return matrix, *conventions.extrinsics_of_pose(self.camera_to_world)
+
+    @classmethod
+    def from_colmap(
+        cls,
+        model: str,
+        params: conventions.Numbers,
+        quaternion: conventions.Numbers,
+        translation: conventions.Numbers,
+        size: tuple[int, int],
+        *,
+        name: str = "camera",
+    ) -> "Camera":
+        """A camera as COLMAP's ``cameras.txt`` and ``images.txt`` have it.
+
+        ``model`` is SIMPLE_PINHOLE or PINHOLE with its ``params``; ``quaternion`` (QW, QX, QY, QZ) and
+        ``translation`` (TX, TY, TZ) take the world to the camera. Raises ViewError for anything else.
+        """
+        intrinsics = conventions.colmap_intrinsics(model, params)
+        rotation = conventions.rotation_of_quaternion(quaternion, "from_colmap")
+        pose = conventions.pose_of_extrinsics(rotation, translation, "from_colmap")
+        return _checked(cls(name, *size, *intrinsics, pose), "from_colmap")
+
+    def to_colmap(
+        self,
+    ) -> tuple[str, tuple[float, float, float, float], Float[np.ndarray, "4"], Float[np.ndarray, "3"]]:
+        """Model, parameters, quaternion and translation as COLMAP has them; see ``from_colmap``."""
+        rotation, translation = conventions.extrinsics_of_pose(self.camera_to_world)
+        params = self.focal_x, self.focal_y, self.centre_x, self.centre_y
+        return "PINHOLE", params, conventions.quaternion_of_rotation(rotation), translation
+
+    @classmethod
+    def from_nerfstudio(cls, record: Mapping[str, object], *, name: str = "camera") -> "Camera":
+        """A camera of nerfstudio's ``transforms.json``: ``{**transforms, **transforms["frames"][i]}``.
+
+        Read are ``transform_matrix`` (camera to world, OpenGL's axes), ``w``, ``h``, ``fl_x`` and, where
+        present, ``fl_y``, ``cx`` and ``cy``. Raises ViewError when they are missing, when distortion is not
+        0, or when the matrix is not a pose. World units are the file's.
+        """
+        size, intrinsics = conventions.nerfstudio_intrinsics(record)
+        pose = conventions.nerfstudio_pose(record)
+        return _checked(cls(name, *size, *intrinsics, pose), "from_nerfstudio")
+
+    def to_nerfstudio(self) -> dict[str, object]:
+        """The camera as a record of ``transforms.json``; see ``from_nerfstudio``."""
+        return {
+            "w": self.width,
+            "h": self.height,
+            "fl_x": self.focal_x,
+            "fl_y": self.focal_y,
+            "cx": self.centre_x,
+            "cy": self.centre_y,
+            "transform_matrix": [*self.camera_to_world.tolist(), [0.0, 0.0, 0.0, 1.0]],
+        }
 
     @property
     def origin(self) -> Float[np.ndarray, "3"]:
@@ -83,6 +176,53 @@ class Camera:
         x = self.centre_x - self.focal_x * local[:, 0] / local[:, 2]
         y = self.centre_y + self.focal_y * local[:, 1] / local[:, 2]
         return np.stack([x, y], axis=-1)
+
+
+def _checked(camera: Camera, where: str) -> Camera:
+    """The camera itself. Raises ViewError when its size or a focal length is not positive."""
+    if camera.width < 1 or camera.height < 1:
+        raise ViewError(f"{where}: size {camera.width}x{camera.height}, expected at least 1x1 pixels")
+    numbers = camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y
+    if not np.isfinite(numbers).all() or min(camera.focal_x, camera.focal_y) <= 0:
+        raise ViewError(
+            f"{where}: focal lengths {camera.focal_x:g} and {camera.focal_y:g}, principal point "
+            f"({camera.centre_x:g}, {camera.centre_y:g}); expected positive focal lengths, in finite pixels"
+        )
+    return camera
+
+
+class Cameras(Sequence[Camera]):
+    """The cameras of a clip, in order, by index or by name.
+
+    ``cameras["cam00"]`` raises ViewError when there is no such camera, ``cameras[99]`` IndexError.
+    """
+
+    def __init__(self, cameras: Iterable[Camera], where: str) -> None:
+        self._cameras = tuple(cameras)
+        self._where = where
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The cameras' names, in order."""
+        return tuple(camera.name for camera in self._cameras)
+
+    @overload
+    def __getitem__(self, key: int | str) -> Camera: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Camera, ...]: ...
+    def __getitem__(self, key: int | str | slice) -> Camera | tuple[Camera, ...]:
+        if not isinstance(key, str):
+            return self._cameras[key]
+        for camera in self._cameras:
+            if camera.name == key:
+                return camera
+        raise ViewError(f"{self._where}: no camera {key[:40]!r}, there are {', '.join(self.names[:40])}")
+
+    def __len__(self) -> int:
+        return len(self._cameras)
+
+    def __repr__(self) -> str:
+        return f"Cameras({', '.join(self.names)})"
 
 
 def pixel_directions(

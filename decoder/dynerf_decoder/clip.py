@@ -1,11 +1,14 @@
 """A .dnv file opened for rendering: fold the latents of a moment, render any camera.
 
 Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
+``Clip.render`` also takes seconds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,21 +19,28 @@ from dynerf_format import latents_entries
 from dynerf_format.errors import FormatError, ViewError
 from dynerf_format.reader import Reader
 
-from .camera import Camera, camera_rays
+from .camera import Camera, Cameras, camera_rays
 from .fields.build import load_model
 from .fields.field import FoldedModel, Model
-from .picture import Picture, render_picture
+from .paths import Shot, Trajectory
+from .picture import Frame, render_picture
+from .progress import OnProgress
+from .saving import save_video
 from .scene import camera_of, sampling_of, space_of, volume_of
 from .segment_models import SegmentModels
 
 if TYPE_CHECKING:
     from dynerf_format.records import Header
 
+_MOST_FPS_DENOMINATOR = 100_000  # what a movie can state
+
 
 class Clip:
     """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them.
 
-    ``close`` ends the thread that ``load_ahead`` starts. The reader's source stays the caller's.
+    ``close``, or the end of a ``with`` block, ends the thread that ``load_ahead`` starts and calls
+    ``on_close``; without that the reader's source stays the caller's. A clip is not to be used by several
+    threads at once.
     """
 
     def __init__(
@@ -39,6 +49,7 @@ class Clip:
         device: torch.device | str = "cpu",
         name: str = "clip",
         layers: int | None = None,
+        on_close: Callable[[], object] | None = None,
     ) -> None:
         """``name`` is what errors call the clip; ``layers`` is how many quality layers to use at most.
 
@@ -51,11 +62,20 @@ class Clip:
         with self._naming():
             self.space = space_of(self.header)
             self.sampling = sampling_of(self.header)
-            self.cameras = tuple(camera_of(record) for record in self.header.cameras)
+            self.cameras = Cameras((camera_of(record) for record in self.header.cameras), name)
             self.viewing_volume = volume_of(self.header)
         self._groups = 0, np.zeros((0, 0), np.float32)
         self._models = SegmentModels(self._loaded)
+        self._on_close = on_close
         self.layers = layers
+
+    def __enter__(self) -> "Clip":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def frames(self) -> int:
@@ -72,6 +92,13 @@ class Clip:
         frame = seconds * self.fps.numerator / self.fps.denominator
         nearest = round(frame)
         return float(nearest) if abs(frame - nearest) < 1e-6 else frame
+
+    def _moment(self, seconds: float) -> float:
+        """The moment in frames. Raises ViewError outside the clip's duration."""
+        duration = float(self.frames / self.fps)
+        if not 0 <= seconds <= duration:
+            raise ViewError(f"{self.name}: time {seconds:g} s, expected 0 to {duration:g} s")
+        return min(self.frame_at(seconds), self.frames - 1.0)
 
     @property
     def layers(self) -> int | None:
@@ -99,6 +126,8 @@ class Clip:
     def close(self, *, wait: bool = True) -> None:
         """End the thread that loads models; ``wait`` until what it is at is done."""
         self._models.close(wait=wait)
+        if self._on_close is not None:
+            self._on_close()
 
     def _loaded(self, segment: int) -> Model:
         weights = self.reader.weights(segment, self.layers)
@@ -161,13 +190,56 @@ class Clip:
         return max(min(nearest), 1e-3 * max(farthest)), max(farthest)
 
     def render(
-        self, camera: Camera, frame: float, stop: Callable[[], bool] | None = None, *, plain: bool = False
-    ) -> Picture:
-        """The picture a camera sees at a moment (in frames).
+        self,
+        camera: Camera,
+        *,
+        time: int | float | None = None,
+        frame: int | float | None = None,
+        stop: Callable[[], bool] | None = None,
+        plain: bool = False,
+    ) -> Frame:
+        """The picture a camera sees at a moment: ``time`` in seconds, or ``frame``; exactly one of them.
 
-        ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` takes no short cuts.
+        Frame i is shown from i / fps to (i + 1) / fps seconds, and fractions interpolate towards the next
+        one. ``stop`` is called before each tile; StoppedError when it returns True. ``plain`` is the
+        reference: slow, without short cuts. Raises ViewError outside the clip, FormatError when the file is
+        damaged there.
         """
-        return self.render_folded(self.fold(frame), camera, stop, plain=plain)
+        if frame is not None and time is None:
+            moment = float(frame)
+        elif time is not None and frame is None:
+            moment = self._moment(float(time))
+        else:
+            raise TypeError("render: expected exactly one of time (seconds) and frame")
+        return self.render_folded(self.fold(moment), camera, stop, plain=plain)
+
+    def save_video(
+        self,
+        path: str | Path,
+        view: Camera | Trajectory | Iterable[Shot],
+        *,
+        fps: int | float | Fraction | None = None,
+        depth: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Render a view into an H.264 movie (``name.mp4``) or numbered pictures (``name_%04d.png``).
+
+        ``view`` is a camera, which shows the whole clip, a trajectory, or shots. ``fps`` is the movie's rate,
+        by default the trajectory's or the clip's; content plays at its own speed at every rate, but shots are
+        shown one after the other. ``depth`` shows the distance instead of colour, near is white. The file
+        appears when it is complete. Raises ViewError, ConfigError (the name, the rate), OutputError,
+        FormatError.
+        """
+        rate = None if fps is None else _exact_rate(fps)
+        if isinstance(view, Camera):
+            view = Trajectory.still(self, view)
+        if isinstance(view, Trajectory):
+            shots, rate = view.shots(rate)
+        else:
+            shots = list(view)
+        save_video(
+            self, Path(path), shots, self.fps if rate is None else rate, depth=depth, on_progress=on_progress
+        )
 
     def render_folded(
         self,
@@ -176,7 +248,7 @@ class Clip:
         stop: Callable[[], bool] | None = None,
         *,
         plain: bool = False,
-    ) -> Picture:
+    ) -> Frame:
         """As ``render``, of a moment that ``fold`` gave."""
         return render_picture(folded, camera, self.space, self.sampling, self.device, stop, plain=plain)
 
@@ -187,3 +259,11 @@ class Clip:
             yield
         except FormatError as error:
             raise type(error)(f"{self.name}: {error}") from error
+
+
+def _exact_rate(fps: int | float | Fraction) -> Fraction:
+    """A rate that a movie can state. Raises ViewError."""
+    try:
+        return Fraction(fps).limit_denominator(_MOST_FPS_DENOMINATOR)
+    except (ValueError, OverflowError) as error:
+        raise ViewError(f"fps {fps}: expected a positive number") from error

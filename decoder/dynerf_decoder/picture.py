@@ -32,18 +32,25 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A rendered picture: display-referred RGB in 0..1 and the distance to the surface in world units.
+class Frame:
+    """A rendered picture: RGB and depth as tensors on the device that rendered them.
 
-    Both lie on the device that rendered them, and may still be being computed there.
+    ``rgb`` is float32, display-referred (BT.709) in 0..1. ``depth`` is float32, the distance from the
+    camera's centre along each pixel's ray (not z) to where half of the light is absorbed, in world units; 0
+    where the ray misses the scene's space. Row 0 is the top. ``depth.numpy()`` needs a frame in main memory:
+    ``cpu``.
     """
 
     rgb: Float[Tensor, "height width 3"]
     depth: Float[Tensor, "height width"]
 
-    def to_uint8(self) -> UInt8[np.ndarray, "height width 3"]:
-        """RGB rounded to 8 bits."""
+    def numpy(self) -> UInt8[np.ndarray, "height width 3"]:
+        """RGB rounded to 8 bits, in main memory."""
         return rgb_to_uint8(self.rgb)
+
+    def cpu(self) -> "Frame":
+        """The same frame in main memory."""
+        return Frame(self.rgb.cpu(), self.depth.cpu())
 
 
 def render_picture(
@@ -55,7 +62,7 @@ def render_picture(
     stop: Callable[[], bool] | None = None,
     *,
     plain: bool = False,
-) -> Picture:
+) -> Frame:
     """Render a folded model of one frame; only the result grows with the picture.
 
     ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` is the reference: every
@@ -84,7 +91,7 @@ def render_picture(
             render_tile(tile)
     else:
         in_threads(render_tile, tiles)
-    return Picture(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
+    return Frame(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
 
 
 def _equal_tiles(pixels: int, most: int) -> list[slice]:

@@ -2,14 +2,42 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from typing import Protocol, runtime_checkable
+
+import torch
 
 from .ahead import Ahead
 from .camera import Camera
-from .clip import Clip
-from .picture import Picture
+from .fields.field import FoldedModel
+from .picture import Frame
 
 
-def play(clip: Clip, views: Sequence[tuple[Camera, float]]) -> Generator[Picture, None, None]:
+@runtime_checkable
+class Playable(Protocol):
+    """What playing needs of a clip; ``Clip`` says what each does."""
+
+    device: torch.device
+
+    def frame_at(self, seconds: float) -> float:
+        """The moment ``seconds`` from the start, in frames."""
+
+    def segment_at(self, frame: float) -> int:
+        """The segment whose model shows a moment."""
+
+    def load_ahead(self, segment: int) -> None:
+        """Have a segment's model loaded by a thread."""
+
+    def fold(self, frame: float) -> FoldedModel:
+        """The static model at a moment."""
+
+    def render_folded(self, folded: FoldedModel, camera: Camera) -> Frame:
+        """What a camera sees of it."""
+
+    def depth_range(self) -> tuple[float, float]:
+        """The least and greatest distance at which the clip's cameras can see anything."""
+
+
+def play(clip: Playable, views: Sequence[tuple[Camera, float]]) -> Generator[Frame, None, None]:
     """The pictures that cameras see at moments (in frames), in order.
 
     A thread reads and folds the next moment, one of the clip's loads the next segment's model as soon as the
@@ -29,7 +57,7 @@ def play(clip: Clip, views: Sequence[tuple[Camera, float]]) -> Generator[Picture
             yield clip.render_folded(folded, camera)
 
 
-def _segments_after(clip: Clip, frames: Sequence[float]) -> list[int | None]:
+def _segments_after(clip: Playable, frames: Sequence[float]) -> list[int | None]:
     """For each of some moments the next segment that a later one is in; None when all are in the same."""
     result: list[int | None] = [None] * len(frames)
     coming: int | None = None

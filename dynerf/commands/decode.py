@@ -1,7 +1,6 @@
 """``dynerf decode``."""
 
 import argparse
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
 
-from ..device import choose_device
 from ..display import Tasks, say
 from ..quantities import parse_duration, parse_rate
 
@@ -23,29 +21,18 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> int:
     """Render a view into a movie or pictures."""
     import dynerf
-    from dynerf_decoder.gpu_codec import movie_codec
-    from dynerf_decoder.handover import handed_over
-    from dynerf_decoder.movie import open_output
-    from dynerf_decoder.picture import grey_depth
-    from dynerf_decoder.playback import play
+    from dynerf_decoder.saving import save_video
 
-    with dynerf.open_clip(options.clip, choose_device(options.device), options.layers) as clip:
+    with dynerf.open(options.clip, device=options.device, layers=options.layers) as clip:
         shots, fps = _plan(clip, options)
-        depths = clip.depth_range() if options.depth else None
-        width, height = shots[0].camera.width, shots[0].camera.height
-        codec = movie_codec(clip.device.type == "cuda", width, height)
-        with (
-            Tasks() as tasks,
-            open_output(options.output, width, height, fps, len(shots), codec) as out,
-            closing(play(clip, [(shot.camera, clip.frame_at(shot.time)) for shot in shots])) as rendered,
-        ):
-            colours = (grey_depth(each.depth, *depths) if depths else each.rgb for each in rendered)
-            for done, picture in enumerate(handed_over(colours, clip.device), start=1):
-                out.write(picture)
-                tasks.progress("rendering", done, len(shots))
+        with Tasks() as tasks:
+            codec = save_video(
+                clip, options.output, shots, fps, depth=options.depth, on_progress=tasks.show
+            )  # fmt: skip
         if codec.reason and options.output.suffix.lower() == ".mp4":
             say(codec.reason)
         _warn_outside(clip, shots)
+    width, height = shots[0].camera.width, shots[0].camera.height
     rate = f" at {float(fps):g} per second" if options.output.suffix.lower() == ".mp4" else ""
     say(f"{options.output}: {len(shots)} pictures of {width}x{height}{rate}")
     return 0
@@ -70,22 +57,21 @@ def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], F
 
 
 def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
-    from dynerf_decoder.paths import default_size, parse_size, parse_view, plan_shots, plan_timing
+    from dynerf_decoder.paths import Trajectory, default_size, parse_size, parse_view
 
     view = parse_view(clip.cameras[0].name if options.view is None else options.view, clip.cameras)
-    timing = plan_timing(
-        clip.frames,
-        clip.fps,
+    # Without --size too, because a clip may state cameras of any size.
+    size = parse_size(options.size or "{}x{}".format(*default_size(view, clip.cameras)))
+    trajectory = Trajectory(
+        clip,
+        view,
         frame_range=_frame_range(options.frames, clip.frames),
         seconds=_seconds(options.time),
         speed=options.speed,
         freeze=options.freeze,
-        out_fps=_rate(options.fps),
-        view=view,
+        size=size if options.size else None,
     )
-    # Without --size too, because a clip may state cameras of any size.
-    size = parse_size(options.size or "{}x{}".format(*default_size(view, clip.cameras)))
-    return plan_shots(view, clip.cameras, timing=timing, size=size if options.size else None), timing.fps
+    return trajectory.shots(_rate(options.fps))
 
 
 def _frame_range(text: str | None, frames: int) -> tuple[int, int] | None:

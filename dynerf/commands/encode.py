@@ -2,37 +2,27 @@
 
 import argparse
 import os
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynerf_format.atomic import check_writable
-from dynerf_format.errors import ConfigError
-
-from ..device import choose_device
 from ..display import Messages, Tasks, say
 from ..log import JsonLog
-from ..long_options import cutting_of, runner_of, threads_of
 
 if TYPE_CHECKING:
-    from dynerf_encoder.job import Job, Result
+    from dynerf_encoder.job import EncodeResult
+
+    from ..encoding import EncodeOptions
 
 
 def run(options: argparse.Namespace) -> int:
     """Encode; print what was reached."""
-    check_writable(options.output)
-    if options.output.suffix != ".dnv":
-        raise ConfigError(f"{options.output}: the output is a .dnv file, expected a name that ends in .dnv")
-    job = job_of(options)
-    cutting, runner = cutting_of(options), runner_of(options, job.device)
-    from dynerf_encoder.long_encode import encode
+    from ..encoding import run_encode
 
+    asked = encode_options(options)
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
     with log, Tasks() as tasks:
-        watcher = Messages(tasks, log)
         try:
-            result = encode(job, watcher, cutting, runner, threads_of(options))
+            result = run_encode(asked, Messages(tasks, log))
             if not leads:
                 return 0
         except KeyboardInterrupt:
@@ -48,42 +38,37 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def job_of(options: argparse.Namespace) -> "Job":
-    """The job that a command line asks for."""
-    import torch
+def encode_options(options: argparse.Namespace) -> "EncodeOptions":
+    """What a command line means."""
+    from ..encoding import EncodeOptions
 
-    from dynerf_encoder.conditioning import fit_latents
-    from dynerf_encoder.job import Job
-    from dynerf_encoder.overrides import apply_assignments, apply_file
-    from dynerf_encoder.presets import preset
-    from dynerf_encoder.quality import at_quality
-    from dynerf_format.frame_range import FrameRange
-
-    device = choose_device(options.device)
-    if device == "cpu":
-        torch.set_num_threads(threads_of(options))
-    config = preset(options.preset or ("fast" if device == "cuda" else "preview"), options.field)
-    if options.quality is not None:
-        config = at_quality(config, options.quality)
-    if options.config is not None:
-        config = apply_file(config, options.config)
-    config = fit_latents(apply_assignments(config, [*_shorthands(options), *options.assignments]))
-    if options.target_size is not None:
-        config = replace(config, rate=replace(config.rate, target=options.target_size))
-    return Job(
+    return EncodeOptions(
         capture=options.capture,
         output=options.output,
-        config=config,
-        frames=FrameRange.parse(options.frames),
-        hold_out=_held_out(options.hold_out, options.capture),
+        preset=options.preset,
+        field=options.field,
+        quality=options.quality,
+        target_size=options.target_size,
+        config=options.config,
+        settings=[*_shorthands(options), *options.assignments],
+        device=options.device,
+        frames=options.frames,
+        hold_out=_held_out(options.hold_out),
         downscale=options.downscale,
         space=options.space,
-        device=device,
         seed=options.seed,
         time_limit=options.time_limit,
-        resume=options.resume,
+        segment=options.segment,
+        overlap=options.overlap,
+        warm_start=options.warm_start,
+        key_segment=options.key_segment,
+        workers=options.workers,
+        cluster=options.cluster,
+        send_capture=options.send_capture,
+        threads=options.threads,
         cache=options.cache,
         save_importance=options.save_importance,
+        resume=options.resume,
     )
 
 
@@ -103,17 +88,17 @@ def _shorthands(options: argparse.Namespace) -> list[str]:
     return settings
 
 
-def _held_out(asked: list[str] | None, capture: Path) -> tuple[str, ...]:
-    """By default cam00, as the data set's authors do, when the capture has it."""
-    if asked is None:
-        return ("cam00",) if (capture / "cam00.mp4").exists() else ()
-    return () if asked == ["none"] else tuple(name.strip() for names in asked for name in names.split(","))
+def _held_out(names: list[str] | None) -> list[str] | None:
+    """The names of ``--hold-out``, which may be repeated; none of them for ``none``."""
+    if names is None:
+        return None
+    return [] if names == ["none"] else [name.strip() for part in names for name in part.split(",")]
 
 
-def _tell(result: "Result") -> None:
+def _tell(result: "EncodeResult") -> None:
     quality = "no view held out" if result.psnr is None else f"held-out PSNR {result.psnr:.2f} dB"
     say(
-        f"{result.output}: {quality}, {result.bytes / 1e6:.2f} MB, "
+        f"{result.path}: {quality}, {result.bytes / 1e6:.2f} MB, "
         f"{result.steps} steps in {result.training_seconds:.0f} s of training"
     )
     if result.work_folder.exists():

@@ -3,47 +3,35 @@
 import argparse
 import dataclasses
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..device import choose_device
 from ..display import Tasks, print_result, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynerf_decoder.clip import Clip
     from dynerf_encoder.evaluate import Evaluation
-    from dynerf_encoder.report import Report
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare a clip with its capture and print the figures."""
     import dynerf
-    from dynerf_encoder.evaluate import evaluate
 
     views = None if options.views is None else [name.strip() for name in options.views.split(",")]
-    with dynerf.open_clip(options.clip, choose_device(options.device)) as clip, Tasks() as tasks:
-        report = None if options.report is None else _report(options.report, clip)
-        result = evaluate(
+    with dynerf.open(options.clip, device=options.device) as clip, Tasks() as tasks:
+        result = dynerf.evaluate(
             clip,
             options.capture,
             views=views,
             every=options.every,
             lpips_weights=options.lpips_weights,
-            progress=lambda done, total: tasks.progress("comparing", done, total),
-            watch=None if report is None else report.watch,
+            report=options.report,
+            on_progress=tasks.show,
         )
-        if report is not None:
-            say(f"{report.write(result)}: written")
+        if options.report is not None:
+            say(f"{options.report / 'index.html'}: written")
     print_result(json.dumps(_record(result)) if options.json else _table(result))
     return 0
-
-
-def _report(folder: Path, clip: "Clip") -> "Report":
-    from dynerf_encoder.report import Report
-
-    return Report(folder, clip)
 
 
 def _record(result: "Evaluation") -> dict[str, object]:

@@ -5,125 +5,80 @@ With ``--check`` all of the file is read and every checksum compared; nothing is
 
 import argparse
 import json
-import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from dynerf_format import Header, Reader, tensor_shapes
-
+from .. import inspecting
 from ..display import print_result
-from ..opening import open_source
+from ..inspecting import Info, LayerInfo
+
+_OF_A_CHECK = ("sha256", "chunks_checked")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what is in a file; FormatError when ``--check`` finds damage."""
-    with open_source(options.clip) as source:
-        reader = Reader(source)
-        record = _record(reader, source.size)
-        if options.check:
-            record |= {"sha256": reader.check(), "chunks_checked": len(reader.directory)}
-    print_result(json.dumps(record) if options.json else _text(reader.header, record))
+    found = inspecting.info(options.clip, check=options.check)
+    print_result(json.dumps(_record(found)) if options.json else _text(found))
     return 0
 
 
-def _record(reader: Reader, size: int) -> dict[str, Any]:
-    header = reader.header
-    builds_on = {e.segment: e.first for e in reader.directory if (e.kind, e.layer) == (b"WGHT", 0)}
-    segments = [
-        {"first_frame": segment.first_frame, "frames": segment.frames, "builds_on": builds_on[number]}
-        for number, segment in enumerate(header.segments)
-    ]
-    spent = reader.bytes_by_kind()
-    shapes = tensor_shapes(header.field)
-    parameters = None if shapes is None else len(segments) * sum(map(math.prod, shapes.values()))
-    return {
-        "layers": _layers(reader),
-        "bytes": size,
-        "bytes_by_part": spent,
-        "frames": header.frames,
-        "fps": float(header.fps),
-        "seconds": float(header.frames / header.fps),
-        "first_source_frame": header.first_source_frame,
-        "field": header.field.kind,
-        "field_settings": header.field.settings,
-        "sampling": header.sampling,
-        "parameters": parameters,
-        "bits_per_parameter": 8 * spent["WGHT"] / parameters if parameters else None,
-        "latent_bytes_per_frame": spent.get("LATN", 0) / header.frames,
-        "tensors": shapes,
-        "segments": segments,
-        "cameras": [
-            {"name": camera.name, "width": camera.width, "height": camera.height, "role": camera.role}
-            for camera in header.cameras
-        ],
-        "space": header.space.kind,
-        "viewing_volume": [list(corner) for corner in header.viewing_volume],
-        "quality": header.quality,
-        "generator": header.generator,
-        "config": header.config,
-    }
+def _record(info: Info) -> dict[str, Any]:
+    """All fields; those of a check only when there was one."""
+    record = asdict(info)
+    return record if info.sha256 is not None else {k: v for k, v in record.items() if k not in _OF_A_CHECK}
 
 
-def _layers(reader: Reader) -> list[dict[str, Any]]:
-    """What each quality layer brings: bytes of weights in it and below, PSNR if the encoder measured it."""
-    entries = [entry for entry in reader.directory if entry.kind == b"WGHT"]
-    layers = []
-    for last in sorted({entry.layer for entry in entries}):
-        size = sum(entry.end - entry.offset for entry in entries if entry.layer <= last)
-        psnr = reader.header.quality.get(f"held_out_psnr_layers_{last + 1}")
-        layers.append({"layers": last + 1, "bytes": size, "held_out_psnr": psnr})
-    return layers
-
-
-def _psnr(layer: dict[str, Any]) -> str:
-    psnr = layer["held_out_psnr"]
+def _psnr(layer: LayerInfo) -> str:
+    psnr = layer.held_out_psnr
     return f"{psnr:.2f} dB" if isinstance(psnr, float) else "not measured"
 
 
-def _text(header: Header, record: dict[str, Any]) -> str:
-    held_out = [camera.name for camera in header.cameras if camera.role == "held_out"]
-    first = header.cameras[0]
+def _text(info: Info) -> str:
+    held_out = [camera.name for camera in info.cameras if camera.role == "held_out"]
+    first = info.cameras[0]
     lines = [
-        f"{record['bytes']:,} bytes, written by {header.generator}",
-        f"{header.frames} frames at {record['fps']:g} per second ({record['seconds']:.2f} s), "
-        f"{len(record['segments'])} segment(s), "
-        f"{sum(segment['builds_on'] == 0 for segment in record['segments'])} of them need no other",
-        f"{len(header.cameras)} cameras of {first.width}x{first.height}; "
+        f"{info.bytes:,} bytes, written by {info.generator}",
+        f"{info.frames} frames at {info.fps:g} per second ({info.seconds:.2f} s), "
+        f"{len(info.segments)} segment(s), "
+        f"{sum(segment.builds_on == 0 for segment in info.segments)} of them need no other",
+        f"{len(info.cameras)} cameras of {first.width}x{first.height}; "
         + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
-        f"{_shown(record['field'])} field in a {_shown(record['space'])} space: {_parameters(record)}, "
-        f"{record['latent_bytes_per_frame']:.0f} bytes of latents per frame",
-        *_checked(record),
+        f"{_shown(info.field)} field in a {_shown(info.space)} space: {_parameters(info)}, "
+        f"{info.latent_bytes_per_frame:.0f} bytes of latents per frame",
+        *_checked(info),
         "",
         "bytes per part",
-        *(f"  {name:<12}{count:>12,}" for name, count in record["bytes_by_part"].items()),
+        *(f"  {name:<12}{count:>12,}" for name, count in info.bytes_by_part.items()),
         "",
         "quality layers: bytes of weights up to each, held-out PSNR with it",
-        *(f"  {layer['layers']:<12}{layer['bytes']:>12,}  {_psnr(layer)}" for layer in record["layers"]),
+        *(f"  {layer.layers:<12}{layer.bytes:>12,}  {_psnr(layer)}" for layer in info.layers),
         "",
         "measured by the encoder",
-        *(f"  {name:<24}{_shown(value)}" for name, value in header.quality.items()),
+        *(f"  {name:<24}{_shown(value)}" for name, value in info.quality.items()),
         "",
         "configuration",
-        *_tree(header.config),
+        *_tree(info.config),
     ]
     return "\n".join(lines)
 
 
-def _parameters(record: dict[str, Any]) -> str:
-    if not record["parameters"]:
+def _parameters(info: Info) -> str:
+    if not info.parameters:
         return "its parameters are not known to this version"
-    return f"{record['parameters']:,} parameters, {record['bits_per_parameter']:.2f} bits each"
+    return f"{info.parameters:,} parameters, {info.bits_per_parameter:.2f} bits each"
 
 
-def _checked(record: dict[str, Any]) -> list[str]:
-    if "sha256" not in record:
+def _checked(info: Info) -> list[str]:
+    if info.sha256 is None:
         return []
     return [
-        f"the checksums of all {record['chunks_checked']} chunks and of the whole file match",
-        f"SHA-256 {record['sha256']}",
+        f"the checksums of all {info.chunks_checked} chunks and of the whole file match",
+        f"SHA-256 {info.sha256}",
     ]
 
 
-def _tree(values: dict[str, Any], indent: str = "  ") -> list[str]:
+def _tree(values: Mapping[str, Any], indent: str = "  ") -> list[str]:
     lines = []
     for name, value in values.items():
         if isinstance(value, dict):

@@ -8,7 +8,7 @@ from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 
 from ..display import say
-from ..opening import open_source
+from ..opening import source_at
 
 
 def cut(options: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def cut(options: argparse.Namespace) -> int:
 
     _check_output(options.output)
     wanted = FrameRange.parse(options.frames)
-    with open_source(options.clip) as source:
+    with source_at(options.clip) as source:
         frames = wanted.within(Reader(source).header.frames, source.name)
         size = cut_clip(source, frames.start, frames.stop, options.output)
     say(f"{options.output}: frames {frames.start}:{frames.stop}, {size / 1e6:.2f} MB")

@@ -6,13 +6,13 @@ import json
 from dynerf_format import FormatError, Reader
 
 from ..display import print_result
-from ..opening import open_source
+from ..opening import source_at
 
 
 def run(options: argparse.Namespace) -> int:
     """Read and decode all of a file; raises FormatError unless everything is in order."""
     try:
-        with open_source(options.clip) as source:
+        with source_at(options.clip) as source:
             reader = Reader(source)
             digest = reader.verify()
             name, size = source.name, source.size

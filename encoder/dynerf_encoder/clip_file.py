@@ -14,7 +14,7 @@ from dynerf_format.writer import clip_bytes, write_clip
 
 from .config import Quantisation
 from .frame_store import FrameStore
-from .job import Job, Result, Unwatched, Watcher, checkpoint_path, work_folder
+from .job import EncodeResult, Job, Unwatched, Watcher, checkpoint_path, work_folder
 from .look import HeldOutLook
 from .occupancy import find_occupancy
 from .pack import (
@@ -57,7 +57,7 @@ class ClipFile:
         layers = self._continuing(weights) or weights_chunks(0, weights, layer_factors(weights))
         return len(clip_bytes(self._header(steps, {}), arranged(layers, groups)))
 
-    def write(self, look: HeldOutLook, watcher: Watcher) -> Result:
+    def write(self, look: HeldOutLook, watcher: Watcher) -> EncodeResult:
         """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
         steps, gridded = self._steps()
         weights, groups = self._quantised(steps)
@@ -81,7 +81,7 @@ class ClipFile:
         if continuing:  # what it will take in the whole clip
             size = len(clip_bytes(header, arranged(continuing, groups, grids)))
         checkpoint_path(self.job).unlink(missing_ok=True)
-        return Result(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+        return EncodeResult(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
 
     def _quantised(
         self, steps: Quantisation

@@ -25,7 +25,7 @@ from typing import Any
 from dynerf_format import atomic_path
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, describe
 
-from .job import Result
+from .job import EncodeResult
 from .tasks import Agenda, Done, Going, Lost, News, Task, do_task
 
 _POLL_SECONDS = 0.5
@@ -48,7 +48,7 @@ class _Made:
 
     place: str
     file: bytes = b""
-    result: Result | None = None
+    result: EncodeResult | None = None
     error: DynerfError | None = None
 
 

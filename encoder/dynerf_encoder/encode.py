@@ -29,7 +29,17 @@ from .frame_store import FrameStore
 from .importance import ImportanceMap, build_isg, build_ist
 from .importance_pictures import save_importance
 from .interrupt import deferred_interrupt
-from .job import WARNING, Job, Result, Unwatched, Watcher, begun, check_job, checkpoint_path, work_folder
+from .job import (
+    WARNING,
+    EncodeResult,
+    Job,
+    Unwatched,
+    Watcher,
+    begun,
+    check_job,
+    checkpoint_path,
+    work_folder,
+)
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .local_frame import local_origin
 from .look import HeldOutLook
@@ -51,7 +61,7 @@ _LOOKS, _LOOK_FRAMES = 10, 1  # how often a training is judged on its way, and b
 _COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
 
 
-def encode_segment(job: Job, watcher: Watcher) -> Result:
+def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
     """Encode a capture, or a segment of one, with one model. Raises DynerfError for what the user can mend.
 
     KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
@@ -62,7 +72,7 @@ def encode_segment(job: Job, watcher: Watcher) -> Result:
         return _encode(job, watcher if group.leads else Unwatched(), group)
 
 
-def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
+def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
     check_writable(job.output)
     check_job(job)
     if job.resume and job.output.exists() and not (checkpoint_path(job).exists() or begun(job).exists()):
@@ -108,7 +118,7 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> Result:
         check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
     _train(job, trainer, identity, look, check, clip, watcher, group)
     if not group.leads:
-        return Result(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
+        return EncodeResult(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
     return clip.write(look, watcher)
 
 

@@ -167,7 +167,7 @@ class _Scorer:
         index = self._store.names.index(view)
         true_bytes = np.array(self._store.view(index)[frame])
         truth = torch.as_tensor(true_bytes).float() / 255
-        decoded = self._clip.render(self._store.cameras[index], float(frame)).rgb.cpu()
+        decoded = self._clip.render(self._store.cameras[index], frame=float(frame)).rgb.cpu()
         similarity = ssim(decoded, truth)
         lpips, flip = self._judges.lpips, self._judges.flip
         if self._folder is not None:

@@ -74,10 +74,13 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What an encode made. PSNR in dB over all frames of the held-out views, None when there are none."""
+class EncodeResult:
+    """What an encode made: the file at ``path``, its size in bytes, and how it was trained.
 
-    output: Path
+    ``psnr`` is in dB over all frames of the held-out views, None when there are none.
+    """
+
+    path: Path
     bytes: int
     psnr: float | None
     steps: int

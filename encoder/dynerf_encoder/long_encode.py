@@ -26,7 +26,7 @@ from .captures.manifest import VideoDigest, digest_video
 from .captures.n3v import read_n3v
 from .checkpoint import check_same_job
 from .encode import encode_segment
-from .job import Job, Result, Watcher, check_job, work_folder
+from .job import EncodeResult, Job, Watcher, check_job, work_folder
 from .pack import plain_config
 from .segments import Part, SegmentLength, plan_parts
 from .sole_user import sole_user
@@ -57,7 +57,7 @@ class Cutting:
 
 def encode(
     job: Job, watcher: Watcher, cutting: Cutting | None = None, runner: Runner | None = None, threads: int = 1
-) -> Result:
+) -> EncodeResult:
     """Encode a capture segment by segment; a clip of one segment is left to ``encode_segment``.
 
     ``threads`` are CPU threads per segment. Raises DynerfError for what the user can mend. After an error or
@@ -68,7 +68,7 @@ def encode(
         return _encode(job, watcher, cutting or Cutting(), runner or Serially(), threads)
 
 
-def _encode(job: Job, watcher: Watcher, cutting: Cutting, runner: Runner, threads: int) -> Result:
+def _encode(job: Job, watcher: Watcher, cutting: Cutting, runner: Runner, threads: int) -> EncodeResult:
     check_job(job)
     _check_cutting(cutting)
     capture = read_n3v(job.capture, job.frames)
@@ -288,7 +288,7 @@ class _Board:
         )
 
 
-def _join(job: Job, files: Sequence[Path], board: _Board) -> Result:
+def _join(job: Job, files: Sequence[Path], board: _Board) -> EncodeResult:
     """Write the whole, and only then remove the segments."""
     try:
         size = join_clips(files, job.output)
@@ -303,4 +303,4 @@ def _join(job: Job, files: Sequence[Path], board: _Board) -> Result:
     with contextlib.suppress(OSError):
         folder.rmdir()  # unless something else is in it
     psnr = float(score) if isinstance(score, (int, float)) else None
-    return Result(job.output, size, psnr, board.steps, board.seconds, folder)
+    return EncodeResult(job.output, size, psnr, board.steps, board.seconds, folder)

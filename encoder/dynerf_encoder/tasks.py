@@ -16,7 +16,7 @@ import torch
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode import encode_segment
-from .job import WARNING, Job, Result, Unwatched, work_folder
+from .job import WARNING, EncodeResult, Job, Unwatched, work_folder
 from .train import Report
 
 _TELL_SECONDS = 0.25
@@ -54,7 +54,7 @@ class Done:
     """A segment's file is written."""
 
     number: int
-    result: Result
+    result: EncodeResult
     place: str = ""
 
 
@@ -106,7 +106,7 @@ class _Ear(Unwatched):
         self._tell(Going(self._number, self._position, warnings=self._warnings))
 
 
-def do_task(task: Task, tell: Callable[[News], None]) -> Result:
+def do_task(task: Task, tell: Callable[[News], None]) -> EncodeResult:
     """Encode a segment here, going on from its checkpoint if it has one; its work folder is removed.
 
     Raises what ``encode`` raises, naming the segment.

@@ -96,6 +96,6 @@ def _shoot(edition: Edition, order: Order, stop: Callable[[], bool]) -> Shot:
     clip = edition.clip if order.layers == 0 else edition.clip.with_layers(order.layers)
     clip.fold(order.frame)  # may fetch and load the model, which is not the render's own time
     start = time.perf_counter()
-    picture = clip.render(order.camera, order.frame, stop)
-    pixels = depth_picture(picture.depth, *clip.depth_range()) if order.depth else picture.to_uint8()
+    picture = clip.render(order.camera, frame=order.frame, stop=stop)
+    pixels = depth_picture(picture.depth, *clip.depth_range()) if order.depth else picture.numpy()
     return Shot(pixels, time.perf_counter() - start)

@@ -48,7 +48,7 @@ def test_pictures_are_those_of_rendering_one_by_one(long_clip: Path, moments: li
         clip.close()
         assert len(found) == len(views)
         for rgb, (camera, moment) in zip(found, views, strict=True):
-            assert torch.equal(rgb, plain.render(camera, moment).rgb)
+            assert torch.equal(rgb, plain.render(camera, frame=moment).rgb)
 
 
 def test_the_next_segment_is_loaded_while_one_is_shown_and_only_if_it_will_be(long_clip: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import dynerf
 from dynerf_encoder.config import FieldKind
-from dynerf_encoder.job import Result
+from dynerf_encoder.job import EncodeResult
 from dynerf_encoder.metrics import psnr
 from dynerf_encoder.pack import plain_config
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
@@ -43,17 +43,17 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def encoded(capture: Path) -> tuple[Result, Notes]:
+def encoded(capture: Path) -> tuple[EncodeResult, Notes]:
     """The plain tiny encode, and what was told about it."""
     notes = Notes()
     return tiny_encode(tiny_job(capture, capture.parent / "plain.dnv"), notes), notes
 
 
 class TestFile:
-    def test_says_what_it_holds(self, encoded: tuple[Result, Notes]) -> None:
+    def test_says_what_it_holds(self, encoded: tuple[EncodeResult, Notes]) -> None:
         result, _ = encoded
-        header, chunks = contents(result.output)
-        assert result.bytes == result.output.stat().st_size
+        header, chunks = contents(result.path)
+        assert result.bytes == result.path.stat().st_size
         assert (header.frames, float(header.fps), header.first_source_frame) == (FRAMES, 30, 0)
         assert [(camera.name, camera.role) for camera in header.cameras] == [
             ("cam00", "held_out"), ("cam01", "training"), ("cam02", "training"), ("cam03", "training"),
@@ -61,18 +61,18 @@ class TestFile:
         assert {(camera.width, camera.height) for camera in header.cameras} == {(WIDTH, HEIGHT)}
         assert len(chunks) == 3 + 3  # layers of weights, latents in groups of two frames
 
-    def test_records_the_configuration_and_the_job(self, encoded: tuple[Result, Notes]) -> None:
-        header, _ = contents(encoded[0].output)
+    def test_records_the_configuration_and_the_job(self, encoded: tuple[EncodeResult, Notes]) -> None:
+        header, _ = contents(encoded[0].path)
         job = {"downscale": 1, "seed": 0, "device": "cpu"}
         assert header.config == {**plain_config(tiny_config()), "job": job}
         assert header.quality["steps"] == STEPS == encoded[0].steps
 
-    def test_states_the_quality_that_a_decoder_reaches(self, encoded: tuple[Result, Notes]) -> None:
+    def test_states_the_quality_that_a_decoder_reaches(self, encoded: tuple[EncodeResult, Notes]) -> None:
         result, _ = encoded
         truth = scene_pictures(scene_poses(1)[0], FRAMES, WIDTH, HEIGHT)
-        with dynerf.open_clip(result.output) as clip:
+        with dynerf.open(result.path, device="cpu") as clip:
             camera = clip.cameras[0]
-            decoded = [clip.render(camera, float(frame)).rgb for frame in range(FRAMES)]
+            decoded = [clip.render(camera, frame=float(frame)).rgb for frame in range(FRAMES)]
         error = [
             np.mean((picture.numpy().astype(np.float64) - true / 255) ** 2)
             for picture, true in zip(decoded, truth, strict=True)
@@ -80,7 +80,7 @@ class TestFile:
         # the videos' own rounding moves it by less
         assert result.psnr == pytest.approx(np.mean(-10 * np.log10(error)), abs=0.05)
         assert result.psnr is not None
-        header, _ = contents(result.output)
+        header, _ = contents(result.path)
         assert header.quality["held_out_psnr"] == pytest.approx(result.psnr, abs=1e-4)
 
     def test_shows_the_moving_scene_to_who_never_saw_it_from_there(
@@ -90,8 +90,8 @@ class TestFile:
         result = tiny_encode(job)
         assert result.psnr is not None
         assert result.psnr > 19  # a picture of the mean colour has 13.9 dB
-        with dynerf.open_clip(result.output) as clip:
-            first, last = (clip.render(clip.cameras[0], frame).rgb for frame in (0.0, FRAMES - 1.0))
+        with dynerf.open(result.path, device="cpu") as clip:
+            first, last = (clip.render(clip.cameras[0], frame=frame).rgb for frame in (0.0, FRAMES - 1.0))
         truth = scene_pictures(scene_poses(1)[0], FRAMES, WIDTH, HEIGHT).astype(np.float32) / 255
         for frame, shown, other in ((0, first, last), (FRAMES - 1, last, first)):
             true = shown.new_tensor(truth[frame])
@@ -100,18 +100,18 @@ class TestFile:
 
 class TestBytes:
     def test_are_the_same_for_the_same_job(
-        self, encoded: tuple[Result, Notes], capture: Path, tmp_path: Path
+        self, encoded: tuple[EncodeResult, Notes], capture: Path, tmp_path: Path
     ) -> None:
         result = tiny_encode(tiny_job(capture, tmp_path / "again.dnv"))
-        assert result.output.read_bytes() == encoded[0].output.read_bytes()
+        assert result.path.read_bytes() == encoded[0].path.read_bytes()
 
     def test_do_not_depend_on_what_is_in_the_work_folder(
-        self, encoded: tuple[Result, Notes], capture: Path, tmp_path: Path
+        self, encoded: tuple[EncodeResult, Notes], capture: Path, tmp_path: Path
     ) -> None:
         job = tiny_job(capture, tmp_path / "cached.dnv", cache=encoded[0].work_folder)
         notes = Notes()
         result = tiny_encode(job, notes)
-        assert result.output.read_bytes() == encoded[0].output.read_bytes()
+        assert result.path.read_bytes() == encoded[0].path.read_bytes()
         assert not [what for what, _, _ in notes.worked if "decoding" in what or "maps" in what]
 
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
@@ -120,7 +120,7 @@ class TestBytes:
         payloads = []
         for seed in (0, 1, 1):
             job = tiny_job(capture, tmp_path / f"{seed}.dnv", config=config, seed=seed)
-            payloads.append(contents(tiny_encode(job).output)[1])
+            payloads.append(contents(tiny_encode(job).path)[1])
         assert payloads[1] == payloads[2]
         finer = 2  # layers that refine what was hardly learned: zeros alike
         assert not set(payloads[0][:-finer]) & set(payloads[1])
@@ -135,24 +135,24 @@ class TestBytes:
                 write_video(scene / "cam00.mp4", 255 - noisy_pictures(FRAMES, WIDTH, HEIGHT))
             notes = Notes()
             result = tiny_encode(tiny_job(scene, tmp_path / f"{name}.dnv", config=config), notes)
-            header, payloads = contents(result.output)
+            header, payloads = contents(result.path)
             found.append((result, replace(header, quality={}), payloads, notes.looks))
         clean, poisoned = found
         assert clean[1:3] == poisoned[1:3]  # all but the quality, weights and latents included
         assert clean[0].psnr != poisoned[0].psnr  # so the poison was there
         assert clean[3] != poisoned[3]
 
-    def test_depend_on_the_other_pictures(self, encoded: tuple[Result, Notes], tmp_path: Path) -> None:
+    def test_depend_on_the_other_pictures(self, encoded: tuple[EncodeResult, Notes], tmp_path: Path) -> None:
         scene = write_scene(tmp_path / "scene")
         write_video(scene / "cam01.mp4", 255 - noisy_pictures(FRAMES, WIDTH, HEIGHT))
         result = tiny_encode(tiny_job(scene, tmp_path / "clip.dnv"))
-        assert contents(result.output)[1][0] != contents(encoded[0].output)[1][0]
+        assert contents(result.path)[1][0] != contents(encoded[0].path)[1][0]
 
 
 class TestChoices:
     def test_a_part_of_the_frames_at_half_size(self, capture: Path, tmp_path: Path) -> None:
         job = tiny_job(capture, tmp_path / "part.dnv", frames=FrameRange(1, 4), downscale=2)
-        header, chunks = contents(tiny_encode(job).output)
+        header, chunks = contents(tiny_encode(job).path)
         assert (header.frames, header.first_source_frame) == (3, 1)
         assert {(camera.width, camera.height) for camera in header.cameras} == {(WIDTH // 2, HEIGHT // 2)}
         assert header.config["job"]["downscale"] == 2
@@ -161,7 +161,7 @@ class TestChoices:
     def test_training_on_all_views_leaves_the_quality_unknown(self, capture: Path, tmp_path: Path) -> None:
         notes = Notes()
         result = tiny_encode(tiny_job(capture, tmp_path / "all.dnv", hold_out=()), notes)
-        header, _ = contents(result.output)
+        header, _ = contents(result.path)
         assert (result.psnr, notes.looks) == (None, [])
         assert header.quality == {"steps": STEPS}
         assert {camera.role for camera in header.cameras} == {"training"}
@@ -169,7 +169,7 @@ class TestChoices:
     def test_several_views_can_be_held_out(self, capture: Path, tmp_path: Path) -> None:
         job = tiny_job(capture, tmp_path / "two.dnv", hold_out=("cam03", "cam01", "cam03"))
         notes = Notes()
-        header, _ = contents(tiny_encode(job, notes).output)
+        header, _ = contents(tiny_encode(job, notes).path)
         assert [camera.name for camera in header.cameras if camera.role == "held_out"] == ["cam01", "cam03"]
         assert ("measuring the held-out view", 2 * FRAMES, 2 * FRAMES) in notes.worked
 
@@ -187,19 +187,19 @@ class TestChoices:
         ids=str,
     )
     def test_unusual_settings_give_a_file_that_can_be_decoded(
-        self, encoded: tuple[Result, Notes], capture: Path, tmp_path: Path, settings: tuple[str, ...]
+        self, encoded: tuple[EncodeResult, Notes], capture: Path, tmp_path: Path, settings: tuple[str, ...]
     ) -> None:
         job = tiny_job(
             capture, tmp_path / "clip.dnv", *settings, "schedule.scale=0.25", cache=encoded[0].work_folder
         )
-        with dynerf.open_clip(tiny_encode(job).output) as clip:
-            assert clip.render(clip.cameras[1], 1.5).rgb.std() > 0
+        with dynerf.open(tiny_encode(job).path, device="cpu") as clip:
+            assert clip.render(clip.cameras[1], frame=1.5).rgb.std() > 0
 
     def test_a_clip_of_one_frame(self, capture: Path, tmp_path: Path) -> None:
         job = tiny_job(capture, tmp_path / "one.dnv", frames=FrameRange(2, 3))
-        with dynerf.open_clip(tiny_encode(job).output) as clip:
+        with dynerf.open(tiny_encode(job).path, device="cpu") as clip:
             assert clip.frames == 1
-            assert clip.render(clip.cameras[0], 0.0).rgb.std() > 0
+            assert clip.render(clip.cameras[0], frame=0.0).rgb.std() > 0
 
 
 class TestImportance:
@@ -221,9 +221,9 @@ class TestImportance:
 
 
 class TestFolders:
-    def test_pictures_and_maps_stay_the_checkpoint_goes(self, encoded: tuple[Result, Notes]) -> None:
+    def test_pictures_and_maps_stay_the_checkpoint_goes(self, encoded: tuple[EncodeResult, Notes]) -> None:
         result, _ = encoded
-        assert result.work_folder == result.output.with_name("plain.work")
+        assert result.work_folder == result.path.with_name("plain.work")
         assert sorted(path.name for path in result.work_folder.iterdir()) == ["frames", "importance"]
 
     def test_another_cache_leaves_nothing_beside_the_output(self, capture: Path, tmp_path: Path) -> None:
@@ -235,17 +235,17 @@ class TestFolders:
 
 
 class TestWatcher:
-    def test_is_told_of_each_step_and_stage(self, encoded: tuple[Result, Notes]) -> None:
+    def test_is_told_of_each_step_and_stage(self, encoded: tuple[EncodeResult, Notes]) -> None:
         reports = encoded[1].reports
         assert [report.place.step for report in reports] == list(range(1, STEPS + 1))
         assert [name for name in _STAGES if name in {report.stage for report in reports}] == list(_STAGES)
         assert reports[-1].place.position == 1
 
-    def test_sees_ten_looks_at_the_held_out_view(self, encoded: tuple[Result, Notes]) -> None:
+    def test_sees_ten_looks_at_the_held_out_view(self, encoded: tuple[EncodeResult, Notes]) -> None:
         assert len(encoded[1].looks) == 10
         assert encoded[1].looks[-1] > encoded[1].looks[0]
 
-    def test_is_told_of_all_other_work_to_its_end(self, encoded: tuple[Result, Notes]) -> None:
+    def test_is_told_of_all_other_work_to_its_end(self, encoded: tuple[EncodeResult, Notes]) -> None:
         worked = {what: (done, total) for what, done, total in encoded[1].worked}
         assert list(worked) == [
             "decoding videos",
@@ -270,7 +270,7 @@ class TestTimeLimit:
             _STAGES
         )
         assert 3 <= result.steps < 10_000 * STEPS
-        assert contents(result.output)[0].quality["steps"] == result.steps
+        assert contents(result.path)[0].quality["steps"] == result.steps
 
 
 class TestRefusals:

@@ -55,11 +55,11 @@ def test_the_same_quality_and_the_captures_own_cameras(
     result = tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=3"))
     # Roundings of the cameras' places to float64 make 0.06 dB of a training as short as this.
     assert result.psnr == pytest.approx(psnr_at_the_origin, abs=0.1)
-    header, _ = contents(result.output)
+    header, _ = contents(result.path)
     for view, record in zip(read_n3v(capture).views, header.cameras, strict=True):
         assert record.camera_to_world == tuple(view.camera.camera_to_world.ravel())
     # By the file alone, in the world's coordinates, the same pictures.
-    with one_thread(), dynerf.open_clip(result.output) as clip:
+    with one_thread(), dynerf.open(result.path, device="cpu") as clip:
         found = evaluate(clip, capture).mean("psnr")
     assert found == pytest.approx(result.psnr, abs=1e-3)
 
@@ -83,7 +83,7 @@ def test_rays_are_clipped_as_at_the_origin(distance: float) -> None:
 @pytest.mark.parametrize("distance", [1e3, 1e6, 1e8])
 def test_a_space_far_from_the_origin_is_not_taken_for_singular(tmp_path: Path, distance: float) -> None:
     job = tiny_job(write_scene(tmp_path / "scene"), tmp_path / "clip.dnv", "schedule.scale=0.1")
-    header, _ = contents(tiny_encode(job).output)
+    header, _ = contents(tiny_encode(job).path)
     pose = np.concatenate([np.eye(3), [[0.0], [0.0], [1.0]]], axis=1)
     space = Space.perspective(pose, (0.6, 0.4), 0.1, 90.0).moved(distance * _DIRECTION)
     far = replace(header, space=replace(header.space, matrix=tuple(space.matrix.ravel().tolist())))
@@ -123,7 +123,7 @@ def test_a_capture_a_metre_away_is_not_the_clips(tmp_path: Path) -> None:
     rows = np.load(capture / "poses_bounds.npy")
     rows[:, 3] += 1
     np.save(capture / "poses_bounds.npy", rows)
-    with dynerf.open_clip(result.output) as clip, pytest.raises(CaptureError, match="another pose"):
+    with dynerf.open(result.path, device="cpu") as clip, pytest.raises(CaptureError, match="another pose"):
         evaluate(clip, capture)
 
 

@@ -22,11 +22,11 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A clip and its capture."""
     folder = tmp_path_factory.mktemp("judges")
     capture = write_scene(folder / "scene")
-    return tiny_encode(tiny_job(capture, folder / "clip.dnv")).output, capture
+    return tiny_encode(tiny_job(capture, folder / "clip.dnv")).path, capture
 
 
 def _evaluated(encoded: tuple[Path, Path], **options: Any) -> Evaluation:
-    with one_thread(), dynerf.open_clip(encoded[0]) as clip:
+    with one_thread(), dynerf.open(encoded[0], device="cpu") as clip:
         return evaluate(clip, encoded[1], **options)
 
 

@@ -122,7 +122,9 @@ class TestWhole:
         with FileSource(serial) as source:
             clip = Clip(Reader(source))
             camera = clip.cameras[0]
-            pictures = {frame: clip.render(camera, frame).to_uint8() for frame in (2.0, 2.4, 2.6, 3.0, 1.4)}
+            pictures = {
+                frame: clip.render(camera, frame=frame).numpy() for frame in (2.0, 2.4, 2.6, 3.0, 1.4)
+            }
         assert np.array_equal(pictures[2.4], pictures[2.0])
         assert np.array_equal(pictures[2.6], pictures[3.0])
         assert not np.array_equal(pictures[1.4], pictures[2.0])
@@ -358,8 +360,8 @@ class TestWarmStart:
         with FileSource(tmp_path / "a.dnv") as one, FileSource(tmp_path / "b.dnv") as two:
             before, after = Clip(Reader(one)), Clip(Reader(two))
             for frame in range(3):
-                expected = before.render(before.cameras[0], 2.0 - frame).rgb
-                found = after.render(after.cameras[0], float(frame)).rgb
+                expected = before.render(before.cameras[0], frame=2.0 - frame).rgb
+                found = after.render(after.cameras[0], frame=float(frame)).rgb
                 np.testing.assert_allclose(found, expected, atol=0.02)
 
     def test_numbers_that_the_predecessor_does_not_use_start_anew_and_change_nothing(

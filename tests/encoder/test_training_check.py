@@ -49,7 +49,7 @@ def test_right_poses_give_no_warning_and_looking_changes_no_bit(
     assert _warnings(notes) == []
     monkeypatch.setattr("dynerf_encoder.training_check._FIRST_STEP", math.inf)
     other = tiny_encode(tiny_job(right, tmp_path / "other.dnv", _STEPS, hold_out=held_out))
-    assert looked.output.read_bytes() == other.output.read_bytes()
+    assert looked.path.read_bytes() == other.path.read_bytes()
 
 
 @pytest.mark.parametrize("held_out", [("cam00",), ()])

@@ -124,10 +124,10 @@ def watching(browser: "Browser", address: str) -> "Iterator[Page]":
 
 def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.ndarray:
     """The picture that ``dynerf decode`` makes."""
-    with dynerf.open_clip(clip) as opened:
-        picture = opened.render(opened.cameras[camera], float(frame))
+    with dynerf.open(clip, device="cpu") as opened:
+        picture = opened.render(opened.cameras[camera], frame=float(frame))
         if not depth:
-            return picture.to_uint8()
+            return picture.numpy()
         from dynerf_decoder.picture import depth_picture
 
         return depth_picture(picture.depth, *opened.depth_range())
@@ -266,8 +266,8 @@ def test_the_remote_player_shows_the_first_quality_layer_and_then_refines(
     browser: "Browser", clip: Path, layered: bytes
 ) -> None:
     finer = next(entry.offset for entry in Reader(BytesSource(layered)).directory if entry.layer > 0)
-    with dynerf.open_clip(clip, layers=1) as first, dynerf.open_clip(clip) as whole:
-        coarse, fine = (opened.render(opened.cameras[0], 0.0).to_uint8() for opened in (first, whole))
+    with dynerf.open(clip, layers=1, device="cpu") as first, dynerf.open(clip, device="cpu") as whole:
+        coarse, fine = (opened.render(opened.cameras[0], frame=0.0).numpy() for opened in (first, whole))
     assert psnr(coarse, fine) < _SAME - 2  # so the two can be told apart
     with (
         serving_bytes(layered, held=finer) as link,

@@ -15,9 +15,9 @@ from helpers_face import FRAMES, HEIGHT, WIDTH, done, listing, numbered, picture
 
 
 def _render(clip: Path, name: str, frame: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> np.ndarray:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         camera = next(camera for camera in opened.cameras if camera.name == name)
-        return opened.render(camera.with_size(*size), float(frame)).to_uint8()
+        return opened.render(camera.with_size(*size), frame=float(frame)).numpy()
 
 
 def _decode(clip: Path, out: Path, *more: object) -> np.ndarray:
@@ -100,8 +100,8 @@ def test_depth_is_grey_and_brighter_where_it_is_nearer(clip: Path, out: Path) ->
     shown = _decode(clip, out, "--view", "cam02", "--frames", "3:4", "--depth")[0]
     assert np.array_equal(shown[..., 0], shown[..., 1])
     assert np.array_equal(shown[..., 0], shown[..., 2])
-    with dynerf.open_clip(clip) as opened:
-        depth = opened.render(opened.cameras[1], 3.0).depth.numpy()
+    with dynerf.open(clip, device="cpu") as opened:
+        depth = opened.render(opened.cameras[1], frame=3.0).depth.numpy()
         nearest, farthest = opened.depth_range()
     assert 0 < nearest <= depth.min()
     assert depth.max() <= farthest * 1.001
@@ -134,7 +134,7 @@ def _path_file(path: Path, poses: list[list[float]], **more: object) -> Path:
 
 
 def test_a_camera_path_with_render_times_is_followed(clip: Path, out: Path) -> None:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         cameras = opened.cameras
         poses = [
             _pose(camera.camera_to_world[:, :3], tuple(camera.camera_to_world[:, 3])) for camera in cameras
@@ -145,7 +145,7 @@ def test_a_camera_path_with_render_times_is_followed(clip: Path, out: Path) -> N
         )  # fmt: skip
         shown = _decode(clip, out, "--view", path)
         expected = [
-            opened.render(_seen_through(camera, 30, 20, fov), time * (FRAMES - 1)).to_uint8()
+            opened.render(_seen_through(camera, 30, 20, fov), frame=time * (FRAMES - 1)).numpy()
             for camera, time, fov in zip(cameras, (0.0, 0.5, 1.0), (40, 40, 60), strict=True)
         ]
     # Rounding apart: the poses went through a polar decomposition.

@@ -49,8 +49,8 @@ def test_eval_compares_decoded_pictures_with_the_video(clip: Path, scene: Path) 
         ("cam05", 0), ("cam02", 0), ("cam05", 4), ("cam02", 4),
     }  # fmt: skip
     truth = next(iter(decode(scene / "cam05.mp4", FrameRange(4, 5).within(FRAMES, ""))))
-    with dynerf.open_clip(clip) as opened:
-        decoded = opened.render(opened.cameras[2], 4.0).rgb.numpy()
+    with dynerf.open(clip, device="cpu") as opened:
+        decoded = opened.render(opened.cameras[2], frame=4.0).rgb.numpy()
     error = np.square(decoded - truth / 255.0).mean()
     found = next(f["psnr"] for f in result["frames"] if (f["view"], f["frame"]) == ("cam05", 4))
     assert found == pytest.approx(-10 * np.log10(error), abs=1e-3)
@@ -124,7 +124,7 @@ def test_info_tells_what_is_in_the_file(clip: Path) -> None:
     assert record["segments"] == [{"first_frame": 0, "frames": FRAMES, "builds_on": 0}]
     assert [camera["name"] for camera in record["cameras"]] == ["cam00", "cam02", "cam05"]
     assert record["parameters"] == sum(int(np.prod(shape)) for shape in record["tensors"].values())
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         assert record["parameters"] == sum(value.numel() for value in opened.model(0).parameters())
     assert record["config"]["schedule"]["rays"] == 512
 
@@ -187,7 +187,7 @@ def test_info_fetches_header_and_directory_only(clip: Path, tmp_path: Path) -> N
     with serving(data) as link:
         record = json.loads(done("info", link.address, "--json").out)
     assert link.asked == [(0, 16384)]
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         assert record["parameters"] == 24 * sum(value.numel() for value in opened.model(0).parameters())
     assert len(record["segments"]) == 24
 

@@ -11,8 +11,8 @@ from helpers_link import serving
 
 
 def _picture(path: Path, frame: float) -> np.ndarray:
-    with dynerf.open_clip(path) as clip:
-        return clip.render(clip.cameras[0].with_size(8, 6), float(frame)).to_uint8()
+    with dynerf.open(path, device="cpu") as clip:
+        return clip.render(clip.cameras[0].with_size(8, 6), frame=float(frame)).numpy()
 
 
 def test_a_clip_cut_in_two_and_joined_shows_the_same_pictures(clip: Path, out: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_clip_cut_in_two_and_joined_shows_the_same_pictures(clip: Path, out: P
     ran = done("join", out / "a.dnv", out / "b.dnv", "-o", out / "all.dnv")
     assert ran.out == ""
     assert "2 clips" in ran.err
-    with dynerf.open_clip(out / "all.dnv") as joined:
+    with dynerf.open(out / "all.dnv", device="cpu") as joined:
         assert [segment.frames for segment in joined.header.segments] == [4, FRAMES - 4]
     for frame in range(FRAMES):
         assert np.array_equal(_picture(out / "all.dnv", frame), _picture(clip, frame))

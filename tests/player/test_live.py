@@ -37,9 +37,9 @@ def decoded(data: bytes, form: str) -> Array:
 
 
 def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         camera = opened.cameras[0]
-        truth = opened.render(camera, 2.5).to_uint8()
+        truth = opened.render(camera, frame=2.5).numpy()
     pose = camera.camera_to_world.reshape(-1).tolist()
     fov = float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y)))
 
@@ -68,9 +68,9 @@ def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
 def test_a_clip_of_the_papers_network_is_shown(tmp_path: Path) -> None:
     place = tmp_path / "clip.dnv"
     tiny_encode(tiny_job(write_scene(tmp_path / "scene"), place, config=tiny_config(kind="mlp")))
-    with dynerf.open_clip(place) as opened:
+    with dynerf.open(place, device="cpu") as opened:
         camera = opened.cameras[1]
-        truth = opened.render(camera, 1.0).to_uint8()
+        truth = opened.render(camera, frame=1.0).numpy()
     wish = view(
         1, frame=1.0, camera_to_world=camera.camera_to_world.reshape(-1).tolist(),
         fov=float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y))),
@@ -409,8 +409,8 @@ def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_render_stops_between_tiles(clip: Path) -> None:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         asked = iter([False, True])
         with pytest.raises(StoppedError):
-            opened.render(opened.cameras[0].with_size(640, 480), 0.0, lambda: next(asked))
+            opened.render(opened.cameras[0].with_size(640, 480), frame=0.0, stop=lambda: next(asked))
         assert next(asked, None) is None

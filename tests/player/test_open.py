@@ -1,7 +1,6 @@
 """Clips at addresses through the command and the library, and clips for asynchronous programs."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import dynerf
 from dynerf_format import FormatError, RemoteError, ViewError
 from helpers_face import pictures, run
 from helpers_link import Link, serving
-from helpers_video import ROOT
 
 
 @pytest.fixture
@@ -23,9 +21,9 @@ def link(clip: Path) -> Iterator[Link]:
 
 def test_a_path_and_an_address_show_the_same(clip: Path, link: Link) -> None:
     for place in (str(clip), clip):
-        with dynerf.open_clip(place) as here, dynerf.open_clip(link.address) as there:
+        with dynerf.open(place, device="cpu") as here, dynerf.open(link.address, device="cpu") as there:
             assert here.header == there.header
-            mine, theirs = (one.render(one.cameras[0], 1.5) for one in (here, there))
+            mine, theirs = (one.render(one.cameras[0], frame=1.5) for one in (here, there))
             assert torch.equal(mine.rgb, theirs.rgb)
 
 
@@ -54,7 +52,7 @@ def test_a_bad_address_is_one_line(link: Link, tmp_path: Path) -> None:
 
 
 def test_a_moment_in_seconds_is_a_frame(clip: Path) -> None:
-    with dynerf.open_clip(clip) as opened:
+    with dynerf.open(clip, device="cpu") as opened:
         assert opened.frame_at(0.0) == 0
         assert opened.frame_at(3 / 30) == 3
         assert opened.frame_at(2.5 / 30) == pytest.approx(2.5)
@@ -62,9 +60,9 @@ def test_a_moment_in_seconds_is_a_frame(clip: Path) -> None:
 
 def test_the_loop_is_free_while_a_picture_is_rendered(link: Link) -> None:
     async def watch() -> None:
-        async with dynerf.open(link.address) as clip:
+        async with dynerf.open_async(link.address, device="cpu") as clip:
             render = asyncio.ensure_future(
-                clip.render(clip.cameras[0].with_size(300, 200), clip.frame_at(0.05))
+                clip.render(clip.cameras[0].with_size(300, 200), frame=clip.frame_at(0.05))
             )
             turns = 0
             while not render.done():
@@ -73,19 +71,19 @@ def test_the_loop_is_free_while_a_picture_is_rendered(link: Link) -> None:
             assert turns > 10
             assert render.result().rgb.shape == (200, 300, 3)
             with pytest.raises(ViewError):
-                await clip.render(clip.cameras[0], 1e6)
+                await clip.render(clip.cameras[0], frame=1e6)
 
     asyncio.run(watch())
 
 
 def test_a_cancelled_render_is_given_up(clip: Path) -> None:
     async def watch() -> None:
-        async with dynerf.open(clip) as opened:
+        async with dynerf.open_async(clip, device="cpu") as opened:
             camera = opened.cameras[0]
             with pytest.raises(TimeoutError):
                 # Hours of work: the test would never end if it went on.
-                await asyncio.wait_for(opened.render(camera.with_size(20000, 20000), 0.0), 0.2)
-            picture = await opened.render(camera, 0.0)
+                await asyncio.wait_for(opened.render(camera.with_size(20000, 20000), frame=0.0), 0.2)
+            picture = await opened.render(camera, frame=0.0)
             assert picture.rgb.shape == (camera.height, camera.width, 3)
 
     asyncio.run(watch())
@@ -93,7 +91,7 @@ def test_a_cancelled_render_is_given_up(clip: Path) -> None:
 
 def test_opening_what_is_not_there(tmp_path: Path, link: Link) -> None:
     async def watch(place: str) -> None:
-        async with dynerf.open(place):
+        async with dynerf.open_async(place, device="cpu"):
             pass
 
     with pytest.raises(FormatError, match="no such file"):
@@ -101,12 +99,3 @@ def test_opening_what_is_not_there(tmp_path: Path, link: Link) -> None:
     link.always = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(RemoteError, match="403"):
         asyncio.run(watch(link.address))
-
-
-def test_the_readme_examples_run(clip: Path, link: Link) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From Python")[2]
-    examples = re.findall(r"```python\n(.*?)```", text.partition("\n## ")[0], re.DOTALL)
-    assert len(examples) == 2
-    for example in examples:
-        shown = example.replace("https://example.org/candle.dnv", link.address)
-        exec(shown.replace("candle.dnv", str(clip)).replace("12.5", "2.5"), {"__name__": "example"})

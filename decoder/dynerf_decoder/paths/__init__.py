@@ -6,12 +6,15 @@ Three pure steps, each usable alone (only the first reads a file, when the view 
     timing = plan_timing(frames, fps, ..., view=view)         which content each output picture shows
     shots  = plan_shots(view, cameras, timing=timing, size=None)
 
+A ``Trajectory`` is a view with its timing, planned once the rate is known.
+
 Everything the user gives is distrusted, and what cannot be rendered raises ViewError.
 """
 
 from .nerfstudio import CameraPath, parse_camera_path, read_camera_path
 from .shots import Shot, plan_shots
 from .timing import Timing, plan_timing
+from .trajectory import Trajectory
 from .view import RigPath, Still, View, default_size, parse_size, parse_view
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "Shot",
     "Still",
     "Timing",
+    "Trajectory",
     "View",
     "default_size",
     "parse_camera_path",

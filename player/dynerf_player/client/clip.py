@@ -4,10 +4,11 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.camera import Camera, Cameras
 from dynerf_decoder.clip import Clip
-from dynerf_decoder.picture import Picture
+from dynerf_decoder.picture import Frame
 from dynerf_format import Header
 
 
@@ -27,8 +28,8 @@ class AsyncClip:
         return self._clip.header
 
     @property
-    def cameras(self) -> tuple[Camera, ...]:
-        """The cameras of the recording."""
+    def cameras(self) -> Cameras:
+        """The cameras of the recording, by index or by name."""
         return self._clip.cameras
 
     @property
@@ -45,16 +46,17 @@ class AsyncClip:
         """The moment ``seconds`` from the start, in frames."""
         return self._clip.frame_at(seconds)
 
-    async def render(self, camera: Camera, frame: float) -> Picture:
-        """The picture a camera sees at a moment (in frames, fractions allowed). Raises DynerfError.
+    async def render(
+        self, camera: Camera, *, time: int | float | None = None, frame: int | float | None = None
+    ) -> Frame:
+        """As ``Clip.render``: ``time`` in seconds, or ``frame``. Raises DynerfError.
 
         When this is cancelled the render is given up at its next tile.
         """
         unwanted = threading.Event()
+        render = partial(self._clip.render, camera, time=time, frame=frame, stop=unwanted.is_set)
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._thread, self._clip.render, camera, frame, unwanted.is_set
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._thread, render)
         finally:
             unwanted.set()
 

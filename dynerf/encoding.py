@@ -1,0 +1,271 @@
+"""Encodes a capture: options as Python values, the job that they mean, and the run itself.
+
+``encode`` is the library's function, ``run_encode`` what it shares with the command ``dynerf encode``.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import torch
+
+from dynerf_decoder.progress import OnProgress
+from dynerf_encoder import long_encode
+from dynerf_encoder.conditioning import fit_latents
+from dynerf_encoder.config import Config, FieldKind
+from dynerf_encoder.job import EncodeResult, Job, Unwatched, Watcher
+from dynerf_encoder.long_encode import DEFAULT_OVERLAP, Cutting, WarmStart
+from dynerf_encoder.overrides import apply_assignments, apply_file
+from dynerf_encoder.presets import PRESETS, PresetName, preset
+from dynerf_encoder.quality import at_quality
+from dynerf_encoder.segments import SegmentLength
+from dynerf_encoder.space_choice import Choice
+from dynerf_encoder.tasks import Runner, Serially
+from dynerf_encoder.workers import Workers
+from dynerf_format.atomic import check_writable
+from dynerf_format.errors import ConfigError
+from dynerf_format.frame_range import FrameRange
+
+from .device import choose_device
+from .progress import ProgressWatcher
+from .quantities import parse_frames_or_seconds, parse_size
+
+_MOST_WORKERS = 1024
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """The options that ``encode`` describes. OutputError or ConfigError when ``output`` cannot be written."""
+
+    capture: Path
+    output: Path
+    preset: PresetName | None = None
+    field: FieldKind | None = None
+    quality: int | None = None
+    target_size: int | None = None
+    config: Path | None = None
+    settings: Sequence[str] = ()
+    device: str = "auto"
+    frames: str = ":"
+    hold_out: Sequence[str] | None = None
+    downscale: int = 1
+    space: Choice = "auto"
+    seed: int = 0
+    time_limit: float | None = None
+    segment: str = "300f"
+    overlap: int | None = None
+    warm_start: float | None = None
+    key_segment: int = 6
+    workers: int = 1
+    cluster: str | None = None
+    send_capture: bool = False
+    threads: int | None = None
+    cache: Path | None = None
+    save_importance: Path | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        check_writable(self.output)
+        if self.output.suffix != ".dnv":
+            raise ConfigError(f"{self.output}: the output is a .dnv file, expected a name that ends in .dnv")
+
+    def job(self) -> Job:
+        """What is to be encoded. Raises ConfigError."""
+        device = choose_device(self.device)
+        if self.space not in get_args(Choice):
+            raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
+        return Job(
+            capture=self.capture,
+            output=self.output,
+            config=self._settings(device),
+            frames=FrameRange.parse(self.frames),
+            hold_out=self._held_out(),
+            downscale=self.downscale,
+            space=self.space,
+            device=device,
+            seed=self.seed,
+            time_limit=self.time_limit,
+            resume=self.resume,
+            cache=self.cache,
+            save_importance=self.save_importance,
+        )
+
+    def _settings(self, device: str) -> Config:
+        """The preset, changed in the order of precedence."""
+        name = self.preset or ("fast" if device.startswith("cuda") else "preview")
+        if name not in PRESETS:
+            raise ConfigError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
+        if self.field not in (None, *get_args(FieldKind)):
+            raise ConfigError(f"field {self.field!r}: expected planes or mlp")
+        config = preset(name, self.field)
+        if self.quality is not None:
+            if self.target_size is not None:
+                raise ConfigError("quality and target_size are both given, expected one of them")
+            config = at_quality(config, self.quality)
+        if self.config is not None:
+            config = apply_file(config, self.config)
+        config = fit_latents(apply_assignments(config, self.settings))
+        if self.target_size is not None:
+            config = replace(config, rate=replace(config.rate, target=self.target_size))
+        return config
+
+    def _held_out(self) -> tuple[str, ...]:
+        """By default cam00, as the data set's authors do, when the capture has it."""
+        if self.hold_out is None:
+            return ("cam00",) if (self.capture / "cam00.mp4").exists() else ()
+        return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
+
+    def cutting(self) -> Cutting:
+        """How the clip is to be cut. Raises ConfigError."""
+        warm = None if self.warm_start is None else WarmStart(self.warm_start, self.key_segment)
+        overlap = DEFAULT_OVERLAP if self.overlap is None else self.overlap
+        try:
+            length = SegmentLength(*parse_frames_or_seconds(self.segment))
+        except ValueError as error:
+            raise ConfigError(f"--segment {self.segment[:40]}: expected {error}") from None
+        return Cutting(length, overlap, warm)
+
+    def runner(self, device: str) -> Runner:
+        """What does the work. Raises ConfigError."""
+        if not 1 <= self.workers <= _MOST_WORKERS:
+            raise ConfigError(f"--workers {self.workers}: expected 1 to {_MOST_WORKERS}")
+        if ":" in device and (self.workers > 1 or self.cluster is not None):
+            raise ConfigError(f"device {device}: workers choose their GPUs themselves, expected cuda")
+        if self.cluster is not None:
+            from dynerf_encoder.cluster import OnRay  # Ray is optional
+
+            if self.workers != 1:
+                raise ConfigError("--workers and --cluster exclude each other: Ray knows how many it has")
+            return OnRay(self.cluster, self.send_capture)
+        if self.send_capture:
+            raise ConfigError("--send-capture: expected together with --cluster")
+        if self.workers == 1:
+            return Serially()
+        return Workers(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
+
+    def thread_count(self) -> int:
+        """CPU threads of each process that trains: those stated, or its share of the cores."""
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * self.workers  # the first set by torchrun
+        return self.threads or max(1, _cores() // max(1, processes))
+
+
+def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
+    """Encode, holding the lock of the work folder. Raises DynerfError for what the user can mend."""
+    device, threads = choose_device(options.device), options.thread_count()
+    with cpu_threads(threads if device == "cpu" else None):
+        job = options.job()
+        return long_encode.encode(job, watcher, options.cutting(), options.runner(device), threads)
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many threads within the block; None leaves it as it is."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def encode(
+    capture: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    preset: PresetName | None = None,
+    field: FieldKind | None = None,
+    quality: int | None = None,
+    target_size: int | str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    settings: Sequence[str] = (),
+    device: str = "auto",
+    frames: str = ":",
+    hold_out: Sequence[str] | None = None,
+    downscale: int = 1,
+    space: Choice = "auto",
+    seed: int = 0,
+    time_limit: float | None = None,
+    segment: str = "300f",
+    overlap: int | None = None,
+    warm_start: float | None = None,
+    key_segment: int = 6,
+    workers: int = 1,
+    cluster: str | None = None,
+    send_capture: bool = False,
+    threads: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    save_importance: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> EncodeResult:
+    """Train on a capture and write a .dnv file; the options are those of the command ``dynerf encode``.
+
+    - ``preset``: preview, fast or paper (default: fast with CUDA, else preview); ``field``: planes or mlp.
+    - ``quality`` 1 to 10, or ``target_size`` in bytes or as ``"2MB"``, met within 5 %.
+    - ``config`` (a TOML file), then ``settings`` (texts as ``"schedule.scale=0.5"``) change single settings.
+    - ``device``: auto, cpu, cuda or cuda:N; ``threads`` of the CPU (default: all cores).
+    - ``frames``: ``"A:B"``, A included, B not; ``downscale``: N x N pixels become one.
+    - ``hold_out``: names of cameras to measure on (default: cam00 where it exists; ``()`` trains on all).
+    - ``space``: auto, perspective or box; ``seed``: an encode on a CPU is repeatable to the bit.
+    - ``time_limit``: seconds of training of each segment.
+    - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,
+      ``cluster`` and ``send_capture`` concern long clips.
+    - ``cache``: the work folder (default: beside the output), locked while this runs; ``resume`` goes on from
+      the checkpoint in it. ``save_importance``: a folder for pictures of the sampling weights.
+    - ``on_progress`` is called with a ``Progress`` at most some times a second, in this thread.
+
+    Raises CaptureError, ConfigError, ViewError (held-out cameras that do not exist), ResumeError and
+    OutputError, all of them DynerfError. KeyboardInterrupt leaves a checkpoint behind. With ``workers`` above
+    1 a script needs ``if __name__ == "__main__":``, because the workers are started by ``spawn``.
+    """
+    options = EncodeOptions(
+        capture=Path(capture),
+        output=Path(output),
+        preset=preset,
+        field=field,
+        quality=quality,
+        target_size=None if target_size is None else _size(target_size),
+        config=_path(config),
+        settings=settings,
+        device=device,
+        frames=frames,
+        hold_out=hold_out,
+        downscale=downscale,
+        space=space,
+        seed=seed,
+        time_limit=time_limit,
+        segment=segment,
+        overlap=overlap,
+        warm_start=warm_start,
+        key_segment=key_segment,
+        workers=workers,
+        cluster=cluster,
+        send_capture=send_capture,
+        threads=threads,
+        cache=_path(cache),
+        save_importance=_path(save_importance),
+        resume=resume,
+    )
+    return run_encode(options, Unwatched() if on_progress is None else ProgressWatcher(on_progress))
+
+
+def _size(size: int | str) -> int:
+    try:
+        return parse_size(str(size))
+    except ValueError as error:
+        raise ConfigError(f"target_size {str(size)[:40]!r}: expected {error}") from None
+
+
+def _cores() -> int:
+    """CPU cores that this process may use; all of them where the system cannot tell, as macOS."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _path(place: str | os.PathLike[str] | None) -> Path | None:
+    return None if place is None else Path(place)

@@ -1,0 +1,59 @@
+"""Measures a clip against its capture."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.progress import OnProgress, Progress
+from dynerf_encoder.evaluate import Evaluation
+from dynerf_encoder.evaluate import evaluate as compare
+from dynerf_encoder.report import Report
+
+from . import opening
+
+
+def evaluate(
+    clip: Clip | str | os.PathLike[str],
+    capture: str | os.PathLike[str],
+    *,
+    views: Sequence[str] | None = None,
+    every: int = 1,
+    lpips_weights: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
+    """Decode every ``every``-th frame of some views and compare with the capture's videos.
+
+    ``clip`` is an open one, a path or an address (``device`` is where those are opened). ``views`` are names
+    of cameras, by default the held-out ones, or all when none was held out. ``lpips_weights`` is a
+    safetensors file. ``report`` is a folder for a page, ``index.html``.
+
+    The result has ``psnr`` (dB), ``ssim``, ``mean(metric)``, the scores of each picture in ``frames``, and in
+    ``missing`` why a metric is None. Raises ViewError (unknown views), CaptureError (not the clip's capture),
+    ConfigError (weights, ``every``), OutputError (the report), and what ``open`` raises.
+    """
+    opened = nullcontext(clip) if isinstance(clip, Clip) else opening.open(clip, device=device)
+    with opened as known:
+        page = None if report is None else Report(Path(report), known)
+        result = compare(
+            known,
+            Path(capture),
+            views=[views] if isinstance(views, str) else views,
+            every=every,
+            lpips_weights=None if lpips_weights is None else Path(lpips_weights),
+            progress=None if on_progress is None else _reporting(on_progress),
+            watch=None if page is None else page.watch,
+        )
+        if page is not None:
+            page.write(result)
+    return result
+
+
+def _reporting(on_progress: OnProgress) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        on_progress(Progress("comparing", done, total))
+
+    return report

@@ -1,0 +1,138 @@
+"""What header and directory of a .dnv file say, read by one or two requests. Needs no torch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dynerf_format import Header, Reader, tensor_shapes
+
+from .opening import Place, source_at
+
+
+@dataclass(frozen=True)
+class CameraInfo:
+    """A camera of the recording: picture size in pixels, and ``role``, training or held_out."""
+
+    name: str
+    width: int
+    height: int
+    role: str
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """Frames with a model of their own; ``builds_on`` counts the segments before it that it needs."""
+
+    first_frame: int
+    frames: int
+    builds_on: int
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """A number of quality layers: bytes of their weights, and held-out PSNR in dB where it was measured."""
+
+    layers: int
+    bytes: int
+    held_out_psnr: float | str | None
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a clip says of itself, and what its parts take in bytes.
+
+    ``seconds`` is the duration, ``first_source_frame`` the recording's frame that frame 0 is, ``quality``
+    what the encoder measured, ``config`` the settings it was encoded with. ``parameters`` and
+    ``tensors`` are None for a field that this version does not know, ``sha256`` and ``chunks_checked``
+    without a check.
+    """
+
+    layers: tuple[LayerInfo, ...]
+    bytes: int
+    bytes_by_part: Mapping[str, int]
+    frames: int
+    fps: float
+    seconds: float
+    first_source_frame: int
+    field: str
+    field_settings: Mapping[str, Any]
+    sampling: Mapping[str, Any]
+    parameters: int | None
+    bits_per_parameter: float | None
+    latent_bytes_per_frame: float
+    tensors: Mapping[str, Sequence[int]] | None
+    segments: tuple[SegmentInfo, ...]
+    cameras: tuple[CameraInfo, ...]
+    space: str
+    viewing_volume: tuple[tuple[float, ...], ...]
+    quality: Mapping[str, float | str]
+    generator: str
+    config: Mapping[str, Any]
+    sha256: str | None = None
+    chunks_checked: int | None = None
+
+
+def info(place: Place, *, check: bool = False) -> Info:
+    """What is in a clip at a path or an address; ``check`` reads all of it and compares every checksum.
+
+    Raises FormatError (not a .dnv file, or damaged) and RemoteError (an address that cannot be read).
+    """
+    with source_at(place) as source:
+        reader = Reader(source)
+        found = _info(reader, source.size)
+        return replace(found, sha256=reader.check(), chunks_checked=len(reader.directory)) if check else found
+
+
+def _info(reader: Reader, size: int) -> Info:
+    header, spent = reader.header, reader.bytes_by_kind()
+    shapes = tensor_shapes(header.field)
+    parameters = None if shapes is None else len(header.segments) * sum(map(math.prod, shapes.values()))
+    return Info(
+        layers=_layers(reader),
+        bytes=size,
+        bytes_by_part=spent,
+        frames=header.frames,
+        fps=float(header.fps),
+        seconds=float(header.frames / header.fps),
+        first_source_frame=header.first_source_frame,
+        field=header.field.kind,
+        field_settings=header.field.settings,
+        sampling=header.sampling,
+        parameters=parameters,
+        bits_per_parameter=8 * spent["WGHT"] / parameters if parameters else None,
+        latent_bytes_per_frame=spent.get("LATN", 0) / header.frames,
+        tensors=shapes,
+        segments=_segments(reader),
+        cameras=_cameras(header),
+        space=header.space.kind,
+        viewing_volume=tuple(tuple(corner) for corner in header.viewing_volume),
+        quality=header.quality,
+        generator=header.generator,
+        config=header.config,
+    )
+
+
+def _segments(reader: Reader) -> tuple[SegmentInfo, ...]:
+    builds_on = {e.segment: e.first for e in reader.directory if (e.kind, e.layer) == (b"WGHT", 0)}
+    return tuple(
+        SegmentInfo(segment.first_frame, segment.frames, builds_on[number])
+        for number, segment in enumerate(reader.header.segments)
+    )
+
+
+def _cameras(header: Header) -> tuple[CameraInfo, ...]:
+    return tuple(
+        CameraInfo(camera.name, camera.width, camera.height, camera.role) for camera in header.cameras
+    )
+
+
+def _layers(reader: Reader) -> tuple[LayerInfo, ...]:
+    """What each quality layer brings: bytes of weights in it and below, PSNR if the encoder measured it."""
+    entries = [entry for entry in reader.directory if entry.kind == b"WGHT"]
+    layers = []
+    for last in sorted({entry.layer for entry in entries}):
+        size = sum(entry.end - entry.offset for entry in entries if entry.layer <= last)
+        psnr = reader.header.quality.get(f"held_out_psnr_layers_{last + 1}")
+        layers.append(LayerInfo(last + 1, size, psnr))
+    return tuple(layers)

@@ -1,0 +1,64 @@
+"""What the encoder reports, as ``Progress`` for the caller of ``dynerf.encode``."""
+
+import time
+from typing import TYPE_CHECKING
+
+from dynerf_decoder.progress import OnProgress, Progress
+
+if TYPE_CHECKING:
+    from dynerf_encoder.train import Report
+
+_SECONDS = 0.5  # between two reports of one task; its first and last are never left out
+_SMOOTHING = 0.95  # of the training PSNR, which differs from batch to batch
+
+
+class ProgressWatcher:
+    """Implements the encoder's ``Watcher``."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._reported: dict[str, float] = {}
+        self._metrics: dict[str, int | float] = {}
+
+    def say(self, text: str) -> None:
+        """A message."""
+        self._on_progress(Progress("message", 0, 0, text))
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Work of known length."""
+        if self._is_due(what, done >= total):
+            self._on_progress(Progress(what, done, total))
+
+    def trained(self, report: "Report") -> None:
+        """A training step."""
+        place = report.place
+        before = self._metrics.get("psnr", report.psnr)
+        self._metrics |= {
+            "step": place.step,
+            "seconds": place.seconds,
+            "loss": report.loss,
+            "psnr": _SMOOTHING * before + (1 - _SMOOTHING) * report.psnr,
+            "rays_per_second": place.step * report.rays / max(place.seconds, 1e-3),
+        }
+        if self._is_due("training", place.position >= 1):
+            self._report_training(report)
+
+    def looked(self, report: "Report", held_out_psnr: float) -> None:
+        """Held-out pictures."""
+        self._metrics["held_out_psnr"] = held_out_psnr
+        self._report_training(report)
+
+    def _report_training(self, report: "Report") -> None:
+        metrics = dict(self._metrics)
+        held_out = metrics.get("held_out_psnr")
+        detail = f"{report.stage}, train {metrics['psnr']:.2f} dB"
+        if held_out is not None:
+            detail += f", held-out {held_out:.2f} dB"
+        self._on_progress(Progress("training", min(report.place.position, 1.0), 1.0, detail, metrics))
+
+    def _is_due(self, task: str, last: bool) -> bool:
+        now = time.monotonic()
+        if not last and now - self._reported.get(task, -_SECONDS) < _SECONDS:
+            return False
+        self._reported[task] = now
+        return True
