@@ -109,10 +109,10 @@ def write_strip(options: argparse.Namespace) -> None:
     """The middle frame of the first camera, cam00 where it is held out: the truth, then every row."""
     import dynerf
     from dynerf_decoder.movie import png_bytes
-    from dynerf_encoder.captures.frame_range import FrameRange
     from dynerf_encoder.captures.n3v import read_n3v
     from dynerf_encoder.captures.storing import box_average
     from dynerf_encoder.captures.video import decode
+    from dynerf_format.frame_range import FrameRange
 
     pictures = []
     for row in ROWS:

@@ -34,7 +34,6 @@ from dynerf_decoder.occupancy import occupied_at
 from dynerf_decoder.renderer import render_rays
 from dynerf_decoder.space import Segments
 from dynerf_decoder.volume import accumulate, ray_weights
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.metrics import psnr
@@ -50,6 +49,7 @@ from dynerf_format import (
     occupancy_chunk,
     weights_chunks,
 )
+from dynerf_format.frame_range import FrameRange
 
 _RAYS = 2048  # at once
 _STEPS = 512  # along a ray, to find which cells it passes

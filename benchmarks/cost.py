@@ -28,11 +28,11 @@ from pathlib import Path
 
 import av
 import torch
-from plot import Axis, Series, plot
 
 from dynerf_decoder.camera import Camera
 from dynerf_decoder.clip import Clip
 from dynerf_format import Chunk, FileSource, Reader, SegmentRecord, join_clips, write_clip
+from plot import Axis, Series, plot
 
 _SIZES = ((128, 96), (256, 192), (384, 288), (512, 384), (768, 576), (1024, 768))
 _LENGTHS, _LONGER = (1, 5, 10), (1, 3, 10)

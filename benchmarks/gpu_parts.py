@@ -16,10 +16,7 @@ from unittest.mock import patch
 import torch
 
 import dynerf
-from dynerf.bench.decoding import warm_up
-from dynerf.bench.effort import FULL, QUICK, Effort, name_of
-from dynerf.bench.machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
-from dynerf.bench.stages import measure_stages
+from bench import FULL, PICTURE, QUICK, Effort, timed
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields import march_triton
 from dynerf_decoder.fields.field import FoldedModel
@@ -29,9 +26,10 @@ from dynerf_decoder.handover import handed_over
 from dynerf_decoder.movie import open_output
 from dynerf_decoder.picture import Frame, render_picture
 from dynerf_decoder.sampling import Sampling
-from dynerf_encoder.encode import encode
+from dynerf_encoder.encode import encode_segment
 from dynerf_encoder.job import Job, Unwatched
 from dynerf_encoder.presets import preset
+from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURE = ROOT / "samples" / "candle"
@@ -107,7 +105,7 @@ def quality(bench: Bench, left: Left) -> dict[str, Any]:
             CAPTURE, bench.clip, config, hold_out=("cam00",), downscale=4 if bench.quick else 1,
             device=bench.device, time_limit=limit, cache=bench.folder / "work",
         )  # fmt: skip
-        result = encode(job, Unwatched())
+        result = encode_segment(job, Unwatched())
         psnr = -math.inf if result.psnr is None else result.psnr
         found[f"{limit:g} s"] = {
             "PSNR": psnr, "bytes": result.bytes, "steps": result.steps,
@@ -128,9 +126,9 @@ def planes(bench: Bench, left: Left) -> dict[str, Any]:
     with dynerf.open(bench.clip, device=bench.device) as clip:
         for size in bench.effort.sizes:
             if left() < 5:
-                found[name_of(size)] = "no time left"
+                found[_name(size)] = "no time left"
                 continue
-            found[name_of(size)] = _compared(clip, size)
+            found[_name(size)] = _compared(clip, size)
     return found
 
 
@@ -177,22 +175,20 @@ def _psnr(one: Frame, other: Frame) -> float:
 
 
 def stages(bench: Bench) -> dict[str, Any]:
-    """Milliseconds of each stage of a plain picture, and how many times its floor that is."""
-    ceilings = measure_ceilings(bench.place)
+    """Milliseconds of each stage of a picture by the reference renderer."""
     with dynerf.open(bench.clip, device=bench.device) as clip:
-        warm_up(clip, bench.effort.sizes[0])
-        measured = measure_stages(clip, bench.effort, ceilings, lambda _done, _total: None)
-    return {
-        name: {"ms": 1e3 * stage.seconds, "floor ms": 1e3 * stage.floor_seconds, "times": stage.ratio}
-        for name, stage in measured.items()
-    }
+        camera = clip.cameras[0].with_size(*bench.effort.sizes[0])
+        clip.render(camera, frame=0.0, plain=True)
+        with timed(clip.device, PICTURE) as seconds:
+            clip.render(camera, frame=0.0, plain=True)
+    return {name: 1e3 * each for name, each in seconds.items()}
 
 
 def movie(bench: Bench) -> dict[str, Any]:
     """Pictures per second into a movie, one after the other and handed over while the next is rendered."""
     size = (256, 192) if bench.quick else (1352, 1014)
     count = 3 if bench.quick else 60
-    found: dict[str, Any] = {"pictures": f"{count} of {name_of(size)}"}
+    found: dict[str, Any] = {"pictures": f"{count} of {_name(size)}"}
     with dynerf.open(bench.clip, device=bench.device) as clip:
         camera = clip.cameras[0].with_size(*size)
         codec = movie_codec(bench.device == "cuda", *size)
@@ -229,10 +225,10 @@ def mlp(bench: Bench, left: Left) -> dict[str, Any]:
             for size in sizes:
                 expected = 4 * seconds * size[0] * size[1] / pixels
                 if left() < max(2.0, expected):
-                    found[f"{name}, {name_of(size)}"] = "no time left"
+                    found[f"{name}, {_name(size)}"] = "no time left"
                     continue
                 started = time.perf_counter()
-                found[f"{name}, {name_of(size)}"] = _mlp_rates(clip, folded, samplings[name], size)
+                found[f"{name}, {_name(size)}"] = _mlp_rates(clip, folded, samplings[name], size)
                 seconds, pixels = (time.perf_counter() - started) / 4, size[0] * size[1]
     return found
 
@@ -260,6 +256,10 @@ def _mlp_rates(clip: Clip, folded: FoldedModel, sampling: Sampling, size: tuple[
     plain, reference = seconds(plain=True)
     fast, picture = seconds(plain=False)
     return {"plain fps": 1 / plain, "fast fps": 1 / fast, "agreement dB": _psnr(picture, reference)}
+
+
+def _name(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def memory(bench: Bench) -> dict[str, Any]:

@@ -9,14 +9,11 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from gpu_parts import CAPTURE, SMALL, Bench, Left
 from torch import Tensor
 
-from dynerf.bench.machine import now
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
-from dynerf_encoder import autograd_step, train
-from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder import autograd_step, step_factory
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Config
 from dynerf_encoder.figures import Figures
@@ -30,6 +27,9 @@ from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import Plan, Stage
 from dynerf_encoder.staging import StagedSource
 from dynerf_encoder.train import Trainer
+from dynerf_format.frame_range import FrameRange
+from gpu_parts import CAPTURE, SMALL, Bench, Left
+from machine import now
 
 _WARM, _MOST, _SECONDS = 10, 200, 2.0
 _COMPARED = 17  # the step whose loss is told: the same rays for all; on a GPU every 16th is read
@@ -111,8 +111,8 @@ def _configurations(bench: Bench) -> dict[str, Config]:
 
 
 def _ways(config: Config) -> dict[str, _Way]:
-    plain = patch.object(train, "compiler_for", lambda *_: None)
-    every_step = patch.object(train, "Figures", lambda _device: Figures(torch.device("cpu")))
+    plain = patch.object(step_factory, "compiler_for", lambda *_: None)
+    every_step = patch.object(autograd_step, "Figures", lambda _device: Figures(torch.device("cpu")))
     exact = patch.object(
         autograd_step,
         "half_products",
@@ -134,6 +134,8 @@ def _ways(config: Config) -> dict[str, _Way]:
 
 def _measured(bench: Bench, config: Config, material: _Material, way: _Way) -> dict[str, Any]:
     with ExitStack() as stack, _warnings() as said:
+        if way.graphs is not None:
+            stack.enter_context(patch.object(step_factory, "graphs_on", way.graphs))
         for change in way.changes:
             stack.enter_context(change)
         trainer = _trainer(bench, config, material, way)
@@ -149,7 +151,6 @@ def _trainer(bench: Bench, config: Config, material: _Material, way: _Way) -> Tr
     return Trainer(
         config, model, material.space, way.source(material.store, material.views, bench.place),
         {"isg": material.importance}, plan, frames=material.store.frames, seed=0, time_limit=None,
-        graphs=None if way.graphs is None else way.graphs(bench.place),
     )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.renderer import render_rays
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Quantisation
 from dynerf_encoder.frame_store import FrameStore
@@ -33,6 +32,7 @@ from dynerf_encoder.metrics import psnr
 from dynerf_encoder.pack import dequantised_latents, make_chunks, quantise_clip
 from dynerf_encoder.rays import Rays, RaySource
 from dynerf_format import FileSource, QuantisedTensor, Reader, clip_bytes, pack_tensors
+from dynerf_format.frame_range import FrameRange
 
 
 def main() -> None:

@@ -24,12 +24,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from plot import Axis, plot
-from video_baseline import CODECS, Point, bytes_at, curve
-
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore
+from dynerf_format.frame_range import FrameRange
+from plot import Axis, plot
+from video_baseline import CODECS, Point, bytes_at, curve
 
 _NO_RATE = "none"
 

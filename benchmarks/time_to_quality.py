@@ -122,26 +122,28 @@ def _options() -> argparse.Namespace:
 
 def _torch_alone() -> AbstractContextManager[object]:
     """Encodes within it train by the reference instead of kernels."""
+    from dynerf_encoder.autograd_step import TorchStep
     from dynerf_encoder.train import Trainer
 
-    return patch("dynerf_encoder.encode.Trainer", partial(Trainer, kernels=False))
+    return patch("dynerf_encoder.encode.Trainer", partial(Trainer, make_step=TorchStep))
 
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.arguments import parse_arguments
     from dynerf.commands.encode import encode_options
     from dynerf.encoding import cpu_threads
-    from dynerf_encoder.encode import encode
+    from dynerf_encoder.encode import encode_segment
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
     asked, looks = encode_options(parse_arguments(words)), Looks()
-    job = replace(
-        asked.job(), cache=options.work / "pictures", looks=options.looks,
-        look_frames=options.frames_per_look,
-    )  # fmt: skip
-    with cpu_threads(asked.thread_count() if job.device == "cpu" else None):
-        result = encode(job, looks)
+    job = replace(asked.job(), cache=options.work / "pictures")
+    often = {"_LOOKS": options.looks, "_LOOK_FRAMES": options.frames_per_look}
+    with (
+        cpu_threads(asked.thread_count() if job.device == "cpu" else None),
+        patch.multiple("dynerf_encoder.encode", **often),
+    ):
+        result = encode_segment(job, looks)
     if result.psnr is None:
         raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")
     return Trained(

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from dynerf_format.version import __version__
 
 from . import manual
-from .commands import bench, decode, encode, evaluate, info, play, repair, serve, splice, verify
+from .commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
 from .long_options import add_long_options
 from .opening import place_of
 from .quantities import parse_duration, parse_size
@@ -81,7 +81,6 @@ def make_parser() -> Parser:
     _add_repair(commands)
     _add_serve(commands)
     _add_play(commands)
-    _add_bench(commands)
     return parser
 
 
@@ -356,18 +355,6 @@ def _add_play(commands: "Commands[Parser]") -> None:
     _add_device(parser)
     _add_origins(parser)
     parser.set_defaults(run=play.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
-
-
-def _add_bench(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "bench", "measure how fast this machine is", manual.BENCH)
-    parser.add_argument(
-        "clip", type=place_of, nargs="?", metavar="CLIP.dnv",
-        help="a file that 'dynerf encode' wrote, or its address (default: the bundled sample, encoded once)",
-    )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    _add_device(parser)
-    parser.set_defaults(run=bench.run, imports=("dynerf_decoder.clip", "dynerf_encoder.long_encode"))
 
 
 def _add_clip(parser: Parser) -> None:

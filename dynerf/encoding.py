@@ -13,11 +13,11 @@ from typing import get_args
 import torch
 
 from dynerf_decoder.progress import OnProgress
-from dynerf_encoder.captures.frame_range import FrameRange
+from dynerf_encoder import long_encode
 from dynerf_encoder.conditioning import fit_latents
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.job import EncodeResult, Job, Unwatched, Watcher
-from dynerf_encoder.long_encode import DEFAULT_OVERLAP, Cutting, WarmStart, encode_long
+from dynerf_encoder.long_encode import DEFAULT_OVERLAP, Cutting, WarmStart
 from dynerf_encoder.overrides import apply_assignments, apply_file
 from dynerf_encoder.presets import PRESETS, PresetName, preset
 from dynerf_encoder.quality import at_quality
@@ -27,6 +27,7 @@ from dynerf_encoder.tasks import Runner, Serially
 from dynerf_encoder.workers import Workers
 from dynerf_format.atomic import check_writable
 from dynerf_format.errors import ConfigError
+from dynerf_format.frame_range import FrameRange
 
 from .device import choose_device
 from .progress import ProgressWatcher
@@ -156,7 +157,7 @@ def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
     device, threads = choose_device(options.device), options.thread_count()
     with cpu_threads(threads if device == "cpu" else None):
         job = options.job()
-        return encode_long(job, watcher, options.cutting(), options.runner(device), threads)
+        return long_encode.encode(job, watcher, options.cutting(), options.runner(device), threads)
 
 
 @contextmanager

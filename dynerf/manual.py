@@ -190,23 +190,3 @@ examples:
   dynerf join parts/*.dnv -o all.dnv
 """,
 )
-BENCH = (
-    """\
-Measure how fast this machine decodes and trains: pictures and rays per second
-of the fast way to render beside the plain one that it must agree with, taken
-in turns; each stage of a picture beside the least time it could take, given
-what the machine copies and multiplies at most; training steps with the clip's
-own field and settings, on made-up colours; and the peak of memory.
-
-Without CLIP.dnv the sample of a source checkout is encoded with the preset
-preview and kept in dynerf/ of $XDG_CACHE_HOME (or ~/.cache) for the next time.
-Leave the machine alone meanwhile. Agreement is the PSNR between the two ways,
-null in JSON when no pixel differs.
-""",
-    """\
-examples:
-  dynerf bench
-  dynerf bench clip.dnv --quick
-  dynerf bench clip.dnv --device cuda --json
-""",
-)

@@ -29,8 +29,8 @@ def side_by_side(clip_path: Path, capture: Path, picture: Path) -> None:
     """Decoded and true held-out view in one picture."""
     import dynerf as library
     from dynerf_decoder.movie import open_output
-    from dynerf_encoder.captures.frame_range import FrameRange
     from dynerf_encoder.captures.video import decode
+    from dynerf_format.frame_range import FrameRange
 
     with library.open(clip_path) as clip:
         camera = clip.cameras[0]

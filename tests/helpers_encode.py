@@ -23,16 +23,16 @@ import numpy as np
 import torch
 
 from dynerf_decoder.camera import Camera, pixel_directions
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.encode import encode
+from dynerf_encoder.encode import encode_segment
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.job import EncodeResult, Job
 from dynerf_encoder.overrides import apply_assignments
 from dynerf_encoder.presets import preset
 from dynerf_encoder.train import Report
 from dynerf_format import FileSource, Header, Reader
+from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, pose_row, write_video
 
 FRAMES, WIDTH, HEIGHT = 5, 24, 16
@@ -141,7 +141,7 @@ def tiny_job(capture: Path, output: Path, *assignments: str, **options: Any) -> 
 def tiny_encode(job: Job, notes: Notes | None = None) -> EncodeResult:
     """Encode on one thread, here."""
     with one_thread():
-        return encode(job, notes or Notes())
+        return encode_segment(job, notes or Notes())
 
 
 def contents(path: Path) -> tuple[Header, list[bytes]]:

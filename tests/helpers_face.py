@@ -37,7 +37,7 @@ class Ran:
 def run(*arguments: object) -> Ran:
     """Run ``dynerf`` with some arguments, on the CPU. What no DynerfError explains is raised: it is a bug."""
     words = [str(argument) for argument in arguments]
-    if words[:1] in (["decode"], ["eval"], ["bench"]):
+    if words[:1] in (["decode"], ["eval"]):
         words += ["--device", "cpu"]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -23,6 +23,8 @@ from . import camera_conventions as conventions
 MOST_DISTANCE = 1e9
 """World units from the origin, of the cameras that are accepted; nearer than what float64 can hold."""
 
+Numbers = float | Float[np.ndarray, " n"]
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -227,12 +229,35 @@ def pixel_directions(
     camera: Camera, columns: Float[np.ndarray, " n"], rows: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n 3"]:
     """Unit world directions of the rays through picture positions (0.5, 0.5 is the first pixel's centre)."""
-    x = (columns - camera.centre_x) / camera.focal_x
-    y = -(rows - camera.centre_y) / camera.focal_y
+    intrinsics = camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y
+    directions: Float[np.ndarray, "n 3"] = (
+        unprojected(columns, rows, *intrinsics) @ camera.camera_to_world[:, :3].T
+    )
+    return directions
+
+
+def unprojected(
+    columns: Float[np.ndarray, " n"], rows: Float[np.ndarray, " n"],
+    focal_x: Numbers, focal_y: Numbers, centre_x: Numbers, centre_y: Numbers,
+) -> Float[np.ndarray, "n 3"]:  # fmt: skip
+    """Unit directions in camera space of picture positions, of one camera or of a camera for each."""
+    x = (columns - centre_x) / focal_x
+    y = -(rows - centre_y) / focal_y
     local = np.stack([x, y, -np.ones_like(x)], axis=-1)
     local /= np.linalg.norm(local, axis=-1, keepdims=True)
-    directions: Float[np.ndarray, "n 3"] = local @ camera.camera_to_world[:, :3].T
-    return directions
+    return local
+
+
+def unprojected_on_device(
+    columns: Tensor, rows: Tensor,
+    focal_x: Tensor | float, focal_y: Tensor | float, centre_x: Tensor | float, centre_y: Tensor | float,
+) -> Float[Tensor, "*n 3"]:  # fmt: skip
+    """``unprojected`` for tensors."""
+    x = (columns - centre_x) / focal_x
+    y = -(rows - centre_y) / focal_y
+    local = torch.stack([x, y, -torch.ones_like(x)], dim=-1)
+    length: Tensor = torch.linalg.vector_norm(local, dim=-1, keepdim=True)
+    return local / length
 
 
 def camera_rays(
@@ -264,10 +289,8 @@ def camera_rays_on(
     chosen = torch.arange(start, stop, step, device=device)
     rows = torch.div(chosen, camera.width, rounding_mode="floor")
     columns = chosen - rows * camera.width
-    x = (columns.double() + (0.5 - camera.centre_x)) / camera.focal_x
-    y = -(rows.double() + (0.5 - camera.centre_y)) / camera.focal_y
+    intrinsics = camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y
     pose = torch.as_tensor(camera.camera_to_world, dtype=torch.float64, device=device)
-    local = torch.stack([x, y, -torch.ones_like(x)], dim=-1)
-    local = local / torch.linalg.vector_norm(local, dim=-1, keepdim=True)
+    local = unprojected_on_device(columns.double() + 0.5, rows.double() + 0.5, *intrinsics)
     directions = (local @ pose[:, :3].T).float()
     return pose[:, 3].expand_as(directions), directions

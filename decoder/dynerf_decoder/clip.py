@@ -144,10 +144,10 @@ class Clip:
     def fold(self, frame: float) -> FoldedModel:
         """The static model at a moment, 0 <= frame <= frames - 1, fractions interpolating the latents.
 
-        Between the last frame of a segment and the first of the next the nearer one is taken: latents of
-        two models have nothing in common. Raises ViewError outside the clip.
+        At the border of two segments the nearer frame is taken (``Header.moment``). Raises ViewError outside
+        the clip.
         """
-        before, share = self._split(frame)
+        before, share = self.header.moment(frame)
         latents = torch.as_tensor(self._latents_at(before, 2 if share > 0 else 1), device=self.device)
         model = self.model(self.header.segment_at(before))
         if latents.shape[1] != model.latent_size:
@@ -160,17 +160,7 @@ class Clip:
 
     def segment_at(self, frame: float) -> int:
         """The segment whose model shows a moment. Raises ViewError outside the clip."""
-        return self.header.segment_at(self._split(frame)[0])
-
-    def _split(self, frame: float) -> tuple[int, float]:
-        """The frame whose latents count, and the share of the one after it."""
-        if not 0 <= frame <= self.frames - 1:
-            raise ViewError(f"frame {frame:g} asked for, the clip has frames 0 to {self.frames - 1}")
-        before = min(int(frame), self.frames - 1)
-        share = frame - before
-        if share > 0 and self.header.segment_at(before) != self.header.segment_at(before + 1):
-            return round(frame), 0.0
-        return before, share
+        return self.header.segment_at(self.header.moment(frame)[0])
 
     def _latents_at(self, first: int, count: int) -> Float[np.ndarray, "frame latent"]:
         """Latents of some frames; the groups decoded last are kept, because neighbours share them."""

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel
-from dynerf_decoder.sampling import Noise, Sampling, importance_edges, merge_edges, stratified_edges
+from dynerf_decoder.sampling import Jitter, Sampling, importance_edges, merge_edges, stratified_edges
 from dynerf_decoder.space import Segments
 from dynerf_decoder.volume import accumulate, ray_weights
 
@@ -34,16 +34,17 @@ def render_rays(
     segments: Segments,
     directions: Float[Tensor, "frame ray 3"],
     sampling: Sampling,
-    generator: Noise | None = None,
+    jitter: Jitter | None = None,
 ) -> Rendered:
-    """Colours of rays. With a generator samples are jittered (training), without they are fixed (decoding).
+    """Colours of rays. Training jitters the samples (``draw_jitter``), decoding does not.
 
     Rays that miss the space render black. Differentiable in the model, not in the rays.
     """
     shape = tuple(directions.shape[:-1])
-    coarse_edges = stratified_edges(shape, sampling.coarse, generator, directions.device)
+    coarse_jitter, fine_jitter = jitter or (None, None)
+    coarse_edges = stratified_edges(shape, sampling.coarse, coarse_jitter, directions.device)
     coarse_rgb, coarse_weights = _coarse_pass(model.coarse, segments, directions, coarse_edges)
-    edges = importance_edges(coarse_edges, coarse_weights, sampling.drawn, generator)
+    edges = importance_edges(coarse_edges, coarse_weights, sampling.drawn, fine_jitter)
     if sampling.union:
         edges = merge_edges(coarse_edges, edges)
     rgb, weights = _colour_pass(model.fine, segments, directions, edges)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from .camera import Camera
 
+MOST_SKEW = 1e-2  # of R^T R from the identity: rounding to three digits passes, another layout does not
 _FORWARD_FACING = math.cos(math.radians(45))  # all optical axes this close to their mean
 _PARALLEL = 1e-3  # mean squared sine between optical axes (1.8 degrees) below which they do not intersect
 _FAR_FOCUS = 4  # times the rig's extent: the focus when optical axes do not intersect
@@ -66,6 +67,11 @@ def upright(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
     scores = _UP_SHARE * np.outer(mean, mean) - rights.T @ rights / len(cameras)
     vertical = np.linalg.eigh(scores)[1][:, -1]
     return np.asarray(vertical if vertical @ mean >= 0 else -vertical)
+
+
+def skew_of(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n"]:
+    """How far R^T R is from the identity; above ``MOST_SKEW`` R is not a rotation but for rounding."""
+    return np.asarray(np.abs(np.swapaxes(matrices, -1, -2) @ matrices - np.eye(3)).max(axis=(-2, -1)))
 
 
 def nearest_rotation(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n 3 3"]:

@@ -7,14 +7,15 @@ import numpy as np
 
 from dynerf_format.errors import FormatError
 from dynerf_format.records import CameraRecord, Header
+from dynerf_format.values import is_integer
 
 from .camera import MOST_DISTANCE, Camera
+from .rig import MOST_SKEW, skew_of
 from .sampling import Sampling
 from .space import Space
 from .viewing_volume import ViewingVolume
 
 _MOST_SAMPLES = 4096
-_MOST_SKEW = 1e-2  # of R^T R from the identity
 _MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
 
 
@@ -30,8 +31,8 @@ def camera_of(record: CameraRecord) -> Camera:
     where = f"header: camera {record.name!r}"
     if np.abs(pose).max() > MOST_DISTANCE:
         raise FormatError(f"{where}: is further than {MOST_DISTANCE:g} from the origin")
-    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
-        raise FormatError(f"{where}: the first three columns of camera_to_world are no rotation")
+    if skew_of(pose[:, :3]) > MOST_SKEW:
+        raise FormatError(f"{where}: the first three columns of camera_to_world are not a rotation")
     sizes = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
     if max(*sizes, abs(record.centre_x), abs(record.centre_y)) > _MOST_PIXELS:
         raise FormatError(f"{where}: focal length or principal point beyond {_MOST_PIXELS:g} pixels")
@@ -59,7 +60,7 @@ def sampling_of(header: Header) -> Sampling:
     found = header.sampling
     coarse, fine, union = found.get("coarse"), found.get("fine"), found.get("union")
     for name, value in (("coarse", coarse), ("fine", fine)):
-        if not isinstance(value, int) or isinstance(value, bool) or not 2 <= value <= _MOST_SAMPLES:
+        if not is_integer(value, 2, _MOST_SAMPLES):
             raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {_MOST_SAMPLES}")
     if not isinstance(union, bool):
         raise FormatError(f"header.sampling.union: found {union!r}, expected true or false")

@@ -45,6 +45,9 @@ def threads_for_parts() -> Iterator[None]:
     Where parts do the heavy work, what is between them is too small to be worth waking threads for.
     """
     threads = torch.get_num_threads()
+    if threads == 1:
+        yield
+        return
     token = _reserved.set(threads)
     torch.set_num_threads(1)
     try:

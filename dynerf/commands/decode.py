@@ -1,12 +1,12 @@
 """``dynerf decode``."""
 
 import argparse
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynerf_format.errors import ConfigError, ViewError
+from dynerf_format.frame_range import FrameRange
 
 from ..display import Tasks, say
 from ..quantities import parse_duration, parse_rate
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from dynerf_decoder.clip import Clip
     from dynerf_decoder.paths import Shot
-
-_FRAMES = re.compile(r" *([0-9]{0,9}) *: *([0-9]{0,9}) *")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -79,12 +77,11 @@ def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot]
 def _frame_range(text: str | None, frames: int) -> tuple[int, int] | None:
     if text is None:
         return None
-    match = _FRAMES.fullmatch(text)
-    if match is None:
-        raise ViewError(
-            f"--frames {text[:40]}: expected A:B, two frame numbers within 0:{frames}; either may be left out"
-        )
-    return int(match[1] or 0), int(match[2] or frames)
+    try:
+        found = FrameRange.parse(text)
+    except ConfigError as error:
+        raise ViewError(str(error)) from None
+    return found.first, frames if found.stop is None else found.stop
 
 
 def _seconds(text: str | None) -> tuple[float, float] | None:

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
     from dynerf_encoder.evaluate import Evaluation
 
-_FIGURES = ("psnr", "ssim", "mse", "dssim", "lpips", "flip", "psnr_moving")
-_HEADS = ("PSNR dB", "SSIM", "MSE", "DSSIM", "LPIPS", "FLIP", "moving dB")
-_DIGITS = (3, 4, 5, 4, 4, 4, 3)
-
 
 def run(options: argparse.Namespace) -> int:
     """Compare a clip with its capture and print the figures."""
@@ -39,7 +35,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _record(result: "Evaluation") -> dict[str, object]:
-    means = {name: result.mean(name) for name in _FIGURES}
+    from dynerf_encoder.evaluate import FIGURES
+
+    means = {name: result.mean(name) for name in FIGURES}
     frames = [dataclasses.asdict(score) for score in result.frames]
     return {
         **means,
@@ -51,12 +49,14 @@ def _record(result: "Evaluation") -> dict[str, object]:
 
 
 def _table(result: "Evaluation") -> str:
-    lines = ["view       frame" + "".join(f"{head:>11}" for head in _HEADS)]
+    from dynerf_encoder.evaluate import FIGURES
+
+    lines = ["view       frame" + "".join(f"{head:>11}" for head, _ in FIGURES.values())]
     lines += [
-        f"{score.view:<10} {score.frame:>5}" + _figures([getattr(score, name) for name in _FIGURES])
+        f"{score.view:<10} {score.frame:>5}" + _figures([getattr(score, name) for name in FIGURES])
         for score in result.frames
     ]
-    lines.append(f"mean of {len(result.frames):<8}" + _figures([result.mean(name) for name in _FIGURES]))
+    lines.append(f"mean of {len(result.frames):<8}" + _figures([result.mean(name) for name in FIGURES]))
     if result.jod is not None:
         lines.append(f"JOD (ColorVideoVDP) {result.jod:.3f}")
     lines += [f"no {name}: {reason}" for name, reason in result.missing.items()]
@@ -64,7 +64,9 @@ def _table(result: "Evaluation") -> str:
 
 
 def _figures(values: "Sequence[float | None]") -> str:
+    from dynerf_encoder.evaluate import FIGURES
+
     return "".join(
         f"{'-' if value is None else format(value, f'.{digits}f'):>11}"
-        for value, digits in zip(values, _DIGITS, strict=True)
+        for value, (_, digits) in zip(values, FIGURES.values(), strict=True)
     )

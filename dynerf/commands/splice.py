@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dynerf_format import check_writable, cut_clip, join_clips
 from dynerf_format.errors import ConfigError
+from dynerf_format.frame_range import FrameRange
 
 from ..display import say
 from ..opening import source_at
@@ -12,7 +13,6 @@ from ..opening import source_at
 
 def cut(options: argparse.Namespace) -> int:
     """Write some frames of a clip as a clip of their own."""
-    from dynerf_encoder.captures.frame_range import FrameRange
     from dynerf_format import Reader
 
     _check_output(options.output)

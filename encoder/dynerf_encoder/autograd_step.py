@@ -1,11 +1,10 @@
 """A training step by autograd over torch's operations: on a GPU, in several processes, and as the reference.
 
-Nothing in here may be read from Python that changes from one step to the next, but for whether bits count: a
+Nothing that ``compute`` reads from Python may change from one step to the next, except whether bits count: a
 GPU captures a step and replays it (``graphed_step.py``). Rays, jitter and learning rates are tensors.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -13,83 +12,97 @@ from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.renderer import Rendered, render_rays
-from dynerf_decoder.sampling import Noise, histogram_bound_loss
-from dynerf_decoder.space import Segments
+from dynerf_decoder.sampling import Jitter, draw_jitter
 
 from .compiler import Compiler, Fold
-from .config import Config
-from .parallel import Group
+from .figures import Figures
+from .histogram_bound import histogram_bound_loss
 from .plane_passes import add_variation
 from .precision import half_products
-from .rate_control import RateControl
+from .rays import Rays
 from .rounding import is_plane
+from .staging import sent
+from .step_protocol import StepMetrics, StepState
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What a step learns from; ``frames`` are the numbers of the rays' frames.
+class PreparedRays(NamedTuple):
+    """All processes' rays, whose copy to the device may be under way, and the jitter of their samples."""
 
-    ``noise`` gives what the samples are jittered by, the same however often it is asked.
-    """
+    rays: Rays
+    jitter: Jitter
+
+
+class StepInputs(NamedTuple):
+    """This process's rays on the device; ``frames`` are the numbers of their frames."""
 
     frames: Int64[Tensor, " frame"]
-    segments: Segments
+    origins: Float[Tensor, "frame ray 3"]
     directions: Float[Tensor, "frame ray 3"]
     colours: Float[Tensor, "frame ray 3"]
-    noise: Callable[[], Noise]
+    coarse_jitter: Float[Tensor, "frame ray inner"]
+    fine_jitter: Float[Tensor, "frame ray new"]
 
 
-class AutogradStep:
-    """Steps of one training. Adam holds the learning rates, as numbers or as tensors."""
+class TorchStep:
+    """A ``TrainingStep`` of any model; ``compute`` works on the device alone, ``read`` gets the metrics."""
 
-    def __init__(
-        self,
-        config: Config,
-        model: Model,
-        latents: Tensor,
-        adam: torch.optim.Optimizer,
-        rate: RateControl,
-        group: Group,
-        compiler: Compiler | None = None,
-    ) -> None:
-        self._config = config
-        self._model, self._latents, self._adam = model, latents, adam
-        self._rate, self._group, self._compiler = rate, group, compiler
-        self._parameters = [each for part in adam.param_groups for each in part["params"]]
+    prefetch = False
 
-    def __call__(
-        self, lesson: Lesson, position: float, told: Callable[[Tensor], object] | None = None
-    ) -> Float[Tensor, "2"]:
-        """The loss and, in it, the squared error of the fine colours.
+    def __init__(self, state: StepState, compiler: Compiler | None = None) -> None:
+        self.state, self._compiler = state, compiler
+        self._device = state.latents.device
+        self._matrix = state.space.matrix_on(self._device)
+        self._figures = Figures(self._device)
+        self._parameters = [each for part in state.adam.param_groups for each in part["params"]]
 
-        ``told`` is given them before anything changes.
-        """
-        with self._rate.stored_form(self._model, self._latents, position) as rounded:
+    def prepare(self, rays: Rays, generator: torch.Generator) -> PreparedRays:
+        """Jitter is drawn for the rays of all processes: a shared batch has the same as a whole one."""
+        shape = tuple(rays.colours.shape[:2])
+        return PreparedRays(rays, draw_jitter(shape, self.state.config.sampling, generator, self._device))
+
+    def __call__(self, prepared: PreparedRays, position: float) -> StepMetrics:
+        return self.read(self.compute(self.inputs(prepared), position))
+
+    def inputs(self, prepared: PreparedRays) -> StepInputs:
+        """This process's share of the rays, once they have arrived."""
+        rays, jitter = prepared.rays.arrived(), prepared.jitter
+        mine = self.state.group.share(len(rays.frames))
+        return StepInputs(
+            sent(torch.from_numpy(rays.frames[mine]), self._device), rays.origins[mine],
+            rays.directions[mine], rays.colours[mine], jitter[0][mine], jitter[1][mine],
+        )  # fmt: skip
+
+    def compute(self, inputs: StepInputs, position: float) -> Float[Tensor, "2"]:
+        """Change the model; the loss and the squared error, on the device."""
+        state = self.state
+        with state.rate.stored_form(state.model, state.latents, position) as rounded:
             if self._compiler is None:
-                figures = self._gradients(lesson, self._model.fold, told)
+                metrics = self._gradients(inputs, state.model.fold)
             else:
-                figures = self._compiler.attempt(
-                    self._model.fold, lambda fold: self._gradients(lesson, fold, told)
-                )
-        self._group.average_gradients(self._parameters)
-        self._rate.charge(rounded)
-        if self._config.optimiser.total_variation > 0:
-            _add_total_variation(self._model, self._config.optimiser.total_variation)
-        self._adam.step()
-        return figures
+                metrics = self._compiler.attempt(state.model.fold, lambda fold: self._gradients(inputs, fold))
+        state.group.average_gradients(self._parameters)
+        state.rate.charge(rounded)
+        if state.config.optimiser.total_variation > 0:
+            _add_total_variation(state.model, state.config.optimiser.total_variation)
+        state.adam.step()
+        return metrics
 
-    def _gradients(self, lesson: Lesson, fold: Fold, told: Callable[[Tensor], object] | None) -> Tensor:
-        self._adam.zero_grad(set_to_none=True)
-        folded = fold(self._latents[lesson.frames])
-        sampling = self._config.sampling
-        with half_products(self._config.field, self._latents.device):
-            rendered = render_rays(folded, lesson.segments, lesson.directions, sampling, lesson.noise())
-        loss, fine_error = _loss(rendered, lesson.colours, self._config.optimiser.coarse_weight)
-        figures = self._group.average(torch.stack([loss.detach(), fine_error]))
-        if told is not None:
-            told(figures)
+    def read(self, metrics: Float[Tensor, "2"]) -> StepMetrics:
+        """Metrics as numbers; on a GPU those of a step shortly before, as ``Figures`` says."""
+        return StepMetrics(*self._figures.read(metrics))
+
+    def _gradients(self, inputs: StepInputs, fold: Fold) -> Float[Tensor, "2"]:
+        state = self.state
+        state.adam.zero_grad(set_to_none=True)
+        folded = fold(state.latents[inputs.frames])
+        segments = state.space.clip_plain(inputs.origins, inputs.directions, self._matrix)
+        jitter = inputs.coarse_jitter, inputs.fine_jitter
+        with half_products(state.config.field, self._device):
+            rendered = render_rays(folded, segments, inputs.directions, state.config.sampling, jitter)
+        loss, fine_error = _loss(rendered, inputs.colours, state.config.optimiser.coarse_weight)
+        metrics = state.group.average(torch.stack([loss.detach(), fine_error]))
         loss.backward()  # type: ignore[no-untyped-call]
-        return figures
+        return metrics
 
 
 def _loss(

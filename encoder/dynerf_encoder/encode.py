@@ -57,11 +57,12 @@ from .training_check import TrainingCheck
 from .warm_start import fingerprint, start_from
 
 _CHECKPOINT_SECONDS = 30.0
+_LOOKS, _LOOK_FRAMES = 10, 1  # how often a training is judged on its way, and by how many pictures
 _COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
 
 
-def encode(job: Job, watcher: Watcher) -> EncodeResult:
-    """Encode a capture. Raises DynerfError for what the user can mend.
+def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
+    """Encode a capture, or a segment of one, with one model. Raises DynerfError for what the user can mend.
 
     KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
     torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have
@@ -272,16 +273,16 @@ def _train(
     if group.leads:
         begun(job).unlink(missing_ok=True)
     saved = time.monotonic()
-    looked = int(trainer.place.position * job.looks)
+    looked = int(trainer.place.position * _LOOKS)
     compiling = partial(watcher.say, _COMPILING)
     with deferred_interrupt() as interrupted, closing(trainer.run(compiling)) as reports:
         for report in reports:
             watcher.trained(report)
             if group.leads and (warning := check.warning(report.place, trainer.model, trainer.latents)):
                 watcher.say(WARNING + warning)
-            if int(report.place.position * job.looks) > looked:
-                looked = int(report.place.position * job.looks)
-                _look(trainer, report, look, job.look_frames, watcher, group)
+            if int(report.place.position * _LOOKS) > looked:
+                looked = int(report.place.position * _LOOKS)
+                _look(trainer, report, look, watcher, group)
                 if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
                     size = clip.size_at(trainer.rate.quantisation)
                     trainer.rate.calibrate(size)  # the same in every process
@@ -294,14 +295,12 @@ def _train(
                 raise KeyboardInterrupt
 
 
-def _look(
-    trainer: Trainer, report: Report, look: HeldOutLook, frames: int, watcher: Watcher, group: Group
-) -> None:
+def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
     """Tell the leader's watcher how well held-out pictures look as the file would show them."""
     if not group.leads:
         return
     with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
-        score = look.some_psnr(trainer.model, trainer.latents, frames)
+        score = look.some_psnr(trainer.model, trainer.latents, _LOOK_FRAMES)
     if score is not None:
         watcher.looked(report, score)
 

@@ -16,9 +16,9 @@ from dynerf_decoder.camera import Camera
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.picture import rgb_to_uint8
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
+from dynerf_format.frame_range import FrameRange
 from dynerf_format.temporary import temporary_folder
 
-from .captures.frame_range import FrameRange
 from .captures.n3v import read_n3v
 from .frame_store import FrameStore
 from .importance_weights import temporal_median
@@ -29,8 +29,12 @@ from .metrics import dssim, moving_psnr, mse, psnr, ssim
 _MEDIAN_VALUES = 2**18  # of (frame, pixel) at once
 
 
-FIGURES = ("psnr", "ssim", "mse", "dssim", "lpips", "flip", "psnr_moving")
-"""What is measured of each picture; the mean over pictures is taken of each. JOD is of a whole view."""
+FIGURES = {
+    "psnr": ("PSNR dB", 3), "ssim": ("SSIM", 4), "mse": ("MSE", 5), "dssim": ("DSSIM", 4),
+    "lpips": ("LPIPS", 4), "flip": ("FLIP", 4), "psnr_moving": ("moving dB", 3),
+}  # fmt: skip
+"""What is measured of each picture, with its heading and its decimals in a table; the mean over pictures is
+taken of each. JOD is of a whole view."""
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,31 @@
 """A training step of the ``planes`` field by kernels: folded, rays followed forward and back, planes changed.
 
-What autograd over ``render_rays`` and the passes of ``plane_passes.py`` do in some forty passes over memory
-happens here ray by ray and texel by texel. One process on a CPU trains by it; everything else takes the plain
-way. Parts have one size and their sums one order, whatever the number of threads.
+What autograd over ``render_rays`` and ``plane_passes.py`` do in some forty passes over memory happens here
+ray by ray and texel by texel. Parts have one size and their sums one order, whatever the number of threads.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.fields.planes import (
-    DENSITY_BOUNDS,
-    PlanesModel,
-    PlaneStack,
-    encoded_directions,
-    has_kernels,
-)
+from dynerf_decoder.fields.folded_planes import has_kernels
+from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack, encoded_directions
 from dynerf_decoder.fields.stack_kernels import output_lanes, padded
-from dynerf_decoder.sampling import draw_noise
-from dynerf_decoder.space import Segments
-from dynerf_decoder.threads import in_threads
+from dynerf_decoder.sampling import draw_jitter
+from dynerf_decoder.threads import in_threads, threads_for_parts
 
 from .config import Config
+from .kernels.records import Field, IntervalScratch, Jitter, NetworkSums, Pass, Rule, Scratch, Sums, Written
+from .kernels.records import Rays as RayArrays
 from .kernels.step import BLOCK, follow
 from .plane_training import PLANES, AdamRule, TrainedPlanes
-from .rate_control import RateControl
 from .rays import Rays
 from .rounding import rounding_step
+from .step_protocol import StepMetrics, StepState
 from .trained_network import TrainedNetwork
 
 _PART = 256  # rays of one frame that a thread takes at a time; a multiple of BLOCK
@@ -48,19 +42,23 @@ def serves(config: Config, model: torch.nn.Module) -> bool:
 
 @dataclass(frozen=True)
 class Batch:
-    """A step's rays, filled up to whole blocks; arrays are (frame, flat)."""
+    """A step's rays, filled up to whole blocks; arrays are (frame, flat).
 
-    rays: tuple[np.ndarray, ...]  # starts, steps to the ends, lengths, which hit, colours, encoded directions
-    noise: tuple[np.ndarray, np.ndarray]
+    ``numbers`` are those of the frames.
+    """
+
+    numbers: Tensor
+    rays: RayArrays
+    jitter: Jitter
     count: int  # rays of a frame before they were filled up
 
     @property
     def frames(self) -> int:
-        return len(self.rays[0])
+        return len(self.rays.hit)
 
     @property
     def whole(self) -> int:
-        return int(self.rays[3].shape[1])
+        return int(self.rays.hit.shape[1])
 
     def parts(self) -> list[tuple[int, int, int]]:
         """Frame, first ray and the one after the last."""
@@ -71,19 +69,17 @@ class Batch:
         ]
 
 
-class FastStep:
-    """Steps of one training; ``lap`` is told when a stage of a step has ended."""
+class CpuKernelStep:
+    """A ``TrainingStep`` of what ``serves`` says, in one process."""
 
-    def __init__(
-        self,
-        config: Config,
-        model: PlanesModel,
-        latents: Tensor,
-        adam: torch.optim.Optimizer,
-        rate: RateControl,
-    ) -> None:
+    prefetch = True
+
+    def __init__(self, state: StepState) -> None:
+        config, model = state.config, state.model
+        assert isinstance(model, PlanesModel)
         frames = config.schedule.frames_per_step
-        self._config, self._model, self._latents, self._adam, self._rate = config, model, latents, adam, rate
+        self._config, self._space, self._model, self._latents = config, state.space, model, state.latents
+        self._adam, self._rate = state.adam, state.rate
         self._planes = (TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
         self._kept = threading.local()
         self._written: tuple[list[np.ndarray], list[np.ndarray]] | None = None
@@ -93,16 +89,27 @@ class FastStep:
             TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
-    def __call__(
-        self, batch: Batch, frames: Tensor, position: float, check: Callable[[float], None],
-        lap: Callable[[str], None],
-    ) -> tuple[float, float]:  # fmt: skip
-        """One step at the rates that Adam's groups hold; its loss, and the squared error of its colours.
+    def prepare(self, rays: Rays, generator: torch.Generator) -> Batch:
+        with threads_for_parts():
+            frames, count, _ = rays.directions.shape
+            jitter = draw_jitter((frames, count), self._config.sampling, generator, torch.device("cpu"))
+            segments = self._space.clip(rays.origins, rays.directions)
+            whole = -(-count // BLOCK) * BLOCK
+            values = (
+                segments.start, segments.end - segments.start, segments.length(), segments.hit, rays.colours,
+                encoded_directions(rays.directions),
+            )  # fmt: skip
+            filled = [_filled(each, whole) for each in (*values, *jitter)]
+            return Batch(torch.as_tensor(rays.frames), RayArrays(*filled[:6]), Jitter(*filled[6:]), count)
 
-        ``frames`` are the numbers of the batch's frames. ``check`` is told the loss before anything changes.
-        """
+    def __call__(self, batch: Batch, position: float) -> StepMetrics:
+        with threads_for_parts():
+            return self._step(batch, position)
+
+    def _step(self, batch: Batch, position: float) -> StepMetrics:
+        self._adam.zero_grad(set_to_none=True)
         with self._rate.stored_form(self._model, self._latents, position, planes=False) as rounded:
-            latents = self._latents[frames]
+            latents = self._latents[batch.numbers]
             stacks = (self._model.coarse, self._model.fine)
             bent = [_bend(stack, latents) for stack in stacks]
             steps = [self._step_of(name, bool(rounded)) for name in ("coarse", "fine")]
@@ -111,17 +118,13 @@ class FastStep:
             for planes, mine, step in zip(self._planes, amounts, steps, strict=True):
                 planes.fold(mine, float(step))
                 symbols.append(planes.rounded(step) if rounded else [])
-            lap("fold")
             loss, squared, positions, changes, biases = self._follow(batch, [bias for _, bias in bent])
-            check(loss)
-            lap("rays")
             slopes = []
             rule = self._rule()
             for index, planes in enumerate(self._planes):
                 planes.scatter(
-                    batch.rays[0], batch.rays[1], positions[index], self._counts[index], changes[index]
+                    batch.rays.starts, batch.rays.steps, positions[index], self._counts[index], changes[index]
                 )
-            lap("scatter")
             for planes, mine, step, items in zip(self._planes, amounts, steps, symbols, strict=True):
                 prices = planes.prices(items, self._rate.weight)
                 smooth = self._config.optimiser.total_variation
@@ -130,8 +133,7 @@ class FastStep:
             rounded += [item for items in symbols for item in items]
         self._rate.charge(rounded)
         self._adam.step()
-        lap("optimiser")
-        return loss, squared
+        return StepMetrics(loss, squared)
 
     @property
     def _counts(self) -> tuple[int, int]:
@@ -163,35 +165,36 @@ class FastStep:
         even = torch.linspace(0, 1, bins[0] + 1).numpy()
         total = batch.frames * batch.count
         scales = np.float32(1 / (3 * total)), np.float32(self._config.optimiser.coarse_weight / total)
-        rule = (DENSITY_BOUNDS_32, *bins, *scales)
+        rule = Rule(DENSITY_BOUNDS, *bins, *scales)
+        rays = [RayArrays(*(each[frame] for each in batch.rays)) for frame in range(batch.frames)]
+        jitter = [Jitter(*(each[frame] for each in batch.jitter)) for frame in range(batch.frames)]
         errors = np.zeros((len(parts), 2))
 
         def work(index: int) -> None:
             frame, first, last = parts[index]
             errors[index] = follow(
-                fields[0][frame], fields[1][frame], view, tuple(each[frame] for each in batch.rays),
-                tuple(each[frame] for each in batch.noise), even, rule, (first, last, batch.count),
-                (positions[0][frame], changes[0][frame].reshape(-1), positions[1][frame],
-                 changes[1][frame].reshape(-1)),
-                self._room(), tuple(tuple(each[index] for each in net) for net in sums),
+                fields[0][frame], fields[1][frame], view, rays[frame], jitter[frame], even, rule,
+                (first, last, batch.count), Written(positions[0][frame], changes[0][frame].reshape(-1)),
+                Written(positions[1][frame], changes[1][frame].reshape(-1)),
+                self._room(), Sums(*(NetworkSums(*(each[index] for each in net)) for net in sums)),
             )  # fmt: skip
 
         in_threads(work, range(len(parts)))
         for net, mine in zip(self._nets, sums, strict=True):
             net.accept(mine)
         self._model.view_hidden.bias.grad = torch.from_numpy(
-            sums[2][1].sum(axis=0)[: self._nets[2].first.out_features]
+            sums[2].bias.sum(axis=0)[: self._nets[2].first.out_features]
         )
         squared, excess = errors.sum(axis=0) / (3 * total, total)
         frame_of = np.array([frame for frame, _, _ in parts])
         to_biases = [
-            np.stack([sums[index][1][frame_of == frame].sum(axis=0) for frame in range(batch.frames)])
+            np.stack([sums[index].bias[frame_of == frame].sum(axis=0) for frame in range(batch.frames)])
             for index in range(2)
         ]
         loss = float(squared + self._config.optimiser.coarse_weight * excess)
         return loss, float(squared), positions, changes, to_biases
 
-    def _fields(self, index: int, bias: Tensor) -> list[tuple[Any, ...]]:
+    def _fields(self, index: int, bias: Tensor) -> list[Field]:
         """A stack as ``kernels.samples`` takes it, of each frame."""
         planes, net = self._planes[index], self._nets[index]
         origins = np.array([scale.origin for scale in planes.scales])
@@ -199,7 +202,7 @@ class FastStep:
         shared = net.arrays(bias[0])
         biases = padded(bias, (len(bias), net.width)).numpy()
         return [
-            (planes.folded[frame], origins, sizes, planes.scales[0].like, (*shared[:3], each, *shared[4:]))
+            Field(planes.folded[frame], origins, sizes, planes.scales[0].like, shared._replace(bias=each))
             for frame, each in enumerate(biases)
         ]
 
@@ -215,25 +218,24 @@ class FastStep:
             self._written = positions, changes
         return self._written
 
-    def _room(self) -> tuple[Any, ...]:
+    def _room(self) -> Scratch:
         """This thread's. What is filled up with zeros is never written, so it can be used again."""
         if not hasattr(self._kept, "room"):
             self._kept.room = self._rooms()
-        room: tuple[Any, ...] = self._kept.room
+        room: Scratch = self._kept.room
         return room
 
-    def _rooms(self) -> tuple[Any, ...]:
+    def _rooms(self) -> Scratch:
         """What a thread writes on while it follows a block of rays."""
-        rooms: list[Any] = []
-        for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False):
-            rooms.append(net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)))
-            # edges, lengths, exponents, densities, through, weights and their gradients
-            sizes = (count + 1, *(count,) * 6)
-            rooms.append(tuple(np.zeros(BLOCK * size, np.float32) for size in sizes))
-        return *rooms, self._nets[2].ray_room(self._nets[1].lanes), np.zeros(self._counts[0] + 1, np.float32)
-
-
-DENSITY_BOUNDS_32 = tuple(np.float32(bound) for bound in DENSITY_BOUNDS)
+        near, far = (
+            Pass(
+                net.room(BLOCK * count, planes.scales[0].channels, len(planes.scales)),
+                IntervalScratch(*(np.zeros(BLOCK * size, np.float32) for size in (count + 1, *(count,) * 6))),
+            )
+            for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False)
+        )
+        view = self._nets[2].ray_room(self._nets[1].lanes)
+        return Scratch(near, far, view, np.zeros(self._counts[0] + 1, np.float32))
 
 
 def _bend(stack: PlaneStack, latents: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -259,19 +261,6 @@ def _back(
         gradients += [torch.from_numpy(np.ascontiguousarray(each[:, 1:])) for each in mine]
         gradients.append(torch.from_numpy(np.ascontiguousarray(to_bias[:, : bias.shape[1]])))
     torch.autograd.backward(outputs, gradients)
-
-
-def prepare(rays: Rays, segments: Segments, generator: torch.Generator, config: Config) -> Batch:
-    """A step's rays and all that is random about them."""
-    frames, count, _ = rays.directions.shape
-    coarse, fine = draw_noise((frames, count), config.sampling, generator, torch.device("cpu"))
-    whole = -(-count // BLOCK) * BLOCK
-    values = (
-        segments.start, segments.end - segments.start, segments.length(), segments.hit, rays.colours,
-        encoded_directions(rays.directions),
-    )  # fmt: skip
-    filled = [_filled(each, whole) for each in (*values, coarse, fine)]
-    return Batch(tuple(filled[:6]), (filled[6], filled[7]), count)
 
 
 def _filled(values: Tensor, whole: int) -> np.ndarray:

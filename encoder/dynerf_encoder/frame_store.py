@@ -22,9 +22,9 @@ from jaxtyping import Float, Int, UInt8
 
 from dynerf_decoder.camera import Camera
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
+from dynerf_format.frame_range import FrameRange
 
 from .captures.capture import Capture
-from .captures.frame_range import FrameRange
 from .captures.manifest import StoredView, VideoDigest, describe, raw_path
 from .captures.storing import store_missing
 

@@ -1,66 +1,50 @@
-"""A training step on a GPU: autograd's, over tensors alone, captured and replayed."""
+"""A training step on a GPU, captured and replayed as a CUDA graph."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.sampling import DrawnNoise, Sampling, draw_noise
-from dynerf_decoder.space import Space
-
-from .autograd_step import AutogradStep, Lesson
+from .autograd_step import PreparedRays, StepInputs, TorchStep
 from .graphed_step import GraphedStep, Graphs
 from .rays import Rays
-from .staging import sent
+from .step_protocol import StepMetrics, StepState
 
 
-class GpuStep:
-    """Steps of one training in one process; ``adam`` holds ``latents`` or they are never changed."""
+class CudaGraphStep:
+    """Decorates a step whose ``compute`` works on the device alone: a ``TrainingStep`` that replays it.
 
-    def __init__(
-        self,
-        step: AutogradStep,
-        latents: Tensor,
-        adam: torch.optim.Optimizer,
-        space: Space,
-        sampling: Sampling,
-        graphs: Graphs,
-    ) -> None:
-        self._by_autograd, self._adam, self._latents = step, adam, latents
-        self._space, self._sampling = space, sampling
-        self._device = latents.device
-        self._matrix = space.matrix_on(self._device)
+    For one process without a target size, whose exchange and control cannot be captured.
+    """
+
+    def __init__(self, step: TorchStep, state: StepState, graphs: Graphs) -> None:
+        self._decorated, self._state = step, state
+        self.prefetch = step.prefetch
         self._position = 0.0
-        self._graphed = GraphedStep(self._step, self._lasting, graphs)
-        for group in adam.param_groups:  # the step reads them where they lie, a replay the new ones
-            group["lr"] = torch.zeros((), device=self._device)
-            group["capturable"] = self._device.type == "cuda"
+        self._graphed = GraphedStep(self._compute, self._lasting, graphs)
+        device = state.latents.device
+        self._rates = [torch.zeros((), device=device) for _ in state.adam.param_groups]
+        for group in state.adam.param_groups:
+            group["capturable"] = device.type == "cuda"
 
-    def __call__(
-        self, rays: Rays, generator: torch.Generator, stage: int, position: float, *, stored: bool
-    ) -> Float[Tensor, "2"]:
-        """Loss and squared error of the fine colours, until the next step.
+    def prepare(self, rays: Rays, generator: torch.Generator) -> PreparedRays:
+        return self._decorated.prepare(rays, generator)
 
-        ``stored`` tells whether bits count at the ``position``.
-        """
+    def __call__(self, prepared: PreparedRays, position: float) -> StepMetrics:
+        for group, rate in zip(self._state.adam.param_groups, self._rates, strict=True):
+            rate.fill_(group["lr"])
+            group["lr"] = rate  # Adam reads it where it lies, in a replay as well
         self._position = position  # of which a captured step knows only whether bits count
-        frames = sent(torch.from_numpy(rays.frames), self._device)
-        shape = (rays.colours.shape[0], rays.colours.shape[1])
-        noise = draw_noise(shape, self._sampling, generator, self._device)
-        inputs = (frames, rays.origins, rays.directions, rays.colours, *noise)
-        return self._graphed((stage, stored), inputs)
+        stored = self._state.rate.active(position)
+        return self._decorated.read(self._graphed(stored, self._decorated.inputs(prepared)))
 
-    def _step(self, inputs: Sequence[Tensor]) -> Tensor:
-        frames, origins, directions, colours, *numbers = inputs
-        segments = self._space.clip_plain(origins, directions, self._matrix)
-        lesson = Lesson(frames, segments, directions, colours, lambda: DrawnNoise(numbers))
-        return self._by_autograd(lesson, self._position)
+    def _compute(self, inputs: Sequence[Tensor]) -> Tensor:
+        return self._decorated.compute(StepInputs(*inputs), self._position)
 
     def _lasting(self) -> Iterable[Tensor]:
-        yield self._latents
-        for group in self._adam.param_groups:
-            yield group["lr"]
+        yield self._state.latents
+        yield from self._rates
+        for group in self._state.adam.param_groups:
             for parameter in group["params"]:
                 yield parameter
-                yield from self._adam.state[parameter].values()
+                yield from self._state.adam.state[parameter].values()

@@ -10,8 +10,8 @@ import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_format.errors import ConfigError, FormatError
+from dynerf_format.frame_range import FrameRange
 
-from .captures.frame_range import FrameRange
 from .captures.manifest import VideoDigest
 from .config import Config
 from .space_choice import Choice
@@ -51,9 +51,6 @@ class Job:
     ``predecessor``, a clip whose last segment the training starts from, with ``share`` of the schedule's
     steps; ``record``, what the file's configuration says about it all; and ``videos``, what is known of the
     videos' contents by view, so that not every segment reads the whole of them.
-
-    ``looks`` is how often the training is judged on the way, evenly spread, by ``look_frames`` pictures of
-    the held-out views; it changes nothing of what is trained.
     """
 
     capture: Path
@@ -74,8 +71,6 @@ class Job:
     share: float = 1.0
     record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, VideoDigest] = field(default_factory=dict)
-    looks: int = 10
-    look_frames: int = 1
 
 
 @dataclass(frozen=True)

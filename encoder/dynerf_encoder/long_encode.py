@@ -19,13 +19,13 @@ import torch
 
 from dynerf_format import FileSource, Reader, atomic_path, check_writable, join_clips
 from dynerf_format.errors import ConfigError, DynerfError, FormatError, OutputError, ResumeError
+from dynerf_format.frame_range import FrameRange
 
 from .captures.capture import Capture
-from .captures.frame_range import FrameRange
 from .captures.manifest import VideoDigest, digest_video
 from .captures.n3v import read_n3v
 from .checkpoint import check_same_job
-from .encode import encode
+from .encode import encode_segment
 from .job import EncodeResult, Job, Watcher, check_job, work_folder
 from .pack import plain_config
 from .segments import Part, SegmentLength, plan_parts
@@ -55,10 +55,10 @@ class Cutting:
     warm: WarmStart | None = None
 
 
-def encode_long(
+def encode(
     job: Job, watcher: Watcher, cutting: Cutting | None = None, runner: Runner | None = None, threads: int = 1
 ) -> EncodeResult:
-    """Encode a capture segment by segment; a clip of one segment is left to ``encode``.
+    """Encode a capture segment by segment; a clip of one segment is left to ``encode_segment``.
 
     ``threads`` are CPU threads per segment. Raises DynerfError for what the user can mend. After an error or
     KeyboardInterrupt, finished segments stay, and the same job with ``resume`` does only what is missing.
@@ -75,7 +75,7 @@ def _encode(job: Job, watcher: Watcher, cutting: Cutting, runner: Runner, thread
     frames = job.frames.within(capture.frames, str(job.capture))
     parts = plan_parts(frames, cutting.length.frames(capture.fps), cutting.overlap)
     if len(parts) == 1:
-        return encode(job, watcher)
+        return encode_segment(job, watcher)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             f"{len(parts)} segments under torchrun, which trains one model on several GPUs; expected one "

@@ -16,10 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from dynerf_decoder.sampling import Noise, SharedNoise
 from dynerf_format.errors import ConfigError
-
-from .rays import Rays
 
 _PATIENCE = timedelta(days=1)  # the others wait while the first decodes the videos
 
@@ -44,20 +41,10 @@ class Group:
                 f"{self.size} processes, each of which renders as many frames of a step as the others"
             )
 
-    def share(self, rays: Rays) -> Rays:
-        """This process's frames of a step."""
-        count = len(rays.frames) // self.size
-        mine = slice(self.rank * count, (self.rank + 1) * count)
-        return Rays(rays.frames[mine], rays.origins[mine], rays.directions[mine], rays.colours[mine])
-
-    def noise(self, generator: torch.Generator, frames: int) -> Noise:
-        """The jitter that this process's frames have in the whole batch of ``frames``."""
-        if self.size == 1:
-            return generator
-        return SharedNoise(generator, frames, self.rank * (frames // self.size))
-
-    def ended(self, stage: str) -> None:
-        """A stage of a step has ended; nobody needs to know."""
+    def share(self, frames: int) -> slice:
+        """This process's frames of a step of so many."""
+        count = frames // self.size
+        return slice(self.rank * count, (self.rank + 1) * count)
 
     def average(self, values: Tensor) -> Tensor:
         """The mean over all processes, the same in each."""

@@ -17,6 +17,7 @@ from dynerf_decoder.fields.planes import PlaneStack
 from dynerf_decoder.threads import in_threads
 
 from .kernels.planes import fold, update
+from .kernels.records import AdamNumbers, Spans
 from .kernels.scatter import scatter
 from .rate import Rounded, price, slopes
 
@@ -34,12 +35,12 @@ class AdamRule:
     epsilon: float
     step: int
 
-    def numbers(self) -> tuple[np.float32, ...]:
+    def numbers(self) -> AdamNumbers:
         """As ``kernels.planes.adam`` takes them."""
         size = self.rate / (1 - self.beta1**self.step)
         correction = (1 - self.beta2**self.step) ** -0.5
         exact = (1 - self.beta1, self.beta2, 1 - self.beta2, size, correction, self.epsilon)
-        return tuple(np.float32(number) for number in exact)
+        return AdamNumbers(*(np.float32(number) for number in exact))
 
 
 class _Scale:
@@ -93,7 +94,7 @@ class TrainedPlanes:
             fold(
                 scale.like, *(_flat(each) for each in scale.parameters), plane, scale.size**2,
                 np.float32(step), amounts[self.scales.index(scale)].reshape(-1), frames, out,
-                (total, scale.origin + plane * scale.plane), scale.magnitudes,
+                Spans(total, scale.origin + plane * scale.plane), scale.magnitudes,
             )  # fmt: skip
 
         in_threads(work, self._tasks)
@@ -152,7 +153,7 @@ class TrainedPlanes:
             index = self.scales.index(scale)
             update(
                 scale.like, *states[index], plane, scale.size, given,
-                (total, scale.origin + plane * scale.plane), amounts[index].reshape(-1), frames,
+                Spans(total, scale.origin + plane * scale.plane), amounts[index].reshape(-1), frames,
                 scale.smoothness(variation), np.float32(step), prices[index], numbers, scale.above[plane],
                 sums[index][plane],
             )  # fmt: skip

@@ -30,7 +30,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.fields.planes import kernels_allowed
 
 from .config import Quantisation
 from .plane_passes import add_plane_price, round_planes
@@ -76,12 +75,16 @@ def stored_form(
 
 @torch.no_grad()
 def _round(name: str, parameter: Tensor, quantisation: Quantisation) -> Rounded:
-    exact, plane = parameter.data, is_plane(name)
-    if not plane and _has_kernels(exact):
+    if not is_plane(name) and _has_kernels(parameter.data):
         return _round_by_kernel(name, parameter, quantisation)
+    return _round_by_torch(name, parameter, quantisation)
+
+
+def _round_by_torch(name: str, parameter: Tensor, quantisation: Quantisation) -> Rounded:
+    exact, plane = parameter.data, is_plane(name)
     step = rounding_step(name, exact, quantisation)
     if plane:
-        parameter.data, magnitudes = round_planes(exact, step, None)
+        parameter.data, magnitudes = round_planes(exact, step)
     else:
         symbols = (exact / step).round_()
         magnitudes = symbols.abs().sum()
@@ -104,8 +107,7 @@ def _round_by_kernel(name: str, parameter: Tensor, quantisation: Quantisation) -
 def _has_kernels(values: Tensor) -> bool:
     """Whether kernels know this tensor: on a CPU, in float32, in one piece."""
     return (
-        kernels_allowed() and values.device.type == "cpu" and values.dtype == torch.float32
-        and values.is_contiguous()
+        values.device.type == "cpu" and values.dtype == torch.float32 and values.is_contiguous()
     )  # fmt: skip
 
 
@@ -133,7 +135,7 @@ def add_price(rounded: Sequence[Rounded], weight: float) -> None:
         if gradient is None:
             continue
         if item.plane:
-            add_plane_price(gradient, item.exact, item.step, None, price(item, weight))
+            add_plane_price(gradient, item.exact, item.step, price(item, weight))
         elif _has_kernels(item.exact) and gradient.is_contiguous():
             from .kernels.networks import add_price as add_relative_price
 

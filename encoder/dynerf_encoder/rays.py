@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
+from dynerf_decoder.camera import unprojected
 from dynerf_format.errors import ConfigError
 
 from .frame_store import FrameStore
@@ -28,12 +29,19 @@ class Rays:
     directions: Float32[Tensor, "frame ray 3"]
     colours: Float32[Tensor, "frame ray 3"]
 
+    def arrived(self) -> "Rays":
+        """The rays, ready for what this thread's stream does from now on."""
+        return self
+
 
 class RaySource:
     """Draws rays of some views of a frame store; the tensors it returns are on ``device``.
 
+    ``prefetch`` is whether rays are worth a thread that draws those of the next step during a step.
     Raises ConfigError for views that are none, repeated or not in the store.
     """
+
+    prefetch = False
 
     def __init__(self, store: FrameStore, views: tuple[int, ...], device: torch.device | str = "cpu") -> None:
         known = range(len(store.names))
@@ -107,12 +115,8 @@ class RaySource:
         self, views: Int64[np.ndarray, " n"], pixels: Int64[np.ndarray, " n"]
     ) -> Float64[np.ndarray, "n 3"]:
         """``dynerf_decoder.camera.pixel_directions`` at pixel centres, for rays of different cameras."""
-        focal_x, focal_y, centre_x, centre_y = self._intrinsics[views].T
         rows, columns = np.divmod(pixels, self._store.width)
-        x = (columns + 0.5 - centre_x) / focal_x
-        y = -(rows + 0.5 - centre_y) / focal_y
-        local = np.stack([x, y, -np.ones_like(x)], axis=-1)
-        local /= np.linalg.norm(local, axis=-1, keepdims=True)
+        local = unprojected(columns + 0.5, rows + 0.5, *self._intrinsics[views].T)
         turned: np.ndarray = np.einsum("nij,nj->ni", self._rotations[views], local)
         return turned
 

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
+from dynerf_decoder.camera import unprojected_on_device
+
 from .frame_store import FrameStore
 from .importance_map import ImportanceMap
 from .rays import Rays, RaySource, pick_frames, rays_per_frame
@@ -88,13 +90,9 @@ class ResidentSource(RaySource):
     def _turned(self, position: Int64[Tensor, "frame ray"], pixel: Int64[Tensor, "frame ray"]) -> Tensor:
         """Directions of the rays through pixel centres, as ``RaySource`` computes them."""
         intrinsics, rotations, _ = self._cameras
-        focal_x, focal_y, centre_x, centre_y = intrinsics[position].unbind(dim=-1)
         row = torch.div(pixel, self._store.width, rounding_mode="floor")
         column = pixel - row * self._store.width
-        x = (column + 0.5 - centre_x) / focal_x
-        y = -(row + 0.5 - centre_y) / focal_y
-        local = torch.stack([x, y, -torch.ones_like(x)], dim=-1)
-        local = local / torch.linalg.vector_norm(local, dim=-1, keepdim=True)
+        local = unprojected_on_device(column + 0.5, row + 0.5, *intrinsics[position].unbind(dim=-1))
         turned: Tensor = (rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
         return turned.float()
 

@@ -29,13 +29,12 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class StagedRays(Rays):
-    """Rays whose copy may be under way: call ``arrived`` before using them."""
+    """Rays whose copy may be under way."""
 
     block: Float32[Tensor, "3 frame ray 3"]
     copied: "torch.cuda.Event | None"
 
     def arrived(self) -> Rays:
-        """The rays, for what the present stream does from now on."""
         if self.copied is not None:
             here = torch.cuda.current_stream(self.block.device)
             here.wait_event(self.copied)
@@ -45,6 +44,8 @@ class StagedRays(Rays):
 
 class StagedSource(RaySource):
     """``RaySource`` for a training on another device; draws in one thread at a time."""
+
+    prefetch = True
 
     def __init__(self, store: FrameStore, views: tuple[int, ...], device: torch.device | str) -> None:
         super().__init__(store, views)

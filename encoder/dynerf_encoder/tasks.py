@@ -15,7 +15,7 @@ import torch
 
 from dynerf_format.errors import ConfigError, DynerfError
 
-from .encode import encode
+from .encode import encode_segment
 from .job import WARNING, EncodeResult, Job, Unwatched, work_folder
 from .train import Report
 
@@ -114,7 +114,7 @@ def do_task(task: Task, tell: Callable[[News], None]) -> EncodeResult:
     if task.job.device == "cpu":
         torch.set_num_threads(task.threads)
     try:
-        result = encode(replace(task.job, resume=True), _Ear(task.number, tell))
+        result = encode_segment(replace(task.job, resume=True), _Ear(task.number, tell))
     except DynerfError as error:
         raise type(error)(f"segment {task.number}, frames {task.job.frames}: {error}") from error
     shutil.rmtree(work_folder(task.job), ignore_errors=True)

@@ -12,8 +12,9 @@ uninterrupted one would have drawn, and on a CPU ends with the same bits.
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,30 +23,22 @@ from torch import Tensor
 from dynerf_decoder.ahead import Ahead
 from dynerf_decoder.compile_clock import CompileClock
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.fields.planes import PlanesModel, without_kernels
-from dynerf_decoder.sampling import Noise
 from dynerf_decoder.space import Space
-from dynerf_decoder.threads import threads_for_parts
 from dynerf_format.errors import ConfigError, ResumeError
 
-from .autograd_step import AutogradStep, Lesson
-from .compiler import compiler_for
 from .conditioning import initial_latents
 from .config import Config, Optimiser
-from .fast_step import Batch, FastStep, prepare, serves
-from .figures import Figures
-from .gpu_step import GpuStep
-from .graphed_step import Graphs, graphs_on
 from .importance import ImportanceMap
 from .parallel import Group
 from .rate_control import RateControl
-from .rays import Rays, RaySource
+from .rays import RaySource
 from .rounding import is_plane
-from .stages import Plan, StageName, interpolate_latents, learning_rate
-from .staging import StagedRays, StagedSource, sent
+from .stages import Plan, Stage, StageName, interpolate_latents, learning_rate
+from .step_factory import make_step
+from .step_protocol import StepFactory, StepMetrics, StepState
 
 _ALONE = Group()
-_Drawn = Ahead[tuple[int, int], tuple[Rays, torch.Generator, Batch | None]]
+_Drawn = Ahead[tuple[int, int], Any]
 
 
 @dataclass(frozen=True)
@@ -85,33 +78,23 @@ class Trainer:
         seed: int,
         time_limit: float | None,
         group: Group = _ALONE,
-        kernels: bool = True,
-        ahead: bool = True,
-        graphs: Graphs | None = None,
+        make_step: StepFactory = make_step,
     ) -> None:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
 
         ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
-        Without ``kernels`` torch alone computes, operation by operation: the reference. Rays of steps by
-        kernels, and rays that are sent to a GPU, are drawn while the step before computes, unless ``ahead``
-        is unset. ``graphs`` capture steps; a GPU's own do in a single process, unless there is a target.
         """
         group.check(config.schedule.frames_per_step)
         self._group = group
         self.model = model
         self.place = Place()
         self._config = config
-        self._space = space
         self._source = source
         self._maps = maps
         self._plan = plan
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
-        self._figures = Figures(self._device)
-        on_cpu = self._device.type == "cpu" and graphs is None
-        by_kernels = kernels and on_cpu and isinstance(model, PlanesModel)
-        self._threads = threads_for_parts if by_kernels else nullcontext if kernels else without_kernels
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
         self.rate = RateControl(config.rate, config.quantisation, plan.steps)
@@ -123,22 +106,9 @@ class Trainer:
             [{"params": parameters, "lr": rate} for parameters, rate in groups],
             betas=(0.9, config.optimiser.beta2), eps=1e-15, fused=True,
         )  # fmt: skip
-        self._fast: FastStep | None = None
-        if by_kernels and group.size == 1 and isinstance(model, PlanesModel) and serves(config, model):
-            self._fast = FastStep(config, model, self.latents, self._adam, self.rate)
-        if graphs is None and kernels and group.size == 1 and config.rate.target == 0:
-            graphs = graphs_on(self._device)  # to follow a target every step's estimate has to be read
-        self._by_autograd, self._replayed = self._by_torch(graphs)
-        self._draws_ahead = ahead and (self._fast is not None or isinstance(source, StagedSource))
-
-    def _by_torch(self, graphs: Graphs | None) -> tuple[AutogradStep, GpuStep | None]:
-        """Steps by torch alone; with ``graphs`` such as can be captured."""
-        config, optimised = self._config, (self.model, self.latents, self._adam, self.rate)
-        if graphs is None:
-            return AutogradStep(config, *optimised, self._group), None
-        compiler = compiler_for(config.field, self._device)
-        step = AutogradStep(config, *optimised, _ALONE, compiler)  # nobody is told of what happens within
-        return step, GpuStep(step, self.latents, self._adam, self._space, config.sampling, graphs)
+        state = StepState(config, space, model, self.latents, self._adam, self.rate, group)
+        self._step = make_step(state)
+        self._prefetch = self._step.prefetch or source.prefetch
 
     @property
     def finished(self) -> bool:
@@ -158,16 +128,15 @@ class Trainer:
     def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[Report]:
         started = time.monotonic() - clock.seconds - self.place.seconds
         while not self.finished:
-            stage = self._plan.stages[self.place.stage].name
-            with self._threads():
-                loss, rendered_psnr, rays = self._step(drawn)
+            stage = self._plan.stages[self.place.stage]
+            metrics = self._train_step(drawn, stage)
             step, seconds = self.place.step + 1, time.monotonic() - clock.seconds - started
             position = step / self._plan.steps
             if self._time_limit is not None:
                 seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
-            yield Report(self.place, stage, loss, rendered_psnr, rays)
+            yield self._report(stage.name, metrics)
             # What the caller did meanwhile is not training.
             started = time.monotonic() - clock.seconds - self.place.seconds
 
@@ -180,43 +149,29 @@ class Trainer:
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
         self.place = Place(step, position, seconds, stage)
 
-    def _step(self, drawn: _Drawn) -> tuple[float, float, int]:
-        stage = self._plan.stages[self.place.stage]
-        rays, generator, batch = drawn.take((self.place.step, self.place.stage))
-        if isinstance(rays, StagedRays):
-            rays = rays.arrived()
-        count, rays = rays.colours.shape[0] * rays.colours.shape[1], self._group.share(rays)
-        if self._draws_ahead and (following := self._following()) is not None:
+    def _report(self, stage: StageName, metrics: StepMetrics) -> Report:
+        schedule = self._config.schedule
+        rays = schedule.rays // schedule.frames_per_step * schedule.frames_per_step
+        psnr = -10 * math.log10(max(metrics.squared_error, 1e-10))
+        return Report(self.place, stage, metrics.loss, psnr, rays)
+
+    def _train_step(self, drawn: _Drawn, stage: Stage) -> StepMetrics:
+        prepared = drawn.take((self.place.step, self.place.stage))
+        if self._prefetch and (following := self._following()) is not None:
             drawn.begin(following)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(base * rate)
-            else:
-                group["lr"] = base * rate
-        value, squared_error = self._learn(rays, generator, batch)
-        return value, -10 * math.log10(max(squared_error, 1e-10)), count
+            group["lr"] = base * rate
+        metrics = self._step(prepared, self.place.position)
+        if not math.isfinite(metrics.loss):
+            raise ConfigError(
+                f"training diverged at step {self.place.step}: the loss is {metrics.loss}; lower "
+                "optimiser.planes_rate and optimiser.network_rate"
+            )
+        return metrics
 
-    def _learn(self, rays: Rays, generator: torch.Generator, batch: Batch | None) -> tuple[float, float]:
-        """Change the model; the step's loss and squared error."""
-        position = self.place.position
-        if self._fast is not None and batch is not None:
-            self._adam.zero_grad(set_to_none=True)
-            frames = torch.as_tensor(rays.frames)
-            return self._fast(batch, frames, position, self._check, self._group.ended)
-        if self._replayed is not None:
-            stored = self.rate.active(position)
-            figures = self._replayed(rays, generator, self.place.stage, position, stored=stored)
-            self._group.ended("step")
-            return self._read(figures)
-        noise = self._group.noise(generator, self._config.schedule.frames_per_step)
-        return self._plain_step(rays, noise)
-
-    def _draw(self, key: tuple[int, int]) -> tuple[Rays, torch.Generator, Batch | None]:
-        """The rays of a step in a stage, by their numbers, and what the step draws its jitter from.
-
-        For a step by kernels the jitter is drawn, too.
-        """
+    def _draw(self, key: tuple[int, int]) -> Any:
+        """The rays of a step in a stage, by their numbers, prepared."""
         step, stage = key[0], self._plan.stages[key[1]]
         rng = np.random.default_rng([self._seed, step])
         schedule = self._config.schedule
@@ -225,37 +180,13 @@ class Trainer:
             self._maps.get(stage.name), self._config.importance.share,
         )  # fmt: skip
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        if self._fast is None:
-            return rays, generator, None
-        segments = self._space.clip(rays.origins, rays.directions)
-        return rays, generator, prepare(rays, segments, generator, self._config)
+        return self._step.prepare(rays, generator)
 
     def _following(self) -> tuple[int, int] | None:
         """The step after this one and its stage, unless time makes it another; None after the last one."""
         step = self.place.step + 1
         position = max(step / self._plan.steps, self.place.position)
         return None if position >= 1 else (step, self._plan.index_at(position))
-
-    def _check(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise ConfigError(
-                f"training diverged at step {self.place.step}: the loss is {loss}; lower "
-                "optimiser.planes_rate and optimiser.network_rate"
-            )
-
-    def _plain_step(self, rays: Rays, noise: Noise) -> tuple[float, float]:
-        """By autograd, operation by operation: in several processes, and the reference."""
-        frames = sent(torch.from_numpy(rays.frames), self._device)
-        segments = self._space.clip(rays.origins, rays.directions)
-        lesson = Lesson(frames, segments, rays.directions, rays.colours, lambda: noise)
-        told: list[tuple[float, float]] = []
-        self._by_autograd(lesson, self.place.position, lambda figures: told.append(self._read(figures)))
-        return told[0]
-
-    def _read(self, figures: Tensor) -> tuple[float, float]:
-        value, squared_error = self._figures.read(figures)
-        self._check(value)
-        return value, squared_error
 
     def export(self) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         """The trainer's place and all its numbers, for a checkpoint."""

@@ -1,15 +1,14 @@
 """One of the three networks of a ``planes`` model as kernels take it, and its gradients as they give them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.fields.stack_kernels import hidden_lanes, like, padded
+from dynerf_decoder.fields.stack_kernels import flat, hidden_lanes, like, padded
 
+from .kernels.records import Network, NetworkSums, RayScratch, SampleScratch
 from .kernels.samples import PLANES
 from .kernels.step import BLOCK
 
@@ -30,47 +29,41 @@ class TrainedNetwork:
     def width(self) -> int:
         return hidden_lanes(self.first.out_features)
 
-    def arrays(self, bias: Tensor, known: int = 0) -> tuple[Any, ...]:
+    def arrays(self, bias: Tensor, view_features: int = 0) -> Network:
         """As ``kernels.layers`` takes them."""
         first = padded(self.first.weight, (self.width, self.stride))
         second = padded(self.second.weight, (self.lanes, self.width))
-        return (
+        return Network(
             like(self.lanes), self.stride, flat(first.T), flat(padded(bias, (self.width,))),
             flat(second.T), flat(padded(self.second.bias, (self.lanes,))), flat(first), flat(second),
-            self.second.out_features, known, like(4 if self.stride % 8 else 8),
+            self.second.out_features, view_features, like(4 if self.stride % 8 else 8),
         )  # fmt: skip
 
-    def sums(self, parts: int) -> tuple[np.ndarray, ...]:
+    def sums(self, parts: int) -> NetworkSums:
         """Room for the gradients of each part."""
         shapes = (self.stride * self.width, self.width, self.lanes * self.width, self.lanes)
-        return tuple(np.zeros((parts, shape), np.float32) for shape in shapes)
+        return NetworkSums(*(np.zeros((parts, shape), np.float32) for shape in shapes))
 
-    def accept(self, sums: Sequence[np.ndarray]) -> None:
+    def accept(self, sums: NetworkSums) -> None:
         """Make the parts' sums gradients, but for the bias of the hidden layer."""
         inputs, units, outputs = (
             self.first.in_features, self.first.out_features, self.second.out_features,
         )  # fmt: skip
-        first = sums[0].sum(axis=0).reshape(self.stride, self.width)[:inputs, :units].T
-        second = sums[2].sum(axis=0).reshape(self.lanes, self.width)[:outputs, :units]
+        first = sums.weights.sum(axis=0).reshape(self.stride, self.width)[:inputs, :units].T
+        second = sums.out_weights.sum(axis=0).reshape(self.lanes, self.width)[:outputs, :units]
         self.first.weight.grad = torch.from_numpy(first.copy())
         self.second.weight.grad = torch.from_numpy(second.copy())
-        self.second.bias.grad = torch.from_numpy(sums[3].sum(axis=0)[:outputs])
+        self.second.bias.grad = torch.from_numpy(sums.out_bias.sum(axis=0)[:outputs])
 
-    def room(self, rows: int, channels: int, scales: int) -> tuple[np.ndarray, ...]:
-        """For a block's rows: ``found``, features, hidden, out, change, gradients, to features, seen."""
+    def room(self, rows: int, channels: int, scales: int) -> SampleScratch:
+        """For a block's rows."""
         sizes = (
             PLANES * channels * scales, self.stride, self.width, self.lanes, self.width, self.lanes,
             self.stride, self.lanes,
         )  # fmt: skip
-        return tuple(np.zeros(rows * size, np.float32) for size in sizes)
+        return SampleScratch(*(np.zeros(rows * size, np.float32) for size in sizes))
 
-    def ray_room(self, lanes: int) -> tuple[np.ndarray, ...]:
+    def ray_room(self, lanes: int) -> RayScratch:
         """For a block's rays and the view network, after features summed in ``lanes``."""
         sizes = (self.stride, self.width, self.lanes, self.width, self.lanes, self.stride, lanes)
-        return tuple(np.zeros(BLOCK * size, np.float32) for size in sizes)
-
-
-def flat(values: Tensor) -> np.ndarray:
-    """A tensor's numbers in their order."""
-    array: np.ndarray = values.detach().reshape(-1).numpy()
-    return array
+        return RayScratch(*(np.zeros(BLOCK * size, np.float32) for size in sizes))

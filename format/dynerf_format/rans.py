@@ -20,15 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import FormatError, TruncatedError
+from .rans_layout import LOWEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-PRECISION = 14
-TOTAL = 1 << PRECISION
-LOWEST = 1 << 16
 LANES_MAX = 4096
 TABLES_MAX = 32
 

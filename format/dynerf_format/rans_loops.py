@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .compiled_code import compiled
-from .rans import LOWEST, PRECISION, TOTAL
+from .rans_layout import LOWEST, PRECISION, TOTAL
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,7 +24,7 @@ _HERE = Path(__file__)
 _compiled = functools.partial(
     compiled,
     package="dynerf_format",
-    sources=(_HERE, _HERE.with_name("rans.py")),
+    sources=(_HERE, _HERE.with_name("rans_layout.py")),
     nogil=True,
     boundscheck=True,
 )

@@ -101,3 +101,17 @@ class Header:
             if segment.first_frame <= frame < segment.first_frame + segment.frames:
                 return number
         raise ViewError(f"frame {frame} asked for, the clip has 0 to {self.frames - 1}")
+
+    def moment(self, frame: float) -> tuple[int, float]:
+        """The frame whose latents show a moment, and the share of the latents of the one after it.
+
+        Between the last frame of a segment and the first of the next the nearer one is taken: latents of
+        two models have nothing in common. ViewError outside the clip.
+        """
+        if not 0 <= frame <= self.frames - 1:
+            raise ViewError(f"frame {frame:g} asked for, the clip has frames 0 to {self.frames - 1}")
+        before = int(frame)
+        share = frame - before
+        if share > 0 and self.segment_at(before) != self.segment_at(before + 1):
+            return round(frame), 0.0
+        return before, share

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .rans import PRECISION, TOTAL
+from .rans_layout import PRECISION, TOTAL
 from .tokens import DIRECT, PER_OCTAVE, TOKENS_MAX
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 
 from .errors import FormatError
 from .layout import SMOOTH, TABLE_TOKENS
-from .rans import PRECISION, TABLES_MAX, TOTAL
+from .rans import TABLES_MAX
+from .rans_layout import PRECISION, TOTAL
 from .smooth import SHAPE_MAX, Smooth, fit, smooth_frequencies
 from .tokens import TOKENS_MAX
 

@@ -1,6 +1,5 @@
 """The messages of the live protocol, version 1 (``PROTOCOL.md``): text in, checked; heads of pictures out."""
 
-import json
 import math
 import struct
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.camera import MOST_DISTANCE, Camera
+from dynerf_decoder.rig import MOST_SKEW, skew_of
+from dynerf_format.values import is_integer, is_number, parse_json
 
 VERSION = 1
 MOST_BYTES = 64 * 1024
 _MOST_SIDE, _MOST_PIXELS = 4096, 2**23
-_MOST_SKEW = 1e-2
 _FOV = (1.0, 175.0)
 _U32_MAX = 2**32 - 1
 _HEAD = struct.Struct("<BBBBIfHHffQ")
@@ -93,7 +93,7 @@ class Head:
 def parse(text: str) -> Message:
     """The message in a text. Raises MessageError."""
     try:
-        record = json.loads(text, parse_constant=_refuse)
+        record = parse_json(text)
     except (ValueError, RecursionError):
         raise MessageError("a message is no JSON") from None
     kind = record.get("type") if isinstance(record, dict) else None
@@ -122,7 +122,7 @@ def _view(record: dict[str, Any]) -> View:
     pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
     if np.abs(pose).max() > MOST_DISTANCE:
         raise MessageError("view: camera_to_world is too far away")
-    if np.abs(pose[:, :3].T @ pose[:, :3] - np.eye(3)).max() > _MOST_SKEW:
+    if skew_of(pose[:, :3]) > MOST_SKEW:
         raise MessageError("view: camera_to_world holds no rotation")
     width, height = _whole(record, "width", 1, _MOST_SIDE), _whole(record, "height", 1, _MOST_SIDE)
     if width * height > _MOST_PIXELS:
@@ -143,20 +143,15 @@ def _view(record: dict[str, Any]) -> View:
     )
 
 
-def _refuse(constant: str) -> object:
-    raise ValueError(constant)
-
-
 def _finite(value: object, key: str) -> float:
-    # A comparison and no conversion: an integer may be too long for a float.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e12:
+    if not is_number(value, -1e12, 1e12):
         raise MessageError(f"view: {key} is no finite number")
     return float(value)
 
 
 def _whole(record: dict[str, Any], key: str, least: int, most: int) -> int:
     value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if not is_integer(value, least, most):
         raise MessageError(f"{record['type']}: {key} is no whole number from {least} to {most}")
     return value
 

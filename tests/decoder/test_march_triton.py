@@ -14,6 +14,7 @@ from dynerf_decoder.camera import Camera, camera_rays
 from dynerf_decoder.fields import march_triton
 from dynerf_decoder.fields.march_triton import TritonMarcher
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.picture import render_picture
 from dynerf_decoder.renderer import render_rays
 from dynerf_decoder.sampling import Sampling
@@ -28,7 +29,7 @@ _INSTALLED = importlib.util.find_spec("triton") is not None
 _DEVICE = "cuda" if _GPU else "cpu"
 needs_triton = pytest.mark.skipif(not _INSTALLED, reason="Triton is not installed")
 
-_BOUNDS = (-1.0, -10.0, 8.0)
+_BOUNDS = Bounds(np.float32(-1), np.float32(-10), np.float32(8))
 _SMALL = PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), coarse_scale=8)
 _ODD = PlanesSettings(
     latent=4, scales=(8, 5, 2, 16), channels=12, basis=(2, 0, 2, 1), hidden=30, view_features=2,

@@ -9,7 +9,7 @@ import torch
 
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.playback import play
-from dynerf_encoder.long_encode import Cutting, encode_long
+from dynerf_encoder.long_encode import Cutting, encode
 from dynerf_encoder.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader
 from helpers_encode import Notes, one_thread, tiny_job, write_scene
@@ -21,7 +21,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("playback")
     job = tiny_job(write_scene(folder / "scene", frames=6), folder / "clip.dnv")
     with one_thread():
-        encode_long(job, Notes(), Cutting(SegmentLength(Fraction(2), "f"), overlap=0))
+        encode(job, Notes(), Cutting(SegmentLength(Fraction(2), "f"), overlap=0))
     return job.output
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from dynerf_decoder.camera import Camera
 from dynerf_encoder.captures.capture import Capture, View
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
+from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, example_pose, example_rows, flat_pictures, write_capture, write_video
 
 _CANDLE = ROOT / "samples" / "candle"

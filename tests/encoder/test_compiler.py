@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,10 +10,12 @@ import torch
 from jaxtyping import config
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder import compiler, train
+from dynerf_encoder import compiler
+from dynerf_encoder.autograd_step import TorchStep
 from dynerf_encoder.compiler import Compiler, compiler_for
 from dynerf_encoder.config import FieldKind
 from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.gpu_step import CudaGraphStep
 from dynerf_encoder.rays import RaySource
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import Plan, Stage
@@ -56,11 +57,10 @@ def _losses(store: FrameStore, made: Compiler | None, kind: FieldKind = "mlp") -
     model = build_model(kind, settings_record(sizes))
     frames = tuple(range(store.frames))
     plan = Plan((Stage("isg", 1.0, frames, 1.0),), _STEPS, frames)
-    with patch.object(train, "compiler_for", lambda *_: made):
-        trainer = Trainer(
-            settings, model, space, RaySource(store, _VIEWS), {}, plan,
-            frames=store.frames, seed=0, time_limit=None, kernels=False, graphs=NoGraphs(),
-        )  # fmt: skip
+    trainer = Trainer(
+        settings, model, space, RaySource(store, _VIEWS), {}, plan, frames=store.frames, seed=0,
+        time_limit=None, make_step=lambda state: CudaGraphStep(TorchStep(state, made), state, NoGraphs()),
+    )  # fmt: skip
     return [report.loss for report in itertools.islice(trainer.run(), _STEPS)]
 
 

@@ -63,7 +63,7 @@ class TestFixedLatents:
 
 
 def test_a_nerf_per_frame_is_a_clip_of_one_frame(capture: Path, tmp_path: Path) -> None:
-    from dynerf_encoder.captures.frame_range import FrameRange
+    from dynerf_format.frame_range import FrameRange
 
     job = tiny_job(capture, tmp_path / "a.dnv", config=_config("none"), frames=FrameRange(2, 3))
     assert tiny_encode(job).psnr is not None

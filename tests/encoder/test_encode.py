@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.config import FieldKind
 from dynerf_encoder.job import EncodeResult
 from dynerf_encoder.metrics import psnr
 from dynerf_encoder.pack import plain_config
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
+from dynerf_format.frame_range import FrameRange
 from helpers_encode import (
     FRAMES,
     HEIGHT,

@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_encoder.autograd_step import TorchStep
 from dynerf_encoder.config import Config
-from dynerf_encoder.fast_step import serves
+from dynerf_encoder.fast_step import CpuKernelStep, serves
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.rays import RaySource
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import Plan, Stage
+from dynerf_encoder.step_factory import make_step
+from dynerf_encoder.step_protocol import StepFactory
 from dynerf_encoder.train import Report, Trainer
 from helpers_encode import scene_store, tiny_config
 
@@ -35,7 +38,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return scene_store(tmp_path_factory.mktemp("fast"))
 
 
-def _trainer(store: FrameStore, config: Config, *, kernels: bool = True) -> Trainer:
+def _trainer(store: FrameStore, config: Config, make_step: StepFactory = make_step) -> Trainer:
     torch.manual_seed(3)
     space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
     model = build_model("planes", settings_record(config.planes))
@@ -43,7 +46,7 @@ def _trainer(store: FrameStore, config: Config, *, kernels: bool = True) -> Trai
     plan = Plan((Stage("uniform", 1.0, frames, 1.0),), 1000, frames)
     trainer = Trainer(
         config, model, space, RaySource(store, _VIEWS), {}, plan,
-        frames=store.frames, seed=4, time_limit=None, kernels=kernels,
+        frames=store.frames, seed=4, time_limit=None, make_step=make_step,
     )  # fmt: skip
     with torch.no_grad():  # away from zero, so that everything has a gradient
         for parameter in model.parameters():
@@ -64,7 +67,7 @@ class TestAgainstAutograd:
     @pytest.mark.parametrize("sizes", [(), _ODD], ids=["usual", "odd"])
     def test_one_step(self, store: FrameStore, sizes: tuple[str, ...], stored: tuple[str, ...]) -> None:
         config = _config((*sizes, *stored))
-        fast, plain = (_trainer(store, config, kernels=kernels) for kernels in (True, False))
+        fast, plain = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
         (report,), (expected,) = _train(fast, 1), _train(plain, 1)
         assert report.loss == pytest.approx(expected.loss, rel=2e-4)
         assert report.psnr == pytest.approx(expected.psnr, abs=1e-2)
@@ -81,14 +84,14 @@ class TestAgainstAutograd:
     @pytest.mark.parametrize("stored", [(), _STORED], ids=["exact", "stored"])
     def test_many_steps(self, store: FrameStore, stored: tuple[str, ...]) -> None:
         config = _config(stored)
-        fast, plain = (_trainer(store, config, kernels=kernels) for kernels in (True, False))
+        fast, plain = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
         losses = [[report.loss for report in _train(trainer, 12)] for trainer in (fast, plain)]
         assert losses[0][-1] < 0.95 * losses[0][0]
         np.testing.assert_allclose(losses[0], losses[1], rtol=0.03)
 
     def test_a_target_is_followed_alike(self, store: FrameStore) -> None:
         config = _config(("rate.start=0", "rate.target=400"))
-        fast, plain = (_trainer(store, config, kernels=kernels) for kernels in (True, False))
+        fast, plain = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
         for trainer in (fast, plain):
             _train(trainer, 4)
         assert fast.rate.coarseness > 1
@@ -131,3 +134,11 @@ def test_what_kernels_cannot_do_is_left_to_torch() -> None:
     assert not serves(tiny_config("sampling.union=true"), model)
     assert not serves(config, build_model("mlp", settings_record(config.mlp)))
     assert not serves(config, model.double())
+
+
+@pytest.mark.parametrize("settings", ["sampling.union=true", "planes.channels=40"])
+def test_planes_that_kernels_do_not_serve_are_trained_by_torch(store: FrameStore, settings: str) -> None:
+    trainer = _trainer(store, _config([settings]))
+    assert isinstance(trainer._step, TorchStep)
+    losses = [report.loss for report in _train(trainer, 12)]
+    assert losses[-1] < 0.95 * losses[0]

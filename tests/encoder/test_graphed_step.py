@@ -6,7 +6,7 @@ On a CPU ``Tape`` captures: it freezes what a GPU would freeze. See ``helpers_gr
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,12 +16,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.sampling import DrawnNoise
 from dynerf_decoder.space import Space
-from dynerf_encoder import train
-from dynerf_encoder.autograd_step import AutogradStep, Lesson
+from dynerf_encoder import step_factory
+from dynerf_encoder.autograd_step import StepInputs, TorchStep
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.gpu_step import CudaGraphStep
 from dynerf_encoder.graphed_step import Captured, CudaGraphs, GraphedStep, Graphs, Work, graphs_on
 from dynerf_encoder.keyframes import fixed_keyframes
 from dynerf_encoder.parallel import Group
@@ -29,6 +29,8 @@ from dynerf_encoder.rate_control import RateControl
 from dynerf_encoder.rays import RaySource
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import plan_training
+from dynerf_encoder.step_factory import make_step
+from dynerf_encoder.step_protocol import StepFactory, StepState
 from dynerf_encoder.train import Report, Trainer
 from dynerf_format.errors import ConfigError
 from helpers_encode import one_thread, scene_store, tiny_config
@@ -39,7 +41,9 @@ _WARM = 3
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread, and torch alone: what kernels of the CPU compute is not on the tape."""
+    monkeypatch.setattr("dynerf_encoder.rate._has_kernels", lambda _: False)
     with one_thread():
         yield
 
@@ -140,14 +144,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return scene_store(tmp_path_factory.mktemp("graphed"))
 
 
+def _by(graphs: Graphs) -> StepFactory:
+    """Steps that ``graphs`` capture."""
+    return lambda state: CudaGraphStep(TorchStep(state), state, graphs)
+
+
 def _trainer(
     store: FrameStore,
     config: Config,
-    graphs: Graphs | None,
+    make_step: StepFactory,
     device: str = "cpu",
-    *,
-    kernels: bool = False,
-    group: Group | None = None,
 ) -> Trainer:
     torch.manual_seed(0)
     settings = config.planes if config.field == "planes" else config.mlp
@@ -157,7 +163,7 @@ def _trainer(
     plan = plan_training(config.schedule, store.frames, config.importance.strategy, keys)
     return Trainer(
         config, model, space, RaySource(store, _VIEWS, device), {}, plan,
-        frames=store.frames, seed=0, time_limit=None, kernels=kernels, graphs=graphs, group=group or Group(),
+        frames=store.frames, seed=0, time_limit=None, make_step=make_step,
     )  # fmt: skip
 
 
@@ -181,40 +187,43 @@ def _equal(one: Trainer, other: Trainer) -> bool:
 class TestTraining:
     def test_replayed_steps_are_the_steps_done_one_by_one(self, store: FrameStore, kind: FieldKind) -> None:
         graphs = RecordedGraphs()
-        replayed, eager = (_trainer(store, _config(kind=kind), each) for each in (graphs, BrokenGraphs()))
+        replayed, eager = (
+            _trainer(store, _config(kind=kind), _by(each)) for each in (graphs, BrokenGraphs())
+        )
         losses = [[report.loss for report in _train(trainer)] for trainer in (replayed, eager)]
         assert losses[0] == losses[1]
         assert _equal(replayed, eager)
-        # three stages, the second in two parts; Adam makes its moments in the first step of all
-        assert (graphs.captured, graphs.apart_steps) == (4, 1 + 4 * _WARM)
+        # before bits count and after; Adam makes its moments in the first step of all
+        assert (graphs.captured, graphs.apart_steps) == (2, 1 + 2 * _WARM)
         assert graphs.replayed == 20 - graphs.apart_steps
 
     def test_they_are_the_reference_s_up_to_rounding(self, store: FrameStore, kind: FieldKind) -> None:
         config = _config("schedule.keyframe_steps=0", "schedule.ist_steps=0", kind=kind)
         losses = [
-            [report.loss for report in _train(_trainer(store, config, graphs))]
-            for graphs in (RecordedGraphs(), None)
+            [report.loss for report in _train(_trainer(store, config, step))]
+            for step in (_by(RecordedGraphs()), TorchStep)
         ]
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
     def test_what_python_holds_would_be_found_out(self, store: FrameStore, kind: FieldKind) -> None:
         """Numbers that a step reads from Python stay what they were: the tests above can tell."""
         one_stage = _config("schedule.keyframe_steps=0", "schedule.ist_steps=0", "rate.start=1", kind=kind)
-        replayed, eager = (_trainer(store, one_stage, each) for each in (RecordedGraphs(), NoGraphs()))
+        replayed, eager = (_trainer(store, one_stage, _by(each)) for each in (RecordedGraphs(), NoGraphs()))
         for trainer in (replayed, eager):
             _train(trainer, 5)
         assert _equal(replayed, eager)
         for trainer in (replayed, eager):
-            config = trainer._by_autograd._config
-            heavier = replace(config.optimiser, coarse_weight=3 * config.optimiser.coarse_weight)
-            trainer._by_autograd._config = replace(config, optimiser=heavier)
+            assert isinstance(trainer._step, CudaGraphStep)
+            step = trainer._step._decorated
+            heavier = replace(one_stage.optimiser, coarse_weight=3 * one_stage.optimiser.coarse_weight)
+            step.state = replace(step.state, config=replace(one_stage, optimiser=heavier))
             _train(trainer, 1)
         assert not _equal(replayed, eager)
 
     def test_a_resumed_training_ends_with_the_same_bits(self, store: FrameStore, kind: FieldKind) -> None:
         stages = ("schedule.keyframe_steps=0", "schedule.isg_steps=10", "schedule.ist_steps=0")
         config = _config(*stages, "rate.start=0", kind=kind)
-        whole, first, second = (_trainer(store, config, RecordedGraphs()) for _ in range(3))
+        whole, first, second = (_trainer(store, config, _by(RecordedGraphs())) for _ in range(3))
         _train(whole)
         _train(first, 6)
         saved = first.export()
@@ -233,10 +242,7 @@ class TestTraining:
         store: FrameStore,
         kind: FieldKind,
         caplog: pytest.LogCaptureFixture,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(train, "compiler_for", lambda *_: None)
-
         class Counted(CudaGraphs):
             replays = 0
 
@@ -250,59 +256,32 @@ class TestTraining:
                 return Captured(replay, captured.result)
 
         graphs = Counted(torch.device("cuda"))
-        trainers = [_trainer(store, _config(kind=kind), each, "cuda") for each in (graphs, NoGraphs())]
+        trainers = [_trainer(store, _config(kind=kind), _by(each), "cuda") for each in (graphs, NoGraphs())]
         replayed, eager = ([report.loss for report in _train(trainer)] for trainer in trainers)
-        assert graphs.replays == 20 - 1 - 4 * _WARM
+        assert graphs.replays == 20 - 1 - 2 * _WARM
         assert [text for text in caplog.messages if "no graphs here" not in text] == []
         np.testing.assert_allclose(replayed, eager, rtol=2e-2)  # sums of gradients have no order on a GPU
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Marks(Group):
-    """Is told when stages of a step end, as for ``dynerf bench``; the clock may wait for the device."""
-
-    told: list[str]
-
-    def ended(self, stage: str) -> None:
-        self.told.append(stage)
-
-    def average(self, values: Tensor) -> Tensor:
-        raise AssertionError("within a step that is captured")
 
 
 def test_a_training_that_diverges_says_so(store: FrameStore) -> None:
     """Once the step is done: a replay cannot stop half way. (On a CPU torch looks up no NaN in planes.)"""
     config = tiny_config("optimiser.network_rate=1e30", kind="mlp")
     with pytest.raises(ConfigError, match=r"diverged at step \d+: the loss is (nan|inf)"):
-        _train(_trainer(store, config, RecordedGraphs()))
+        _train(_trainer(store, config, _by(RecordedGraphs())))
 
 
 class TestWhen:
-    def test_who_measures_is_told_of_whole_steps(self, store: FrameStore) -> None:
-        marks = _Marks(told=[])
-        _train(_trainer(store, tiny_config(kind="mlp"), RecordedGraphs(), group=marks), 6)
-        assert marks.told == ["step"] * 6
-
     def test_a_cpu_has_no_graphs(self, store: FrameStore) -> None:
         assert graphs_on(torch.device("cpu")) is None
-        assert _trainer(store, tiny_config(kind="mlp"), None, kernels=True)._replayed is None
+        assert isinstance(_trainer(store, tiny_config(kind="mlp"), make_step)._step, TorchStep)
 
-    @pytest.mark.parametrize(
-        ("settings", "kernels", "used"),
-        [((), True, True), ((), False, False), (("rate.target=400",), True, False)],
-        ids=["a GPU", "the reference", "towards a size"],
-    )
-    def test_a_gpu_uses_them(
-        self,
-        store: FrameStore,
-        monkeypatch: pytest.MonkeyPatch,
-        settings: tuple[str, ...],
-        kernels: bool,
-        used: bool,
+    @pytest.mark.parametrize(("settings", "used"), [((), True), (("rate.target=400",), False)])
+    def test_a_gpu_uses_them_unless_a_size_is_followed(
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...], used: bool
     ) -> None:
         graphs = RecordedGraphs()
-        monkeypatch.setattr(train, "graphs_on", lambda _device: graphs)
-        _train(_trainer(store, tiny_config(*settings, kind="mlp"), None, kernels=kernels), 6)
+        monkeypatch.setattr(step_factory, "graphs_on", lambda _device: graphs)
+        _train(_trainer(store, tiny_config(*settings, kind="mlp"), make_step), 6)
         assert (graphs.replayed > 0) is used
 
 
@@ -333,22 +312,18 @@ def test_a_step_elsewhere_takes_nothing_from_the_cpu(
     model = build_model(config.field, settings_record(settings)).to(there)
     latents = torch.nn.Parameter(torch.zeros(5, model.latent_size, device=there))
     descent = torch.optim.SGD([*model.parameters(), latents], lr=0.1)
-    step = AutogradStep(
-        config, model, latents, descent, RateControl(config.rate, config.quantisation, 9), Group()
+    space, rate = (
+        Space.box(np.full(3, -4.0), np.full(3, 4.0), 0.1),
+        RateControl(config.rate, config.quantisation, 9),
     )
-    space = Space.box(np.full(3, -4.0), np.full(3, 4.0), 0.1)
-    matrix, rays = space.matrix_on(there), torch.zeros(2, 48, 3, device=there)
-    sizes = (config.sampling.coarse - 1, config.sampling.drawn)
-    noise = [torch.zeros(2, 48, size, device=there) for size in sizes]
+    step = TorchStep(StepState(config, space, model, latents, descent, rate, Group()))
+    rays = torch.zeros(2, 48, 3, device=there)
+    jitter = [
+        torch.zeros(2, 48, size, device=there) for size in (config.sampling.coarse - 1, config.sampling.drawn)
+    ]
     frames = torch.zeros(2, dtype=torch.int64, device=there)
     with _Elsewhere() as elsewhere:
-        segments = space.clip_plain(rays, rays, matrix)
-        figures = step(Lesson(frames, segments, rays, rays, lambda: DrawnNoise(noise)), 0.0)
-    assert figures.device == there
+        metrics = step.compute(StepInputs(frames, rays, rays, rays, *jitter), 0.0)
+    assert metrics.device == there
     assert elsewhere.count > 1000
     assert elsewhere.near == []
-
-
-def test_numbers_drawn_before_must_fit() -> None:
-    with pytest.raises(ValueError, match=r"found numbers of shape \(2, 3\), expected \(2, 4\)"):
-        DrawnNoise([torch.zeros(2, 3)]).take((2, 4))

@@ -15,12 +15,12 @@ import pytest
 
 from dynerf_decoder.camera import Camera
 from dynerf_encoder import importance
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg, build_ist
 from dynerf_encoder.importance_weights import isg_weights, ist_weights, temporal_median
 from dynerf_format.errors import ConfigError, OutputError
+from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, example_pose, run_child
 
 _VIEWS = (0, 2)

@@ -18,7 +18,7 @@ from helpers_encode import STEPS, Forks, Strike, encode_arguments, write_scene
 from helpers_video import ROOT
 
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._step"
+_STEP = "dynerf_encoder.train:Trainer._train_step"
 _ADVICE = "dynerf: stopped; the same command with --resume goes on from the last checkpoint"
 
 
@@ -107,7 +107,7 @@ class TestDuringTraining:
         output = tmp_path / "clip.dnv"
         strikes = (
             Strike(_STEP, 7, signal.SIGINT),
-            Strike("dynerf_encoder.fast_step:FastStep._follow", 7, signal.SIGINT),
+            Strike("dynerf_encoder.fast_step:CpuKernelStep._follow", 7, signal.SIGINT),
         )
         stopped = Forks.shared().run(encode_arguments(capture, output), *strikes, every=_NEVER)
         assert stopped.status == 130

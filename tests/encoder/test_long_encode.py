@@ -16,8 +16,7 @@ import torch
 
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder.captures.frame_range import FrameRange
-from dynerf_encoder.long_encode import Cutting, WarmStart, encode_long
+from dynerf_encoder.long_encode import Cutting, WarmStart, encode
 from dynerf_encoder.segments import SegmentLength
 from dynerf_encoder.tasks import MOST_TRIES
 from dynerf_encoder.train import Trainer
@@ -25,6 +24,7 @@ from dynerf_encoder.warm_start import start_from
 from dynerf_encoder.workers import Workers
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.errors import ConfigError, FormatError, OutputError
+from dynerf_format.frame_range import FrameRange
 from helpers_encode import (
     STEPS,
     Forks,
@@ -41,7 +41,7 @@ from helpers_encode import (
 
 FRAMES = 8
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._step"
+_STEP = "dynerf_encoder.train:Trainer._train_step"
 _CUTTING = Cutting(SegmentLength(Fraction(3), "f"), overlap=1)
 _SEGMENT = ("--segment", "3f", "--overlap", "1")
 
@@ -114,9 +114,7 @@ class TestWhole:
     def test_a_clip_of_one_segment_is_as_ever(self, capture: Path, tmp_path: Path) -> None:
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 4)))
         with one_thread():
-            result = encode_long(
-                tiny_job(capture, tmp_path / "b.dnv", frames=FrameRange(0, 4)), Notes(), _CUTTING
-            )
+            result = encode(tiny_job(capture, tmp_path / "b.dnv", frames=FrameRange(0, 4)), Notes(), _CUTTING)
         assert (tmp_path / "a.dnv").read_bytes() == (tmp_path / "b.dnv").read_bytes()
         assert (result.work_folder / "frames").is_dir()
 
@@ -134,7 +132,7 @@ class TestWhole:
     def test_progress_covers_all_segments_and_never_falls(self, capture: Path, tmp_path: Path) -> None:
         notes = Notes()
         with one_thread():
-            encode_long(tiny_job(capture, tmp_path / "a.dnv"), notes, _CUTTING)
+            encode(tiny_job(capture, tmp_path / "a.dnv"), notes, _CUTTING)
         assert {what for what, _, _ in notes.worked} == {"encoding segments"}
         done = [done for _, done, _ in notes.worked]
         assert done == sorted(done)
@@ -243,7 +241,7 @@ class TestWorkers:
     def test_a_killed_worker_is_replaced(self, capture: Path, tmp_path: Path, serial: Path) -> None:
         killer = _Killer(1)
         job = tiny_job(capture, tmp_path / "clip.dnv")
-        encode_long(job, killer, _CUTTING, Workers(2))
+        encode(job, killer, _CUTTING, Workers(2))
         assert killer.lives == 0
         assert [line for line in killer.said if "was lost (killed by SIGKILL); begun again" in line]
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
@@ -254,7 +252,7 @@ class TestWorkers:
         killer = _Killer(2 * MOST_TRIES)
         job = tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=100")
         with pytest.raises(ConfigError, match=f"segment .: lost {MOST_TRIES} times .killed by SIGKILL"):
-            encode_long(job, killer, _CUTTING, Workers(1))
+            encode(job, killer, _CUTTING, Workers(1))
         assert multiprocessing.active_children() == []
 
     def test_ctrl_c_saves_what_the_workers_do_and_leaves_none(
@@ -290,7 +288,7 @@ class TestWorkers:
         folder = tmp_path / "clip.work" / "segments"
         monkeypatch.setattr("dynerf_encoder.long_encode._prepare", lambda *_: _block(folder))
         with pytest.raises(OutputError, match=r"segment ., frames .:.: .*work folder cannot be made"):
-            encode_long(job, Notes(), _CUTTING, Workers(2))
+            encode(job, Notes(), _CUTTING, Workers(2))
         assert multiprocessing.active_children() == []
 
 
@@ -322,7 +320,7 @@ class TestWarmStart:
         cutting = Cutting(SegmentLength(Fraction(2), "f"), 0, WarmStart(0.5, key=2))
         notes = Notes()
         with one_thread():
-            encode_long(tiny_job(capture, tmp_path / "a.dnv"), notes, cutting)
+            encode(tiny_job(capture, tmp_path / "a.dnv"), notes, cutting)
         steps = [line.split(" steps")[0].split()[-1] for line in notes.said if line.startswith("segment ")]
         assert steps == [str(STEPS), str(STEPS // 2)] * 2
 
@@ -333,7 +331,7 @@ class TestWarmStart:
         with one_thread(), pytest.MonkeyPatch.context() as patch:
             kept = tmp_path / "kept"
             patch.setattr("shutil.rmtree", lambda *_, **__: None)
-            encode_long(tiny_job(capture, tmp_path / "a.dnv"), Notes(), cutting)
+            encode(tiny_job(capture, tmp_path / "a.dnv"), Notes(), cutting)
             (tmp_path / "a.work" / "segments").rename(kept)
         with FileSource(tmp_path / "a.dnv") as whole:
             reader = Reader(whole)
@@ -397,7 +395,7 @@ class TestWarmStart:
     @pytest.mark.parametrize("warm", [WarmStart(0.0), WarmStart(1.5), WarmStart(0.5, key=0)])
     def test_shares_that_make_no_sense(self, capture: Path, tmp_path: Path, warm: WarmStart) -> None:
         with pytest.raises(ConfigError, match="--warm-start"):
-            encode_long(tiny_job(capture, tmp_path / "a.dnv"), Notes(), Cutting(_CUTTING.length, 0, warm))
+            encode(tiny_job(capture, tmp_path / "a.dnv"), Notes(), Cutting(_CUTTING.length, 0, warm))
 
 
 @pytest.mark.parametrize(

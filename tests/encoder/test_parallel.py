@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.sampling import Noise, importance_edges, stratified_edges
 from dynerf_encoder.parallel import Group
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
@@ -23,8 +22,8 @@ _ROOMS = ("encoder", "decoder", "format", ".")
 # Several processes train by autograd; alone a process would do so by kernels, which round otherwise.
 _COMMAND = """
 import sys
-import dynerf.command, dynerf_encoder.train
-dynerf_encoder.train.serves = lambda *_: False
+import dynerf.command, dynerf_encoder.step_factory
+dynerf_encoder.step_factory.serves = lambda *_: False
 sys.exit(dynerf.command.main(sys.argv[1:]))
 """
 
@@ -65,30 +64,20 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
     np.testing.assert_allclose(latents[0], latents[1], atol=0.05)
 
 
-class TestNoise:
-    @pytest.mark.parametrize("size", [2, 4])
-    def test_shares_of_a_batch_are_jittered_as_the_whole(self, size: int) -> None:
-        def edges(frames: int, noise: Noise) -> torch.Tensor:
-            coarse = stratified_edges((frames, 3), 5, noise, torch.device("cpu"))
-            return importance_edges(coarse, torch.ones(frames, 3, 5), 4, noise)
-
-        whole = edges(4, torch.Generator().manual_seed(7))
-        parts = [
-            edges(4 // size, Group(rank, size).noise(torch.Generator().manual_seed(7), 4))
-            for rank in range(size)
-        ]
-        assert torch.equal(torch.cat(parts), whole)
+@pytest.mark.parametrize("size", [2, 4])
+def test_shares_of_a_batch_are_the_whole_batch(size: int) -> None:
+    shares = [np.arange(4)[Group(rank, size).share(4)] for rank in range(size)]
+    assert np.concatenate(shares).tolist() == [0, 1, 2, 3]
 
 
 class TestGroup:
     def test_alone_everything_is_as_it_was(self) -> None:
-        group, generator = Group(), torch.Generator()
+        group = Group()
         parameter = torch.ones(2, requires_grad=True)
         (3 * parameter).sum().backward()  # type: ignore[no-untyped-call]
         group.average_gradients([parameter])
         assert parameter.grad is not None
         assert parameter.grad.tolist() == [3, 3]
-        assert group.noise(generator, 2) is generator
         assert (group.any(True, "cpu"), group.any(False, "cpu"), group.leads) == (True, False, True)
 
     def test_frames_that_cannot_be_shared_evenly_are_refused(self) -> None:

@@ -1,7 +1,6 @@
 """The rate term: what symbols are said to cost, and what a training does about it."""
 
 import math
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.fields.planes import without_kernels
+from dynerf_encoder import rate
 from dynerf_encoder.config import FieldKind, Rate
 from dynerf_encoder.pack import dequantised_latents, quantise_latents, quantise_model
 from dynerf_encoder.rate import add_price, estimated_bytes, expected_bits, slopes, stored_form
@@ -238,13 +237,14 @@ def test_coarser_steps_leave_the_groups_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
-def test_kernels_round_and_charge_as_torch_does(kind: FieldKind) -> None:
+def test_kernels_round_and_charge_as_torch_does(kind: FieldKind, monkeypatch: pytest.MonkeyPatch) -> None:
     model, latents = _model(kind)
     found = []
-    for context in (nullcontext(), without_kernels()):
+    for kernels in (True, False):
+        monkeypatch.setattr(rate, "_has_kernels", lambda _, kernels=kernels: kernels)
         for parameter in (*model.parameters(), latents):
             parameter.grad = torch.zeros_like(parameter)
-        with context, stored_form(model, latents, _STEPS) as rounded:
+        with stored_form(model, latents, _STEPS) as rounded:
             values = [parameter.detach().clone() for parameter in (*model.parameters(), latents)]
             add_price(rounded, 0.5)
             numbers = [(float(item.step), float(item.slope.sum())) for item in rounded]

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from dynerf_decoder.camera import pixel_directions
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg
 from dynerf_encoder.rays import Rays, RaySource
 from dynerf_format.errors import ConfigError
+from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, write_capture, write_video
 
 _VIEWS = (0, 2)

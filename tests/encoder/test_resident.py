@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from dynerf_encoder import resident
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.figures import Figures
 from dynerf_encoder.frame_store import FrameStore
@@ -17,6 +16,7 @@ from dynerf_encoder.rays import RaySource
 from dynerf_encoder.resident import ResidentMap, ResidentSource, bytes_needed, ray_source
 from dynerf_encoder.staging import StagedSource
 from dynerf_format.errors import ConfigError
+from dynerf_format.frame_range import FrameRange
 from helpers_device import DEVICES
 from helpers_video import write_capture, write_video
 

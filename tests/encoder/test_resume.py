@@ -23,7 +23,7 @@ from helpers_encode import (
 from helpers_video import noisy_pictures, write_video
 
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._step"
+_STEP = "dynerf_encoder.train:Trainer._train_step"
 _SAVE = "dynerf_encoder.encode:save_checkpoint"
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dynerf_encoder.captures.frame_range import FrameRange
-from dynerf_encoder.long_encode import encode_long
+from dynerf_encoder.long_encode import encode
 from dynerf_encoder.sole_user import sole_user
 from dynerf_format.errors import DynerfError, OutputError
+from dynerf_format.frame_range import FrameRange
 from helpers_encode import Forks, Notes, encode_arguments, tiny_job, write_scene
 
 
@@ -72,7 +72,7 @@ def test_a_folder_made_for_nothing_goes_again(tmp_path: Path) -> None:
     capture = write_scene(tmp_path / "scene")
     job = tiny_job(capture, tmp_path / "clip.dnv", frames=FrameRange(7, 9))
     with pytest.raises(DynerfError):
-        encode_long(job, Notes())
+        encode(job, Notes())
     assert [path.name for path in tmp_path.iterdir()] == ["scene"]
 
 

@@ -20,6 +20,8 @@ from dynerf_encoder.rays import Rays, RaySource
 from dynerf_encoder.rounding import is_plane
 from dynerf_encoder.space_choice import choose_space
 from dynerf_encoder.stages import interpolate_latents, plan_training
+from dynerf_encoder.step_factory import make_step
+from dynerf_encoder.step_protocol import StepState, TrainingStep
 from dynerf_encoder.train import Report, Trainer
 from dynerf_format.errors import ConfigError, ResumeError
 from helpers_encode import one_thread, scene_store, tiny_config
@@ -75,6 +77,13 @@ class _Clock:
         self.now += seconds
 
 
+def _unhurried_step(state: StepState) -> TrainingStep[Any]:
+    """The usual step; rays are drawn when they are used, in this thread."""
+    step = make_step(state)
+    step.prefetch = False
+    return step
+
+
 def _trainer(
     store: FrameStore,
     config: Config,
@@ -92,7 +101,7 @@ def _trainer(
     plan = plan_training(config.schedule, store.frames, config.importance.strategy, keys)
     return Trainer(
         config, model, space, source or RaySource(store, _VIEWS), maps or {}, plan,
-        frames=store.frames, seed=seed, time_limit=time_limit, ahead=False,
+        frames=store.frames, seed=seed, time_limit=time_limit, make_step=_unhurried_step,
     )  # fmt: skip
 
 

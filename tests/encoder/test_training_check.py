@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_encoder.long_encode import Cutting, encode_long
+from dynerf_encoder.long_encode import Cutting, encode
 from dynerf_encoder.segments import SegmentLength
 from helpers_encode import Notes, one_thread, tiny_encode, tiny_job, write_scene
 
@@ -66,7 +66,7 @@ def test_wrong_ones_give_one_warning_with_causes_and_remedy(
 def test_a_clip_of_several_segments_passes_warnings_on_once(wrong: Path, tmp_path: Path) -> None:
     notes = Notes()
     with one_thread():
-        encode_long(
+        encode(
             tiny_job(wrong, tmp_path / "clip.dnv", _STEPS), notes, Cutting(SegmentLength(Fraction(3), "f"), 0)
         )
     (warning,) = _warnings(notes)

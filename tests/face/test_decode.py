@@ -162,7 +162,7 @@ def test_a_bad_camera_path_is_named(clip: Path, out: Path) -> None:
     path = _path_file(out / "path.json", [_pose(2 * np.eye(3), (0, 0, 3))])
     movie = out / "a.mp4"
     line = refused("decode", clip, "-o", movie, "--view", path, folder=out)
-    assert f"error: {path}: camera_path[0]: camera_to_world: upper left 3x3 is no rotation" in line
+    assert f"error: {path}: camera_path[0]: camera_to_world: upper left 3x3 is not a rotation" in line
     path.write_text("{")
     assert f"error: {path}: is no JSON" in refused("decode", clip, "-o", movie, "--view", path, folder=out)
 
@@ -192,10 +192,10 @@ def test_names_may_be_odd(clip: Path, out: Path) -> None:
         (("--view", ""), "view '': there is no such view"),
         (("--view", "still:orbit"), "view 'still:orbit': there is no such view"),
         (("--frames", "0:7"), "frames 0:7: expected a part of 0:6"),
-        (("--frames", "3:3"), "frames 3:3: expected a part of 0:6"),
-        (("--frames", "5:2"), "frames 5:2: expected a part of 0:6"),
-        (("--frames", "-1:3"), "--frames -1:3: expected A:B, two frame numbers within 0:6"),
-        (("--frames", "3"), "--frames 3: expected A:B"),
+        (("--frames", "3:3"), "frames 3:3: empty, expected A:B"),
+        (("--frames", "5:2"), "frames 5:2: empty, expected A:B"),
+        (("--frames", "-1:3"), "frames '-1:3': expected A:B"),
+        (("--frames", "3"), "frames '3': expected A:B"),
         (("--frames", f"0:{'9' * 5000}"), "expected A:B"),
         (("--time", "0:9"), "seconds 0:9: expected a part of 0:0.2"),
         (("--time", "-1:0.1"), "seconds -1:0.1: expected a part of 0:0.2"),

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_encoder.captures.frame_range import FrameRange
 from dynerf_encoder.captures.video import decode
 from dynerf_format import (
     Chunk,
@@ -23,6 +22,7 @@ from dynerf_format import (
     quantise,
     weights_chunk,
 )
+from dynerf_format.frame_range import FrameRange
 from helpers_face import FRAMES, change_poses, done, refused
 from helpers_link import serving
 

@@ -16,7 +16,7 @@ from helpers_face import run
 from helpers_video import ROOT, run_child
 
 COMMANDS = (
-    "encode", "decode", "eval", "info", "verify", "repair", "cut", "join", "serve", "play", "bench",
+    "encode", "decode", "eval", "info", "verify", "repair", "cut", "join", "serve", "play",
 )  # fmt: skip
 
 

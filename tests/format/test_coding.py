@@ -25,7 +25,8 @@ from dynerf_format import (
 )
 from dynerf_format.coding import code
 from dynerf_format.prediction import Known
-from dynerf_format.rans import LOWEST, TOTAL, Decoder, Tables, encode
+from dynerf_format.rans import Decoder, Tables, encode
+from dynerf_format.rans_layout import LOWEST, TOTAL
 from dynerf_format.section import pack_section
 from dynerf_format.tables import choose_tables, normalise
 from dynerf_format.tensors import pack_tensors, unpack_tensors

@@ -203,14 +203,14 @@ def test_an_edited_constant_of_the_coder_or_of_a_kernel_counts_at_once(tmp_path:
     code = """
         import numpy as np
         from dynerf_decoder.kernels.double import double
-        from dynerf_format import rans
-        half = rans.TOTAL // 2
+        from dynerf_format import rans, rans_layout
+        half = rans_layout.TOTAL // 2
         states, words = rans.encode(np.full(9, half, np.uint32), np.full(9, half, np.uint32), [9], 1)
         print(states[0], double(np.float32(0.6)))
     """
     before = _run(tmp_path, code)
     for path, old, new in (
-        (tmp_path / "dynerf_format" / "rans.py", "PRECISION = 14", "PRECISION = 13"),
+        (tmp_path / "dynerf_format" / "rans_layout.py", "PRECISION = 14", "PRECISION = 13"),
         (kernels / "occupancy.py", "np.float32(0.5)", "np.float32(0.25)"),
     ):
         text = path.read_text(encoding="utf-8")
@@ -236,4 +236,4 @@ def test_all_that_is_compiled_into_a_function_is_in_the_digest() -> None:
                 assert not isinstance(node, ast.ImportFrom) or node.level <= 1, path
     loops = ast.parse((ROOT / "format" / "dynerf_format" / "rans_loops.py").read_text(encoding="utf-8"))
     relative = {node.module for node in ast.walk(loops) if isinstance(node, ast.ImportFrom) and node.level}
-    assert relative == {"compiled_code", "rans"}
+    assert relative == {"compiled_code", "rans_layout"}

@@ -90,6 +90,23 @@ def test_the_frame_rate_is_exact_and_frames_find_their_segment() -> None:
             header.segment_at(outside)
 
 
+def test_a_moment_between_segments_is_the_nearer_frame() -> None:
+    header = small_header((5, 3))
+    moments = {
+        0: (0, 0.0),
+        3.25: (3, 0.25),
+        4: (4, 0.0),
+        4.4: (4, 0.0),
+        4.6: (5, 0.0),
+        6.5: (6, 0.5),
+        7: (7, 0.0),
+    }
+    assert {frame: header.moment(frame) for frame in moments} == moments
+    for outside in (-0.5, 7.5, float("nan")):
+        with pytest.raises(ViewError, match="the clip has frames 0 to 7"):
+            header.moment(outside)
+
+
 def plain_fields() -> dict[str, Any]:
     fields: dict[str, Any] = msgpack.unpackb(encode_header(small_header()))
     return fields

@@ -9,7 +9,7 @@ from dynerf_format import coarsen
 from dynerf_format.coding import code
 from dynerf_format.models import BY_ROWS, COLUMNS, LINES, ROWS, STEPS, fits
 from dynerf_format.prediction import Known
-from dynerf_format.rans import TOTAL
+from dynerf_format.rans_layout import TOTAL
 from dynerf_format.smooth import SCALE_MAX, SHAPE_MAX, Smooth, fit, scaled_frequencies, smooth_frequencies
 from dynerf_format.tensors import pack_tensors, unpack_tensors
 from dynerf_format.tokens import TOKENS_MAX, to_tokens

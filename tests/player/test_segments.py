@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dynerf_decoder.clip import Clip
-from dynerf_encoder.long_encode import Cutting, encode_long
+from dynerf_encoder.long_encode import Cutting, encode
 from dynerf_encoder.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader
 from dynerf_player.models import SharedClip
@@ -22,7 +22,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("segments")
     job = tiny_job(write_scene(folder / "scene", frames=9), folder / "clip.dnv")
     with one_thread():
-        encode_long(job, Notes(), Cutting(SegmentLength(Fraction(3), "f"), overlap=0))
+        encode(job, Notes(), Cutting(SegmentLength(Fraction(3), "f"), overlap=0))
     return job.output
 
 

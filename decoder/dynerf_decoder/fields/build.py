@@ -9,6 +9,7 @@ import torch
 
 from dynerf_format import QuantisedTensor
 from dynerf_format.errors import FormatError, LimitError
+from dynerf_format.values import is_integer
 
 from .field import Model
 from .mlp import MlpModel, MlpSettings
@@ -117,7 +118,7 @@ def _checked(name: str, value: object, kind: Any) -> object:
             )
         return tuple(_checked(name, item, get_args(kind)[0]) for item in value)
     least, most = _LEAST.get(name, 1), _MOST.get(name, _MOST_SIZE)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+    if not is_integer(value, least, most):
         raise FormatError(
             f"{where}: found {repr(value)[:40]}, expected a whole number from {least} to {most}"
         )

@@ -1,7 +1,6 @@
 """Rays of a folded ``planes`` model by kernels, for a CPU: see ``kernels.march``."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,15 +10,26 @@ from torch import Tensor, nn
 from dynerf_decoder.kernels.histogram import SAMPLES
 from dynerf_decoder.kernels.march import march
 from dynerf_decoder.kernels.network import ROWS
+from dynerf_decoder.kernels.records import (
+    Bounds,
+    CoarseScratch,
+    FineScratch,
+    Grid,
+    Grids,
+    Rays,
+    Rule,
+    Slots,
+    Stack,
+    ViewNetwork,
+    ViewScratch,
+)
 from dynerf_decoder.kernels.shade import DIRECTION_NUMBERS
 from dynerf_decoder.sampling import PADDING
 from dynerf_decoder.space import Segments
 from dynerf_format import CellGrid, Occupancy
 
-from .stack_kernels import hidden_lanes, like, output_lanes, padded
-
-if TYPE_CHECKING:
-    from .planes import FoldedStack
+from .folded_planes import FoldedStack
+from .stack_kernels import flat, hidden_lanes, like, output_lanes, padded
 
 
 @dataclass(frozen=True)
@@ -27,28 +37,27 @@ class Marcher:
     """Both stacks of one frame and the view network as the kernel takes them, the coarse stack with a single
     output.
 
-    ``bounds`` are those of a raw density, as in ``march``.
     """
 
-    coarse: tuple[Any, ...]
-    fine: tuple[Any, ...]
-    view: tuple[np.ndarray, ...]
+    coarse: Stack
+    fine: Stack
+    view: ViewNetwork
     features: int
-    grids: tuple[tuple[np.ndarray, int], tuple[np.ndarray, int]]
-    bounds: tuple[float, float, float]
+    grids: Grids
+    bounds: Bounds
 
     @classmethod
     def of(
         cls,
-        coarse: "FoldedStack",
-        fine: "FoldedStack",
+        coarse: FoldedStack,
+        fine: FoldedStack,
         view: nn.Sequential,
         occupancy: Occupancy | None,
-        bounds: tuple[float, float, float],
+        bounds: Bounds,
     ) -> "Marcher":
         """Lay out the only frame of two stacks."""
         grids = (None, None) if occupancy is None else occupancy.grids
-        cells = _cells(grids[0]), _cells(grids[1])
+        cells = Grids(*map(_cells, grids))
         return cls(_stack(coarse), _stack(fine), _view(view), len(fine.out_weight) - 1, cells, bounds)
 
     def __call__(
@@ -63,41 +72,42 @@ class Marcher:
         ``samples`` are numbers of coarse and fine ones; a ray ends at transmittance ``opaque``. Rays that
         miss are black.
         """
-        rays = (
-            _flat(segments.start[0]), _flat((segments.end - segments.start)[0]), _flat(segments.length()[0]),
-            segments.hit[0].numpy(), _flat(directions[0]),
+        rays = Rays(
+            flat(segments.start[0]), flat((segments.end - segments.start)[0]), flat(segments.length()[0]),
+            segments.hit[0].numpy(), flat(directions[0]),
         )  # fmt: skip
         count = len(rays[2])
         out, middles = np.empty(3 * count, np.float32), np.empty(count, np.float32)
-        bounds = tuple(np.float32(bound) for bound in self.bounds)
-        rule = (bounds, np.float32(PADDING), np.float32(opaque))
+        rule = Rule(self.bounds, np.float32(PADDING), np.float32(opaque))
         coarse, fine = samples
         march(
-            self.coarse, self.fine, self.view, self.features, self.grids, rays, rule, self._rooms(coarse),
-            self._slots(fine), out, middles,
+            self.coarse, self.fine, self.view, self.features, self.grids, rays, rule,
+            self._coarse_scratch(coarse), *self._fine_scratch(), self._slots(fine), out, middles,
         )  # fmt: skip
         return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(middles).unsqueeze(0)
 
-    def _rooms(self, coarse: int) -> tuple[Any, ...]:
-        _, sizes, channels, *_ = self.coarse
+    def _coarse_scratch(self, coarse: int) -> CoarseScratch:
         even = (np.arange(coarse, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
-        histogram = (
-            _zeros(len(sizes) * len(channels) * SAMPLES), even, np.zeros(coarse, np.int64), _zeros(SAMPLES),
-            _zeros(-(-coarse // SAMPLES) * SAMPLES),
-        )  # fmt: skip
-        _, sizes, channels, _, bias, outputs, _, _ = self.fine
-        rows = len(sizes) * len(channels), len(bias), len(outputs), 1
-        view = _zeros(self.features + DIRECTION_NUMBERS), _zeros(len(self.view[1]))
-        return (histogram, _zeros(coarse)), tuple(_zeros(ROWS * each) for each in rows), view
-
-    def _slots(self, fine: int) -> tuple[np.ndarray, ...]:
-        places = np.zeros(ROWS, np.int64)
-        return (
-            _zeros(ROWS * (fine + 1)), _zeros(ROWS * len(self.fine[5])), _zeros(ROWS), places, places.copy(),
+        return CoarseScratch(
+            _zeros(len(self.coarse.sizes) * len(self.coarse.like) * SAMPLES), even,
+            np.zeros(coarse, np.int64), _zeros(SAMPLES), _zeros(-(-coarse // SAMPLES) * SAMPLES),
+            _zeros(coarse),
         )  # fmt: skip
 
+    def _fine_scratch(self) -> tuple[FineScratch, ViewScratch]:
+        fine = self.fine
+        sizes = len(fine.sizes) * len(fine.like), len(fine.bias), len(fine.outputs), 1
+        view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS), _zeros(len(self.view.bias)))
+        return FineScratch(*(_zeros(ROWS * size) for size in sizes)), view
 
-def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
+    def _slots(self, fine: int) -> Slots:
+        return Slots(
+            _zeros(ROWS * (fine + 1)), _zeros(ROWS * len(self.fine.outputs)), _zeros(ROWS),
+            np.zeros(ROWS, np.int64), np.zeros(ROWS, np.int64),
+        )  # fmt: skip
+
+
+def _stack(stack: FoldedStack) -> Stack:
     single = len(stack.out_weight) == 1
     units, outputs = (
         hidden_lanes(len(stack.hidden_weight)),
@@ -105,36 +115,30 @@ def _stack(stack: "FoldedStack") -> tuple[Any, ...]:
     )
     sizes = np.array([each.shape[2] for each in stack.planes])
     features = stack.hidden_weight.shape[1]
-    return (
-        tuple(_flat(each[0]) for each in stack.planes), sizes, like(stack.planes[0].shape[-1]),
-        _flat(padded(stack.hidden_weight, (units, features)).T), _flat(padded(stack.hidden_bias[0],
-        (units,))), like(outputs), _flat(padded(stack.out_weight, (outputs, units)).T),
-        _flat(padded(stack.out_bias, (outputs,))),
+    return Stack(
+        tuple(flat(each[0]) for each in stack.planes), sizes, like(stack.planes[0].shape[-1]),
+        flat(padded(stack.hidden_weight, (units, features)).T), flat(padded(stack.hidden_bias[0],
+        (units,))), like(outputs), flat(padded(stack.out_weight, (outputs, units)).T),
+        flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
 
 
-def _cells(grid: CellGrid | None) -> tuple[np.ndarray, int]:
-    """As kernels take a grid; without one there are no cells."""
+def _cells(grid: CellGrid | None) -> Grid:
     if grid is None:
-        return np.zeros(1, np.uint8), 0
-    return grid.bits.copy(), grid.size  # writable, as kernels are compiled for
+        return Grid(np.zeros(1, np.uint8), 0)
+    return Grid(grid.bits.copy(), grid.size)  # writable, as kernels are compiled for
 
 
-def _view(view: nn.Sequential) -> tuple[np.ndarray, ...]:
+def _view(view: nn.Sequential) -> ViewNetwork:
     first, _, last = view
     assert isinstance(first, nn.Linear)
     assert isinstance(last, nn.Linear)
     units, inputs = hidden_lanes(first.out_features), first.in_features
-    return (
-        _flat(padded(first.weight, (units, inputs)).T), _flat(padded(first.bias, (units,))),
-        _flat(padded(last.weight, (3, units))), _flat(last.bias),
+    return ViewNetwork(
+        flat(padded(first.weight, (units, inputs)).T), flat(padded(first.bias, (units,))),
+        flat(padded(last.weight, (3, units))), flat(last.bias),
     )  # fmt: skip
 
 
 def _zeros(count: int) -> np.ndarray:
     return np.zeros(count, np.float32)
-
-
-def _flat(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.detach().reshape(-1).numpy()
-    return array

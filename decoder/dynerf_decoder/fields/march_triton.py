@@ -8,17 +8,17 @@ import functools
 import importlib.util
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.sampling import PADDING
 from dynerf_decoder.space import Segments
 
-if TYPE_CHECKING:
-    from .planes import FoldedStack
+from .folded_planes import FoldedStack
 
 _LOG = logging.getLogger(__name__)
 _BLOCK = 128  # rays of a program: one a thread
@@ -46,14 +46,14 @@ class TritonMarcher:
     coarse: tuple[Any, ...]
     fine: tuple[Any, ...]
     sizes: dict[str, int]
-    bounds: tuple[float, float, float]
+    bounds: Bounds
 
     @classmethod
     def of(
         cls,
-        coarse: "FoldedStack",
-        fine: "FoldedStack",
-        bounds: tuple[float, float, float],
+        coarse: FoldedStack,
+        fine: FoldedStack,
+        bounds: Bounds,
         precision: torch.dtype = torch.float16,
     ) -> "TritonMarcher | None":
         """Lay out the only frame of two stacks; None when the kernel does not know their sizes."""
@@ -114,7 +114,7 @@ class TritonMarcher:
         middles = start.new_empty(count)
         march[(-(-count // _BLOCK),)](
             *self.coarse, *self.fine, start, step, length, hit, features, middles,
-            count, coarse, fine, *self.bounds, PADDING, lost, opaque,
+            count, coarse, fine, *map(float, self.bounds), PADDING, lost, opaque,
             BINS=_power(coarse, 2), **self.sizes,
         )  # fmt: skip
         return features.unsqueeze(0), middles.unsqueeze(0)
@@ -132,7 +132,7 @@ def marches_by_triton(device: torch.device) -> bool:
     return device.type == "cuda" and has_triton() and not FAILURE.known
 
 
-def _known(stack: "FoldedStack", scales: int) -> bool:
+def _known(stack: FoldedStack, scales: int) -> bool:
     """Whether the kernel knows a stack of these sizes: they are constants of what is compiled."""
     return (
         len(stack.hidden_bias) == 1 and len(stack.planes) <= scales
@@ -141,14 +141,14 @@ def _known(stack: "FoldedStack", scales: int) -> bool:
     )  # fmt: skip
 
 
-def _planes(stack: "FoldedStack", precision: torch.dtype) -> Tensor:
+def _planes(stack: FoldedStack, precision: torch.dtype) -> Tensor:
     """All scales in one row; a texel's channels are filled up to a power of two, which one load takes."""
     channels = _channels(stack)
     parts = [_filled(each[0], (*each.shape[1:4], channels)).flatten() for each in stack.planes]
     return _stored(torch.cat(parts), precision)
 
 
-def _first(stack: "FoldedStack", precision: torch.dtype) -> Tensor:
+def _first(stack: FoldedStack, precision: torch.dtype) -> Tensor:
     """W of each scale, (scale, ``WIDTH``, hidden): zeros where the kernel puts zeros between channels."""
     channels, hidden = _channels(stack), _power(len(stack.hidden_weight))
     given = stack.hidden_weight.T.reshape(len(stack.planes), -1, len(stack.hidden_weight))
@@ -163,11 +163,11 @@ def _stored(values: Tensor, precision: torch.dtype) -> Tensor:
     return values.clamp(-_LARGEST, _LARGEST).to(precision).contiguous()
 
 
-def _channels(stack: "FoldedStack") -> int:
+def _channels(stack: FoldedStack) -> int:
     return _power(stack.planes[0].shape[-1], 1)
 
 
-def _width(stack: "FoldedStack") -> int:
+def _width(stack: FoldedStack) -> int:
     return max(_channels(stack), _COLUMNS)
 
 

@@ -16,21 +16,19 @@ Planes have the shape (..., channel, row, column) and lie in memory with the cha
 all channels of a texel at once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.fields.look_up import look_up
+from dynerf_decoder.fields.folded_planes import FoldedStack, has_kernels, needs_gradient
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Segments
 from dynerf_format import Occupancy
@@ -41,27 +39,8 @@ if TYPE_CHECKING:
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
-DENSITY_BOUNDS = (_DENSITY_BIAS, *_DENSITY_RANGE)
+DENSITY_BOUNDS = Bounds(*map(np.float32, (_DENSITY_BIAS, *_DENSITY_RANGE)))
 _DIRECTION_FREQUENCIES = 2
-_MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
-
-
-_kernels: ContextVar[bool] = ContextVar("whether kernels may be used", default=True)
-
-
-def kernels_allowed() -> bool:
-    """Whether kernels may be used where they know what to do."""
-    return _kernels.get()
-
-
-@contextmanager
-def without_kernels() -> Iterator[None]:
-    """While open, torch alone computes, as it did before there were kernels."""
-    token = _kernels.set(False)
-    try:
-        yield
-    finally:
-        _kernels.reset(token)
 
 
 @dataclass(frozen=True)
@@ -152,7 +131,7 @@ class PlaneStack(nn.Module):
         nn.init.zeros_(self.hidden_latent.weight)
         nn.init.zeros_(self.out.bias)
 
-    def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedStack":
+    def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedStack:
         """Planes and biases of each frame."""
         amounts = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
         alone = len(latents) == 1 and not any(static.requires_grad for static in self.static)
@@ -186,11 +165,10 @@ def _fold_scale(
     basis: Float[Tensor, "basis 3 channel size size"],
 ) -> Float[Tensor, "frame 3 size size channel"]:
     still, moving = static.movedim(1, -1), basis.movedim(2, -1)
-    if has_kernels(static):
-        from dynerf_decoder.fields.fold_kernels import Folded
+    if has_kernels(static) and not needs_gradient(amounts, static, basis):
+        from dynerf_decoder.fields.fold_kernels import fold
 
-        planes: Tensor = Folded.apply(amounts, still, moving)  # type: ignore[no-untyped-call]
-        return planes
+        return fold(amounts, still, moving)
     return fold_plain(amounts, still, moving)
 
 
@@ -206,47 +184,9 @@ def fold_plain(
     return planes.reshape(len(amounts), *static.shape)
 
 
-def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
-    """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
-    return (
-        kernels_allowed() and values.device.type == "cpu" and values.dtype == torch.float32
-        and values.shape[-3] <= _MOST_LANES and values.movedim(-3, -1).is_contiguous()
-    )  # fmt: skip
-
-
 def encoded_directions(directions: Float[Tensor, "*ray 3"]) -> Float[Tensor, "*ray code"]:
     """What the view network sees of a ray's direction."""
     return encode(directions, _DIRECTION_FREQUENCIES)
-
-
-@dataclass(frozen=True)
-class FoldedStack:
-    """Planes with the latent folded in, and the MLP's weights with each frame's bias."""
-
-    planes: list[Tensor]  # (frame, 3, size, size, channel) of each scale
-    hidden_weight: Float[Tensor, "hidden feature"]
-    hidden_bias: Float[Tensor, "frame hidden"]
-    out_weight: Float[Tensor, "output hidden"]
-    out_bias: Float[Tensor, " output"]
-    plain: bool = False  # without kernels, by torch alone
-
-    def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
-        """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
-        if self.has_kernels():
-            from dynerf_decoder.fields.stack_kernels import Decoded
-
-            weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
-            raw: Tensor = Decoded.apply(points, *weights, *self.planes)  # type: ignore[no-untyped-call]
-            return raw
-        features = look_up(self.planes, points)
-        weight = self.hidden_weight.T.expand(len(features), -1, -1)
-        hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), features, weight)
-        return F.linear(hidden.relu_(), self.out_weight, self.out_bias)
-
-    def has_kernels(self) -> bool:
-        """Whether kernels do it: on a CPU, in float32, with sizes that fit registers."""
-        fits = len(self.out_bias) <= _MOST_LANES and has_kernels(self.planes[0].movedim(-1, -3))
-        return fits and not self.plain
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,4 @@
-"""A stack of planes and its network by kernels: look-up, network and their gradients, for a CPU.
-
-Samples are cut into parts that threads take. A part adds up gradients of its own for the network's weights,
-and a scale of a frame's planes has one thread, so sums have one order whatever the number of threads.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+"""A stack of planes and its network by kernels, for a CPU: samples are cut into parts that threads take."""
 
 import numpy as np
 import torch
@@ -16,130 +8,40 @@ from torch import Tensor
 from dynerf_decoder.kernels import look_up, network
 from dynerf_decoder.threads import in_threads
 
+from .folded_planes import FoldedStack
+
 _PART = 2**13  # samples; a multiple of network.ROWS
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    """``hidden`` and ``outputs`` are filled up to whole lanes."""
-
-    frames: int
-    points: int
-    features: int
-    hidden: int
-    outputs: int
-
-    @property
-    def rows(self) -> int:
-        """Samples of a frame, filled up to whole blocks."""
-        return -(-self.points // network.ROWS) * network.ROWS
-
-    def parts(self) -> list[tuple[int, int, int]]:
-        """Frame, first and last sample (filled up) of each part."""
-        return [
-            (frame, start, min(start + _PART, self.rows))
-            for frame in range(self.frames)
-            for start in range(0, self.rows, _PART)
-        ]
-
-
-class Decoded(torch.autograd.Function):
-    """Raw outputs of a stack's network at points; differentiable in weights and planes, not in the points.
-
-    Planes are (frame, 3, row, column, channel) float32 with the same number of channels at every scale.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        points: Float[Tensor, "frame point 3"],
-        first: Float[Tensor, "hidden feature"],
-        bias: Float[Tensor, "frame hidden"],
-        second: Float[Tensor, "output hidden"],
-        offsets: Float[Tensor, " output"],
-        *planes: Tensor,
-    ) -> Float[Tensor, "frame point output"]:
-        width, last = hidden_lanes(len(first)), output_lanes(len(second))
-        frames, count, _ = points.shape
-        sizes = _Sizes(frames, count, first.shape[1], width, last)
-        weights = _flat(padded(first, (width, sizes.features)).T)
-        biases = padded(bias, (sizes.frames, width)).numpy()
-        ends = _flat(padded(second, (last, width)).T), _flat(padded(offsets, (last,)))
-        features = np.zeros((sizes.frames, sizes.rows * sizes.features), np.float32)
-        hidden = np.empty((sizes.frames, sizes.rows * width), np.float32)
-        out = np.empty((sizes.frames, sizes.rows * last), np.float32)
-        positions, scales = points.contiguous().numpy(), [_frames(each) for each in planes]
-
-        def fill(part: tuple[int, int, int]) -> None:
-            frame, start, stop = part
-            rows = slice(start, stop)
-            mine = _rows(features[frame], rows, sizes.features)
-            for index, values in enumerate(scales):
-                channels = planes[index].shape[-1]
-                look_up.products(
-                    like(channels), values[frame], planes[index].shape[2], positions[frame, rows], mine,
-                    index * channels, sizes.features,
-                )  # fmt: skip
-            network.forward(
-                like(last), mine, sizes.features, weights, biases[frame], *ends,
-                _rows(hidden[frame], rows, width), _rows(out[frame], rows, last),
-            )  # fmt: skip
-
-        in_threads(fill, sizes.parts())
-        ctx.save_for_backward(points, first, second, *planes)
-        ctx.sizes, ctx.features, ctx.hidden = sizes, features, hidden
-        return torch.from_numpy(out).view(sizes.frames, sizes.rows, last)[:, : sizes.points, : len(second)]
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        points, first, second, *planes = ctx.saved_tensors
-        sizes, (given,) = ctx.sizes, gradients
-        out = _frames(padded(given, (sizes.frames, sizes.rows, len(second))))
-        transposed = _flat(padded(first, (sizes.hidden, sizes.features)))
-        backwards = _flat(padded(second, (len(second), sizes.hidden)))
-        to_features = np.empty_like(ctx.features)
-        parts = sizes.parts()
-        shapes = (sizes.features * sizes.hidden, sizes.hidden, len(backwards), len(second))
-        sums = [np.zeros((len(parts), shape), np.float32) for shape in shapes]
-
-        def network_part(index: int) -> None:
-            frame, start, stop = parts[index]
-            rows = slice(start, stop)
-            network.backward(
-                like(planes[0].shape[-1]), _rows(ctx.features[frame], rows, sizes.features),
-                _rows(ctx.hidden[frame], rows, sizes.hidden), _rows(out[frame], rows, len(second)),
-                transposed, backwards, np.empty(network.ROWS * sizes.hidden, np.float32),
-                _rows(to_features[frame], rows, sizes.features), *(each[index] for each in sums),
-            )  # fmt: skip
-
-        in_threads(network_part, range(len(parts)))
-        to_planes = _plane_gradients(points, planes, to_features, sizes.features)
-        frame_of = np.array([frame for frame, _, _ in parts])
-        to_bias = np.stack([sums[1][frame_of == frame].sum(axis=0) for frame in range(sizes.frames)])
-        count = len(first)
-        to_first = sums[0].sum(axis=0).reshape(sizes.features, -1).T[:count]
-        to_second = sums[2].sum(axis=0).reshape(len(second), -1)[:, :count]
-        weights = (to_first, to_bias[:, :count], to_second, sums[3].sum(axis=0))
-        return None, *(torch.from_numpy(np.ascontiguousarray(each)) for each in weights), *to_planes
-
-
-def _plane_gradients(
-    points: Tensor, planes: Sequence[Tensor], to_features: np.ndarray, stride: int
-) -> list[Tensor]:
-    results = [torch.zeros_like(each, memory_format=torch.contiguous_format) for each in planes]
-    positions = points.contiguous().numpy()
-    values, sums = [_frames(each) for each in planes], [_frames(each) for each in results]
+def decode(stack: FoldedStack, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
+    """Raw outputs of a stack's network at cube points."""
+    frames, count, _ = points.shape
+    outputs, features = stack.out_weight.shape[0], stack.hidden_weight.shape[1]
+    width, last = hidden_lanes(len(stack.hidden_weight)), output_lanes(outputs)
+    rows = -(-count // network.ROWS) * network.ROWS  # filled up to whole blocks
+    weights = flat(padded(stack.hidden_weight, (width, features)).T)
+    biases = padded(stack.hidden_bias, (frames, width)).numpy()
+    ends = flat(padded(stack.out_weight, (last, width)).T), flat(padded(stack.out_bias, (last,)))
+    out = np.empty((frames, rows * last), np.float32)
+    positions, planes = points.contiguous().numpy(), [_frames(each) for each in stack.planes]
 
     def fill(part: tuple[int, int]) -> None:
-        scale, frame = part
-        *_, size, channels = planes[scale].shape
-        look_up.add_gradients(
-            like(channels), values[scale][frame], size, positions[frame], to_features[frame],
-            scale * channels, stride, sums[scale][frame],
+        frame, start = part
+        size = min(_PART, rows - start)
+        found, hidden = np.zeros(size * features, np.float32), np.empty(size * width, np.float32)
+        for index, (values, each) in enumerate(zip(planes, stack.planes, strict=True)):
+            channels = each.shape[-1]
+            look_up.products(
+                like(channels), values[frame], each.shape[2], positions[frame, start : start + size], found,
+                index * channels, features,
+            )  # fmt: skip
+        network.forward(
+            like(last), found, features, weights, biases[frame], *ends, hidden,
+            out[frame, start * last : (start + size) * last],
         )  # fmt: skip
 
-    in_threads(fill, [(scale, frame) for scale in range(len(planes)) for frame in range(len(points))])
-    return results
+    in_threads(fill, [(frame, start) for frame in range(frames) for start in range(0, rows, _PART)])
+    return torch.from_numpy(out).view(frames, rows, last)[:, :count, :outputs]
 
 
 def like(count: int) -> tuple[np.float32, ...]:
@@ -164,7 +66,8 @@ def padded(values: Tensor, shape: tuple[int, ...]) -> Tensor:
     return result
 
 
-def _flat(values: Tensor) -> np.ndarray:
+def flat(values: Tensor) -> np.ndarray:
+    """A tensor's numbers in their order."""
     array: np.ndarray = values.detach().reshape(-1).numpy()
     return array
 
@@ -173,7 +76,3 @@ def _frames(values: Tensor) -> np.ndarray:
     """One flat array for each frame."""
     array: np.ndarray = values.detach().flatten(start_dim=1).numpy()
     return array
-
-
-def _rows(flat: np.ndarray, rows: slice, width: int) -> np.ndarray:
-    return flat[rows.start * width : rows.stop * width]

@@ -34,38 +34,39 @@ _HALF = np.float32(0.5)
 @kernel
 def raw_densities(stack, features):
     """The only output of a stack of one scale for ``SAMPLES`` samples; features are (channel, sample)."""
-    _, _, like, first, bias, _, second, offsets = stack
-    total = same(zeros(_EIGHT), item(offsets, 0))
+    like, first, bias = stack.like, stack.weights, stack.bias
+    total = same(zeros(_EIGHT), item(stack.out_bias, 0))
     for unit in range(len(bias)):
         hidden = same(zeros(_EIGHT), item(bias, unit))
         for index in range(len(like)):
             weight = item(first, index * len(bias) + unit)
             hidden = plus_scaled(hidden, load(zeros(_EIGHT), features, index * SAMPLES), weight)
-        total = plus_scaled(total, where_positive(hidden, hidden), item(second, unit))
+        total = plus_scaled(total, where_positive(hidden, hidden), item(stack.out_weights, unit))
     return total
 
 
 @kernel
 def densities(stack, features, line, positions, chosen, at, last, bounds, out):
     """Densities of the samples ``chosen[at]`` to ``chosen[last]``, the block filled up with the last one."""
-    planes, sizes, like = stack[:3]
+    planes, sizes, like = stack.planes, stack.sizes, stack.like
     x, y, z, dx, dy, dz = line
     for sample in range(SAMPLES):
         s = positions[chosen[min(at + sample, last)]]
         found = product(like, planes[0], 0, sizes[0], x + s * dx, y + s * dy, z + s * dz)
         store_apart(features, sample, SAMPLES, found)
-    exponents = plus(raw_densities(stack, features), same(zeros(_EIGHT), bounds[0]))
-    store(out, 0, exponential(limited(exponents, bounds[1], bounds[2])))
+    exponents = plus(raw_densities(stack, features), same(zeros(_EIGHT), bounds.bias))
+    store(out, 0, exponential(limited(exponents, bounds.least, bounds.most)))
 
 
 @kernel
-def histogram(stack, room, line, interval, grid, bounds, weights):
+def histogram(stack, room, line, interval, grid, bounds):
     """Weights of equal intervals of a ray, ``interval`` long; the last one takes what is left.
 
-    ``room`` is (features, positions of the middles, numbers of samples, ``SAMPLES`` densities, optical
-    depths); the last is filled up to whole blocks of ``SAMPLES``.
+    ``room`` is a ``records.CoarseScratch``.
     """
-    features, positions, chosen, found, depths = room
+    positions, chosen, found, depths, weights = (
+        room.positions, room.chosen, room.found, room.depths, room.weights,
+    )  # fmt: skip
     count = 0
     for index in range(len(weights)):
         depths[index] = 0
@@ -74,7 +75,7 @@ def histogram(stack, room, line, interval, grid, bounds, weights):
             count += 1
     depth = np.float32(0)
     for at in range(0, count, SAMPLES):
-        densities(stack, features, line, positions, chosen, at, count - 1, bounds, found)
+        densities(stack, room.features, line, positions, chosen, at, count - 1, bounds, found)
         for each in range(at, min(at + SAMPLES, count)):
             depths[chosen[each]] = found[each - at] * interval
             depth += depths[chosen[each]]

@@ -74,31 +74,3 @@ def products(like, planes, size, points, out, offset, stride):
     for i in range(points.shape[0]):
         found = product(like, planes, 0, size, points[i, 0], points[i, 1], points[i, 2])
         store(out, offset + i * stride, found)
-
-
-@kernel
-def add_at(planes, place, change):
-    """Add lanes to the four texels of a cell, weighted: what ``interpolate`` does, transposed."""
-    start, right, below, w00, w01, w10, w11 = place
-    store(planes, start, plus_scaled(load(change, planes, start), change, w00))
-    start += right
-    store(planes, start, plus_scaled(load(change, planes, start), change, w01))
-    start += below
-    store(planes, start, plus_scaled(load(change, planes, start), change, w11))
-    start -= right
-    store(planes, start, plus_scaled(load(change, planes, start), change, w10))
-
-
-@kernel
-def add_gradients(like, planes, size, points, gradients, offset, stride, out):
-    """Add to ``out``, laid out as ``planes``, the gradient of ``products`` times ``gradients``."""
-    for i in range(points.shape[0]):
-        xy, xz, yz = places(points[i, 0], points[i, 1], points[i, 2], 0, size, len(like))
-        a = interpolate(like, planes, xy)
-        b = interpolate(like, planes, xz)
-        c = interpolate(like, planes, yz)
-        gradient = load(zeros(like), gradients, offset + i * stride)
-        ab = times(gradient, a)
-        add_at(out, xy, times(times(gradient, b), c))
-        add_at(out, xz, times(ab, c))
-        add_at(out, yz, times(ab, b))

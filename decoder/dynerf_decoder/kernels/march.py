@@ -4,9 +4,8 @@ The same as ``renderer.render_rays`` without jitter or union. ``ROWS`` rays are 
 as its own next fine sample: a ray ends where nothing behind it can be seen, at transmittance ``opaque``, and
 the next one takes its place, so that every decoded sample counts.
 
-A stack is (planes, sizes, like, W, b, outputs, V, c): planes and size of each scale and what ``network``
-takes; ``like`` has as many items as there are channels, ``outputs`` as there are outputs. The coarse
-stack has one output, the density's; it is the first of the fine stack's, and the others are features.
+Arguments are what ``records`` calls so. The coarse stack has one output, the density's; it is the first of
+the fine stack's, and the others are features.
 """
 
 import numpy as np
@@ -55,7 +54,7 @@ def middle_of(edges, at):
 @kernel
 def look(stack, features, row, line, s):
     """Features at position ``s`` of a line, into row ``row``."""
-    planes, sizes, like = stack[:3]
+    planes, sizes, like = stack.planes, stack.sizes, stack.like
     x, y, z, dx, dy, dz = line
     for scale in range(len(sizes)):
         found = product(like, planes[scale], 0, sizes[scale], x + s * dx, y + s * dy, z + s * dz)
@@ -63,19 +62,19 @@ def look(stack, features, row, line, s):
 
 
 @kernel
-def ask(stack, features, hidden, raw):
+def ask(stack, room):
     """Raw outputs, (row, output), of ``ROWS`` rows of features."""
-    _, sizes, like, first, bias, outputs, second, offsets = stack
-    hidden_block(features, 0, len(sizes) * len(like), first, bias, hidden, 0, len(bias))
-    output_block(outputs, hidden, 0, len(bias), second, offsets, raw, 0)
+    count, width = len(stack.sizes) * len(stack.like), len(stack.bias)
+    hidden_block(room.features, 0, count, stack.weights, stack.bias, room.hidden, 0, width)
+    output_block(stack.outputs, room.hidden, 0, width, stack.out_weights, stack.out_bias, room.raw, 0)
 
 
 @kernel
 def shares_let_through(raw, stride, lengths, bounds):
     """What each of ``ROWS`` intervals lets through, given raw densities and lengths."""
     found = joined((item(raw, 0), item(raw, stride), item(raw, 2 * stride), item(raw, 3 * stride)))
-    exponents = plus(found, same(zeros(_FOUR), bounds[0]))
-    a, b, c, d = separate(exponential(limited(exponents, bounds[1], bounds[2])))
+    exponents = plus(found, same(zeros(_FOUR), bounds.bias))
+    a, b, c, d = separate(exponential(limited(exponents, bounds.least, bounds.most)))
     depths = (
         -a * item(lengths, 0), -b * item(lengths, 1), -c * item(lengths, 2), -d * item(lengths, 3),
     )  # fmt: skip
@@ -96,30 +95,27 @@ def begin(coarse, outputs, rays, rule, grids, coarse_room, slots, slot, ray, out
 
     Rays that miss are black. A slot for which there is none gets ray -1.
     """
-    starts, steps, lengths, hit, _ = rays
-    bounds, padding, _ = rule
-    edges, totals, left, places, numbers = slots
-    count = len(edges) // ROWS
-    while ray < len(lengths) and not hit[ray]:
+    lengths, numbers = rays.lengths, slots.numbers
+    count = len(slots.edges) // ROWS
+    while ray < len(lengths) and not rays.hit[ray]:
         out[3 * ray] = out[3 * ray + 1] = out[3 * ray + 2] = middles[ray] = 0
         ray += 1
     if ray == len(lengths):
         numbers[slot] = -1
         return ray
-    room, weights = coarse_room
-    line = line_of(starts, steps, ray)
-    histogram(coarse, room, line, lengths[ray] / np.float32(len(weights)), grids[0], bounds, weights)
-    draw_edges(weights, padding, edges, slot * count, count)
-    places[slot] = next_sample(grids[1], line, edges, slot * count, 0, count - 1)
-    numbers[slot], left[slot], middles[ray] = ray, _ONE, 0
-    store(totals, slot * len(outputs), zeros(outputs))
+    line, weights = line_of(rays.starts, rays.steps, ray), coarse_room.weights
+    histogram(coarse, coarse_room, line, lengths[ray] / np.float32(len(weights)), grids.coarse, rule.bounds)
+    draw_edges(weights, rule.padding, slots.edges, slot * count, count)
+    slots.places[slot] = next_sample(grids.fine, line, slots.edges, slot * count, 0, count - 1)
+    numbers[slot], slots.left[slot], middles[ray] = ray, _ONE, 0
+    store(slots.totals, slot * len(outputs), zeros(outputs))
     return ray + 1
 
 
 @kernel
 def add(outputs, raw, slots, slot, share, middles):
     """Add a slot's sample, whose interval lets a share of the light through."""
-    edges, totals, left, places, numbers = slots
+    edges, totals, left, places, numbers = slots.edges, slots.totals, slots.left, slots.places, slots.numbers
     count = len(edges) // ROWS
     first = slot * count + places[slot]
     before = left[slot]
@@ -136,33 +132,27 @@ def add(outputs, raw, slots, slot, share, middles):
 @kernel
 def finish(outputs, view, features, room, rays, slots, slot, out):
     """Colour of the ray in a slot: what was summed, scaled to weights that sum to one, shaded."""
-    _, totals, left, _, numbers = slots
-    seen, hidden = room
+    totals, left, number, seen = slots.totals, slots.left, slots.numbers[slot], room.seen
     whole = load(zeros(outputs), totals, slot * len(outputs))
     store(totals, slot * len(outputs), scaled(whole, _ONE / (_ONE - left[slot])))
     for index in range(features):
         seen[index] = totals[slot * len(outputs) + 1 + index]
-    encode_direction(rays[4], numbers[slot], seen, features)
-    shade(view, seen, features + DIRECTION_NUMBERS, hidden, out, 3 * numbers[slot])
+    encode_direction(rays.directions, number, seen, features)
+    shade(view, seen, features + DIRECTION_NUMBERS, room.hidden, out, 3 * number)
 
 
 @kernel
-def march(coarse, fine, view, features, grids, rays, rule, rooms, slots, out, middles):
+def march(
+    coarse, fine, view, features, grids, rays, rule, coarse_room, fine_room, view_room, slots, out, middles
+):
     """Colours of rays, (ray, 3), and where half of their light is behind, positions 0 to 1.
 
-    ``rays`` are (starts, steps to the ends, lengths, which hit, directions); those that miss get zeros.
-    ``features`` is the number of outputs after the density, ``grids`` say where the coarse and the fine field
-    are empty. ``rule`` is (what is added to a raw density and
-    the least and the most of its exponent, the share of the histogram that is spread evenly, the
-    transmittance at which a ray ends). ``rooms`` are ((``histogram``'s, coarse weights), (features, hidden
-    units, raw outputs and lengths of ``ROWS`` samples), (inputs and hidden units of ``shade``)); ``slots``
-    (edges, outputs summed, transmittance, next interval and ray of each of ``ROWS``).
+    Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
-    starts, steps, lengths = rays[:3]
-    bounds, _, opaque = rule
-    coarse_room, (looked, hidden, raw, parts), view_room = rooms
-    edges, _, left, places, numbers = slots
-    outputs, count = fine[5], len(slots[0]) // ROWS
+    starts, steps, lengths = rays.starts, rays.steps, rays.lengths
+    edges, left, places, numbers = slots.edges, slots.left, slots.places, slots.numbers
+    raw, parts = fine_room.raw, fine_room.lengths
+    outputs, count = fine.outputs, len(slots.edges) // ROWS
     ray, live = 0, ROWS
     for slot in range(ROWS):
         ray = begin(coarse, outputs, rays, rule, grids, coarse_room, slots, slot, ray, out, middles)
@@ -173,15 +163,15 @@ def march(coarse, fine, view, features, grids, rays, rule, rooms, slots, out, mi
             if number >= 0:
                 at = slot * count + places[slot]
                 parts[slot] = (edges[at + 1] - edges[at]) * lengths[number]
-                look(fine, looked, slot, line_of(starts, steps, number), middle_of(edges, at))
+                look(fine, fine_room.features, slot, line_of(starts, steps, number), middle_of(edges, at))
                 live += 1
-        ask(fine, looked, hidden, raw)
-        shares = shares_let_through(raw, len(outputs), parts, bounds)
+        ask(fine, fine_room)
+        shares = shares_let_through(raw, len(outputs), parts, rule.bounds)
         for slot in range(ROWS):
             number = numbers[slot]
             if number >= 0:
                 add(outputs, raw, slots, slot, shares[slot], middles)
-                if left[slot] <= opaque or places[slot] >= count - 2:
+                if left[slot] <= rule.opaque or places[slot] >= count - 2:
                     finish(outputs, view, features, view_room, rays, slots, slot, out)
                     ray = begin(
                         coarse, outputs, rays, rule, grids, coarse_room, slots, slot, ray, out, middles
@@ -189,5 +179,5 @@ def march(coarse, fine, view, features, grids, rays, rule, rooms, slots, out, mi
                 else:
                     line = line_of(starts, steps, number)
                     places[slot] = next_sample(
-                        grids[1], line, edges, slot * count, places[slot] + 1, count - 1
+                        grids.fine, line, edges, slot * count, places[slot] + 1, count - 1
                     )

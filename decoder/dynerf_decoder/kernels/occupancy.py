@@ -1,4 +1,4 @@
-"""The occupancy grid along a ray. A grid is (bits, cells a side); without one there are no cells.
+"""The occupancy grid along a ray, a ``records.Grid``.
 
 Cells are counted along x first, then y, then z; bit i mod 8 of byte i div 8 is set when cell i may hold
 something.
@@ -23,7 +23,7 @@ def cell_of(coordinate, size):
 @kernel
 def is_empty(grid, line, s):
     """Whether nothing is at position ``s`` of a line: (start, step to the end), six numbers."""
-    bits, size = grid
+    bits, size = grid.bits, grid.size
     if size == 0:
         return False
     x, y, z, dx, dy, dz = line

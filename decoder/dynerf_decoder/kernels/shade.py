@@ -2,7 +2,7 @@
 
     colour = base + V relu(W [base, features, e(direction)] + b) + c,   e(d) = d, sin d, cos d, sin 2d, cos 2d
 
-A view is (W as (input, hidden), b, V as (3, hidden), c), flat, hidden units filled up to whole lanes.
+A view is a ``records.ViewNetwork``.
 """
 
 import numpy as np
@@ -46,7 +46,7 @@ def encode_direction(directions, ray, out, at):
 @kernel
 def shade(view, seen, count, hidden, out, at):
     """The colour of one ray, three numbers, from ``count`` inputs, the first of which are its base colour."""
-    first, bias, second, offsets = view
+    first, bias, second, offsets = view.weights, view.bias, view.out_weights, view.out_bias
     width = len(bias)
     for unit in range(0, width, WIDTH):
         total = load(zeros(_WIDE), bias, unit)

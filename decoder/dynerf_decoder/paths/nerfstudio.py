@@ -4,7 +4,6 @@ The file is distrusted: its size is bounded, every number has limits, and what c
 ViewError. Positions are in the clip's world units.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,14 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dynerf_format.errors import ViewError
+from dynerf_format.values import is_number, parse_json
 
 from ..camera import MOST_DISTANCE
-from ..rig import nearest_rotation
+from ..rig import MOST_SKEW, nearest_rotation, skew_of
 
 MOST_SIDE = 8192  # pixels, of a picture to render, whoever asks for it
 _MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state
 _MOST_BYTES = 2**24
-_MOST_SKEW = 1e-2  # of R^T R from the identity, as for poses of captures
 _FOV = (0.001, 179.999)  # degrees; beyond, focal lengths leave what floats can hold
 _ASPECT = (1 / MOST_SIDE, float(MOST_SIDE))
 
@@ -95,16 +94,12 @@ def _record(data: bytes, path: Path) -> dict[str, object]:
     if len(data) > _MOST_BYTES:
         raise ViewError(f"{path}: more than {_MOST_BYTES} bytes, expected a camera path (JSON)")
     try:
-        record = json.loads(data, parse_constant=_refuse)
+        record = parse_json(data)
     except (ValueError, RecursionError) as error:
         raise ViewError(f"{path}: is no JSON: {str(error)[:100]}") from error
     if not isinstance(record, dict):
         raise ViewError(f"{path}: {_shown(record)}, expected an object with camera_path")
     return record
-
-
-def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no number")
 
 
 def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray, "entry 3 4"]:
@@ -119,9 +114,8 @@ def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray
     matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
     off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)
-    _refuse_first(path, off > _MOST_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
-    skew = np.abs(np.swapaxes(rotations, 1, 2) @ rotations - np.eye(3)).max(axis=(1, 2))
-    _refuse_first(path, skew > _MOST_SKEW, "upper left 3x3 is no rotation")
+    _refuse_first(path, off > MOST_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
+    _refuse_first(path, skew_of(rotations) > MOST_SKEW, "upper left 3x3 is not a rotation")
     _refuse_first(path, np.linalg.det(rotations) < 0, "upper left 3x3 mirrors the world")
     return np.concatenate([nearest_rotation(rotations), matrices[:, :3, 3:]], axis=2)
 
@@ -163,7 +157,7 @@ def _frame_rate(path: Path, record: dict[str, object]) -> Fraction | None:
 
 def _number(value: object, where: str, limits: tuple[float, float]) -> float:
     """A JSON number within limits, both included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not limits[0] <= value <= limits[1]:
+    if not is_number(value, *limits):
         raise ViewError(f"{where} is {_shown(value)}, expected a number from {limits[0]:g} to {limits[1]:g}")
     return float(value)
 

@@ -8,9 +8,10 @@ is treated specially here. No frame but the first of each video is decoded.
 from collections.abc import Sequence
 from pathlib import Path
 
+from dynerf_format.frame_range import FrameRange
+
 from .capture import Capture, View
 from .folder import POSES, find_videos
-from .frame_range import FrameRange
 from .pairing import check_same, listed, pair
 from .poses import read_poses
 from .video import VideoFacts, probe

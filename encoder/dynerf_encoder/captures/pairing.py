@@ -13,8 +13,8 @@ from statistics import median_low
 import numpy as np
 
 from dynerf_format.errors import CaptureError
+from dynerf_format.frame_range import FrameRange
 
-from .frame_range import FrameRange
 from .timeline import Gap, Timeline
 from .video import VideoFacts
 

@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.camera import Camera
+from dynerf_decoder.rig import MOST_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
 _COLUMNS = 17
 _MOST_BYTES = 2**24
 _MAGIC = b"\x93NUMPY"
 _MOST = 1e9  # pixels or world units: what decoders accept
-_MOST_SKEW = 1e-2  # of R^T R from the identity: rounding to three digits passes, another layout does not
 _MOST_COARSE = 1e-4  # of the rig's size: how far apart the numbers may be that say where a camera is
 _MOST_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
 
@@ -146,8 +146,8 @@ def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
 def _rotation(where: str, matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     """The rotation nearest to the stored matrix; CaptureError when that is none but for rounding."""
     with np.errstate(over="ignore", invalid="ignore"):
-        skew = float(np.abs(matrix.T @ matrix - np.eye(3)).max())
-    if not skew <= _MOST_SKEW:
+        skew = float(skew_of(matrix))
+    if not skew <= MOST_SKEW:
         raise CaptureError(f"{where}: the first three columns are no rotation, off by {skew:.2g} in R^T R")
     if np.linalg.det(matrix) < 0:
         raise CaptureError(

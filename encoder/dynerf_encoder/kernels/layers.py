@@ -2,11 +2,7 @@
 
     hidden = relu(features W + b),    out = hidden V^T + c
 
-A net is (like, stride, W, b, V transposed, c, W transposed, V, outputs, known, tile). ``like`` has as many
-items as a row of outputs has lanes, filled up with zeros to a multiple of 4; ``stride`` is the number of
-features filled up to a multiple of the items of ``tile``; ``known`` is for who gives the features. W is
-(feature, hidden), V (output, hidden); all arrays are flat, hidden units are filled up to a multiple of
-``WIDTH``. Rows come in blocks of ``TILE``.
+A net is a ``records.Network``. Rows come in blocks of ``TILE``.
 """
 
 import numpy as np
@@ -22,11 +18,10 @@ _WIDE = (np.float32(0),) * WIDTH
 @kernel
 def forward(net, features, hidden, out, rows):
     """Hidden units and outputs of ``rows`` rows."""
-    like, stride, first, bias, second, offsets = net[:6]
-    width = len(bias)
+    like, stride, width = net.like, net.stride, len(net.bias)
     for row in range(0, rows, ROWS):
-        hidden_block(features, row * stride, stride, first, bias, hidden, row * width, width)
-        output_block(like, hidden, row * width, width, second, offsets, out, row * len(like))
+        hidden_block(features, row * stride, stride, net.weights, net.bias, hidden, row * width, width)
+        output_block(like, hidden, row * width, width, net.out_weights, net.out_bias, out, row * len(like))
 
 
 @kernel
@@ -106,33 +101,26 @@ def add_rows(like, values, at, stride, rows, out, offset):
 def backward(net, features, hidden, gradients, change, to_features, sums, rows):
     """Gradients of ``forward``: those of features written, those of W, b, V and c added to ``sums``.
 
-    ``change`` is room for the hidden units' gradients. V's and c's sums have as many rows as there are lanes.
+    ``change`` is room for the hidden units' gradients. ``sums`` are ``records.NetworkSums``.
     """
-    like, stride, transposed, second, outputs = net[0], net[1], net[6], net[7], net[8]
-    tile = net[10]
-    to_first, to_bias, to_second, to_offsets = sums
-    width = len(to_bias)
+    like, stride, tile, width = net.like, net.stride, net.tile, len(net.bias)
     for row in range(0, rows, ROWS):
         hidden_gradients(
-            gradients, row * len(like), len(like), outputs, second, hidden, row * width, width, change
-        )
+            gradients, row * len(like), len(like), net.outputs, net.out_weights_back, hidden, row * width,
+            width, change,
+        )  # fmt: skip
     for row in range(0, rows, TILE):
         for offset in range(0, stride, len(tile)):
             feature_gradients(
-                tile,
-                change,
-                row * width,
-                width,
-                transposed,
-                offset,
-                stride,
-                to_features,
+                tile, change, row * width, width, net.weights_back, offset, stride, to_features,
                 row * stride + offset,
-            )
+            )  # fmt: skip
     for unit in range(0, width, WIDTH):
-        add_rows(_WIDE, change, unit, width, rows, to_bias, unit)
-        for index in range(0, outputs, 4):
-            add_outer(gradients, index, len(like), hidden, unit, width, rows, to_second, index * width + unit)
+        add_rows(_WIDE, change, unit, width, rows, sums.bias, unit)
+        for index in range(0, net.outputs, 4):
+            to = index * width + unit
+            add_outer(gradients, index, len(like), hidden, unit, width, rows, sums.out_weights, to)
         for index in range(0, stride, 4):
-            add_outer(features, index, stride, change, unit, width, rows, to_first, index * width + unit)
-    add_rows(like, gradients, 0, len(like), rows, to_offsets, 0)
+            to = index * width + unit
+            add_outer(features, index, stride, change, unit, width, rows, sums.weights, to)
+    add_rows(like, gradients, 0, len(like), rows, sums.out_bias, 0)

@@ -63,7 +63,7 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
     """One plane of all frames of a scale. ``amounts`` are (frame, image), ``magnitudes`` (image, plane,
     channel).
 
-    ``spans`` are the numbers in ``out`` between frames and before this plane.
+    ``spans`` are ``records.Spans`` of ``out``.
     """
     images = len(amounts) // frames
     one = same(zeros(like), np.float32(1))
@@ -73,7 +73,7 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
         chunk = first, min(first + _CHUNK, texels)
         for frame in range(frames):
             for texel in range(chunk[0], chunk[1]):
-                store(out, spans[1] + frame * spans[0] + texel * len(like), one)
+                store(out, spans.plane + frame * spans.frame + texel * len(like), one)
         for image in range(images):
             into = (image * _PLANES + plane) * len(like)
             base = ((image - 1) * _PLANES + plane) * texels * len(like)
@@ -81,7 +81,7 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
             for frame in range(0, frames, 2):
                 other = min(frame + 1, frames - 1)
                 factors = item(amounts, frame * images + image), item(amounts, other * images + image)
-                to, beside = spans[1] + frame * spans[0], spans[1] + other * spans[0]
+                to, beside = spans.plane + frame * spans.frame, spans.plane + other * spans.frame
                 if image == 0:
                     here = plane * texels * len(like)
                     symbols = fold_part(like, static, here, chunk, step, factors, out, to, beside)
@@ -96,16 +96,15 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
 def adam(values, first, second, at, here, gradient, rule):
     """One update of the texel at ``at``, t-th of all.
 
-    ``rule`` is 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t) and epsilon.
+    ``rule`` are ``records.AdamNumbers``.
     """
-    ahead, keep, take, rate, correction, epsilon = rule
     mean = load(here, first, at)
-    mean = plus_scaled(mean, minus(gradient, mean), ahead)
+    mean = plus_scaled(mean, minus(gradient, mean), rule.ahead)
     store(first, at, mean)
-    square = plus_scaled(scaled(load(here, second, at), keep), times(gradient, gradient), take)
+    square = plus_scaled(scaled(load(here, second, at), rule.keep), times(gradient, gradient), rule.take)
     store(second, at, square)
-    size = plus(scaled(square_root(square), correction), same(here, epsilon))
-    store(values, at, plus_scaled(here, over(mean, size), -rate))
+    size = plus(scaled(square_root(square), rule.correction), same(here, rule.epsilon))
+    store(values, at, plus_scaled(here, over(mean, size), -rule.rate))
 
 
 @kernel
@@ -147,15 +146,15 @@ def update_row(
         if row < size - 1:
             around = plus(around, minus(here, load(zeros(like), values, base + inside + below)))
         gradient = plus_scaled(gradient, around, smooth)
-        asked = load(zeros(like), given, spans[1] + inside)
+        asked = load(zeros(like), given, spans.plane + inside)
         gradient = plus_scaled(gradient, asked, first_amount)
         total = plus_times(total, asked, seen)
         if frames > 1:
-            asked = load(zeros(like), given, spans[1] + spans[0] + inside)
+            asked = load(zeros(like), given, spans.plane + spans.frame + inside)
             gradient = plus_scaled(gradient, asked, second_amount)
             second_total = plus_times(second_total, asked, seen)
         for frame in range(2, frames):
-            asked = load(zeros(like), given, spans[1] + frame * spans[0] + inside)
+            asked = load(zeros(like), given, spans.plane + frame * spans.frame + inside)
             gradient = plus_scaled(gradient, asked, item(amounts, frame * images + at))
             to = (frame * images + at) * right
             store(sums, to, plus_times(load(zeros(like), sums, to), asked, seen))

@@ -1,9 +1,7 @@
 """What a block of samples finds in the planes, and what their gradients ask of each plane.
 
-A field is (planes, origins, sizes, like, net): the folded planes of all scales of one frame in one flat
-array, the offset and the size of each scale's, as many items in ``like`` as there are channels, and its
-network (``layers.py``). What a sample finds in each plane is kept in ``found``, (row, scale, plane, channel):
-the gradient of one factor of a product is the product of the others.
+A field is a ``records.Field``. What a sample finds in each plane is kept in ``found``, (row, scale, plane,
+channel): the gradient of one factor of a product is the product of the others.
 """
 
 from dynerf_decoder.kernels.compiling import kernel
@@ -14,9 +12,10 @@ PLANES = 3
 
 
 @kernel
-def look(field, starts, steps, ray, positions, at, count, found, features, row):
+def look(field, rays, ray, positions, at, count, found, features, row):
     """Features of ``count`` samples of one ray, into rows from ``row`` on."""
-    planes, origins, sizes, like, net = field
+    planes, origins, sizes, like = field.planes, field.origins, field.sizes, field.like
+    starts, steps = rays.starts, rays.steps
     x, y, z = starts[3 * ray], starts[3 * ray + 1], starts[3 * ray + 2]
     dx, dy, dz = steps[3 * ray], steps[3 * ray + 1], steps[3 * ray + 2]
     channels = len(like)
@@ -31,7 +30,7 @@ def look(field, starts, steps, ray, positions, at, count, found, features, row):
             store(found, to, a)
             store(found, to + channels, b)
             store(found, to + 2 * channels, c)
-            store(features, (row + index) * net[1] + scale * channels, times(times(a, b), c))
+            store(features, (row + index) * field.network.stride + scale * channels, times(times(a, b), c))
 
 
 @kernel
@@ -40,7 +39,7 @@ def ask(field, found, gradients, rows, changes, samples, at):
 
     Written to ``changes``, (scale, plane, sample, channel), where there are ``samples`` of the frame.
     """
-    sizes, like, stride = field[2], field[3], field[4][1]
+    sizes, like, stride = field.sizes, field.like, field.network.stride
     channels = len(like)
     for row in range(rows):
         for scale in range(len(sizes)):

@@ -3,8 +3,21 @@
 import numpy as np
 
 from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.kernels.lanes import load, store, zeros
-from dynerf_decoder.kernels.look_up import add_at, cell, corners
+from dynerf_decoder.kernels.lanes import load, plus_scaled, store, zeros
+from dynerf_decoder.kernels.look_up import cell, corners
+
+
+@kernel
+def add_at(planes, place, change):
+    """Add lanes to the four texels of a cell, weighted: what ``interpolate`` does, transposed."""
+    start, right, below, w00, w01, w10, w11 = place
+    store(planes, start, plus_scaled(load(change, planes, start), change, w00))
+    start += right
+    store(planes, start, plus_scaled(load(change, planes, start), change, w01))
+    start += below
+    store(planes, start, plus_scaled(load(change, planes, start), change, w11))
+    start -= right
+    store(planes, start, plus_scaled(load(change, planes, start), change, w10))
 
 
 @kernel

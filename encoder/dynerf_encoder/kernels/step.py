@@ -1,6 +1,6 @@
 """Whole rays of a training step, forward and back, a block at a time, so that samples stay in the caches.
 
-The same as ``renderer.render_rays`` with noise and without union, the squared error of its colours, the
+The same as ``renderer.render_rays`` with jitter and without union, the squared error of its colours, the
 histogram bound, and their gradients. A frame's rays are filled up to whole blocks; those beyond ``count``
 weigh nothing.
 """
@@ -21,121 +21,126 @@ _ZERO = np.float32(0)
 
 
 @kernel
-def coarse_pass(field, rays, first, noise, even, count, bounds, positions, room, ways):
+def coarse_pass(field, rays, first, jitter, even, count, bounds, positions, room):
     """Coarse edges, densities and weights of a block of rays from number ``first`` on."""
-    starts, steps, lengths = rays[:3]
-    found, features, hidden, out = room[:4]
-    edges, parts, exponents, density, through, weights = ways[:6]
+    samples, intervals_room = room.samples, room.intervals
+    edges, lengths = intervals_room.edges, intervals_room.lengths
     for ray in range(BLOCK):
-        each = first + ray
-        stratified(even, noise, each * (count - 1), count, edges, ray * (count + 1))
-        intervals(edges, ray * (count + 1), count, lengths[each], positions, each * count, parts, ray * count)
-        look(field, starts, steps, each, positions, each * count, count, found, features, ray * count)
-    forward(field[4], features, hidden, out, BLOCK * count)
-    stride = len(field[4][0])
-    weigh(out, stride, parts, BLOCK, count, bounds, exponents, density, through, weights)
+        each, at = first + ray, ray * count
+        stratified(even, jitter, each * (count - 1), count, edges, ray * (count + 1))
+        intervals(edges, ray * (count + 1), count, rays.lengths[each], positions, each * count, lengths, at)
+        look(field, rays, each, positions, each * count, count, samples.found, samples.features, at)
+    forward(field.network, samples.features, samples.hidden, samples.out, BLOCK * count)
+    weigh(samples.out, len(field.network.like), BLOCK, count, bounds, intervals_room)
 
 
 @kernel
-def fine_pass(field, rays, first, noise, counts, bounds, positions, coarse, room, ways):
+def fine_pass(field, rays, first, jitter, rule, positions, coarse, room):
     """The same for the fine samples, placed by the ``coarse`` edges and weights."""
-    starts, steps, lengths = rays[:3]
-    found, features, hidden, out = room[:4]
-    edges, parts, exponents, density, through, weights = ways[:6]
-    bins, count = counts
+    samples, intervals_room = room.samples, room.intervals
+    edges, lengths = intervals_room.edges, intervals_room.lengths
+    bins, count = rule.bins, rule.samples
     for ray in range(BLOCK):
-        each = first + ray
+        each, at = first + ray, ray * count
         draw(
-            coarse[0], ray * (bins + 1), coarse[5], ray * bins, bins, noise, each * (count + 1), count + 1,
-            edges, ray * (count + 1),
+            coarse.edges, ray * (bins + 1), coarse.weights, ray * bins, bins, jitter, each * (count + 1),
+            count + 1, edges, ray * (count + 1),
         )  # fmt: skip
-        intervals(edges, ray * (count + 1), count, lengths[each], positions, each * count, parts, ray * count)
-        look(field, starts, steps, each, positions, each * count, count, found, features, ray * count)
-    forward(field[4], features, hidden, out, BLOCK * count)
-    stride = len(field[4][0])
-    weigh(out, stride, parts, BLOCK, count, bounds, exponents, density, through, weights)
+        intervals(edges, ray * (count + 1), count, rays.lengths[each], positions, each * count, lengths, at)
+        look(field, rays, each, positions, each * count, count, samples.found, samples.features, at)
+    forward(field.network, samples.features, samples.hidden, samples.out, BLOCK * count)
+    weigh(samples.out, len(field.network.like), BLOCK, count, rule.bounds, intervals_room)
 
 
 @kernel
-def colour_pass(like, view, rays, first, last, count, scale, room, ways, view_room, sums):
+def colour_pass(like, view, rays, first, last, count, scale, room, view_room, sums):
     """Colours and their error, back to the fine network's outputs; the sum of the squared errors."""
-    hit, colours, encoded = rays[3:]
-    out, gradients, seen = room[3], room[5], room[7]
-    weights, change = ways[5:7]
-    features, hidden, outputs, view_change, view_gradients, to_features, totals = view_room
-    lanes, stride, known = len(like), view[1], view[9]
-    size = len(encoded) // len(hit)
+    samples, weights, change = room.samples, room.intervals.weights, room.intervals.change
+    totals, outputs, view_gradients = view_room.totals, view_room.outputs, view_room.gradients
+    lanes, stride, known = len(like), view.stride, view.view_features
+    size = len(rays.directions) // len(rays.hit)
     for ray in range(BLOCK):
-        gather(like, out, ray * count, weights, ray * count, count, seen, totals, ray * lanes)
-        look_from(totals, ray * lanes, known, encoded, (first + ray) * size, size, features, ray * stride)
-    forward(view, features, hidden, outputs, BLOCK)
+        at = ray * count
+        gather(like, samples.out, at, weights, at, count, samples.seen, totals, ray * lanes)
+        look_from(
+            totals, ray * lanes, known, rays.directions, (first + ray) * size, size, view_room.features,
+            ray * stride,
+        )  # fmt: skip
+    forward(view, view_room.features, view_room.hidden, outputs, BLOCK)
     loss = 0.0
     for ray in range(BLOCK):
         each = first + ray
         lost = error(
-            totals, ray * lanes + 1, outputs, ray * 4, colours, 3 * each, hit[each],
+            totals, ray * lanes + 1, outputs, ray * 4, rays.colours, 3 * each, rays.hit[each],
             scale if each < last else _ZERO, view_gradients,
         )  # fmt: skip
         if each < last:
             loss += lost
-    backward(view, features, hidden, view_gradients, view_change, to_features, sums, BLOCK)
+    backward(
+        view, view_room.features, view_room.hidden, view_gradients, view_room.change, view_room.to_features,
+        sums, BLOCK,
+    )  # fmt: skip
     for ray in range(BLOCK):
         at = ray * count
-        back_to_sums(to_features, ray * stride, view_gradients, ray * 4, known, totals, ray * lanes, lanes)
-        spread(like, seen, at, weights, at, count, totals, ray * lanes, change, gradients)
+        back_to_sums(
+            view_room.to_features, ray * stride, view_gradients, ray * 4, known, totals, ray * lanes, lanes
+        )
+        spread(like, samples.seen, at, weights, at, count, totals, ray * lanes, change, samples.gradients)
     return loss
 
 
 @kernel
-def densities_back(count, bounds, gradients, stride, ways):
+def densities_back(count, bounds, stride, room):
     """From the gradients of weights to those of raw densities, for a block of rays."""
-    parts, exponents, density, through, _, change = ways[1:7]
     for ray in range(BLOCK):
         # offsets of numbers and of rows are the same, the latter ``stride`` apart
-        to_raw(change, parts, ray * count, count, bounds, exponents, density, through, gradients, stride)
+        to_raw(ray * count, count, bounds, room.intervals, room.samples.gradients, stride)
 
 
 @kernel
 def network_back(field, rows, changes, samples, at, room, sums):
     """From the gradients of a network's outputs to its weights' and to what is asked of the planes."""
-    found, features, hidden, _, change, gradients, to_features = room[:7]
-    backward(field[4], features, hidden, gradients, change, to_features, sums, rows)
-    ask(field, found, to_features, rows, changes, samples, at)
+    backward(
+        field.network, room.features, room.hidden, room.gradients, room.change, room.to_features, sums, rows
+    )
+    ask(field, room.found, room.to_features, rows, changes, samples, at)
 
 
 @kernel
-def follow(coarse, fine, view, rays, noise, even, rule, span, places, rooms, sums):
+def follow(coarse, fine, view, rays, jitter, even, rule, span, coarse_written, written, scratch, sums):
     """Rays from ``span[0]`` up to ``span[1]`` of a frame that has ``span[2]``; sums of squared and bound
     errors.
 
-    ``rays`` are (starts, steps to the ends, lengths, which hit, colours, encoded directions), ``noise`` the
-    uniform numbers of coarse and fine edges, ``rule`` (bounds as in ``volume.weigh``, numbers of coarse and
-    fine intervals, scales of the two errors' gradients). ``places`` are positions and changes of the coarse
-    samples, then of the fine ones; ``rooms`` and ``sums`` are those of the coarse, fine and view networks.
+    ``coarse`` and ``fine`` are ``records.Field``, ``view`` a ``records.Network``, ``even`` the coarse edges
+    without jitter; the others are what ``records`` calls so. ``coarse_written`` and ``written`` take
+    positions and changes of the coarse and the fine samples.
     """
-    bounds, bins, count, scale, bound_scale = rule
-    coarse_positions, coarse_changes, positions, changes = places
-    coarse_room, coarse_ways, room, ways, view_room, running = rooms
-    stride = len(coarse[4][0])
-    squared, excess, whole = 0.0, 0.0, len(rays[3])
-    for first in range(span[0], span[1], BLOCK):
-        coarse_pass(
-            coarse, rays, first, noise[0], even, bins, bounds, coarse_positions, coarse_room, coarse_ways
-        )
-        fine_pass(fine, rays, first, noise[1], (bins, count), bounds, positions, coarse_ways, room, ways)
+    bounds, bins, count = rule.bounds, rule.bins, rule.samples
+    first_ray, last_ray, live_rays = span
+    near, far = scratch.coarse, scratch.fine
+    squared, excess, whole = 0.0, 0.0, len(rays.hit)
+    for first in range(first_ray, last_ray, BLOCK):
+        coarse_pass(coarse, rays, first, jitter.coarse, even, bins, bounds, coarse_written.positions, near)
+        fine_pass(fine, rays, first, jitter.fine, rule, written.positions, near.intervals, far)
         squared += colour_pass(
-            fine[4][0], view, rays, first, span[2], count, scale, room, ways, view_room, sums[2]
+            fine.network.like, view, rays, first, live_rays, count, rule.scale, far, scratch.rays, sums.colour
         )
-        densities_back(count, bounds, room[5], len(fine[4][0]), ways)
-        network_back(fine, BLOCK * count, changes, whole * count, first * count, room, sums[1])
+        densities_back(count, bounds, len(fine.network.like), far)
+        network_back(
+            fine, BLOCK * count, written.changes, whole * count, first * count, far.samples, sums.fine
+        )
         for ray in range(BLOCK):
-            live = first + ray < span[2]
+            live = first + ray < live_rays
             missed = bound(
-                ways[0], ray * (count + 1), ways[5], ray * count, count, coarse_ways[0], ray * (bins + 1),
-                coarse_ways[5], ray * bins, bins, bound_scale if live else _ZERO, running, coarse_ways[6],
+                far.intervals.edges, ray * (count + 1), far.intervals.weights, ray * count, count,
+                near.intervals.edges, ray * (bins + 1), near.intervals.weights, ray * bins, bins,
+                rule.bound_scale if live else _ZERO, scratch.running, near.intervals.change,
             )  # fmt: skip
             if live:
                 excess += missed
-        densities_back(bins, bounds, coarse_room[5], stride, coarse_ways)
-        network_back(coarse, BLOCK * bins, coarse_changes, whole * bins, first * bins, coarse_room, sums[0])
+        densities_back(bins, bounds, len(coarse.network.like), near)
+        network_back(
+            coarse, BLOCK * bins, coarse_written.changes, whole * bins, first * bins, near.samples,
+            sums.coarse,
+        )  # fmt: skip
     return squared, excess

@@ -15,17 +15,21 @@ _ONE = np.float32(1)
 
 
 @kernel
-def weigh(raw, stride, lengths, rays, count, bounds, exponents, density, through, weights):
+def weigh(raw, stride, rays, count, bounds, room):
     """Weights of intervals with the raw densities ``raw``, one for each ``stride`` numbers.
 
-    ``bounds`` are what is added to a raw density, and the least and the most of the exponent. Kept for the
-    way back: ``exponents``, ``density`` and, behind each interval, the transmittance ``through``.
+    ``room`` are ``records.IntervalScratch``: its lengths are given, its weights are the result. Kept for the
+    way back are exponents, densities and, behind each interval, the transmittance.
     """
+    lengths, exponents, density = room.lengths, room.exponents, room.density
+    through, weights = room.through, room.weights
     total = rays * count
     for index in range(total):
-        exponents[index] = raw[index * stride] + bounds[0]
+        exponents[index] = raw[index * stride] + bounds.bias
     for at in range(0, total, LANES):
-        store(density, at, exponential(limited(load(zeros(_EIGHT), exponents, at), bounds[1], bounds[2])))
+        store(
+            density, at, exponential(limited(load(zeros(_EIGHT), exponents, at), bounds.least, bounds.most))
+        )
     for ray in range(rays):
         optical = 0.0
         for index in range(ray * count, ray * count + count):
@@ -42,17 +46,18 @@ def weigh(raw, stride, lengths, rays, count, bounds, exponents, density, through
 
 
 @kernel
-def to_raw(change, lengths, start, count, bounds, exponents, density, through, out, stride):
-    """The gradients of one ray's raw densities, one for each ``stride`` numbers, from its weights'
-    ``change``.
+def to_raw(start, count, bounds, room, out, stride):
+    """The gradients of one ray's raw densities, one for each ``stride`` numbers, from those of its weights.
 
     The ray's intervals start at ``start``. A density at a bound of its exponent's range has none.
     """
+    change, lengths, exponents = room.change, room.lengths, room.exponents
+    density, through = room.density, room.through
     total = 0.0
     last = start + count - 1
     out[last * stride] = _ZERO
     for index in range(last - 1, start - 1, -1):
         total += np.float64(through[index] * (change[index + 1] - change[index]))
-        inside = bounds[1] <= exponents[index] <= bounds[2]
+        inside = bounds.least <= exponents[index] <= bounds.most
         gradient = -np.float32(total) * lengths[index] * density[index]
         out[index * stride] = gradient if inside else _ZERO

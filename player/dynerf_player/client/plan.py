@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from dynerf_format import OCCUPANCY, Entry, Header, ViewError, ancillary_entry, latents_entries, weights_chain
+from dynerf_format import OCCUPANCY, Entry, Header, ancillary_entry, latents_entries, weights_chain
 from dynerf_format.chunks import LATENTS
 
 
@@ -130,15 +130,9 @@ def layers_in(directory: Sequence[Entry], segment: int, spans: Sequence[Span]) -
 
 
 def _latents_at(header: Header, frame: float) -> tuple[int, int]:
-    """First frame and number of the latents that a moment is made of, as ``Clip.fold`` has it."""
-    if not 0 <= frame <= header.frames - 1:
-        raise ViewError(f"frame {frame:g} asked for, the clip has frames 0 to {header.frames - 1}")
-    before = int(frame)
-    if frame == before:
-        return before, 1
-    if header.segment_at(before) != header.segment_at(before + 1):
-        return round(frame), 1
-    return before, 2
+    """First frame and number of the latents that a moment is made of."""
+    first, share = header.moment(frame)
+    return first, 2 if share > 0 else 1
 
 
 def _weights(directory: Sequence[Entry], segment: int, layers: int | None = None) -> list[Entry]:

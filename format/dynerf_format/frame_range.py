@@ -1,9 +1,11 @@
 """Which frames of a clip are meant: a half-open range A:B of frame numbers, the first frame being 0."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 
-from dynerf_format.errors import CaptureError, ConfigError
+from .errors import CaptureError, ConfigError
 
 _TEXT = re.compile(r" *([0-9]{0,9}) *: *([0-9]{0,9}) *")
 
@@ -28,12 +30,12 @@ class FrameRange:
         return f"{self.first}:{'' if self.stop is None else self.stop}"
 
     @classmethod
-    def parse(cls, text: str) -> "FrameRange":
+    def parse(cls, text: str) -> FrameRange:
         """Read ``A:B``, ``A:``, ``:B`` or ``:``. Raises ConfigError on anything else."""
         match = _TEXT.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"frames {text!r}: expected A:B, two frame numbers, of which either may be left out"
+                f"frames {text[:40]!r}: expected A:B, two frame numbers, of which either may be left out"
             )
         first, stop = match.groups()
         return cls(int(first or 0), int(stop) if stop else None)

@@ -23,29 +23,6 @@ class Ceilings:
     bytes_per_s: float
     flops_per_s: float
 
-    def floor(self, moved: int, flops: int) -> float:
-        """Seconds below which so many bytes and operations cannot be done."""
-        return max(moved / self.bytes_per_s, flops / self.flops_per_s)
-
-
-class Laps:
-    """Seconds spent in named stages that follow each other; waits for the device before it looks."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.seconds: dict[str, float] = {}
-        self._device = device
-        self._last = now(device)
-
-    def restart(self) -> None:
-        """Forget what happened since the last lap."""
-        self._last = now(self._device)
-
-    def lap(self, name: str) -> None:
-        """Count the time since the last lap as ``name``'s."""
-        moment = now(self._device)
-        self.seconds[name] = self.seconds.get(name, 0.0) + moment - self._last
-        self._last = moment
-
 
 def now(device: torch.device) -> float:
     """Seconds on a clock that only goes forwards, once the device has done all it was given."""

@@ -1,0 +1,224 @@
+"""How fast this machine decodes and trains, as JSON.
+
+    python benchmarks/bench.py clip.dnv [--quick] [--device cuda]
+
+Decoding: the reference renderer and the fast one take turns, picture by picture; the median time counts, and
+``agreement_db`` is the lowest PSNR between their pictures before rounding to 8 bits (null when no pixel
+differs). Training: steps by torch alone and those that ``make_step`` chooses take turns, with the settings
+that the file records, on rays of all its cameras drawn evenly; colours are made up, so no capture is read.
+``stages`` are the mean seconds spent in functions of the product.
+"""
+
+import argparse
+import copy
+import json
+import math
+import pkgutil
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+import dynerf
+from dynerf_decoder.clip import Clip
+from dynerf_decoder.picture import Frame
+from dynerf_encoder.autograd_step import TorchStep
+from dynerf_encoder.config import Config
+from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.overrides import apply_assignments, known_keys
+from dynerf_encoder.presets import PRESETS, PresetName, preset
+from dynerf_encoder.rays import RaySource
+from dynerf_encoder.stages import Plan, Stage
+from dynerf_encoder.step_factory import make_step
+from dynerf_encoder.step_protocol import StepFactory
+from dynerf_encoder.train import Trainer
+from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
+
+Size = tuple[int, int]
+
+PICTURE = {
+    "rays": "dynerf_decoder.picture.camera_rays",
+    "clip": "dynerf_decoder.space.Space.clip_plain",
+    "coarse": "dynerf_decoder.renderer._coarse_pass",
+    "sample": "dynerf_decoder.renderer.importance_edges",
+    "fine and composite": "dynerf_decoder.renderer._colour_pass",
+}
+STEP = {
+    "torch: render": "dynerf_encoder.autograd_step.render_rays",
+    "torch: backward": "torch.Tensor.backward",
+    "Adam": "torch.optim.Adam.step",
+    "kernels: fold": "dynerf_encoder.plane_training.TrainedPlanes.fold",
+    "kernels: rays": "dynerf_encoder.fast_step.CpuKernelStep._follow",
+    "kernels: scatter": "dynerf_encoder.plane_training.TrainedPlanes.scatter",
+    "kernels: update": "dynerf_encoder.plane_training.TrainedPlanes.update",
+}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Picture sizes, how often a picture is rendered, and how many steps are trained after the first."""
+
+    sizes: tuple[Size, ...]
+    pictures: int
+    steps: int
+
+
+FULL = Effort(((256, 192), (640, 360), (1352, 1014)), 10, 20)
+QUICK = Effort(((256, 192),), 2, 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
+    options = parser.parse_args()
+    with dynerf.open(options.clip, device=options.device) as clip:
+        print(json.dumps(measure(clip, QUICK if options.quick else FULL), allow_nan=False, indent=1))
+
+
+def measure(clip: Clip, effort: Effort) -> dict[str, Any]:
+    """All figures of a clip."""
+    return {
+        "machine": describe_machine(clip.device),
+        "ceilings": {kind: asdict(each) for kind, each in measure_ceilings(clip.device).items()},
+        "clip": clip.name,
+        "decode": {f"{width}x{height}": decoding(clip, (width, height), effort.pictures)
+                   for width, height in effort.sizes},
+        "train": training(clip, effort.steps),
+        "peak_memory_bytes": peak_memory(),
+        "peak_device_memory_bytes": peak_device_memory(clip.device),
+    }  # fmt: skip
+
+
+def decoding(clip: Clip, size: Size, pictures: int) -> dict[str, Any]:
+    """Pictures per second of both renderers, their agreement, and the stages of a reference picture."""
+    camera = clip.cameras[0].with_size(*size)
+    times: dict[bool, list[float]] = {True: [], False: []}
+    agreement = math.inf
+    for plain in times:
+        clip.render(camera, frame=0.0, plain=plain)  # first calls load libraries and weights
+    with timed(clip.device, PICTURE) as stages:
+        for number in range(pictures):
+            frame, found = float(number % clip.frames), []
+            clip.fold(frame)  # so that neither has to fetch the latents
+            for plain, seconds in times.items():
+                started = now(clip.device)
+                found.append(clip.render(camera, frame=frame, plain=plain))
+                seconds.append(now(clip.device) - started)
+            agreement = min(agreement, _psnr(*found))
+    return {
+        "plain_fps": 1 / statistics.median(times[True]),
+        "fast_fps": 1 / statistics.median(times[False]),
+        "agreement_db": agreement if math.isfinite(agreement) else None,
+        "stages": {name: seconds / pictures for name, seconds in stages.items()},
+    }
+
+
+def training(clip: Clip, steps: int) -> dict[str, Any]:
+    """Rays per second of steps by torch alone and of those that ``make_step`` chooses, and their stages."""
+    config = recorded_config(clip)
+    config = replace(config, rate=replace(config.rate, start=0.0))  # as in most of a training
+    ways = {"plain": TorchStep, "fast": make_step}
+    trainers = {name: _trainer(clip, config, factory).run() for name, factory in ways.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in trainers}
+    for reports in trainers.values():
+        next(reports)
+    with timed(clip.device, STEP) as stages:
+        for _ in range(steps):
+            for name, reports in trainers.items():
+                started = now(clip.device)
+                rays = next(reports).rays
+                seconds[name].append(now(clip.device) - started)
+    return {
+        **{f"{name}_rays_per_s": rays / statistics.median(each) for name, each in seconds.items()},
+        "rays_per_step": rays,
+        "stages": {name: each / steps for name, each in stages.items() if each},
+    }
+
+
+@contextmanager
+def timed(device: torch.device, functions: dict[str, str]) -> Iterator[dict[str, float]]:
+    """While open, seconds that this thread spends in functions, given by their places."""
+    seconds = dict.fromkeys(functions, 0.0)
+
+    def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            started = now(device)
+            result = function(*arguments, **named)
+            seconds[name] += now(device) - started
+            return result
+
+        return call
+
+    with ExitStack() as stack:
+        for name, place in functions.items():
+            stack.enter_context(patch(place, wrapped(name, pkgutil.resolve_name(place))))
+        yield seconds
+
+
+def recorded_config(clip: Clip) -> Config:
+    """The settings that a clip's file records, as far as the cost of a step depends on them."""
+    recorded, field = clip.header.config, clip.header.field
+    named: PresetName = next((name for name in PRESETS if name == recorded.get("preset")), "preview")
+    base = preset(named, "mlp" if field.kind == "mlp" else "planes")
+    sections: dict[str, Any] = {
+        part: recorded.get(part) or {} for part in ("schedule", "optimiser", "rate", "quantisation")
+    }
+    sections |= {"sampling": asdict(clip.sampling), field.kind: field.settings}
+    assignments = [
+        f"{section}.{key}={','.join(map(str, value)) if isinstance(value, list) else str(value).lower()}"
+        for section, values in sections.items()
+        for key, value in values.items()
+        if f"{section}.{key}" in known_keys()
+    ]
+    return apply_assignments(base, assignments)
+
+
+def _trainer(clip: Clip, config: Config, factory: StepFactory) -> Trainer:
+    model = copy.deepcopy(clip.model(0)).train().requires_grad_(True)
+    source = RaySource(_made_up_store(clip), tuple(range(len(clip.cameras))), clip.device)
+    frames = tuple(range(clip.frames))
+    plan = Plan((Stage("uniform", 1.0, frames, 1.0),), 10**6, frames)
+    return Trainer(
+        config, model, clip.space, source, {}, plan,
+        frames=clip.frames, seed=0, time_limit=None, make_step=factory,
+    )  # fmt: skip
+
+
+class _MadeUpStore(FrameStore):
+    """Smooth pictures that change from frame to frame."""
+
+    def gather(self, view_idx: np.ndarray, frame_idx: np.ndarray, pixel_idx: np.ndarray) -> np.ndarray:
+        rows, columns = np.divmod(pixel_idx, self.width)
+        parts = (255 * rows // self.height, 255 * columns // self.width, frame_idx % 256)
+        return np.stack(parts, axis=-1).astype(np.uint8)
+
+
+def _made_up_store(clip: Clip) -> FrameStore:
+    """A store of the clip's cameras and frames, all of the first camera's size."""
+    first, count = clip.cameras[0], len(clip.cameras)
+    return _MadeUpStore(
+        folder=Path(), names=tuple(camera.name for camera in clip.cameras),
+        cameras=tuple(camera.with_size(first.width, first.height) for camera in clip.cameras),
+        near=(0.0,) * count, far=(0.0,) * count, frames=clip.frames, height=first.height, width=first.width,
+        fps=clip.fps, first_source_frame=0, fingerprint="", _pictures=(),
+    )  # fmt: skip
+
+
+def _psnr(one: Frame, other: Frame) -> float:
+    """Between pictures as rendered; in dB, infinite when they are the same."""
+    error = float((one.rgb.double() - other.rgb.double()).square().mean())
+    return -10 * math.log10(error) if error > 0 else math.inf
+
+
+if __name__ == "__main__":
+    main()

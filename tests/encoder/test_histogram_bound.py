@@ -1,0 +1,73 @@
+"""The histogram bound against a comparison of all pairs of intervals."""
+
+import pytest
+import torch
+
+from dynerf_decoder.sampling import importance_edges, stratified_edges
+from dynerf_encoder.histogram_bound import histogram_bound_loss
+
+_CPU = torch.device("cpu")
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _random_histogram(rays: int, bins: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Uneven edges over [0, 1] and peaked weights that are not normalised."""
+    generator = _seeded(seed)
+    edges = stratified_edges((rays,), bins, torch.rand(rays, bins - 1, generator=generator), _CPU)
+    return edges, torch.rand(rays, bins, generator=generator) ** 6 * 3
+
+
+def _bound_loss_slowly(
+    fine_edges: torch.Tensor, fine: torch.Tensor, coarse_edges: torch.Tensor, coarse: torch.Tensor
+) -> float:
+    """Every fine interval against every coarse one it overlaps, in Python's floats."""
+    total = 0.0
+    for ray in range(len(fine)):
+        low, high = fine_edges[ray].tolist(), coarse_edges[ray].tolist()
+        for i, weight in enumerate(fine[ray].tolist()):
+            bound = 0.0
+            for j, allowed in enumerate(coarse[ray].tolist()):
+                if high[j] < low[i + 1] and high[j + 1] > low[i]:
+                    bound += allowed
+            total += max(0.0, weight - bound) ** 2 / (weight + 1e-5)
+    return total / len(fine)
+
+
+def _normalised(weights: torch.Tensor) -> torch.Tensor:
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_histogram_bound_agrees_with_comparing_all_pairs(seed: int) -> None:
+    coarse_edges, coarse = _random_histogram(6, 5, seed)
+    coarse = 0.5 * _normalised(coarse)  # too little, so that something is exceeded
+    fine_edges = importance_edges(coarse_edges, coarse, 9, torch.rand(6, 9, generator=_seeded(seed)))
+    fine = _normalised(torch.rand(6, 8, generator=_seeded(seed + 10)) ** 4)
+    found = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)
+    assert float(found) > 0
+    slowly = _bound_loss_slowly(fine_edges, fine, coarse_edges, coarse)
+    assert float(found) == pytest.approx(slowly, rel=1e-4)
+
+
+def test_the_bound_loss_is_zero_where_the_coarse_histogram_holds_the_fine_one() -> None:
+    fine_edges, fine = _random_histogram(10, 24, seed=7)
+    fine = _normalised(fine)
+    coarse_edges = fine_edges[:, ::4].contiguous()  # the same histogram, four intervals in one
+    coarse = fine.view(10, 6, 4).sum(dim=-1)
+    assert float(histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)) == pytest.approx(0, abs=1e-9)
+    too_little = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse * 0.5)
+    assert float(too_little) > 1e-3
+
+
+def test_the_bound_loss_trains_the_coarse_weights_only() -> None:
+    coarse_edges, coarse = _random_histogram(4, 5, seed=8)
+    fine_edges, fine = _random_histogram(4, 9, seed=9)
+    coarse, fine = _normalised(coarse).requires_grad_(), _normalised(fine).requires_grad_()
+    loss = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)
+    for_coarse, for_fine = torch.autograd.grad(loss, [coarse, fine], allow_unused=True)
+    assert for_fine is None
+    assert float(for_coarse.max()) <= 0  # more coarse weight never makes it worse
+    assert float(for_coarse.min()) < 0
