@@ -133,7 +133,7 @@ class Rate:
 
     start: float = setting("Position in the schedule from which on bits count.", "0 to 1")
     weight: float = setting(
-        "Weight of the estimated size in the loss; with a target, its initial value. 0 without a target: no rate term.",
+        "Weight of the estimated size in the loss; initial value with a target; 0 without one: no rate term.",
         "per MB",
     )
     target: int = setting("Target size; 0: none (see --target-size).", "bytes")
