@@ -1,7 +1,7 @@
 """How cost grows with work: decoding over pixels and over clip length, the encoder's memory over length.
 
-    python benchmarks/cost.py clip.dnv samples/candle --out docs [options of dynerf encode]
-    python benchmarks/cost.py clip.dnv samples/candle --out docs --what memory
+    python benchmarks/cost.py clip.dnv samples/candle --out docs/results [options of dynerf encode]
+    python benchmarks/cost.py clip.dnv samples/candle --out docs/results --what memory
 
 Writes ``cost_pixels.svg``, ``cost_length.svg`` and ``cost_memory.svg`` into the folder and prints their
 figures as Markdown tables. Leave the machine alone while it runs; memory is not touched by other work.

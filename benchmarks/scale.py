@@ -129,7 +129,7 @@ def memory(capture: Path, folder: Path, _workers: int, rest: Sequence[str]) -> d
 
 
 def plan(options: argparse.Namespace) -> dict[str, Any]:
-    """An event of some hours in segments like the clip's first one; docs/scale.md has the formulas."""
+    """An event of some hours in segments like the clip's first one: docs/results/long-clips.md."""
     with FileSource(options.place) as source:
         reader = Reader(source)
         fps, length = float(reader.header.fps), 300

@@ -253,7 +253,7 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--lpips-weights", type=Path, metavar="FILE",
-        help="LPIPS by these weights, a safetensors file (docs/metrics.md); never downloaded",
+        help="LPIPS by these weights, a safetensors file (docs/reference/metrics.md); never downloaded",
     )  # fmt: skip
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write DIR/index.html, one file that needs no network"

@@ -20,7 +20,7 @@ OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "llvmlite", "numba", "platformdirs", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping", "numba", "triton", "llvmlite"},
     "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping", "yarl"},
-    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "safetensors", "ray"},
+    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "jinja2", "safetensors", "ray"},
     "dynerf": {"numpy", "torch", "rich"},
 }
 

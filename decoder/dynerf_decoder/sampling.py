@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynerf_decoder.setting import setting
+
 PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ray is never looked at
 
 
@@ -23,9 +25,9 @@ Jitter = tuple[Float[Tensor, "*ray inner"], Float[Tensor, "*ray new"]]
 class Sampling:
     """Samples per ray, and whether the fine field sees the coarse samples too; travels in the file."""
 
-    coarse: int
-    fine: int
-    union: bool
+    coarse: int = setting("Coarse samples of a ray.", "samples")
+    fine: int = setting("Fine samples of a ray.", "samples")
+    union: bool = setting("Evaluate the fine field at the coarse samples too.")
 
     @property
     def drawn(self) -> int:

@@ -11,6 +11,7 @@ from typing import Literal
 from dynerf_decoder.fields.mlp import MlpSettings
 from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.setting import setting
 
 FieldKind = Literal["planes", "mlp"]
 Strategy = Literal["uniform", "isg", "ist", "isg+ist"]
@@ -27,16 +28,20 @@ class Schedule:
     are spent on all frames too, whose latents then start independently of each other.
     """
 
-    scale: float
-    hierarchical: bool
-    keyframes: Literal["fixed", "auto"]
-    keyframe_interval: int
-    keyframe_steps: int
-    isg_steps: int
-    ist_steps: int
-    ist_rate: float
-    rays: int
-    frames_per_step: int
+    scale: float = setting("Multiplies the number of steps of every stage.", "factor")
+    hierarchical: bool = setting(
+        "Train keyframes first. Without it the steps of stage 1 go to all frames too."
+    )
+    keyframes: Literal["fixed", "auto"] = setting(
+        "Place keyframes at a fixed interval, or as many where the video changes most."
+    )
+    keyframe_interval: int = setting("Distance of keyframes (K of the paper).", "frames")
+    keyframe_steps: int = setting("Length of stage 1, keyframes by ISG weights.", "steps")
+    isg_steps: int = setting("Length of stage 2, all frames by ISG weights.", "steps")
+    ist_steps: int = setting("Length of stage 3, all frames by IST weights.", "steps")
+    ist_rate: float = setting("Learning rate of stage 3, relative to the others.", "factor")
+    rays: int = setting("Rays of a training step, over all its frames.", "rays")
+    frames_per_step: int = setting("Frames whose rays a step contains.", "frames")
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,17 @@ class Optimiser:
     weight of the coarse field's loss, ``total_variation`` that of the planes' mean squared gradient.
     """
 
-    planes_rate: float
-    network_rate: float
-    latent_gain: float
-    latent_sigma: float
-    final_rate: float
-    warm_up: int
-    beta2: float
-    coarse_weight: float
-    total_variation: float
+    planes_rate: float = setting("Adam's learning rate of the feature planes.")
+    network_rate: float = setting("Adam's learning rate of the networks.")
+    latent_gain: float = setting("Learning rate of the latents, relative to the networks'.", "factor")
+    latent_sigma: float = setting("Standard deviation of the keyframes' initial latents.")
+    final_rate: float = setting(
+        "Learning rate at the end, relative to the start; the decay is exponential.", "factor"
+    )
+    warm_up: int = setting("Steps over which the learning rate rises at the start.", "steps")
+    beta2: float = setting("Decay of Adam's second moment.")
+    coarse_weight: float = setting("Weight of the coarse field's loss.")
+    total_variation: float = setting("Weight of the planes' mean squared gradient.")
 
 
 @dataclass(frozen=True)
@@ -70,12 +77,14 @@ class Importance:
     one for all frames. IST: largest change within ``window`` frames, at least ``floor`` (DyNeRF, 3.2).
     """
 
-    strategy: Strategy
-    share: float
-    keyframe_gamma: float
-    gamma: float
-    window: int
-    floor: float
+    strategy: Strategy = setting(
+        "Weights of stages 2 and 3: ISG then IST (the paper's IS*), one of them in both, or none."
+    )
+    share: float = setting("Share of the rays drawn by weight; the others are drawn uniformly.", "0 to 1")
+    keyframe_gamma: float = setting("Geman-McClure scale of ISG in stage 1.", "colour, 0 to 1")
+    gamma: float = setting("Geman-McClure scale of ISG in stage 2.", "colour, 0 to 1")
+    window: int = setting("Half width of the window in which IST looks for the largest change.", "frames")
+    floor: float = setting("Lower bound of IST weights.", "colour, 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,10 @@ class Conditioning:
     all frames (one NeRF per frame, when the clip has one).
     """
 
-    kind: ConditioningKind
-    frequencies: int
+    kind: ConditioningKind = setting(
+        "Condition on a learned latent per frame, on the encoded time (NeRF-T), or on nothing."
+    )
+    frequencies: int = setting("Octaves of the encoded time.")
 
 
 @dataclass(frozen=True)
@@ -101,12 +112,14 @@ class Quantisation:
     say where nothing is have ``grid`` cells a side; 0 leaves them out.
     """
 
-    planes: float
-    network: float
-    latents: float
-    coarse: float
-    group: int
-    grid: int
+    planes: float = setting("Quantisation step of the planes.", "feature units")
+    network: float = setting("Quantisation step of network weights, relative to each tensor's RMS.", "factor")
+    latents: float = setting(
+        "Quantisation step of the latents, relative to the RMS of all latents.", "factor"
+    )
+    coarse: float = setting("Multiplies the steps of the coarse field.", "factor")
+    group: int = setting("Frames whose latents share a chunk; 0: those of one second.", "frames")
+    grid: int = setting("Cells per side of the occupancy grids; 0: no grids.", "cells")
 
 
 @dataclass(frozen=True)
@@ -118,9 +131,12 @@ class Rate:
     A weight of 0 without a target trains as if there were no file.
     """
 
-    start: float
-    weight: float
-    target: int
+    start: float = setting("Position in the schedule from which on bits count.", "0 to 1")
+    weight: float = setting(
+        "Weight of the estimated size in the loss; initial value with a target; 0 without one: no rate term.",
+        "per MB",
+    )
+    target: int = setting("Target size; 0: none (see --target-size).", "bytes")
 
 
 @dataclass(frozen=True)

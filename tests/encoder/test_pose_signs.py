@@ -85,7 +85,14 @@ def test_axes_that_meet_behind_the_cameras_are_named_with_causes_and_remedy(tmp_
     warning = _warning(_read_changed(_CANDLE, _opencv, tmp_path))
     assert warning is not None
     assert "13 of 13 cameras look away from where their axes meet" in warning
-    for word in ("OpenCV", "COLMAP", "OpenGL", "world-to-camera", "down, right, backwards", "docs/poses.md"):
+    for word in (
+        "OpenCV",
+        "COLMAP",
+        "OpenGL",
+        "world-to-camera",
+        "down, right, backwards",
+        "docs/how-to/poses.md",
+    ):
         assert word in warning
     assert "\n" not in warning
 
@@ -140,7 +147,7 @@ def test_cameras_side_by_side_that_were_aimed_carelessly_give_no_warning(seed: i
 
 def _conversions() -> dict[str, str]:
     """The docs' lines of numpy that make a pose, by what stands above them."""
-    text = (ROOT / "docs/poses.md").read_text()
+    text = (ROOT / "docs/how-to/poses.md").read_text()
     return dict(re.findall(r"\n([^\n]+):\n\n```python\n(pose = .+)\n```", text))
 
 

@@ -1,6 +1,6 @@
 """What a container, a stream and a frame state about how pictures are shown: each is refused by name or kept.
 
-The names of the tests stand in the table of ``docs/captures.md``.
+The names of the tests stand in the table of ``docs/reference/captures.md``.
 """
 
 import struct

@@ -59,7 +59,7 @@ def test_wrong_ones_give_one_warning_with_causes_and_remedy(
     notes = Notes()
     tiny_encode(tiny_job(wrong, tmp_path / "clip.dnv", _STEPS, hold_out=held_out), notes)
     (warning,) = _warnings(notes)
-    for part in ("pictures after", "OpenGL", "world-to-camera", "docs/poses.md", *held_out):
+    for part in ("pictures after", "OpenGL", "world-to-camera", "docs/how-to/poses.md", *held_out):
         assert part in warning
 
 

@@ -71,7 +71,12 @@ def lpips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_documents_have_examples() -> None:
     documents = {name.partition(":")[0] for name in _EXAMPLES}
-    assert {"README.md", "docs/reference/python.md", "docs/metrics.md", "dynerf/__init__.py"} <= documents
+    assert {
+        "README.md",
+        "docs/reference/python.md",
+        "docs/reference/metrics.md",
+        "dynerf/__init__.py",
+    } <= documents
 
 
 @pytest.mark.usefixtures("tiny", "lpips")

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from dynerf_decoder.fields.encoding import encode, encoded_size
 from dynerf_decoder.fields.field import Model
+from dynerf_decoder.setting import setting
 from dynerf_format import Occupancy
 
 
@@ -34,13 +35,13 @@ class MlpSettings:
     Of one of ``networks`` samples are placed by the densities of the only one, coarse and fine at once.
     """
 
-    latent: int = 1024
-    depth: int = 8
-    width: int = 512
-    skip: int = 5
-    position_frequencies: int = 10
-    direction_frequencies: int = 4
-    networks: int = 2
+    latent: int = setting("Dimensions of the latent code.", default=1024)
+    depth: int = setting("Hidden layers.", default=8)
+    width: int = setting("Units of a hidden layer.", default=512)
+    skip: int = setting("Layer that sees the encoded position and the latent again.", default=5)
+    position_frequencies: int = setting("Octaves of the positional encoding of positions.", default=10)
+    direction_frequencies: int = setting("Octaves of the positional encoding of directions.", default=4)
+    networks: int = setting("2: a coarse and a fine network; 1: one for both.", default=2)
 
 
 class MlpModel(Model):

@@ -30,6 +30,7 @@ from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.folded_planes import FoldedStack, has_kernels, needs_gradient
 from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.setting import setting
 from dynerf_decoder.space import Segments
 from dynerf_format import Occupancy
 
@@ -47,17 +48,21 @@ _DIRECTION_FREQUENCIES = 2
 class PlanesSettings:
     """Sizes of the ``planes`` model; travels in the file's field record."""
 
-    latent: int = 32
-    scales: tuple[int, ...] = (64, 160)
-    channels: int = 8
-    basis: tuple[int, ...] = (8, 8)
-    coarse_basis: int = 8
-    hidden: int = 64
-    view_features: int = 6
-    view_hidden: int = 32
-    coarse_scale: int = 64
-    coarse_channels: int = 4
-    coarse_hidden: int = 16
+    latent: int = setting("Dimensions of the latent code.", default=32)
+    scales: tuple[int, ...] = setting(
+        "Resolutions of the feature planes, coarsest first.", "texels per side", default=(64, 160)
+    )
+    channels: int = setting("Feature channels of each plane.", default=8)
+    basis: tuple[int, ...] = setting(
+        "Basis planes per scale that the latent blends; 0: the scale is static.", default=(8, 8)
+    )
+    coarse_basis: int = setting("Basis planes of the coarse field.", default=8)
+    hidden: int = setting("Hidden units of the network that decodes features.", default=64)
+    view_features: int = setting("Features accumulated along a ray for the view network.", default=6)
+    view_hidden: int = setting("Hidden units of the view network, evaluated once per ray.", default=32)
+    coarse_scale: int = setting("Resolution of the coarse field's planes.", "texels per side", default=64)
+    coarse_channels: int = setting("Feature channels of the coarse field.", default=4)
+    coarse_hidden: int = setting("Hidden units of the coarse field.", default=16)
 
 
 class PlanesModel(Model):

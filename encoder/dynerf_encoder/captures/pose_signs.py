@@ -18,7 +18,7 @@ from dynerf_decoder.rig import looks_one_way, nearest_to_axes
 CAUSES = (
     "usual causes: axes of OpenCV or COLMAP (right, down, forwards) or of OpenGL (right, up, backwards), "
     "expected down, right, backwards; or world-to-camera matrices, expected camera-to-world; "
-    "docs/poses.md has a line of numpy for each"
+    "docs/how-to/poses.md has a line of numpy for each"
 )
 _ALL = 0.9  # of the cameras; a few may look elsewhere
 _FEWEST = 3  # cameras: two axes nearly meet somewhere by accident

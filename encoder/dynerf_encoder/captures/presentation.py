@@ -2,7 +2,7 @@
 
 The encoder uses the samples of a picture as they lie in the file, so whatever a player would do to them
 beyond colour conversion (turn, mirror, stretch, crop, deinterlace, split, project) is refused by name, with
-the remedy. ``docs/captures.md`` lists all statements and what becomes of each.
+the remedy. ``docs/reference/captures.md`` lists all statements and what becomes of each.
 """
 
 import re
