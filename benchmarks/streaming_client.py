@@ -19,16 +19,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dynerf_format import (
-    FileSource,
-    Reader,
-    SegmentRecord,
-    latents_chunk,
-    quantise,
-    weights_chunk,
-    write_clip,
-)
-from dynerf_format.chunks import LATENTS
+from dynerf_format import FileSource, Reader, SegmentRecord, latents_chunk, weights_chunk, write_clip
+from dynerf_format.container.chunks import LATENTS
+from dynerf_format.tensors import quantise
 from dynerf_player.catalogue import FileLibrary
 from dynerf_player.client.library import RemoteEdition
 from dynerf_player.client.plan import chunk_span

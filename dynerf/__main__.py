@@ -1,5 +1,5 @@
 """``python -m dynerf``."""
 
-from dynerf.entry import run
+from .entry import run
 
 run()

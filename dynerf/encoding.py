@@ -25,9 +25,9 @@ from dynerf_encoder.segments import SegmentLength
 from dynerf_encoder.space_choice import Choice
 from dynerf_encoder.tasks import Runner, Serially
 from dynerf_encoder.workers import Workers
-from dynerf_format.atomic import check_writable
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
+from dynerf_format.io.atomic_write import check_writable
 
 from .device import choose_device
 from .progress import ProgressWatcher

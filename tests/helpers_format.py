@@ -25,13 +25,13 @@ from dynerf_format import (
     SpaceRecord,
     continued_chunks,
     latents_chunk,
-    quantise,
     split_layers,
     weights_chunk,
     weights_chunks,
 )
-from dynerf_format.cursor import pack_varint
+from dynerf_format.coding.byte_reader import pack_varint
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
+from dynerf_format.tensors import quantise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

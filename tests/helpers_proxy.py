@@ -42,7 +42,9 @@ def served_in_thread(place: Path, **settings: Any) -> Iterator[int]:
 
 def documented(language: str) -> str:
     """The example of docs/how-to/serve-and-embed.md that is written in a language."""
-    found = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / "how-to" / "serve-and-embed.md").read_text(), re.DOTALL)
+    found = re.findall(
+        rf"```{language}\n(.*?)```", (ROOT / "docs" / "how-to" / "serve-and-embed.md").read_text(), re.DOTALL
+    )
     assert len(found) == 1
     return str(found[0])
 

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from dynerf_decoder.fields.build import load_model
+from dynerf_decoder.fields.field import FoldedModel, Model
 from dynerf_format import latents_entries
+from dynerf_format.container.reader import Reader
 from dynerf_format.errors import FormatError, ViewError
-from dynerf_format.reader import Reader
 
 from .camera import Camera, Cameras, camera_rays
-from .fields.build import load_model
-from .fields.field import FoldedModel, Model
 from .paths import Shot, Trajectory
 from .picture import Frame, render_picture
 from .progress import OnProgress
@@ -30,7 +30,7 @@ from .scene import camera_of, sampling_of, space_of, volume_of
 from .segment_models import SegmentModels
 
 if TYPE_CHECKING:
-    from dynerf_format.records import Header
+    from dynerf_format.container.records import Header
 
 _MOST_FPS_DENOMINATOR = 100_000  # what a movie can state
 

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel, MarchedModel
 from dynerf_format import CellGrid
 
-from .fields.field import FoldedDensity, FoldedField, FoldedModel, MarchedModel
 from .occupancy import occupied_at
 from .renderer import Rendered
 from .sampling import Sampling, importance_edges, merge_edges, stratified_edges

@@ -22,8 +22,8 @@ from av import CodecContext, VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from dynerf_format.atomic import atomic_path, check_writable
 from dynerf_format.errors import ConfigError, OutputError, ViewError
+from dynerf_format.io.atomic_write import atomic_path, check_writable
 
 from .colour import RgbToFrame, is_tagged_bt709, tag_bt709
 from .gpu_codec import MOVIE, Codec

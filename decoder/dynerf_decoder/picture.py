@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from dynerf_decoder.fields.field import FoldedModel
+
 from .camera import Camera, camera_rays
 from .fast_renderer import trace_fast
-from .fields.field import FoldedModel
 from .renderer import render_rays
 from .sampling import Sampling
 from .space import Segments, Space

@@ -6,9 +6,10 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from dynerf_decoder.fields.field import FoldedModel
+
 from .ahead import Ahead
 from .camera import Camera
-from .fields.field import FoldedModel
 from .picture import Frame
 
 

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel
-from dynerf_decoder.sampling import Jitter, Sampling, importance_edges, merge_edges, stratified_edges
-from dynerf_decoder.space import Segments
-from dynerf_decoder.volume import accumulate, ray_weights
+
+from .sampling import Jitter, Sampling, importance_edges, merge_edges, stratified_edges
+from .space import Segments
+from .volume import accumulate, ray_weights
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.setting import setting
+from .setting import setting
 
 PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ray is never looked at
 

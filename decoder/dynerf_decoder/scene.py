@@ -5,8 +5,8 @@ Every value is hostile: numbers that no picture can be taken with are refused be
 
 import numpy as np
 
+from dynerf_format.container.records import CameraRecord, Header
 from dynerf_format.errors import FormatError
-from dynerf_format.records import CameraRecord, Header
 from dynerf_format.values import is_integer
 
 from .camera import MOST_DISTANCE, Camera

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 
-from .fields.field import Model
+from dynerf_decoder.fields.field import Model
 
 _MOST = 2  # models kept: the one that is shown, and the next
 

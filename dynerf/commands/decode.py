@@ -5,11 +5,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynerf.display import Tasks, say
+from dynerf.quantities import parse_duration, parse_rate
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
-
-from ..display import Tasks, say
-from ..quantities import parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,18 +4,17 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from ..display import Messages, Tasks, say
-from ..log import JsonLog
+from dynerf.display import Messages, Tasks, say
+from dynerf.log import JsonLog
 
 if TYPE_CHECKING:
+    from dynerf.encoding import EncodeOptions
     from dynerf_encoder.job import EncodeResult
-
-    from ..encoding import EncodeOptions
 
 
 def run(options: argparse.Namespace) -> int:
     """Encode; print what was reached."""
-    from ..encoding import run_encode
+    from dynerf.encoding import run_encode
 
     asked = encode_options(options)
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 def encode_options(options: argparse.Namespace) -> "EncodeOptions":
     """What a command line means."""
-    from ..encoding import EncodeOptions
+    from dynerf.encoding import EncodeOptions
 
     return EncodeOptions(
         capture=options.capture,

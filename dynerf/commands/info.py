@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from .. import inspecting
-from ..display import print_result
-from ..inspecting import Info, LayerInfo
+from dynerf import inspecting
+from dynerf.display import print_result
+from dynerf.inspecting import Info, LayerInfo
 
 _OF_A_CHECK = ("sha256", "chunks_checked")
 

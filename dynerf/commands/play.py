@@ -5,11 +5,10 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynerf.device import choose_device
+from dynerf.display import say
+from dynerf.opening import is_remote
 from dynerf_player.client.address import address_name
-
-from ..device import choose_device
-from ..display import say
-from ..opening import is_remote
 
 if TYPE_CHECKING:
     from dynerf_player.library import Library

@@ -3,9 +3,8 @@
 import argparse
 import os
 
+from dynerf.display import say
 from dynerf_format import FileSource, OutputError, repair_clip
-
-from ..display import say
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,10 +4,9 @@ import argparse
 import ipaddress
 import secrets
 
+from dynerf.device import choose_device
+from dynerf.display import say
 from dynerf_format.errors import ConfigError
-
-from ..device import choose_device
-from ..display import say
 
 
 def run(options: argparse.Namespace) -> int:

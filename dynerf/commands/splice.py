@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
+from dynerf.display import say
+from dynerf.opening import source_at
 from dynerf_format import check_writable, cut_clip, join_clips
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
-
-from ..display import say
-from ..opening import source_at
 
 
 def cut(options: argparse.Namespace) -> int:

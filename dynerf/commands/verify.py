@@ -3,10 +3,9 @@
 import argparse
 import json
 
+from dynerf.display import print_result
+from dynerf.opening import source_at
 from dynerf_format import FormatError, Reader
-
-from ..display import print_result
-from ..opening import source_at
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dynerf_format.atomic import atomic_path
 from dynerf_format.errors import ResumeError
+from dynerf_format.io.atomic_write import atomic_path
 
 _VERSION = 1
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.space import Space
 from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
-from dynerf_format.writer import clip_bytes, write_clip
+from dynerf_format.container.writer import clip_bytes, write_clip
 
 from .config import Quantisation
 from .frame_store import FrameStore

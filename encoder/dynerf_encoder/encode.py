@@ -16,12 +16,12 @@ from jaxtyping import Float
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.space import Space
-from dynerf_format.atomic import check_writable
+from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
+from dynerf_format.io.atomic_write import check_writable
 
-from .captures.capture import Capture
-from .captures.n3v import read_n3v
-from .captures.pose_signs import warn_of_convention
 from .checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from .clip_file import ClipFile
 from .config import Config
@@ -43,9 +43,7 @@ from .job import (
 from .keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from .local_frame import local_origin
 from .look import HeldOutLook
-from .pack import (
-    plain_config,
-)
+from .pack import plain_config
 from .parallel import Group, joined
 from .resident import ray_source
 from .resuming import decisive

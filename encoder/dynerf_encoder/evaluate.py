@@ -15,11 +15,11 @@ from torch import Tensor
 from dynerf_decoder.camera import Camera
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.picture import rgb_to_uint8
+from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
-from dynerf_format.temporary import temporary_folder
+from dynerf_format.io.temporary import temporary_folder
 
-from .captures.n3v import read_n3v
 from .frame_store import FrameStore
 from .importance_weights import temporal_median
 from .judges import Flip, Jod, Spool

@@ -17,11 +17,21 @@ from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack
 from dynerf_decoder.fields.stack_kernels import output_lanes, padded
 from dynerf_decoder.sampling import draw_jitter
 from dynerf_decoder.threads import in_threads, threads_for_parts
+from dynerf_encoder.kernels.records import (
+    Field,
+    IntervalScratch,
+    Jitter,
+    NetworkSums,
+    Pass,
+    Rule,
+    Scratch,
+    Sums,
+    Written,
+)
+from dynerf_encoder.kernels.records import Rays as RayArrays
+from dynerf_encoder.kernels.step import BLOCK, follow
 
 from .config import Config
-from .kernels.records import Field, IntervalScratch, Jitter, NetworkSums, Pass, Rule, Scratch, Sums, Written
-from .kernels.records import Rays as RayArrays
-from .kernels.step import BLOCK, follow
 from .plane_training import PLANES, AdamRule, TrainedPlanes
 from .rays import Rays
 from .rounding import rounding_step

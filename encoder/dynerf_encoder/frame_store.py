@@ -21,12 +21,11 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from dynerf_decoder.camera import Camera
+from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.manifest import StoredView, VideoDigest, describe, raw_path
+from dynerf_encoder.captures.storing import store_missing
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
 from dynerf_format.frame_range import FrameRange
-
-from .captures.capture import Capture
-from .captures.manifest import StoredView, VideoDigest, describe, raw_path
-from .captures.storing import store_missing
 
 
 @dataclass(frozen=True, eq=False)

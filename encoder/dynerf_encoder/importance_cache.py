@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dynerf_format.atomic import atomic_path, remove_leftovers
 from dynerf_format.errors import OutputError
+from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 
 _MOST_BYTES = 2**22  # of a manifest
 _SPARE_BYTES = 2**24  # left free beside the file, for the manifest and the file system's own tables

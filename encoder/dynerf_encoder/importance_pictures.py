@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_decoder.movie import png_bytes
-from dynerf_format.atomic import atomic_path
+from dynerf_encoder.captures.storing import box_average
 from dynerf_format.errors import OutputError
+from dynerf_format.io.atomic_write import atomic_path
 
-from .captures.storing import box_average
 from .frame_store import FrameStore
 from .importance_map import ImportanceMap
 from .stages import StageName

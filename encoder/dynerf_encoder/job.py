@@ -9,10 +9,10 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_encoder.captures.manifest import VideoDigest
 from dynerf_format.errors import ConfigError, FormatError
 from dynerf_format.frame_range import FrameRange
 
-from .captures.manifest import VideoDigest
 from .config import Config
 from .space_choice import Choice
 from .stages import plan_training

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from dynerf_format.temporary import allocate
+from dynerf_format.io.temporary import allocate
 
 DISPLAY = "standard_4k"
 """The display that ColorVideoVDP assumes: 30 inch, 3840x2160, seen from 0.75 m."""

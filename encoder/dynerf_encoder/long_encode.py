@@ -17,13 +17,13 @@ from pathlib import Path
 
 import torch
 
+from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.manifest import VideoDigest, digest_video
+from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_format import FileSource, Reader, atomic_path, check_writable, join_clips
 from dynerf_format.errors import ConfigError, DynerfError, FormatError, OutputError, ResumeError
 from dynerf_format.frame_range import FrameRange
 
-from .captures.capture import Capture
-from .captures.manifest import VideoDigest, digest_video
-from .captures.n3v import read_n3v
 from .checkpoint import check_same_job
 from .encode import encode_segment
 from .job import EncodeResult, Job, Watcher, check_job, work_folder

@@ -36,10 +36,10 @@ from dynerf_format import (
     coarsen,
     continued_chunks,
     latents_chunk,
-    quantise,
     split_layers,
     weights_chunks,
 )
+from dynerf_format.tensors import quantise
 
 from .config import Config, Quantisation
 from .latent_axes import turned

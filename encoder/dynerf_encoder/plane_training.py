@@ -15,10 +15,10 @@ from torch import Tensor
 
 from dynerf_decoder.fields.planes import PlaneStack
 from dynerf_decoder.threads import in_threads
+from dynerf_encoder.kernels.planes import fold, update
+from dynerf_encoder.kernels.records import AdamNumbers, Spans
+from dynerf_encoder.kernels.scatter import scatter
 
-from .kernels.planes import fold, update
-from .kernels.records import AdamNumbers, Spans
-from .kernels.scatter import scatter
 from .rate import Rounded, price, slopes
 
 PLANES = 3

@@ -93,7 +93,7 @@ def _round_by_torch(name: str, parameter: Tensor, quantisation: Quantisation) ->
 
 
 def _round_by_kernel(name: str, parameter: Tensor, quantisation: Quantisation) -> Rounded:
-    from .kernels.networks import round_values, step_of
+    from dynerf_encoder.kernels.networks import round_values, step_of
 
     exact = parameter.data
     values, result = exact.view(-1).numpy(), torch.empty_like(exact)
@@ -137,7 +137,7 @@ def add_price(rounded: Sequence[Rounded], weight: float) -> None:
         if item.plane:
             add_plane_price(gradient, item.exact, item.step, price(item, weight))
         elif _has_kernels(item.exact) and gradient.is_contiguous():
-            from .kernels.networks import add_price as add_relative_price
+            from dynerf_encoder.kernels.networks import add_price as add_relative_price
 
             values = item.exact.view(-1).numpy()
             step, slope = np.float32(item.step), np.float32(price(item, weight))

@@ -17,8 +17,8 @@ from torch import Tensor
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.movie import png_bytes
 from dynerf_decoder.picture import rgb_to_uint8
-from dynerf_format.atomic import atomic_path
 from dynerf_format.errors import OutputError
+from dynerf_format.io.atomic_write import atomic_path
 
 from .evaluate import FIGURES, Evaluation, FrameScore
 

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.fields.stack_kernels import flat, hidden_lanes, like, padded
-
-from .kernels.records import Network, NetworkSums, RayScratch, SampleScratch
-from .kernels.samples import PLANES
-from .kernels.step import BLOCK
+from dynerf_encoder.kernels.records import Network, NetworkSums, RayScratch, SampleScratch
+from dynerf_encoder.kernels.samples import PLANES
+from dynerf_encoder.kernels.step import BLOCK
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from dynerf_decoder.fields.planes import PlanesModel
 from dynerf_decoder.picture import render_picture
 from dynerf_decoder.sampling import Sampling
 from dynerf_decoder.space import Space
+from dynerf_encoder.captures.pose_signs import CAUSES
 
-from .captures.pose_signs import CAUSES
 from .frame_store import FrameStore
 from .metrics import psnr
 from .train import Place

@@ -10,8 +10,14 @@ Reading::
 Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Never imports torch.
 """
 
-from .atomic import atomic_path, check_writable
-from .chunks import (
+from dynerf_format.container.chunk_lookup import (
+    ancillary_entry,
+    latents_entries,
+    weights_chain,
+    weights_entries,
+    weights_entry,
+)
+from dynerf_format.container.chunks import (
     BASE,
     DIFFERENCES,
     OCCUPANCY,
@@ -21,7 +27,28 @@ from .chunks import (
     occupancy_chunk,
     weights_chunk,
 )
-from .directory import Entry
+from dynerf_format.container.directory import Entry
+from dynerf_format.container.header import COLOUR, decode_header, encode_header
+from dynerf_format.container.quality_layers import coarsen, continued_chunks, split_layers, weights_chunks
+from dynerf_format.container.reader import Reader
+from dynerf_format.container.records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
+from dynerf_format.container.source import BytesSource, FileSource, Source, check_range
+from dynerf_format.container.writer import clip_bytes, write_clip
+from dynerf_format.edit.repair import Repair, repair_clip
+from dynerf_format.edit.splice import cut_clip, join_clips
+from dynerf_format.io.atomic_write import atomic_path, check_writable
+from dynerf_format.tensors.field_tensors import tensor_shapes
+from dynerf_format.tensors.occupancy import (
+    COARSE_EMPTY,
+    FINE_EMPTY,
+    CellGrid,
+    Occupancy,
+    pack_occupancy,
+    unpack_occupancy,
+)
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from dynerf_format.tensors.quantise import QuantisedTensor, quantise
+
 from .errors import (
     CaptureError,
     ChangedError,
@@ -38,21 +65,8 @@ from .errors import (
     VersionError,
     ViewError,
 )
-from .field_tensors import tensor_shapes
-from .header import COLOUR, decode_header, encode_header
-from .layers import coarsen, continued_chunks, split_layers, weights_chunks
 from .limits import Limits
-from .occupancy import COARSE_EMPTY, FINE_EMPTY, CellGrid, Occupancy, pack_occupancy, unpack_occupancy
-from .plan import ancillary_entry, latents_entries, weights_chain, weights_entries, weights_entry
-from .quantise import QuantisedTensor, quantise
-from .reader import Reader
-from .records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
-from .repair import Repair, repair_clip
-from .source import BytesSource, FileSource, Source, check_range
-from .splice import cut_clip, join_clips
-from .tensors import pack_tensors, unpack_tensors
 from .version import __version__
-from .writer import clip_bytes, write_clip
 
 __all__ = [
     "BASE",

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynerf_format.container.reader import Reader
+from dynerf_format.container.source import check_range
 from dynerf_format.errors import FormatError, TruncatedError
 from dynerf_format.layout import TRAILER
-from dynerf_format.reader import Reader
-from dynerf_format.source import check_range
 
 from .editions import OpenEditions
 from .lazy_clip import LazyClip

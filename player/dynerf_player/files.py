@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from dynerf_format.container.source import Source
 from dynerf_format.errors import FormatError
-from dynerf_format.source import Source
 
 from .deadline import watched
 

@@ -3,7 +3,7 @@
 import threading
 from typing import TYPE_CHECKING
 
-from dynerf_format.reader import Reader
+from dynerf_format.container.reader import Reader
 
 if TYPE_CHECKING:
     from .models import SharedClip

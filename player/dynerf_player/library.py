@@ -16,8 +16,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from dynerf_format.container.source import Source
 from dynerf_format.errors import DynerfError
-from dynerf_format.source import Source
 
 if TYPE_CHECKING:
     from .models import SharedClip

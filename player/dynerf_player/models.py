@@ -14,7 +14,7 @@ import torch
 
 from dynerf_decoder.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
-from dynerf_format.reader import Reader
+from dynerf_format.container.reader import Reader
 
 from .moments import MOMENTS, FoldedMoments
 

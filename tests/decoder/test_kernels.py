@@ -9,12 +9,7 @@ from torch import Tensor
 
 from dynerf_decoder.camera import Camera, camera_rays
 from dynerf_decoder.fields.folded_planes import has_kernels
-from dynerf_decoder.fields.planes import (
-    FoldedPlanesModel,
-    PlanesModel,
-    PlanesSettings,
-    PlaneStack,
-)
+from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings, PlaneStack
 from dynerf_decoder.kernels import lanes
 from dynerf_decoder.kernels.compiling import kernel
 from dynerf_decoder.renderer import render_rays

@@ -15,8 +15,8 @@ from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.poses import read_poses
 from dynerf_encoder.evaluate import evaluate
 from dynerf_encoder.local_frame import local_origin
+from dynerf_format.container.header import decode_header, encode_header
 from dynerf_format.errors import CaptureError
-from dynerf_format.header import decode_header, encode_header
 from dynerf_player.messages import View, parse
 from helpers_encode import contents, one_thread, scene_poses, tiny_encode, tiny_job, write_scene
 

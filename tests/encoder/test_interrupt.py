@@ -121,7 +121,7 @@ class TestDuringTraining:
         Strike("dynerf_encoder.captures.storing:_stored_form", 8, signal.SIGINT),
         Strike("dynerf_encoder.importance:ist_weights", 2, signal.SIGINT),
         Strike("dynerf_encoder.look:HeldOutLook.mean_psnr", 1, signal.SIGINT),
-        Strike("dynerf_format.writer:FileSource", 1, signal.SIGINT),
+        Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),
     ],
     ids=lambda strike: strike.place.partition(":")[2],
 )

@@ -10,16 +10,7 @@ import numpy as np
 import pytest
 
 from dynerf_encoder.checkpoint import load_checkpoint
-from helpers_encode import (
-    FRAMES,
-    HEIGHT,
-    STEPS,
-    WIDTH,
-    Forks,
-    Strike,
-    encode_arguments,
-    write_scene,
-)
+from helpers_encode import FRAMES, HEIGHT, STEPS, WIDTH, Forks, Strike, encode_arguments, write_scene
 from helpers_video import noisy_pictures, write_video
 
 _NEVER = 1e9
@@ -75,7 +66,7 @@ class TestKilled:
             (Strike("zipfile:ZipFile.open", 200), None),  # while writing a checkpoint, not the first
             (Strike(_SAVE, STEPS + 1, after=True), STEPS),
             (Strike("dynerf_encoder.look:HeldOutLook.mean_psnr"), STEPS),
-            (Strike("dynerf_format.writer:FileSource"), STEPS),  # written, not renamed yet
+            (Strike("dynerf_format.container.writer:FileSource"), STEPS),  # written, not renamed yet
         ],
         ids=lambda value: (
             f"{value.place.partition(':')[2]}-{value.call}" if isinstance(value, Strike) else ""
@@ -151,7 +142,7 @@ class TestKilled:
         killed = Forks.shared().run(encode_arguments(capture, output), Strike(_STEP, 2), every=_NEVER)
         assert killed.status == -signal.SIGKILL  # before a checkpoint was due
         again = encode_arguments(capture, output, "--resume")
-        strike = Strike("dynerf_format.writer:FileSource")
+        strike = Strike("dynerf_format.container.writer:FileSource")
         assert Forks.shared().run(again, strike).status == -signal.SIGKILL
         assert output.read_bytes() == b"older"
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0

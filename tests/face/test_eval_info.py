@@ -19,10 +19,10 @@ from dynerf_format import (
     SegmentRecord,
     clip_bytes,
     latents_chunk,
-    quantise,
     weights_chunk,
 )
 from dynerf_format.frame_range import FrameRange
+from dynerf_format.tensors import quantise
 from helpers_face import FRAMES, change_poses, done, refused
 from helpers_link import serving
 
@@ -193,8 +193,8 @@ def test_info_fetches_header_and_directory_only(clip: Path, tmp_path: Path) -> N
 
 
 def test_info_decodes_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dynerf_format.tensors.unpack_records", None)
-    monkeypatch.setattr("dynerf_format.reader.decompress", None)
+    monkeypatch.setattr("dynerf_format.tensors.payload.unpack_records", None)
+    monkeypatch.setattr("dynerf_format.container.reader.decompress", None)
     done("info", clip)
     done("info", clip, "--check")
 

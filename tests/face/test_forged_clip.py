@@ -17,9 +17,9 @@ from dynerf_format import (
     encode_header,
     latents_chunk,
     pack_tensors,
-    quantise,
     weights_chunk,
 )
+from dynerf_format.tensors import quantise
 from helpers_face import done, refused
 from helpers_format import ForgedChunk, forge, forged_chunks
 from helpers_video import run_child

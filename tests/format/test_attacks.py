@@ -25,15 +25,7 @@ from dynerf_format import (
     pack_tensors,
 )
 from dynerf_format.layout import TRAILER
-from helpers_format import (
-    ForgedChunk,
-    forge,
-    forged_chunks,
-    small_header,
-    smallest,
-    tensor,
-    two_segments,
-)
+from helpers_format import ForgedChunk, forge, forged_chunks, small_header, smallest, tensor, two_segments
 
 HEADER = encode_header(smallest()[0])
 WEIGHTS, LATENTS = forged_chunks(smallest()[1])

@@ -27,9 +27,9 @@ from dynerf_format import (
     encode_header,
     repair_clip,
 )
-from dynerf_format.entropy import compress
-from dynerf_format.tensors import pack_tensors, unpack_tensors
-from helpers_format import (
+from dynerf_format.container.compression import compress
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from helpers_format import (  # fmt: skip
     camera,
     coded_payload,
     forge,
@@ -40,7 +40,7 @@ from helpers_format import (
     smallest,
     tensor,
     two_segments,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from collections import Counter

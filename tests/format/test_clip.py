@@ -27,11 +27,11 @@ from dynerf_format import (
     encode_header,
     latents_chunk,
     latents_entries,
-    quantise,
     weights_chunk,
     weights_entry,
     write_clip,
 )
+from dynerf_format.tensors import quantise
 from helpers_format import (
     QUICK,
     ForgedChunk,
@@ -320,7 +320,7 @@ def test_all_checksums_are_compared_in_few_reads_and_without_decoding(
     reader = Reader(source)
     assert reader.check() == reader.verify() == data[-32:].hex()
     source.reads.clear()
-    monkeypatch.setattr("dynerf_format.reader.decompress", None)
+    monkeypatch.setattr("dynerf_format.container.reader.decompress", None)
     assert reader.check() == data[-32:].hex()
     assert len(source.reads) == 3  # the opening, all chunks, the trailer
     for entry in reader.directory:

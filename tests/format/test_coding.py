@@ -23,14 +23,14 @@ from dynerf_format import (
     coarsen,
     weights_chunks,
 )
-from dynerf_format.coding import code
-from dynerf_format.prediction import Known
-from dynerf_format.rans import Decoder, Tables, encode
-from dynerf_format.rans_layout import LOWEST, TOTAL
-from dynerf_format.section import pack_section
-from dynerf_format.tables import choose_tables, normalise
-from dynerf_format.tensors import pack_tensors, unpack_tensors
-from dynerf_format.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
+from dynerf_format.coding.entropy_coder import code
+from dynerf_format.coding.frequency_tables import choose_tables, normalise
+from dynerf_format.coding.rans import Decoder, Tables, encode
+from dynerf_format.coding.rans_layout import LOWEST, TOTAL
+from dynerf_format.coding.rans_section import pack_section
+from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from helpers_format import (
     QUICK,
     coded_payload,

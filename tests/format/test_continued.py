@@ -31,16 +31,8 @@ from dynerf_format import (
     weights_chunks,
     write_clip,
 )
-from dynerf_format.entropy import compress
-from helpers_format import (
-    ForgedChunk,
-    continued,
-    forge,
-    forged_chunks,
-    moving_weights,
-    small_header,
-    tensor,
-)
+from dynerf_format.container.compression import compress
+from helpers_format import ForgedChunk, continued, forge, forged_chunks, moving_weights, small_header, tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

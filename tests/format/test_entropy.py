@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynerf_format import FormatError
-from dynerf_format.entropy import RAW, ZSTD, compress, decompress
+from dynerf_format.container.compression import RAW, ZSTD, compress, decompress
 from helpers_format import QUICK
 
 ZEROS = bytes(1 << 16)

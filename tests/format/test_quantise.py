@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from dynerf_format import FormatError, QuantisedTensor, quantise
+from dynerf_format import FormatError, QuantisedTensor
+from dynerf_format.tensors import quantise
 from helpers_format import QUICK
 
 steps = st.floats(1e-3, 1e3)

@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 
 from dynerf_format import coarsen
-from dynerf_format.coding import code
-from dynerf_format.models import BY_ROWS, COLUMNS, LINES, ROWS, STEPS, fits
-from dynerf_format.prediction import Known
-from dynerf_format.rans_layout import TOTAL
-from dynerf_format.smooth import SCALE_MAX, SHAPE_MAX, Smooth, fit, scaled_frequencies, smooth_frequencies
-from dynerf_format.tensors import pack_tensors, unpack_tensors
-from dynerf_format.tokens import TOKENS_MAX, to_tokens
+from dynerf_format.coding.context_models import BY_ROWS, COLUMNS, LINES, ROWS, STEPS, fits
+from dynerf_format.coding.entropy_coder import code
+from dynerf_format.coding.parametric_tables import (
+    SCALE_MAX,
+    SHAPE_MAX,
+    Smooth,
+    fit,
+    scaled_frequencies,
+    smooth_frequencies,
+)
+from dynerf_format.coding.rans_layout import TOTAL
+from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.tokens import TOKENS_MAX, to_tokens
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from helpers_format import tensor
 from helpers_plain_decoder import smooth_table, unpack
 

@@ -26,14 +26,14 @@ from dynerf_format import (
     cut_clip,
     join_clips,
     latents_chunk,
-    quantise,
     weights_chunk,
     weights_chunks,
     write_clip,
 )
-from dynerf_format.directory import chunk_checksum, with_fields
-from dynerf_format.source import FileSource as Source
-from dynerf_format.tensors import unpack_records
+from dynerf_format.container.directory import chunk_checksum, with_fields
+from dynerf_format.container.source import FileSource as Source
+from dynerf_format.tensors import quantise
+from dynerf_format.tensors.payload import unpack_records
 from helpers_format import QUICK, camera, continued, small_header, tensor, two_segments
 
 if TYPE_CHECKING:
@@ -294,8 +294,8 @@ class TestChunksMoveAsTheyAre:
             seen.append(len(payload))
             return unpack_records(payload, *arguments)
 
-        monkeypatch.setattr("dynerf_format.tensors.unpack_records", counting)
-        monkeypatch.setattr("dynerf_format.splice.unpack_records", counting)
+        monkeypatch.setattr("dynerf_format.tensors.payload.unpack_records", counting)
+        monkeypatch.setattr("dynerf_format.edit.splice.unpack_records", counting)
         return seen
 
     def test_cutting_between_groups_and_joining_decode_nothing(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf_format.errors import OutputError, describe
-from dynerf_format.temporary import allocate, temporary_folder
+from dynerf_format.io.temporary import allocate, temporary_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

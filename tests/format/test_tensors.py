@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from dynerf_format import FormatError, LimitError, Limits, QuantisedTensor, TruncatedError
-from dynerf_format.cursor import Cursor, pack_varint
+from dynerf_format.coding.byte_reader import Cursor, pack_varint
 from dynerf_format.limits import TENSORS_MAX
-from dynerf_format.tensors import pack_tensors, unpack_tensors
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from helpers_format import QUICK, tensor
 
 LIMITS = Limits(elements=1000)

@@ -16,15 +16,8 @@ import aiohttp
 import numpy as np
 import pytest
 
-from dynerf_format import (
-    FileSource,
-    Reader,
-    SegmentRecord,
-    clip_bytes,
-    latents_chunk,
-    quantise,
-    weights_chunk,
-)
+from dynerf_format import FileSource, Reader, SegmentRecord, clip_bytes, latents_chunk, weights_chunk
+from dynerf_format.tensors import quantise
 from dynerf_player.client.library import RemoteLibrary
 from dynerf_player.client.wire import Patience
 from dynerf_player.server import Settings, serving

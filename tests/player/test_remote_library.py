@@ -20,12 +20,12 @@ from dynerf_format import (
     clip_bytes,
     continued_chunks,
     latents_chunk,
-    quantise,
     split_layers,
     weights_chunk,
     weights_chunks,
 )
-from dynerf_format.chunks import LATENTS, WEIGHTS
+from dynerf_format.container.chunks import LATENTS, WEIGHTS
+from dynerf_format.tensors import quantise
 from dynerf_player.client.library import RemoteEdition, RemoteLibrary, clip_name
 from dynerf_player.client.plan import Span, ahead, chunk_span, frames_in, layers_in, merge, needed, next_span
 from dynerf_player.client.wire import Patience

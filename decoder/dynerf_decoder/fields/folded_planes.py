@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.fields.look_up import look_up
+from .look_up import look_up
 
 _MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
 
@@ -27,7 +27,7 @@ class FoldedStack:
         """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
         weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
         if self.has_kernels() and not needs_gradient(*self.planes, *weights):
-            from dynerf_decoder.fields.stack_kernels import decode
+            from .stack_kernels import decode
 
             return decode(self, points)
         features = look_up(self.planes, points)

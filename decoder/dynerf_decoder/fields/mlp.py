@@ -22,10 +22,11 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynerf_decoder.fields.encoding import encode, encoded_size
-from dynerf_decoder.fields.field import Model
 from dynerf_decoder.setting import setting
 from dynerf_format import Occupancy
+
+from .encoding import encode, encoded_size
+from .field import Model
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""How kernels are compiled: see ``dynerf_format.compiled_code`` for where their code is kept."""
+"""How kernels are compiled: see ``dynerf_format.io.compiled_code`` for where their code is kept."""
 
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dynerf_format.compiled_code import compiled
+from dynerf_format.io.compiled_code import compiled
 
 _HERE = Path(__file__).parent
 _SHARED = (_HERE, _HERE.with_name("sampling.py"))  # kernels of any package are made of these

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from dynerf_decoder.camera import MOST_DISTANCE
+from dynerf_decoder.rig import MOST_SKEW, nearest_rotation, skew_of
 from dynerf_format.errors import ViewError
 from dynerf_format.values import is_number, parse_json
-
-from ..camera import MOST_DISTANCE
-from ..rig import MOST_SKEW, nearest_rotation, skew_of
 
 MOST_SIDE = 8192  # pixels, of a picture to render, whoever asks for it
 _MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state

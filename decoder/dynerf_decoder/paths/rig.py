@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.rig import focus_point, looks_one_way, nearest_rotation, upright
 from dynerf_format.errors import ViewError
-
-from ..camera import Camera
-from ..rig import focus_point, looks_one_way, nearest_rotation, upright
 
 _SPIRAL_SHARE = 0.6  # of the rig's extent: where cameras are dense on all sides
 _SPIRAL_RADIUS = 0.1  # of the focus distance, around one camera of an inward rig

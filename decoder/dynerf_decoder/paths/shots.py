@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..camera import Camera
-from ..rig import nearest_rotation
+from dynerf_decoder.camera import Camera
+from dynerf_decoder.rig import nearest_rotation
+
 from .nerfstudio import CameraPath
 from .rig import orbit, spiral
 from .timing import Timing, places_along

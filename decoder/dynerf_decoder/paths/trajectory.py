@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
-from ..camera import Camera, Cameras
+from dynerf_decoder.camera import Camera, Cameras
+
 from .shots import Shot, plan_shots
 from .timing import plan_timing
 from .view import Still, View

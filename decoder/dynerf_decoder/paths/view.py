@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from dynerf_decoder.camera import Camera
 from dynerf_format.errors import ViewError
 
-from ..camera import Camera
 from .nerfstudio import MOST_SIDE, CameraPath, read_camera_path
 
 _SIZE = re.compile(r"([0-9]{1,5}) *[xX×] *([0-9]{1,5})")

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dynerf_decoder.colour import CONVERSION_VERSION
-from dynerf_format.atomic import atomic_path, remove_leftovers
 from dynerf_format.errors import CaptureError, OutputError
+from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 
 from .capture import View
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from dynerf_format.atomic import atomic_path
 from dynerf_format.errors import CaptureError, OutputError
+from dynerf_format.io.atomic_write import atomic_path
 
 from .capture import Capture, View
 from .manifest import StoredView, kept_views, raw_path, remove_view, write_manifest

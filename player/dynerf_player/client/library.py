@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from dynerf_format import Reader, Source
+from dynerf_player.editions import OpenEditions
+from dynerf_player.lazy_clip import LazyClip
+from dynerf_player.library import Buffer, NoSuchClipError
 
-from ..editions import OpenEditions
-from ..lazy_clip import LazyClip
-from ..library import Buffer, NoSuchClipError
 from .ahead import ReadAhead
 from .plan import chunk_span, frames_in, layers_in, needed
 from .source import HttpSource
@@ -28,7 +28,7 @@ from .wire import PATIENCE, Patience
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ..models import SharedClip
+    from dynerf_player.models import SharedClip
 
 _CHECK_SECONDS = 5.0
 _MOST_NAME = 64

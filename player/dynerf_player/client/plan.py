@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from dynerf_format import OCCUPANCY, Entry, Header, ancillary_entry, latents_entries, weights_chain
-from dynerf_format.chunks import LATENTS
+from dynerf_format.container.chunks import LATENTS
 
 
 @dataclass(frozen=True, slots=True, order=True)

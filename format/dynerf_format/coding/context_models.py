@@ -1,0 +1,281 @@
+"""What is known of a symbol before it is decoded: a base value, a sign and a context, from earlier symbols.
+
+A *model* lays the symbols of a tensor on a canvas (position, column) and puts the positions in waves. The
+symbols of a wave depend on earlier waves only, so each wave is one NumPy expression and, within it, the
+order is position by position, column by column. A symbol is ``base + sign * residual``; the residual is
+coded with the table of the context. Encoder and decoder call the same ``predict``, in integers, so they
+cannot drift.
+
+============  ===  ========================================================================  ========
+model         id   base                                                                      contexts
+============  ===  ========================================================================  ========
+flat          0    what is known beside: 0, the coarser symbol's, the segment before's       1
+planes        1    median edge detection of left, up and upper left (LOCO-I)                 68
+refined       2    factor times the coarser symbol                                           343
+rows          3    as flat, row by row                                                       41
+continued     4    the symbol of the segment before, or factor times the coarser symbol      208
+columns       5    as flat, column by column                                                 41
+steps         6    the symbol of the row before                                              41
+lines         7    on the line through the symbols of the two rows before                    41
+============  ===  ========================================================================  ========
+
+Rows, columns, steps and lines are in ``rows.py``.
+LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
+contexts are three gradients of the neighbourhood, and a context and its mirror image share a table. Most
+texels have none, so that context is divided by *activity*: how many channels are uneven at this texel.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+from .row_model import CLASSES, COLUMNS_MAX, ROWS_MAX, Rows, rows_per_wave
+from .side_information import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from .side_information import Known
+
+    Ints: TypeAlias = npt.NDArray[np.int32]
+
+FLAT, PLANES, REFINED, ROWS, CONTINUED, COLUMNS, STEPS, LINES = range(8)
+BY_ROWS = (ROWS, COLUMNS, STEPS, LINES)
+_ORDER = {ROWS: 0, COLUMNS: 0, STEPS: 1, LINES: 2}
+QUIET = 5
+"""Contexts for even neighbourhoods beside the first: by how many channels are uneven there."""
+_BY_ROWS = 1 + CLASSES
+CONTEXTS = (1, 63 + QUIET, 338 + QUIET, _BY_ROWS, 203 + QUIET, _BY_ROWS, _BY_ROWS, _BY_ROWS)
+"""Number of contexts of each model."""
+MOST_WAVES = 2**16
+LEAST_PER_WAVE = 64
+_ACTIVITY = np.array([min(QUIET, count.bit_length()) for count in range(17)], np.int32)
+WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
+
+
+class Model(Protocol):
+    """The symbols of one tensor in coding order. ``canvas`` int32 (position, column) holds those known."""
+
+    contexts: int
+    canvas: Ints
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        """The positions of each wave."""
+        ...
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        """What earlier waves tell of this one."""
+        ...
+
+    def load(self, symbols: Ints) -> None:
+        """Put all symbols onto the canvas."""
+        ...
+
+    def symbols(self) -> Ints:
+        """The canvas as a tensor."""
+        ...
+
+
+def fits(model: int, shape: tuple[int, ...], known: Known) -> bool:
+    """Whether a tensor of this shape may use the model; many small waves would take long."""
+    if model == FLAT:
+        return True
+    if model in BY_ROWS:
+        alone = known.coarse is None and known.before is None
+        if len(shape) != 2 or (_ORDER[model] > 0 and not alone):
+            return False
+        rows, columns = shape[::-1] if model == COLUMNS else shape
+        return rows <= ROWS_MAX and columns <= COLUMNS_MAX
+    if model != model_for_planes(known) or len(shape) < 3:
+        return False
+    waves = wave_count(model, shape)
+    if math.prod(shape[:-2]) > WAVE_MAX:
+        return False
+    return waves <= MOST_WAVES and math.prod(shape) >= LEAST_PER_WAVE * waves
+
+
+def model_for_planes(known: Known) -> int:
+    """The model that makes the most of what is known."""
+    if known.before is not None:
+        return CONTINUED
+    return PLANES if known.coarse is None else REFINED
+
+
+def wave_count(model: int, shape: tuple[int, ...]) -> int:
+    """The number of waves of a tensor, not counting that long ones are cut."""
+    if model == FLAT:
+        return -(-math.prod(shape) // WAVE_MAX)
+    if model in BY_ROWS:
+        rows, columns = shape[::-1] if model == COLUMNS else shape
+        return -(-rows // rows_per_wave(rows, columns, _ORDER[model]))
+    return shape[-1] + 2 * (shape[-2] - 1)
+
+
+def make_model(model: int, shape: tuple[int, ...], known: Known) -> Model:
+    """The model by its number."""
+    if model in BY_ROWS:
+        return Rows(shape, known, _ORDER[model], turned=model == COLUMNS)
+    if model == FLAT:
+        return Flat(shape, known)
+    if known.before is not None:
+        return Continued(shape, known.before, known)
+    return Planes(shape) if known.coarse is None else Refined(shape, known.coarse, known.factor)
+
+
+class Flat:
+    """No symbol of the tensor itself is used."""
+
+    contexts = CONTEXTS[FLAT]
+
+    def __init__(self, shape: tuple[int, ...], known: Known) -> None:
+        self._shape = shape
+        base = known.base()
+        self._base = None if isinstance(base, int) else base.ravel()
+        self.canvas = np.empty((math.prod(shape), 1), np.int32)
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        for start in range(0, len(self.canvas), WAVE_MAX):
+            yield np.arange(start, min(start + WAVE_MAX, len(self.canvas)))
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        base = np.zeros(wave.size, np.int32) if self._base is None else self._base[wave]
+        return Prediction(np.zeros(wave.size, np.intp), base)
+
+    def load(self, symbols: Ints) -> None:
+        self.canvas[:, 0] = symbols.ravel()
+
+    def symbols(self) -> Ints:
+        return self.canvas.reshape(self._shape)
+
+
+class Planes:
+    """Pictures (plane, row, column) with zeros around them; wave d holds the texels with column + 2 row = d.
+
+    Left, up, upper left and upper right of a texel lie in earlier waves.
+    """
+
+    contexts = CONTEXTS[PLANES]
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._height, self._width = shape[-2:]
+        self._channels = shape[-3]
+        self._stride = self._width + 2
+        self.canvas = np.zeros(((self._height + 2) * self._stride, math.prod(shape[:-2])), np.int32)
+
+    def waves(self) -> Iterator[npt.NDArray[np.intp]]:
+        for wave in range(self._width + 2 * (self._height - 1)):
+            first = max(0, (wave - self._width + 2) // 2)
+            rows = np.arange(first, min(self._height - 1, wave // 2) + 1)
+            yield from _cut((rows + 1) * self._stride + wave - 2 * rows + 1, self.canvas.shape[1])
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        left, up, upper_left, upper_right = around = self._neighbours(wave)
+        k = 25 * _level(upper_right - up) + 5 * _level(up - upper_left) + _level(upper_left - left)
+        return self._mirrored(k, _median(left, up, upper_left), around)
+
+    def load(self, symbols: Ints) -> None:
+        self._inside()[:] = symbols.reshape(-1, self._height, self._width).transpose(1, 2, 0)
+
+    def symbols(self) -> Ints:
+        return np.ascontiguousarray(self._inside().transpose(2, 0, 1)).reshape(self._shape)
+
+    def _inside(self) -> Ints:
+        return self.canvas.reshape(self._height + 2, self._stride, -1)[1:-1, 1:-1]
+
+    def _mirrored(self, k: Ints, base: Ints, around: tuple[Ints, ...]) -> Prediction:
+        """A signed context and its mirror image are one, with the residual's sign turned; 0 has several."""
+        size = np.abs(k)
+        context = np.where(size == 0, self._activity(*around), size + QUIET)
+        return Prediction(context.astype(np.intp), base, np.where(k < 0, np.int32(-1), np.int32(1)))
+
+    def _activity(self, left: Ints, up: Ints, upper_left: Ints, upper_right: Ints) -> Ints:
+        """0 to 5, for each symbol: the bit length of the number of channels that are uneven at its texel."""
+        uneven = ((left ^ up) | (up ^ upper_right) | (upper_left ^ left)) != 0
+        count = np.count_nonzero(uneven.reshape(-1, self._channels), axis=1)
+        level = _ACTIVITY.take(count, mode="clip")
+        return np.repeat(level, self._channels)
+
+    def _neighbours(self, wave: npt.NDArray[np.intp]) -> tuple[Ints, Ints, Ints, Ints]:
+        above = wave - self._stride
+        return tuple(self.canvas[where].ravel() for where in (wave - 1, above, above - 1, above + 1))  # type: ignore[return-value]
+
+
+class Refined(Planes):
+    """Planes whose coarser symbols are known everywhere, to the right and below too."""
+
+    contexts = CONTEXTS[REFINED]
+
+    def __init__(self, shape: tuple[int, ...], coarse: Ints, factor: int) -> None:
+        super().__init__(shape)
+        self._coarse = _canvas(shape, coarse)
+        self._factor = factor
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        left, up, upper_left, upper_right = around = self._neighbours(wave)
+        coarse = self._coarse[wave].ravel()
+        base = self._factor * coarse
+        k = np.clip(_median(left, up, upper_left) - base, -2, 2)
+        for gradient in (upper_right - up, up - upper_left, upper_left - left):
+            k = 3 * k + np.sign(gradient)
+        right, below = self._coarse[wave + 1].ravel(), self._coarse[wave + self._stride].ravel()
+        k = 5 * k + np.sign(right - coarse) + np.sign(below - coarse)
+        return self._mirrored(k, base, around)
+
+
+class Continued(Planes):
+    """Planes of which those of the segment before are known, and in a refinement the coarser ones, too."""
+
+    contexts = CONTEXTS[CONTINUED]
+
+    def __init__(self, shape: tuple[int, ...], before: Ints, known: Known) -> None:
+        super().__init__(shape)
+        self._before = _canvas(shape, before)
+        self._coarse = None if known.coarse is None else _canvas(shape, known.coarse)
+        self._factor = known.factor
+
+    def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
+        left, up, upper_left, upper_right = around = self._neighbours(wave)
+        before = self._before[wave].ravel()
+        if self._coarse is None:
+            base = before
+            right, below = self._before[wave + 1].ravel(), self._before[wave + self._stride].ravel()
+            hint = np.sign(np.sign(right - before) + np.sign(below - before))
+        else:
+            base = self._factor * self._coarse[wave].ravel()
+            hint = np.sign(before - base)
+        k = 5 * hint + np.clip(_median(left, up, upper_left) - base, -2, 2)
+        for gradient in (upper_right - up, up - upper_left, upper_left - left):
+            k = 3 * k + np.sign(gradient)
+        return self._mirrored(k, base, around)
+
+
+def _canvas(shape: tuple[int, ...], symbols: Ints) -> Ints:
+    """Known symbols laid out as those of planes are."""
+    planes = Planes(shape)
+    planes.load(symbols)
+    return planes.canvas
+
+
+def _cut(wave: npt.NDArray[np.intp], columns: int) -> Iterator[npt.NDArray[np.intp]]:
+    """A wave of at most 65,536 symbols, or several."""
+    positions = WAVE_MAX // columns
+    for start in range(0, len(wave), positions):
+        yield wave[start : start + positions]
+
+
+def _median(left: Ints, up: Ints, upper_left: Ints) -> Ints:
+    """The median of left, up and left + up - upper left."""
+    low, high = np.minimum(left, up), np.maximum(left, up)
+    median: Ints = np.minimum(np.maximum(left + up - upper_left, low), high)
+    return median
+
+
+def _level(gradient: Ints) -> Ints:
+    """-2 to 2: the sign, doubled from 3 on."""
+    return np.sign(gradient) + (gradient > 2) - (gradient < -2)

@@ -1,0 +1,137 @@
+"""What a chunk is: a kind, the segment it belongs to, the frames or tensors it covers, and its payload.
+
+Kinds are four ASCII letters. Upper-case first letter: critical, a reader that does not know it must refuse
+the file. Lower case: ancillary, to be skipped by readers that do not know it.
+
+======  ==========================================  =============================  =====================
+kind    payload                                     first                          count
+======  ==========================================  =============================  =====================
+WGHT    tensors: the field's weights of a segment   segments it builds on          number of tensors
+LATN    one tensor ``latents`` (count, D)           first frame, from clip start   number of frames
+occu    where the space of a segment is empty   0                              0
+base    SHA-256 of the clip that comes before   0                              0
+diff    ``WGHT`` as it continues that clip      0                              number of tensors
+======  ==========================================  =============================  =====================
+
+``base`` and ``diff`` are for :func:`join_clips`: a clip of one segment brings its weights once more, as what
+differs from another clip's last segment, and the two are joined without coding anything again.
+
+Layer 0 is what a picture needs; the higher layers of ``WGHT`` refine it (``layers.py``) and may be left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dynerf_format.errors import FormatError
+from dynerf_format.layout import U16_MAX, U32_MAX
+from dynerf_format.limits import DEFAULT_LIMITS, Limits
+from dynerf_format.tensors.occupancy import Occupancy, pack_occupancy
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dynerf_format.tensors.quantise import QuantisedTensor
+
+WEIGHTS = b"WGHT"
+LATENTS = b"LATN"
+OCCUPANCY = b"occu"
+BASE, DIFFERENCES = b"base", b"diff"
+KNOWN_KINDS = (WEIGHTS, LATENTS)
+LATENTS_TENSOR = "latents"
+LAYERS_MAX = 16
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk before it is written. FormatError when a number does not fit its field."""
+
+    kind: bytes
+    segment: int
+    layer: int
+    first: int
+    count: int
+    payload: bytes
+
+    def __post_init__(self) -> None:
+        check_kind(self.kind)
+        for name, value, most in (
+            ("segment", self.segment, U32_MAX),
+            ("layer", self.layer, U16_MAX),
+            ("first", self.first, U32_MAX),
+            ("count", self.count, U32_MAX),
+            ("length", len(self.payload), U32_MAX),
+        ):
+            if not 0 <= value <= most:
+                raise FormatError(f"{self.kind.decode()} chunk: {name} {value}, expected 0 to {most}")
+
+
+def check_kind(kind: bytes) -> None:
+    """FormatError unless ``kind`` is four ASCII letters."""
+    if len(kind) != 4 or not kind.isalpha():
+        raise FormatError(f"chunk kind {kind!r}, expected four ASCII letters")
+
+
+def is_critical(kind: bytes) -> bool:
+    """True when a reader that does not know this kind must refuse the file."""
+    return kind[:1].isupper()
+
+
+def weights_chunk(segment: int, tensors: Sequence[QuantisedTensor]) -> Chunk:
+    """The chunk with all weights of a segment, layer 0."""
+    return Chunk(WEIGHTS, segment, 0, 0, len(tensors), pack_tensors(tensors))
+
+
+def latents_chunk(segment: int, first: int, latents: QuantisedTensor) -> Chunk:
+    """The chunk with the latent codes of the frames from ``first`` on: a tensor ``latents`` (frame, D)."""
+    _check_latents(latents, latents.symbols.shape[0])
+    return Chunk(LATENTS, segment, 0, first, latents.symbols.shape[0], pack_tensors([latents]))
+
+
+def occupancy_chunk(segment: int, occupancy: Occupancy) -> Chunk:
+    """The chunk that says where a segment is empty."""
+    return Chunk(OCCUPANCY, segment, 0, 0, 0, pack_occupancy(occupancy))
+
+
+def ancillary_chunk(kind: bytes, segment: int, payload: bytes) -> Chunk:
+    """A chunk of an ancillary kind, opaque to this room. FormatError when the kind is a critical one."""
+    if is_critical(kind):
+        raise FormatError(f"chunk kind {kind!r}: begins with a capital, so it is not ancillary")
+    return Chunk(kind, segment, 0, 0, 0, payload)
+
+
+def unpack_weights(
+    payload: bytes,
+    count: int,
+    limits: Limits = DEFAULT_LIMITS,
+    coarser: Mapping[str, QuantisedTensor] | None = None,
+    before: Mapping[str, QuantisedTensor] | None = None,
+) -> dict[str, QuantisedTensor]:
+    """Return the ``count`` tensors of a ``WGHT`` payload by name; above layer 0 they refine ``coarser``.
+
+    ``before`` are the tensors that the segment before has in this layer, if the chunk builds on it.
+    """
+    tensors = unpack_tensors(payload, limits, coarser, before)
+    if len(tensors) != count:
+        raise FormatError(f"weights: {len(tensors)} tensors, the directory declares {count}")
+    return tensors
+
+
+def unpack_latents(payload: bytes, count: int, limits: Limits = DEFAULT_LIMITS) -> QuantisedTensor:
+    """Return the tensor (count, D) of a ``LATN`` payload."""
+    tensors = unpack_tensors(payload, limits)
+    if list(tensors) != [LATENTS_TENSOR]:
+        raise FormatError(f"latents: found tensors {list(tensors)[:8]}, expected only {LATENTS_TENSOR!r}")
+    latents = tensors[LATENTS_TENSOR]
+    _check_latents(latents, count)
+    return latents
+
+
+def _check_latents(latents: QuantisedTensor, count: int) -> None:
+    if latents.name != LATENTS_TENSOR:
+        raise FormatError(f"latents: tensor named {latents.name!r}, expected {LATENTS_TENSOR!r}")
+    shape = latents.symbols.shape
+    if len(shape) != 2 or shape[0] != count:
+        raise FormatError(f"latents: shape {shape}, expected ({count}, D)")

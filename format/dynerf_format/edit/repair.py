@@ -1,0 +1,132 @@
+"""What can be saved of a damaged file: its whole chunks before the damage, as a clip that plays.
+
+Head and header must be intact: nothing can stand in for them. The directory is not needed, because every
+chunk carries its own head and checksum. The clip ends with the last frame whose latents were saved; layers
+that were lost leave the picture coarser.
+
+The file is read twice, chunk by chunk: to find what is whole, and to copy it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dynerf_format.container.chunks import LATENTS, WEIGHTS
+from dynerf_format.container.directory import chunk_checksum, unpack_chunk_head
+from dynerf_format.container.file_head import unpack_head
+from dynerf_format.container.prologue import read_header
+from dynerf_format.container.records import SegmentRecord
+from dynerf_format.container.writer import ChunkRef, write_chunks
+from dynerf_format.errors import FormatError
+from dynerf_format.layout import CHUNK_HEAD, HEAD, TRAILER_TAG
+from dynerf_format.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from dynerf_format.container.directory import Entry
+    from dynerf_format.container.file_head import Head
+    from dynerf_format.container.records import Header
+    from dynerf_format.container.source import Source
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What was saved and what was lost; ``reason`` tells where saving ended and why."""
+
+    chunks: int
+    frames: int
+    frames_lost: int
+    bytes_lost: int
+    reason: str
+
+
+def repair_clip(source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> Repair:
+    """Write what can be saved of ``source`` to ``path``; the source is only read.
+
+    FormatError when not even one picture can be saved, OutputError when the place cannot be written.
+    """
+    try:
+        return _repair(source, path, limits)
+    except FormatError as error:
+        message = str(error).removeprefix(f"{source.name}: ")
+        raise type(error)(f"{source.name}: cannot be repaired: {message}") from error
+
+
+def _repair(source: Source, path: Path, limits: Limits) -> Repair:
+    head, header = _read_start(source, limits)
+    scan = _Scan(source, head.chunks_start, limits)
+    whole = list(scan.entries())
+    segments = _covered(header, whole)
+    if not segments:
+        raise FormatError(f"no picture can be saved: {scan.reason}")
+    saved = [entry for entry in whole if entry.segment < len(segments)]
+    frames = sum(segment.frames for segment in segments)
+    shorter = replace(header, frames=frames, segments=segments)
+    write_chunks(path, shorter, [ChunkRef(entry, partial(_body, source, entry)) for entry in saved])
+    kept = sum(entry.end - entry.offset for entry in saved)
+    lost = max(head.chunks_end, source.size) - head.chunks_start - kept
+    complete = frames == header.frames and scan.complete
+    return Repair(len(saved), frames, header.frames - frames, 0 if complete else lost, scan.reason)
+
+
+def _read_start(source: Source, limits: Limits) -> tuple[Head, Header]:
+    """Head and header, whatever the length of the file is now."""
+    start = source.read(0, min(HEAD.size, source.size))
+    declared = HEAD.unpack(start)[8] if len(start) == HEAD.size else source.size
+    head = unpack_head(start, declared, limits)
+    data = source.read(HEAD.size, head.header_length)
+    return head, read_header(head, data, limits)
+
+
+class _Scan:
+    """Walks from chunk head to chunk head until something is wrong; ``reason`` then says what."""
+
+    def __init__(self, source: Source, position: int, limits: Limits) -> None:
+        self._source = source
+        self._position = position
+        self._limits = limits
+        self.reason = ""
+        self.complete = False
+
+    def entries(self) -> Iterator[Entry]:
+        """The chunks that are whole; their stored bytes are not kept."""
+        while not self.reason:
+            left = self._source.size - self._position
+            if left < CHUNK_HEAD.size:
+                self.reason = f"the file ends at byte {self._source.size}"
+                return
+            head = self._source.read(self._position, CHUNK_HEAD.size)
+            if head.startswith(TRAILER_TAG):
+                self.reason, self.complete = "all chunks are whole", True
+                return
+            entry = unpack_chunk_head(head, self._position)
+            if entry.end > self._source.size or entry.decoded_length > self._limits.chunk_bytes:
+                self.reason = f"{entry.label} goes beyond the end of the file or is no chunk"
+                return
+            if chunk_checksum(entry, _body(self._source, entry)) != entry.crc32:
+                self.reason = f"{entry.label} is damaged: its checksum does not match"
+                return
+            yield entry
+            self._position = entry.end
+
+
+def _body(source: Source, entry: Entry) -> bytes:
+    return source.read(entry.offset + CHUNK_HEAD.size, entry.stored_length)
+
+
+def _covered(header: Header, entries: Sequence[Entry]) -> tuple[SegmentRecord, ...]:
+    """The segments that can be shown, from the first on; the last may have lost frames."""
+    segments: list[SegmentRecord] = []
+    for number, segment in enumerate(header.segments):
+        own = [entry for entry in entries if entry.segment == number and entry.layer == 0]
+        frames = sum(entry.count for entry in own if entry.kind == LATENTS)
+        if frames == 0 or not any(entry.kind == WEIGHTS for entry in own):
+            break
+        segments.append(SegmentRecord(segment.first_frame, min(frames, segment.frames)))
+        if frames < segment.frames:
+            break
+    return tuple(segments)
