@@ -108,7 +108,7 @@ def run(*arguments: object) -> str:
 def write_strip(options: argparse.Namespace) -> None:
     """The middle frame of the first camera, cam00 where it is held out: the truth, then every row."""
     import dynerf
-    from dynerf_decoder.movie import png_bytes
+    from dynerf_decoder.video.frame_writer import png_bytes
     from dynerf_encoder.captures.n3v import read_n3v
     from dynerf_encoder.captures.storing import box_average
     from dynerf_encoder.captures.video import decode

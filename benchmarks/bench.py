@@ -27,8 +27,8 @@ import numpy as np
 import torch
 
 import dynerf
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.picture import Frame
+from dynerf_decoder.clip.clip import Clip
+from dynerf_decoder.render.frame import Frame
 from dynerf_encoder.autograd_step import TorchStep
 from dynerf_encoder.config import Config
 from dynerf_encoder.frame_store import FrameStore
@@ -44,11 +44,11 @@ from machine import describe_machine, measure_ceilings, now, peak_device_memory,
 Size = tuple[int, int]
 
 PICTURE = {
-    "rays": "dynerf_decoder.picture.camera_rays",
-    "clip": "dynerf_decoder.space.Space.clip_plain",
-    "coarse": "dynerf_decoder.renderer._coarse_pass",
-    "sample": "dynerf_decoder.renderer.importance_edges",
-    "fine and composite": "dynerf_decoder.renderer._colour_pass",
+    "rays": "dynerf_decoder.render.frame.camera_rays",
+    "clip": "dynerf_decoder.scene.contraction.Space.clip_plain",
+    "coarse": "dynerf_decoder.render.reference._coarse_pass",
+    "sample": "dynerf_decoder.render.reference.importance_edges",
+    "fine and composite": "dynerf_decoder.render.reference._colour_pass",
 }
 STEP = {
     "torch: render": "dynerf_encoder.autograd_step.render_rays",

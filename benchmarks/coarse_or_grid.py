@@ -27,13 +27,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dynerf_decoder.camera import Camera, camera_rays
-from dynerf_decoder.clip import Clip
+from dynerf_decoder.cameras.camera import Camera, camera_rays
+from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.mlp import FoldedMlpModel, MlpModel
-from dynerf_decoder.occupancy import occupied_at
-from dynerf_decoder.renderer import render_rays
-from dynerf_decoder.space import Segments
-from dynerf_decoder.volume import accumulate, ray_weights
+from dynerf_decoder.render.reference import render_rays
+from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
+from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.metrics import psnr

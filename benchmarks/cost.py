@@ -29,8 +29,8 @@ from pathlib import Path
 import av
 import torch
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.clip.clip import Clip
 from dynerf_format import Chunk, FileSource, Reader, SegmentRecord, join_clips, write_clip
 from plot import Axis, Series, plot
 

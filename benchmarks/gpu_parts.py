@@ -17,15 +17,15 @@ import torch
 
 import dynerf
 from bench import FULL, PICTURE, QUICK, Effort, timed
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.fields import march_triton
+from dynerf_decoder.backends.triton import triton_marcher as march_triton
+from dynerf_decoder.clip.async_copy import handed_over
+from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
-from dynerf_decoder.gpu_codec import movie_codec
-from dynerf_decoder.handover import handed_over
-from dynerf_decoder.movie import open_output
-from dynerf_decoder.picture import Frame, render_picture
-from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.render.frame import Frame, render_picture
+from dynerf_decoder.scene.ray_sampling import Sampling
+from dynerf_decoder.video.frame_writer import open_output
+from dynerf_decoder.video.h264 import movie_codec
 from dynerf_encoder.encode import encode_segment
 from dynerf_encoder.job import Job, Unwatched
 from dynerf_encoder.presets import preset

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.space import Space
+from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder import autograd_step, step_factory
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Config

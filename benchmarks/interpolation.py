@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import dynerf
-from dynerf_decoder.colour import RgbToFrame, tag_bt709
+from dynerf_decoder.video.colour import RgbToFrame, tag_bt709
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode
 from dynerf_encoder.frame_store import FrameStore

@@ -21,10 +21,10 @@ import torch
 import zstandard
 from torch import Tensor
 
-from dynerf_decoder.clip import Clip
+from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.renderer import render_rays
+from dynerf_decoder.render.reference import render_rays
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Quantisation
 from dynerf_encoder.frame_store import FrameStore

@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from dynerf_decoder.colour import FrameToRgb, RgbToFrame, tag_bt709
+from dynerf_decoder.video.colour import FrameToRgb, RgbToFrame, tag_bt709
 
 CODECS = {
     "H.265": ("libx265", {"preset": "slow", "x265-params": "log-level=error:pools=none"}, range(21, 52, 3)),

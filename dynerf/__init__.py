@@ -17,11 +17,11 @@ Importing this package loads nothing else; each name is loaded when it is first 
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
-    from dynerf_decoder.camera import Camera, Cameras
-    from dynerf_decoder.clip import Clip
-    from dynerf_decoder.paths import Shot, Trajectory
-    from dynerf_decoder.picture import Frame
+    from dynerf_decoder.cameras.camera import Camera, Cameras
+    from dynerf_decoder.cameras.paths import Shot, Trajectory
+    from dynerf_decoder.clip.clip import Clip
     from dynerf_decoder.progress import Progress
+    from dynerf_decoder.render.frame import Frame
     from dynerf_encoder.evaluate import Evaluation, FrameScore
     from dynerf_encoder.job import EncodeResult
     from dynerf_format.errors import (
@@ -79,17 +79,17 @@ __all__ = [
 # The module of each name; one that is called like the name is meant itself.
 _HOMES = {
     "AsyncClip": "dynerf_player.client.clip",
-    "Camera": "dynerf_decoder.camera",
+    "Camera": "dynerf_decoder.cameras.camera",
     "CameraInfo": "dynerf.inspecting",
-    "Cameras": "dynerf_decoder.camera",
+    "Cameras": "dynerf_decoder.cameras.camera",
     "CaptureError": "dynerf_format.errors",
-    "Clip": "dynerf_decoder.clip",
+    "Clip": "dynerf_decoder.clip.clip",
     "ConfigError": "dynerf_format.errors",
     "DynerfError": "dynerf_format.errors",
     "EncodeResult": "dynerf_encoder.job",
     "Evaluation": "dynerf_encoder.evaluate",
     "FormatError": "dynerf_format.errors",
-    "Frame": "dynerf_decoder.picture",
+    "Frame": "dynerf_decoder.render.frame",
     "FrameScore": "dynerf_encoder.evaluate",
     "Info": "dynerf.inspecting",
     "LayerInfo": "dynerf.inspecting",
@@ -98,8 +98,8 @@ _HOMES = {
     "RemoteError": "dynerf_format.errors",
     "ResumeError": "dynerf_format.errors",
     "SegmentInfo": "dynerf.inspecting",
-    "Shot": "dynerf_decoder.paths",
-    "Trajectory": "dynerf_decoder.paths",
+    "Shot": "dynerf_decoder.cameras.paths",
+    "Trajectory": "dynerf_decoder.cameras.paths",
     "ViewError": "dynerf_format.errors",
     "__version__": "dynerf_format.version",
     "encode": "dynerf.encoding",

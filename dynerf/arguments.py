@@ -237,7 +237,12 @@ def _add_decode(commands: "Commands[Parser]") -> None:
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
     _add_device(parser)
     parser.set_defaults(
-        run=decode.run, imports=("dynerf_decoder.clip", "dynerf_decoder.movie", "dynerf_decoder.paths")
+        run=decode.run,
+        imports=(
+            "dynerf_decoder.clip.clip",
+            "dynerf_decoder.video.frame_writer",
+            "dynerf_decoder.cameras.paths",
+        ),
     )
 
 
@@ -260,7 +265,7 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
-    parser.set_defaults(run=evaluate.run, imports=("dynerf_decoder.clip", "dynerf_encoder.evaluate"))
+    parser.set_defaults(run=evaluate.run, imports=("dynerf_decoder.clip.clip", "dynerf_encoder.evaluate"))
 
 
 def _add_info(commands: "Commands[Parser]") -> None:

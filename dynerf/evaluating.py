@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from dynerf_decoder.clip import Clip
+from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.progress import OnProgress, Progress
 from dynerf_encoder.evaluate import Evaluation
 from dynerf_encoder.evaluate import evaluate as compare

@@ -12,7 +12,7 @@ from .device import choose_device
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from dynerf_decoder.clip import Clip
+    from dynerf_decoder.clip.clip import Clip
     from dynerf_format import FileSource
     from dynerf_player.client.clip import AsyncClip
     from dynerf_player.client.source import HttpSource
@@ -32,7 +32,7 @@ def open(place: Place, *, device: str = "auto", layers: int | None = None) -> "C
     Raises FormatError (not a .dnv file, or damaged), RemoteError (an address that cannot be read),
     ConfigError (the device), ViewError (fewer than one layer); all are DynerfError.
     """
-    from dynerf_decoder.clip import Clip
+    from dynerf_decoder.clip.clip import Clip
     from dynerf_format import Reader
 
     where = choose_device(device)

@@ -14,9 +14,9 @@ What cannot be rendered raises ViewError, when the shots are planned.
 import os
 from pathlib import Path
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.paths import RigPath, Still, Trajectory, View, read_camera_path
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.paths import RigPath, Still, Trajectory, View, read_camera_path
+from dynerf_decoder.clip.clip import Clip
 
 __all__ = ["from_nerfstudio", "orbit", "spiral", "still"]
 

@@ -28,7 +28,7 @@ def dynerf(*arguments: object) -> None:
 def side_by_side(clip_path: Path, capture: Path, picture: Path) -> None:
     """Decoded and true held-out view in one picture."""
     import dynerf as library
-    from dynerf_decoder.movie import open_output
+    from dynerf_decoder.video.frame_writer import open_output
     from dynerf_encoder.captures.video import decode
     from dynerf_format.frame_range import FrameRange
 

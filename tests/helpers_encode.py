@@ -22,7 +22,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from dynerf_decoder.camera import Camera, pixel_directions
+from dynerf_decoder.cameras.camera import Camera, pixel_directions
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.encode import encode_segment

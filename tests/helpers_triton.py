@@ -6,7 +6,7 @@ Run by a test in a process of its own: Triton decides at import whether kernels 
 import re
 from collections import Counter
 
-from dynerf_decoder.triton_kernels.march import march
+from dynerf_decoder.backends.triton.triton_march import march
 
 _HALF = {"coarse_planes", "coarse_first", "planes", "first", "second"}
 _FLOATS = {

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from dynerf_decoder.colour import RgbToFrame, tag_bt709
+from dynerf_decoder.video.colour import RgbToFrame, tag_bt709
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,14 +13,14 @@ from dynerf_format.frame_range import FrameRange
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynerf_decoder.clip import Clip
-    from dynerf_decoder.paths import Shot
+    from dynerf_decoder.cameras.paths import Shot
+    from dynerf_decoder.clip.clip import Clip
 
 
 def run(options: argparse.Namespace) -> int:
     """Render a view into a movie or pictures."""
     import dynerf
-    from dynerf_decoder.saving import save_video
+    from dynerf_decoder.clip.saving import save_video
 
     with dynerf.open(options.clip, device=options.device, layers=options.layers) as clip:
         shots, fps = _plan(clip, options)
@@ -56,7 +56,7 @@ def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], F
 
 
 def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
-    from dynerf_decoder.paths import Trajectory, default_size, parse_size, parse_view
+    from dynerf_decoder.cameras.paths import Trajectory, default_size, parse_size, parse_view
 
     view = parse_view(clip.cameras[0].name if options.view is None else options.view, clip.cameras)
     # Without --size too, because a clip may state cameras of any size.

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.renderer import Rendered, render_rays
-from dynerf_decoder.sampling import Jitter, draw_jitter
+from dynerf_decoder.render.reference import Rendered, render_rays
+from dynerf_decoder.scene.ray_sampling import Jitter, draw_jitter
 
 from .compiler import Compiler, Fold
 from .figures import Figures

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.build import load_weights
-from dynerf_decoder.space import Space
+from dynerf_decoder.scene.contraction import Space
 from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
 from dynerf_format.container.writer import clip_bytes, write_clip
 

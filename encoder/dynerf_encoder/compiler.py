@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynerf_decoder.backends.triton.triton_marcher import has_triton
 from dynerf_decoder.fields.field import FoldedModel
-from dynerf_decoder.fields.march_triton import has_triton
 from dynerf_decoder.fields.mlp import FoldedMlpModel, FoldedNetwork
 from dynerf_format.errors import DynerfError
 

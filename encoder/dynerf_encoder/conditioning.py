@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.fields.encoding import encode, encoded_size
+from dynerf_decoder.fields.positional_encoding import encode, encoded_size
 
 from .config import Conditioning, Config
 from .stages import Plan, interpolate_latents

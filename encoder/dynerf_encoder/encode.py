@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.space import Space
+from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.pose_signs import warn_of_convention

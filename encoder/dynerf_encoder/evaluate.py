@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.picture import rgb_to_uint8
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.clip.clip import Clip
+from dynerf_decoder.render.frame import rgb_to_uint8
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.fields.folded_planes import has_kernels
+from dynerf_decoder.backends.cpu.plane_stack import output_lanes, padded
+from dynerf_decoder.backends.cpu.threads import in_threads, threads_for_parts
+from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack, encoded_directions
-from dynerf_decoder.fields.stack_kernels import output_lanes, padded
-from dynerf_decoder.sampling import draw_jitter
-from dynerf_decoder.threads import in_threads, threads_for_parts
+from dynerf_decoder.scene.ray_sampling import draw_jitter
 from dynerf_encoder.kernels.records import (
     Field,
     IntervalScratch,

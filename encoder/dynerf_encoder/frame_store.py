@@ -20,7 +20,7 @@ from typing import SupportsIndex
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.manifest import StoredView, VideoDigest, describe, raw_path
 from dynerf_encoder.captures.storing import store_missing

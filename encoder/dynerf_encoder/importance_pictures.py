@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from dynerf_decoder.movie import png_bytes
+from dynerf_decoder.video.frame_writer import png_bytes
 from dynerf_encoder.captures.storing import box_average
 from dynerf_format.errors import OutputError
 from dynerf_format.io.atomic_write import atomic_path

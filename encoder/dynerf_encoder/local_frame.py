@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 
 _FAR = 100  # times the rig's size; float32 then places cameras to a hundred-thousandth of it
 

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.picture import render_picture
-from dynerf_decoder.sampling import Sampling
-from dynerf_decoder.space import Space
+from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.scene.contraction import Space
+from dynerf_decoder.scene.ray_sampling import Sampling
 
 from .frame_store import FrameStore
 from .metrics import psnr

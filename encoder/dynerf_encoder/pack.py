@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.viewing_volume import hull_corners
 from dynerf_decoder.fields.build import settings_record
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.space import Space
-from dynerf_decoder.viewing_volume import hull_corners
+from dynerf_decoder.scene.contraction import Space
 from dynerf_format import (
     BASE,
     COLOUR,

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.fields.planes import PlaneStack
-from dynerf_decoder.threads import in_threads
 from dynerf_encoder.kernels.planes import fold, update
 from dynerf_encoder.kernels.records import AdamNumbers, Spans
 from dynerf_encoder.kernels.scatter import scatter

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from dynerf_decoder.fast_renderer import has_bfloat16
+from dynerf_decoder.render.fast import has_bfloat16
 
 from .config import FieldKind
 

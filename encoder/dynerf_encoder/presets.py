@@ -10,7 +10,7 @@ from typing import Literal
 
 from dynerf_decoder.fields.mlp import MlpSettings
 from dynerf_decoder.fields.planes import PlanesSettings
-from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.scene.ray_sampling import Sampling
 
 from .config import Conditioning, Config, FieldKind, Importance, Optimiser, Quantisation, Rate, Schedule
 

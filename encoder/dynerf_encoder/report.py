@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.movie import png_bytes
-from dynerf_decoder.picture import rgb_to_uint8
+from dynerf_decoder.clip.clip import Clip
+from dynerf_decoder.render.frame import rgb_to_uint8
+from dynerf_decoder.video.frame_writer import png_bytes
 from dynerf_format.errors import OutputError
 from dynerf_format.io.atomic_write import atomic_path
 

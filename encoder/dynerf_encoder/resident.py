@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
-from dynerf_decoder.camera import unprojected_on_device
+from dynerf_decoder.cameras.camera import unprojected_on_device
 
 from .frame_store import FrameStore
 from .importance_map import ImportanceMap

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from dynerf_decoder.camera import Camera, pixel_directions
-from dynerf_decoder.rig import looks_one_way, mean_axis, nearest_rotation
-from dynerf_decoder.space import Space
+from dynerf_decoder.cameras.camera import Camera, pixel_directions
+from dynerf_decoder.cameras.rig import looks_one_way, mean_axis, nearest_rotation
+from dynerf_decoder.scene.contraction import Space
 from dynerf_format.errors import ConfigError
 
 Choice = Literal["auto", "perspective", "box"]

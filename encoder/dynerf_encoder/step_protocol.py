@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.space import Space
+from dynerf_decoder.scene.contraction import Space
 
 from .config import Config
 from .parallel import Group

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.ahead import Ahead
-from dynerf_decoder.compile_clock import CompileClock
+from dynerf_decoder.backends.cpu.compile_clock import CompileClock
+from dynerf_decoder.clip.prefetch import Ahead
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.space import Space
+from dynerf_decoder.scene.contraction import Space
 from dynerf_format.errors import ConfigError, ResumeError
 
 from .conditioning import initial_latents

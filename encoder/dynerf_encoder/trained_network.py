@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.fields.stack_kernels import flat, hidden_lanes, like, padded
+from dynerf_decoder.backends.cpu.plane_stack import flat, hidden_lanes, like, padded
 from dynerf_encoder.kernels.records import Network, NetworkSums, RayScratch, SampleScratch
 from dynerf_encoder.kernels.samples import PLANES
 from dynerf_encoder.kernels.step import BLOCK

@@ -19,8 +19,8 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from jaxtyping import UInt8
 
-from dynerf_decoder.colour import RgbToFrame
-from dynerf_decoder.gpu_codec import NVENC, X264, Codec, opened, why_not
+from dynerf_decoder.video.colour import RgbToFrame
+from dynerf_decoder.video.h264 import NVENC, X264, Codec, opened, why_not
 
 JPEG, AVC = 0, 1
 CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest picture allowed

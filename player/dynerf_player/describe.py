@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.rig import focus_point, upright
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.rig import focus_point, upright
 
 from .library import Edition
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.camera import MOST_DISTANCE, Camera
-from dynerf_decoder.rig import MOST_SKEW, skew_of
+from dynerf_decoder.cameras.camera import MOST_DISTANCE, Camera
+from dynerf_decoder.cameras.rig import MOST_SKEW, skew_of
 from dynerf_format.values import is_integer, is_number, parse_json
 
 VERSION = 1

@@ -12,7 +12,7 @@ import threading
 
 import torch
 
-from dynerf_decoder.clip import Clip
+from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_format.container.reader import Reader
 

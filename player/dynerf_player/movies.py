@@ -18,9 +18,9 @@ import numpy as np
 from aiohttp import web
 from jaxtyping import UInt8
 
-from dynerf_decoder.movie import open_output
-from dynerf_decoder.paths import Timing, parse_camera_path, plan_shots, plan_timing
-from dynerf_decoder.paths.shots import Shot
+from dynerf_decoder.cameras.paths import Timing, parse_camera_path, plan_shots, plan_timing
+from dynerf_decoder.cameras.paths.render_plan import Shot
+from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format.errors import DynerfError, ViewError
 
 from .catalogue import PinnedFile

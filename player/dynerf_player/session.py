@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from dynerf_decoder.picture import StoppedError
+from dynerf_decoder.render.frame import StoppedError
 
 from .coding import AvcCoder, Coder, JpegCoder
 from .library import Edition

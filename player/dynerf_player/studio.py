@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import UInt8
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.picture import depth_picture
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.render.frame import depth_picture
 
 from .library import Edition
 

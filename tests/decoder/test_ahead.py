@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from dynerf_decoder.ahead import Ahead
+from dynerf_decoder.clip.prefetch import Ahead
 
 
 def test_what_was_begun_is_taken_and_made_once() -> None:
@@ -44,7 +44,7 @@ def test_who_is_interrupted_while_waiting_gets_what_was_begun_the_next_time() ->
     ahead: Ahead[int, None] = Ahead(made.append)
     ahead.begin(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dynerf_decoder.ahead.wait", _interrupted)
+        patch.setattr("dynerf_decoder.clip.prefetch.wait", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             ahead.take(1)
     ahead.take(1)

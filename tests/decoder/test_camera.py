@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera, camera_rays, pixel_directions
+from dynerf_decoder.cameras.camera import Camera, camera_rays, pixel_directions
 from dynerf_encoder.captures.poses import read_poses
 
 _CANDLE = Path(__file__).resolve().parents[2] / "samples/candle"

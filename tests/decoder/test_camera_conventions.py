@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera, Cameras
+from dynerf_decoder.cameras.camera import Camera, Cameras
 from dynerf_format.errors import ViewError
 
 _SIZE = (640, 480)

@@ -9,7 +9,7 @@ import av.video.format as video_format
 import numpy as np
 import pytest
 
-from dynerf_decoder.colour import FrameToRgb, RgbToFrame, SourceColour, is_tagged_bt709
+from dynerf_decoder.video.colour import FrameToRgb, RgbToFrame, SourceColour, is_tagged_bt709
 from dynerf_format.errors import CaptureError
 from helpers_video import write_video
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numba
 import pytest
 
-from dynerf_decoder.compile_clock import CompileClock
+from dynerf_decoder.backends.cpu.compile_clock import CompileClock
 
 
 def test_compilation_is_noticed_once_and_calls_are_not() -> None:

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder import fast_renderer
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.fast_renderer import render_rays_fast
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import FoldedDensity, FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
-from dynerf_decoder.occupancy import occupied_at
-from dynerf_decoder.picture import StoppedError, render_picture
-from dynerf_decoder.renderer import render_rays
-from dynerf_decoder.sampling import Sampling, stratified_edges
-from dynerf_decoder.space import Segments, Space
-from dynerf_decoder.volume import accumulate, ray_weights
+from dynerf_decoder.render import fast as fast_renderer
+from dynerf_decoder.render.fast import render_rays_fast
+from dynerf_decoder.render.frame import StoppedError, render_picture
+from dynerf_decoder.render.reference import render_rays
+from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
+from dynerf_decoder.scene.contraction import Segments, Space
+from dynerf_decoder.scene.occupancy_grid import occupied_at
+from dynerf_decoder.scene.ray_sampling import Sampling, stratified_edges
 from dynerf_format import CellGrid, Occupancy
 
 _SPACE = Space.box(np.array([-1.0, -1, -1]), np.array([1.0, 1, 1]), near=0.0)
@@ -50,7 +50,7 @@ def no_short_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _segments() -> tuple[Segments, torch.Tensor]:
-    from dynerf_decoder.camera import camera_rays
+    from dynerf_decoder.cameras.camera import camera_rays
 
     origins, directions = camera_rays(_CAMERA)
     return _SPACE.clip(origins[None], directions[None]), directions[None]
@@ -165,7 +165,7 @@ def test_samples_in_empty_cells_are_not_asked_for(
 
 def test_threads_change_no_bit(scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch) -> None:
     model, sampling = scene
-    monkeypatch.setattr("dynerf_decoder.picture._SAMPLES", {"cpu": 2**12})
+    monkeypatch.setattr("dynerf_decoder.render.frame._SAMPLES", {"cpu": 2**12})
     pictures = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
@@ -178,7 +178,7 @@ def test_a_stop_reaches_all_threads(
     scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, sampling = scene
-    monkeypatch.setattr("dynerf_decoder.picture._SAMPLES", {"cpu": 2**10})
+    monkeypatch.setattr("dynerf_decoder.render.frame._SAMPLES", {"cpu": 2**10})
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     answers = iter([False] * 4 + [True] * 1000)
     with pytest.raises(StoppedError):

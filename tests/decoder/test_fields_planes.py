@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from dynerf_decoder.fields.folded_planes import FoldedStack
+from dynerf_decoder.backends.folded_planes import FoldedStack
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings, PlaneStack
 
 _AXES = ((0, 1), (0, 2), (1, 2))  # of a plane: column, row

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder import gpu_codec
-from dynerf_decoder.gpu_codec import MOVIE, Codec, movie_codec, why_not
-from dynerf_decoder.movie import open_output
+from dynerf_decoder.video import h264 as gpu_codec
+from dynerf_decoder.video.frame_writer import open_output
+from dynerf_decoder.video.h264 import MOVIE, Codec, movie_codec, why_not
 from helpers_video import flat_pictures
 
 _INTRA = Codec("libx264", {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "annexb=1"})

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_decoder.camera import Camera, camera_rays, camera_rays_on
-from dynerf_decoder.handover import handed_over
-from dynerf_decoder.picture import rgb_to_uint8
+from dynerf_decoder.cameras.camera import Camera, camera_rays, camera_rays_on
+from dynerf_decoder.clip.async_copy import handed_over
+from dynerf_decoder.render.frame import rgb_to_uint8
 from helpers_device import DEVICES
 
 

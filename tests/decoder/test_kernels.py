@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_decoder.camera import Camera, camera_rays
-from dynerf_decoder.fields.folded_planes import has_kernels
+from dynerf_decoder.backends.cpu.kernels import lanes
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.folded_planes import has_kernels
+from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings, PlaneStack
-from dynerf_decoder.kernels import lanes
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.renderer import render_rays
-from dynerf_decoder.sampling import Sampling
-from dynerf_decoder.space import Space
-from dynerf_decoder.volume import median_position
+from dynerf_decoder.render.reference import render_rays
+from dynerf_decoder.render.volume_rendering import median_position
+from dynerf_decoder.scene.contraction import Space
+from dynerf_decoder.scene.ray_sampling import Sampling
 
 
 def _stack(

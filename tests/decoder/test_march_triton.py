@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_decoder.camera import Camera, camera_rays
-from dynerf_decoder.fields import march_triton
-from dynerf_decoder.fields.march_triton import TritonMarcher
+from dynerf_decoder.backends.cpu.kernels.records import Bounds
+from dynerf_decoder.backends.triton import triton_marcher as march_triton
+from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
+from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings
-from dynerf_decoder.kernels.records import Bounds
-from dynerf_decoder.picture import render_picture
-from dynerf_decoder.renderer import render_rays
-from dynerf_decoder.sampling import Sampling
-from dynerf_decoder.space import Segments, Space
-from dynerf_decoder.volume import median_position
+from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.reference import render_rays
+from dynerf_decoder.render.volume_rendering import median_position
+from dynerf_decoder.scene.contraction import Segments, Space
+from dynerf_decoder.scene.ray_sampling import Sampling
 
 _GPU = torch.cuda.is_available()
 if not _GPU:

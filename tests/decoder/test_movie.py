@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from dynerf_decoder.colour import FrameToRgb, is_tagged_bt709
-from dynerf_decoder.movie import open_output
+from dynerf_decoder.video.colour import FrameToRgb, is_tagged_bt709
+from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format.errors import ConfigError, OutputError, ViewError
 from helpers_video import flat_pictures, noisy_pictures, run_child
 
@@ -182,7 +182,7 @@ def test_a_movie_is_not_silently_overwritten_by_one_that_reads_back_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"older")
-    monkeypatch.setattr("dynerf_decoder.movie.tag_bt709", lambda _codec: None)
+    monkeypatch.setattr("dynerf_decoder.video.frame_writer.tag_bt709", lambda _codec: None)
     with pytest.raises(OutputError, match="reads back as 3 frames"):
         _write(tmp_path / "clip.mp4", flat_pictures(3))
     assert (tmp_path / "clip.mp4").read_bytes() == b"older"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.paths import (
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.paths import (
     CameraPath,
     Timing,
     default_size,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.paths import Timing, default_size, parse_view, plan_shots
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.paths import Timing, default_size, parse_view, plan_shots
 from dynerf_encoder.captures.poses import read_poses
 from dynerf_format.errors import ViewError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynerf_decoder.paths import CameraPath, Timing, View, plan_timing
+from dynerf_decoder.cameras.paths import CameraPath, Timing, View, plan_timing
 from dynerf_format.errors import ViewError
 
 _NTSC = Fraction(30000, 1001)

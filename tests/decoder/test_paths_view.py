@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.paths import RigPath, Shot, Still, Timing, parse_size, parse_view, plan_shots
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.paths import RigPath, Shot, Still, Timing, parse_size, parse_view, plan_shots
 from dynerf_format.errors import ViewError
 
 

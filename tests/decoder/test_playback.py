@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.playback import play
+from dynerf_decoder.clip.clip import Clip
+from dynerf_decoder.clip.playback import play
 from dynerf_encoder.long_encode import Cutting, encode
 from dynerf_encoder.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.rig import looks_one_way, mean_axis
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.rig import looks_one_way, mean_axis
 
 
 def _turned(degrees: float) -> Camera:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.sampling import importance_edges, merge_edges, stratified_edges
+from dynerf_decoder.scene.ray_sampling import importance_edges, merge_edges, stratified_edges
 
 _CPU = torch.device("cpu")
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dynerf_decoder.clip.model_cache import SegmentModels
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.segment_models import SegmentModels
 
 
 class _Loader:

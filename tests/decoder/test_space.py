@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.camera import Camera, camera_rays
-from dynerf_decoder.space import Space
+from dynerf_decoder.cameras.camera import Camera, camera_rays
+from dynerf_decoder.scene.contraction import Space
 
 _TURN = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
 _FRUSTUM_POSE = np.concatenate([_TURN, [[0.3], [-0.2], [1.0]]], axis=1)

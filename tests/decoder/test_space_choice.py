@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera, pixel_directions
+from dynerf_decoder.cameras.camera import Camera, pixel_directions
 from dynerf_encoder.captures.poses import StoredPose, read_poses
 from dynerf_encoder.space_choice import choose_space
 from dynerf_format.errors import ConfigError

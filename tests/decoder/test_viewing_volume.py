@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls  # type: ignore[import-untyped]
 
-from dynerf_decoder.viewing_volume import ViewingVolume, distance_to_hull, hull_corners, nearest_in_hull
+from dynerf_decoder.cameras.viewing_volume import (
+    ViewingVolume,
+    distance_to_hull,
+    hull_corners,
+    nearest_in_hull,
+)
 
 _CUBE = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 

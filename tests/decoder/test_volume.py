@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dynerf_decoder.volume import accumulate, median_position, ray_weights
+from dynerf_decoder.render.volume_rendering import accumulate, median_position, ray_weights
 
 
 def _random_ray(rays: int, samples: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

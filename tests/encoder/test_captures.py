@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.captures.capture import Capture, View
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe

@@ -262,7 +262,7 @@ class TestTimeLimit:
     ) -> None:
         clock = SimpleNamespace(monotonic=partial(next, itertools.count(0.0, 0.01)))
         monkeypatch.setattr("dynerf_encoder.train.time", clock)
-        monkeypatch.setattr("dynerf_decoder.compile_clock.time", clock)
+        monkeypatch.setattr("dynerf_decoder.backends.cpu.compile_clock.time", clock)
         notes = Notes()
         job = tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=10000", time_limit=1.0)
         result = tiny_encode(job, notes)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_decoder.camera import Camera, camera_rays
-from dynerf_decoder.space import Space
+from dynerf_decoder.cameras.camera import Camera, camera_rays
+from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.poses import read_poses
 from dynerf_encoder.evaluate import evaluate

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.space import Space
+from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder import step_factory
 from dynerf_encoder.autograd_step import StepInputs, TorchStep
 from dynerf_encoder.config import Config, FieldKind

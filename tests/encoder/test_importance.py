@@ -13,7 +13,7 @@ from typing import SupportsIndex
 import numpy as np
 import pytest
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder import importance
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore

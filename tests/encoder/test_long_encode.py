@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.clip import Clip
+from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.long_encode import Cutting, WarmStart, encode
 from dynerf_encoder.segments import SegmentLength

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
-from dynerf_decoder.occupancy import occupied_at
-from dynerf_decoder.picture import render_picture
-from dynerf_decoder.sampling import Sampling
-from dynerf_decoder.space import Space
+from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.scene.contraction import Space
+from dynerf_decoder.scene.occupancy_grid import occupied_at
+from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_encoder.occupancy import find_occupancy
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid
 

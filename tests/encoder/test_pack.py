@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.build import build_model, load_weights, settings_record
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.picture import render_picture
-from dynerf_decoder.space import Space
+from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config import Config, FieldKind
 from dynerf_encoder.pack import (
     dequantised_latents,

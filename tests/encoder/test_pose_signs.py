@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.poses import StoredPose, read_poses
 from helpers_video import ROOT

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_decoder.camera import pixel_directions
+from dynerf_decoder.cameras.camera import pixel_directions
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frame_store import FrameStore
 from dynerf_encoder.importance import ImportanceMap, build_isg

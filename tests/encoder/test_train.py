@@ -319,7 +319,7 @@ class TestTimeLimit:
         """At the first step, in the middle, and at the first step of a training that is resumed."""
         clock, compiled, told = _Clock(), {1, 5, 7}, list[str]()
         monkeypatch.setattr("dynerf_encoder.train.time", clock)
-        monkeypatch.setattr("dynerf_decoder.compile_clock.time", clock)
+        monkeypatch.setattr("dynerf_decoder.backends.cpu.compile_clock.time", clock)
 
         def draw(_: Rays) -> None:
             clock.tick(1.0)

@@ -128,7 +128,7 @@ def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.nd
         picture = opened.render(opened.cameras[camera], frame=float(frame))
         if not depth:
             return picture.numpy()
-        from dynerf_decoder.picture import depth_picture
+        from dynerf_decoder.render.frame import depth_picture
 
         return depth_picture(picture.depth, *opened.depth_range())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_decoder.camera import Camera
+from dynerf_decoder.cameras.camera import Camera
 from helpers_face import FRAMES, HEIGHT, WIDTH, done, listing, numbered, pictures, refused
 
 

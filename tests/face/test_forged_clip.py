@@ -216,7 +216,7 @@ def test_settings_that_claim_much_cost_little_memory(forger: Forger, tmp_path: P
     ]
     code = """
         import resource, sys
-        import dynerf_decoder.clip, dynerf_decoder.movie
+        import dynerf_decoder.clip.clip, dynerf_decoder.video.frame_writer
         from dynerf.command import main
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for path in sys.argv[1:]:

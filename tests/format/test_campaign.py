@@ -29,7 +29,7 @@ from dynerf_format import (
 )
 from dynerf_format.container.compression import compress
 from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
-from helpers_format import (  # fmt: skip
+from helpers_format import (
     camera,
     coded_payload,
     forge,

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 import dynerf
-from dynerf_decoder.picture import StoppedError
+from dynerf_decoder.render.frame import StoppedError
 from dynerf_player.movies import Movies
 from dynerf_player.patience import Patience
 from dynerf_player.studio import Slots, Studio

@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynerf_decoder.sampling import Sampling
-from dynerf_decoder.space import Segments
+from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_format import Occupancy
 
 

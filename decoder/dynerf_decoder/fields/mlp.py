@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from dynerf_decoder.setting import setting
 from dynerf_format import Occupancy
 
-from .encoding import encode, encoded_size
 from .field import Model
+from .positional_encoding import encode, encoded_size
 
 
 @dataclass(frozen=True)

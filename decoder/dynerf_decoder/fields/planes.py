@@ -25,19 +25,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynerf_decoder.kernels.records import Bounds
-from dynerf_decoder.sampling import Sampling
+from dynerf_decoder.backends.cpu.kernels.records import Bounds
+from dynerf_decoder.backends.folded_planes import FoldedStack, has_kernels, needs_gradient
+from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_decoder.setting import setting
-from dynerf_decoder.space import Segments
 from dynerf_format import Occupancy
 
-from .encoding import encode, encoded_size
 from .field import Model
-from .folded_planes import FoldedStack, has_kernels, needs_gradient
+from .positional_encoding import encode, encoded_size
 
 if TYPE_CHECKING:
-    from .march_kernels import Marcher
-    from .march_triton import TritonMarcher
+    from dynerf_decoder.backends.cpu.ray_marcher import Marcher
+    from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
 _DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
@@ -172,7 +172,7 @@ def _fold_scale(
 ) -> Float[Tensor, "frame 3 size size channel"]:
     still, moving = static.movedim(1, -1), basis.movedim(2, -1)
     if has_kernels(static) and not needs_gradient(amounts, static, basis):
-        from .fold_kernels import fold
+        from dynerf_decoder.backends.cpu.plane_fold import fold
 
         return fold(amounts, still, moving)
     return fold_plain(amounts, still, moving)
@@ -279,7 +279,7 @@ class FoldedPlanesModel:
 
     @cached_property
     def _by_triton(self) -> "TritonMarcher | None":
-        from .march_triton import TritonMarcher, marches_by_triton
+        from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher, marches_by_triton
 
         stacks = (self.coarse.stack, self.fine.stack)
         if any(stack.plain for stack in stacks) or not marches_by_triton(stacks[0].out_bias.device):
@@ -291,6 +291,6 @@ class FoldedPlanesModel:
         stacks = (self.coarse.stack, self.fine.stack)
         if not all(stack.has_kernels() and len(stack.hidden_bias) == 1 for stack in stacks):
             return None
-        from .march_kernels import Marcher
+        from dynerf_decoder.backends.cpu.ray_marcher import Marcher
 
         return Marcher.of(*stacks, self.fine.view, self.occupancy, DENSITY_BOUNDS)

@@ -1,7 +1,7 @@
 """A capture: synchronised videos of one scene, each with the camera that took it.
 
 Every reader in this package (one per layout on disk) produces this and nothing else. World units and axes
-are the capture's own; cameras follow ``dynerf_decoder.camera`` and fit the videos' real picture size. All
+are the capture's own; cameras follow ``dynerf_decoder.cameras.camera`` and fit the videos' real picture size. All
 views share picture size, frame rate and frame count: frame t of every view shows the same instant.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.colour import SourceColour
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.video.colour import SourceColour
 from dynerf_format.errors import CaptureError, ViewError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dynerf_decoder.colour import CONVERSION_VERSION
+from dynerf_decoder.video.colour import CONVERSION_VERSION
 from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 

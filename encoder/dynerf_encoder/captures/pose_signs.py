@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.rig import looks_one_way, nearest_to_axes
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.rig import looks_one_way, nearest_to_axes
 
 CAUSES = (
     "usual causes: axes of OpenCV or COLMAP (right, down, forwards) or of OpenGL (right, up, backwards), "

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.camera import Camera
-from dynerf_decoder.rig import MOST_SKEW, skew_of
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.cameras.rig import MOST_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
 _COLUMNS = 17

@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from dynerf_decoder.colour import FrameToRgb, SourceColour
+from dynerf_decoder.video.colour import FrameToRgb, SourceColour
 from dynerf_format.errors import CaptureError
 
 from .presentation import check_container, check_flags, check_frame, check_stream

@@ -7,8 +7,8 @@ ray's summed features and its encoded direction, and its outputs change the colo
 
 import numpy as np
 
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.kernels.lanes import (
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.lanes import (
     load,
     logistic,
     minus,

@@ -1,13 +1,13 @@
 """Where a block of rays is sampled, and how far the coarse histogram lets the fine weights go.
 
-The same as ``dynerf_decoder.sampling``, one ray at a time; uniform numbers are given. Flat arrays hold the
+The same as ``dynerf_decoder.scene.ray_sampling``, one ray at a time; uniform numbers are given. Flat arrays hold the
 rays of a block one after another, ``count`` numbers of intervals each, edges one more.
 """
 
 import numpy as np
 
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.sampling import PADDING
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.scene.ray_sampling import PADDING
 
 _HALF = np.float32(0.5)
 _ZERO = np.float32(0)

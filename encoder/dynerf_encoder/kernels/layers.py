@@ -7,9 +7,17 @@ A net is a ``records.Network``. Rows come in blocks of ``TILE``.
 
 import numpy as np
 
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.kernels.lanes import item, load, plus, plus_scaled, store, where_positive, zeros
-from dynerf_decoder.kernels.network import ROWS, WIDTH, hidden_block, output_block
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.lanes import (
+    item,
+    load,
+    plus,
+    plus_scaled,
+    store,
+    where_positive,
+    zeros,
+)
+from dynerf_decoder.backends.cpu.kernels.network import ROWS, WIDTH, hidden_block, output_block
 
 TILE = 8
 _WIDE = (np.float32(0),) * WIDTH

@@ -10,8 +10,8 @@ of which number 0 is the static one, with amount 1. In stored form an image is r
 
 import numpy as np
 
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.kernels.lanes import (
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.lanes import (
     divided,
     item,
     limited,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynerf_decoder.kernels.records import Bounds, Like
+from dynerf_decoder.backends.cpu.kernels.records import Bounds, Like
 
 
 class Network(NamedTuple):

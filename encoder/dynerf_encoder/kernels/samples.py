@@ -4,9 +4,9 @@ A field is a ``records.Field``. What a sample finds in each plane is kept in ``f
 channel): the gradient of one factor of a product is the product of the others.
 """
 
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.kernels.lanes import load, store, times, zeros
-from dynerf_decoder.kernels.look_up import interpolate, places
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.lanes import load, store, times, zeros
+from dynerf_decoder.backends.cpu.kernels.look_up import interpolate, places
 
 PLANES = 3
 

@@ -7,7 +7,7 @@ weigh nothing.
 
 import numpy as np
 
-from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
 
 from .colour import back_to_sums, error, gather, look_from, spread
 from .edges import bound, draw, intervals, stratified

@@ -1,12 +1,12 @@
-"""Densities to weights along a block of rays, and back: ``dynerf_decoder.volume`` with its gradient.
+"""Densities to weights along a block of rays, and back: ``dynerf_decoder.render.volume_rendering`` with its gradient.
 
 Flat arrays hold ``count`` intervals of each of the rays; rays times intervals are a multiple of ``LANES``.
 """
 
 import numpy as np
 
-from dynerf_decoder.kernels.compiling import kernel
-from dynerf_decoder.kernels.lanes import exponential, limited, load, store, zeros
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.lanes import exponential, limited, load, store, zeros
 
 LANES = 8
 _EIGHT = (np.float32(0),) * LANES

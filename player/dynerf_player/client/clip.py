@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
 
-from dynerf_decoder.camera import Camera, Cameras
-from dynerf_decoder.clip import Clip
-from dynerf_decoder.picture import Frame
+from dynerf_decoder.cameras.camera import Camera, Cameras
+from dynerf_decoder.clip.clip import Clip
+from dynerf_decoder.render.frame import Frame
 from dynerf_format import Header
 
 

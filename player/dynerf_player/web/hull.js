@@ -1,5 +1,5 @@
 /**
- * How far a place is outside the convex hull of some points, as `decoder/dynerf_decoder/viewing_volume.py` computes it:
+ * How far a place is outside the convex hull of some points, as `decoder/dynerf_decoder/cameras/viewing_volume.py` computes it:
  * Wolfe's method for the point of least norm in a polytope (Mathematical Programming 11, 1976). The hull may be flat, a
  * line or a point.
  */

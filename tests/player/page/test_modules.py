@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from dynerf_decoder.viewing_volume import ViewingVolume
+from dynerf_decoder.cameras.viewing_volume import ViewingVolume
 from helpers_browser import run_module
 from helpers_fake_pictures import description, message
 

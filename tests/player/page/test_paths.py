@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from dynerf_decoder.paths.nerfstudio import read_camera_path
+from dynerf_decoder.cameras.paths.nerfstudio import read_camera_path
 from helpers_browser import run_module
 
 if TYPE_CHECKING:

@@ -1,0 +1,54 @@
+"""A stack of feature planes with the latent folded in: what is left to look up and decode."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor
+
+from dynerf_decoder.fields.bilinear import look_up
+
+_MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
+
+
+@dataclass(frozen=True)
+class FoldedStack:
+    """Planes with the latent folded in, and the MLP's weights with each frame's bias."""
+
+    planes: list[Tensor]  # (frame, 3, size, size, channel) of each scale
+    hidden_weight: Float[Tensor, "hidden feature"]
+    hidden_bias: Float[Tensor, "frame hidden"]
+    out_weight: Float[Tensor, "output hidden"]
+    out_bias: Float[Tensor, " output"]
+    plain: bool = False  # without kernels, by torch alone
+
+    def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
+        """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
+        weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
+        if self.has_kernels() and not needs_gradient(*self.planes, *weights):
+            from dynerf_decoder.backends.cpu.plane_stack import decode
+
+            return decode(self, points)
+        features = look_up(self.planes, points)
+        weight = self.hidden_weight.T.expand(len(features), -1, -1)
+        hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), features, weight)
+        return F.linear(hidden.relu_(), self.out_weight, self.out_bias)
+
+    def has_kernels(self) -> bool:
+        """Whether kernels do it: on a CPU, in float32, with sizes that fit registers."""
+        fits = len(self.out_bias) <= _MOST_LANES and has_kernels(self.planes[0].movedim(-1, -3))
+        return fits and not self.plain
+
+
+def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
+    """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
+    return (
+        values.device.type == "cpu" and values.dtype == torch.float32
+        and values.shape[-3] <= _MOST_LANES and values.movedim(-3, -1).is_contiguous()
+    )  # fmt: skip
+
+
+def needs_gradient(*values: Tensor) -> bool:
+    """Whether autograd records what is computed of these tensors, which kernels have no gradients for."""
+    return torch.is_grad_enabled() and any(each.requires_grad for each in values)

@@ -1,0 +1,170 @@
+"""Camera paths that nerfstudio's viewer exported (JSON): read, checked, and turned into arrays.
+
+The file is distrusted: its size is bounded, every number has limits, and what cannot be rendered raises
+ViewError. Positions are in the clip's world units.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from dynerf_decoder.cameras.camera import MOST_DISTANCE
+from dynerf_decoder.cameras.rig import MOST_SKEW, nearest_rotation, skew_of
+from dynerf_format.errors import ViewError
+from dynerf_format.values import is_number, parse_json
+
+MOST_SIDE = 8192  # pixels, of a picture to render, whoever asks for it
+_MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state
+_MOST_BYTES = 2**24
+_FOV = (0.001, 179.999)  # degrees; beyond, focal lengths leave what floats can hold
+_ASPECT = (1 / MOST_SIDE, float(MOST_SIDE))
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPath:
+    """A camera path file, checked: ``poses`` are [R | o] as in ``Camera``, ``fov`` is vertical, in degrees.
+
+    What the file does not state is None. ``render_times`` are fractions of the clip, 0 its first frame and 1
+    its last; None unless all entries have one.
+    """
+
+    source: Path
+    poses: Float[np.ndarray, "entry 3 4"]
+    fov: Float[np.ndarray, " entry"]
+    size: tuple[int, int] | None
+    aspect: float | None
+    fps: Fraction | None
+    render_times: Float[np.ndarray, " entry"] | None
+
+
+def read_camera_path(path: Path) -> CameraPath:
+    """Read the camera path JSON of nerfstudio's viewer. Raises ViewError naming the file and the entry.
+
+    Used are ``camera_path[]`` with ``camera_to_world`` (16 numbers, row by row), ``fov``, and where present
+    ``aspect`` (of the first entry) and ``render_time``; ``render_width`` and ``render_height``, ``fps``,
+    ``camera_type``. The rest, such as ``keyframes``, is the viewer's own and ignored.
+    """
+    return parse_camera_path(_read(path), path)
+
+
+def parse_camera_path(data: bytes, path: Path) -> CameraPath:
+    """As ``read_camera_path``, from the file's bytes; ``path`` is what errors call it."""
+    record = _record(data, path)
+    kind = record.get("camera_type", "perspective")
+    if not isinstance(kind, str) or kind.lower() != "perspective":
+        raise ViewError(f"{path}: camera_type {_shown(kind)}, supported is only perspective")
+    entries = record.get("camera_path")
+    if not isinstance(entries, list) or not entries:
+        raise ViewError(f"{path}: camera_path is {_shown(entries)}, expected a list of at least one camera")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise ViewError(f"{path}: camera_path[{index}]: {_shown(entry)}, expected an object")
+    first, timed = entries[0], all("render_time" in entry for entry in entries)
+    return CameraPath(
+        source=path,
+        poses=_poses(path, entries),
+        fov=_column(path, entries, "fov", _FOV),
+        size=_render_size(path, record),
+        aspect=float(_column(path, [first], "aspect", _ASPECT)[0]) if "aspect" in first else None,
+        fps=_frame_rate(path, record),
+        render_times=_column(path, entries, "render_time", (0.0, 1.0)) if timed else None,
+    )
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file of bounded size."""
+    try:
+        if not path.exists():
+            raise ViewError(f"{path}: does not exist, expected a camera path (JSON)")
+        if not path.is_file():
+            raise ViewError(f"{path}: is no file, expected a camera path (JSON)")
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ViewError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _record(data: bytes, path: Path) -> dict[str, object]:
+    """The JSON object in bytes, free of NaN and infinity."""
+    if len(data) > _MOST_BYTES:
+        raise ViewError(f"{path}: more than {_MOST_BYTES} bytes, expected a camera path (JSON)")
+    try:
+        record = parse_json(data)
+    except (ValueError, RecursionError) as error:
+        raise ViewError(f"{path}: is no JSON: {str(error)[:100]}") from error
+    if not isinstance(record, dict):
+        raise ViewError(f"{path}: {_shown(record)}, expected an object with camera_path")
+    return record
+
+
+def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray, "entry 3 4"]:
+    """All ``camera_to_world``, made exact rotations."""
+    rows = []
+    for index, entry in enumerate(entries):
+        where = f"{path}: camera_path[{index}]: camera_to_world"
+        numbers = entry.get("camera_to_world")
+        if not isinstance(numbers, list) or len(numbers) != 16:
+            raise ViewError(f"{where} is {_shown(numbers)}, expected 16 numbers")
+        rows.append([_number(number, where, (-MOST_DISTANCE, MOST_DISTANCE)) for number in numbers])
+    matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
+    rotations = matrices[:, :3, :3]
+    off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)
+    _refuse_first(path, off > MOST_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
+    _refuse_first(path, skew_of(rotations) > MOST_SKEW, "upper left 3x3 is not a rotation")
+    _refuse_first(path, np.linalg.det(rotations) < 0, "upper left 3x3 mirrors the world")
+    return np.concatenate([nearest_rotation(rotations), matrices[:, :3, 3:]], axis=2)
+
+
+def _refuse_first(path: Path, wrong: Bool[np.ndarray, " entry"], what: str) -> None:
+    if wrong.any():
+        raise ViewError(f"{path}: camera_path[{int(wrong.argmax())}]: camera_to_world: {what}")
+
+
+def _column(
+    path: Path, entries: Sequence[dict[str, object]], key: str, limits: tuple[float, float]
+) -> Float[np.ndarray, " entry"]:
+    """One number per entry."""
+    return np.array(
+        [
+            _number(entry.get(key), f"{path}: camera_path[{i}]: {key}", limits)
+            for i, entry in enumerate(entries)
+        ]
+    )
+
+
+def _render_size(path: Path, record: dict[str, object]) -> tuple[int, int] | None:
+    if "render_width" not in record and "render_height" not in record:
+        return None
+    limits = (1.0, float(MOST_SIDE))
+    width = _number(record.get("render_width"), f"{path}: render_width", limits)
+    height = _number(record.get("render_height"), f"{path}: render_height", limits)
+    if width != int(width) or height != int(height):
+        raise ViewError(f"{path}: render size {width:g}x{height:g}, expected whole pixels")
+    return int(width), int(height)
+
+
+def _frame_rate(path: Path, record: dict[str, object]) -> Fraction | None:
+    if "fps" not in record:
+        return None
+    fps = _number(record["fps"], f"{path}: fps", (1 / _MOST_FPS_DENOMINATOR, _MOST_FPS))
+    return Fraction(repr(fps)).limit_denominator(_MOST_FPS_DENOMINATOR)
+
+
+def _number(value: object, where: str, limits: tuple[float, float]) -> float:
+    """A JSON number within limits, both included."""
+    if not is_number(value, *limits):
+        raise ViewError(f"{where} is {_shown(value)}, expected a number from {limits[0]:g} to {limits[1]:g}")
+    return float(value)
+
+
+def _shown(value: object) -> str:
+    """A JSON value in a few words, fit for one line."""
+    if value is None:
+        return "missing"
+    if isinstance(value, list | dict):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    return repr(value)[:60] if not isinstance(value, str) else repr(value[:60])

@@ -1,0 +1,269 @@
+"""A .dnv file opened for rendering: fold the latents of a moment, render any camera.
+
+Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
+``Clip.render`` also takes seconds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from dynerf_decoder.cameras.camera import Camera, Cameras, camera_rays
+from dynerf_decoder.cameras.paths import Shot, Trajectory
+from dynerf_decoder.fields.build import load_model
+from dynerf_decoder.fields.field import FoldedModel, Model
+from dynerf_decoder.progress import OnProgress
+from dynerf_decoder.render.frame import Frame, render_picture
+from dynerf_decoder.scene.from_header import camera_of, sampling_of, space_of, volume_of
+from dynerf_format import latents_entries
+from dynerf_format.container.reader import Reader
+from dynerf_format.errors import FormatError, ViewError
+
+from .model_cache import SegmentModels
+from .saving import save_video
+
+if TYPE_CHECKING:
+    from dynerf_format.container.records import Header
+
+_MOST_FPS_DENOMINATOR = 100_000  # what a movie can state
+
+
+class Clip:
+    """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them.
+
+    ``close``, or the end of a ``with`` block, ends the thread that ``load_ahead`` starts and calls
+    ``on_close``; without that the reader's source stays the caller's. A clip is not to be used by several
+    threads at once.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        device: torch.device | str = "cpu",
+        name: str = "clip",
+        layers: int | None = None,
+        on_close: Callable[[], object] | None = None,
+    ) -> None:
+        """``name`` is what errors call the clip; ``layers`` is how many quality layers to use at most.
+
+        Raises FormatError when the header cannot be rendered, ViewError when ``layers`` is below 1.
+        """
+        self.reader = reader
+        self.header: Header = reader.header
+        self.device = torch.device(device)
+        self.name = name
+        with self._naming():
+            self.space = space_of(self.header)
+            self.sampling = sampling_of(self.header)
+            self.cameras = Cameras((camera_of(record) for record in self.header.cameras), name)
+            self.viewing_volume = volume_of(self.header)
+        self._groups = 0, np.zeros((0, 0), np.float32)
+        self._models = SegmentModels(self._loaded)
+        self._on_close = on_close
+        self.layers = layers
+
+    def __enter__(self) -> "Clip":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return self.header.frames
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        return self.header.fps
+
+    def frame_at(self, seconds: float) -> float:
+        """The moment ``seconds`` from the start, in frames; whole when it is so but for rounding."""
+        frame = seconds * self.fps.numerator / self.fps.denominator
+        nearest = round(frame)
+        return float(nearest) if abs(frame - nearest) < 1e-6 else frame
+
+    def _moment(self, seconds: float) -> float:
+        """The moment in frames. Raises ViewError outside the clip's duration."""
+        duration = float(self.frames / self.fps)
+        if not 0 <= seconds <= duration:
+            raise ViewError(f"{self.name}: time {seconds:g} s, expected 0 to {duration:g} s")
+        return min(self.frame_at(seconds), self.frames - 1.0)
+
+    @property
+    def layers(self) -> int | None:
+        """How many quality layers of the weights are used at most; None: all. May be changed at any time."""
+        return self._layers
+
+    @layers.setter
+    def layers(self, layers: int | None) -> None:
+        if layers is not None and layers < 1:
+            raise ViewError(f"{layers} layers asked for, expected at least 1")
+        self._layers = layers
+        self._models.forget()
+
+    def model(self, segment: int) -> Model:
+        """The model of a segment, on the device; the last two are kept.
+
+        Raises FormatError when the field's settings and weights do not fit together.
+        """
+        return self._models.get(segment)
+
+    def load_ahead(self, segment: int) -> None:
+        """Have a segment's model loaded by a thread; what goes wrong is told to whoever needs it."""
+        self._models.begin(segment)
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the thread that loads models; ``wait`` until what it is at is done."""
+        self._models.close(wait=wait)
+        if self._on_close is not None:
+            self._on_close()
+
+    def _loaded(self, segment: int) -> Model:
+        weights = self.reader.weights(segment, self.layers)
+        with self._naming():
+            model = load_model(self.header.field.kind, self.header.field.settings, weights)
+        if self.layers is None or self.layers >= self.reader.layers(segment):
+            with suppress(FormatError):  # a damaged one costs speed, no picture
+                occupancy = self.reader.occupancy(segment)
+                if occupancy is not None and occupancy.layers == self.reader.layers(segment):
+                    model.occupancy = occupancy
+        return model.to(self.device).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def fold(self, frame: float) -> FoldedModel:
+        """The static model at a moment, 0 <= frame <= frames - 1, fractions interpolating the latents.
+
+        At the border of two segments the nearer frame is taken (``Header.moment``). Raises ViewError outside
+        the clip.
+        """
+        before, share = self.header.moment(frame)
+        latents = torch.as_tensor(self._latents_at(before, 2 if share > 0 else 1), device=self.device)
+        model = self.model(self.header.segment_at(before))
+        if latents.shape[1] != model.latent_size:
+            raise FormatError(
+                f"{self.name}: latents of {latents.shape[1]} numbers, the field's settings say "
+                f"{model.latent_size}"
+            )
+        latent = latents[0] if share == 0 else torch.lerp(latents[0], latents[1], share)
+        return model.fold(latent.unsqueeze(0))
+
+    def segment_at(self, frame: float) -> int:
+        """The segment whose model shows a moment. Raises ViewError outside the clip."""
+        return self.header.segment_at(self.header.moment(frame)[0])
+
+    def _latents_at(self, first: int, count: int) -> Float[np.ndarray, "frame latent"]:
+        """Latents of some frames; the groups decoded last are kept, because neighbours share them."""
+        start, groups = self._groups
+        if not start <= first <= first + count <= start + len(groups):
+            entries = latents_entries(self.reader.directory, first, count)
+            start, stop = entries[0].first, entries[-1].first + entries[-1].count
+            groups = self.reader.latents(start, stop - start)
+            self._groups = start, groups
+        return groups[first - start : first - start + count]
+
+    def depth_range(self) -> tuple[float, float]:
+        """The least and greatest distance (world units) at which the clip's cameras can see anything.
+
+        Raises ViewError when none of them can.
+        """
+        nearest, farthest = [], []
+        for camera in self.cameras:
+            origins, directions = camera_rays(camera.with_size(8, 8))
+            segments = self.space.clip(origins, directions)
+            if not segments.hit.any():
+                continue
+            nearest.append(float(segments.distance_in[segments.hit].min()))
+            farthest.append(float(segments.distance_out[segments.hit].max()))
+        if not nearest:
+            raise ViewError(f"{self.name}: no camera sees anything, so there is no distance to show")
+        return max(min(nearest), 1e-3 * max(farthest)), max(farthest)
+
+    def render(
+        self,
+        camera: Camera,
+        *,
+        time: int | float | None = None,
+        frame: int | float | None = None,
+        stop: Callable[[], bool] | None = None,
+        plain: bool = False,
+    ) -> Frame:
+        """The picture a camera sees at a moment: ``time`` in seconds, or ``frame``; exactly one of them.
+
+        Frame i is shown from i / fps to (i + 1) / fps seconds, and fractions interpolate towards the next
+        one. ``stop`` is called before each tile; StoppedError when it returns True. ``plain`` is the
+        reference: slow, without short cuts. Raises ViewError outside the clip, FormatError when the file is
+        damaged there.
+        """
+        if frame is not None and time is None:
+            moment = float(frame)
+        elif time is not None and frame is None:
+            moment = self._moment(float(time))
+        else:
+            raise TypeError("render: expected exactly one of time (seconds) and frame")
+        return self.render_folded(self.fold(moment), camera, stop, plain=plain)
+
+    def save_video(
+        self,
+        path: str | Path,
+        view: Camera | Trajectory | Iterable[Shot],
+        *,
+        fps: int | float | Fraction | None = None,
+        depth: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Render a view into an H.264 movie (``name.mp4``) or numbered pictures (``name_%04d.png``).
+
+        ``view`` is a camera, which shows the whole clip, a trajectory, or shots. ``fps`` is the movie's rate,
+        by default the trajectory's or the clip's; content plays at its own speed at every rate, but shots are
+        shown one after the other. ``depth`` shows the distance instead of colour, near is white. The file
+        appears when it is complete. Raises ViewError, ConfigError (the name, the rate), OutputError,
+        FormatError.
+        """
+        rate = None if fps is None else _exact_rate(fps)
+        if isinstance(view, Camera):
+            view = Trajectory.still(self, view)
+        if isinstance(view, Trajectory):
+            shots, rate = view.shots(rate)
+        else:
+            shots = list(view)
+        save_video(
+            self, Path(path), shots, self.fps if rate is None else rate, depth=depth, on_progress=on_progress
+        )
+
+    def render_folded(
+        self,
+        folded: FoldedModel,
+        camera: Camera,
+        stop: Callable[[], bool] | None = None,
+        *,
+        plain: bool = False,
+    ) -> Frame:
+        """As ``render``, of a moment that ``fold`` gave."""
+        return render_picture(folded, camera, self.space, self.sampling, self.device, stop, plain=plain)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Put the clip's name before what is wrong with its header or weights."""
+        try:
+            yield
+        except FormatError as error:
+            raise type(error)(f"{self.name}: {error}") from error
+
+
+def _exact_rate(fps: int | float | Fraction) -> Fraction:
+    """A rate that a movie can state. Raises ViewError."""
+    try:
+        return Fraction(fps).limit_denominator(_MOST_FPS_DENOMINATOR)
+    except (ValueError, OverflowError) as error:
+        raise ViewError(f"fps {fps}: expected a positive number") from error

@@ -1,0 +1,187 @@
+"""Where the scene lives: one projective map from the world to the cube [-1, 1]^3.
+
+A ``Space`` is a 4x4 matrix M. A world point x goes to h = M [x; 1] and then to the cube point h_xyz / h_w.
+Both kinds are the same code:
+
+- ``box``: M is affine; an axis-aligned box in world units fills the cube (rigs that look inward).
+- ``perspective``: M is the projection of a virtual camera behind the rig; x/z, y/z and disparity 1/z fill the
+  cube (forward-facing rigs). This is NDC's idea (NeRF, appendix C) without the demand that all rays start on
+  the near plane of one camera.
+
+A projective map takes straight lines to straight lines, so a world ray becomes a straight segment in the
+cube, found by clipping the ray in homogeneous coordinates against -w <= x, y, z <= w, as a GPU clips
+triangles. Everything after that samples the segment linearly: p(s) = start + s (end - start), s in [0, 1].
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+Kind = Literal["perspective", "box"]
+
+_MISS = 1e-6  # a segment shorter than this (in world units along the ray) holds no samples
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Rays clipped to the cube: ``start`` and ``end`` in cube units, plus what turns s back into metres."""
+
+    start: Float[Tensor, "*ray 3"]
+    end: Float[Tensor, "*ray 3"]
+    hit: Bool[Tensor, "*ray"]
+    distance_in: Float[Tensor, "*ray"]
+    distance_out: Float[Tensor, "*ray"]
+    w_in: Float[Tensor, "*ray"]
+    w_out: Float[Tensor, "*ray"]
+
+    def pick(self, rays: Int[Tensor, " n"]) -> "Segments":
+        """The segments of some rays of each frame; shapes are (frame, ray, ...)."""
+        return Segments(*(getattr(self, name)[:, rays] for name in self.__dataclass_fields__))
+
+    def at(self, s: Float[Tensor, "*ray sample"]) -> Float[Tensor, "*ray sample 3"]:
+        """Cube points at fractions ``s`` of the segments."""
+        step = (self.end - self.start).unsqueeze(-2)
+        return torch.addcmul(self.start.unsqueeze(-2), s.unsqueeze(-1), step)
+
+    def length(self) -> Float[Tensor, "*ray"]:
+        """Length of each segment in cube units."""
+        length: Tensor = torch.linalg.vector_norm(self.end - self.start, dim=-1)
+        return length
+
+    def distance(self, s: Float[Tensor, "*ray"]) -> Float[Tensor, "*ray"]:
+        """World distance from the ray's origin at fraction ``s`` (perspective-correct interpolation)."""
+        u = s * self.w_in / (s * self.w_in + (1 - s) * self.w_out)
+        return self.distance_in + u * (self.distance_out - self.distance_in)
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """World to cube. ``near`` (world units) is where rays start at the earliest."""
+
+    kind: Kind
+    matrix: Float[np.ndarray, "4 4"]
+    near: float
+
+    @classmethod
+    def box(cls, lower: Float[np.ndarray, "3"], upper: Float[np.ndarray, "3"], near: float) -> "Space":
+        """The affine map of an axis-aligned box (world units) onto the cube."""
+        matrix = np.eye(4)
+        matrix[[0, 1, 2], [0, 1, 2]] = 2 / (upper - lower)
+        matrix[:3, 3] = -(upper + lower) / (upper - lower)
+        return cls("box", matrix, near)
+
+    @classmethod
+    def perspective(
+        cls,
+        camera_to_world: Float[np.ndarray, "3 4"],
+        tangents: tuple[float, float],
+        z_near: float,
+        z_far: float,
+    ) -> "Space":
+        """The frustum of a virtual camera (OpenGL axes) between two depths, disparity running from -1 to 1.
+
+        ``tangents``: of half the horizontal and vertical field of view; depths in world units.
+        """
+        rotation, origin = camera_to_world[:, :3], camera_to_world[:, 3]
+        view = np.eye(4)
+        view[:3, :3] = rotation.T
+        view[:3, 3] = -rotation.T @ origin
+        gain = -2 / (1 / z_near - 1 / z_far)
+        offset = 1 - gain / z_far
+        projection = np.array(
+            [
+                [1 / tangents[0], 0, 0, 0],
+                [0, 1 / tangents[1], 0, 0],
+                [0, 0, -offset, gain],
+                [0, 0, -1, 0],
+            ]
+        )
+        return cls("perspective", projection @ view, 0.0)
+
+    def moved(self, offset: Float[np.ndarray, "3"]) -> "Space":
+        """The same space in a world whose points have all moved by ``offset``."""
+        if not offset.any():
+            return self
+        matrix = self.matrix.copy()
+        matrix[:, 3] -= matrix[:, :3] @ offset
+        return replace(self, matrix=matrix)
+
+    def to_cube(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+        """Cube coordinates of world points (outside the cube for points outside the space)."""
+        homogeneous = points @ self.matrix[:, :3].T + self.matrix[:, 3]
+        result: Float[np.ndarray, "n 3"] = homogeneous[:, :3] / homogeneous[:, 3:]
+        return result
+
+    def clip(self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]) -> Segments:
+        """Clip rays (unit directions, world units) to the cube.
+
+        Rays that miss come back with ``hit`` False and a segment of no length. Not differentiable with
+        respect to the rays. Computed in float64: far planes put large and small numbers into one matrix.
+        """
+        if origins.device.type == "cpu":
+            return self._clip_by_kernel(origins, directions)
+        return self.clip_plain(origins, directions)
+
+    def matrix_on(self, device: torch.device) -> Float64[Tensor, "4 4"]:
+        """The matrix where rays are."""
+        return torch.as_tensor(self.matrix, dtype=torch.float64, device=device)
+
+    def clip_plain(
+        self,
+        origins: Float[Tensor, "*ray 3"],
+        directions: Float[Tensor, "*ray 3"],
+        matrix: Float64[Tensor, "4 4"] | None = None,
+    ) -> Segments:
+        """``clip`` by torch alone: the kernel's reference.
+
+        A ``matrix`` that is already where the rays are (``matrix_on``) saves sending it there.
+        """
+        if matrix is None:
+            matrix = self.matrix_on(origins.device)
+        origins, directions = origins.double(), directions.double()
+        base = origins @ matrix[:, :3].T + matrix[:, 3]
+        slope = directions @ matrix[:, :3].T
+        inside = torch.cat([base[..., 3:] - base[..., :3], base[..., 3:] + base[..., :3]], dim=-1)
+        change = torch.cat([slope[..., 3:] - slope[..., :3], slope[..., 3:] + slope[..., :3]], dim=-1)
+        crossing = -inside / change
+        infinite = torch.full_like(crossing, torch.inf)
+        enters = torch.where(change > 0, crossing, -infinite).amax(dim=-1).clamp_min(self.near)
+        leaves = torch.where(change < 0, crossing, infinite).amin(dim=-1)
+        outside = ((change == 0) & (inside < 0)).any(dim=-1)
+        hit = (leaves - enters > _MISS) & torch.isfinite(leaves) & ~outside
+        enters = torch.where(hit, enters, torch.zeros_like(enters))
+        leaves = torch.where(hit, leaves, torch.zeros_like(leaves))
+        first = base + enters.unsqueeze(-1) * slope
+        last = base + leaves.unsqueeze(-1) * slope
+        return Segments(
+            _project(first, hit), _project(last, hit), hit,
+            enters.float(), leaves.float(), _weight(first, hit), _weight(last, hit),
+        )  # fmt: skip
+
+    def _clip_by_kernel(
+        self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]
+    ) -> Segments:
+        from dynerf_decoder.backends.cpu.kernels.intervals import clip
+
+        shape = directions.shape[:-1]
+        start, end = torch.empty(*shape, 3), torch.empty(*shape, 3)
+        hit = torch.empty(shape, dtype=torch.bool)
+        others = [torch.empty(shape) for _ in range(4)]
+        rays = (each.detach().double().reshape(-1).numpy() for each in (origins, directions))
+        found = (each.view(-1).numpy() for each in (start, end, hit, *others))
+        matrix = np.ascontiguousarray(self.matrix, np.float64).reshape(-1)
+        clip(matrix, float(self.near), _MISS, *rays, *found)
+        return Segments(start, end, hit, *others)
+
+
+def _project(homogeneous: Tensor, hit: Tensor) -> Tensor:
+    points = homogeneous[..., :3] / homogeneous[..., 3:]
+    return torch.where(hit.unsqueeze(-1), points, torch.zeros_like(points)).float().clamp(-1, 1)
+
+
+def _weight(homogeneous: Tensor, hit: Tensor) -> Tensor:
+    return torch.where(hit, homogeneous[..., 3], torch.ones_like(homogeneous[..., 3])).float()
