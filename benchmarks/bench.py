@@ -29,16 +29,16 @@ import torch
 import dynerf
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.render.frame import Frame
-from dynerf_encoder.autograd_step import TorchStep
-from dynerf_encoder.config import Config
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.overrides import apply_assignments, known_keys
-from dynerf_encoder.presets import PRESETS, PresetName, preset
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.stages import Plan, Stage
-from dynerf_encoder.step_factory import make_step
-from dynerf_encoder.step_protocol import StepFactory
-from dynerf_encoder.train import Trainer
+from dynerf_encoder.config.overrides import apply_assignments, known_keys
+from dynerf_encoder.config.presets import PRESETS, PresetName, preset
+from dynerf_encoder.config.schema import Config
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.step.factory import make_step
+from dynerf_encoder.step.protocol import StepFactory
+from dynerf_encoder.step.reference import TorchStep
+from dynerf_encoder.training.trainer import Trainer
 from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
 
 Size = tuple[int, int]
@@ -51,13 +51,13 @@ PICTURE = {
     "fine and composite": "dynerf_decoder.render.reference._colour_pass",
 }
 STEP = {
-    "torch: render": "dynerf_encoder.autograd_step.render_rays",
+    "torch: render": "dynerf_encoder.step.reference.render_rays",
     "torch: backward": "torch.Tensor.backward",
     "Adam": "torch.optim.Adam.step",
-    "kernels: fold": "dynerf_encoder.plane_training.TrainedPlanes.fold",
-    "kernels: rays": "dynerf_encoder.fast_step.CpuKernelStep._follow",
-    "kernels: scatter": "dynerf_encoder.plane_training.TrainedPlanes.scatter",
-    "kernels: update": "dynerf_encoder.plane_training.TrainedPlanes.update",
+    "kernels: fold": "dynerf_encoder.step.plane_optimiser.TrainedPlanes.fold",
+    "kernels: rays": "dynerf_encoder.step.cpu.CpuKernelStep._follow",
+    "kernels: scatter": "dynerf_encoder.step.plane_optimiser.TrainedPlanes.scatter",
+    "kernels: update": "dynerf_encoder.step.plane_optimiser.TrainedPlanes.update",
 }
 
 

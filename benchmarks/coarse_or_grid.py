@@ -35,10 +35,10 @@ from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
 from dynerf_decoder.scene.contraction import Segments
 from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.metrics import psnr
-from dynerf_encoder.occupancy import find_occupancy
-from dynerf_encoder.pack import layer_factors
+from dynerf_encoder.evaluation.metrics import psnr
+from dynerf_encoder.export.occupancy_grid import find_occupancy
+from dynerf_encoder.export.tensors import layer_factors
+from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format import (
     CellGrid,
     Chunk,

@@ -26,9 +26,9 @@ from dynerf_decoder.render.frame import Frame, render_picture
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_decoder.video.frame_writer import open_output
 from dynerf_decoder.video.h264 import movie_codec
-from dynerf_encoder.encode import encode_segment
-from dynerf_encoder.job import Job, Unwatched
-from dynerf_encoder.presets import preset
+from dynerf_encoder.config.presets import preset
+from dynerf_encoder.jobs.encode_segment import encode_segment
+from dynerf_encoder.jobs.job import Job, Unwatched
 from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,20 +13,21 @@ from torch import Tensor
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.scene.contraction import Space
-from dynerf_encoder import autograd_step, step_factory
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.config import Config
-from dynerf_encoder.figures import Figures
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.graphed_step import Captured, Graphs, Work
-from dynerf_encoder.importance import ImportanceMap, build_isg
-from dynerf_encoder.presets import preset
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.resident import ResidentSource
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import Plan, Stage
-from dynerf_encoder.staging import StagedSource
-from dynerf_encoder.train import Trainer
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.presets import preset
+from dynerf_encoder.config.schema import Config
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance.build import ImportanceMap, build_isg
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.rays.gpu_source import ResidentSource
+from dynerf_encoder.rays.pinned_source import StagedSource
+from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.step import factory as step_factory
+from dynerf_encoder.step import reference as autograd_step
+from dynerf_encoder.step.cuda_graph import Captured, Graphs, Work
+from dynerf_encoder.training.deferred_metrics import Figures
+from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.frame_range import FrameRange
 from gpu_parts import CAPTURE, SMALL, Bench, Left
 from machine import now

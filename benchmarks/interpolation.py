@@ -24,9 +24,9 @@ import dynerf
 from dynerf_decoder.video.colour import RgbToFrame, tag_bt709
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.importance_weights import temporal_median
-from dynerf_encoder.metrics import moving_psnr, psnr
+from dynerf_encoder.evaluation.metrics import moving_psnr, psnr
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance.weights import temporal_median
 from dynerf_format.frame_range import FrameRange
 
 _VIEW = "cam00"

@@ -26,11 +26,11 @@ from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.render.reference import render_rays
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.config import Quantisation
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.metrics import psnr
-from dynerf_encoder.pack import dequantised_latents, make_chunks, quantise_clip
-from dynerf_encoder.rays import Rays, RaySource
+from dynerf_encoder.config.schema import Quantisation
+from dynerf_encoder.evaluation.metrics import psnr
+from dynerf_encoder.export.tensors import dequantised_latents, make_chunks, quantise_clip
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rays.cpu_source import Rays, RaySource
 from dynerf_format import FileSource, QuantisedTensor, Reader, clip_bytes, pack_tensors
 from dynerf_format.frame_range import FrameRange
 

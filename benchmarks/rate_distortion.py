@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format.frame_range import FrameRange
 from plot import Axis, plot
 from video_baseline import CODECS, Point, bytes_at, curve

@@ -122,17 +122,17 @@ def _options() -> argparse.Namespace:
 
 def _torch_alone() -> AbstractContextManager[object]:
     """Encodes within it train by the reference instead of kernels."""
-    from dynerf_encoder.autograd_step import TorchStep
-    from dynerf_encoder.train import Trainer
+    from dynerf_encoder.step.reference import TorchStep
+    from dynerf_encoder.training.trainer import Trainer
 
-    return patch("dynerf_encoder.encode.Trainer", partial(Trainer, make_step=TorchStep))
+    return patch("dynerf_encoder.jobs.encode_segment.Trainer", partial(Trainer, make_step=TorchStep))
 
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.arguments import parse_arguments
     from dynerf.commands.encode import encode_options
     from dynerf.encoding import cpu_threads
-    from dynerf_encoder.encode import encode_segment
+    from dynerf_encoder.jobs.encode_segment import encode_segment
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
@@ -141,7 +141,7 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     often = {"_LOOKS": options.looks, "_LOOK_FRAMES": options.frames_per_look}
     with (
         cpu_threads(asked.thread_count() if job.device == "cpu" else None),
-        patch.multiple("dynerf_encoder.encode", **often),
+        patch.multiple("dynerf_encoder.jobs.encode_segment", **often),
     ):
         result = encode_segment(job, looks)
     if result.psnr is None:

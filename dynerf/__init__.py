@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dynerf_decoder.clip.clip import Clip
     from dynerf_decoder.progress import Progress
     from dynerf_decoder.render.frame import Frame
-    from dynerf_encoder.evaluate import Evaluation, FrameScore
-    from dynerf_encoder.job import EncodeResult
+    from dynerf_encoder.evaluation.evaluate import Evaluation, FrameScore
+    from dynerf_encoder.jobs.job import EncodeResult
     from dynerf_format.errors import (
         CaptureError,
         ConfigError,
@@ -86,11 +86,11 @@ _HOMES = {
     "Clip": "dynerf_decoder.clip.clip",
     "ConfigError": "dynerf_format.errors",
     "DynerfError": "dynerf_format.errors",
-    "EncodeResult": "dynerf_encoder.job",
-    "Evaluation": "dynerf_encoder.evaluate",
+    "EncodeResult": "dynerf_encoder.jobs.job",
+    "Evaluation": "dynerf_encoder.evaluation.evaluate",
     "FormatError": "dynerf_format.errors",
     "Frame": "dynerf_decoder.render.frame",
-    "FrameScore": "dynerf_encoder.evaluate",
+    "FrameScore": "dynerf_encoder.evaluation.evaluate",
     "Info": "dynerf.inspecting",
     "LayerInfo": "dynerf.inspecting",
     "OutputError": "dynerf_format.errors",

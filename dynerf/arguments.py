@@ -166,7 +166,7 @@ def _add_encode(commands: "Commands[Parser]") -> None:
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
     )
     add_long_options(parser)
-    parser.set_defaults(run=encode.run, imports=("dynerf_encoder.long_encode",))
+    parser.set_defaults(run=encode.run, imports=("dynerf_encoder.jobs.encode",))
 
 
 def _add_baselines(parser: Parser) -> None:
@@ -265,7 +265,9 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
-    parser.set_defaults(run=evaluate.run, imports=("dynerf_decoder.clip.clip", "dynerf_encoder.evaluate"))
+    parser.set_defaults(
+        run=evaluate.run, imports=("dynerf_decoder.clip.clip", "dynerf_encoder.evaluation.evaluate")
+    )
 
 
 def _add_info(commands: "Commands[Parser]") -> None:

@@ -19,7 +19,7 @@ from .log import JsonLog
 
 if TYPE_CHECKING:
     from dynerf_decoder.progress import Progress as WorkProgress
-    from dynerf_encoder.train import Report
+    from dynerf_encoder.training.trainer import Report
 
 _PLAIN_SECONDS = 10.0  # between two lines of the same work when nobody watches a terminal
 _LOG_SECONDS = 1.0

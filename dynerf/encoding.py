@@ -13,18 +13,18 @@ from typing import get_args
 import torch
 
 from dynerf_decoder.progress import OnProgress
-from dynerf_encoder import long_encode
-from dynerf_encoder.conditioning import fit_latents
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.job import EncodeResult, Job, Unwatched, Watcher
-from dynerf_encoder.long_encode import DEFAULT_OVERLAP, Cutting, WarmStart
-from dynerf_encoder.overrides import apply_assignments, apply_file
-from dynerf_encoder.presets import PRESETS, PresetName, preset
-from dynerf_encoder.quality import at_quality
-from dynerf_encoder.segments import SegmentLength
-from dynerf_encoder.space_choice import Choice
-from dynerf_encoder.tasks import Runner, Serially
-from dynerf_encoder.workers import Workers
+from dynerf_encoder.captures.scene_bounds import Choice
+from dynerf_encoder.config.overrides import apply_assignments, apply_file
+from dynerf_encoder.config.presets import PRESETS, PresetName, preset
+from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.jobs import encode as long_encode
+from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Cutting, WarmStart
+from dynerf_encoder.jobs.job import EncodeResult, Job, Unwatched, Watcher
+from dynerf_encoder.jobs.process_pool import Workers
+from dynerf_encoder.jobs.scheduler import Runner, Serially
+from dynerf_encoder.jobs.segments import SegmentLength
+from dynerf_encoder.rate.quality import at_quality
+from dynerf_encoder.schedule.conditioning import fit_latents
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_writable
@@ -135,7 +135,7 @@ class EncodeOptions:
         if ":" in device and (self.workers > 1 or self.cluster is not None):
             raise ConfigError(f"device {device}: workers choose their GPUs themselves, expected cuda")
         if self.cluster is not None:
-            from dynerf_encoder.cluster import OnRay  # Ray is optional
+            from dynerf_encoder.jobs.ray_runner import OnRay  # Ray is optional
 
             if self.workers != 1:
                 raise ConfigError("--workers and --cluster exclude each other: Ray knows how many it has")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.progress import OnProgress, Progress
-from dynerf_encoder.evaluate import Evaluation
-from dynerf_encoder.evaluate import evaluate as compare
-from dynerf_encoder.report import Report
+from dynerf_encoder.evaluation.evaluate import Evaluation
+from dynerf_encoder.evaluation.evaluate import evaluate as compare
+from dynerf_encoder.evaluation.html_report import Report
 
 from . import opening
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from dynerf_decoder.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from dynerf_encoder.train import Report
+    from dynerf_encoder.training.trainer import Report
 
 _SECONDS = 0.5  # between two reports of one task; its first and last are never left out
 _SMOOTHING = 0.95  # of the training PSNR, which differs from batch to batch

@@ -24,13 +24,13 @@ import torch
 
 from dynerf_decoder.cameras.camera import Camera, pixel_directions
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.encode import encode_segment
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.job import EncodeResult, Job
-from dynerf_encoder.overrides import apply_assignments
-from dynerf_encoder.presets import preset
-from dynerf_encoder.train import Report
+from dynerf_encoder.config.overrides import apply_assignments
+from dynerf_encoder.config.presets import preset
+from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.jobs.encode_segment import encode_segment
+from dynerf_encoder.jobs.job import EncodeResult, Job
+from dynerf_encoder.training.trainer import Report
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, pose_row, write_video
@@ -273,7 +273,7 @@ def _obey(order: dict[str, Any], stdout: int, stderr: int) -> None:
     import traceback
 
     import dynerf.command
-    import dynerf_encoder.encode
+    import dynerf_encoder.jobs.encode_segment
 
     status = 1
     try:
@@ -282,7 +282,7 @@ def _obey(order: dict[str, Any], stdout: int, stderr: int) -> None:
         os.chdir(order["folder"])
         signal.alarm(order["seconds"])
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
-        dynerf_encoder.encode._CHECKPOINT_SECONDS = order["every"]
+        dynerf_encoder.jobs.encode_segment._CHECKPOINT_SECONDS = order["every"]
         for place, call, number, after in order["strikes"]:
             Strike(place, call, number, after).arm()
         status = dynerf.command.main(order["arguments"])

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from dynerf_encoder.graphed_step import Captured, Work
+from dynerf_encoder.step.cuda_graph import Captured, Work
 
 _aten = torch.ops.aten
 _REFUSED = (

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from dynerf.arguments import make_parser
-from dynerf_encoder.config import Config
-from dynerf_encoder.presets import PRESETS, preset
+from dynerf_encoder.config.presets import PRESETS, preset
+from dynerf_encoder.config.schema import Config
 
 HERE = Path(__file__).parent
 SECTIONS = {

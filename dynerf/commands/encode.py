@@ -9,7 +9,7 @@ from dynerf.log import JsonLog
 
 if TYPE_CHECKING:
     from dynerf.encoding import EncodeOptions
-    from dynerf_encoder.job import EncodeResult
+    from dynerf_encoder.jobs.job import EncodeResult
 
 
 def run(options: argparse.Namespace) -> int:

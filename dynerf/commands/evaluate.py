@@ -10,7 +10,7 @@ from dynerf.display import Tasks, print_result, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dynerf_encoder.evaluate import Evaluation
+    from dynerf_encoder.evaluation.evaluate import Evaluation
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _record(result: "Evaluation") -> dict[str, object]:
-    from dynerf_encoder.evaluate import FIGURES
+    from dynerf_encoder.evaluation.evaluate import FIGURES
 
     means = {name: result.mean(name) for name in FIGURES}
     frames = [dataclasses.asdict(score) for score in result.frames]
@@ -49,7 +49,7 @@ def _record(result: "Evaluation") -> dict[str, object]:
 
 
 def _table(result: "Evaluation") -> str:
-    from dynerf_encoder.evaluate import FIGURES
+    from dynerf_encoder.evaluation.evaluate import FIGURES
 
     lines = ["view       frame" + "".join(f"{head:>11}" for head, _ in FIGURES.values())]
     lines += [
@@ -64,7 +64,7 @@ def _table(result: "Evaluation") -> str:
 
 
 def _figures(values: "Sequence[float | None]") -> str:
-    from dynerf_encoder.evaluate import FIGURES
+    from dynerf_encoder.evaluation.evaluate import FIGURES
 
     return "".join(
         f"{'-' if value is None else format(value, f'.{digits}f'):>11}"

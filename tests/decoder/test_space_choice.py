@@ -8,7 +8,7 @@ import pytest
 
 from dynerf_decoder.cameras.camera import Camera, pixel_directions
 from dynerf_encoder.captures.poses import StoredPose, read_poses
-from dynerf_encoder.space_choice import choose_space
+from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_format.errors import ConfigError
 
 _CANDLE = Path(__file__).resolve().parents[2] / "samples/candle"

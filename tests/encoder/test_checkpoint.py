@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dynerf_encoder.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
+from dynerf_encoder.training.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from dynerf_format.errors import OutputError, ResumeError
 
 _JOB: dict[str, Any] = {

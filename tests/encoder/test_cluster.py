@@ -12,8 +12,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from dynerf_encoder.cluster import _Order, _work
-from dynerf_encoder.tasks import Task
+from dynerf_encoder.jobs.ray_runner import _Order, _work
+from dynerf_encoder.jobs.scheduler import Task
 from dynerf_format.errors import OutputError
 from helpers_cluster import LocalCluster, start_driver
 from helpers_encode import Forks, encode_arguments, tiny_job, write_scene
@@ -99,7 +99,7 @@ def test_a_capture_that_a_worker_does_not_have_is_named_with_the_worker(
     mine = tmp_path / "mine"
     mine.symlink_to(capture)
     gone = f"""
-import pathlib, dynerf_encoder.long_encode as module
+import pathlib, dynerf_encoder.jobs.encode as module
 prepare = module._prepare
 def prepare_and_hide(*arguments):
     prepare(*arguments)

@@ -10,16 +10,16 @@ import torch
 from jaxtyping import config
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder import compiler
-from dynerf_encoder.autograd_step import TorchStep
-from dynerf_encoder.compiler import Compiler, compiler_for
-from dynerf_encoder.config import FieldKind
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.gpu_step import CudaGraphStep
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import Plan, Stage
-from dynerf_encoder.train import Trainer
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import FieldKind
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.step import torch_compile as compiler
+from dynerf_encoder.step.gpu import CudaGraphStep
+from dynerf_encoder.step.reference import TorchStep
+from dynerf_encoder.step.torch_compile import Compiler, compiler_for
+from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.errors import ConfigError
 from helpers_encode import one_thread, scene_store, tiny_config
 from helpers_graphs import NoGraphs

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_encoder.conditioning import fit_latents, initial_latents, time_latents
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.stages import plan_training
+from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.schedule.conditioning import fit_latents, initial_latents, time_latents
+from dynerf_encoder.schedule.stages import plan_training
 from dynerf_format import FileSource, Reader
 from helpers_encode import Notes, contents, tiny_config, tiny_encode, tiny_job, write_scene
 

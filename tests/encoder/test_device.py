@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_encoder.config import FieldKind
+from dynerf_encoder.config.schema import FieldKind
 from helpers_device import DEVICES
 from helpers_encode import Notes, tiny_config, tiny_encode, tiny_job, write_scene
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import dynerf
-from dynerf_encoder.config import FieldKind
-from dynerf_encoder.job import EncodeResult
-from dynerf_encoder.metrics import psnr
-from dynerf_encoder.pack import plain_config
+from dynerf_encoder.config.schema import FieldKind
+from dynerf_encoder.evaluation.metrics import psnr
+from dynerf_encoder.export.tensors import plain_config
+from dynerf_encoder.jobs.job import EncodeResult
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
 from dynerf_format.frame_range import FrameRange
 from helpers_encode import (
@@ -261,7 +261,7 @@ class TestTimeLimit:
         self, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = SimpleNamespace(monotonic=partial(next, itertools.count(0.0, 0.01)))
-        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         monkeypatch.setattr("dynerf_decoder.backends.cpu.compile_clock.time", clock)
         notes = Notes()
         job = tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=10000", time_limit=1.0)

@@ -11,8 +11,8 @@ from skimage.metrics import structural_similarity
 
 import dynerf
 from dynerf.command import main
-from dynerf_encoder.evaluate import Evaluation, evaluate
-from dynerf_encoder.job import EncodeResult
+from dynerf_encoder.evaluation.evaluate import Evaluation, evaluate
+from dynerf_encoder.jobs.job import EncodeResult
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
 from helpers_encode import (

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder.autograd_step import TorchStep
-from dynerf_encoder.config import Config
-from dynerf_encoder.fast_step import CpuKernelStep, serves
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import Plan, Stage
-from dynerf_encoder.step_factory import make_step
-from dynerf_encoder.step_protocol import StepFactory
-from dynerf_encoder.train import Report, Trainer
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import Config
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.step.cpu import CpuKernelStep, serves
+from dynerf_encoder.step.factory import make_step
+from dynerf_encoder.step.protocol import StepFactory
+from dynerf_encoder.step.reference import TorchStep
+from dynerf_encoder.training.trainer import Report, Trainer
 from helpers_encode import scene_store, tiny_config
 
 _VIEWS = (1, 2, 3)
@@ -102,7 +102,7 @@ class TestAgainstAutograd:
 def test_the_number_of_threads_changes_no_bit(
     store: FrameStore, stored: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynerf_encoder.fast_step._PART", 16)
+    monkeypatch.setattr("dynerf_encoder.step.cpu._PART", 16)
     found = []
     for threads in (1, 2, 3):
         before = torch.get_num_threads()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynerf_decoder.video.frame_writer import open_output
-from dynerf_encoder.captures.rate import HIGHEST, LOWEST, simple_rate
+from dynerf_encoder.captures.frame_rate import HIGHEST, LOWEST, simple_rate
 
 _NTSC = Fraction(30000, 1001)
 

@@ -17,21 +17,21 @@ from torch.utils._pytree import tree_leaves
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.scene.contraction import Space
-from dynerf_encoder import step_factory
-from dynerf_encoder.autograd_step import StepInputs, TorchStep
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.gpu_step import CudaGraphStep
-from dynerf_encoder.graphed_step import Captured, CudaGraphs, GraphedStep, Graphs, Work, graphs_on
-from dynerf_encoder.keyframes import fixed_keyframes
-from dynerf_encoder.parallel import Group
-from dynerf_encoder.rate_control import RateControl
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import plan_training
-from dynerf_encoder.step_factory import make_step
-from dynerf_encoder.step_protocol import StepFactory, StepState
-from dynerf_encoder.train import Report, Trainer
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rate.rate_control import RateControl
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.schedule.keyframes import fixed_keyframes
+from dynerf_encoder.schedule.stages import plan_training
+from dynerf_encoder.step import factory as step_factory
+from dynerf_encoder.step.cuda_graph import Captured, CudaGraphs, GraphedStep, Graphs, Work, graphs_on
+from dynerf_encoder.step.distributed import Group
+from dynerf_encoder.step.factory import make_step
+from dynerf_encoder.step.gpu import CudaGraphStep
+from dynerf_encoder.step.protocol import StepFactory, StepState
+from dynerf_encoder.step.reference import StepInputs, TorchStep
+from dynerf_encoder.training.trainer import Report, Trainer
 from dynerf_format.errors import ConfigError
 from helpers_encode import one_thread, scene_store, tiny_config
 from helpers_graphs import BrokenGraphs, NoGraphs, RecordedGraphs
@@ -43,7 +43,7 @@ _WARM = 3
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, and torch alone: what kernels of the CPU compute is not on the tape."""
-    monkeypatch.setattr("dynerf_encoder.rate._has_kernels", lambda _: False)
+    monkeypatch.setattr("dynerf_encoder.rate.rate_loss._has_kernels", lambda _: False)
     with one_thread():
         yield
 
@@ -306,7 +306,7 @@ def test_a_step_elsewhere_takes_nothing_from_the_cpu(
     kind: FieldKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A device without numbers stands for a GPU: what it would wait for cannot be done on it at all."""
-    monkeypatch.setattr("dynerf_encoder.autograd_step.half_products", lambda *_: nullcontext())
+    monkeypatch.setattr("dynerf_encoder.step.reference.half_products", lambda *_: nullcontext())
     config, there = tiny_config("rate.start=0", "rate.weight=0.5", kind=kind), torch.device("meta")
     settings = config.planes if kind == "planes" else config.mlp
     model = build_model(config.field, settings_record(settings)).to(there)

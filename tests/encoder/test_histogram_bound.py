@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dynerf_decoder.scene.ray_sampling import importance_edges, stratified_edges
-from dynerf_encoder.histogram_bound import histogram_bound_loss
+from dynerf_encoder.step.histogram_bound import histogram_bound_loss
 
 _CPU = torch.device("cpu")
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_encoder import importance
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.importance import ImportanceMap, build_isg, build_ist
-from dynerf_encoder.importance_weights import isg_weights, ist_weights, temporal_median
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance import build as importance
+from dynerf_encoder.importance.build import ImportanceMap, build_isg, build_ist
+from dynerf_encoder.importance.weights import isg_weights, ist_weights, temporal_median
 from dynerf_format.errors import ConfigError, OutputError
 from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, example_pose, run_child

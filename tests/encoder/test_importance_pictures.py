@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dynerf_encoder.importance import build_isg
-from dynerf_encoder.importance_pictures import contact_sheet
+from dynerf_encoder.importance.build import build_isg
+from dynerf_encoder.importance.contact_sheet import contact_sheet
 from helpers_encode import HEIGHT, WIDTH, Notes, scene_store, tiny_encode, tiny_job, write_scene
 
 

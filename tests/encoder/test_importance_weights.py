@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dynerf_encoder.importance_weights import isg_weights, ist_weights, temporal_median
+from dynerf_encoder.importance.weights import isg_weights, ist_weights, temporal_median
 
 
 def _pictures(frames: int, pixels: int, seed: int = 0) -> np.ndarray:

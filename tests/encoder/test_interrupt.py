@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from dynerf_encoder.checkpoint import load_checkpoint
-from dynerf_encoder.interrupt import deferred_interrupt
+from dynerf_encoder.jobs.interrupt import deferred_interrupt
+from dynerf_encoder.training.checkpoint import load_checkpoint
 from helpers_encode import STEPS, Forks, Strike, encode_arguments, write_scene
 from helpers_video import ROOT
 
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._train_step"
+_STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
 _ADVICE = "dynerf: stopped; the same command with --resume goes on from the last checkpoint"
 
 
@@ -107,7 +107,7 @@ class TestDuringTraining:
         output = tmp_path / "clip.dnv"
         strikes = (
             Strike(_STEP, 7, signal.SIGINT),
-            Strike("dynerf_encoder.fast_step:CpuKernelStep._follow", 7, signal.SIGINT),
+            Strike("dynerf_encoder.step.cpu:CpuKernelStep._follow", 7, signal.SIGINT),
         )
         stopped = Forks.shared().run(encode_arguments(capture, output), *strikes, every=_NEVER)
         assert stopped.status == 130
@@ -118,9 +118,9 @@ class TestDuringTraining:
 @pytest.mark.parametrize(
     "strike",
     [
-        Strike("dynerf_encoder.captures.storing:_stored_form", 8, signal.SIGINT),
-        Strike("dynerf_encoder.importance:ist_weights", 2, signal.SIGINT),
-        Strike("dynerf_encoder.look:HeldOutLook.mean_psnr", 1, signal.SIGINT),
+        Strike("dynerf_encoder.frames.storing:_stored_form", 8, signal.SIGINT),
+        Strike("dynerf_encoder.importance.build:ist_weights", 2, signal.SIGINT),
+        Strike("dynerf_encoder.training.validation:HeldOutLook.mean_psnr", 1, signal.SIGINT),
         Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),
     ],
     ids=lambda strike: strike.place.partition(":")[2],

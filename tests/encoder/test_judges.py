@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_encoder.evaluate import Evaluation, evaluate
-from dynerf_encoder.judges import Flip, Spool
-from dynerf_encoder.metrics import MOVING, dssim, moving_psnr, mse
+from dynerf_encoder.evaluation.evaluate import Evaluation, evaluate
+from dynerf_encoder.evaluation.external_metrics import Flip, Spool
+from dynerf_encoder.evaluation.metrics import MOVING, dssim, moving_psnr, mse
 from helpers_encode import FRAMES, HEIGHT, WIDTH, one_thread, tiny_encode, tiny_job, write_scene
 
 

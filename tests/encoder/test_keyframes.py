@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynerf_encoder.keyframes import adaptive_keyframes, fixed_keyframes, frame_changes
+from dynerf_encoder.schedule.keyframes import adaptive_keyframes, fixed_keyframes, frame_changes
 from helpers_encode import Notes, contents, scene_store, tiny_encode, tiny_job, write_scene
 
 

@@ -9,9 +9,9 @@ import torch
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import FoldedField, Model
 from dynerf_decoder.fields.mlp import MlpModel
-from dynerf_encoder.config import FieldKind
-from dynerf_encoder.latent_axes import Turned, turned
-from dynerf_encoder.pack import dequantised_latents, quantise_clip, quantise_latents
+from dynerf_encoder.config.schema import FieldKind
+from dynerf_encoder.export.latent_pca import Turned, turned
+from dynerf_encoder.export.tensors import dequantised_latents, quantise_clip, quantise_latents
 from helpers_encode import tiny_config
 
 _FRAMES, _RANK = 6, 2

@@ -16,12 +16,12 @@ import torch
 
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder.long_encode import Cutting, WarmStart, encode
-from dynerf_encoder.segments import SegmentLength
-from dynerf_encoder.tasks import MOST_TRIES
-from dynerf_encoder.train import Trainer
-from dynerf_encoder.warm_start import start_from
-from dynerf_encoder.workers import Workers
+from dynerf_encoder.jobs.encode import Cutting, WarmStart, encode
+from dynerf_encoder.jobs.process_pool import Workers
+from dynerf_encoder.jobs.scheduler import MOST_TRIES
+from dynerf_encoder.jobs.segments import SegmentLength
+from dynerf_encoder.training.trainer import Trainer
+from dynerf_encoder.training.warm_start import start_from
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.errors import ConfigError, FormatError, OutputError
 from dynerf_format.frame_range import FrameRange
@@ -41,7 +41,7 @@ from helpers_encode import (
 
 FRAMES = 8
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._train_step"
+_STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
 _CUTTING = Cutting(SegmentLength(Fraction(3), "f"), overlap=1)
 _SEGMENT = ("--segment", "3f", "--overlap", "1")
 
@@ -145,9 +145,9 @@ class TestInterrupted:
         [
             (Strike(_STEP, 5), 0),
             (Strike(_STEP, STEPS + 5), 1),
-            (Strike("dynerf_encoder.captures.storing:_stored_form", 20), 1),
-            (Strike("dynerf_encoder.tasks:shutil.rmtree", 2), 2),
-            (Strike("dynerf_encoder.long_encode:join_clips"), 3),
+            (Strike("dynerf_encoder.frames.storing:_stored_form", 20), 1),
+            (Strike("dynerf_encoder.jobs.scheduler:shutil.rmtree", 2), 2),
+            (Strike("dynerf_encoder.jobs.encode:join_clips"), 3),
         ],
         ids=["in the first", "in the second", "while decoding", "between two", "before the end"],
     )
@@ -181,7 +181,7 @@ class TestInterrupted:
     def test_a_damaged_segment_is_made_again(
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
-        strike = Strike("dynerf_encoder.long_encode:join_clips")
+        strike = Strike("dynerf_encoder.jobs.encode:join_clips")
         Forks.shared().run(arguments, strike, every=_NEVER)
         damaged = tmp_path / "clip.work" / "segments" / "00001.dnv"
         damaged.write_bytes(damaged.read_bytes()[:-50])
@@ -259,7 +259,7 @@ class TestWorkers:
         self, arguments: list[str], tmp_path: Path
     ) -> None:
         more = ["--workers", "2", "--set", "schedule.scale=200"]
-        strike = Strike("dynerf_encoder.workers:_hear", 3, signal.SIGINT)
+        strike = Strike("dynerf_encoder.jobs.process_pool:_hear", 3, signal.SIGINT)
         stopped = Forks.shared().run([*arguments, *more], strike)
         assert stopped.status == 130
         assert "Traceback" not in stopped.stderr
@@ -271,7 +271,7 @@ class TestWorkers:
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
         more = [*arguments, "--workers", "2"]
-        strike = Strike("dynerf_encoder.long_encode:_Board._finish", 1)
+        strike = Strike("dynerf_encoder.jobs.encode:_Board._finish", 1)
         assert Forks.shared().run(more, strike).status == -signal.SIGKILL
         deadline = time.monotonic() + 60  # they notice when they next say something
         while _workers() and time.monotonic() < deadline:
@@ -286,7 +286,7 @@ class TestWorkers:
     ) -> None:
         job = tiny_job(capture, tmp_path / "clip.dnv")
         folder = tmp_path / "clip.work" / "segments"
-        monkeypatch.setattr("dynerf_encoder.long_encode._prepare", lambda *_: _block(folder))
+        monkeypatch.setattr("dynerf_encoder.jobs.encode._prepare", lambda *_: _block(folder))
         with pytest.raises(OutputError, match=r"segment ., frames .:.: .*work folder cannot be made"):
             encode(job, Notes(), _CUTTING, Workers(2))
         assert multiprocessing.active_children() == []

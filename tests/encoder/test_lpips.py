@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dynerf_encoder.lpips import LEAST_SIZE, Lpips, expected_shapes
+from dynerf_encoder.evaluation.lpips import LEAST_SIZE, Lpips, expected_shapes
 from dynerf_format.errors import ConfigError
 
 _POOL, _RELU = "pool", "relu"

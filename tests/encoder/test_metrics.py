@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from dynerf_encoder.metrics import psnr, ssim
+from dynerf_encoder.evaluation.metrics import psnr, ssim
 
 
 def _pictures(height: int, width: int, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from dynerf_decoder.render.frame import render_picture
 from dynerf_decoder.scene.contraction import Space
 from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_decoder.scene.ray_sampling import Sampling
-from dynerf_encoder.occupancy import find_occupancy
+from dynerf_encoder.export.occupancy_grid import find_occupancy
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid
 
 _CELLS = 32

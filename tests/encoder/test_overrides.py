@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dynerf_encoder.config import Config
-from dynerf_encoder.overrides import apply_assignments, apply_file, known_keys
-from dynerf_encoder.presets import preset
+from dynerf_encoder.config.overrides import apply_assignments, apply_file, known_keys
+from dynerf_encoder.config.presets import preset
+from dynerf_encoder.config.schema import Config
 from dynerf_format.errors import ConfigError
 
 _CONFIG = preset("preview")

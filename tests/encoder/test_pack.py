@@ -15,8 +15,9 @@ from dynerf_decoder.fields.build import build_model, load_weights, settings_reco
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.render.frame import render_picture
 from dynerf_decoder.scene.contraction import Space
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.pack import (
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.export.tensors import (
     dequantised_latents,
     layered_weights,
     make_chunks,
@@ -25,8 +26,7 @@ from dynerf_encoder.pack import (
     quantise_latents,
     quantise_model,
 )
-from dynerf_encoder.rounding import is_plane
-from dynerf_encoder.space_choice import choose_space
+from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_format import BytesSource, Header, QuantisedTensor, Reader, clip_bytes, write_clip
 from helpers_encode import scene_poses, tiny_config
 

@@ -9,9 +9,9 @@ import pytest
 
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
-from dynerf_encoder.encode import _choose_space, _describe
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.job import Job
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.jobs.encode_segment import _choose_space, _describe
+from dynerf_encoder.jobs.job import Job
 from dynerf_format.errors import CaptureError
 from dynerf_format.frame_range import FrameRange
 from helpers_encode import Notes, tiny_config

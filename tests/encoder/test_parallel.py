@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_encoder.parallel import Group
+from dynerf_encoder.step.distributed import Group
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
 from helpers_encode import encode_arguments, write_scene
@@ -22,8 +22,8 @@ _ROOMS = ("encoder", "decoder", "format", ".")
 # Several processes train by autograd; alone a process would do so by kernels, which round otherwise.
 _COMMAND = """
 import sys
-import dynerf.command, dynerf_encoder.step_factory
-dynerf_encoder.step_factory.serves = lambda *_: False
+import dynerf.command, dynerf_encoder.step.factory
+dynerf_encoder.step.factory.serves = lambda *_: False
 sys.exit(dynerf.command.main(sys.argv[1:]))
 """
 

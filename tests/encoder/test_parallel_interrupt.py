@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dynerf_encoder.checkpoint import load_checkpoint
+from dynerf_encoder.training.checkpoint import load_checkpoint
 from helpers_encode import STEPS, encode_arguments, write_scene
 from helpers_video import ROOT
 

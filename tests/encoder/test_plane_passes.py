@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_encoder.plane_passes import add_plane_price, add_variation, round_planes
+from dynerf_encoder.rate.plane_passes import add_plane_price, add_variation, round_planes
 
 _SHAPES = [(3, 4, 7, 7), (2, 3, 8, 5, 5), (3, 2, 1, 1)]  # (..., channel, row, column)
 

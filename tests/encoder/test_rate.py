@@ -9,12 +9,12 @@ import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import Model
-from dynerf_encoder import rate
-from dynerf_encoder.config import FieldKind, Rate
-from dynerf_encoder.pack import dequantised_latents, quantise_latents, quantise_model
-from dynerf_encoder.rate import add_price, estimated_bytes, expected_bits, slopes, stored_form
-from dynerf_encoder.rate_control import RateControl
-from dynerf_encoder.rounding import coarsened, is_plane
+from dynerf_encoder.config.schema import FieldKind, Rate
+from dynerf_encoder.export.tensors import dequantised_latents, quantise_latents, quantise_model
+from dynerf_encoder.rate import rate_loss as rate
+from dynerf_encoder.rate.rate_control import RateControl
+from dynerf_encoder.rate.rate_loss import add_price, estimated_bytes, expected_bits, slopes, stored_form
+from dynerf_encoder.rate.step_sizes import coarsened, is_plane
 from helpers_encode import tiny_config
 
 _STEPS = replace(tiny_config().quantisation, planes=0.25, network=0.05, latents=0.1)

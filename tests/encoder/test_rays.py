@@ -9,9 +9,9 @@ import torch
 
 from dynerf_decoder.cameras.camera import pixel_directions
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.importance import ImportanceMap, build_isg
-from dynerf_encoder.rays import Rays, RaySource
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance.build import ImportanceMap, build_isg
+from dynerf_encoder.rays.cpu_source import Rays, RaySource
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from helpers_video import ROOT, write_capture, write_video

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_encoder import resident
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.figures import Figures
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.importance import ImportanceMap
-from dynerf_encoder.precision import half_products
-from dynerf_encoder.rays import RaySource
-from dynerf_encoder.resident import ResidentMap, ResidentSource, bytes_needed, ray_source
-from dynerf_encoder.staging import StagedSource
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance.build import ImportanceMap
+from dynerf_encoder.rays import gpu_source as resident
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.rays.gpu_source import ResidentMap, ResidentSource, bytes_needed, ray_source
+from dynerf_encoder.rays.pinned_source import StagedSource
+from dynerf_encoder.step.precision import half_products
+from dynerf_encoder.training.deferred_metrics import Figures
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from helpers_device import DEVICES

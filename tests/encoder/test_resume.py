@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_encoder.checkpoint import load_checkpoint
+from dynerf_encoder.training.checkpoint import load_checkpoint
 from helpers_encode import FRAMES, HEIGHT, STEPS, WIDTH, Forks, Strike, encode_arguments, write_scene
 from helpers_video import noisy_pictures, write_video
 
 _NEVER = 1e9
-_STEP = "dynerf_encoder.train:Trainer._train_step"
-_SAVE = "dynerf_encoder.encode:save_checkpoint"
+_STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
+_SAVE = "dynerf_encoder.jobs.encode_segment:save_checkpoint"
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +56,16 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("strike", "done"),
         [
-            (Strike("dynerf_encoder.captures.storing:_stored_form", 8), None),
-            (Strike("dynerf_encoder.importance:isg_weights", 2), None),
-            (Strike("dynerf_encoder.importance:ist_weights", 2), None),
+            (Strike("dynerf_encoder.frames.storing:_stored_form", 8), None),
+            (Strike("dynerf_encoder.importance.build:isg_weights", 2), None),
+            (Strike("dynerf_encoder.importance.build:ist_weights", 2), None),
             (Strike(_SAVE, 1, after=True), 0),  # one is saved before the first step
             (Strike(_STEP, 1), 0),
             (Strike(_SAVE, 7, after=True), 6),  # the keyframes' last step
             (Strike(_STEP, 16), 15),
             (Strike("zipfile:ZipFile.open", 200), None),  # while writing a checkpoint, not the first
             (Strike(_SAVE, STEPS + 1, after=True), STEPS),
-            (Strike("dynerf_encoder.look:HeldOutLook.mean_psnr"), STEPS),
+            (Strike("dynerf_encoder.training.validation:HeldOutLook.mean_psnr"), STEPS),
             (Strike("dynerf_format.container.writer:FileSource"), STEPS),  # written, not renamed yet
         ],
         ids=lambda value: (
@@ -94,7 +94,7 @@ class TestKilled:
         self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output, folder = tmp_path / "clip.dnv", tmp_path / "clip.work"
-        strike = Strike("dynerf_encoder.checkpoint:np.savez", 4)
+        strike = Strike("dynerf_encoder.training.checkpoint:np.savez", 4)
         assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
         assert [path for path in folder.iterdir() if path.name.startswith(".checkpoint.tmp-")]
         resumed = Forks.shared().run(encode_arguments(capture, output, "--resume"))
@@ -127,7 +127,7 @@ class TestKilled:
         self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output = tmp_path / "clip.dnv"
-        strike = Strike("dynerf_encoder.clip_file:write_clip", after=True)
+        strike = Strike("dynerf_encoder.export.writer:write_clip", after=True)
         assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
         assert output.read_bytes() == uninterrupted["planes"]
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0
@@ -311,7 +311,9 @@ class TestSettingsOfTheFile:
         output, straight = tmp_path / "clip.dnv", tmp_path / "straight.dnv"
         weight = ("--set", "rate.weight=0") if off else ()
         wide = ("--set", "quantisation.planes=0.5")
-        strike = Strike(_STEP, 16) if off else Strike("dynerf_encoder.look:HeldOutLook.mean_psnr")
+        strike = (
+            Strike(_STEP, 16) if off else Strike("dynerf_encoder.training.validation:HeldOutLook.mean_psnr")
+        )
         killed = Forks.shared().run(encode_arguments(capture, output, *weight), strike)
         assert killed.status == -signal.SIGKILL
         again = Forks.shared().run(encode_arguments(capture, output, *weight, *wide, "--resume"))

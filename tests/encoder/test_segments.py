@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynerf_encoder.segments import plan_parts
+from dynerf_encoder.jobs.segments import plan_parts
 
 
 @given(st.integers(0, 50), st.integers(1, 400), st.integers(1, 90), st.integers(0, 9))

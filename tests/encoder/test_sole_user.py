@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dynerf_encoder.long_encode import encode
-from dynerf_encoder.sole_user import sole_user
+from dynerf_encoder.jobs.encode import encode
+from dynerf_encoder.jobs.folder_lock import sole_user
 from dynerf_format.errors import DynerfError, OutputError
 from dynerf_format.frame_range import FrameRange
 from helpers_encode import Forks, Notes, encode_arguments, tiny_job, write_scene

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynerf_encoder.config import Optimiser, Schedule, Strategy
-from dynerf_encoder.keyframes import fixed_keyframes
-from dynerf_encoder.presets import preset
-from dynerf_encoder.stages import Plan, interpolate_latents, learning_rate, plan_training
+from dynerf_encoder.config.presets import preset
+from dynerf_encoder.config.schema import Optimiser, Schedule, Strategy
+from dynerf_encoder.schedule.keyframes import fixed_keyframes
+from dynerf_encoder.schedule.stages import Plan, interpolate_latents, learning_rate, plan_training
 from dynerf_format.errors import ConfigError
 
 _OPTIMISER: Optimiser = replace(preset("paper").optimiser, warm_up=4, final_rate=0.01)

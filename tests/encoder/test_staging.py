@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder.autograd_step import TorchStep
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.rays import Rays, RaySource
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import Plan, Stage
-from dynerf_encoder.staging import StagedSource
-from dynerf_encoder.train import Trainer
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rays.cpu_source import Rays, RaySource
+from dynerf_encoder.rays.pinned_source import StagedSource
+from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.step.reference import TorchStep
+from dynerf_encoder.training.trainer import Trainer
 from helpers_device import DEVICES
 from helpers_encode import one_thread, scene_store, tiny_config
 

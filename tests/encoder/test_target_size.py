@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from dynerf_encoder.config import Quantisation
-from dynerf_encoder.quality import at_quality
-from dynerf_encoder.target_size import check_target, meet_target
+from dynerf_encoder.config.schema import Quantisation
+from dynerf_encoder.rate.quality import at_quality
+from dynerf_encoder.rate.target_size import check_target, meet_target
 from dynerf_format import CellGrid, FileSource, Occupancy, Reader
 from dynerf_format.errors import ConfigError
 from helpers_encode import Forks, encode_arguments, tiny_config, tiny_encode, tiny_job, write_scene
@@ -88,7 +88,7 @@ def test_grids_count_and_are_searched_at_all_frames_once_unless_they_would_take_
         searched.append(len(latents))
         return Occupancy(layers, None, CellGrid.of_cells(cells))
 
-    monkeypatch.setattr("dynerf_encoder.clip_file.find_occupancy", found)
+    monkeypatch.setattr("dynerf_encoder.export.writer.find_occupancy", found)
     output = tmp_path / "clip.dnv"
     tiny_encode(tiny_job(write_scene(tmp_path / "scene"), output, f"rate.target={target}"))
     assert searched == frames

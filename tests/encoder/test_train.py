@@ -12,17 +12,17 @@ import torch
 from numba.core.event import trigger_event
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.frame_store import FrameStore
-from dynerf_encoder.importance import ImportanceMap, build_isg
-from dynerf_encoder.keyframes import fixed_keyframes
-from dynerf_encoder.rays import Rays, RaySource
-from dynerf_encoder.rounding import is_plane
-from dynerf_encoder.space_choice import choose_space
-from dynerf_encoder.stages import interpolate_latents, plan_training
-from dynerf_encoder.step_factory import make_step
-from dynerf_encoder.step_protocol import StepState, TrainingStep
-from dynerf_encoder.train import Report, Trainer
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance.build import ImportanceMap, build_isg
+from dynerf_encoder.rate.step_sizes import is_plane
+from dynerf_encoder.rays.cpu_source import Rays, RaySource
+from dynerf_encoder.schedule.keyframes import fixed_keyframes
+from dynerf_encoder.schedule.stages import interpolate_latents, plan_training
+from dynerf_encoder.step.factory import make_step
+from dynerf_encoder.step.protocol import StepState, TrainingStep
+from dynerf_encoder.training.trainer import Report, Trainer
 from dynerf_format.errors import ConfigError, ResumeError
 from helpers_encode import one_thread, scene_store, tiny_config
 
@@ -277,7 +277,7 @@ class TestTimeLimit:
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = _Clock()
-        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         source = _Spy(store, lambda _: clock.tick(1.0))
         config = tiny_config("schedule.scale=100", "optimiser.final_rate=0.5")
         reports = _train(_trainer(store, config, source=source, time_limit=20.0))
@@ -293,7 +293,7 @@ class TestTimeLimit:
         free = _trainer(store, tiny_config())
         _train(free)
         clock = _Clock()
-        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         source = _Spy(store, lambda _: clock.tick(1.0))
         limited = _trainer(store, tiny_config(), source=source, time_limit=25.0)
         _train(limited)
@@ -304,7 +304,7 @@ class TestTimeLimit:
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = _Clock()
-        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         source = _Spy(store, lambda _: clock.tick(1.0))
         steps = 0
         trainer = _trainer(store, tiny_config(), source=source, time_limit=10.0)
@@ -318,7 +318,7 @@ class TestTimeLimit:
     ) -> None:
         """At the first step, in the middle, and at the first step of a training that is resumed."""
         clock, compiled, told = _Clock(), {1, 5, 7}, list[str]()
-        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         monkeypatch.setattr("dynerf_decoder.backends.cpu.compile_clock.time", clock)
 
         def draw(_: Rays) -> None:
@@ -339,7 +339,7 @@ class TestTimeLimit:
 
     def test_counts_on_after_a_resume(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = _Clock()
-        monkeypatch.setattr("dynerf_encoder.train.time", clock)
+        monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         source = _Spy(store, lambda _: clock.tick(1.0))
         first = _trainer(store, tiny_config(), source=source, time_limit=10.0)
         _train(first, 4)

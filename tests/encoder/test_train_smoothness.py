@@ -3,8 +3,8 @@
 import torch
 
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
-from dynerf_encoder.autograd_step import _add_total_variation
-from dynerf_encoder.rounding import is_plane
+from dynerf_encoder.rate.step_sizes import is_plane
+from dynerf_encoder.step.reference import _add_total_variation
 
 SETTINGS = PlanesSettings(latent=4, scales=(5, 6), channels=2, basis=(2, 0), coarse_basis=1, coarse_scale=5)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_encoder.long_encode import Cutting, encode
-from dynerf_encoder.segments import SegmentLength
+from dynerf_encoder.jobs.encode import Cutting, encode
+from dynerf_encoder.jobs.segments import SegmentLength
 from helpers_encode import Notes, one_thread, tiny_encode, tiny_job, write_scene
 
 _STEPS = "schedule.scale=5"  # 120
@@ -16,7 +16,7 @@ _STEPS = "schedule.scale=5"  # 120
 
 @pytest.fixture(autouse=True)
 def _looks_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dynerf_encoder.training_check._FIRST_STEP", 50)
+    monkeypatch.setattr("dynerf_encoder.training.pose_check._FIRST_STEP", 50)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_right_poses_give_no_warning_and_looking_changes_no_bit(
     notes = Notes()
     looked = tiny_encode(tiny_job(right, tmp_path / "looked.dnv", _STEPS, hold_out=held_out), notes)
     assert _warnings(notes) == []
-    monkeypatch.setattr("dynerf_encoder.training_check._FIRST_STEP", math.inf)
+    monkeypatch.setattr("dynerf_encoder.training.pose_check._FIRST_STEP", math.inf)
     other = tiny_encode(tiny_job(right, tmp_path / "other.dnv", _STEPS, hold_out=held_out))
     assert looked.path.read_bytes() == other.path.read_bytes()
 

@@ -8,8 +8,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from dynerf_encoder import cluster, workers
-from dynerf_encoder.tasks import Task
+from dynerf_encoder.jobs import process_pool as workers
+from dynerf_encoder.jobs import ray_runner as cluster
+from dynerf_encoder.jobs.scheduler import Task
 from dynerf_format.errors import OutputError
 from helpers_encode import tiny_job
 

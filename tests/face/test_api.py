@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_encoder.sole_user import sole_user
+from dynerf_encoder.jobs.folder_lock import sole_user
 from helpers_face import FRAMES, HEIGHT, SETTINGS, WIDTH, done, numbered, pictures
 from helpers_video import ROOT
 

@@ -14,9 +14,9 @@ import torch
 import dynerf
 import dynerf.encoding
 from dynerf.quantities import parse_size
-from dynerf_encoder.config import Config, FieldKind
-from dynerf_encoder.overrides import apply_assignments
-from dynerf_encoder.presets import PresetName, preset
+from dynerf_encoder.config.overrides import apply_assignments
+from dynerf_encoder.config.presets import PresetName, preset
+from dynerf_encoder.config.schema import Config, FieldKind
 from helpers_face import SETTINGS
 from helpers_link import serving
 from helpers_video import ROOT

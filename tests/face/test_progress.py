@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf.progress import ProgressWatcher
-from dynerf_encoder.train import Place, Report
+from dynerf_encoder.training.trainer import Place, Report
 
 if TYPE_CHECKING:
     import dynerf

@@ -6,7 +6,7 @@ import pytest
 
 from dynerf.arguments import parse_arguments
 from dynerf.quantities import parse_duration, parse_frames_or_seconds, parse_rate, parse_size
-from dynerf_encoder.segments import SegmentLength
+from dynerf_encoder.jobs.segments import SegmentLength
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from dynerf_decoder.clip.clip import Clip
-from dynerf_encoder.long_encode import Cutting, encode
-from dynerf_encoder.segments import SegmentLength
+from dynerf_encoder.jobs.encode import Cutting, encode
+from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader
 from dynerf_player.models import SharedClip
 from helpers_encode import Notes, one_thread, tiny_job, write_scene

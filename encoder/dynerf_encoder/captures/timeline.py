@@ -17,7 +17,7 @@ from jaxtyping import Int
 
 from dynerf_format.errors import CaptureError
 
-from .rate import simple_rate
+from .frame_rate import simple_rate
 
 
 @dataclass(frozen=True)

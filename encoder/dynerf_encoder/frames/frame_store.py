@@ -1,0 +1,168 @@
+"""The training pictures: decoded once to raw files, then read pixel by pixel through the page cache.
+
+A folder holds one raw file per view, uint8 RGB (frames, height, width, 3), and a manifest. The files are
+memory-mapped, so a capture larger than memory works: the kernel keeps what is used and drops the rest.
+Frame t of the store is frame ``first_source_frame + t`` of the capture. All views of the capture are stored,
+held-out ones included; who trains on what is decided elsewhere.
+
+The folder is a cache. A view stays when neither its video, nor the range, nor the averaging changed; that
+is told by the manifest and the file's size, the stored pixels themselves are not checked.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import SupportsIndex
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from dynerf_decoder.cameras.camera import Camera
+from dynerf_encoder.captures.capture import Capture
+from dynerf_format.errors import CaptureError, ConfigError, OutputError
+from dynerf_format.frame_range import FrameRange
+
+from .manifest import StoredView, VideoDigest, describe, raw_path
+from .storing import store_missing
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStore:
+    """Pictures of all views of a capture over a range of frames, as mapped arrays.
+
+    ``cameras`` fit the stored (averaged) pictures; ``near`` and ``far`` are world units per view;
+    ``fingerprint`` changes with anything that training could see: videos, poses, range, averaging.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    cameras: tuple[Camera, ...]
+    near: tuple[float, ...]
+    far: tuple[float, ...]
+    frames: int
+    height: int
+    width: int
+    fps: Fraction
+    first_source_frame: int
+    fingerprint: str
+    _pictures: tuple[np.memmap, ...]
+
+    @classmethod
+    def build(
+        cls,
+        capture: Capture,
+        folder: Path,
+        *,
+        frames: FrameRange,
+        downscale: int = 1,
+        videos: Mapping[str, VideoDigest] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "FrameStore":
+        """Decode what is not stored yet and map it all.
+
+        Pictures are averaged over ``downscale`` x ``downscale`` pixels (exact mean, halves rounded up).
+        ``videos`` are digests already known, by view; only the lengths of these videos are checked again.
+        ``progress(done, total)`` is told the frames decoded and to be decoded; it is not called when nothing
+        has to be. Memory stays bounded by the decoder's own pictures (its reference pictures, at most four
+        threads) plus three RGB pictures, whatever the clip's length; written pages are the kernel's to drop.
+
+        Raises CaptureError (a video that cannot be used, frames outside the clip), ConfigError (averaging
+        that leaves no picture), OutputError (no room, or the folder cannot be written). A view that failed
+        leaves nothing behind; views finished before it stay and are not decoded again.
+        """
+        chosen = frames.within(capture.frames, str(capture.root))
+        cameras = _averaged_cameras(capture, downscale)
+        wanted = {view.name: describe(view, chosen, downscale, videos) for view in capture.views}
+        store_missing(capture, folder, wanted, progress)
+        pictures = [_mapped(raw_path(folder, name), stored) for name, stored in wanted.items()]
+        return cls(
+            folder=folder,
+            names=capture.names,
+            cameras=cameras,
+            near=tuple(view.near for view in capture.views),
+            far=tuple(view.far for view in capture.views),
+            frames=len(chosen),
+            height=cameras[0].height,
+            width=cameras[0].width,
+            fps=capture.fps,
+            first_source_frame=chosen.start,
+            fingerprint=_fingerprint(capture, wanted),
+            _pictures=tuple(pictures),
+        )
+
+    def moved(self, offset: Float[np.ndarray, "3"]) -> "FrameStore":
+        """The same pictures, by cameras in a world whose points have all moved by ``offset``."""
+        return replace(self, cameras=tuple(camera.moved(offset) for camera in self.cameras))
+
+    def view(self, index: SupportsIndex) -> UInt8[np.memmap, "frame height width 3"]:
+        """All pictures of one view, read-only, mapped."""
+        return self._pictures[index]
+
+    def gather(
+        self,
+        view_idx: Int[np.ndarray, " n"],
+        frame_idx: Int[np.ndarray, " n"],
+        pixel_idx: Int[np.ndarray, " n"],
+    ) -> UInt8[np.ndarray, "n 3"]:
+        """Single pixels from anywhere in the store; ``pixel_idx`` is row * width + column.
+
+        Raises IndexError for indices outside the store.
+        """
+        pixels = self.height * self.width
+        for indices, size in ((view_idx, len(self.names)), (frame_idx, self.frames), (pixel_idx, pixels)):
+            # Unchecked, a pixel too far would silently be one of the next frame.
+            if indices.size and not (indices.min() >= 0 and indices.max() < size):
+                raise IndexError(f"indices {indices.min()} to {indices.max()}, expected 0 to {size - 1}")
+        flat = frame_idx.astype(np.int64) * pixels + pixel_idx
+        order = np.argsort(view_idx, kind="stable")
+        ends = np.cumsum(np.bincount(view_idx, minlength=len(self.names)))
+        out = np.empty((len(flat), 3), np.uint8)
+        start = 0
+        for picture, end in zip(self._pictures, ends, strict=True):
+            if end > start:
+                chosen = order[start:end]
+                # take on a plain array: indexing the memmap itself is four times slower.
+                out[chosen] = np.asarray(picture).reshape(-1, 3).take(flat[chosen], axis=0)
+            start = end
+        return out
+
+
+def _averaged_cameras(capture: Capture, downscale: int) -> tuple[Camera, ...]:
+    if downscale < 1:
+        raise ConfigError(f"downscale {downscale}: expected 1 or more")
+    cameras = tuple(view.camera.downscaled(downscale) for view in capture.views)
+    sizes = {(camera.width, camera.height) for camera in cameras}
+    if len(sizes) != 1:
+        found = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+        raise CaptureError(f"{capture.root}: pictures of {found}, expected one size for all views")
+    if 0 in sizes.pop():
+        raise ConfigError(f"downscale {downscale}: leaves nothing of the pictures in {capture.root}")
+    return cameras
+
+
+def _mapped(path: Path, stored: StoredView) -> np.memmap:
+    shape = (stored.frames, stored.height, stored.width, 3)
+    try:
+        return np.memmap(path, np.uint8, mode="r", shape=shape)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be mapped as pictures {shape}: {error}") from error
+
+
+def _fingerprint(capture: Capture, stored: dict[str, StoredView]) -> str:
+    """SHA-256 over everything that decides what a sampled ray and its colour are."""
+    views = [
+        {
+            "name": view.name,
+            "stored": asdict(stored[view.name]),
+            "focal": [view.camera.focal_x, view.camera.focal_y],
+            "centre": [view.camera.centre_x, view.camera.centre_y],
+            "pose": view.camera.camera_to_world.tolist(),
+            "bounds": [view.near, view.far],
+        }
+        for view in capture.views
+    ]
+    text = json.dumps({"fps": str(capture.fps), "views": views}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""What a frame store wrote down about each view, so that the next build knows what it can keep.
+
+``store.json`` holds, per view, everything that the stored numbers depend on. A view is kept only when its
+entry equals what would be written now and the raw file has exactly the size that follows from it. The file
+is read with distrust: whatever is odd about it counts as "nothing stored", and no path is taken from it.
+"""
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dynerf_decoder.video.colour import CONVERSION_VERSION
+from dynerf_encoder.captures.capture import View
+from dynerf_format.errors import CaptureError, OutputError
+from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
+
+_NAME = "store.json"
+_MOST_BYTES = 2**22
+
+
+@dataclass(frozen=True)
+class StoredView:
+    """What the stored pictures of one view depend on; sizes in pixels after averaging.
+
+    ``first`` is the video's own frame number, not the capture's.
+    """
+
+    video_sha256: str
+    video_bytes: int
+    first: int
+    frames: int
+    downscale: int
+    height: int
+    width: int
+    conversion: int = CONVERSION_VERSION
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the raw file."""
+        return self.frames * self.height * self.width * 3
+
+
+@dataclass(frozen=True)
+class VideoDigest:
+    """SHA-256 (hex) and length in bytes of a video file."""
+
+    sha256: str
+    bytes: int
+
+
+def digest_video(view: View) -> VideoDigest:
+    """Read the whole video file of a view. Raises CaptureError."""
+    try:
+        with view.video.open("rb") as file:
+            return VideoDigest(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+    except OSError as error:
+        raise CaptureError(f"{view.video}: cannot be read: {error.strerror}") from error
+
+
+def describe(
+    view: View, frames: range, downscale: int, known: Mapping[str, VideoDigest] | None = None
+) -> StoredView:
+    """The entry for frames of the capture as a view's video is now. Raises CaptureError.
+
+    Reads the whole video file, unless its digest is ``known``: then only its length is compared.
+    """
+    camera = view.camera.downscaled(downscale)
+    digest = (known or {}).get(view.name)
+    if digest is None:
+        digest = digest_video(view)
+    else:
+        _check_length(view.video, digest.bytes)
+    return StoredView(
+        digest.sha256,
+        digest.bytes,
+        view.in_video(frames).start,
+        len(frames),
+        downscale,
+        camera.height,
+        camera.width,
+    )
+
+
+def _check_length(video: Path, expected: int) -> None:
+    try:
+        found = video.stat().st_size
+    except OSError as error:
+        raise CaptureError(f"{video}: cannot be read: {error.strerror}") from error
+    if found != expected:
+        raise CaptureError(
+            f"{video}: has {found} bytes, expected {expected}, as in the capture that is being encoded"
+        )
+
+
+def raw_path(folder: Path, name: str) -> Path:
+    """Where the pictures of a view lie: uint8, (frames, height, width, 3), nothing else in the file."""
+    return folder / f"{name}.rgb"
+
+
+def kept_views(folder: Path, wanted: dict[str, StoredView]) -> dict[str, StoredView]:
+    """Those of the wanted views that are stored already, exactly as wanted."""
+    entries = _read_entries(folder / _NAME)
+    return {
+        name: view
+        for name, view in wanted.items()
+        if entries.get(name) == asdict(view) and _is_file_of(raw_path(folder, name), view.nbytes)
+    }
+
+
+def write_manifest(folder: Path, views: dict[str, StoredView]) -> None:
+    """Replace the manifest. Raises OutputError."""
+    text = json.dumps({"views": {name: asdict(view) for name, view in views.items()}}, indent=1)
+    path = folder / _NAME
+    try:
+        if path.is_symlink():
+            path.unlink()  # else the file it points to, which is not ours, would be replaced
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def remove_view(folder: Path, name: str) -> None:
+    """Remove a view's raw file and the temporaries of builds that were killed."""
+    raw = raw_path(folder, name)
+    raw.unlink(missing_ok=True)
+    remove_leftovers(raw)
+
+
+def _read_entries(path: Path) -> dict[str, object]:
+    try:
+        if not _is_file_of(path) or path.stat().st_size > _MOST_BYTES:
+            return {}
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = manifest.get("views") if isinstance(manifest, dict) else None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _is_file_of(path: Path, size: int | None = None) -> bool:
+    """Whether there is a regular file, no link, of the given size (None: any)."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and size in (None, status.st_size)

@@ -1,0 +1,312 @@
+"""A capture becomes a .dnv file: read, choose a space, weigh rays, train, quantise, measure, write.
+
+Beside ``clip.dnv`` the work folder ``clip.work`` holds the decoded pictures, the importance maps and the
+checkpoint. The checkpoint goes when the file is written; pictures and maps stay for the next run.
+"""
+
+import shutil
+import time
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_decoder.scene.contraction import Space
+from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.local_origin import local_origin
+from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.pose_signs import warn_of_convention
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import Config
+from dynerf_encoder.export.tensors import plain_config
+from dynerf_encoder.export.writer import ClipFile
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.importance.build import ImportanceMap, build_isg, build_ist
+from dynerf_encoder.importance.contact_sheet import save_importance
+from dynerf_encoder.rate.target_size import check_target
+from dynerf_encoder.rays.gpu_source import ray_source
+from dynerf_encoder.schedule.keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
+from dynerf_encoder.schedule.stages import Plan, StageName, plan_training
+from dynerf_encoder.step.distributed import Group, joined
+from dynerf_encoder.training.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
+from dynerf_encoder.training.pose_check import TrainingCheck
+from dynerf_encoder.training.resume import decisive
+from dynerf_encoder.training.trainer import Report, Trainer
+from dynerf_encoder.training.validation import HeldOutLook
+from dynerf_encoder.training.warm_start import fingerprint, start_from
+from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
+from dynerf_format.io.atomic_write import check_writable
+
+from .interrupt import deferred_interrupt
+from .job import (
+    WARNING,
+    EncodeResult,
+    Job,
+    Unwatched,
+    Watcher,
+    begun,
+    check_job,
+    checkpoint_path,
+    work_folder,
+)
+
+_CHECKPOINT_SECONDS = 30.0
+_LOOKS, _LOOK_FRAMES = 10, 1  # how often a training is judged on its way, and by how many pictures
+_COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
+
+
+def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
+    """Encode a capture, or a segment of one, with one model. Raises DynerfError for what the user can mend.
+
+    KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
+    torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have
+    no bytes.
+    """
+    with joined(job.device) as group:
+        return _encode(job, watcher if group.leads else Unwatched(), group)
+
+
+def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
+    check_writable(job.output)
+    check_job(job)
+    if job.resume and job.output.exists() and not (checkpoint_path(job).exists() or begun(job).exists()):
+        raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
+    capture, held_out = _read_capture(job)
+    origin = _local_origin(capture, held_out)
+    space = _choose_space(job, capture, held_out, origin)
+    with group.leader_first():
+        store = _store_frames(job, capture, watcher, group)
+        _describe(job, capture, store, space, watcher)
+        training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
+        keys = _keyframes(job, store, training, watcher)
+        schedule = replace(job.config.schedule, scale=job.config.schedule.scale * job.share)
+        plan = plan_training(schedule, store.frames, job.config.importance.strategy, keys)
+        identity = _identity(job, store)
+        checkpoint = _find_checkpoint(job, identity)
+        maps = _importance_maps(job, store, training, plan, watcher)
+    if job.save_importance is not None and group.leads:
+        written = save_importance(job.save_importance, store, maps)
+        watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
+    torch.manual_seed(job.seed)
+    model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
+    local = store.moved(-origin)
+    source = ray_source(local, training, torch.device(job.device), watcher.say)
+    trainer = Trainer(
+        job.config, model, space, source, maps, plan,
+        frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
+    )  # fmt: skip
+    if job.predecessor is not None:
+        start_from(job.predecessor, trainer, store.first_source_frame)
+    if checkpoint is not None:
+        trainer.restore(checkpoint.state, checkpoint.arrays)
+        watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
+    look = HeldOutLook(
+        local, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
+    )
+    check = TrainingCheck(
+        local, training, [store.names.index(name) for name in held_out], space, job.config.sampling,
+        job.device, keys[len(keys) // 2],
+    )  # fmt: skip
+    clip = ClipFile(job, trainer, store, held_out, space.moved(origin))
+    if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
+        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
+    _train(job, trainer, identity, look, check, clip, watcher, group)
+    if not group.leads:
+        return EncodeResult(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
+    return clip.write(look, watcher)
+
+
+def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
+    """The capture and the names of its held-out views."""
+    capture = read_n3v(job.capture, job.frames)
+    held_out = tuple(dict.fromkeys(job.hold_out))
+    for name in held_out:
+        capture.view(name)
+    if len(capture.views) - len(held_out) < 2:
+        raise ViewError(
+            f"{job.capture}: {len(capture.views)} views, {len(held_out)} held out; "
+            "expected at least two to train on"
+        )
+    return capture, held_out
+
+
+def _local_origin(capture: Capture, held_out: tuple[str, ...]) -> Float[np.ndarray, "3"]:
+    views = [view for view in capture.views if view.name not in held_out]
+    return local_origin([view.camera for view in views], [view.near for view in views])
+
+
+def _choose_space(
+    job: Job, capture: Capture, held_out: tuple[str, ...], origin: Float[np.ndarray, "3"]
+) -> Space:
+    """The space, in coordinates that begin at ``origin``."""
+    views = [view for view in capture.views if view.name not in held_out]
+    near, far = [view.near for view in views], [view.far for view in views]
+    return choose_space([view.camera.moved(-origin) for view in views], near, far, job.space)
+
+
+def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: Group) -> FrameStore:
+    """The pictures, decoded. A capture that turns out to be bad leaves no work folder behind."""
+    folder = work_folder(job)
+    new = False
+    try:
+        folder.mkdir(exist_ok=True)
+        new = not any(folder.iterdir())
+        if group.leads and not job.resume:
+            begun(job).touch()
+        store = FrameStore.build(
+            capture,
+            folder / "frames",
+            frames=job.frames,
+            downscale=job.downscale,
+            videos=job.videos,
+            progress=lambda done, total: watcher.progress("decoding videos", done, total),
+        )
+    except OSError as error:
+        raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
+    except DynerfError:
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return store
+
+
+def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watcher: Watcher) -> None:
+    """Say what is about to be encoded, once nothing about the capture can be wrong any more."""
+    if capture.untagged:
+        watcher.say(f"{len(capture.untagged)} videos carry no colour tags: read as BT.709, limited range")
+    for note in capture.notes:
+        watcher.say(note)
+    size = len(store.names) * store.frames * store.height * store.width * 3
+    watcher.say(
+        f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "
+        f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
+    )
+    if warning := warn_of_convention(store.cameras, store.near, store.far):
+        watcher.say(WARNING + warning)
+    watcher.say(f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as asked'})")
+
+
+def _identity(job: Job, store: FrameStore) -> dict[str, object]:
+    """What a checkpoint must agree on to be resumed."""
+    return {
+        "capture": store.fingerprint,
+        "configuration": plain_config(job.config),
+        "hold_out": sorted(set(job.hold_out)),
+        "space": job.space,
+        "seed": job.seed,
+        "time_limit": job.time_limit,
+        "overlap": list(job.overlap),
+        "share": job.share,
+        "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
+        "device": torch.device(job.device).type,
+        "threads": torch.get_num_threads() if job.device == "cpu" else 0,
+    }
+
+
+def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None:
+    path = checkpoint_path(job)
+    if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
+        return None
+    checkpoint = load_checkpoint(path)
+    position = checkpoint.state.get("position")
+    check_same_job(path, decisive(checkpoint.job, position), decisive(identity, position))
+    return checkpoint
+
+
+def _keyframes(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> tuple[int, ...]:
+    """The keyframes, and a word about them where they are not simply every K-th frame."""
+    schedule = job.config.schedule
+    fixed = fixed_keyframes(store.frames, schedule.keyframe_interval)
+    if schedule.keyframe_steps == 0 or not schedule.hierarchical:
+        return fixed
+    if schedule.keyframes == "auto":
+        chosen = adaptive_keyframes(frame_changes(store, training), len(fixed))
+        watcher.say(f"keyframes, where the video changes most: {', '.join(map(str, chosen))}")
+        return chosen
+    if (interval := interval_for(store.frames, schedule.keyframe_interval)) != schedule.keyframe_interval:
+        watcher.say(
+            f"keyframes: every {interval} frames, for the clip has no more than {schedule.keyframe_interval}"
+        )
+    return fixed
+
+
+def _importance_maps(
+    job: Job, store: FrameStore, training: tuple[int, ...], plan: Plan, watcher: Watcher
+) -> dict[StageName, ImportanceMap]:
+    settings = job.config.importance
+    if settings.share == 0 or settings.strategy == "uniform" or store.frames == 1:
+        return {}
+    folder = work_folder(job) / "importance"
+    maps: dict[StageName, ImportanceMap] = {}
+    for stage in plan.stages:
+        what = f"importance maps ({stage.name})"
+
+        def tell(done: int, total: int, what: str = what) -> None:
+            watcher.progress(what, done, total)
+
+        if stage.name == "ist" or settings.strategy == "ist":
+            maps[stage.name] = build_ist(store, training, settings.window, settings.floor, folder, tell)
+        else:
+            gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
+            maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, tell)
+    return maps
+
+
+def _train(
+    job: Job,
+    trainer: Trainer,
+    identity: dict[str, object],
+    look: HeldOutLook,
+    check: TrainingCheck,
+    clip: ClipFile,
+    watcher: Watcher,
+    group: Group,
+) -> None:
+    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
+        _save(job, trainer, identity)
+    if group.leads:
+        begun(job).unlink(missing_ok=True)
+    saved = time.monotonic()
+    looked = int(trainer.place.position * _LOOKS)
+    compiling = partial(watcher.say, _COMPILING)
+    with deferred_interrupt() as interrupted, closing(trainer.run(compiling)) as reports:
+        for report in reports:
+            watcher.trained(report)
+            if group.leads and (warning := check.warning(report.place, trainer.model, trainer.latents)):
+                watcher.say(WARNING + warning)
+            if int(report.place.position * _LOOKS) > looked:
+                looked = int(report.place.position * _LOOKS)
+                _look(trainer, report, look, watcher, group)
+                if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
+                    size = clip.size_at(trainer.rate.quantisation)
+                    trainer.rate.calibrate(size)  # the same in every process
+            stop = group.any(interrupted(), job.device)
+            due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
+            if due and group.leads:
+                _save(job, trainer, identity)
+                saved = time.monotonic()
+            if stop:
+                raise KeyboardInterrupt
+
+
+def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
+    """Tell the leader's watcher how well held-out pictures look as the file would show them."""
+    if not group.leads:
+        return
+    with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
+        score = look.some_psnr(trainer.model, trainer.latents, _LOOK_FRAMES)
+    if score is not None:
+        watcher.looked(report, score)
+
+
+def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
+    place, arrays = trainer.export()
+    save_checkpoint(checkpoint_path(job), Checkpoint(identity, place, arrays))
+
+
+def _settings(config: Config) -> object:
+    return config.planes if config.field == "planes" else config.mlp
