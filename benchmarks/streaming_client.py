@@ -22,10 +22,10 @@ from pathlib import Path
 from dynerf_format import FileSource, Reader, SegmentRecord, latents_chunk, weights_chunk, write_clip
 from dynerf_format.container.chunks import LATENTS
 from dynerf_format.tensors import quantise
-from dynerf_player.catalogue import FileLibrary
-from dynerf_player.client.library import RemoteEdition
-from dynerf_player.client.plan import chunk_span
-from dynerf_player.server import Settings, serving
+from dynerf_player.client.fetch_planner import chunk_span
+from dynerf_player.library.local import FileLibrary
+from dynerf_player.library.remote import RemoteEdition
+from dynerf_player.server.app import Settings, serving
 
 
 async def measure(path: Path, seeks: int) -> list[str]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         ViewError,
     )
     from dynerf_format.version import __version__
-    from dynerf_player.client.clip import AsyncClip
+    from dynerf_player.client.async_clip import AsyncClip
 
     from . import paths
     from .encoding import encode
@@ -78,7 +78,7 @@ __all__ = [
 
 # The module of each name; one that is called like the name is meant itself.
 _HOMES = {
-    "AsyncClip": "dynerf_player.client.clip",
+    "AsyncClip": "dynerf_player.client.async_clip",
     "Camera": "dynerf_decoder.cameras.camera",
     "CameraInfo": "dynerf.inspecting",
     "Cameras": "dynerf_decoder.cameras.camera",

@@ -349,7 +349,7 @@ def _add_serve(commands: "Commands[Parser]") -> None:
         help="serve only those who open the printed address, which holds this text (made up when it is not "
         "given; after FILE_OR_FOLDER)",
     )  # fmt: skip
-    parser.set_defaults(run=serve.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
+    parser.set_defaults(run=serve.run, imports=("dynerf_player.library.local", "dynerf_player.server.app"))
 
 
 def _add_play(commands: "Commands[Parser]") -> None:
@@ -361,7 +361,7 @@ def _add_play(commands: "Commands[Parser]") -> None:
     )
     _add_device(parser)
     _add_origins(parser)
-    parser.set_defaults(run=play.run, imports=("dynerf_player.catalogue", "dynerf_player.server"))
+    parser.set_defaults(run=play.run, imports=("dynerf_player.library.local", "dynerf_player.server.app"))
 
 
 def _add_clip(parser: Parser) -> None:

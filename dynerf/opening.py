@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dynerf_decoder.clip.clip import Clip
     from dynerf_format import FileSource
-    from dynerf_player.client.clip import AsyncClip
+    from dynerf_player.client.async_clip import AsyncClip
     from dynerf_player.client.source import HttpSource
 
 # torch and aiohttp take seconds to import: only those who need them pay for it.
@@ -51,7 +51,7 @@ async def open_async(
     """As ``open``, for asynchronous programs: opening and rendering run in threads. Use in ``async with``."""
     import asyncio
 
-    from dynerf_player.client.clip import AsyncClip
+    from dynerf_player.client.async_clip import AsyncClip
 
     opened = await asyncio.to_thread(open, place, device=device, layers=layers)
     with opened:

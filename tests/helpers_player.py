@@ -11,9 +11,9 @@ from typing import Any
 
 import aiohttp
 
-from dynerf_player.catalogue import FileLibrary
-from dynerf_player.patience import Patience
-from dynerf_player.server import Settings, serving
+from dynerf_player.library.local import FileLibrary
+from dynerf_player.server.app import Settings, serving
+from dynerf_player.session.timeouts import Patience
 
 HEAD = struct.Struct("<BBBBIfHHffQ")
 QUICK = Patience(hello=0.5, body=0.5, stall=0.5, idle=30.0)

@@ -17,9 +17,9 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from dynerf_player.catalogue import FileLibrary
 from dynerf_player.client.source import LoopThread
-from dynerf_player.server import Settings, serving
+from dynerf_player.library.local import FileLibrary
+from dynerf_player.server.app import Settings, serving
 from helpers_video import ROOT
 
 HOST = "films.localhost"  # which browsers look for on this machine, and take for a secure place

@@ -11,12 +11,12 @@ from dynerf.opening import is_remote
 from dynerf_player.client.address import address_name
 
 if TYPE_CHECKING:
-    from dynerf_player.library import Library
+    from dynerf_player.library.interface import Library
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve one clip to a browser on this machine until interrupted."""
-    from dynerf_player.server import Settings, serve
+    from dynerf_player.server.app import Settings, serve
 
     clip = address_name(options.clip) if is_remote(options.clip) else options.clip  # a query may hold a token
 
@@ -34,9 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _library(place: str | Path, device: str) -> "Library":
     if is_remote(place):
-        from dynerf_player.client.library import RemoteLibrary
+        from dynerf_player.library.remote import RemoteLibrary
 
         return RemoteLibrary(str(place), device)
-    from dynerf_player.catalogue import FileLibrary
+    from dynerf_player.library.local import FileLibrary
 
     return FileLibrary(Path(place), device)

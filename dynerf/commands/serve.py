@@ -11,9 +11,9 @@ from dynerf_format.errors import ConfigError
 
 def run(options: argparse.Namespace) -> int:
     """Serve a file or a folder until interrupted."""
-    from dynerf_player.access import Access
-    from dynerf_player.catalogue import FileLibrary
-    from dynerf_player.server import Settings, serve
+    from dynerf_player.library.local import FileLibrary
+    from dynerf_player.server.access_token import Access
+    from dynerf_player.server.app import Settings, serve
 
     if (options.tls_cert is None) != (options.tls_key is None):
         raise ConfigError("--tls-cert and --tls-key: expected both or neither")

@@ -17,7 +17,7 @@ from dynerf_encoder.captures.poses import read_poses
 from dynerf_encoder.evaluation.evaluate import evaluate
 from dynerf_format.container.header import decode_header, encode_header
 from dynerf_format.errors import CaptureError
-from dynerf_player.messages import View, parse
+from dynerf_player.session.protocol import View, parse
 from helpers_encode import contents, one_thread, scene_poses, tiny_encode, tiny_job, write_scene
 
 _OFFSETS = (0.0, 1e3, 1e6, 1e7)

@@ -15,9 +15,9 @@ import pytest
 
 from dynerf_format import RemoteError
 from dynerf_format.errors import ConfigError
-from dynerf_player.access import Access
 from dynerf_player.client.source import HttpSource
-from dynerf_player.guard import Guard
+from dynerf_player.server.access_token import Access
+from dynerf_player.server.origin_check import Guard
 from helpers_player import Served, served, view, viewer
 
 TOKEN = "word & Töken;"

@@ -5,7 +5,7 @@ import pytest
 from av import CodecContext, Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from dynerf_player.coding import AvcCoder, JpegCoder
+from dynerf_player.session.stream_encoder import AvcCoder, JpegCoder
 from helpers_browser import psnr
 
 

@@ -19,17 +19,17 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from dynerf_format import FileSource, Reader
-from dynerf_player.catalogue import FileLibrary
-from dynerf_player.deadline import watched
-from dynerf_player.in_thread import in_thread
-from dynerf_player.messages import MessageError
-from dynerf_player.models import SharedClip
-from dynerf_player.moments import FoldedMoments
-from dynerf_player.movies import MovieLimits, Movies
-from dynerf_player.patience import Patience
-from dynerf_player.server import Settings, serve
-from dynerf_player.session import Session
-from dynerf_player.studio import Slots, Studio
+from dynerf_player.library.folded_moments import FoldedMoments
+from dynerf_player.library.local import FileLibrary
+from dynerf_player.library.shared_clip import SharedClip
+from dynerf_player.server.app import Settings, serve
+from dynerf_player.server.movies import MovieLimits, Movies
+from dynerf_player.server.write_timeout import watched
+from dynerf_player.session.in_thread import in_thread
+from dynerf_player.session.protocol import MessageError
+from dynerf_player.session.render_pool import Slots, Studio
+from dynerf_player.session.session import Session
+from dynerf_player.session.timeouts import Patience
 from helpers_player import Served, camera_path, served, view, viewer
 from helpers_video import ROOT
 
@@ -66,7 +66,7 @@ class TestAnswersThatHaveBegun:
         async def broken(*_: object) -> None:
             raise MessageError("x" + "\u00e4" * 100)
 
-        monkeypatch.setattr("dynerf_player.live._listen", broken)
+        monkeypatch.setattr("dynerf_player.session.websocket._listen", broken)
 
         async def check(server: Served) -> None:
             async with viewer(server) as client:
@@ -131,7 +131,7 @@ class TestAnswersThatHaveBegun:
             def broken(*_: object) -> bytes:
                 raise RuntimeError("broken")
 
-            monkeypatch.setattr("dynerf_player.catalogue.PinnedFile.read", broken)
+            monkeypatch.setattr("dynerf_player.library.local.PinnedFile.read", broken)
             with pytest.raises(aiohttp.ClientPayloadError):
                 await server.get("/clips/clip.dnv")
 
@@ -174,7 +174,7 @@ class TestEditions:
     ) -> None:
         closed: list[object] = []
         monkeypatch.setattr(
-            "dynerf_player.catalogue.FileEdition.close", lambda edition: closed.append(edition)
+            "dynerf_player.library.local.FileEdition.close", lambda edition: closed.append(edition)
         )
 
         async def run() -> None:
@@ -355,7 +355,7 @@ class TestMovies:
             raise ConnectionResetError
 
         async def check(server: Served) -> None:
-            monkeypatch.setattr("dynerf_player.movies._line", lost)
+            monkeypatch.setattr("dynerf_player.server.movies._line", lost)
             with pytest.raises(aiohttp.ClientError):
                 async with server.http.post(
                     server.address + "/movies/clip", json=camera_path(3), headers=NDJSON
@@ -440,7 +440,7 @@ class TestSlowReaders:
     def test_sockets_before_their_greeting_are_bounded(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dynerf_player.server._MOST_GREETING", 3)
+        monkeypatch.setattr("dynerf_player.server.app._MOST_GREETING", 3)
 
         async def check(server: Served) -> None:
             async with contextlib.AsyncExitStack() as stack:

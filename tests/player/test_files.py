@@ -12,7 +12,7 @@ import pytest
 
 from dynerf_format.errors import FormatError
 from dynerf_format.layout import TRAILER
-from dynerf_player.catalogue import FileLibrary, PinnedFile
+from dynerf_player.library.local import FileLibrary, PinnedFile
 from helpers_player import Served, served
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from dynerf_format import ChangedError, DynerfError, RemoteError, Source
 from dynerf_player.client.address import check_address, is_address
-from dynerf_player.client.plan import Span
+from dynerf_player.client.fetch_planner import Span
+from dynerf_player.client.range_client import Patience
 from dynerf_player.client.source import ClientLimits, HttpSource
-from dynerf_player.client.wire import Patience
 from helpers_link import Link, Spoil, http, serving
 from helpers_sources import DATA, SourceContract
 from helpers_tls import self_signed

@@ -20,9 +20,9 @@ from aiohttp.test_utils import TestServer
 
 import dynerf
 from dynerf_decoder.render.frame import StoppedError
-from dynerf_player.movies import Movies
-from dynerf_player.patience import Patience
-from dynerf_player.studio import Slots, Studio
+from dynerf_player.server.movies import Movies
+from dynerf_player.session.render_pool import Slots, Studio
+from dynerf_player.session.timeouts import Patience
 from helpers_browser import psnr
 from helpers_encode import tiny_config, tiny_encode, tiny_job, write_scene
 from helpers_player import Served, camera_path, served, view, viewer

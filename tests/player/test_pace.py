@@ -1,6 +1,6 @@
 """How many pixels a moving picture gets."""
 
-from dynerf_player.pace import Pace, full_size
+from dynerf_player.session.adaptive_resolution import Pace, full_size
 
 
 def test_a_fast_renderer_gives_all_pixels_and_a_slow_one_few() -> None:

@@ -18,9 +18,9 @@ import pytest
 
 from dynerf_format import FileSource, Reader, SegmentRecord, clip_bytes, latents_chunk, weights_chunk
 from dynerf_format.tensors import quantise
-from dynerf_player.client.library import RemoteLibrary
-from dynerf_player.client.wire import Patience
-from dynerf_player.server import Settings, serving
+from dynerf_player.client.range_client import Patience
+from dynerf_player.library.remote import RemoteLibrary
+from dynerf_player.server.app import Settings, serving
 from helpers_link import Link
 from helpers_link import serving as serving_file
 from helpers_video import ROOT

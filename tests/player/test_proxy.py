@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin
 import aiohttp
 import pytest
 
-from dynerf_player.access import Access
+from dynerf_player.server.access_token import Access
 from helpers_player import Served, Viewer, view
 from helpers_proxy import HOST, caddy, free_port, nginx, own, served_in_thread
 from helpers_video import ROOT

@@ -26,10 +26,19 @@ from dynerf_format import (
 )
 from dynerf_format.container.chunks import LATENTS, WEIGHTS
 from dynerf_format.tensors import quantise
-from dynerf_player.client.library import RemoteEdition, RemoteLibrary, clip_name
-from dynerf_player.client.plan import Span, ahead, chunk_span, frames_in, layers_in, merge, needed, next_span
-from dynerf_player.client.wire import Patience
-from dynerf_player.library import NoSuchClipError
+from dynerf_player.client.fetch_planner import (
+    Span,
+    ahead,
+    chunk_span,
+    frames_in,
+    layers_in,
+    merge,
+    needed,
+    next_span,
+)
+from dynerf_player.client.range_client import Patience
+from dynerf_player.library.interface import NoSuchClipError
+from dynerf_player.library.remote import RemoteEdition, RemoteLibrary, clip_name
 from helpers_format import continued, small_header
 from helpers_link import Link, serving
 

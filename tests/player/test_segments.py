@@ -12,7 +12,7 @@ from dynerf_decoder.clip.clip import Clip
 from dynerf_encoder.jobs.encode import Cutting, encode
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader
-from dynerf_player.models import SharedClip
+from dynerf_player.library.shared_clip import SharedClip
 from helpers_encode import Notes, one_thread, tiny_job, write_scene
 
 

@@ -5,7 +5,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from .plan import Span, merge
+from .fetch_planner import Span, merge
 
 
 class ByteCache:

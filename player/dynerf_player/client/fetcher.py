@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .cache import ByteCache
-from .plan import Span, merge
-from .wire import Wire
+from .fetch_planner import Span, merge
+from .range_client import Wire
 
 _LANES = 3  # requests under way
 

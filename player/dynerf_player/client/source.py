@@ -18,9 +18,9 @@ from dynerf_format.layout import FIRST_READ
 
 from .address import address_name, check_address
 from .cache import ByteCache
+from .fetch_planner import Span
 from .fetcher import Budget, Fetcher
-from .plan import Span
-from .wire import PATIENCE, Patience, Version, Wire
+from .range_client import PATIENCE, Patience, Version, Wire
 
 _T = TypeVar("_T")
 _CONNECTIONS = 4

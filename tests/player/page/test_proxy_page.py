@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
-from dynerf_player.access import Access
+from dynerf_player.server.access_token import Access
 from helpers_browser import new_picture, page_of, settled, wait_for_picture
 from helpers_proxy import HOST, any_proxy, free_port, served_in_thread
 

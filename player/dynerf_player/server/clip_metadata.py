@@ -5,8 +5,7 @@ from typing import Any
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import focus_point, upright
-
-from .library import Edition
+from dynerf_player.library.interface import Edition
 
 
 def entry(edition: Edition) -> dict[str, Any]:

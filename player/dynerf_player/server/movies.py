@@ -22,15 +22,15 @@ from dynerf_decoder.cameras.paths import Timing, parse_camera_path, plan_shots, 
 from dynerf_decoder.cameras.paths.render_plan import Shot
 from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format.errors import DynerfError, ViewError
+from dynerf_player.library.interface import Edition
+from dynerf_player.library.local import PinnedFile
+from dynerf_player.session.in_thread import in_thread
+from dynerf_player.session.render_pool import Order, Studio
+from dynerf_player.session.timeouts import Patience
 
-from .catalogue import PinnedFile
-from .deadline import watched
-from .files import send_file
-from .in_thread import in_thread
-from .library import Edition
 from .movie_queue import MovieQueue
-from .patience import Patience
-from .studio import Order, Studio
+from .range_requests import send_file
+from .write_timeout import watched
 
 MOST_BYTES = 2**20  # of a camera path
 _NDJSON = "application/x-ndjson"

@@ -21,12 +21,12 @@ from dynerf_format.container.source import check_range
 from dynerf_format.errors import FormatError, TruncatedError
 from dynerf_format.layout import TRAILER
 
-from .editions import OpenEditions
+from .interface import Buffer, NoSuchClipError
 from .lazy_clip import LazyClip
-from .library import Buffer, NoSuchClipError
+from .open_versions import OpenEditions
 
 if TYPE_CHECKING:
-    from .models import SharedClip
+    from .shared_clip import SharedClip
 
 _SUFFIX = ".dnv"
 _MOST_IDLE = 16  # editions kept open without users

@@ -8,7 +8,7 @@ import logging
 
 from aiohttp import web
 
-from .guard import Handler
+from .origin_check import Handler
 
 _LOG = logging.getLogger(__name__)
 _BEGUN: web.RequestKey[web.StreamResponse] = web.RequestKey("BEGUN", web.StreamResponse)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from dynerf_format.container.reader import Reader
 
 if TYPE_CHECKING:
-    from .models import SharedClip
+    from .shared_clip import SharedClip
 
 
 class LazyClip:
@@ -19,7 +19,7 @@ class LazyClip:
 
     def get(self) -> "SharedClip":
         """The clip; other threads wait while one opens it. Raises FormatError when it cannot be rendered."""
-        from .models import SharedClip  # torch takes seconds to import
+        from .shared_clip import SharedClip  # torch takes seconds to import
 
         with self._lock:
             if self._clip is None:

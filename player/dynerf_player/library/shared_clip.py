@@ -16,7 +16,7 @@ from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_format.container.reader import Reader
 
-from .moments import MOMENTS, FoldedMoments
+from .folded_moments import MOMENTS, FoldedMoments
 
 _AHEAD = 5  # seconds of the clip before a border: weights take three to decode
 

@@ -20,7 +20,7 @@ from aiohttp import hdrs, web
 
 from dynerf_format.errors import ConfigError
 
-from .guard import Handler, Middleware
+from .origin_check import Handler, Middleware
 
 _FIELD = "token"
 _PAGE = "watch"  # query field of the root: the clip whose page was opened with a token

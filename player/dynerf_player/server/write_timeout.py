@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from .guard import Handler, Middleware
+from .origin_check import Handler, Middleware
 
 _LOOKS = 20  # at a connection within its patience
 _LEAST_RATE = 1024  # bytes per second

@@ -18,7 +18,7 @@ import aiohttp
 from dynerf_format.errors import ChangedError, RemoteError
 
 from .address import address_name
-from .plan import Span
+from .fetch_planner import Span
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 _MOST_REDIRECTS = 5

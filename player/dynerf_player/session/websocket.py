@@ -11,13 +11,13 @@ from weakref import WeakSet
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from dynerf_format.errors import DynerfError
+from dynerf_player.library.interface import Buffer, Library
 
-from .coding import CODEC_STRING
-from .library import Buffer, Library
-from .messages import MOST_BYTES, VERSION, Ack, Hello, Message, MessageError, parse
-from .patience import Patience
+from .protocol import MOST_BYTES, VERSION, Ack, Hello, Message, MessageError, parse
+from .render_pool import Slots, Studio
 from .session import CODERS, Session
-from .studio import Slots, Studio
+from .stream_encoder import CODEC_STRING
+from .timeouts import Patience
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.25  # seconds between two looks at what is buffered

@@ -20,7 +20,7 @@ from dynerf_format.container.source import Source
 from dynerf_format.errors import DynerfError
 
 if TYPE_CHECKING:
-    from .models import SharedClip
+    from .shared_clip import SharedClip
 
 
 class NoSuchClipError(DynerfError):

@@ -13,23 +13,23 @@ from aiohttp import WSCloseCode, web
 
 from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
+from dynerf_player.library.interface import Edition, Library
+from dynerf_player.session.adaptive_resolution import full_size
+from dynerf_player.session.render_pool import Order, Slots, Studio
+from dynerf_player.session.stream_encoder import JpegCoder
+from dynerf_player.session.timeouts import Patience
+from dynerf_player.session.websocket import GREETING, SOCKETS, live
 
-from .access import Access
-from .coding import JpegCoder
-from .deadline import deadline
-from .describe import description, entry
-from .files import send_file
-from .guard import Guard
-from .library import Edition, Library
+from .access_token import Access
+from .clip_metadata import description, entry
 from .listening import listening
-from .live import GREETING, SOCKETS, live
 from .movies import MOST_BYTES, MovieLimits, Movies
-from .one_answer import note_begun, one_answer
-from .pace import full_size
-from .pages import page
-from .patience import Patience
+from .origin_check import Guard
+from .range_requests import send_file
 from .refusals import HTTP_LOG, NOT_UPGRADED, Refusals
-from .studio import Order, Slots, Studio
+from .single_response import note_begun, one_answer
+from .static_assets import page
+from .write_timeout import deadline
 
 _KEEP_ALIVE = 15.0  # seconds; also how long a half-sent request may take
 _THUMBNAIL_SIDE, _MOST_THUMBNAILS = 320, 256

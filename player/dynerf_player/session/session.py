@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dynerf_decoder.render.frame import StoppedError
+from dynerf_player.library.interface import Edition
 
-from .coding import AvcCoder, Coder, JpegCoder
-from .library import Edition
-from .messages import Head, MessageError, View
-from .pace import Pace, full_size
-from .studio import Order, Shot, Studio
+from .adaptive_resolution import Pace, full_size
+from .protocol import Head, MessageError, View
+from .render_pool import Order, Shot, Studio
+from .stream_encoder import AvcCoder, Coder, JpegCoder
 
 _MOST_AHEAD = 2
 _FINER = 0.25  # seconds between looks for quality layers that came in meanwhile

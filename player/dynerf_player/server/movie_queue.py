@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from .studio import Slots
+from dynerf_player.session.render_pool import Slots
 
 _RETRY = {"Retry-After": "10"}  # seconds
 

@@ -18,8 +18,7 @@ from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.render.frame import depth_picture
-
-from .library import Edition
+from dynerf_player.library.interface import Edition
 
 
 @dataclass(frozen=True)

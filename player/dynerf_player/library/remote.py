@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from dynerf_format import Reader, Source
-from dynerf_player.editions import OpenEditions
-from dynerf_player.lazy_clip import LazyClip
-from dynerf_player.library import Buffer, NoSuchClipError
+from dynerf_player.client.fetch_planner import chunk_span, frames_in, layers_in, needed
+from dynerf_player.client.prefetch import ReadAhead
+from dynerf_player.client.range_client import PATIENCE, Patience
+from dynerf_player.client.source import HttpSource
 
-from .ahead import ReadAhead
-from .plan import chunk_span, frames_in, layers_in, needed
-from .source import HttpSource
-from .wire import PATIENCE, Patience
+from .interface import Buffer, NoSuchClipError
+from .lazy_clip import LazyClip
+from .open_versions import OpenEditions
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from dynerf_player.models import SharedClip
+    from .shared_clip import SharedClip
 
 _CHECK_SECONDS = 5.0
 _MOST_NAME = 64

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from dynerf_format import ChangedError, Entry, Header, RemoteError
 
+from .fetch_planner import ahead, next_span
 from .fetcher import Fetcher
-from .plan import ahead, next_span
 
 _SECONDS = 10  # of latents
 _MOST_BYTES = 512 << 10  # of one request

@@ -15,7 +15,7 @@ from aiohttp import web
 from dynerf_format.container.source import Source
 from dynerf_format.errors import FormatError
 
-from .deadline import watched
+from .write_timeout import watched
 
 _BLOCK = 64 * 1024
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)

@@ -17,8 +17,8 @@ from aiohttp import web
 from yarl import URL
 
 from dynerf_format.errors import ConfigError, DynerfError
+from dynerf_player.library.interface import NoSuchClipError
 
-from .library import NoSuchClipError
 from .refusals import Refusals, foreign_host, foreign_origin
 
 _LOG = logging.getLogger(__name__)
