@@ -47,7 +47,7 @@ def main() -> None:
     options = _options()
     options.folder.mkdir(parents=True, exist_ok=True)
     sys.path[:0] = [str(ROOT / room) for room in ("format", "decoder", "encoder", "player", ".")]
-    from dynerf.environment import prepare_environment
+    from dynerf.cli.environment import prepare_environment
 
     prepare_environment(sys.argv)  # starts anew with a CPU's settings where there is no GPU
     record: dict[str, Any] = {"device": options.device, "quick": options.quick, "parts": {}}

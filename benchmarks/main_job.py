@@ -72,7 +72,7 @@ def decode_seconds(clip: Path, device: str) -> dict[str, Any]:
         "    camera = clip.cameras[0]\n"
         "    print(json.dumps([camera.width, camera.height, times[2:]]))\n"
     )
-    from dynerf.environment import CPU_SETTINGS
+    from dynerf.cli.environment import CPU_SETTINGS
 
     environment = {**CPU_SETTINGS, **os.environ}
     command = [sys.executable, "-c", script, str(clip), device]

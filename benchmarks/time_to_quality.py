@@ -129,9 +129,9 @@ def _torch_alone() -> AbstractContextManager[object]:
 
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
-    from dynerf.arguments import parse_arguments
+    from dynerf.api.encoding import cpu_threads
+    from dynerf.cli.arguments import parse_arguments
     from dynerf.commands.encode import encode_options
-    from dynerf.encoding import cpu_threads
     from dynerf_encoder.jobs.encode_segment import encode_segment
 
     output = options.work / f"{name}.dnv"
@@ -176,7 +176,7 @@ def _table(trained: list[Trained], until: float) -> str:
 
 def _with_settings() -> None:
     """Start again with what the command sets before torch is loaded, where it is missing."""
-    from dynerf.environment import CPU_SETTINGS
+    from dynerf.cli.environment import CPU_SETTINGS
 
     if any(os.environ.get(name) is None for name in CPU_SETTINGS):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**CPU_SETTINGS, **os.environ})

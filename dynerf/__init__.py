@@ -17,6 +17,10 @@ Importing this package loads nothing else; each name is loaded when it is first 
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
+    from dynerf.api.encoding import encode
+    from dynerf.api.evaluating import evaluate
+    from dynerf.api.inspecting import CameraInfo, Info, LayerInfo, SegmentInfo, info
+    from dynerf.api.opening import open, open_async  # noqa: A004 - read as dynerf.open
     from dynerf_decoder.cameras.camera import Camera, Cameras
     from dynerf_decoder.cameras.paths import Shot, Trajectory
     from dynerf_decoder.clip.clip import Clip
@@ -38,10 +42,6 @@ if TYPE_CHECKING:
     from dynerf_player.client.async_clip import AsyncClip
 
     from . import paths
-    from .encoding import encode
-    from .evaluating import evaluate
-    from .inspecting import CameraInfo, Info, LayerInfo, SegmentInfo, info
-    from .opening import open, open_async  # noqa: A004 - read as dynerf.open
 
 __all__ = [
     "AsyncClip",
@@ -80,7 +80,7 @@ __all__ = [
 _HOMES = {
     "AsyncClip": "dynerf_player.client.async_clip",
     "Camera": "dynerf_decoder.cameras.camera",
-    "CameraInfo": "dynerf.inspecting",
+    "CameraInfo": "dynerf.api.inspecting",
     "Cameras": "dynerf_decoder.cameras.camera",
     "CaptureError": "dynerf_format.errors",
     "Clip": "dynerf_decoder.clip.clip",
@@ -91,22 +91,22 @@ _HOMES = {
     "FormatError": "dynerf_format.errors",
     "Frame": "dynerf_decoder.render.frame",
     "FrameScore": "dynerf_encoder.evaluation.evaluate",
-    "Info": "dynerf.inspecting",
-    "LayerInfo": "dynerf.inspecting",
+    "Info": "dynerf.api.inspecting",
+    "LayerInfo": "dynerf.api.inspecting",
     "OutputError": "dynerf_format.errors",
     "Progress": "dynerf_decoder.progress",
     "RemoteError": "dynerf_format.errors",
     "ResumeError": "dynerf_format.errors",
-    "SegmentInfo": "dynerf.inspecting",
+    "SegmentInfo": "dynerf.api.inspecting",
     "Shot": "dynerf_decoder.cameras.paths",
     "Trajectory": "dynerf_decoder.cameras.paths",
     "ViewError": "dynerf_format.errors",
     "__version__": "dynerf_format.version",
-    "encode": "dynerf.encoding",
-    "evaluate": "dynerf.evaluating",
-    "info": "dynerf.inspecting",
-    "open": "dynerf.opening",
-    "open_async": "dynerf.opening",
+    "encode": "dynerf.api.encoding",
+    "evaluate": "dynerf.api.evaluating",
+    "info": "dynerf.api.inspecting",
+    "open": "dynerf.api.opening",
+    "open_async": "dynerf.api.opening",
     "paths": "dynerf.paths",
 }
 

@@ -19,7 +19,7 @@ def run() -> None:
     """Entry point of the console script and of ``python -m dynerf``."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as nohup does
         end_on_interrupt()
-    from .command import run
+    from dynerf.cli.main import run
 
     run()
 

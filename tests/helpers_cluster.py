@@ -69,7 +69,7 @@ class LocalCluster:
 
 def start_driver(arguments: Sequence[str], first: str = "") -> subprocess.Popen[str]:
     """The command ``dynerf`` in a process of its own, after some Python code."""
-    code = f"import sys\n{first}\nfrom dynerf.command import main\nsys.exit(main(sys.argv[1:]))"
+    code = f"import sys\n{first}\nfrom dynerf.cli.main import main\nsys.exit(main(sys.argv[1:]))"
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

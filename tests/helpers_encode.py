@@ -204,7 +204,7 @@ class Ended:
 class Forks:
     """A process that has loaded torch and forks a child for each command: loading takes seconds each time.
 
-    The children run ``dynerf.command.main``, the whole of ``python -m dynerf`` but its start.
+    The children run ``dynerf.cli.main.main``, the whole of ``python -m dynerf`` but its start.
     """
 
     _MOST_SECONDS = 120
@@ -249,7 +249,7 @@ class Forks:
 
 def serve() -> None:
     """The process behind ``Forks``: one JSON line in and out for each command."""
-    import dynerf.command  # noqa: F401
+    import dynerf.cli.main  # noqa: F401
 
     with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels, which the children inherit
         folder = Path(name)
@@ -272,7 +272,7 @@ def _obey(order: dict[str, Any], stdout: int, stderr: int) -> None:
     """In the child: run the command, never return."""
     import traceback
 
-    import dynerf.command
+    import dynerf.cli.main
     import dynerf_encoder.jobs.encode_segment
 
     status = 1
@@ -285,7 +285,7 @@ def _obey(order: dict[str, Any], stdout: int, stderr: int) -> None:
         dynerf_encoder.jobs.encode_segment._CHECKPOINT_SECONDS = order["every"]
         for place, call, number, after in order["strikes"]:
             Strike(place, call, number, after).arm()
-        status = dynerf.command.main(order["arguments"])
+        status = dynerf.cli.main.main(order["arguments"])
     except SystemExit as error:
         status = int(error.code or 0)
     except BaseException:

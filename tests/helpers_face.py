@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dynerf.command import main
+from dynerf.cli.main import main
 from helpers_video import example_rows, write_video
 
 FRAMES, WIDTH, HEIGHT = 6, 32, 24

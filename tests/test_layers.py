@@ -63,7 +63,7 @@ def test_nothing_is_unpickled() -> None:
             assert "allow_pickle=True" not in text, path
 
 
-@pytest.mark.parametrize("statement", ["import dynerf", "import dynerf.command", "import dynerf_format"])
+@pytest.mark.parametrize("statement", ["import dynerf", "import dynerf.cli.main", "import dynerf_format"])
 def test_torch_is_loaded_only_by_those_who_compute(statement: str) -> None:
     script = f"import sys; {statement}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

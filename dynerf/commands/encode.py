@@ -4,17 +4,17 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from dynerf.display import Messages, Tasks, say
-from dynerf.log import JsonLog
+from dynerf.console.log import JsonLog
+from dynerf.console.progress import Messages, Tasks, say
 
 if TYPE_CHECKING:
-    from dynerf.encoding import EncodeOptions
+    from dynerf.api.encoding import EncodeOptions
     from dynerf_encoder.jobs.job import EncodeResult
 
 
 def run(options: argparse.Namespace) -> int:
     """Encode; print what was reached."""
-    from dynerf.encoding import run_encode
+    from dynerf.api.encoding import run_encode
 
     asked = encode_options(options)
     leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 def encode_options(options: argparse.Namespace) -> "EncodeOptions":
     """What a command line means."""
-    from dynerf.encoding import EncodeOptions
+    from dynerf.api.encoding import EncodeOptions
 
     return EncodeOptions(
         capture=options.capture,

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from dynerf.display import Tasks, print_result, say
+from dynerf.console.progress import Tasks, print_result, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

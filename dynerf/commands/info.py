@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from dynerf import inspecting
-from dynerf.display import print_result
-from dynerf.inspecting import Info, LayerInfo
+from dynerf.api import inspecting
+from dynerf.api.inspecting import Info, LayerInfo
+from dynerf.console.progress import print_result
 
 _OF_A_CHECK = ("sha256", "chunks_checked")
 

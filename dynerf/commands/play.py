@@ -5,9 +5,9 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynerf.device import choose_device
-from dynerf.display import say
-from dynerf.opening import is_remote
+from dynerf.api.opening import is_remote
+from dynerf.console.device import choose_device
+from dynerf.console.progress import say
 from dynerf_player.client.address import address_name
 
 if TYPE_CHECKING:

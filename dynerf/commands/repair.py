@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from dynerf.display import say
+from dynerf.console.progress import say
 from dynerf_format import FileSource, OutputError, repair_clip
 
 

@@ -4,8 +4,8 @@ import argparse
 import ipaddress
 import secrets
 
-from dynerf.device import choose_device
-from dynerf.display import say
+from dynerf.console.device import choose_device
+from dynerf.console.progress import say
 from dynerf_format.errors import ConfigError
 
 

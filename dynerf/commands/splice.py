@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from dynerf.display import say
-from dynerf.opening import source_at
+from dynerf.api.opening import source_at
+from dynerf.console.progress import say
 from dynerf_format import check_writable, cut_clip, join_clips
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange

@@ -3,8 +3,8 @@
 import argparse
 import json
 
-from dynerf.display import print_result
-from dynerf.opening import source_at
+from dynerf.api.opening import source_at
+from dynerf.console.progress import print_result
 from dynerf_format import FormatError, Reader
 
 

@@ -10,7 +10,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 import dynerf
-from dynerf.command import main
+from dynerf.cli.main import main
 from dynerf_encoder.evaluation.evaluate import Evaluation, evaluate
 from dynerf_encoder.jobs.job import EncodeResult
 from dynerf_format.errors import CaptureError, ConfigError, ViewError

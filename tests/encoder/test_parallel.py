@@ -22,9 +22,9 @@ _ROOMS = ("encoder", "decoder", "format", ".")
 # Several processes train by autograd; alone a process would do so by kernels, which round otherwise.
 _COMMAND = """
 import sys
-import dynerf.command, dynerf_encoder.step.factory
+import dynerf.cli.main, dynerf_encoder.step.factory
 dynerf_encoder.step.factory.serves = lambda *_: False
-sys.exit(dynerf.command.main(sys.argv[1:]))
+sys.exit(dynerf.cli.main.main(sys.argv[1:]))
 """
 
 

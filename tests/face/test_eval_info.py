@@ -141,7 +141,7 @@ def test_info_tells_people_the_same(clip: Path) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(clip: Path) -> None:
-    code = "import sys; from dynerf.command import run; sys.argv = ['dynerf', 'info', sys.argv[1]]; run()"
+    code = "import sys; from dynerf.cli.main import run; sys.argv = ['dynerf', 'info', sys.argv[1]]; run()"
     child = subprocess.Popen(
         [sys.executable, "-c", f"import time; time.sleep(0.2); {code}", str(clip)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

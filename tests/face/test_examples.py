@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import dynerf
-import dynerf.encoding
-from dynerf.quantities import parse_size
+import dynerf.api.encoding
+from dynerf.cli.quantities import parse_size
 from dynerf_encoder.config.overrides import apply_assignments
 from dynerf_encoder.config.presets import PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
@@ -56,8 +56,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     def tiny_size(text: str) -> int:
         return min(parse_size(text), _TINY_BYTES)
 
-    monkeypatch.setattr(dynerf.encoding, "preset", tiny_preset)
-    monkeypatch.setattr(dynerf.encoding, "parse_size", tiny_size)
+    monkeypatch.setattr(dynerf.api.encoding, "preset", tiny_preset)
+    monkeypatch.setattr(dynerf.api.encoding, "parse_size", tiny_size)
 
 
 @pytest.fixture

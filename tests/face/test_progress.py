@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dynerf.progress import ProgressWatcher
+from dynerf.api.progress import ProgressWatcher
 from dynerf_encoder.training.trainer import Place, Report
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that the watcher sees, in its only element."""
     now = [100.0]
-    monkeypatch.setattr("dynerf.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("dynerf.api.progress.time.monotonic", lambda: now[0])
     return now
 
 

@@ -12,6 +12,8 @@ from typing import get_args
 
 import torch
 
+from dynerf.cli.quantities import parse_frames_or_seconds, parse_size
+from dynerf.console.device import choose_device
 from dynerf_decoder.progress import OnProgress
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
@@ -29,9 +31,7 @@ from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_writable
 
-from .device import choose_device
 from .progress import ProgressWatcher
-from .quantities import parse_frames_or_seconds, parse_size
 
 _MOST_WORKERS = 1024
 

@@ -5,9 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from dynerf.console.device import choose_device
 from dynerf_player.client.address import is_address
-
-from .device import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,11 +11,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from dynerf.console.progress import say
+from dynerf.entry import INTERRUPTED, end_on_interrupt, raise_on_interrupt
 from dynerf_format.errors import DynerfError, describe
 
 from .arguments import parse_arguments
-from .display import say
-from .entry import INTERRUPTED, end_on_interrupt, raise_on_interrupt
 from .environment import prepare_environment
 
 
