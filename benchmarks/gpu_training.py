@@ -26,7 +26,7 @@ from dynerf_encoder.schedule.stages import Plan, Stage
 from dynerf_encoder.step import factory as step_factory
 from dynerf_encoder.step import reference as autograd_step
 from dynerf_encoder.step.cuda_graph import Captured, Graphs, Work
-from dynerf_encoder.training.deferred_metrics import Figures
+from dynerf_encoder.step.deferred_metrics import Figures
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.frame_range import FrameRange
 from gpu_parts import CAPTURE, SMALL, Bench, Left

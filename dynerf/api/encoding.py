@@ -12,7 +12,6 @@ from typing import get_args
 
 import torch
 
-from dynerf.cli.quantities import parse_frames_or_seconds, parse_size
 from dynerf.console.device import choose_device
 from dynerf_decoder.progress import OnProgress
 from dynerf_encoder.captures.scene_bounds import Choice
@@ -32,6 +31,7 @@ from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_writable
 
 from .progress import ProgressWatcher
+from .quantities import parse_frames_or_seconds, parse_size
 
 _MOST_WORKERS = 1024
 

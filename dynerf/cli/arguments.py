@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from dynerf.api.opening import place_of
+from dynerf.api.quantities import parse_duration, parse_size
 from dynerf.commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
 from dynerf.commands.job_options import add_long_options
 from dynerf_format.version import __version__
 
 from . import help_texts as manual
-from .quantities import parse_duration, parse_size
 
 _T = TypeVar("_T")
 _DEVICES = ("auto", "cpu", "cuda")

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynerf.cli.quantities import parse_duration, parse_rate
+from dynerf.api.quantities import parse_duration, parse_rate
 from dynerf.console.progress import Tasks, say
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange

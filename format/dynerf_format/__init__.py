@@ -28,6 +28,7 @@ from dynerf_format.container.chunks import (
     weights_chunk,
 )
 from dynerf_format.container.directory import Entry
+from dynerf_format.container.field_tensors import tensor_shapes
 from dynerf_format.container.header import COLOUR, decode_header, encode_header
 from dynerf_format.container.quality_layers import coarsen, continued_chunks, split_layers, weights_chunks
 from dynerf_format.container.reader import Reader
@@ -37,7 +38,6 @@ from dynerf_format.container.writer import clip_bytes, write_clip
 from dynerf_format.edit.repair import Repair, repair_clip
 from dynerf_format.edit.splice import cut_clip, join_clips
 from dynerf_format.io.atomic_write import atomic_path, check_writable
-from dynerf_format.tensors.field_tensors import tensor_shapes
 from dynerf_format.tensors.occupancy import (
     COARSE_EMPTY,
     FINE_EMPTY,

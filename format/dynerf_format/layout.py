@@ -55,3 +55,6 @@ SMOOTH = struct.Struct("<BBB")
 
 U16_MAX = 2**16 - 1
 U32_MAX = 2**32 - 1
+
+SYMBOL_MAX = 2**23
+"""Largest magnitude of a quantised tensor's symbol."""

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from dynerf_decoder.backends.folded_planes import FoldedStack
+from dynerf_decoder.fields.plane_query import query_stack
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings, PlaneStack
 
 _AXES = ((0, 1), (0, 2), (1, 2))  # of a plane: column, row
@@ -111,7 +112,7 @@ def test_folded_values_agree_with_the_loop(basis: tuple[int, ...]) -> None:
     stack, points, latents = _stack(basis), _points(3, 9), _latents(3)
     folded = stack.fold(latents)
     assert isinstance(folded, FoldedStack)
-    found = folded(points).detach().numpy()
+    found = query_stack(folded, points).detach().numpy()
     np.testing.assert_allclose(found, _evaluate_slowly(stack, points, latents), rtol=1e-10, atol=1e-12)
 
 

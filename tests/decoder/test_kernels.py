@@ -11,6 +11,7 @@ from dynerf_decoder.backends.cpu.kernels import lanes
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
 from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.cameras.camera import Camera, camera_rays
+from dynerf_decoder.fields.plane_query import query_stack
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings, PlaneStack
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import median_position
@@ -53,7 +54,7 @@ class TestStack:
         stack, points = _stack(channels, hidden, outputs, scales), _points(2, count)
         folded = stack.fold(torch.linspace(-1, 1, 12).view(2, 6))
         assert folded.has_kernels()
-        expected = folded(points)
+        expected = query_stack(folded, points)
         assert expected.requires_grad, "by torch"
         torch.testing.assert_close(_raw(stack, points), expected.detach(), rtol=1e-4, atol=1e-5)
 

@@ -13,8 +13,8 @@ from dynerf_encoder.rays import gpu_source as resident
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.rays.gpu_source import ResidentMap, ResidentSource, bytes_needed, ray_source
 from dynerf_encoder.rays.pinned_source import StagedSource
+from dynerf_encoder.step.deferred_metrics import Figures
 from dynerf_encoder.step.precision import half_products
-from dynerf_encoder.training.deferred_metrics import Figures
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from helpers_device import DEVICES

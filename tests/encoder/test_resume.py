@@ -127,7 +127,7 @@ class TestKilled:
         self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output = tmp_path / "clip.dnv"
-        strike = Strike("dynerf_encoder.export.writer:write_clip", after=True)
+        strike = Strike("dynerf_encoder.jobs.clip_file:write_clip", after=True)
         assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
         assert output.read_bytes() == uninterrupted["planes"]
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0

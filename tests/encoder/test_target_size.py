@@ -88,7 +88,7 @@ def test_grids_count_and_are_searched_at_all_frames_once_unless_they_would_take_
         searched.append(len(latents))
         return Occupancy(layers, None, CellGrid.of_cells(cells))
 
-    monkeypatch.setattr("dynerf_encoder.export.writer.find_occupancy", found)
+    monkeypatch.setattr("dynerf_encoder.jobs.clip_file.find_occupancy", found)
     output = tmp_path / "clip.dnv"
     tiny_encode(tiny_job(write_scene(tmp_path / "scene"), output, f"rate.target={target}"))
     assert searched == frames

@@ -13,7 +13,7 @@ import torch
 
 import dynerf
 import dynerf.api.encoding
-from dynerf.cli.quantities import parse_size
+from dynerf.api.quantities import parse_size
 from dynerf_encoder.config.overrides import apply_assignments
 from dynerf_encoder.config.presets import PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind

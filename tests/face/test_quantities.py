@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
+from dynerf.api.quantities import parse_duration, parse_frames_or_seconds, parse_rate, parse_size
 from dynerf.cli.arguments import parse_arguments
-from dynerf.cli.quantities import parse_duration, parse_frames_or_seconds, parse_rate, parse_size
 from dynerf_encoder.jobs.segments import SegmentLength
 
 

@@ -1,13 +1,10 @@
-"""A stack of feature planes with the latent folded in: what is left to look up and decode."""
+"""A stack of feature planes with the latent folded in: what every backend looks up and decodes."""
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
-
-from dynerf_decoder.fields.bilinear import look_up
 
 _MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
 
@@ -23,20 +20,8 @@ class FoldedStack:
     out_bias: Float[Tensor, " output"]
     plain: bool = False  # without kernels, by torch alone
 
-    def __call__(self, points: Float[Tensor, "frame point 3"]) -> Float[Tensor, "frame point output"]:
-        """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
-        weights = (self.hidden_weight, self.hidden_bias, self.out_weight, self.out_bias)
-        if self.has_kernels() and not needs_gradient(*self.planes, *weights):
-            from dynerf_decoder.backends.cpu.plane_stack import decode
-
-            return decode(self, points)
-        features = look_up(self.planes, points)
-        weight = self.hidden_weight.T.expand(len(features), -1, -1)
-        hidden = torch.baddbmm(self.hidden_bias.unsqueeze(1), features, weight)
-        return F.linear(hidden.relu_(), self.out_weight, self.out_bias)
-
     def has_kernels(self) -> bool:
-        """Whether kernels do it: on a CPU, in float32, with sizes that fit registers."""
+        """Whether CPU kernels support it: on a CPU, in float32, with sizes that fit registers."""
         fits = len(self.out_bias) <= _MOST_LANES and has_kernels(self.planes[0].movedim(-1, -3))
         return fits and not self.plain
 

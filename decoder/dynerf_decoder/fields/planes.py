@@ -33,6 +33,7 @@ from dynerf_decoder.setting import setting
 from dynerf_format import Occupancy
 
 from .field import Model
+from .plane_query import query_stack
 from .positional_encoding import encode, encoded_size
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class FoldedPlanes:
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
         frames, rays, samples, _ = points.shape
-        raw = self.stack(points.reshape(frames, -1, 3))
+        raw = query_stack(self.stack, points.reshape(frames, -1, 3))
         raw = raw.view(frames, rays, samples, raw.shape[-1])
         return _density(raw[..., 0]), torch.sigmoid(raw[..., 1:])
 
@@ -231,7 +232,7 @@ class FoldedCoarse:
 
     def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
         frames, rays, samples, _ = points.shape
-        raw = self.stack(points.reshape(frames, -1, 3))
+        raw = query_stack(self.stack, points.reshape(frames, -1, 3))
         return _density(raw.view(frames, rays, samples))
 
 

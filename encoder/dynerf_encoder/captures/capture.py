@@ -1,7 +1,7 @@
 """A capture: synchronised videos of one scene, each with the camera that took it.
 
 Every reader in this package (one per layout on disk) produces this and nothing else. World units and axes
-are the capture's own; cameras follow ``dynerf_decoder.cameras.camera`` and fit the videos' real picture size. All
+are the capture's own; cameras follow ``cameras.camera`` and fit the videos' real picture size. All
 views share picture size, frame rate and frame count: frame t of every view shows the same instant.
 """
 

@@ -23,7 +23,6 @@ from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.export.tensors import plain_config
-from dynerf_encoder.export.writer import ClipFile
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap, build_isg, build_ist
 from dynerf_encoder.importance.contact_sheet import save_importance
@@ -41,6 +40,7 @@ from dynerf_encoder.training.warm_start import fingerprint, start_from
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
 from dynerf_format.io.atomic_write import check_writable
 
+from .clip_file import ClipFile
 from .interrupt import deferred_interrupt
 from .job import (
     WARNING,

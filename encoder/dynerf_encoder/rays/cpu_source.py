@@ -113,7 +113,7 @@ class RaySource:
     def _directions(
         self, views: Int64[np.ndarray, " n"], pixels: Int64[np.ndarray, " n"]
     ) -> Float64[np.ndarray, "n 3"]:
-        """``dynerf_decoder.cameras.camera.pixel_directions`` at pixel centres, for rays of different cameras."""
+        """``pixel_directions`` at pixel centres, for rays of different cameras."""
         rows, columns = np.divmod(pixels, self._store.width)
         local = unprojected(columns + 0.5, rows + 0.5, *self._intrinsics[views].T)
         turned: np.ndarray = np.einsum("nij,nj->ni", self._rotations[views], local)

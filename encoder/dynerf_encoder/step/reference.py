@@ -17,8 +17,8 @@ from dynerf_encoder.rate.plane_passes import add_variation
 from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import Rays
 from dynerf_encoder.rays.pinned_source import sent
-from dynerf_encoder.training.deferred_metrics import Figures
 
+from .deferred_metrics import Figures
 from .histogram_bound import histogram_bound_loss
 from .precision import half_products
 from .protocol import StepMetrics, StepState

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynerf_format.errors import FormatError, LimitError
-from dynerf_format.tensors.quantise import SYMBOL_MAX
+from dynerf_format.layout import SYMBOL_MAX
 
 from .byte_reader import pack_varint
 from .context_models import make_model, wave_count

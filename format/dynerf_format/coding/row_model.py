@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from dynerf_format.tensors.quantise import SYMBOL_MAX
+from dynerf_format.layout import SYMBOL_MAX
 
 from .side_information import Prediction
 

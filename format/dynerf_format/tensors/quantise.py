@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynerf_format.errors import FormatError
+from dynerf_format.layout import SYMBOL_MAX
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-SYMBOL_MAX = 2**23
 STEP_MIN, STEP_MAX = 2.0**-100, 2.0**100  # no product overflows or becomes subnormal (GPUs flush those)
 RANK_MAX = 8
 EXTENT_MAX = 2**32 - 1

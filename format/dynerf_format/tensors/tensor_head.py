@@ -20,9 +20,9 @@ import numpy as np
 from dynerf_format.coding.byte_reader import pack_varint
 from dynerf_format.coding.side_information import Known
 from dynerf_format.errors import FormatError, LimitError
-from dynerf_format.layout import CODING, FACTOR, RANK, TENSOR_NAME
+from dynerf_format.layout import CODING, FACTOR, RANK, SYMBOL_MAX, TENSOR_NAME
 
-from .quantise import RANK_MAX, SYMBOL_MAX, QuantisedTensor, check_name, check_shape
+from .quantise import RANK_MAX, QuantisedTensor, check_name, check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

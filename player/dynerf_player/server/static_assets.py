@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-_FOLDER = Path(__file__).parent / "web"
+_FOLDER = Path(__file__).parents[1] / "web"
 _TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",

@@ -1,7 +1,7 @@
 /** The catalogue: one card per clip, with its first picture, length and size. */
-import { addressOf } from "./address.js";
-import { timeText } from "./clock.js";
-import { sizeText } from "./stats.js";
+import { addressOf } from "./net/address.js";
+import { timeText } from "./net/clock.js";
+import { sizeText } from "./video/stats.js";
 
 const summary = document.getElementById("summary");
 

@@ -1,17 +1,17 @@
 /** The player page: loads the clip's description, puts the parts together, and keeps the address up to date. */
-import { addressOf } from "./address.js";
-import { Controls } from "./controls.js";
-import { supportedCodecs } from "./decoder.js";
-import { Gestures } from "./gestures.js";
-import { drawIcons } from "./icons.js";
-import { listenToKeys, SHORTCUTS } from "./keys.js";
-import { Messages } from "./messages.js";
-import { PathPanel } from "./pathpanel.js";
+import { addressOf } from "./net/address.js";
+import { Controls } from "./ui/controls.js";
+import { supportedCodecs } from "./video/decoder.js";
+import { Gestures } from "./ui/gestures.js";
+import { drawIcons } from "./ui/icons.js";
+import { listenToKeys, SHORTCUTS } from "./ui/keys.js";
+import { Messages } from "./net/messages.js";
+import { PathPanel } from "./ui/path_panel.js";
 import { Player } from "./player.js";
-import { Seekbar } from "./seekbar.js";
-import { fromHash, toHash } from "./share.js";
-import { Stage } from "./stage.js";
-import { Stats } from "./stats.js";
+import { Seekbar } from "./ui/seekbar.js";
+import { fromHash, toHash } from "./view/share.js";
+import { Stage } from "./video/canvas.js";
+import { Stats } from "./video/stats.js";
 
 const IDLE_MS = 2500; // without pointer or key, after which full screen shows nothing but the picture
 const REST_MS = 500; // without change, after which the address follows the view

@@ -2,14 +2,14 @@
  * The heart of the page: each picture of the screen it moves time and camera on, wishes for what should be seen, and
  * shows what comes. It knows no buttons; `onupdate()` lets those who do follow.
  */
-import { addressOf } from "./address.js";
-import { Cameras } from "./cameras.js";
-import { Clock } from "./clock.js";
-import { Connection } from "./connection.js";
-import { PictureDecoder } from "./decoder.js";
-import { Travel } from "./travel.js";
-import { rowsOf } from "./vector.js";
-import { Wishes } from "./wishes.js";
+import { addressOf } from "./net/address.js";
+import { Cameras } from "./view/cameras.js";
+import { Clock } from "./net/clock.js";
+import { Connection } from "./net/connection.js";
+import { PictureDecoder } from "./video/decoder.js";
+import { Travel } from "./view/camera_animation.js";
+import { rowsOf } from "./view/vector.js";
+import { Wishes } from "./net/view_requests.js";
 
 const SLOW_MS = 800; // without an answer, after which the viewer is told
 const DEAD_MS = 20_000; // without a word, while a wish is open, after which the connection is made anew

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.long
 
 KEYS = """const clip = { frames: 30, fps: 30, seconds: 1 }, path = new m.CameraPath(clip);
-const { turnAbout } = await import('/web/vector.js');
+const { turnAbout } = await import('/web/view/vector.js');
 [[0, 0], [1, 0.2], [2, 0.8]].forEach(([at, time]) => {
   const turn = turnAbout([0, 1, 0], at).map((value) => (at === 1 ? -value : value));
   path.add({ position: [at, at * at, 4], turn, fov: 40 + at }, time);
@@ -27,7 +27,7 @@ path.seconds = 2;"""
 
 def test_paths_pass_through_their_keys_without_detours(modules: "Page") -> None:
     body = KEYS + "return [0, 0.25, 0.5, 1].map((share) => path.at(share))"
-    start, between, middle, end = run_module(modules, "path", body)
+    start, between, middle, end = run_module(modules, "view/path", body)
     assert start["position"] == [0, 0, 4]
     assert middle["position"] == pytest.approx([1, 1, 4])
     assert end["position"] == pytest.approx([2, 4, 4])
@@ -44,7 +44,7 @@ def test_content_can_be_held_or_play_along_a_path(modules: "Page") -> None:
     const times = (timing) => { path.timing = timing; return shares.map((share) => path.at(share).time); };
     path.heldAt = 0.5; return [times('held'), times('plays'), path.pictures().length]"""
     )
-    held, plays, count = run_module(modules, "path", body)
+    held, plays, count = run_module(modules, "view/path", body)
     assert held == [0.5] * 4
     assert plays == pytest.approx([0, 0.6, 0.5, 0])
     assert count == 60
@@ -53,13 +53,13 @@ def test_content_can_be_held_or_play_along_a_path(modules: "Page") -> None:
 def test_exported_paths_render_elsewhere_and_load_again(modules: "Page", tmp_path: Path) -> None:
     body = (
         KEYS
-        + """const { toNerfstudio, fromNerfstudio } = await import('/web/nerfstudio.js');
+        + """const { toNerfstudio, fromNerfstudio } = await import('/web/view/nerfstudio.js');
     const file = toNerfstudio(path, { width: 64, height: 48 });
     const dense = { ...file, keyframes: [{ matrix: 'old' }, { matrix: 'old' }] };
     return { file, keys: path.keys, back: fromNerfstudio(JSON.stringify(file), clip),
              dense: fromNerfstudio(JSON.stringify(dense), clip), pictures: path.pictures() };"""
     )
-    found = run_module(modules, "path", body)
+    found = run_module(modules, "view/path", body)
     exported = tmp_path / "path.json"
     exported.write_text(json.dumps(found["file"]))
     read = read_camera_path(exported)
@@ -99,4 +99,4 @@ def test_files_that_are_no_paths_are_refused(modules: "Page", text: str, says: s
     body = (
         "try { return m.fromNerfstudio(x, { frames: 30, fps: 30 }); } catch (error) { return error.message; }"
     )
-    assert says in run_module(modules, "nerfstudio", body, text)
+    assert says in run_module(modules, "view/nerfstudio", body, text)

@@ -1,4 +1,4 @@
-"""Densities to weights along a block of rays, and back: ``dynerf_decoder.render.volume_rendering`` with its gradient.
+"""Densities to weights along a block of rays, and back: ``volume_rendering`` of the decoder, with gradient.
 
 Flat arrays hold ``count`` intervals of each of the rays; rays times intervals are a multiple of ``LANES``.
 """

@@ -8,7 +8,7 @@ from typing import Any
 from dynerf_format.io.compiled_code import compiled
 
 _HERE = Path(__file__).parent
-_SHARED = (_HERE, _HERE.with_name("sampling.py"))  # kernels of any package are made of these
+_SHARED = (_HERE, _HERE.parents[2] / "scene" / "ray_sampling.py")  # kernels of any package are made of these
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dynerf_format.container.records import FieldRecord
+    from .records import FieldRecord
 
 _MOST_ITEMS = 64  # of a list of scales, and layers of a network: more is not a field that a decoder shows
 

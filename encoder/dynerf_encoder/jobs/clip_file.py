@@ -10,16 +10,8 @@ from torch import Tensor
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Quantisation
-from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.jobs.job import EncodeResult, Job, Unwatched, Watcher, checkpoint_path, work_folder
-from dynerf_encoder.rate.target_size import meet_target
-from dynerf_encoder.training.trainer import Trainer
-from dynerf_encoder.training.validation import HeldOutLook
-from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
-from dynerf_format.container.writer import clip_bytes, write_clip
-
-from .occupancy_grid import find_occupancy
-from .tensors import (
+from dynerf_encoder.export.occupancy_grid import find_occupancy
+from dynerf_encoder.export.tensors import (
     arranged,
     continuing_chunks,
     dequantised_latents,
@@ -30,6 +22,14 @@ from .tensors import (
     marked_as_continuing,
     quantise_clip,
 )
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.rate.target_size import meet_target
+from dynerf_encoder.training.trainer import Trainer
+from dynerf_encoder.training.validation import HeldOutLook
+from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
+from dynerf_format.container.writer import clip_bytes, write_clip
+
+from .job import EncodeResult, Job, Unwatched, Watcher, checkpoint_path, work_folder
 
 _MOST_GRIDS = 0.1  # of a target: speed is not what was asked for
 _SKIM = 5  # every so many frames tell enough of a layer that is not the last

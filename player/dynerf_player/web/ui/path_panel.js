@@ -1,10 +1,10 @@
 /** The panel of the camera path: record keys, preview, load, export, and render to a movie. */
-import { timeText } from "./clock.js";
+import { timeText } from "../net/clock.js";
 import { setIcon } from "./icons.js";
 import { renderMovie } from "./movies.js";
-import { fromNerfstudio, toNerfstudio } from "./nerfstudio.js";
-import { CameraPath } from "./path.js";
-import { download } from "./stage.js";
+import { fromNerfstudio, toNerfstudio } from "../view/nerfstudio.js";
+import { CameraPath } from "../view/path.js";
+import { download } from "../video/canvas.js";
 
 export class PathPanel {
   constructor(player, find) {

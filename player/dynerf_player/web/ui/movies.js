@@ -1,5 +1,5 @@
 /** Movies of camera paths: the server renders, this reports how far it is and where the movie then lies. */
-import { addressOf } from "./address.js";
+import { addressOf } from "../net/address.js";
 
 /**
  * Have a nerfstudio path rendered; `onprogress(done, total)` follows it, `signal` gives it up. Returns the address of

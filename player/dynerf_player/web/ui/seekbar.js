@@ -1,5 +1,5 @@
 /** The seek bar: a slider over the clip's frames, with the part that is here drawn behind it and the time beside it. */
-import { timeText } from "./clock.js";
+import { timeText } from "../net/clock.js";
 
 export class Seekbar {
   constructor(slider, bubble, readout, clock, onseek) {
