@@ -13,7 +13,6 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-_STYLE = {"svg.hashsalt": "dynerf", "svg.fonttype": "none"}  # equal data gives equal bytes; text stays text
 
 Series = dict[str, list[tuple[float, float]]]
 
@@ -29,7 +28,9 @@ class Axis:
 
 def plot(series: Series, x: Axis, y: Axis) -> str:
     """An SVG of some lines; each is a list of (x, y) in the order in which they are joined."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(
+        {"svg.hashsalt": "dynerf", "svg.fonttype": "none"}
+    ):  # equal data, equal bytes; text is text
         figure, axes = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
         for name, points in series.items():
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)

@@ -19,9 +19,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dynerf_format import FileSource, Reader, SegmentRecord, latents_chunk, weights_chunk, write_clip
+from dynerf_format import (
+    FileSource,
+    Reader,
+    SegmentRecord,
+    latents_chunk,
+    quantise,
+    weights_chunk,
+    write_clip,
+)
 from dynerf_format.container.chunks import LATENTS
-from dynerf_format.tensors import quantise
 from dynerf_player.client.fetch_planner import chunk_span
 from dynerf_player.library.local import FileLibrary
 from dynerf_player.library.remote import RemoteEdition

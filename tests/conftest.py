@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.path.match("encoder/test_encode.py"):
+    if item.path.match("encoder/jobs/test_encode_segment.py"):
         return 0
-    return 1 if item.path.parent.name == "format" else 2
+    return 1 if item.path.is_relative_to(Path(__file__).parent / "format") else 2
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import torch
 
 import bench
 import dynerf
-from helpers_encode import tiny_encode, tiny_job, write_scene
+from support.encoding import tiny_encode, tiny_job, write_scene
 
 
 @pytest.fixture(scope="module")

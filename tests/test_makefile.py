@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers_video import ROOT
+from support.video import ROOT
 
 TOOLS = ("sh", "mkdir", "touch", "rm", "tail")
 

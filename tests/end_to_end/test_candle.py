@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from helpers_face import done
-from helpers_video import ROOT
+from support.command import done
+from support.video import ROOT
 
 CANDLE = ROOT / "samples" / "candle"
 SETTINGS = (

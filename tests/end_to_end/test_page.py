@@ -21,7 +21,7 @@ import pytest
 
 import dynerf
 from dynerf_format import BytesSource, FileSource, Reader, encode_header
-from helpers_browser import (
+from support.browser import (
     chromium,
     new_picture,
     page_of,
@@ -31,10 +31,10 @@ from helpers_browser import (
     wait_for_picture,
     why_no_browser,
 )
-from helpers_encode import tiny_encode, tiny_job, write_scene
-from helpers_format import ForgedChunk, forge
-from helpers_link import serving as serving_bytes
-from helpers_tls import self_signed
+from support.clips import ForgedChunk, forge
+from support.encoding import tiny_encode, tiny_job, write_scene
+from support.link import serving as serving_bytes
+from support.tls import self_signed
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

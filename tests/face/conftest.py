@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers_face import TINY, done, write_scene
+from support.command import TINY, done, write_scene
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ import torch
 
 import dynerf
 from dynerf_encoder.jobs.folder_lock import sole_user
-from helpers_face import FRAMES, HEIGHT, SETTINGS, WIDTH, done, numbered, pictures
-from helpers_video import ROOT
+from support.command import FRAMES, HEIGHT, SETTINGS, WIDTH, done, numbered, pictures
+from support.video import ROOT
 
 _NAMES = """
     AsyncClip Camera CameraInfo Cameras CaptureError Clip ConfigError DynerfError EncodeResult Evaluation

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers_face import FRAMES, HEIGHT, TINY, WIDTH, change_poses, refused
-from helpers_video import noisy_pictures, write_video
+from support.command import FRAMES, HEIGHT, TINY, WIDTH, change_poses, refused
+from support.video import noisy_pictures, write_video
 
 
 def _encode(capture: Path, *more: object) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers_face import refused, run
-from helpers_video import ROOT, write_video
+from support.command import refused, run
+from support.video import ROOT, write_video
 
 
 def _decode(clip: Path, *more: object) -> str:

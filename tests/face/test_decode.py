@@ -11,7 +11,7 @@ import pytest
 
 import dynerf
 from dynerf_decoder.cameras.camera import Camera
-from helpers_face import FRAMES, HEIGHT, WIDTH, done, listing, numbered, pictures, refused
+from support.command import FRAMES, HEIGHT, WIDTH, done, listing, numbered, pictures, refused
 
 
 def _render(clip: Path, name: str, frame: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dynerf_format import FileSource, Header, Reader
-from helpers_face import FRAMES, TINY, done, listing, refused
+from support.command import FRAMES, TINY, done, listing, refused
 
 
 def _header(path: Path) -> Header:

@@ -19,12 +19,12 @@ from dynerf_format import (
     SegmentRecord,
     clip_bytes,
     latents_chunk,
+    quantise,
     weights_chunk,
 )
 from dynerf_format.frame_range import FrameRange
-from dynerf_format.tensors import quantise
-from helpers_face import FRAMES, change_poses, done, refused
-from helpers_link import serving
+from support.command import FRAMES, change_poses, done, refused
+from support.link import serving
 
 
 def test_eval_measures_what_the_encoder_measured(clip: Path, scene: Path) -> None:

@@ -17,9 +17,9 @@ from dynerf.api.quantities import parse_size
 from dynerf_encoder.config.overrides import apply_assignments
 from dynerf_encoder.config.presets import PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
-from helpers_face import SETTINGS
-from helpers_link import serving
-from helpers_video import ROOT
+from support.command import SETTINGS
+from support.link import serving
+from support.video import ROOT
 
 _DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/*.md"))]
 _BLOCK = re.compile(r"^```(?:python|py)\n(.*?)^```", re.DOTALL | re.MULTILINE)

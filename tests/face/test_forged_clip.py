@@ -17,12 +17,12 @@ from dynerf_format import (
     encode_header,
     latents_chunk,
     pack_tensors,
+    quantise,
     weights_chunk,
 )
-from dynerf_format.tensors import quantise
-from helpers_face import done, refused
-from helpers_format import ForgedChunk, forge, forged_chunks
-from helpers_video import run_child
+from support.clips import ForgedChunk, forge, forged_chunks
+from support.command import done, refused
+from support.video import run_child
 
 MLP = {
     "latent": 32, "depth": 2, "width": 8, "skip": 5, "position_frequencies": 2, "direction_frequencies": 1,

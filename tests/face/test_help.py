@@ -12,8 +12,8 @@ import pytest
 
 import dynerf
 from dynerf_format.version import __version__
-from helpers_face import run
-from helpers_video import ROOT, run_child
+from support.command import run
+from support.video import ROOT, run_child
 
 COMMANDS = (
     "encode", "decode", "eval", "info", "verify", "repair", "cut", "join", "serve", "play",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers_face import listing, refused
-from helpers_video import run_child
+from support.command import listing, refused
+from support.video import run_child
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers_face import TINY
-from helpers_video import run_child
+from support.command import TINY
+from support.video import run_child
 
 _MACOS = """
     import fcntl, os, select, signal, socket, sys

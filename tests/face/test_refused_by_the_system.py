@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dynerf.commands import info
-from helpers_face import TINY, listing, refused, run
+from support.command import TINY, listing, refused, run
 
 _NOT_A_FILE = Path("/proc/self/mem")  # a regular file that cannot be read from its start, not even by root
 needs_proc = pytest.mark.skipif(not _NOT_A_FILE.exists(), reason="needs Linux's /proc")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import dynerf
-from helpers_face import FRAMES, done, refused
-from helpers_link import serving
+from support.command import FRAMES, done, refused
+from support.link import serving
 
 
 def _picture(path: Path, frame: float) -> np.ndarray:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers_face import done, refused, run
-from helpers_link import serving
+from support.command import done, refused, run
+from support.link import serving
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import zstandard
 
 import dynerf_format
 from dynerf_format import BytesSource, CellGrid, FileSource, FormatError, Reader, clip_bytes, encode_header
-from helpers_format import (
+from support.clips import (
     ForgedChunk,
     coded_payload,
     continued,
@@ -32,7 +32,7 @@ from helpers_format import (
     smallest,
     two_segments,
 )
-from helpers_plain_decoder import Bytes, records
+from support.plain_decoder import Bytes, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable

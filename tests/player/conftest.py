@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers_encode import tiny_encode, tiny_job, write_scene
+from support.encoding import tiny_encode, tiny_job, write_scene
 
 
 @pytest.fixture(scope="session")

@@ -38,10 +38,10 @@ from dynerf_format import (
     coarsen,
     continued_chunks,
     latents_chunk,
+    quantise,
     split_layers,
     weights_chunks,
 )
-from dynerf_format.tensors import quantise
 
 from .latent_pca import turned
 

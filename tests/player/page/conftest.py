@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers_browser import chromium, page_of, wait_for_picture, why_no_browser
-from helpers_fake_server import FakeServer
+from support.browser import chromium, page_of, wait_for_picture, why_no_browser
+from support.fake_server import FakeServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

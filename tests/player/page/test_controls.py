@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from helpers_browser import PATIENCE, page_of, settled, wait_for_picture
-from helpers_fake_server import FakeServer
+from support.browser import PATIENCE, page_of, settled, wait_for_picture
+from support.fake_server import FakeServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.cameras.viewing_volume import ViewingVolume
-from helpers_browser import run_module
-from helpers_fake_pictures import description, message
+from support.browser import run_module
+from support.fake_pictures import description, message
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,7 +64,8 @@ def test_steps_go_to_whole_frames_and_round(modules: "Page") -> None:
 
 
 def test_orbits_keep_their_distance_and_never_tip_over(modules: "Page") -> None:
-    body = """const rig = new m.Cameras(x), { length, subtract, rotate } = await import('/web/view/vector.js');
+    body = """const rig = new m.Cameras(x);
+    const { length, subtract, rotate } = await import('/web/view/vector.js');
     rig.volume.resist = () => 1;
     const far = () => length(subtract(rig.camera.position, rig.pivot));
     const before = far();
@@ -152,7 +153,9 @@ def test_the_page_and_the_decoder_agree_on_what_is_outside(modules: "Page") -> N
     body = """return x.map((clip) => {
         const v = new m.Volume(clip);
         return clip.places.map((place) => v.excess(place) * v.extent); })"""
-    for clip, found, wanted in zip(clips, run_module(modules, "view/volume", body, clips), expected, strict=True):
+    for clip, found, wanted in zip(
+        clips, run_module(modules, "view/volume", body, clips), expected, strict=True
+    ):
         size = float(np.abs(clip["places"]).max())
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6 * size)
 

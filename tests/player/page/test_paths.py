@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.cameras.paths.nerfstudio import read_camera_path
-from helpers_browser import run_module
+from support.browser import run_module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

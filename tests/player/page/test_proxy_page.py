@@ -10,8 +10,8 @@ import av
 import pytest
 
 from dynerf_player.server.access_token import Access
-from helpers_browser import new_picture, page_of, settled, wait_for_picture
-from helpers_proxy import HOST, any_proxy, free_port, served_in_thread
+from support.browser import new_picture, page_of, settled, wait_for_picture
+from support.proxy import HOST, any_proxy, free_port, served_in_thread
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from helpers_browser import new_picture, psnr, settled, shown, wait_for_picture
-from helpers_fake_pictures import chessboard, description
-from helpers_fake_server import FakeServer
+from support.browser import new_picture, psnr, settled, shown, wait_for_picture
+from support.fake_pictures import chessboard, description
+from support.fake_server import FakeServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

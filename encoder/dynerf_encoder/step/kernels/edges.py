@@ -1,6 +1,6 @@
 """Where a block of rays is sampled, and how far the coarse histogram lets the fine weights go.
 
-The same as ``ray_sampling`` of the decoder, one ray at a time; uniform numbers are given. Flat arrays hold the
+The same as the decoder's ``ray_sampling``, one ray at a time; uniform numbers are given. Flat arrays hold the
 rays of a block one after another, ``count`` numbers of intervals each, edges one more.
 """
 

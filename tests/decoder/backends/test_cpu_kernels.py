@@ -1,0 +1,168 @@
+"""Kernels compute what torch's operations do, at every edge."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dynerf_decoder.backends.cpu.kernels import lanes
+from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.folded_planes import has_kernels
+from dynerf_decoder.cameras.camera import Camera, camera_rays
+from dynerf_decoder.fields.plane_query import query_stack
+from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings, PlaneStack
+from dynerf_decoder.render.reference import render_rays
+from dynerf_decoder.render.volume_rendering import median_position
+from dynerf_decoder.scene.contraction import Space
+from dynerf_decoder.scene.ray_sampling import Sampling
+
+
+def _stack(
+    channels: int = 8, hidden: int = 24, outputs: int = 10, scales: tuple[int, ...] = (5, 9)
+) -> PlaneStack:
+    torch.manual_seed(1)
+    stack = PlaneStack(6, scales, channels, tuple(3 - index for index in range(len(scales))), hidden, outputs)
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.normal_(0, 0.4)
+    return stack
+
+
+def _points(frames: int, count: int) -> Tensor:
+    """Some beyond the cube, some on its corners."""
+    points = torch.rand(frames, count, 3, generator=torch.Generator().manual_seed(2)) * 2.4 - 1.2
+    points[:, 0], points[:, 1] = 1, -1
+    return points
+
+
+@torch.no_grad()
+def _raw(stack: PlaneStack, points: Tensor) -> Tensor:
+    folded = stack.fold(torch.linspace(-1, 1, 6 * len(points)).view(len(points), 6))
+    return query_stack(folded, points)
+
+
+class TestStack:
+    @pytest.mark.parametrize(
+        ("channels", "hidden", "outputs", "scales"),
+        [(8, 64, 10, (5, 9)), (4, 16, 1, (6,)), (3, 5, 4, (2, 3)), (1, 17, 5, (1, 4))],
+    )
+    @pytest.mark.parametrize("count", [3, 8, 8195])
+    def test_values_are_those_that_autograd_follows(
+        self, channels: int, hidden: int, outputs: int, scales: tuple[int, ...], count: int
+    ) -> None:
+        stack, points = _stack(channels, hidden, outputs, scales), _points(2, count)
+        folded = stack.fold(torch.linspace(-1, 1, 12).view(2, 6))
+        assert folded.has_kernels()
+        expected = query_stack(folded, points)
+        assert expected.requires_grad, "by torch"
+        torch.testing.assert_close(_raw(stack, points), expected.detach(), rtol=1e-4, atol=1e-5)
+
+    def test_the_number_of_threads_changes_no_bit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        found = []
+        for threads in (1, 3):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            found.append(_raw(_stack(), _points(2, 20_000)))
+        assert torch.equal(*found)
+
+    def test_points_that_are_no_number_read_nothing_outside(self) -> None:
+        stack, points = _stack(), _points(1, 8)
+        points[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf]).unsqueeze(-1)
+        assert torch.isfinite(_raw(stack, points)).all()
+
+    def test_other_precisions_and_many_channels_are_left_to_torch(self) -> None:
+        assert not has_kernels(torch.zeros(3, 8, 4, 4, dtype=torch.float64))
+        assert not has_kernels(torch.zeros(3, 4, 4, 33).movedim(-1, 1))
+        assert not has_kernels(torch.zeros(3, 8, 4, 4)), "channels are not innermost"
+        assert has_kernels(torch.zeros(3, 4, 4, 8).movedim(-1, 1))
+        stack = _stack(channels=40)
+        assert not stack.fold(torch.zeros(1, 6)).has_kernels()
+        assert query_stack(stack.fold(torch.zeros(1, 6)), _points(1, 5)).shape == (1, 5, 10)
+
+
+class TestRays:
+    @pytest.mark.parametrize("samples", [(16, 12), (5, 3), (24, 13)])
+    def test_without_an_early_end_they_are_the_reference(self, samples: tuple[int, int]) -> None:
+        torch.manual_seed(2)
+        model = PlanesModel(
+            PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), coarse_scale=8)
+        )
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(0, 0.5)
+            folded = model.fold(torch.randn(1, 4))
+            assert isinstance(folded, FoldedPlanesModel)
+            pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
+            origins, directions = camera_rays(Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, pose))
+            space = Space.box(-np.ones(3), np.ones(3), near=0.0)
+            segments, sampling = space.clip(origins[None], directions[None]), Sampling(*samples, union=False)
+            expected = render_rays(folded.plain(), segments, directions[None], sampling)
+            marched = folded.march(segments, directions[None], sampling, -1.0)
+        assert marched is not None
+        assert 0 < int(segments.hit.sum()) < segments.hit.numel()
+        torch.testing.assert_close(marched[0], expected.rgb, rtol=0, atol=1e-3)
+        middles = median_position(expected.weights, expected.edges)[segments.hit]
+        torch.testing.assert_close(marched[1][segments.hit], middles, rtol=0, atol=1e-3)
+        assert not marched[0][~segments.hit].any()
+
+    def test_a_union_of_samples_is_left_to_torch(self) -> None:
+        folded = PlanesModel(PlanesSettings(latent=4, scales=(8,), basis=(2,))).fold(torch.zeros(1, 4))
+        segments = Space.box(-np.ones(3), np.ones(3), near=0.0).clip(
+            torch.zeros(1, 1, 3), torch.ones(1, 1, 3)
+        )
+        assert isinstance(folded, FoldedPlanesModel)
+        assert folded.march(segments, torch.ones(1, 1, 3), Sampling(8, 8, union=True), 0.03) is None
+
+
+@kernel
+def _functions(values: Any, exponentials: Any, logistics: Any) -> None:
+    for at in range(0, len(values), 8):
+        a: Any = lanes.load(lanes.zeros(_EIGHT), values, at)
+        lanes.store(exponentials, at, lanes.exponential(a))
+        lanes.store(logistics, at, lanes.logistic(a))
+
+
+_EIGHT = (np.float32(0),) * 8
+
+
+def test_exponential_and_logistic_functions() -> None:
+    values = np.linspace(-86, 87, 80_000, dtype=np.float32)
+    exponentials, logistics = np.empty_like(values), np.empty_like(values)
+    _functions(values, exponentials, logistics)
+    exact = values.astype(np.float64)
+    np.testing.assert_allclose(exponentials, np.exp(exact), rtol=3e-7)
+    np.testing.assert_allclose(logistics, 1 / (1 + np.exp(-exact)), rtol=5e-7)
+    wild = np.array([-1e30, 1e30, np.nan, np.inf, -np.inf, 0, 100, -100], np.float32)
+    _functions(wild, exponentials[:8], logistics[:8])
+    assert np.isfinite(exponentials[:8]).all()
+    assert ((logistics[:8] >= 0) & (logistics[:8] <= 1)).all()
+
+
+class TestClip:
+    @pytest.mark.parametrize("kind", ["box", "perspective"])
+    def test_segments_are_the_reference(self, kind: str) -> None:
+        pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
+        space = (
+            Space.box(-np.ones(3), np.ones(3), near=0.1)
+            if kind == "box"
+            else Space.perspective(pose, (0.8, 0.6), 1.0, 50.0)
+        )
+        generator = torch.Generator().manual_seed(5)
+        origins = torch.randn(7, 400, 3, generator=generator) * 2
+        directions = torch.nn.functional.normalize(torch.randn(7, 400, 3, generator=generator), dim=-1)
+        directions[0, :3] = torch.eye(3)  # along the axes: parallel to faces
+        origins[0, :2], origins[0, 2] = 0, 5
+        found, expected = space.clip(origins, directions), space.clip_plain(origins, directions)
+        assert 0 < int(expected.hit.sum()) < expected.hit.numel()
+        for name in found.__dataclass_fields__:
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
+
+    def test_rays_that_are_no_number_miss(self) -> None:
+        space = Space.box(-np.ones(3), np.ones(3), near=0.0)
+        nothing = torch.full((1, 1, 3), torch.nan)
+        somewhere = torch.tensor([[[0.0, 0.0, 1.0]]])
+        for origins, directions in ((nothing, somewhere), (somewhere, nothing)):
+            segments = space.clip(origins, directions)
+            assert not segments.hit.any()
+            assert torch.isfinite(segments.start).all()

@@ -1,0 +1,85 @@
+"""Two jobs never share a work folder at the same time."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from dynerf_encoder.jobs.encode import encode
+from dynerf_encoder.jobs.folder_lock import sole_user
+from dynerf_format.errors import DynerfError, OutputError
+from dynerf_format.frame_range import FrameRange
+from support.encoding import Forks, Notes, encode_arguments, tiny_job, write_scene
+
+
+def test_a_second_job_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    capture, cache = write_scene(tmp_path / "scene"), tmp_path / "cache"
+    with sole_user(cache):
+        (cache / "kept").touch()
+        arguments = encode_arguments(capture, tmp_path / "clip.dnv", "--cache", str(cache))
+        ended = Forks.shared().run(arguments)
+        assert ended.status == 2
+        assert f"{cache}: another encode is at work in this folder" in ended.stderr
+        assert [path.name for path in cache.iterdir()] == ["kept"]
+    assert Forks.shared().run(arguments).status == 0
+
+
+def test_a_killed_job_holds_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    child = os.fork()
+    if child == 0:
+        with sole_user(folder):
+            os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    assert folder.is_dir()
+    with sole_user(folder):
+        pass
+
+
+def test_who_opened_a_folder_that_its_job_then_removed_makes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, lock = tmp_path / "work", fcntl.flock
+
+    def removed_first(handle: int, how: int) -> None:
+        if not removed:
+            folder.rmdir()
+            removed.append(folder)
+        lock(handle, how)
+
+    removed: list[Path] = []
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with sole_user(folder):
+        assert removed
+        (folder / "kept").touch()
+    assert (folder / "kept").exists()
+
+
+def test_a_refused_job_leaves_the_folder_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "work"
+    with sole_user(folder):
+        monkeypatch.setattr(Path, "exists", lambda _: False)  # both looked before either made it
+        with pytest.raises(OutputError, match="another encode"), sole_user(folder):
+            pass
+        monkeypatch.undo()
+        assert folder.is_dir()
+
+
+def test_a_folder_made_for_nothing_goes_again(tmp_path: Path) -> None:
+    capture = write_scene(tmp_path / "scene")
+    job = tiny_job(capture, tmp_path / "clip.dnv", frames=FrameRange(7, 9))
+    with pytest.raises(DynerfError):
+        encode(job, Notes())
+    assert [path.name for path in tmp_path.iterdir()] == ["scene"]
+
+
+def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "work").touch()
+    with (
+        pytest.raises(OutputError, match=r"work: the work folder cannot be made"),
+        sole_user(tmp_path / "work"),
+    ):
+        pass

@@ -1,0 +1,87 @@
+"""Two processes of torchrun train as one does: same loss curve, same file, written once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dynerf_encoder.step.distributed import Group
+from dynerf_format import FileSource, Reader
+from dynerf_format.errors import ConfigError
+from support.encoding import encode_arguments, write_scene
+from support.video import ROOT
+
+_ROOMS = ("encoder", "decoder", "format", ".")
+
+
+# Several processes train by autograd; alone a process would do so by kernels, which round otherwise.
+_COMMAND = """
+import sys
+import dynerf.cli.main, dynerf_encoder.step.factory
+dynerf_encoder.step.factory.serves = lambda *_: False
+sys.exit(dynerf.cli.main.main(sys.argv[1:]))
+"""
+
+
+def _encode(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
+    alone = [sys.executable, "-c", _COMMAND, *arguments]
+    return subprocess.run(
+        alone if processes == 1 else [sys.executable, *launcher, *alone],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)},
+        capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.long
+def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path) -> None:
+    capture = write_scene(tmp_path / "scene")
+    weights, latents, events = [], [], []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        ran = _encode(processes, encode_arguments(capture, folder / "a.dnv"))
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr.count("held-out PSNR") == 1
+        assert sorted(path.name for path in folder.iterdir()) == ["a.dnv", "a.log.jsonl", "a.work"]
+        with FileSource(folder / "a.dnv") as source:
+            reader = Reader(source)
+            weights.append(reader.weights(0))
+            latents.append(reader.latents(0, 5))
+        lines = [json.loads(line) for line in (folder / "a.log.jsonl").read_text().splitlines()]
+        events.append([line for line in lines if line["event"] in ("held_out", "done")])
+    assert [event["event"] for event in events[0]].count("held_out") == 10
+    for one, two in zip(*events, strict=True):
+        assert one["psnr"] == pytest.approx(two["psnr"], abs=0.02)
+    for name, one in weights[0].items():
+        difference = np.abs(one.symbols.astype(int) - weights[1][name].symbols)
+        assert difference.max() <= 1, name  # a value on the edge between two steps may fall either way
+    np.testing.assert_allclose(latents[0], latents[1], atol=0.05)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_shares_of_a_batch_are_the_whole_batch(size: int) -> None:
+    shares = [np.arange(4)[Group(rank, size).share(4)] for rank in range(size)]
+    assert np.concatenate(shares).tolist() == [0, 1, 2, 3]
+
+
+class TestGroup:
+    def test_alone_everything_is_as_it_was(self) -> None:
+        group = Group()
+        parameter = torch.ones(2, requires_grad=True)
+        (3 * parameter).sum().backward()  # type: ignore[no-untyped-call]
+        group.average_gradients([parameter])
+        assert parameter.grad is not None
+        assert parameter.grad.tolist() == [3, 3]
+        assert (group.any(True, "cpu"), group.any(False, "cpu"), group.leads) == (True, False, True)
+
+    def test_frames_that_cannot_be_shared_evenly_are_refused(self) -> None:
+        with pytest.raises(
+            ConfigError, match="frames_per_step: found 3, expected a multiple of the 2 processes"
+        ):
+            Group(0, 2).check(3)

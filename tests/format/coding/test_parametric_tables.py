@@ -1,0 +1,139 @@
+"""Smooth tables, and the models that choose among them row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dynerf_format import coarsen
+from dynerf_format.coding.context_models import BY_ROWS, COLUMNS, LINES, ROWS, STEPS, fits
+from dynerf_format.coding.entropy_coder import code
+from dynerf_format.coding.parametric_tables import (
+    SCALE_MAX,
+    SHAPE_MAX,
+    Smooth,
+    fit,
+    scaled_frequencies,
+    smooth_frequencies,
+)
+from dynerf_format.coding.rans_layout import TOTAL
+from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.tokens import TOKENS_MAX, to_tokens
+from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from support.clips import tensor
+from support.plain_decoder import smooth_table, unpack
+
+
+def normal(shape: tuple[int, ...], scale: float, seed: int = 0) -> np.ndarray:
+    return np.rint(np.random.default_rng(seed).normal(0, scale, shape)).astype(np.int32)
+
+
+def bits_of_class(symbols: np.ndarray) -> float:
+    counts = np.unique(symbols, return_counts=True)[1]
+    return float(-(counts * np.log2(counts / counts.sum())).sum())
+
+
+def test_every_smooth_table_is_what_the_specification_says() -> None:
+    """Every 7th scale of every shape, and the largest; the plain one counts in Python's integers."""
+    for shape in range(1, SHAPE_MAX + 1):
+        for scale in [*range(0, SCALE_MAX, 7), SCALE_MAX]:
+            tokens = 1 + (shape * 37 + scale * 11) % TOKENS_MAX
+            found = smooth_frequencies(Smooth(shape, scale, tokens))
+            assert (int(found.sum()), int(found.min()) > 0) == (TOTAL, True)
+            assert found.tolist() == smooth_table(shape, scale, tokens), (shape, scale, tokens)
+
+
+def test_a_scaled_table_is_the_smooth_one_of_that_scale() -> None:
+    found = scaled_frequencies(Smooth(12, 200, 60), 40, 4)
+    for number, row in enumerate(found):
+        assert np.array_equal(row, smooth_frequencies(Smooth(12, min(200 + 4 * number, 255), 60)))
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("scale", [0.2, 1.0, 33.0, 4000.0])
+def test_a_smooth_table_is_near_to_the_distribution_it_stands_for(power: float, scale: float) -> None:
+    """2 ^ -((|r| / a) ^ b) summed over all integers of a token, in floating point."""
+    shape, octaves = round(8 * power), round(8 * (8 + np.log2(scale)))
+    tokens = 192 if scale > 100 else 120
+    integers = np.arange(-200_000, 200_001)
+    share = 2.0 ** -((np.abs(integers) / 2 ** (octaves / 8 - 8)) ** power)
+    sums = np.bincount(to_tokens(integers)[0], share, tokens)[:tokens] / share.sum()
+    found = smooth_frequencies(Smooth(shape, octaves, tokens)) / TOTAL
+    likely = sums > 100 / TOTAL
+    assert np.abs(found - sums)[likely].max() < 0.01
+    lost = (sums[likely] * np.log2(sums[likely] / found[likely])).sum()
+    assert abs(lost) < 0.03
+
+
+def test_a_few_hundred_symbols_take_no_more_than_their_entropy() -> None:
+    """Within 2 %, tables and lanes included; twelve heads take 11 bytes each, the number of them 1."""
+    tensors = [tensor(f"w{n}", normal((16, 32), 33.0, n)) for n in range(12)]
+    everything = np.concatenate([one.symbols.ravel() for one in tensors])
+    assert 8 * (len(pack_tensors(tensors)) - 12 * 11 - 1) < 1.02 * bits_of_class(everything)
+
+
+def test_the_fit_finds_the_shape() -> None:
+    generator = np.random.default_rng(1)
+    for draw, shapes in ((generator.laplace, {6, 7, 8, 10}), (generator.normal, {14, 16, 20})):
+        tokens = to_tokens(np.rint(draw(0, 20, 20_000)).astype(np.int64))[0]
+        assert fit(np.bincount(tokens))[0].shape in shapes
+
+
+def sized(rows: int, columns: int) -> np.ndarray:
+    """Noise that is larger from column to column."""
+    return np.rint(normal((rows, columns), 4096) / 4096 * 2.0 ** (np.arange(columns) % 8)).astype(np.int32)
+
+
+CASES = {
+    ROWS: sized(120, 48),
+    COLUMNS: sized(120, 48).T,
+    STEPS: np.cumsum(sized(30, 32), axis=0),
+    LINES: np.cumsum(np.cumsum(sized(30, 32), axis=0), axis=0),
+}
+
+
+@pytest.mark.parametrize("model", BY_ROWS)
+def test_each_row_model_is_chosen_where_it_serves_and_gives_the_symbols_back(model: int) -> None:
+    symbols = CASES[model]
+    assert code(symbols, Known(), time_like=True).tokens.model == model
+    payload = pack_tensors([tensor("latents", symbols)])
+    assert 8 * len(payload) < 0.95 * bits_of_class(symbols)
+    assert np.array_equal(unpack_tensors(payload)["latents"].symbols, symbols)
+    assert np.array_equal(unpack(payload)["latents"], symbols)
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (2, 300), (3, 300), (300, 1), (400, 3), (7, 501)])
+@pytest.mark.parametrize("size", [3, 3_000_000])
+def test_matrices_of_any_shape_come_back(shape: tuple[int, int], size: int) -> None:
+    symbols = np.clip(np.cumsum(normal(shape, size), axis=0), -(2**23), 2**23)
+    for name in ("latents", "w"):
+        payload = pack_tensors([tensor(name, symbols)])
+        assert np.array_equal(unpack_tensors(payload)[name].symbols, symbols)
+        assert np.array_equal(unpack(payload)[name], symbols)
+
+
+@pytest.mark.parametrize("refines", [True, False])
+def test_what_refines_or_continues_is_coded_by_rows_too(refines: bool) -> None:
+    fine = tensor("w", sized(64, 48))
+    coarse = coarsen(fine, 9)
+    other = {"w": coarse if refines else tensor("w", fine.symbols - sized(64, 48) // 3)}
+    symbols = {"w": other["w"].symbols}
+    if refines:
+        payload = pack_tensors([fine], {"w": (coarse, 9)})
+        found, plain = unpack_tensors(payload, coarser=other), unpack(payload, symbols)
+    else:
+        payload = pack_tensors([fine], before=other)
+        found, plain = unpack_tensors(payload, before=other), unpack(payload, None, symbols)
+    assert np.array_equal(found["w"].symbols, fine.symbols)
+    assert np.array_equal(plain["w"], fine.symbols)
+
+
+def test_prediction_over_time_is_for_what_stands_alone() -> None:
+    other = np.zeros((4, 4), np.int32)
+    for known in (Known(other, 3), Known(before=other)):
+        assert [fits(model, (4, 4), known) for model in (ROWS, COLUMNS, STEPS, LINES)] == [
+            True,
+            True,
+            False,
+            False,
+        ]

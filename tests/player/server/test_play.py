@@ -1,0 +1,147 @@
+"""The remote player as a browser sees it: the server of the page, with a clip whose bytes come from afar."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+
+from dynerf_format import (
+    FileSource,
+    Reader,
+    SegmentRecord,
+    clip_bytes,
+    latents_chunk,
+    quantise,
+    weights_chunk,
+)
+from dynerf_player.client.range_client import Patience
+from dynerf_player.library.remote import RemoteLibrary
+from dynerf_player.server.app import Settings, serving
+from support.link import Link
+from support.link import serving as serving_file
+from support.video import ROOT
+
+QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
+POSE = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+
+
+FRAMES, GROUP = 6000, 60
+
+
+@pytest.fixture(scope="module")
+def long_clip(clip: Path) -> bytes:
+    """The clip with latents for minutes, which no first request brings."""
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        weights, latents = list(reader.weights(0).values()), reader.latents(0, 5)
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(FRAMES, latents.shape[1]))
+    chunks = [weights_chunk(0, weights)]
+    for first in range(0, FRAMES, GROUP):
+        some = quantise("latents", latents[0] + noise[first : first + GROUP], 0.01)
+        chunks.append(latents_chunk(0, first, some))
+    return clip_bytes(replace(reader.header, frames=FRAMES, segments=(SegmentRecord(0, FRAMES),)), chunks)
+
+
+@pytest.fixture
+def link(long_clip: bytes) -> Iterator[Link]:
+    with serving_file(long_clip) as link:
+        yield link
+
+
+@asynccontextmanager
+async def player(link: Link) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    library = await asyncio.to_thread(RemoteLibrary, link.address, "cpu", QUICK, 0.0)
+    async with serving(library, Settings(port=0)) as address, aiohttp.ClientSession() as session:
+        yield session, address
+
+
+def view(number: int, frame: float = 3000.5) -> dict[str, Any]:
+    return {
+        "type": "view", "id": number, "frame": frame, "camera_to_world": POSE, "fov": 45.0, "width": 32,
+        "height": 24, "moving": False, "depth": False, "layers": 0,
+    }  # fmt: skip
+
+
+async def hear(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    """The next message of a kind, "picture" for a picture; pictures on the way are acknowledged."""
+    while True:
+        message = await socket.receive(timeout=20)
+        if message.type is aiohttp.WSMsgType.BINARY:
+            found: dict[str, Any] = {"type": "picture", "id": int.from_bytes(message.data[4:8], "little")}
+            await socket.send_json({"type": "ack", "id": found["id"]})
+        else:
+            found = json.loads(message.data)
+        if found["type"] == kind:
+            return found
+
+
+def test_the_page_gets_pictures_and_the_byte_budget(link: Link) -> None:
+    async def watch() -> None:
+        async with player(link) as (session, address), session.ws_connect(f"{address}/live/clip") as socket:
+            await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
+            await socket.send_json(view(1))
+            assert (await hear(socket, "picture"))["id"] == 1
+            while (buffer := await hear(socket, "buffer"))["ranges"][-1] != [3000, 3299]:
+                pass
+            assert buffer["fetched"] < buffer["total"] == len(link.data)
+            assert buffer["layers"] == 1
+
+    asyncio.run(watch())
+
+
+def test_a_file_replaced_while_it_plays_is_told_and_played(link: Link) -> None:
+    async def watch() -> None:
+        async with player(link) as (session, address), session.ws_connect(f"{address}/live/clip") as socket:
+            await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
+            await socket.send_json(view(1))
+            await hear(socket, "picture")
+            link.replace(link.data, '"two"')
+            await hear(socket, "changed")
+            await socket.send_json(view(2, 4500.0))
+            while (await hear(socket, "picture"))["id"] != 2:
+                pass
+
+    asyncio.run(watch())
+
+
+def test_a_link_that_fails_is_told_and_then_goes_on(link: Link) -> None:
+    async def watch() -> None:
+        async with player(link) as (session, address), session.ws_connect(f"{address}/live/clip") as socket:
+            await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
+            link.always = lambda _: None
+            await socket.send_json(view(1))
+            assert "gave up after" in (await hear(socket, "error"))["message"]
+            link.always = None
+            await socket.send_json(view(2))
+            assert (await hear(socket, "picture"))["id"] == 2
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize("remote", [True, False])
+def test_the_command_prints_the_address_and_ends_on_ctrl_c(clip: Path, link: Link, remote: bool) -> None:
+    shown = link.address if remote else str(clip)
+    place = f"{shown}?token=secret" if remote else shown
+    command = [sys.executable, "-m", "dynerf", "play", place, "--no-browser", "--device", "cpu"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith(f"dynerf: playing {shown} at http://127.0.0.1:"), line
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(20) in (0, 130)
+    assert "Traceback" not in rest
+    assert "secret" not in rest

@@ -1,0 +1,416 @@
+"""Live sessions on real sockets: what is shown, who may connect, and what is refused."""
+
+import asyncio
+import contextlib
+import io
+import json
+import shutil
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import aiohttp
+import av
+import numpy as np
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+import dynerf
+from dynerf_decoder.render.frame import StoppedError
+from dynerf_player.server.movies import Movies
+from dynerf_player.session.render_pool import Slots, Studio
+from dynerf_player.session.timeouts import Patience
+from support.browser import psnr
+from support.encoding import tiny_config, tiny_encode, tiny_job, write_scene
+from support.player import Served, camera_path, served, view, viewer
+from support.tls import self_signed
+
+Array = np.ndarray
+
+
+def decoded(data: bytes, form: str) -> Array:
+    with av.open(io.BytesIO(data), "r", format=form) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
+    with dynerf.open(clip, device="cpu") as opened:
+        camera = opened.cameras[0]
+        truth = opened.render(camera, frame=2.5).numpy()
+    pose = camera.camera_to_world.reshape(-1).tolist()
+    fov = float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y)))
+
+    async def check(server: Served) -> None:
+        for codec, form in (("jpeg", "mjpeg"), ("avc", "h264")):
+            async with viewer(server, codec=codec) as client:
+                wish = view(
+                    7, frame=2.5, camera_to_world=pose, fov=fov, width=camera.width, height=camera.height
+                )
+                await client.say(wish)
+                head, data = await client.picture()
+                while not head[2] & 2:
+                    head, data = await client.picture()
+                assert head[0] == 1 and head[2] & 3 == 3 and head[4] == 7 and head[5] == 2.5
+                assert head[6:8] == (camera.width, camera.height)
+                assert head[10] == clip.stat().st_size
+                # Chroma is halved in both codecs, which shows in pictures this small: compare brightness.
+                assert psnr(decoded(data, form).mean(axis=2), truth.mean(axis=2)) > 33
+                welcome = await client.text("welcome")
+                assert welcome["codec"] == codec
+                assert (await client.text("buffer"))["total"] == clip.stat().st_size
+
+    served(clip, check)
+
+
+def test_a_clip_of_the_papers_network_is_shown(tmp_path: Path) -> None:
+    place = tmp_path / "clip.dnv"
+    tiny_encode(tiny_job(write_scene(tmp_path / "scene"), place, config=tiny_config(kind="mlp")))
+    with dynerf.open(place, device="cpu") as opened:
+        camera = opened.cameras[1]
+        truth = opened.render(camera, frame=1.0).numpy()
+    wish = view(
+        1, frame=1.0, camera_to_world=camera.camera_to_world.reshape(-1).tolist(),
+        fov=float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y))),
+        width=camera.width, height=camera.height,
+    )  # fmt: skip
+
+    async def check(server: Served) -> None:
+        assert json.loads((await server.get("/clips/clip.json"))[2])["field"] == "mlp"
+        async with viewer(server) as client:
+            await client.say(wish)
+            head, data = await client.picture()
+            while not head[2] & 2:
+                head, data = await client.picture()
+            assert psnr(decoded(data, "mjpeg").mean(axis=2), truth.mean(axis=2)) > 33
+
+    served(place, check)
+
+
+def test_page_and_pictures_come_by_tls(clip: Path, tmp_path: Path) -> None:
+    files = self_signed(tmp_path)
+
+    async def check(server: Served) -> None:
+        assert server.address.startswith("https://")
+        trusting = ssl.create_default_context(cafile=files[0])
+        connector = aiohttp.TCPConnector(ssl=trusting)
+        async with aiohttp.ClientSession(connector=connector) as http:
+            trusted = Served(server.address, http)
+            assert (await trusted.get("/watch/clip"))[0] == 200
+            assert (await trusted.get("/clips/clip.dnv"))[2] == clip.read_bytes()
+            async with viewer(trusted, codec="avc") as client:
+                await client.say(view(1))
+                assert (await client.picture())[0][4] == 1
+
+    served(clip, check, certificate=files)
+
+
+def test_the_newest_wish_wins(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server) as client:
+            for identity in range(300):
+                await client.say(view(identity, frame=identity % 5, moving=True, width=320, height=240))
+            pictures = 0
+            head = (0,) * 11
+            while not (head[4] == 299 and head[2] & 2):
+                head, _ = await client.picture()
+                pictures += 1
+            assert pictures < 60
+            assert head[6:8] == (320, 240)
+
+    served(clip, check)
+
+
+def test_no_more_than_two_pictures_are_ahead(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server) as client:
+            shown = 0
+            for identity in range(6):
+                await client.say(view(identity))
+                try:
+                    while True:
+                        frame = await client.socket.receive(timeout=0.4)
+                        shown += frame.type == aiohttp.WSMsgType.BINARY
+                except TimeoutError:
+                    pass
+            assert shown == 2
+
+    served(clip, check)
+
+
+def test_ten_thousand_messages_leave_others_fluent(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server) as flood, viewer(server) as calm:
+            await calm.say(view(1))
+            await calm.picture()
+
+            async def pour() -> None:
+                for identity in range(10_000):
+                    await flood.say(view(identity, moving=True))
+
+            pouring = asyncio.create_task(pour())
+            await calm.say(view(2, frame=1))
+            assert (await calm.picture())[0][4] == 2
+            await pouring
+            head, _ = await flood.picture()
+            while head[4] != 9_999:
+                head, _ = await flood.picture()
+
+    served(clip, check)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("nonsense", 1008), ("[" * 60_000, 1008), ('{"type": "dance"}', 1008), ("[]", 1008), ("{}", 1008),
+        (view(1, frame=float("nan")), 1008), (view(1, frame=float("inf")), 1008), (view(1, fov=0), 1008),
+        ('{"type": "ack", "id": 1e999}', 1008), (view(1, width=1e9), 1008),
+        (view(1, width=4096, height=4096), 1008),
+        (view(1, camera_to_world=[0] * 12), 1008), (view(1, camera_to_world=[1] * 11), 1008),
+        (view(1, camera_to_world="x"), 1008), (view(1, moving=1), 1008), (view(1, layers=-1), 1008),
+        (view(-1), 1008), (view(1, frame=10**400), 1008), ({"type": "view"}, 1008),
+        ({"type": "hello", "version": 1, "codecs": ["jpeg"]}, 1008), ("x" * 70_000, 1009),
+    ],
+)  # fmt: skip
+def test_a_message_against_the_rules_ends_the_session(clip: Path, message: object, code: int) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server) as client:
+            await client.say(message)
+            found, reason = await client.ending()
+            assert found == code
+            assert reason or code == 1009
+        await asyncio.sleep(0.05)
+        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+
+    served(clip, check)
+
+
+@pytest.mark.parametrize("greeting", [None, view(1), {"type": "hello", "version": 2, "codecs": ["jpeg"]},
+                                      {"type": "hello", "version": 1, "codecs": ["vp9"]},
+                                      {"type": "hello", "version": 1, "codecs": 5}])  # fmt: skip
+def test_who_does_not_greet_is_sent_away(clip: Path, greeting: object) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server, codec=None) as client:
+            if greeting is not None:
+                await client.say(greeting)
+            assert (await client.ending())[0] == 1008
+
+    served(clip, check)
+
+
+def test_ids_must_grow(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server) as client:
+            await client.say(view(5))
+            await client.say(view(5))
+            assert (await client.ending())[0] == 1008
+
+    served(clip, check)
+
+
+def test_one_viewer_too_many_is_told_busy_and_places_come_back(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server) as first:
+            await first.text("welcome")
+            async with viewer(server) as second:
+                assert (await second.text("busy"))["sessions"] == 1
+                assert (await second.ending())[0] == 1013
+            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as answer:
+                assert answer.status == 503
+        await asyncio.sleep(0.1)
+        async with viewer(server) as third:
+            await third.text("welcome")
+
+    served(clip, check, sessions=1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Origin": "https://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Host": "evil.example"}, 421),
+     ({"Host": "evil.example", "Origin": "http://evil.example"}, 421)],
+)  # fmt: skip
+def test_pages_of_other_sites_get_no_session(clip: Path, headers: dict[str, str], status: int) -> None:
+    async def check(server: Served) -> None:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await server.http.ws_connect(f"{server.address}/live/clip", headers=headers)
+        assert refused.value.status == status
+        own = {"Origin": server.address}
+        await (await server.http.ws_connect(f"{server.address}/live/clip", headers=own)).close()
+
+    served(clip, check)
+
+
+def test_a_file_replaced_while_it_plays_is_told(clip: Path, tmp_path: Path) -> None:
+    place, other = tmp_path / "clip.dnv", tmp_path / "other"
+    shutil.copy(clip, place)
+
+    async def check(server: Served) -> None:
+        async with viewer(server) as client:
+            await client.say(view(1))
+            await client.picture()
+            place.unlink()
+            await asyncio.sleep(1.2)
+            await client.say(view(2))
+            assert (await client.picture())[0][4] == 2
+            shutil.copy(clip, other)
+            other.replace(place)
+            await client.text("changed")
+            await client.say(view(3))
+            assert (await client.picture())[0][4] == 3
+
+    served(place, check)
+
+
+def test_h264_begins_anew_with_another_file(clip: Path, tmp_path: Path) -> None:
+    place, other = tmp_path / "clip.dnv", tmp_path / "other"
+    shutil.copy(clip, place)
+
+    async def check(server: Served) -> None:
+        async with viewer(server, codec="avc") as client:
+            keys = []
+            for identity in range(1, 5):
+                if identity == 3:
+                    shutil.copy(clip, other)
+                    other.replace(place)
+                    await client.text("changed")
+                await client.say(view(identity))
+                keys.append((await client.picture())[0][2] & 1)
+            assert keys == [1, 0, 1, 0]
+
+    served(place, check)
+
+
+def test_hundreds_of_seeks_in_many_sessions_leave_nothing_open(clip: Path) -> None:
+    async def seek(server: Served, codec: str) -> None:
+        async with viewer(server, codec=codec) as client:
+            for identity in range(60):
+                await client.say(view(identity, frame=identity * 1.37 % 4, width=16 + identity, height=24))
+                while (await client.picture())[0][2] & 2 == 0:
+                    pass
+
+    async def check(server: Served) -> None:
+        await seek(server, "avc")
+        before = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        for codec in ("jpeg", "avc", "jpeg", "avc"):
+            await seek(server, codec)
+        after = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+        assert after[0] <= before[0] + 1  # the socket of the last session may not be closed yet
+        assert after[1] <= before[1] + 4  # asyncio's own pool grows up to a limit
+        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+
+    served(clip, check)
+
+
+def test_a_path_becomes_a_movie(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        address = server.address + "/movies/clip"
+        async with server.http.post(address, json=camera_path(4)) as answer:
+            assert (answer.status, answer.content_type) == (200, "video/mp4")
+            assert _count(await answer.read()) == 4
+        async with server.http.post(
+            address, json=camera_path(3), headers={"Accept": "application/x-ndjson"}
+        ) as answer:
+            lines = [line async for line in answer.content]
+        assert b'"done": 3' in lines[-2]
+        movie = "/movies/" + lines[-1].split(b'"')[3].decode()  # relative to the request's address
+        assert _count((await server.get(movie))[2]) == 3
+        assert (await server.get(movie, Range="bytes=0-9"))[0] == 206
+        assert (await server.get("/movies/clip/unknown.mp4"))[0] == 404
+        for wrong in ({}, {"camera_path": [1]}):
+            async with server.http.post(address, json=wrong) as answer:
+                assert answer.status == 422
+                assert "/" not in await answer.text()
+        async with server.http.post(
+            address, data=io.BytesIO(b" " * (1 << 21)), headers={"Content-Type": "application/json"}
+        ) as answer:
+            assert answer.status == 413
+        async with server.http.post(address, data=b"{}") as answer:
+            assert answer.status == 415
+        async with server.http.post(
+            address, json=camera_path(1), headers={"Origin": "https://evil.example"}
+        ) as answer:
+            assert answer.status == 403
+
+    served(clip, check)
+
+
+def _count(movie: bytes) -> int:
+    with av.open(io.BytesIO(movie), "r") as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_movie_nobody_waits_for_is_given_up(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        address = server.address + "/movies/clip"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5), server.http.post(address, json=camera_path(3600)):
+                pass
+        for _ in range(100):
+            if b'"sessions": 0' in (await server.get("/healthz"))[2]:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the movie is still being rendered")
+
+    served(clip, check)
+
+
+def test_a_camera_path_that_dribbles_in_is_not_waited_for(clip: Path) -> None:
+    head = b"POST /movies/clip HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+    def drip(host: tuple[str, int]) -> bytes:
+        with socket.create_connection(host, timeout=20) as raw:
+            raw.sendall(head + b"Content-Length: 1000\r\n\r\n")
+            raw.settimeout(0.1)
+            for _ in range(100):
+                with contextlib.suppress(TimeoutError):
+                    return raw.recv(1000)
+                raw.sendall(b" ")
+        return b""
+
+    async def check(server: Served) -> None:
+        assert (await asyncio.to_thread(drip, server.host)).startswith(b"HTTP/1.1 408 ")
+
+    served(clip, check)
+
+
+def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
+    def stall(host: tuple[str, int], name: str) -> int:
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.settimeout(20)
+            raw.connect(host)
+            raw.sendall(f"GET {name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            time.sleep(1.5)
+            count = 0
+            with contextlib.suppress(ConnectionResetError):
+                while block := raw.recv(1 << 20):
+                    count += len(block)
+            return count
+
+    async def run() -> None:
+        movies = Movies(Studio(Slots(1)), Patience(stall=0.5))
+        large = tmp_path / "large.mp4"
+        large.write_bytes(bytes(24 << 20))
+        movies.keep("token", "clip", large)
+
+        async def fetch(request: web.Request) -> web.StreamResponse:
+            return await movies.fetch(request, "clip", "token")
+
+        application = web.Application()
+        application.router.add_get("/movie.mp4", fetch)
+        async with TestServer(application) as server:
+            host = server.host, server.port or 0
+            assert await asyncio.to_thread(stall, host, "/movie.mp4") < large.stat().st_size
+        movies.close()
+
+    asyncio.run(run())
+
+
+def test_a_render_stops_between_tiles(clip: Path) -> None:
+    with dynerf.open(clip, device="cpu") as opened:
+        asked = iter([False, True])
+        with pytest.raises(StoppedError):
+            opened.render(opened.cameras[0].with_size(640, 480), frame=0.0, stop=lambda: next(asked))
+        assert next(asked, None) is None

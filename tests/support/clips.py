@@ -1,0 +1,314 @@
+"""Small clips for the tests of this folder, honest ones and forged ones.
+
+``forge`` writes files whose checksums are all right while their contents are not, so that a test meets the
+rule it is about and not a checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import settings
+
+from dynerf_format import (
+    CameraRecord,
+    Chunk,
+    FieldRecord,
+    Header,
+    QuantisedTensor,
+    SegmentRecord,
+    SpaceRecord,
+    continued_chunks,
+    latents_chunk,
+    quantise,
+    split_layers,
+    weights_chunk,
+    weights_chunks,
+)
+from dynerf_format.coding.byte_reader import pack_varint
+from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+VECTORS = "format/vectors"
+QUICK = settings(deadline=None, max_examples=60, database=None)
+
+BT709 = {"matrix": "bt709", "primaries": "bt709", "transfer": "bt709", "range": "full"}
+IDENTITY_3X4 = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+IDENTITY_4X4 = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def camera(name: str = "cam00", **changes: Any) -> CameraRecord:
+    record = CameraRecord(
+        name=name,
+        width=64,
+        height=48,
+        focal_x=60.0,
+        focal_y=60.0,
+        centre_x=32.0,
+        centre_y=24.0,
+        camera_to_world=IDENTITY_3X4,
+        role="training",
+    )
+    return replace(record, **changes)
+
+
+def small_header(segments: Sequence[int] = (1,), **changes: Any) -> Header:
+    """A header for segments of the given numbers of frames."""
+    starts = np.cumsum([0, *segments])
+    record = Header(
+        generator="example",
+        fps_numerator=30,
+        fps_denominator=1,
+        frames=int(starts[-1]),
+        first_source_frame=0,
+        cameras=(camera(),),
+        space=SpaceRecord(kind="box", matrix=IDENTITY_4X4, near=0.1),
+        field=FieldRecord(kind="planes", settings={"channels": 8, "scales": [64, 160]}),
+        sampling={"coarse": 24, "fine": 12},
+        segments=tuple(SegmentRecord(int(s), n) for s, n in zip(starts, segments, strict=False)),
+        colour=BT709,
+        config={"preset": "tiny"},
+        quality={"psnr": 28.5},
+    )
+    return replace(record, **changes)
+
+
+def smallest() -> tuple[Header, list[Chunk]]:
+    """One frame, one weight tensor of 3 numbers, one latent code of 2: the example of ``SPEC.md``."""
+    weights = quantise("density.bias", [-0.5, 0.0, 1.25], 0.25)
+    latents = quantise("latents", [[0.125, -0.25]], 0.125)
+    return small_header(), [weights_chunk(0, [weights]), latents_chunk(0, 0, latents)]
+
+
+def two_segments() -> tuple[Header, list[Chunk]]:
+    """Segments of 5 and 3 frames, latents in groups of 2, all symbol widths and codecs, skippable chunks."""
+    # Arithmetic, because NumPy may change what its generators draw and these bytes are pinned.
+    header = small_header((5, 3), cameras=(camera(), camera("cam01", role="held_out")))
+    chunks: list[Chunk] = []
+    for number, segment in enumerate(header.segments):
+        planes = np.repeat(np.arange(200) * 37 % 19 - 9, 10).reshape(4, 5, 100)
+        wide = np.array([[-40000, 40000], [2**23, -(2**23)]])
+        steps = np.array([0.5, 0.25, 0.125, 1.0])
+        chunks.append(
+            weights_chunk(
+                number,
+                [
+                    quantise("planes.0", planes * 0.5, steps),
+                    quantise("head.weight", np.arange(-300, 300).reshape(2, 300), 1.0),
+                    quantise("head.bias", wide / 1024, 1 / 1024),
+                ],
+            )
+        )
+        chunks.append(Chunk(b"note", number, 0, 0, 0, b"to be skipped"))
+        for first in range(segment.first_frame, segment.first_frame + segment.frames, 2):
+            count = min(2, segment.first_frame + segment.frames - first)
+            values = ((np.arange(count * 8) + first * 8) * 53 % 199 - 99).reshape(count, 8) / 16
+            chunks.append(latents_chunk(number, first, quantise("latents", values, 1 / 16)))
+    return header, chunks
+
+
+def dice(count: int) -> np.ndarray:
+    """Numbers of 0 to 255 from a linear congruential generator."""
+    states = [12345]
+    for _ in range(count):
+        states.append((states[-1] * 1103515245 + 12345) % 2**31)
+    return np.array(states[1:]) >> 23
+
+
+def layered() -> tuple[Header, list[Chunk]]:
+    """9 frames in three quality layers: every model of the entropy coder, and raw bits."""
+    row, column = np.mgrid[:12, :12]
+    rough = dice(24 * 144).reshape(24, 12, 12) // 64
+    ramps = [row * (p % 5) + column * (p % 3) + rough[p] - 20 for p in range(24)]
+    weights = [
+        quantise("planes.0", np.reshape(ramps, (3, 8, 12, 12)), 1.0),
+        quantise("head.weight", (dice(4800).reshape(3, 40, 40).sum(axis=0) - 380) / 8, 1 / 8),
+        quantise("head.bias", np.zeros(200), 1.0),
+    ]
+    frame, number = np.mgrid[:9, :40]
+    latents = number * 211 % 97 + frame * (number % 7 - 3) + (frame * number) % 3
+    base, *finer = weights_chunks(0, weights, {"planes.0": (3, 3), "head.weight": (2,)})
+    header = small_header((9,))
+    return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
+
+
+def mixed() -> tuple[Header, list[Chunk]]:
+    """6 and 5 frames: several tables of both kinds for one tensor, every model by rows, tables used again."""
+    row, column = np.mgrid[:39, :41]
+    rough = dice(5 * 9 * 1599).reshape(9, 39, 41, 5)[..., :4].sum(axis=-1) - 510
+    quiet = (row // 10 + column // 10) % 2 == 0
+    planes = row * 3 + column * 2 + np.where(quiet, abs(rough) > 360, rough // 40)
+    size = 2 ** (np.arange(24) % 6)
+    sums = rough.ravel()
+    wide = sums[:1920].reshape(80, 24) * size // 64
+    weights = [
+        quantise("planes", planes, 1.0),
+        quantise("head.0.weight", wide, 1.0),
+        quantise("head.0.bias", sums[:24] // 8, 1.0),
+        quantise("head.1.weight", wide.T, np.linspace(1, 2, 24)),
+        quantise("head.1.bias", sums[24:72] // 8, 1.0),
+        quantise("head.2.weight", np.roll(wide, 5, axis=1), 1.0),
+    ]
+    walk = np.cumsum(sums[:192].reshape(6, 32) // 16, axis=0)
+    curve = np.cumsum(np.cumsum(sums[200:360].reshape(5, 32) // 32, axis=0), axis=0)
+    latents = [
+        latents_chunk(0, 0, quantise("latents", walk, 1.0)),
+        latents_chunk(0, 6, quantise("latents", curve, 1.0)),
+    ]
+    base, *finer = weights_chunks(0, weights, {"planes": (3,), "head.1.weight": (5,)})
+    return small_header((11,)), [base, *latents, *finer]
+
+
+def moving_weights(number: int) -> list[QuantisedTensor]:
+    """A ramp that stays, in which a spot changes from segment to segment; a network that changes a little."""
+    row, column = np.mgrid[:12, :12]
+    rough = dice(24 * 144).reshape(24, 12, 12) // 32
+    spot = (abs(row - 2 * number - 3) < 3) * (rough // 2 + number)
+    ramps = row * 3 + column * 2 + rough - 20 + spot
+    head = dice(1600) - 128 + number * (dice(1600) % 3)
+    return [
+        quantise("planes.0", ramps.reshape(3, 8, 12, 12), 1.0),
+        quantise("head.weight", head.reshape(40, 40), 1.0),
+        quantise("head.bias", np.arange(200) + number % 2, 1.0),
+    ]
+
+
+def continued() -> tuple[Header, list[Chunk]]:
+    """Segments of 2 frames with layers, one key segment and two that build on it, and another key segment."""
+    chunks: list[Chunk] = []
+    before: list[dict[str, QuantisedTensor]] = []
+    factors = {"planes.0": (3, 2), "head.weight": (4,)}
+    for number in range(4):
+        weights, depth = moving_weights(number), number % 3
+        layers = split_layers(weights, factors)
+        if depth:
+            base, *finer = continued_chunks(number, layers, before, depth)
+        else:
+            base, *finer = weights_chunks(number, weights, factors)
+        latents = quantise("latents", [[number, 1], [2, number]], 1.0)
+        chunks += [base, latents_chunk(number, 2 * number, latents), *finer]
+        before = []
+        for layer in layers:
+            before.append({**(before[-1] if before else {}), **{t.name: t for t in layer.tensors}})
+    return small_header((2, 2, 2, 2)), chunks
+
+
+def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:
+    return QuantisedTensor(name, np.asarray(symbols, np.int32), np.array([step], np.float32))
+
+
+def coded_payload(
+    shape: tuple[int, ...] = (4,),
+    tables: Sequence[tuple[int, ...] | bytes] = ((16384,),),
+    model: int = 0,
+    context_map: bytes = b"",
+    states: tuple[int, ...] = (65536,),
+    words: tuple[int, ...] = (),
+    raw: bytes = b"",
+    factor: int | None = None,
+    declared: tuple[int, int, int] | None = None,
+) -> bytes:
+    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong.
+
+    A table is its frequencies; bytes are put in as they are. A factor makes it the refinement of tensor 0.
+    """
+    if factor is None:
+        head = b"\0\0\1t" + bytes([len(shape)]) + b"".join(map(pack_varint, shape))
+    else:
+        head = bytes([0, 0, factor])
+    record = struct.pack("<fBB", 1.0, model, len(tables)) + context_map
+    for table in tables:
+        if isinstance(table, bytes):
+            record += table
+            continue
+        record += bytes([len(table)])
+        record += b"".join(bytes([f]) if f < 128 else bytes([f & 127 | 128, f >> 7]) for f in table)
+    section = b"".join(map(pack_varint, declared or (len(states), len(words), len(raw))))
+    section += struct.pack(f"<{len(states)}I{len(words)}H", *states, *words) + raw
+    return b"\1" + head + record + section
+
+
+def crowd(tensors: int, model: int, tables: int) -> bytes:
+    """A payload of many tensors of one symbol, 0, each with smooth tables of the most tokens."""
+    shape = b"\2\1\1" if model else b"\1\1"
+    contexts = b"" if model else b"\0"
+    record = shape + struct.pack("<fBB", 1.0, model, tables) + contexts + bytes([193, 0, 192]) * tables
+    names = (b"%04x" % number for number in range(tensors))
+    heads = b"".join(b"\0\0\4" + name + record for name in names)
+    return pack_varint(tensors) + heads + b"\1\0\0" + struct.pack("<I", 65536)
+
+
+@dataclass(frozen=True)
+class ForgedChunk:
+    """A chunk as it shall stand in the file, whether that makes sense or not."""
+
+    kind: bytes = b"WGHT"
+    segment: int = 0
+    layer: int = 0
+    codec: int = 0
+    first: int = 0
+    count: int = 1
+    body: bytes = b""
+    decoded_length: int | None = None
+    stored_length: int | None = None
+    offset_error: int = 0
+
+
+def forge(
+    header: bytes,
+    chunks: Sequence[ForgedChunk],
+    version: tuple[int, int] = (1, 0),
+    flags: int = 0,
+    gap: bytes = b"",
+    lengths: dict[str, int] | None = None,
+) -> bytes:
+    """A file with right checksums. ``lengths`` override fields of the head, ``gap`` precedes the chunks."""
+    position = HEAD.size + len(header) + ENTRY.size * len(chunks) + len(gap)
+    directory, body = b"", gap
+    for chunk in chunks:
+        stored = len(chunk.body) if chunk.stored_length is None else chunk.stored_length
+        decoded = len(chunk.body) if chunk.decoded_length is None else chunk.decoded_length
+        start = (chunk.kind, chunk.segment, chunk.layer, chunk.codec, chunk.first, chunk.count)
+        head = CHUNK_HEAD.pack(*start, stored, decoded, 0)[:-4]
+        checksum = zlib.crc32(chunk.body, zlib.crc32(head))
+        directory += ENTRY.pack(*start, position + chunk.offset_error, stored, decoded, checksum)
+        body += CHUNK_HEAD.pack(*start, stored, decoded, checksum) + chunk.body
+        position += CHUNK_HEAD.size + len(chunk.body)
+    fields = {
+        "header_length": len(header),
+        "header_crc32": zlib.crc32(header),
+        "directory_length": len(directory),
+        "directory_crc32": zlib.crc32(directory),
+        "file_length": position + TRAILER.size,
+    } | (lengths or {})
+    start_bytes = HEAD.pack(MAGIC, *version, flags, *fields.values(), 0)[:-4]
+    data = start_bytes + zlib.crc32(start_bytes).to_bytes(4, "little") + header + directory + body
+    return data + TRAILER.pack(TRAILER_TAG, hashlib.sha256(data + TRAILER_TAG).digest())
+
+
+def forged_chunks(clip: Sequence[Chunk]) -> list[ForgedChunk]:
+    """The chunks of an honest clip, raw, to be changed one by one."""
+    return [ForgedChunk(c.kind, c.segment, c.layer, 0, c.first, c.count, c.payload) for c in clip]
+
+
+def hex_dump(data: bytes) -> str:
+    """16 bytes per line: offset, hexadecimal, ASCII."""
+    lines = []
+    for offset in range(0, len(data), 16):
+        row = data[offset : offset + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        lines.append(f"{offset:04x}  {row.hex(' '):<47}  {text}")
+    return "\n".join(lines)
+
+
+def repository(start: Path) -> Path:
+    """The root folder of the repository that holds ``start``."""
+    return next(folder for folder in start.parents if (folder / "pyproject.toml").exists())

@@ -1,0 +1,200 @@
+"""A stand-in for the player's server: speaks its protocol, renders a chessboard, and misbehaves when told.
+
+The page's states that a sound server hardly ever brings about (busy, errors, missing data, a file replaced, a
+dropped connection) are brought about here at will.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import WSMsgType, web
+
+from support.fake_pictures import HEIGHT, WIDTH, Avc, cameras, description, jpeg, message
+from support.video import ROOT
+
+WEB = ROOT / "player" / "dynerf_player" / "web"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+)
+
+
+class FakeServer:
+    """Runs in a thread of its own; tests change its public fields while it runs.
+
+    ``hellos``, ``views``, ``acks`` and ``paths`` are what pages sent. ``busy``: no session is free.
+    ``silent``: views are not answered; ``deaf``: greetings are not. ``avc``: pictures are H.264 for those who
+    take it. ``broken_avc``: it is promised, and what comes is none. ``coarse``: moving views get a quarter of
+    the pixels first. ``clip`` is the description, None for 404; ``movie`` the bytes of each movie,
+    ``movie_error`` why there is none.
+    """
+
+    def __init__(self) -> None:
+        self.views: list[dict[str, Any]] = []
+        self.acks: list[int] = []
+        self.paths: list[dict[str, Any]] = []
+        self.hellos: list[list[str]] = []
+        self.busy, self.silent, self.deaf, self.coarse = False, False, False, False
+        self.avc, self.broken_avc = False, False
+        self.clip: dict[str, Any] | None = description()
+        self.movie = b"a movie"
+        self.movie_error: str | None = None
+        self.port = 0
+        self._stream: Avc | None = None
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def address(self) -> str:
+        """Where the page's addresses start."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def tell(self, record: dict[str, Any]) -> None:
+        """Send a message to all pages."""
+        self.send(json.dumps(record))
+
+    def send(self, data: str | bytes) -> None:
+        """Send anything to all pages."""
+        self._on_all(
+            lambda socket: socket.send_str(data) if isinstance(data, str) else socket.send_bytes(data)
+        )
+
+    def drop(self, code: int = 1001, reason: str = "") -> None:
+        """Close all connections."""
+        self._on_all(lambda socket: socket.close(code=code, message=reason.encode()))
+
+    def _on_all(self, what: Callable[[web.WebSocketResponse], Awaitable[object]]) -> None:
+        async def do() -> None:
+            for socket in list(self._sockets):
+                await what(socket)
+
+        asyncio.run_coroutine_threadsafe(do(), self._loop).result(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        runner = web.AppRunner(self._application(), shutdown_timeout=0.1)
+        try:
+            self._loop.run_until_complete(self._start(runner))
+        finally:
+            self._ready.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+    async def _start(self, runner: web.AppRunner) -> None:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+    def _application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/watch/board", _player)
+        application.router.add_get("/", _catalogue)
+        application.router.add_static("/web/", WEB)
+        application.router.add_get("/clips.json", self._clips)
+        application.router.add_get("/clips/board.json", self._clip)
+        application.router.add_get("/clips/board.jpg", self._thumbnail)
+        application.router.add_get("/live/board", self._live)
+        application.router.add_post("/movies/board", self._movie)
+        application.router.add_get("/movies/board/m.mp4", self._finished)
+        return application
+
+    async def _clips(self, _: web.Request) -> web.Response:
+        return web.json_response({"clips": [self.clip] if self.clip else []})
+
+    async def _clip(self, _: web.Request) -> web.Response:
+        if self.clip is None:
+            raise web.HTTPNotFound(text="There is no such clip.")
+        return web.json_response(self.clip)
+
+    async def _thumbnail(self, _: web.Request) -> web.Response:
+        view = {
+            "width": WIDTH,
+            "height": HEIGHT,
+            "frame": 0.0,
+            **{k: cameras()[0][k] for k in ("fov", "camera_to_world")},
+        }
+        return web.Response(body=jpeg(view), content_type="image/jpeg")
+
+    async def _movie(self, request: web.Request) -> web.StreamResponse:
+        self.paths.append(await request.json())
+        if self.movie_error:
+            raise web.HTTPServiceUnavailable(text=self.movie_error)
+        answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await answer.prepare(request)
+        total = len(self.paths[-1]["camera_path"])
+        for news in ({"done": total // 2, "total": total}, {"movie": "board/m.mp4"}):
+            await answer.write(json.dumps(news).encode() + b"\n")
+        await answer.write_eof()
+        return answer
+
+    async def _finished(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.movie, content_type="video/mp4")
+
+    async def _live(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        if self.busy:
+            await socket.send_json({"type": "busy", "sessions": 2})
+            await socket.close(code=1013)
+        async for received in socket:
+            if received.type == WSMsgType.TEXT:
+                await self._answer(socket, json.loads(received.data))
+        self._sockets.discard(socket)
+        return socket
+
+    async def _answer(self, socket: web.WebSocketResponse, record: dict[str, Any]) -> None:
+        if record["type"] == "hello":
+            self.hellos.append(record["codecs"])
+            if self.deaf:
+                return
+            wants = (self.avc or self.broken_avc) and "avc" in record["codecs"]
+            self._stream = Avc() if wants else None
+            welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if wants else {"codec": "jpeg"}
+            await socket.send_json({"type": "welcome", "version": 1, **welcome})
+        elif record["type"] == "ack":
+            self.acks.append(record["id"])
+        else:
+            self.views.append(record)
+            if not self.silent:
+                await self._show(socket, record)
+
+    async def _show(self, socket: web.WebSocketResponse, view: dict[str, Any]) -> None:
+        small = view | {"width": view["width"] // 2, "height": view["height"] // 2}
+        for shown, final in (
+            ((small, False), (view, True)) if self.coarse and view["moving"] else ((view, True),)
+        ):
+            if self._stream and self.broken_avc:
+                await socket.send_bytes(b"\1\1\3\1" + message(shown)[4:])
+            else:
+                await socket.send_bytes(message(shown, final=final, avc=self._stream))
+
+
+async def _player(_: web.Request) -> web.Response:
+    return await _page("watch.html")
+
+
+async def _catalogue(_: web.Request) -> web.Response:
+    return await _page("catalogue.html")
+
+
+async def _page(name: str) -> web.Response:
+    text = await asyncio.to_thread(Path(WEB / name).read_text, encoding="utf-8")
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
