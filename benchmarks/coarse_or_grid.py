@@ -32,7 +32,7 @@ from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.mlp import FoldedMlpModel, MlpModel
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.evaluation.metrics import psnr
@@ -55,7 +55,7 @@ _RAYS = 2048  # at once
 _STEPS = 512  # along a ray, to find which cells it passes
 _CELLS = 32  # a side of the visible cells' grid
 
-Way = Callable[[FoldedMlpModel, Segments, Tensor], Tensor]
+Way = Callable[[FoldedMlpModel, RayIntervals, Tensor], Tensor]
 """Colours (1, ray, 3) of a frame's rays with their directions."""
 
 
@@ -115,7 +115,7 @@ def _rows(clip: Clip, model: MlpModel, visible: float) -> Iterator[Row]:
 
 
 def _hierarchical(clip: Clip, own: bool = False) -> Way:
-    def way(folded: FoldedMlpModel, segments: Segments, directions: Tensor) -> Tensor:
+    def way(folded: FoldedMlpModel, segments: RayIntervals, directions: Tensor) -> Tensor:
         model = replace(folded, coarse=folded.fine) if own else folded
         return render_rays(model, segments, directions, clip.sampling).rgb
 
@@ -125,7 +125,7 @@ def _hierarchical(clip: Clip, own: bool = False) -> Way:
 def _evenly(grid: CellGrid, count: int) -> Way:
     """``count`` samples, each for as much of the ray's way through occupied cells, at its middle."""
 
-    def way(folded: FoldedMlpModel, segments: Segments, directions: Tensor) -> Tensor:
+    def way(folded: FoldedMlpModel, segments: RayIntervals, directions: Tensor) -> Tensor:
         middles = ((torch.arange(_STEPS) + 0.5) / _STEPS).expand(*directions.shape[:-1], _STEPS)
         passed = occupied_at(grid, segments.at(middles))
         passed[..., -1] = True  # the end of the space is opaque, whatever is there
@@ -170,7 +170,7 @@ def _visible_cells(clip: Clip, least: float) -> CellGrid:
 
 def _rays(
     clip: Clip, camera: Camera, frame: int
-) -> Iterator[tuple[FoldedMlpModel, Segments, Float[Tensor, "1 ray 3"]]]:
+) -> Iterator[tuple[FoldedMlpModel, RayIntervals, Float[Tensor, "1 ray 3"]]]:
     """A folded frame with a picture's rays, some at a time."""
     folded = clip.fold(float(frame))
     assert isinstance(folded, FoldedMlpModel)

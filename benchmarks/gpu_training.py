@@ -20,13 +20,13 @@ from dynerf_encoder.config.schema import Config
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap, build_isg
 from dynerf_encoder.rays.cpu_source import RaySource
-from dynerf_encoder.rays.gpu_source import ResidentSource
-from dynerf_encoder.rays.pinned_source import StagedSource
+from dynerf_encoder.rays.gpu_source import GpuRaySource
+from dynerf_encoder.rays.pinned_source import PinnedRaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
 from dynerf_encoder.step import factory as step_factory
 from dynerf_encoder.step import reference as autograd_step
 from dynerf_encoder.step.cuda_graph import Captured, Graphs, Work
-from dynerf_encoder.step.deferred_metrics import Figures
+from dynerf_encoder.step.deferred_metrics import DeferredMetrics
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.frame_range import FrameRange
 from gpu_parts import CAPTURE, SMALL, Bench, Left
@@ -49,7 +49,7 @@ class _Material:
 class _Way:
     """How steps are done: what draws their rays, what captures them, and what is exchanged meanwhile."""
 
-    source: type[RaySource] = ResidentSource
+    source: type[RaySource] = GpuRaySource
     graphs: Callable[[torch.device], Graphs] | None = None
     changes: tuple[Any, ...] = ()
 
@@ -113,7 +113,9 @@ def _configurations(bench: Bench) -> dict[str, Config]:
 
 def _ways(config: Config) -> dict[str, _Way]:
     plain = patch.object(step_factory, "compiler_for", lambda *_: None)
-    every_step = patch.object(autograd_step, "Figures", lambda _device: Figures(torch.device("cpu")))
+    every_step = patch.object(
+        autograd_step, "DeferredMetrics", lambda _device: DeferredMetrics(torch.device("cpu"))
+    )
     exact = patch.object(
         autograd_step,
         "half_products",
@@ -124,7 +126,7 @@ def _ways(config: Config) -> dict[str, _Way]:
         "launched one by one": _Way(graphs=_OneByOne),
         "not compiled": _Way(changes=(plain,)),
         "neither": _Way(graphs=_OneByOne, changes=(plain,)),
-        "pictures in main memory": _Way(source=StagedSource),
+        "pictures in main memory": _Way(source=PinnedRaySource),
         "loss read every step": _Way(changes=(every_step,)),
         "float32 products, not compiled": _Way(changes=(exact, plain)),
     }

@@ -31,7 +31,7 @@ from dynerf_format import (
 from dynerf_format.container.chunks import LATENTS
 from dynerf_player.client.fetch_planner import chunk_span
 from dynerf_player.library.local import FileLibrary
-from dynerf_player.library.remote import RemoteEdition
+from dynerf_player.library.remote import RemoteVersion
 from dynerf_player.server.app import Settings, serving
 
 
@@ -70,7 +70,7 @@ async def _first_picture(address: str, path: Path) -> list[str]:
         latents = next(entry for entry in Reader(source).directory if entry.kind == LATENTS)
         least, size = chunk_span(latents).stop, source.size
     start = time.perf_counter()
-    edition = await asyncio.to_thread(RemoteEdition, address, "clip", "cpu")
+    edition = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
     await edition.fetch(0.0, 1)
     seconds = time.perf_counter() - start
     budget = edition.source.budget()
@@ -82,7 +82,7 @@ async def _first_picture(address: str, path: Path) -> list[str]:
 
 
 async def _seeks(address: str, seeks: int) -> list[str]:
-    edition = await asyncio.to_thread(RemoteEdition, address, "clip", "cpu")
+    edition = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
     frames = Reader(edition.source).header.frames
     await edition.fetch(0.0, 1)
     files, memory = _open_files(), _memory()

@@ -9,7 +9,7 @@ from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.progress import OnProgress, Progress
 from dynerf_encoder.evaluation.evaluate import Evaluation
 from dynerf_encoder.evaluation.evaluate import evaluate as compare
-from dynerf_encoder.evaluation.html_report import Report
+from dynerf_encoder.evaluation.html_report import HtmlReport
 
 from . import opening
 
@@ -37,7 +37,7 @@ def evaluate(
     """
     opened = nullcontext(clip) if isinstance(clip, Clip) else opening.open(clip, device=device)
     with opened as known:
-        page = None if report is None else Report(Path(report), known)
+        page = None if report is None else HtmlReport(Path(report), known)
         result = compare(
             known,
             Path(capture),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from dynerf_decoder.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from dynerf_encoder.training.trainer import Report
+    from dynerf_encoder.training.trainer import StepReport
 
 _SECONDS = 0.5  # between two reports of one task; its first and last are never left out
 _SMOOTHING = 0.95  # of the training PSNR, which differs from batch to batch
@@ -29,7 +29,7 @@ class ProgressWatcher:
         if self._is_due(what, done >= total):
             self._on_progress(Progress(what, done, total))
 
-    def trained(self, report: "Report") -> None:
+    def trained(self, report: "StepReport") -> None:
         """A training step."""
         place = report.place
         before = self._metrics.get("psnr", report.psnr)
@@ -43,12 +43,12 @@ class ProgressWatcher:
         if self._is_due("training", place.position >= 1):
             self._report_training(report)
 
-    def looked(self, report: "Report", held_out_psnr: float) -> None:
+    def looked(self, report: "StepReport", held_out_psnr: float) -> None:
         """Held-out pictures."""
         self._metrics["held_out_psnr"] = held_out_psnr
         self._report_training(report)
 
-    def _report_training(self, report: "Report") -> None:
+    def _report_training(self, report: "StepReport") -> None:
         metrics = dict(self._metrics)
         held_out = metrics.get("held_out_psnr")
         detail = f"{report.stage}, train {metrics['psnr']:.2f} dB"

@@ -19,7 +19,7 @@ from .log import JsonLog
 
 if TYPE_CHECKING:
     from dynerf_decoder.progress import Progress as WorkProgress
-    from dynerf_encoder.training.trainer import Report
+    from dynerf_encoder.training.trainer import StepReport
 
 _PLAIN_SECONDS = 10.0  # between two lines of the same work when nobody watches a terminal
 _LOG_SECONDS = 1.0
@@ -130,7 +130,7 @@ class Messages:
         """Work of known length."""
         self._tasks.progress(what, done, total)
 
-    def trained(self, report: "Report") -> None:
+    def trained(self, report: "StepReport") -> None:
         """A training step."""
         place = report.place
         self._psnr = report.psnr if self._psnr is None else 0.95 * self._psnr + 0.05 * report.psnr
@@ -146,7 +146,7 @@ class Messages:
                 rays_per_second=round(rate),
             )  # fmt: skip
 
-    def looked(self, report: "Report", held_out_psnr: float) -> None:
+    def looked(self, report: "StepReport", held_out_psnr: float) -> None:
         """Held-out pictures."""
         self._held_out = held_out_psnr
         self._log.write(

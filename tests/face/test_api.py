@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_encoder.jobs.folder_lock import sole_user
+from dynerf_encoder.jobs.folder_lock import folder_lock
 from support.command import FRAMES, HEIGHT, SETTINGS, WIDTH, done, numbered, pictures
 from support.video import ROOT
 
@@ -268,7 +268,7 @@ def test_encode_refuses_what_makes_no_sense_and_leaves_nothing(scene: Path, out:
 
 def test_encode_refuses_a_work_folder_in_use(scene: Path, out: Path) -> None:
     with (
-        sole_user(out / "work"),
+        folder_lock(out / "work"),
         pytest.raises(dynerf.OutputError, match="another encode is at work in this folder"),
     ):
         dynerf.encode(scene, out / "clip.dnv", device="cpu", cache=out / "work")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf.api.progress import ProgressWatcher
-from dynerf_encoder.training.trainer import Place, Report
+from dynerf_encoder.training.trainer import StepReport, TrainingProgress
 
 if TYPE_CHECKING:
     import dynerf
@@ -19,8 +19,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def _report(step: int, psnr: float = 20.0) -> Report:
-    return Report(Place(step, step / 10, 2.0 * step), "isg", 0.5, psnr, 64)
+def _report(step: int, psnr: float = 20.0) -> StepReport:
+    return StepReport(TrainingProgress(step, step / 10, 2.0 * step), "isg", 0.5, psnr, 64)
 
 
 def test_reports_of_a_task_come_half_a_second_apart_but_the_first_and_last_always(clock: list[float]) -> None:

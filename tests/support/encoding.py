@@ -30,7 +30,7 @@ from dynerf_encoder.config.schema import Config, FieldKind
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.jobs.encode_segment import encode_segment
 from dynerf_encoder.jobs.job import EncodeResult, Job
-from dynerf_encoder.training.trainer import Report
+from dynerf_encoder.training.trainer import StepReport
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.frame_range import FrameRange
 from support.video import ROOT, pose_row, write_video
@@ -116,7 +116,7 @@ class Notes:
 
     said: list[str] = field(default_factory=list)
     worked: list[tuple[str, int, int]] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
+    reports: list[StepReport] = field(default_factory=list)
     looks: list[float] = field(default_factory=list)
 
     def say(self, text: str) -> None:
@@ -125,10 +125,10 @@ class Notes:
     def progress(self, what: str, done: int, total: int) -> None:
         self.worked.append((what, done, total))
 
-    def trained(self, report: Report) -> None:
+    def trained(self, report: StepReport) -> None:
         self.reports.append(report)
 
-    def looked(self, report: Report, held_out_psnr: float) -> None:
+    def looked(self, report: StepReport, held_out_psnr: float) -> None:
         self.looks.append(held_out_psnr)
 
 

@@ -13,10 +13,10 @@ import aiohttp
 
 from dynerf_player.library.local import FileLibrary
 from dynerf_player.server.app import Settings, serving
-from dynerf_player.session.timeouts import Patience
+from dynerf_player.session.timeouts import Timeouts
 
 HEAD = struct.Struct("<BBBBIfHHffQ")
-QUICK = Patience(hello=0.5, body=0.5, stall=0.5, idle=30.0)
+QUICK = Timeouts(hello=0.5, body=0.5, stall=0.5, idle=30.0)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor
 from dynerf_decoder.render.frame import rounded_rgb
 
 
-class Handover:
+class AsyncCopy:
     """One picture leaving its device; ``take`` waits for it."""
 
     def __init__(self, pixels: UInt8[Tensor, "height width 3"], stream: "torch.cuda.Stream | None") -> None:
@@ -47,9 +47,9 @@ def handed_over(
     On a GPU each is given out once the next has been asked for.
     """
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-    ahead: Handover | None = None
+    ahead: AsyncCopy | None = None
     for rgb in pictures:
-        started = Handover(rounded_rgb(rgb), stream)
+        started = AsyncCopy(rounded_rgb(rgb), stream)
         if stream is None:
             yield started.take()
             continue

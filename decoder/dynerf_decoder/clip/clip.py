@@ -26,7 +26,7 @@ from dynerf_format import latents_entries
 from dynerf_format.container.reader import Reader
 from dynerf_format.errors import FormatError, ViewError
 
-from .model_cache import SegmentModels
+from .model_cache import ModelCache
 from .saving import save_video
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Clip:
             self.cameras = Cameras((camera_of(record) for record in self.header.cameras), name)
             self.viewing_volume = volume_of(self.header)
         self._groups = 0, np.zeros((0, 0), np.float32)
-        self._models = SegmentModels(self._loaded)
+        self._models = ModelCache(self._loaded)
         self._on_close = on_close
         self.layers = layers
 

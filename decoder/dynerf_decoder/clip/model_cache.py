@@ -12,7 +12,7 @@ from dynerf_decoder.fields.field import Model
 _MOST = 2  # models kept: the one that is shown, and the next
 
 
-class SegmentModels:
+class ModelCache:
     """Models by segment; those requested or begun last are kept. Several threads may request them.
 
     A model's error is raised to every caller that waits for it; requested again, it is loaded again. The

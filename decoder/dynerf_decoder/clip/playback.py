@@ -10,7 +10,7 @@ from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.render.frame import Frame
 
-from .prefetch import Ahead
+from .prefetch import Prefetcher
 
 
 @runtime_checkable
@@ -46,7 +46,7 @@ def play(clip: Playable, views: Sequence[tuple[Camera, float]]) -> Generator[Fra
     Close the iterator to end the thread.
     """
     coming = _segments_after(clip, [frame for _, frame in views])
-    with closing(Ahead(clip.fold)) as ahead:
+    with closing(Prefetcher(clip.fold)) as ahead:
         for index, (camera, frame) in enumerate(views):
             if index == 0 or frame != views[index - 1][1]:
                 folded = ahead.take(frame)

@@ -10,7 +10,7 @@ _Key = TypeVar("_Key")
 _Made = TypeVar("_Made")
 
 
-class Ahead(Generic[_Key, _Made]):
+class Prefetcher(Generic[_Key, _Made]):
     """What ``make`` makes of a key, begun before it is asked for.
 
     What comes of a key must depend on nothing else, so that it does not matter who makes it or when. One is

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_format import Occupancy
 
@@ -76,7 +76,7 @@ class MarchedModel(Protocol):
     """A folded model of one frame that can follow whole rays by itself."""
 
     def march(
-        self, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
+        self, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
         """Colours, and the positions (0 to 1) behind which half of the light is; None when it cannot do so
         here.

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from dynerf_decoder.backends.cpu.kernels.records import Bounds
 from dynerf_decoder.backends.folded_planes import FoldedStack, has_kernels, needs_gradient
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_decoder.setting import setting
 from dynerf_format import Occupancy
@@ -37,7 +37,7 @@ from .plane_query import query_stack
 from .positional_encoding import encode, encoded_size
 
 if TYPE_CHECKING:
-    from dynerf_decoder.backends.cpu.ray_marcher import Marcher
+    from dynerf_decoder.backends.cpu.ray_marcher import CpuMarcher
     from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
 
 _DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
@@ -261,7 +261,7 @@ class FoldedPlanesModel:
         return FoldedPlanesModel(fine, FoldedCoarse(replace(self.coarse.stack, plain=True)))
 
     def march(
-        self, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
+        self, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
         """Colours of rays of the only frame, and the positions behind which half of the light is, by kernels.
 
@@ -288,10 +288,10 @@ class FoldedPlanesModel:
         return TritonMarcher.of(*stacks, DENSITY_BOUNDS)
 
     @cached_property
-    def _by_kernels(self) -> "Marcher | None":
+    def _by_kernels(self) -> "CpuMarcher | None":
         stacks = (self.coarse.stack, self.fine.stack)
         if not all(stack.has_kernels() and len(stack.hidden_bias) == 1 for stack in stacks):
             return None
-        from dynerf_decoder.backends.cpu.ray_marcher import Marcher
+        from dynerf_decoder.backends.cpu.ray_marcher import CpuMarcher
 
-        return Marcher.of(*stacks, self.fine.view, self.occupancy, DENSITY_BOUNDS)
+        return CpuMarcher.of(*stacks, self.fine.view, self.occupancy, DENSITY_BOUNDS)

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel, MarchedModel
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_decoder.scene.ray_sampling import Sampling, importance_edges, merge_edges, stratified_edges
 from dynerf_format import CellGrid
@@ -30,7 +30,7 @@ _PARTS = 3  # of the fine samples; more find out sooner, but each costs its own 
 
 
 def trace_fast(
-    model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+    model: FoldedModel, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
     """Colours of one frame's rays, and the positions (0 to 1) behind which half of the light is."""
     if isinstance(model, MarchedModel):
@@ -42,7 +42,7 @@ def trace_fast(
 
 
 def render_rays_fast(
-    model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+    model: FoldedModel, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> Rendered:
     """As ``render_rays`` without noise, for one frame, by torch alone. Not differentiable.
 
@@ -66,7 +66,7 @@ def has_bfloat16(kind: str) -> bool:
 
 
 def _render(
-    model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+    model: FoldedModel, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> Rendered:
     rays = tuple(directions.shape[:-1])
     coarse_grid, fine_grid = (None, None) if model.occupancy is None else model.occupancy.grids
@@ -81,7 +81,7 @@ def _render(
 
 
 def _coarse_weights(
-    field: FoldedDensity, grid: CellGrid | None, segments: Segments, edges: Tensor
+    field: FoldedDensity, grid: CellGrid | None, segments: RayIntervals, edges: Tensor
 ) -> Float[Tensor, "1 ray bin"]:
     points = segments.at((edges[..., 1:] + edges[..., :-1]) / 2)
     if grid is None:
@@ -119,7 +119,7 @@ def _query(
 def _front_to_back(
     field: FoldedField,
     grid: CellGrid | None,
-    segments: Segments,
+    segments: RayIntervals,
     directions: Float[Tensor, "1 ray 3"],
     edges: Tensor,
 ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray bin"]]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.field import FoldedModel
-from dynerf_decoder.scene.contraction import Segments, Space
+from dynerf_decoder.scene.contraction import RayIntervals, Space
 from dynerf_decoder.scene.ray_sampling import Sampling
 
 from .fast import trace_fast
@@ -105,7 +105,7 @@ def _equal_tiles(pixels: int, most: int) -> list[slice]:
 
 
 def _trace_plain(
-    model: FoldedModel, segments: Segments, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+    model: FoldedModel, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
     rendered = render_rays(model, segments, directions, sampling)
     return rendered.rgb, median_position(rendered.weights, rendered.edges)

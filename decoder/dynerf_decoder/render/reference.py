@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import FoldedDensity, FoldedField, FoldedModel
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import (
     Jitter,
     Sampling,
@@ -38,7 +38,7 @@ class Rendered:
 
 def render_rays(
     model: FoldedModel,
-    segments: Segments,
+    segments: RayIntervals,
     directions: Float[Tensor, "frame ray 3"],
     sampling: Sampling,
     jitter: Jitter | None = None,
@@ -59,7 +59,7 @@ def render_rays(
 
 
 def _coarse_pass(
-    field: FoldedDensity, segments: Segments, directions: Tensor, edges: Tensor
+    field: FoldedDensity, segments: RayIntervals, directions: Tensor, edges: Tensor
 ) -> tuple[Tensor | None, Tensor]:
     if isinstance(field, FoldedField):
         return _colour_pass(field, segments, directions, edges)
@@ -68,7 +68,7 @@ def _coarse_pass(
 
 
 def _colour_pass(
-    field: FoldedField, segments: Segments, directions: Tensor, edges: Tensor
+    field: FoldedField, segments: RayIntervals, directions: Tensor, edges: Tensor
 ) -> tuple[Tensor, Tensor]:
     density, features = field.query(segments.at(_middles(edges)), directions)
     weights = ray_weights(density, _lengths(segments, edges))
@@ -80,5 +80,5 @@ def _middles(edges: Tensor) -> Tensor:
     return (edges[..., 1:] + edges[..., :-1]) / 2
 
 
-def _lengths(segments: Segments, edges: Tensor) -> Tensor:
+def _lengths(segments: RayIntervals, edges: Tensor) -> Tensor:
     return (edges[..., 1:] - edges[..., :-1]) * segments.length().unsqueeze(-1)

@@ -27,7 +27,7 @@ _MISS = 1e-6  # a segment shorter than this (in world units along the ray) holds
 
 
 @dataclass(frozen=True)
-class Segments:
+class RayIntervals:
     """Rays clipped to the cube: ``start`` and ``end`` in cube units, plus what turns s back into metres."""
 
     start: Float[Tensor, "*ray 3"]
@@ -38,9 +38,9 @@ class Segments:
     w_in: Float[Tensor, "*ray"]
     w_out: Float[Tensor, "*ray"]
 
-    def pick(self, rays: Int[Tensor, " n"]) -> "Segments":
+    def pick(self, rays: Int[Tensor, " n"]) -> "RayIntervals":
         """The segments of some rays of each frame; shapes are (frame, ray, ...)."""
-        return Segments(*(getattr(self, name)[:, rays] for name in self.__dataclass_fields__))
+        return RayIntervals(*(getattr(self, name)[:, rays] for name in self.__dataclass_fields__))
 
     def at(self, s: Float[Tensor, "*ray sample"]) -> Float[Tensor, "*ray sample 3"]:
         """Cube points at fractions ``s`` of the segments."""
@@ -116,7 +116,7 @@ class Space:
         result: Float[np.ndarray, "n 3"] = homogeneous[:, :3] / homogeneous[:, 3:]
         return result
 
-    def clip(self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]) -> Segments:
+    def clip(self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]) -> RayIntervals:
         """Clip rays (unit directions, world units) to the cube.
 
         Rays that miss come back with ``hit`` False and a segment of no length. Not differentiable with
@@ -135,7 +135,7 @@ class Space:
         origins: Float[Tensor, "*ray 3"],
         directions: Float[Tensor, "*ray 3"],
         matrix: Float64[Tensor, "4 4"] | None = None,
-    ) -> Segments:
+    ) -> RayIntervals:
         """``clip`` by torch alone: the kernel's reference.
 
         A ``matrix`` that is already where the rays are (``matrix_on``) saves sending it there.
@@ -157,14 +157,14 @@ class Space:
         leaves = torch.where(hit, leaves, torch.zeros_like(leaves))
         first = base + enters.unsqueeze(-1) * slope
         last = base + leaves.unsqueeze(-1) * slope
-        return Segments(
+        return RayIntervals(
             _project(first, hit), _project(last, hit), hit,
             enters.float(), leaves.float(), _weight(first, hit), _weight(last, hit),
         )  # fmt: skip
 
     def _clip_by_kernel(
         self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]
-    ) -> Segments:
+    ) -> RayIntervals:
         from dynerf_decoder.backends.cpu.kernels.intervals import clip
 
         shape = directions.shape[:-1]
@@ -175,7 +175,7 @@ class Space:
         found = (each.view(-1).numpy() for each in (start, end, hit, *others))
         matrix = np.ascontiguousarray(self.matrix, np.float64).reshape(-1)
         clip(matrix, float(self.near), _MISS, *rays, *found)
-        return Segments(start, end, hit, *others)
+        return RayIntervals(start, end, hit, *others)
 
 
 def _project(homogeneous: Tensor, hit: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
-class View:
+class CaptureView:
     """One camera of a capture: its video, its pose, and the depths (world units) between which it sees.
 
     ``first`` is the frame of the video that is frame 0 of the capture.
@@ -52,7 +52,7 @@ class Capture:
     """
 
     root: Path
-    views: tuple[View, ...]
+    views: tuple[CaptureView, ...]
     fps: Fraction
     frames: int
     colour: tuple[SourceColour, ...]
@@ -70,7 +70,7 @@ class Capture:
             view.name for view, colour in zip(self.views, self.colour, strict=True) if colour.assumed
         )
 
-    def view(self, name: str) -> View:
+    def view(self, name: str) -> CaptureView:
         """The view called ``name``; ViewError, listing those that exist, when there is none."""
         for view in self.views:
             if view.name == name:

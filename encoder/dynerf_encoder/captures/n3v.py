@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dynerf_format.frame_range import FrameRange
 
-from .capture import Capture, View
+from .capture import Capture, CaptureView
 from .folder import POSES, find_videos
 from .pairing import check_same, listed, pair
 from .poses import read_poses
@@ -32,7 +32,7 @@ def read_n3v(folder: Path, frames: FrameRange | None = None) -> Capture:
     pairing = pair(folder, names, facts, frames)
     (frames or FrameRange()).within(pairing.frames, str(folder))
     views = tuple(
-        View(pose.name, video, pose.camera(fact.width, fact.height), pose.near, pose.far, first)
+        CaptureView(pose.name, video, pose.camera(fact.width, fact.height), pose.near, pose.far, first)
         for video, pose, fact, first in zip(videos, poses, facts, pairing.firsts, strict=True)
     )
     notes = (*([pairing.note] if pairing.note else []), *_colour_notes(names, facts))

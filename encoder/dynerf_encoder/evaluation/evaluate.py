@@ -22,7 +22,7 @@ from dynerf_format.errors import CaptureError, ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.temporary import temporary_folder
 
-from .external_metrics import Flip, Jod, Spool
+from .external_metrics import ColorVideoVdp, Flip, Spool
 from .lpips import Lpips
 from .metrics import dssim, moving_psnr, mse, psnr, ssim
 
@@ -130,7 +130,7 @@ class _Judges:
 
     lpips: Lpips | None
     flip: Flip | None
-    jod: Jod | None
+    jod: ColorVideoVdp | None
     missing: Mapping[str, str]
 
     @classmethod
@@ -148,7 +148,7 @@ class _Judges:
             missing["jod"] = "is of a whole video: needs --every 1 and at least two frames"
             return cls(lpips, flip, jod, missing)
         try:
-            jod = Jod()
+            jod = ColorVideoVdp()
         except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
             first_line = str(error).partition("\n")[0]
             missing["jod"] = f"needs the package cvvdp: {first_line}"

@@ -34,7 +34,7 @@ class Flip:
         return float(self._package.evaluate(reference, test, "LDR", applyMagma=False)[1])
 
 
-class Jod:
+class ColorVideoVdp:
     """Just-objectionable differences of a whole video: 10 is no difference, less is worse."""
 
     def __init__(self) -> None:

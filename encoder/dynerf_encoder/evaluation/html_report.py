@@ -26,7 +26,7 @@ _ERROR_GAIN = 5  # error pictures show five times the absolute difference
 _WIDTH, _HEIGHT = 640, 160
 
 
-class Report:
+class HtmlReport:
     """Collects the pictures that are shown, the first, the worst and the best, while they are compared."""
 
     def __init__(self, folder: Path, clip: Clip) -> None:

@@ -17,7 +17,7 @@ from dynerf_decoder.fields.field import Model
 
 
 @dataclass(frozen=True)
-class Turned:
+class RotatedLatents:
     """The latents in their principal axes, and the weights that changed with them, by parameter name."""
 
     latents: Float[Tensor, "frame latent"]
@@ -25,14 +25,16 @@ class Turned:
 
 
 @torch.no_grad()
-def turned(model: Model, latents: Float[Tensor, "frame latent"], step: float) -> Turned:
+def rotate_to_principal_axes(
+    model: Model, latents: Float[Tensor, "frame latent"], step: float
+) -> RotatedLatents:
     """What to store instead of latents that will be rounded to ``step``; a model that tells no columns stays.
 
     Axes along which no frame reaches half a step are left out.
     """
     columns = model.latent_columns()
     if not columns:
-        return Turned(latents, {})
+        return RotatedLatents(latents, {})
     _, _, axes = torch.linalg.svd(latents.double(), full_matrices=False)
     coordinates = latents.double() @ axes.T
     seen = coordinates.abs().amax(dim=0) > step / 2
@@ -46,4 +48,4 @@ def turned(model: Model, latents: Float[Tensor, "frame latent"], step: float) ->
         weight[:, span] = 0
         weight[:, span.start : span.start + len(axes)] = turn
         weights[name] = weight
-    return Turned(stored, weights)
+    return RotatedLatents(stored, weights)

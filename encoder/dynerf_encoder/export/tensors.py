@@ -43,7 +43,7 @@ from dynerf_format import (
     weights_chunks,
 )
 
-from .latent_pca import turned
+from .latent_pca import rotate_to_principal_axes
 
 _LAYER_FACTORS = (3, 3)
 
@@ -52,7 +52,7 @@ def quantise_clip(
     model: Model, latents: Float[Tensor, "frame latent"], quantisation: Quantisation, fps: Fraction
 ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
     """All that a file holds of a training: weights, and latents in groups, in the axes that take least."""
-    stored = turned(model, latents, float(rounding_step("latents", latents, quantisation)))
+    stored = rotate_to_principal_axes(model, latents, float(rounding_step("latents", latents, quantisation)))
     group = quantisation.group or max(1, round(fps))
     return (
         quantise_model(model, quantisation, stored.weights),

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dynerf_decoder.video.colour import CONVERSION_VERSION
-from dynerf_encoder.captures.capture import View
+from dynerf_encoder.captures.capture import CaptureView
 from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 
@@ -51,7 +51,7 @@ class VideoDigest:
     bytes: int
 
 
-def digest_video(view: View) -> VideoDigest:
+def digest_video(view: CaptureView) -> VideoDigest:
     """Read the whole video file of a view. Raises CaptureError."""
     try:
         with view.video.open("rb") as file:
@@ -61,7 +61,7 @@ def digest_video(view: View) -> VideoDigest:
 
 
 def describe(
-    view: View, frames: range, downscale: int, known: Mapping[str, VideoDigest] | None = None
+    view: CaptureView, frames: range, downscale: int, known: Mapping[str, VideoDigest] | None = None
 ) -> StoredView:
     """The entry for frames of the capture as a view's video is now. Raises CaptureError.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from dynerf_encoder.captures.capture import Capture, View
+from dynerf_encoder.captures.capture import Capture, CaptureView
 from dynerf_encoder.captures.video import decode
 from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path
@@ -54,7 +54,7 @@ def store_missing(
 
 
 def _stored_form(
-    view: View, picture: UInt8[np.ndarray, "h w 3"], entry: StoredView
+    view: CaptureView, picture: UInt8[np.ndarray, "h w 3"], entry: StoredView
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
     height, width = picture.shape[:2]
     if (width, height) != (view.camera.width, view.camera.height):

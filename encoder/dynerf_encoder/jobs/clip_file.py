@@ -25,7 +25,7 @@ from dynerf_encoder.export.tensors import (
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.rate.target_size import meet_target
 from dynerf_encoder.training.trainer import Trainer
-from dynerf_encoder.training.validation import HeldOutLook
+from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
 from dynerf_format.container.writer import clip_bytes, write_clip
 
@@ -57,7 +57,7 @@ class ClipFile:
         layers = self._continuing(weights) or weights_chunks(0, weights, layer_factors(weights))
         return len(clip_bytes(self._header(steps, {}), arranged(layers, groups)))
 
-    def write(self, look: HeldOutLook, watcher: Watcher) -> EncodeResult:
+    def write(self, look: HeldOutValidator, watcher: Watcher) -> EncodeResult:
         """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
         steps, gridded = self._steps()
         weights, groups = self._quantised(steps)
@@ -94,7 +94,7 @@ class ClipFile:
         return [] if self.job.predecessor is None else continuing_chunks(weights, self.job.predecessor)
 
     def _measure(
-        self, latents: Float[Tensor, "frame latent"], look: HeldOutLook, watcher: Watcher, every: int
+        self, latents: Float[Tensor, "frame latent"], look: HeldOutValidator, watcher: Watcher, every: int
     ) -> float | None:
         """The held-out PSNR (dB) of the weights that the model holds now, over every ``every``-th frame."""
         return look.mean_psnr(

@@ -27,9 +27,9 @@ from dynerf_format.errors import ConfigError, DynerfError, FormatError, OutputEr
 from dynerf_format.frame_range import FrameRange
 
 from .encode_segment import encode_segment
-from .folder_lock import sole_user
+from .folder_lock import folder_lock
 from .job import EncodeResult, Job, Watcher, check_job, work_folder
-from .scheduler import Done, Going, Lost, News, Runner, Serially, Task
+from .scheduler import Done, News, Runner, Running, Serially, Task, WorkerLost
 from .segments import Part, SegmentLength, plan_parts
 
 DEFAULT_SEGMENT = SegmentLength(Fraction(300), "f")  # DyNeRF: one model for 10 s at 30 frames per second
@@ -64,7 +64,7 @@ def encode(
     KeyboardInterrupt, finished segments stay, and the same job with ``resume`` does only what is missing.
     """
     check_writable(job.output)
-    with sole_user(work_folder(job)):
+    with folder_lock(work_folder(job)):
         return _encode(job, watcher, cutting or Cutting(), runner or Serially(), threads)
 
 
@@ -256,10 +256,10 @@ class _Board:
         """Take note of news and show them."""
         shown = self._parts[news.number].shown
         name = f"segment {news.number}, frames {shown.start}:{shown.stop}"
-        if isinstance(news, Going):
+        if isinstance(news, Running):
             self._at[news.number] = min(news.position, 1.0)
             self._warn(name, news.warnings)
-        elif isinstance(news, Lost):
+        elif isinstance(news, WorkerLost):
             self._at[news.number] = 0.0
             self._watcher.say(f"{name}: {news.place} was lost ({news.reason}); begun again")
         else:

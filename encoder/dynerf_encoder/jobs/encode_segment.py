@@ -32,10 +32,10 @@ from dynerf_encoder.schedule.keyframes import adaptive_keyframes, fixed_keyframe
 from dynerf_encoder.schedule.stages import Plan, StageName, plan_training
 from dynerf_encoder.step.distributed import Group, joined
 from dynerf_encoder.training.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
-from dynerf_encoder.training.pose_check import TrainingCheck
-from dynerf_encoder.training.resume import decisive
-from dynerf_encoder.training.trainer import Report, Trainer
-from dynerf_encoder.training.validation import HeldOutLook
+from dynerf_encoder.training.pose_check import PoseCheck
+from dynerf_encoder.training.resume import resume_relevant_options
+from dynerf_encoder.training.trainer import StepReport, Trainer
+from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_encoder.training.warm_start import fingerprint, start_from
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
 from dynerf_format.io.atomic_write import check_writable
@@ -48,9 +48,9 @@ from .job import (
     Job,
     Unwatched,
     Watcher,
-    begun,
     check_job,
     checkpoint_path,
+    has_started,
     work_folder,
 )
 
@@ -73,7 +73,11 @@ def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
 def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
     check_writable(job.output)
     check_job(job)
-    if job.resume and job.output.exists() and not (checkpoint_path(job).exists() or begun(job).exists()):
+    if (
+        job.resume
+        and job.output.exists()
+        and not (checkpoint_path(job).exists() or has_started(job).exists())
+    ):
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
     origin = _local_origin(capture, held_out)
@@ -104,10 +108,10 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
         watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
-    look = HeldOutLook(
+    look = HeldOutValidator(
         local, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
-    check = TrainingCheck(
+    check = PoseCheck(
         local, training, [store.names.index(name) for name in held_out], space, job.config.sampling,
         job.device, keys[len(keys) // 2],
     )  # fmt: skip
@@ -156,7 +160,7 @@ def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: Group) ->
         folder.mkdir(exist_ok=True)
         new = not any(folder.iterdir())
         if group.leads and not job.resume:
-            begun(job).touch()
+            has_started(job).touch()
         store = FrameStore.build(
             capture,
             folder / "frames",
@@ -213,7 +217,9 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
         return None
     checkpoint = load_checkpoint(path)
     position = checkpoint.state.get("position")
-    check_same_job(path, decisive(checkpoint.job, position), decisive(identity, position))
+    check_same_job(
+        path, resume_relevant_options(checkpoint.job, position), resume_relevant_options(identity, position)
+    )
     return checkpoint
 
 
@@ -260,8 +266,8 @@ def _train(
     job: Job,
     trainer: Trainer,
     identity: dict[str, object],
-    look: HeldOutLook,
-    check: TrainingCheck,
+    look: HeldOutValidator,
+    check: PoseCheck,
     clip: ClipFile,
     watcher: Watcher,
     group: Group,
@@ -269,7 +275,7 @@ def _train(
     if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
         _save(job, trainer, identity)
     if group.leads:
-        begun(job).unlink(missing_ok=True)
+        has_started(job).unlink(missing_ok=True)
     saved = time.monotonic()
     looked = int(trainer.place.position * _LOOKS)
     compiling = partial(watcher.say, _COMPILING)
@@ -293,7 +299,9 @@ def _train(
                 raise KeyboardInterrupt
 
 
-def _look(trainer: Trainer, report: Report, look: HeldOutLook, watcher: Watcher, group: Group) -> None:
+def _look(
+    trainer: Trainer, report: StepReport, look: HeldOutValidator, watcher: Watcher, group: Group
+) -> None:
     """Tell the leader's watcher how well held-out pictures look as the file would show them."""
     if not group.leads:
         return

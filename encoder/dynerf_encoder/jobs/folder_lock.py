@@ -14,7 +14,7 @@ from dynerf_format.errors import OutputError
 
 
 @contextlib.contextmanager
-def sole_user(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder, made if it is missing, while the block runs; if it was, and stays empty, it goes again.
 
     Raises OutputError when another job holds it, or when it cannot be made.

@@ -13,7 +13,7 @@ from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.frames.manifest import VideoDigest
 from dynerf_encoder.schedule.stages import plan_training
-from dynerf_encoder.training.trainer import Report
+from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, FormatError
 from dynerf_format.frame_range import FrameRange
 
@@ -97,10 +97,10 @@ class Watcher(Protocol):
     def progress(self, what: str, done: int, total: int) -> None:
         """Work of a known length goes on."""
 
-    def trained(self, report: Report) -> None:
+    def trained(self, report: StepReport) -> None:
         """A training step was done."""
 
-    def looked(self, report: Report, held_out_psnr: float) -> None:
+    def looked(self, report: StepReport, held_out_psnr: float) -> None:
         """Some held-out pictures were rendered during training, mean PSNR in dB."""
 
 
@@ -113,10 +113,10 @@ class Unwatched:
     def progress(self, what: str, done: int, total: int) -> None:
         """Nothing."""
 
-    def trained(self, report: Report) -> None:
+    def trained(self, report: StepReport) -> None:
         """Nothing."""
 
-    def looked(self, report: Report, held_out_psnr: float) -> None:
+    def looked(self, report: StepReport, held_out_psnr: float) -> None:
         """Nothing."""
 
 
@@ -130,9 +130,9 @@ def checkpoint_path(job: Job) -> Path:
     return work_folder(job) / "checkpoint.npz"
 
 
-def begun(job: Job) -> Path:
+def has_started(job: Job) -> Path:
     """An empty file there until the first checkpoint: what lies at the output is an older job's."""
-    return work_folder(job) / "begun"
+    return work_folder(job) / "has_started"
 
 
 def check_job(job: Job) -> None:

@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 
 from dynerf_format.errors import DynerfError, OutputError, describe
 
-from .scheduler import Agenda, Done, Lost, News, Task, do_task
+from .scheduler import Agenda, Done, News, Task, WorkerLost, do_task
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _FAREWELL_SECONDS = 60.0  # for the step under way and a checkpoint
@@ -116,7 +116,7 @@ def _replaced(worker: _Worker, agenda: Agenda, tell: Callable[[News], None]) -> 
     worker.pipe.close()
     reason = _reason(worker.process.exitcode or 0)
     if worker.task is not None:
-        tell(Lost(worker.task.number, worker.name, reason))
+        tell(WorkerLost(worker.task.number, worker.name, reason))
         agenda.put_back(worker.task, reason)
     return _hire(worker.name)
 

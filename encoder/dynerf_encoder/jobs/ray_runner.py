@@ -26,7 +26,7 @@ from dynerf_format import atomic_path
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, describe
 
 from .job import EncodeResult
-from .scheduler import Agenda, Done, Going, Lost, News, Task, do_task
+from .scheduler import Agenda, Done, News, Running, Task, WorkerLost, do_task
 
 _POLL_SECONDS = 0.5
 _FAREWELL_SECONDS = 60.0  # for the step under way and a checkpoint
@@ -118,7 +118,7 @@ class _Driver:
             raise
         except self._ray.exceptions.RayError as error:
             reason = type(error).__name__
-            self._tell(Lost(task.number, "a worker", reason))
+            self._tell(WorkerLost(task.number, "a worker", reason))
             self._agenda.put_back(task, reason)
             return
         if made.error is not None:
@@ -141,13 +141,13 @@ class _Ears:
     """An actor that holds the newest news of each segment until the driver asks."""
 
     def __init__(self) -> None:
-        self._news: dict[int, Going] = {}
+        self._news: dict[int, Running] = {}
 
-    def hear(self, news: Going) -> None:
+    def hear(self, news: Running) -> None:
         """Note where a segment is."""
         self._news[news.number] = news
 
-    def take(self) -> list[Going]:
+    def take(self) -> list[Running]:
         """What came since the last time."""
         news, self._news = list(self._news.values()), {}
         return news
@@ -191,7 +191,7 @@ def _check_room(ray: Any, task: Task) -> None:
 
 
 def _remote_work(ray: Any, task: Task) -> Any:
-    """The function that workers run. Lost ones are begun again by the driver, which tells so."""
+    """The function that workers run. WorkerLost ones are begun again by the driver, which tells so."""
     gpus = 0 if task.job.device == "cpu" else 1
     return ray.remote(_work).options(num_cpus=task.threads, num_gpus=gpus, max_retries=0)
 
@@ -217,7 +217,7 @@ def _work(order: _Order, ears: Any) -> _Made:
 
     def tell(news: News) -> None:
         nonlocal told
-        if isinstance(news, Going) and time.monotonic() - told > _POLL_SECONDS:
+        if isinstance(news, Running) and time.monotonic() - told > _POLL_SECONDS:
             told = time.monotonic()
             ears.hear.remote(replace(news, place=place))
 

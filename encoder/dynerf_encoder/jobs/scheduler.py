@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from dynerf_encoder.training.trainer import Report
+from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode_segment import encode_segment
@@ -37,7 +37,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Going:
+class Running:
     """A segment is being trained: ``position`` from 0 to 1, at ``place`` (which worker).
 
     ``warnings`` are all that its encode has given so far: of several reports only the newest may arrive.
@@ -59,7 +59,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Lost:
+class WorkerLost:
     """A worker ended in the middle of a segment, which is begun again elsewhere."""
 
     number: int
@@ -67,7 +67,7 @@ class Lost:
     reason: str
 
 
-News = Going | Done | Lost
+News = Running | Done | WorkerLost
 
 
 @runtime_checkable
@@ -95,7 +95,7 @@ class _Ear(Unwatched):
             self._warnings += (text,)
             self._pass_on()
 
-    def trained(self, report: Report) -> None:
+    def trained(self, report: StepReport) -> None:
         """A training step."""
         self._position = report.place.position
         if time.monotonic() - self._told > _TELL_SECONDS:
@@ -103,7 +103,7 @@ class _Ear(Unwatched):
 
     def _pass_on(self) -> None:
         self._told = time.monotonic()
-        self._tell(Going(self._number, self._position, warnings=self._warnings))
+        self._tell(Running(self._number, self._position, warnings=self._warnings))
 
 
 def do_task(task: Task, tell: Callable[[News], None]) -> EncodeResult:

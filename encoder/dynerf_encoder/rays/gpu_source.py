@@ -19,7 +19,7 @@ from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.map import ImportanceMap
 
 from .cpu_source import Rays, RaySource, pick_frames, rays_per_frame
-from .pinned_source import StagedSource, sent
+from .pinned_source import PinnedRaySource, sent
 
 _BLOCK = 64  # pixels; a row is searched block by block, then pixel by pixel
 _SHARE = 0.6  # of the free memory; the rest is for the model, Adam and what a step needs
@@ -38,9 +38,9 @@ def ray_source(
             f"pictures stay on the disk: {needed / 1e9:.1f} GB are more than {_SHARE:.0%} of the GPU's free "
             f"{free / 1e9:.1f} GB"
         )
-        return StagedSource(store, views, device)
+        return PinnedRaySource(store, views, device)
     say(f"pictures and their weights, {needed / 1e9:.1f} GB, go to the GPU's memory")
-    return ResidentSource(store, views, device)
+    return GpuRaySource(store, views, device)
 
 
 def bytes_needed(store: FrameStore, views: tuple[int, ...]) -> int:
@@ -48,7 +48,7 @@ def bytes_needed(store: FrameStore, views: tuple[int, ...]) -> int:
     return len(views) * store.frames * store.height * store.width * 4
 
 
-class ResidentSource(RaySource):
+class GpuRaySource(RaySource):
     """``RaySource`` with pictures, weights and arithmetic on the device."""
 
     def __init__(self, store: FrameStore, views: tuple[int, ...], device: torch.device | str) -> None:
@@ -57,7 +57,7 @@ class ResidentSource(RaySource):
         chosen = list(views)
         cameras = (self._intrinsics[chosen], self._rotations[chosen], self._origins[chosen])
         self._cameras = [torch.as_tensor(each, device=self._device) for each in cameras]
-        self._map: tuple[ImportanceMap, ResidentMap] | None = None
+        self._map: tuple[ImportanceMap, GpuImportanceMap] | None = None
 
     def draw(
         self,
@@ -96,18 +96,18 @@ class ResidentSource(RaySource):
         turned: Tensor = (rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
         return turned.float()
 
-    def _resident(self, importance: ImportanceMap) -> "ResidentMap":
+    def _resident(self, importance: ImportanceMap) -> "GpuImportanceMap":
         """The map on the device; one is kept, that of the stage."""
         if self._map is None or self._map[0] is not importance:
             self._map = None  # before the next one takes memory
-            self._map = importance, ResidentMap(importance, self.views, self._device)
+            self._map = importance, GpuImportanceMap(importance, self.views, self._device)
         return self._map[1]
 
     def _sent(self, values: np.ndarray) -> Tensor:
         return sent(torch.from_numpy(values), self._device)
 
 
-class ResidentMap:
+class GpuImportanceMap:
     """``ImportanceMap`` on a device; what it draws is rank in ``views`` * pixels + pixel."""
 
     def __init__(self, importance: ImportanceMap, views: tuple[int, ...], device: torch.device) -> None:

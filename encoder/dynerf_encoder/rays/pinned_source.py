@@ -29,7 +29,7 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class StagedRays(Rays):
+class PinnedRays(Rays):
     """Rays whose copy may be under way."""
 
     block: Float32[Tensor, "3 frame ray 3"]
@@ -43,7 +43,7 @@ class StagedRays(Rays):
         return self
 
 
-class StagedSource(RaySource):
+class PinnedRaySource(RaySource):
     """``RaySource`` for a training on another device; draws in one thread at a time."""
 
     prefetch = True
@@ -65,7 +65,7 @@ class StagedSource(RaySource):
         rays: int,
         importance: ImportanceMap | None,
         share: float,
-    ) -> StagedRays:
+    ) -> PinnedRays:
         """As ``RaySource.draw``: the same rays."""
         drawn = super().draw(rng, frames, frames_per_step, rays, importance, share)
         place = self._places[0]
@@ -74,7 +74,7 @@ class StagedSource(RaySource):
         there = self._copied(here)
         copied = place.copied = None if self._stream is None else self._stream.record_event()
         origins, directions, colours = there.unbind()
-        return StagedRays(drawn.frames, origins, directions, colours, there, copied)
+        return PinnedRays(drawn.frames, origins, directions, colours, there, copied)
 
     def _copied(self, here: Tensor) -> Tensor:
         with torch.cuda.stream(self._stream):  # without effect where there is none

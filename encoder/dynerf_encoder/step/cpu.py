@@ -51,7 +51,7 @@ def serves(config: Config, model: torch.nn.Module) -> bool:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PackedRays:
     """A step's rays, filled up to whole blocks; arrays are (frame, flat).
 
     ``numbers`` are those of the frames.
@@ -99,7 +99,7 @@ class CpuKernelStep:
             TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
-    def prepare(self, rays: Rays, generator: torch.Generator) -> Batch:
+    def prepare(self, rays: Rays, generator: torch.Generator) -> PackedRays:
         with threads_for_parts():
             frames, count, _ = rays.directions.shape
             jitter = draw_jitter((frames, count), self._config.sampling, generator, torch.device("cpu"))
@@ -110,13 +110,15 @@ class CpuKernelStep:
                 encoded_directions(rays.directions),
             )  # fmt: skip
             filled = [_filled(each, whole) for each in (*values, *jitter)]
-            return Batch(torch.as_tensor(rays.frames), RayArrays(*filled[:6]), Jitter(*filled[6:]), count)
+            return PackedRays(
+                torch.as_tensor(rays.frames), RayArrays(*filled[:6]), Jitter(*filled[6:]), count
+            )
 
-    def __call__(self, batch: Batch, position: float) -> StepMetrics:
+    def __call__(self, batch: PackedRays, position: float) -> StepMetrics:
         with threads_for_parts():
             return self._step(batch, position)
 
-    def _step(self, batch: Batch, position: float) -> StepMetrics:
+    def _step(self, batch: PackedRays, position: float) -> StepMetrics:
         self._adam.zero_grad(set_to_none=True)
         with self._rate.stored_form(self._model, self._latents, position, planes=False) as rounded:
             latents = self._latents[batch.numbers]
@@ -164,7 +166,7 @@ class CpuKernelStep:
         return AdamRule(group["lr"], beta1, beta2, group["eps"], done + 1)
 
     def _follow(
-        self, batch: Batch, biases: Sequence[Tensor]
+        self, batch: PackedRays, biases: Sequence[Tensor]
     ) -> tuple[float, float, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Loss and squared error; positions and changes of coarse and fine samples, and biases' gradients."""
         parts, bins = batch.parts(), self._counts
@@ -216,7 +218,7 @@ class CpuKernelStep:
             for frame, each in enumerate(biases)
         ]
 
-    def _places(self, batch: Batch) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def _places(self, batch: PackedRays) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Where the samples of a step write; the same memory at every step, for it need not be cleared."""
         if self._written is None or self._written[0][0].shape[1] != batch.whole * self._counts[0]:
             positions, changes = [], []

@@ -13,7 +13,7 @@ _STEPS = {"cpu": 1}
 _STEPS_ON_GPU = 16
 
 
-class Figures:
+class DeferredMetrics:
     """The last figures read of a training on ``device``."""
 
     def __init__(self, device: torch.device) -> None:

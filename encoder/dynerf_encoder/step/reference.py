@@ -18,7 +18,7 @@ from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import Rays
 from dynerf_encoder.rays.pinned_source import sent
 
-from .deferred_metrics import Figures
+from .deferred_metrics import DeferredMetrics
 from .histogram_bound import histogram_bound_loss
 from .precision import half_products
 from .protocol import StepMetrics, StepState
@@ -52,7 +52,7 @@ class TorchStep:
         self.state, self._compiler = state, compiler
         self._device = state.latents.device
         self._matrix = state.space.matrix_on(self._device)
-        self._figures = Figures(self._device)
+        self._figures = DeferredMetrics(self._device)
         self._parameters = [each for part in state.adam.param_groups for each in part["params"]]
 
     def prepare(self, rays: Rays, generator: torch.Generator) -> PreparedRays:
@@ -88,7 +88,7 @@ class TorchStep:
         return metrics
 
     def read(self, metrics: Float[Tensor, "2"]) -> StepMetrics:
-        """Metrics as numbers; on a GPU those of a step shortly before, as ``Figures`` says."""
+        """Metrics as numbers; on a GPU those of a step shortly before, as ``DeferredMetrics`` says."""
         return StepMetrics(*self._figures.read(metrics))
 
     def _gradients(self, inputs: StepInputs, fold: Fold) -> Float[Tensor, "2"]:

@@ -39,7 +39,7 @@ from dynerf_encoder.captures.pose_signs import CAUSES
 from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.frames.frame_store import FrameStore
 
-from .trainer import Place
+from .trainer import TrainingProgress
 
 _FIRST_STEP = 200
 _SIDE = 128  # pixels, of the pictures that are compared
@@ -48,7 +48,7 @@ _PLAIN = 35  # dB of one colour: a picture that tells nothing
 _BEHIND = 1.5  # dB of the held-out view behind a training view
 
 
-class TrainingCheck:
+class PoseCheck:
     """Looks at one held-out view and the training view nearest to it, at moments that thin out."""
 
     def __init__(
@@ -70,7 +70,9 @@ class TrainingCheck:
         self._training = training[int(np.argmin(distances))]
         self._due: float = _FIRST_STEP
 
-    def warning(self, place: Place, model: Model, latents: Float[Tensor, "frame latent"]) -> str | None:
+    def warning(
+        self, place: TrainingProgress, model: Model, latents: Float[Tensor, "frame latent"]
+    ) -> str | None:
         """One line when pictures look as by wrong poses; None else. Costs nothing once it is clear."""
         if place.step < self._due:
             return None
@@ -90,7 +92,7 @@ class TrainingCheck:
             return learns_fast
         return seen - unseen >= _BEHIND or (learns_fast and seen < 0)
 
-    def _line(self, place: Place, seen: float, unseen: float) -> str:
+    def _line(self, place: TrainingProgress, seen: float, unseen: float) -> str:
         names = self._store.names
         found = f"training view {names[self._training]} is {_compared(seen)}"
         if self._held_out is not None:

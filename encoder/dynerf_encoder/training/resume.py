@@ -7,7 +7,7 @@ much they will count is open; without a rate term, rounding steps act only when 
 from typing import Any
 
 
-def decisive(identity: dict[str, Any], position: object) -> dict[str, Any]:
+def resume_relevant_options(identity: dict[str, Any], position: object) -> dict[str, Any]:
     """An identity without the settings that played no part up to ``position`` (0 to 1) in the schedule.
 
     One of another form, from a damaged checkpoint, is returned as it is: it will not compare equal.

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.backends.cpu.compile_clock import CompileClock
-from dynerf_decoder.clip.prefetch import Ahead
+from dynerf_decoder.clip.prefetch import Prefetcher
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Config, Optimiser
@@ -37,11 +37,11 @@ from dynerf_encoder.step.protocol import StepFactory, StepMetrics, StepState
 from dynerf_format.errors import ConfigError, ResumeError
 
 _ALONE = Group()
-_Drawn = Ahead[tuple[int, int], Any]
+_Drawn = Prefetcher[tuple[int, int], Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingProgress:
     """Where a training is: steps done, position in the schedule (0 to 1), seconds spent, stage number."""
 
     step: int = 0
@@ -51,10 +51,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """What one step did; ``psnr`` is of the step's training rays, in dB."""
 
-    place: Place
+    place: TrainingProgress
     stage: StageName
     loss: float
     psnr: float
@@ -86,7 +86,7 @@ class Trainer:
         group.check(config.schedule.frames_per_step)
         self._group = group
         self.model = model
-        self.place = Place()
+        self.place = TrainingProgress()
         self._config = config
         self._source = source
         self._maps = maps
@@ -114,17 +114,17 @@ class Trainer:
         """Whether the schedule has reached its end."""
         return self.place.position >= 1
 
-    def run(self, compiling: Callable[[], None] = lambda: None) -> Generator[Report, None, None]:
+    def run(self, compiling: Callable[[], None] = lambda: None) -> Generator[StepReport, None, None]:
         """Train to the end of the schedule, yielding after every step; stop asking to pause.
 
         ``compiling`` is called once if kernels have to be compiled, for which no time of the training is
         counted. Close the iterator to end its thread.
         """
         clock = CompileClock(compiling)
-        with clock.running(), closing(Ahead(self._draw)) as drawn:
+        with clock.running(), closing(Prefetcher(self._draw)) as drawn:
             yield from self._run(drawn, clock)
 
-    def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[Report]:
+    def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[StepReport]:
         started = time.monotonic() - clock.seconds - self.place.seconds
         while not self.finished:
             stage = self._plan.stages[self.place.stage]
@@ -146,13 +146,13 @@ class Trainer:
         if keyframes and leaving and self.latents.requires_grad:
             with torch.no_grad():
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
-        self.place = Place(step, position, seconds, stage)
+        self.place = TrainingProgress(step, position, seconds, stage)
 
-    def _report(self, stage: StageName, metrics: StepMetrics) -> Report:
+    def _report(self, stage: StageName, metrics: StepMetrics) -> StepReport:
         schedule = self._config.schedule
         rays = schedule.rays // schedule.frames_per_step * schedule.frames_per_step
         psnr = -10 * math.log10(max(metrics.squared_error, 1e-10))
-        return Report(self.place, stage, metrics.loss, psnr, rays)
+        return StepReport(self.place, stage, metrics.loss, psnr, rays)
 
     def _train_step(self, drawn: _Drawn, stage: Stage) -> StepMetrics:
         prepared = drawn.take((self.place.step, self.place.stage))
@@ -222,7 +222,7 @@ class Trainer:
             raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
 
 
-def _place(state: Mapping[str, object], plan: Plan) -> Place:
+def _place(state: Mapping[str, object], plan: Plan) -> TrainingProgress:
     """A place read from a checkpoint; KeyError or TypeError when it cannot be one of this plan."""
     step, position, seconds, stage = (state[name] for name in ("step", "position", "seconds", "stage"))
     if not (isinstance(step, int) and isinstance(stage, int)):
@@ -231,7 +231,7 @@ def _place(state: Mapping[str, object], plan: Plan) -> Place:
         raise TypeError(f"position {position!r} and seconds {seconds!r}, expected numbers")
     if not (step >= 0 and 0 <= position <= 1 and 0 <= seconds < math.inf and 0 <= stage < len(plan.stages)):
         raise TypeError(f"step {step} at position {position} in stage {stage} is outside the plan")
-    return Place(step, position, seconds, stage)
+    return TrainingProgress(step, position, seconds, stage)
 
 
 def _parameter_groups(

@@ -17,7 +17,7 @@ from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.frames.frame_store import FrameStore
 
 
-class HeldOutLook:
+class HeldOutValidator:
     """Compares renderings with the store's pictures of the views ``views`` (store indices)."""
 
     def __init__(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import struct
 
 
-class Cursor:
+class ByteReader:
     """A position in a block of bytes that only moves forward. TruncatedError at the end."""
 
     def __init__(self, payload: bytes) -> None:

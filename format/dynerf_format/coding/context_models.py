@@ -19,7 +19,7 @@ steps         6    the symbol of the row before                                 
 lines         7    on the line through the symbols of the two rows before                    41
 ============  ===  ========================================================================  ========
 
-Rows, columns, steps and lines are in ``rows.py``.
+RowModel, columns, steps and lines are in ``rows.py``.
 LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
 contexts are three gradients of the neighbourhood, and a context and its mirror image share a table. Most
 texels have none, so that context is divided by *activity*: how many channels are uneven at this texel.
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from .row_model import CLASSES, COLUMNS_MAX, ROWS_MAX, Rows, rows_per_wave
+from .row_model import CLASSES, COLUMNS_MAX, ROWS_MAX, RowModel, rows_per_wave
 from .side_information import Prediction
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .side_information import Known
+    from .side_information import SideInformation
 
     Ints: TypeAlias = npt.NDArray[np.int32]
 
@@ -58,7 +58,7 @@ _ACTIVITY = np.array([min(QUIET, count.bit_length()) for count in range(17)], np
 WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
 
 
-class Model(Protocol):
+class ContextModel(Protocol):
     """The symbols of one tensor in coding order. ``canvas`` int32 (position, column) holds those known."""
 
     contexts: int
@@ -81,7 +81,7 @@ class Model(Protocol):
         ...
 
 
-def fits(model: int, shape: tuple[int, ...], known: Known) -> bool:
+def fits(model: int, shape: tuple[int, ...], known: SideInformation) -> bool:
     """Whether a tensor of this shape may use the model; many small waves would take long."""
     if model == FLAT:
         return True
@@ -99,7 +99,7 @@ def fits(model: int, shape: tuple[int, ...], known: Known) -> bool:
     return waves <= MOST_WAVES and math.prod(shape) >= LEAST_PER_WAVE * waves
 
 
-def model_for_planes(known: Known) -> int:
+def model_for_planes(known: SideInformation) -> int:
     """The model that makes the most of what is known."""
     if known.before is not None:
         return CONTINUED
@@ -116,23 +116,25 @@ def wave_count(model: int, shape: tuple[int, ...]) -> int:
     return shape[-1] + 2 * (shape[-2] - 1)
 
 
-def make_model(model: int, shape: tuple[int, ...], known: Known) -> Model:
+def make_model(model: int, shape: tuple[int, ...], known: SideInformation) -> ContextModel:
     """The model by its number."""
     if model in BY_ROWS:
-        return Rows(shape, known, _ORDER[model], turned=model == COLUMNS)
+        return RowModel(shape, known, _ORDER[model], turned=model == COLUMNS)
     if model == FLAT:
-        return Flat(shape, known)
+        return FlatModel(shape, known)
     if known.before is not None:
-        return Continued(shape, known.before, known)
-    return Planes(shape) if known.coarse is None else Refined(shape, known.coarse, known.factor)
+        return ContinuedModel(shape, known.before, known)
+    return (
+        PlanesContextModel(shape) if known.coarse is None else RefinedModel(shape, known.coarse, known.factor)
+    )
 
 
-class Flat:
+class FlatModel:
     """No symbol of the tensor itself is used."""
 
     contexts = CONTEXTS[FLAT]
 
-    def __init__(self, shape: tuple[int, ...], known: Known) -> None:
+    def __init__(self, shape: tuple[int, ...], known: SideInformation) -> None:
         self._shape = shape
         base = known.base()
         self._base = None if isinstance(base, int) else base.ravel()
@@ -153,7 +155,7 @@ class Flat:
         return self.canvas.reshape(self._shape)
 
 
-class Planes:
+class PlanesContextModel:
     """Pictures (plane, row, column) with zeros around them; wave d holds the texels with column + 2 row = d.
 
     Left, up, upper left and upper right of a texel lie in earlier waves.
@@ -206,8 +208,8 @@ class Planes:
         return tuple(self.canvas[where].ravel() for where in (wave - 1, above, above - 1, above + 1))  # type: ignore[return-value]
 
 
-class Refined(Planes):
-    """Planes whose coarser symbols are known everywhere, to the right and below too."""
+class RefinedModel(PlanesContextModel):
+    """PlanesContextModel whose coarser symbols are known everywhere, to the right and below too."""
 
     contexts = CONTEXTS[REFINED]
 
@@ -228,12 +230,12 @@ class Refined(Planes):
         return self._mirrored(k, base, around)
 
 
-class Continued(Planes):
-    """Planes of which those of the segment before are known, and in a refinement the coarser ones, too."""
+class ContinuedModel(PlanesContextModel):
+    """Planes predicted from the previous segment and, in a refinement, also from the coarser layer."""
 
     contexts = CONTEXTS[CONTINUED]
 
-    def __init__(self, shape: tuple[int, ...], before: Ints, known: Known) -> None:
+    def __init__(self, shape: tuple[int, ...], before: Ints, known: SideInformation) -> None:
         super().__init__(shape)
         self._before = _canvas(shape, before)
         self._coarse = None if known.coarse is None else _canvas(shape, known.coarse)
@@ -256,8 +258,8 @@ class Continued(Planes):
 
 
 def _canvas(shape: tuple[int, ...], symbols: Ints) -> Ints:
-    """Known symbols laid out as those of planes are."""
-    planes = Planes(shape)
+    """SideInformation symbols laid out as those of planes are."""
+    planes = PlanesContextModel(shape)
     planes.load(symbols)
     return planes.canvas
 

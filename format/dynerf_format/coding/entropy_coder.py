@@ -32,7 +32,7 @@ from .context_models import (
     model_for_planes,
 )
 from .frequency_tables import Table, best_table, choose_tables, cost_of, stacked, unpack_table
-from .parametric_tables import SCALES_PER_OCTAVE, Smooth, fit_scaled, scaled_frequencies
+from .parametric_tables import SCALES_PER_OCTAVE, ParametricTable, fit_scaled, scaled_frequencies
 from .rans import TABLES_MAX
 from .row_model import CLASSES
 from .tokens import to_tokens
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .byte_reader import Cursor
-    from .context_models import Ints, Model
-    from .side_information import Known
+    from .byte_reader import ByteReader
+    from .context_models import ContextModel, Ints
+    from .side_information import SideInformation
 
     Longs: TypeAlias = npt.NDArray[np.int64]
     Places: TypeAlias = npt.NDArray[np.intp]
@@ -69,7 +69,7 @@ class CodedRecord:
     def frequencies(self) -> npt.NDArray[np.uint32]:
         """Those of all tables (table, token); by rows a table for each context."""
         rows = [table.frequencies for table in self.tables]
-        if self.model in BY_ROWS and isinstance(second := self.tables[1].stored, Smooth):
+        if self.model in BY_ROWS and isinstance(second := self.tables[1].stored, ParametricTable):
             rows[1:] = scaled_frequencies(second, CLASSES, CLASS_SCALES)
         return stacked(rows)
 
@@ -102,7 +102,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
+class CodedTensor:
     """A tensor ready for the rANS section."""
 
     tokens: Tokens
@@ -119,24 +119,24 @@ class Coded:
         return frequencies[rows], starts[rows]
 
 
-def code(symbols: Ints, known: Known, time_like: bool) -> Coded:
+def code(symbols: Ints, known: SideInformation, time_like: bool) -> CodedTensor:
     """Code a tensor with the model that gives the fewest bits; ``time_like``: rows may tell of rows."""
     tried = [FLAT, model_for_planes(known), ROWS, COLUMNS] + ([STEPS, LINES] if time_like else [])
     coded = [_code(n, symbols, known) for n in tried if fits(n, symbols.shape, known)]
     return min(coded, key=lambda one: one.bits)
 
 
-def coded_by(coded: Coded, tables: CodedRecord) -> Coded:
+def coded_by(coded: CodedTensor, tables: CodedRecord) -> CodedTensor:
     """The same by the tables of another record of its model; infinitely many bits when these lack a token."""
     record = CODED.pack(coded.tokens.model, 0)
-    return Coded(coded.tokens, tables, record, _bits(coded.tokens, tables, record))
+    return CodedTensor(coded.tokens, tables, record, _bits(coded.tokens, tables, record))
 
 
-def _code(number: int, symbols: Ints, known: Known) -> Coded:
+def _code(number: int, symbols: Ints, known: SideInformation) -> CodedTensor:
     tokens = _tokens(number, symbols, known)
     tables = _choose(number, tokens.counts)
     record = tables.pack()
-    return Coded(tokens, tables, record, _bits(tokens, tables, record))
+    return CodedTensor(tokens, tables, record, _bits(tokens, tables, record))
 
 
 def _choose(number: int, counts: Longs) -> CodedRecord:
@@ -151,14 +151,14 @@ def _bits(tokens: Tokens, tables: CodedRecord, record: bytes) -> float:
     return 8 * len(record) + words + float(tokens.raw_widths.sum())
 
 
-def _tokens(number: int, symbols: Ints, known: Known) -> Tokens:
+def _tokens(number: int, symbols: Ints, known: SideInformation) -> Tokens:
     model = make_model(number, symbols.shape, known)
     model.load(symbols)
     contexts, residuals, waves = _residuals(model)
     return Tokens(number, contexts, *to_tokens(residuals), waves)
 
 
-def _residuals(model: Model) -> tuple[Places, Longs, list[int]]:
+def _residuals(model: ContextModel) -> tuple[Places, Longs, list[int]]:
     """Contexts and residuals in coding order, and the lengths of the waves."""
     contexts, residuals, lengths = [], [], []
     for wave in model.waves():
@@ -171,7 +171,11 @@ def _residuals(model: Model) -> tuple[Places, Longs, list[int]]:
 
 
 def read_record(
-    cursor: Cursor, name: str, shape: tuple[int, ...], known: Known, last: dict[int, CodedRecord]
+    cursor: ByteReader,
+    name: str,
+    shape: tuple[int, ...],
+    known: SideInformation,
+    last: dict[int, CodedRecord],
 ) -> CodedRecord:
     """Read model and tables of a coded tensor of this shape; FormatError when they are impossible.
 
@@ -190,16 +194,16 @@ def read_record(
     return last[model]
 
 
-def _by_rows(cursor: Cursor, name: str, model: int, count: int) -> CodedRecord:
+def _by_rows(cursor: ByteReader, name: str, model: int, count: int) -> CodedRecord:
     if count != 2:
         raise FormatError(f"tensor {name!r}: {count} tables, expected 2 for model {model}")
     tables = [unpack_table(cursor, name) for _ in range(count)]
-    if not isinstance(tables[1].stored, Smooth):
+    if not isinstance(tables[1].stored, ParametricTable):
         raise FormatError(f"tensor {name!r}: the second table of model {model} is not a smooth one")
     return CodedRecord(model, tables, np.arange(CONTEXTS[model]))
 
 
-def _tables(cursor: Cursor, name: str, model: int, count: int) -> CodedRecord:
+def _tables(cursor: ByteReader, name: str, model: int, count: int) -> CodedRecord:
     if count > TABLES_MAX:
         raise FormatError(f"tensor {name!r}: {count} tables, expected at most {TABLES_MAX}")
     table_of = np.zeros(CONTEXTS[model], np.intp)

@@ -14,7 +14,7 @@ import numpy as np
 from dynerf_format.errors import FormatError
 from dynerf_format.layout import SMOOTH, TABLE_TOKENS
 
-from .parametric_tables import SHAPE_MAX, Smooth, fit, smooth_frequencies
+from .parametric_tables import SHAPE_MAX, ParametricTable, fit, smooth_frequencies
 from .rans import TABLES_MAX
 from .rans_layout import PRECISION, TOTAL
 from .tokens import TOKENS_MAX
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .byte_reader import Cursor
+    from .byte_reader import ByteReader
 
     Counts = npt.NDArray[np.int64]
     Frequencies = npt.NDArray[np.uint32]
@@ -36,23 +36,23 @@ _ROUNDS = 6
 class Table:
     """A table as it is stored: what it says, which is small, and not yet what it means."""
 
-    stored: Frequencies | Smooth
+    stored: Frequencies | ParametricTable
 
     @property
     def frequencies(self) -> Frequencies:
         """(token,), the sum is 2^14."""
-        return smooth_frequencies(self.stored) if isinstance(self.stored, Smooth) else self.stored
+        return smooth_frequencies(self.stored) if isinstance(self.stored, ParametricTable) else self.stored
 
     def pack(self) -> bytes:
         """Return its bytes."""
-        if isinstance(self.stored, Smooth):
+        if isinstance(self.stored, ParametricTable):
             return SMOOTH.pack(TOKENS_MAX + self.stored.shape, self.stored.scale, self.stored.tokens)
         row = self.stored.tolist()
         body = b"".join(bytes([f]) if f < 128 else bytes([f & 127 | 128, f >> 7]) for f in row)
         return TABLE_TOKENS.pack(len(row)) + body
 
 
-def unpack_table(cursor: Cursor, name: str) -> Table:
+def unpack_table(cursor: ByteReader, name: str) -> Table:
     """Read one table; FormatError unless its frequencies sum to 2^14, or its numbers are in their ranges."""
     (first,) = cursor.unpack(TABLE_TOKENS)
     if TOKENS_MAX < first <= TOKENS_MAX + SHAPE_MAX:
@@ -61,7 +61,7 @@ def unpack_table(cursor: Cursor, name: str) -> Table:
             raise FormatError(
                 f"tensor {name!r}: a smooth table of {tokens} tokens, expected 1 to {TOKENS_MAX}"
             )
-        return Table(Smooth(first - TOKENS_MAX, scale, tokens))
+        return Table(ParametricTable(first - TOKENS_MAX, scale, tokens))
     if not 1 <= first <= TOKENS_MAX:
         raise FormatError(f"tensor {name!r}: a table of {first} tokens, expected 1 to {TOKENS_MAX}")
     row = [_frequency(cursor) for _ in range(first)]
@@ -70,7 +70,7 @@ def unpack_table(cursor: Cursor, name: str) -> Table:
     return Table(np.array(row, np.uint32))
 
 
-def _frequency(cursor: Cursor) -> int:
+def _frequency(cursor: ByteReader) -> int:
     low = cursor.take(1)[0]
     return low if low < 128 else low & 127 | cursor.take(1)[0] << 7
 

@@ -1,4 +1,4 @@
-"""Smooth tables: the frequencies of all tokens from two small numbers, the shape and scale of a distribution.
+"""Parametric tables: the frequencies of all tokens from the shape and scale of a distribution.
 
 The integer r is taken to have a probability in proportion to
 
@@ -38,7 +38,7 @@ _TRIED = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 26)
 _TOKENS_STEP = 8
 
 
-class Smooth(NamedTuple):
+class ParametricTable(NamedTuple):
     """Which smooth table: shape 1 to 32, scale 0 to 255, number of tokens 1 to 192."""
 
     shape: int
@@ -46,28 +46,28 @@ class Smooth(NamedTuple):
     tokens: int
 
 
-def smooth_frequencies(table: Smooth) -> npt.NDArray[np.uint32]:
+def smooth_frequencies(table: ParametricTable) -> npt.NDArray[np.uint32]:
     """Return the frequencies of a smooth table, (tokens,), each at least 1, which sum to 2^14."""
     rows = _frequencies(np.array([table.shape]), np.array([table.scale]), table.tokens)
     return rows.reshape(-1)
 
 
-def scaled_frequencies(table: Smooth, classes: int, scales_per_class: int) -> npt.NDArray[np.uint32]:
+def scaled_frequencies(table: ParametricTable, classes: int, scales_per_class: int) -> npt.NDArray[np.uint32]:
     """Return the frequencies (class, token) of a table and of others, each so many scales above the last."""
     scales = np.minimum(table.scale + scales_per_class * np.arange(classes), SCALE_MAX)
     return _frequencies(np.full(classes, table.shape), scales, table.tokens)
 
 
-def fit(counts: npt.NDArray[np.int64]) -> tuple[Smooth, float]:
+def fit(counts: npt.NDArray[np.int64]) -> tuple[ParametricTable, float]:
     """Return the smooth table with which the counted tokens take the fewest bits, and these bits."""
     tokens = _round_up(len(counts))
     bits = code_lengths(tokens)[:, :, : len(counts)] @ counts
     best = int(np.argmin(bits))
     shape, scale = divmod(best, SCALE_MAX + 1)
-    return Smooth(_TRIED[shape], scale, tokens), float(bits.flat[best])
+    return ParametricTable(_TRIED[shape], scale, tokens), float(bits.flat[best])
 
 
-def fit_scaled(counts: npt.NDArray[np.int64], scales_per_class: int) -> Smooth:
+def fit_scaled(counts: npt.NDArray[np.int64], scales_per_class: int) -> ParametricTable:
     """The smooth table of class 0 for counts (class, token), each class's so many scales above the last's."""
     used = max(np.trim_zeros(counts.sum(axis=0), "b").size, 1)
     tokens = _round_up(used)
@@ -77,7 +77,7 @@ def fit_scaled(counts: npt.NDArray[np.int64], scales_per_class: int) -> Smooth:
         scales = np.minimum(np.arange(SCALE_MAX + 1) + scales_per_class * number, SCALE_MAX)
         bits += (lengths @ counts[number, :used]).reshape(bits.shape)[:, scales]
     shape, scale = divmod(int(np.argmin(bits)), SCALE_MAX + 1)
-    return Smooth(_TRIED[shape], scale, tokens)
+    return ParametricTable(_TRIED[shape], scale, tokens)
 
 
 @functools.lru_cache(maxsize=8)

@@ -21,10 +21,10 @@ from .tokens import BitReader, from_tokens, pack_bits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .byte_reader import Cursor
+    from .byte_reader import ByteReader
     from .context_models import Ints
-    from .entropy_coder import Coded, CodedRecord
-    from .side_information import Known
+    from .entropy_coder import CodedRecord, CodedTensor
+    from .side_information import SideInformation
 
 STEPS_MAX = 2**17
 STEPS_PER_TABLE = 4  # to make one takes about as long
@@ -34,7 +34,7 @@ _BYTES_PER_LANE = 384  # a lane costs about two bytes: below half a percent
 SECTION_SHARE = 16  # bytes: what a small section costs beside the tensors' bits
 
 
-def pack_section(tensors: Sequence[Coded]) -> bytes:
+def pack_section(tensors: Sequence[CodedTensor]) -> bytes:
     """Return the rANS section of a payload's coded tensors, in their order; nothing when there are none."""
     if not tensors:
         return b""
@@ -67,7 +67,7 @@ def pack_section(tensors: Sequence[Coded]) -> bytes:
 class SectionReader:
     """Decodes the coded tensors of a payload one after the other, in the order of their records."""
 
-    def __init__(self, cursor: Cursor, tensors: Sequence[tuple[CodedRecord, tuple[int, ...]]]) -> None:
+    def __init__(self, cursor: ByteReader, tensors: Sequence[tuple[CodedRecord, tuple[int, ...]]]) -> None:
         """``tensors`` are records and shapes."""
         lanes, words, raw = (cursor.varint() for _ in range(3))
         if not 1 <= lanes <= LANES_MAX:
@@ -79,7 +79,7 @@ class SectionReader:
         self._decoder = Decoder(states, coded)
         self._made: tuple[CodedRecord, Tables] | None = None
 
-    def symbols(self, record: CodedRecord, shape: tuple[int, ...], known: Known) -> Ints:
+    def symbols(self, record: CodedRecord, shape: tuple[int, ...], known: SideInformation) -> Ints:
         """Return the symbols of the next tensor; FormatError when they leave the range of symbols."""
         model = make_model(record.model, shape, known)
         if self._made is None or self._made[0] is not record:

@@ -1,6 +1,6 @@
 """Matrices in which rows or columns are of different size: a network's weights, latents over time.
 
-Rows are coded one after the other, many rows a few at once. What is expected of a row is nothing, the row
+RowModel are coded one after the other, many rows a few at once. What is expected of a row is nothing, the row
 before it, or the line through the two before it; how far each symbol will be off is told by how far the
 symbols above it in its column were. The mean of these distances, in half octaves, is the context, and its
 table the smooth table of that scale, so that one pair of numbers serves all contexts. (Scales from running
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .side_information import Known
+    from .side_information import SideInformation
 
     Ints: TypeAlias = npt.NDArray[np.int32]
 
@@ -40,7 +40,7 @@ def rows_per_wave(rows: int, columns: int, order: int) -> int:
     return 1 if order else max(1, min(-(-rows // _WAVES), COLUMNS_MAX // columns))
 
 
-class Rows:
+class RowModel:
     """The rows of a matrix, or its columns when ``turned``, each expected from ``order`` rows before it.
 
     ``order`` is 0, or 1 or 2 when nothing else is known. The first ``order`` rows have the first context and
@@ -49,7 +49,7 @@ class Rows:
 
     contexts = 1 + CLASSES
 
-    def __init__(self, shape: tuple[int, ...], known: Known, order: int, turned: bool) -> None:
+    def __init__(self, shape: tuple[int, ...], known: SideInformation, order: int, turned: bool) -> None:
         self._order, self._turned = order, turned
         base = known.base()
         self._known = np.zeros(shape, np.int32) if isinstance(base, int) else base

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class SideInformation:
     """What is known of all symbols of a tensor before its own record: each may be missing.
 
     ``coarse`` are those of the layer below, ``factor`` times as coarse; ``before`` those of the same layer in

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """Lengths are in bytes, checksums are CRC-32 of the header and of the directory."""
 
     header_length: int
@@ -48,7 +48,7 @@ class Head:
         return self.file_length - TRAILER.size
 
 
-def pack_head(head: Head) -> bytes:
+def pack_head(head: FileHead) -> bytes:
     """Return the 40 bytes of a head of this major version."""
     body = HEAD.pack(
         MAGIC,
@@ -65,7 +65,7 @@ def pack_head(head: Head) -> bytes:
     return body + CRC32.pack(zlib.crc32(body))
 
 
-def unpack_head(start: bytes, size: int, limits: Limits) -> Head:
+def unpack_head(start: bytes, size: int, limits: Limits) -> FileHead:
     """Read the head from the first bytes of a file of ``size`` bytes.
 
     NotDnvError, VersionError, ChecksumError, LimitError, TruncatedError or FormatError, in this order of
@@ -88,12 +88,12 @@ def unpack_head(start: bytes, size: int, limits: Limits) -> Head:
     unknown = flags & ~FLAGS_KNOWN
     if unknown:
         raise VersionError(f"flags {unknown:#06x} are set that version {MAJOR}.{MINOR} does not know")
-    head = Head(header_length, header_crc32, directory_length, directory_crc32, file_length, minor, flags)
+    head = FileHead(header_length, header_crc32, directory_length, directory_crc32, file_length, minor, flags)
     _check_lengths(head, size, limits)
     return head
 
 
-def _check_lengths(head: Head, size: int, limits: Limits) -> None:
+def _check_lengths(head: FileHead, size: int, limits: Limits) -> None:
     if head.header_length > limits.header_bytes:
         raise LimitError(f"header of {head.header_length} bytes, at most {limits.header_bytes} allowed")
     if head.directory_length > limits.directory_bytes:

@@ -14,7 +14,7 @@ import numpy as np
 from dynerf_format.errors import FormatError
 from dynerf_format.layout import U32_MAX
 
-from .msgpack_values import Node, pack, plain, unpack
+from .msgpack_values import MsgpackNode, pack, plain, unpack
 from .records import CameraRecord, FieldRecord, Header, Role, Scalar, SegmentRecord, SpaceKind, SpaceRecord
 
 __all__ = [
@@ -47,16 +47,16 @@ def encode_header(header: Header) -> bytes:
     fields = plain(asdict(header), _ROOT)
     if not fields["viewing_volume"]:
         del fields["viewing_volume"]  # an optional key
-    _header(Node(fields, _ROOT))
+    _header(MsgpackNode(fields, _ROOT))
     return pack(fields)
 
 
 def decode_header(data: bytes) -> Header:
     """Return the header in ``data``; FormatError that names the path of what is wrong."""
-    return _header(Node(unpack(data, _ROOT), _ROOT))
+    return _header(MsgpackNode(unpack(data, _ROOT), _ROOT))
 
 
-def _header(root: Node) -> Header:
+def _header(root: MsgpackNode) -> Header:
     header = Header(
         generator=root.field("generator").text(GENERATOR_MAX),
         fps_numerator=root.field("fps_numerator").integer(1, U32_MAX),
@@ -80,7 +80,7 @@ def _header(root: Node) -> Header:
     return header
 
 
-def _camera(node: Node) -> CameraRecord:
+def _camera(node: MsgpackNode) -> CameraRecord:
     return CameraRecord(
         name=node.field("name").text(NAME_MAX),
         width=node.field("width").integer(1, PICTURE_SIZE_MAX),
@@ -94,7 +94,7 @@ def _camera(node: Node) -> CameraRecord:
     )
 
 
-def _space(node: Node) -> SpaceRecord:
+def _space(node: MsgpackNode) -> SpaceRecord:
     near = node.field("near").number()
     if near < 0:
         raise FormatError(f"{node.path}.near: found {near}, expected at least 0")
@@ -111,14 +111,14 @@ def _is_invertible(matrix: np.ndarray) -> bool:
     return bool(np.linalg.matrix_rank(matrix / np.maximum(lengths, np.finfo(np.float64).tiny)) == 4)
 
 
-def _field(node: Node) -> FieldRecord:
+def _field(node: MsgpackNode) -> FieldRecord:
     settings: dict[str, Any] = {}
     for key, value in node.field("settings").mapping().items():
         settings[key] = value.value if isinstance(value.value, list) else value.scalar()
     return FieldRecord(kind=node.field("kind").text(NAME_MAX), settings=settings)
 
 
-def _viewing_volume(root: Node) -> tuple[tuple[float, ...], ...]:
+def _viewing_volume(root: MsgpackNode) -> tuple[tuple[float, ...], ...]:
     node = root.mapping().get("viewing_volume")
     if node is None:
         return ()
@@ -127,18 +127,18 @@ def _viewing_volume(root: Node) -> tuple[tuple[float, ...], ...]:
     return tuple(corner.numbers(3) for corner in node.items())
 
 
-def _segment(node: Node) -> SegmentRecord:
+def _segment(node: MsgpackNode) -> SegmentRecord:
     return SegmentRecord(
         first_frame=node.field("first_frame").integer(0, U32_MAX),
         frames=node.field("frames").integer(1, U32_MAX),
     )
 
 
-def _scalars(node: Node) -> dict[str, Scalar]:
+def _scalars(node: MsgpackNode) -> dict[str, Scalar]:
     return {key: value.scalar() for key, value in node.mapping().items()}
 
 
-def _values(node: Node) -> dict[str, Any]:
+def _values(node: MsgpackNode) -> dict[str, Any]:
     return {key: value.value for key, value in node.mapping().items()}
 
 

@@ -65,31 +65,31 @@ def plain(value: object, path: str, depth: int = 0) -> Any:
     return value
 
 
-class Node:
+class MsgpackNode:
     """A plain value and where it was found; every method checks and returns one thing."""
 
     def __init__(self, value: object, path: str) -> None:
         self.value = value
         self.path = path
 
-    def field(self, key: str) -> Node:
+    def field(self, key: str) -> MsgpackNode:
         """The value of a key that must exist."""
         fields = self.mapping()
         if key not in fields:
             raise FormatError(f"{self.path}.{key}: is missing")
         return fields[key]
 
-    def mapping(self) -> dict[str, Node]:
+    def mapping(self) -> dict[str, MsgpackNode]:
         """All keys of a map."""
         if not isinstance(self.value, dict):
             raise self._unexpected("map")
-        return {key: Node(value, f"{self.path}.{key}") for key, value in self.value.items()}
+        return {key: MsgpackNode(value, f"{self.path}.{key}") for key, value in self.value.items()}
 
-    def items(self) -> list[Node]:
+    def items(self) -> list[MsgpackNode]:
         """All items of an array."""
         if not isinstance(self.value, list):
             raise self._unexpected("array")
-        return [Node(item, f"{self.path}[{index}]") for index, item in enumerate(self.value)]
+        return [MsgpackNode(item, f"{self.path}[{index}]") for index, item in enumerate(self.value)]
 
     def integer(self, least: int, most: int) -> int:
         """An integer in a closed range."""

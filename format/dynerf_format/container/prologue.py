@@ -16,7 +16,7 @@ from dynerf_format.limits import DEFAULT_LIMITS
 
 from .compression import ZSTD, compress, decompress, frame_length
 from .directory import check_directory
-from .file_head import Head, pack_head
+from .file_head import FileHead, pack_head
 from .header import decode_header, encode_header
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _PLAIN = 2048
 
 
 @dataclass(frozen=True)
-class Opening:
+class Prologue:
     """Bytes in the order of the file, the chunks' entries in their places, and the whole file's length."""
 
     parts: list[bytes]
@@ -39,7 +39,7 @@ class Opening:
     file_length: int
 
 
-def make_opening(header: Header, count: int, place: Callable[[int], list[Entry]]) -> Opening:
+def make_prologue(header: Header, count: int, place: Callable[[int], list[Entry]]) -> Prologue:
     """The opening of a clip of ``count`` chunks; ``place`` puts their entries in a row from a byte on.
 
     FormatError when a reader would refuse it.
@@ -50,7 +50,7 @@ def make_opening(header: Header, count: int, place: Callable[[int], list[Entry]]
     end = entries[-1].end if entries else start
     check_directory(entries, header.segments, start, end, DEFAULT_LIMITS)
     directory = b"".join(entry.pack() for entry in entries)
-    head = Head(
+    head = FileHead(
         header_length=len(stored),
         header_crc32=zlib.crc32(stored),
         directory_length=len(directory),
@@ -58,7 +58,7 @@ def make_opening(header: Header, count: int, place: Callable[[int], list[Entry]]
         file_length=end + TRAILER.size,
         flags=flags,
     )
-    return Opening([pack_head(head), stored, directory], entries, head.file_length)
+    return Prologue([pack_head(head), stored, directory], entries, head.file_length)
 
 
 def _store(header: Header) -> tuple[int, bytes]:
@@ -70,7 +70,7 @@ def _store(header: Header) -> tuple[int, bytes]:
     return (FLAG_ZSTD_HEADER if codec == ZSTD else 0), stored
 
 
-def read_header(head: Head, stored: bytes, limits: Limits) -> Header:
+def read_header(head: FileHead, stored: bytes, limits: Limits) -> Header:
     """The header of a checked head. ChecksumError, FormatError, or LimitError when it would be too long."""
     if zlib.crc32(stored) != head.header_crc32:
         raise ChecksumError("the header is damaged: its checksum does not match")

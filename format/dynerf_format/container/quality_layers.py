@@ -32,7 +32,7 @@ def coarsen(tensor: QuantisedTensor, factor: int) -> QuantisedTensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class QualityLayer:
     """What one layer adds: its tensors.
 
     ``below`` are all tensors of the layers below by name, in the order of layer 0, each with the factor to
@@ -55,7 +55,7 @@ def weights_chunks(
     return key_chunks(segment, split_layers(tensors, factors))
 
 
-def key_chunks(segment: int, layers: Sequence[Layer]) -> list[Chunk]:
+def key_chunks(segment: int, layers: Sequence[QualityLayer]) -> list[Chunk]:
     """The chunks of a segment's layers, building on no other segment."""
     return [
         Chunk(WEIGHTS, segment, n, 0, len(layer.tensors), pack_tensors(layer.tensors, layer.below))
@@ -64,7 +64,7 @@ def key_chunks(segment: int, layers: Sequence[Layer]) -> list[Chunk]:
 
 
 def continued_chunks(
-    segment: int, layers: Sequence[Layer], before: Sequence[Mapping[str, QuantisedTensor]], depth: int
+    segment: int, layers: Sequence[QualityLayer], before: Sequence[Mapping[str, QuantisedTensor]], depth: int
 ) -> list[Chunk]:
     """As :func:`key_chunks`, building on the segment before, which builds on ``depth`` - 1 others.
 
@@ -84,20 +84,22 @@ def continued_chunks(
     ]
 
 
-def split_layers(tensors: Sequence[QuantisedTensor], factors: Mapping[str, Sequence[int]]) -> list[Layer]:
+def split_layers(
+    tensors: Sequence[QuantisedTensor], factors: Mapping[str, Sequence[int]]
+) -> list[QualityLayer]:
     """The layers of a segment's weights, coarse first; ``factors`` as in :func:`weights_chunks`."""
     ladders = {tensor.name: _ladder(tensor, factors.get(tensor.name, ())) for tensor in tensors}
     layers = max((len(ladder) for ladder in ladders.values()), default=1)
     if layers > LAYERS_MAX:
         raise FormatError(f"weights: {layers} layers, at most {LAYERS_MAX} are possible")
-    split = [Layer([ladder[0] for ladder in ladders.values()], None)]
+    split = [QualityLayer([ladder[0] for ladder in ladders.values()], None)]
     for layer in range(1, layers):
         finer = {name: ladder for name, ladder in ladders.items() if len(ladder) > layer}
         below = {
             name: (ladder[layer - 1], factors[name][layer - 1]) if name in finer else (ladder[-1], 0)
             for name, ladder in ladders.items()
         }
-        split.append(Layer([ladder[layer] for ladder in finer.values()], below))
+        split.append(QualityLayer([ladder[layer] for ladder in finer.values()], below))
     return split
 
 

@@ -16,7 +16,7 @@ from dynerf_format.layout import TRAILER_TAG
 
 from .compression import compress
 from .directory import Entry, chunk_checksum
-from .prologue import make_opening
+from .prologue import make_prologue
 from .reader import Reader
 from .source import FileSource
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .chunks import Chunk
-    from .prologue import Opening
+    from .prologue import Prologue
     from .records import Header
 
 
@@ -87,8 +87,8 @@ def compressed(chunk: Chunk) -> ChunkRef:
     return ChunkRef(replace(entry, crc32=chunk_checksum(entry, body)), lambda: body)
 
 
-def _opening(header: Header, chunks: Sequence[ChunkRef]) -> Opening:
-    return make_opening(header, len(chunks), lambda start: _placed(chunks, start))
+def _opening(header: Header, chunks: Sequence[ChunkRef]) -> Prologue:
+    return make_prologue(header, len(chunks), lambda start: _placed(chunks, start))
 
 
 def _placed(chunks: Sequence[ChunkRef], start: int) -> list[Entry]:
@@ -99,7 +99,7 @@ def _placed(chunks: Sequence[ChunkRef], start: int) -> list[Entry]:
     return placed
 
 
-def _parts(opening: Opening, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
+def _parts(opening: Prologue, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
     """All bytes of the file, in order."""
     digest = hashlib.sha256()
     for part in _hashed_parts(opening, chunks):
@@ -108,7 +108,7 @@ def _parts(opening: Opening, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
     yield digest.digest()
 
 
-def _hashed_parts(opening: Opening, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
+def _hashed_parts(opening: Prologue, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
     """All bytes before the digest."""
     yield from opening.parts
     for entry, chunk in zip(opening.entries, chunks, strict=True):

@@ -1,6 +1,6 @@
 """What can be saved of a damaged file: its whole chunks before the damage, as a clip that plays.
 
-Head and header must be intact: nothing can stand in for them. The directory is not needed, because every
+FileHead and header must be intact: nothing can stand in for them. The directory is not needed, because every
 chunk carries its own head and checksum. The clip ends with the last frame whose latents were saved; layers
 that were lost leave the picture coarser.
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dynerf_format.container.directory import Entry
-    from dynerf_format.container.file_head import Head
+    from dynerf_format.container.file_head import FileHead
     from dynerf_format.container.records import Header
     from dynerf_format.container.source import Source
 
@@ -73,8 +73,8 @@ def _repair(source: Source, path: Path, limits: Limits) -> Repair:
     return Repair(len(saved), frames, header.frames - frames, 0 if complete else lost, scan.reason)
 
 
-def _read_start(source: Source, limits: Limits) -> tuple[Head, Header]:
-    """Head and header, whatever the length of the file is now."""
+def _read_start(source: Source, limits: Limits) -> tuple[FileHead, Header]:
+    """FileHead and header, whatever the length of the file is now."""
     start = source.read(0, min(HEAD.size, source.size))
     declared = HEAD.unpack(start)[8] if len(start) == HEAD.size else source.size
     head = unpack_head(start, declared, limits)

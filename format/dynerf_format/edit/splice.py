@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from dynerf_format.container.chunk_lookup import weights_entries, weights_entry
 from dynerf_format.container.chunks import BASE, DIFFERENCES, LATENTS, WEIGHTS
 from dynerf_format.container.compression import CODECS
-from dynerf_format.container.quality_layers import Layer, key_chunks
+from dynerf_format.container.quality_layers import QualityLayer, key_chunks
 from dynerf_format.container.reader import Reader
 from dynerf_format.container.records import Header, Scalar, SegmentRecord
 from dynerf_format.container.writer import ChunkRef, compressed, write_chunks
@@ -146,14 +146,14 @@ def _as_key(reader: Reader, segment: int) -> dict[int, ChunkRef]:
     """The weights of a segment that builds on others, layer by layer, as segment 0 that builds on none."""
     entries = weights_entries(reader.directory, segment)
     before = reader.layered_weights(segment - 1, len(entries))
-    layers: list[Layer] = []
+    layers: list[QualityLayer] = []
     found: dict[str, QuantisedTensor] = {}
     for entry, known in zip(entries, before, strict=True):
         coarser = found if entry.layer else None
         records = unpack_records(reader.read_chunk(entry), DEFAULT_LIMITS, coarser, known)
         factors = {tensor.name: factor for tensor, factor in records}
         below = None if coarser is None else {n: (t, factors.get(n, 0)) for n, t in found.items()}
-        layers.append(Layer([tensor for tensor, _ in records], below))
+        layers.append(QualityLayer([tensor for tensor, _ in records], below))
         found = {**found, **{tensor.name: tensor for tensor, _ in records}}
     return {chunk.layer: compressed(chunk) for chunk in key_chunks(0, layers)}
 

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zstandard
 
-from dynerf_format.coding.byte_reader import Cursor, pack_varint
-from dynerf_format.coding.entropy_coder import Coded, CodedRecord, code, coded_by, read_record
+from dynerf_format.coding.byte_reader import ByteReader, pack_varint
+from dynerf_format.coding.entropy_coder import CodedRecord, CodedTensor, code, coded_by, read_record
 from dynerf_format.coding.rans_section import SECTION_SHARE, SectionReader, pack_section
-from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.errors import FormatError, LimitError
 from dynerf_format.limits import DEFAULT_LIMITS, TENSORS_MAX, Limits
 
 from .quantise import QuantisedTensor
-from .tensor_head import CODED, PLAIN, REFINED_MAX, Head, pack_head, read_head
+from .tensor_head import CODED, PLAIN, REFINED_MAX, TensorHead, pack_head, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,11 +43,11 @@ _LEVEL = 19
 class _Choice:
     """How a tensor may be stored: its symbols plainly, or coded; and what is known of it."""
 
-    known: Known
+    known: SideInformation
     width: int
     planes: bytes
     plain_bits: float
-    coded: Coded
+    coded: CodedTensor
 
     @property
     def bits(self) -> float:
@@ -122,7 +122,7 @@ def _choices(
     choices = []
     for tensor in tensors:
         below, factor = coarser[tensor.name] if coarser is not None else (None, 0)
-        known = Known(None if below is None else below.symbols, factor)
+        known = SideInformation(None if below is None else below.symbols, factor)
         choice = _choose(tensor, known)
         last = None if before is None else before.get(tensor.name)
         if last is not None and last.symbols.shape == tensor.symbols.shape:
@@ -132,7 +132,7 @@ def _choices(
     return _with_tables_at_hand(choices)
 
 
-def _choose(tensor: QuantisedTensor, known: Known) -> _Choice:
+def _choose(tensor: QuantisedTensor, known: SideInformation) -> _Choice:
     residuals = tensor.symbols - known.base()
     width = _smallest_width(residuals)
     planes = _split_planes(residuals, width)
@@ -179,7 +179,7 @@ def unpack_records(
     before: Mapping[str, QuantisedTensor] | None = None,
 ) -> list[tuple[QuantisedTensor, int]]:
     """As :func:`unpack_tensors`, each tensor with its factor."""
-    cursor = Cursor(payload)
+    cursor = ByteReader(payload)
     records = _read_records(cursor, limits, coarser, before)
     coded = [(stored, head.shape) for head, stored in records if isinstance(stored, CodedRecord)]
     section = SectionReader(cursor, coded) if coded else None
@@ -199,16 +199,16 @@ def unpack_records(
 
 
 def _read_records(
-    cursor: Cursor,
+    cursor: ByteReader,
     limits: Limits,
     coarser: Mapping[str, QuantisedTensor] | None,
     before: Mapping[str, QuantisedTensor] | None,
-) -> list[tuple[Head, CodedRecord | npt.NDArray[np.int32]]]:
+) -> list[tuple[TensorHead, CodedRecord | npt.NDArray[np.int32]]]:
     """All that stands before the section: of each tensor its head, and tables or plain symbols."""
     count = cursor.varint()
     if count > TENSORS_MAX:
         raise LimitError(f"tensors: {count} of them, at most {TENSORS_MAX} allowed")
-    found: dict[str, tuple[Head, CodedRecord | npt.NDArray[np.int32]]] = {}
+    found: dict[str, tuple[TensorHead, CodedRecord | npt.NDArray[np.int32]]] = {}
     tables: dict[int, CodedRecord] = {}
     budget, name = limits.elements, ""
     for _ in range(count):
@@ -224,7 +224,7 @@ def _read_records(
     return list(found.values())
 
 
-def _read_plain(cursor: Cursor, head: Head) -> npt.NDArray[np.int32]:
+def _read_plain(cursor: ByteReader, head: TensorHead) -> npt.NDArray[np.int32]:
     plain = _join_planes(cursor.take(math.prod(head.shape) * head.coding), head.coding).reshape(head.shape)
     if int(plain.max()) > REFINED_MAX or int(plain.min()) < -REFINED_MAX:
         raise FormatError(f"tensor {head.name!r}: symbols beyond +-{REFINED_MAX}")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from dynerf_format.coding.byte_reader import pack_varint
-from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.errors import FormatError, LimitError
 from dynerf_format.layout import CODING, FACTOR, RANK, SYMBOL_MAX, TENSOR_NAME
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from dynerf_format.coding.byte_reader import Cursor
+    from dynerf_format.coding.byte_reader import ByteReader
 
     Tensors: TypeAlias = Mapping[str, QuantisedTensor]
 
@@ -43,17 +43,19 @@ _STEP = np.dtype("<f4")
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class TensorHead:
     """What stands before tables and symbols; ``coding`` is 0, or how many bytes a plain symbol takes."""
 
     name: str
     shape: tuple[int, ...]
     steps: npt.NDArray[np.float32]
     coding: int
-    known: Known
+    known: SideInformation
 
 
-def pack_head(tensor: QuantisedTensor, coding: int, known: Known, last_name: str, place: int | None) -> bytes:
+def pack_head(
+    tensor: QuantisedTensor, coding: int, known: SideInformation, last_name: str, place: int | None
+) -> bytes:
     """Return a head; ``place`` is that of the tensor which this one refines, among those below."""
     coding += (CONTINUED if known.before is not None else 0) + (STEP_EACH if tensor.steps.size > 1 else 0)
     if place is None:
@@ -69,8 +71,8 @@ def pack_head(tensor: QuantisedTensor, coding: int, known: Known, last_name: str
 
 
 def read_head(
-    cursor: Cursor, budget: int, last_name: str, coarser: Tensors | None, before: Tensors | None
-) -> Head:
+    cursor: ByteReader, budget: int, last_name: str, coarser: Tensors | None, before: Tensors | None
+) -> TensorHead:
     """Read a head; FormatError when it is impossible, LimitError when it has above ``budget`` elements.
 
     ``last_name`` is the name before it; ``coarser`` and ``before`` are as for ``unpack_tensors``.
@@ -92,11 +94,11 @@ def read_head(
         )
     count = shape[0] if kind & STEP_EACH else 1
     steps = np.frombuffer(cursor.take(count * _STEP.itemsize), _STEP).astype(np.float32)
-    known = Known(below, factor, _before(name, shape, before) if kind & CONTINUED else None)
-    return Head(name, shape, steps, coding, known)
+    known = SideInformation(below, factor, _before(name, shape, before) if kind & CONTINUED else None)
+    return TensorHead(name, shape, steps, coding, known)
 
 
-def _read_name(cursor: Cursor, last_name: str) -> str:
+def _read_name(cursor: ByteReader, last_name: str) -> str:
     shared, length = cursor.unpack(TENSOR_NAME)
     if shared > len(last_name):
         raise FormatError(
@@ -107,7 +109,7 @@ def _read_name(cursor: Cursor, last_name: str) -> str:
     return name
 
 
-def _read_shape(cursor: Cursor, name: str) -> tuple[int, ...]:
+def _read_shape(cursor: ByteReader, name: str) -> tuple[int, ...]:
     (rank,) = cursor.unpack(RANK)
     if rank > RANK_MAX:
         raise FormatError(f"tensor {name!r}: {rank} axes, expected at most {RANK_MAX}")
@@ -116,7 +118,7 @@ def _read_shape(cursor: Cursor, name: str) -> tuple[int, ...]:
     return shape
 
 
-def _read_refined(cursor: Cursor, coarser: Tensors) -> tuple[str, npt.NDArray[np.int32], int]:
+def _read_refined(cursor: ByteReader, coarser: Tensors) -> tuple[str, npt.NDArray[np.int32], int]:
     """The name, symbols and factor of the tensor below."""
     place = cursor.varint()
     (factor,) = cursor.unpack(FACTOR)

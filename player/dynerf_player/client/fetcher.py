@@ -1,4 +1,4 @@
-"""Wire and cache together: what is here is not fetched again, and what is on its way is waited for.
+"""RangeClient and cache together: what is here is not fetched again, and what is on its way is waited for.
 
 A fetch that has begun is finished even when nobody waits for it any more: a viewer who drags the time line
 wishes for another moment many times a second, and a long chunk that starts anew each time never arrives. Few
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .cache import ByteCache
 from .fetch_planner import Span, merge
-from .range_client import Wire
+from .range_client import RangeClient
 
 _LANES = 3  # requests under way
 
@@ -29,7 +29,7 @@ class Budget:
 class Fetcher:
     """Gets spans of one file into the cache. Belongs to the wire's event loop, except ``budget``."""
 
-    def __init__(self, wire: Wire, cache: ByteCache) -> None:
+    def __init__(self, wire: RangeClient, cache: ByteCache) -> None:
         self.cache = cache
         self._wire = wire
         self._lanes = asyncio.Semaphore(_LANES)

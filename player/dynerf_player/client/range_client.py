@@ -29,7 +29,7 @@ _LEAST_PROGRESS = 1024  # bytes of an answer that make the next attempt count as
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How much of a bad link to bear. Times are in seconds.
 
     ``attempts`` counts failures in a row; the first is followed by ``pause``, the next by twice that, and so
@@ -44,7 +44,7 @@ class Patience:
     stall: float = 15.0
 
 
-PATIENCE = Patience()
+PATIENCE = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ReceivedBytes:
     """Bytes from an offset on."""
 
     first: int
@@ -86,14 +86,14 @@ class _BrokenOffError(Exception):
         self.wait = wait
 
 
-class Wire:
+class RangeClient:
     """Fetches bytes of one file. Belongs to the event loop of its session; several fetches may run at once.
 
     ``whole_limit`` bounds the length of a file that a server sends only whole.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: str, patience: Patience, whole_limit: int
+        self, session: aiohttp.ClientSession, address: str, patience: RetryPolicy, whole_limit: int
     ) -> None:
         self.name = address_name(address)
         self.requests = 0
@@ -112,7 +112,7 @@ class Wire:
         assert self._version is not None
         return self._version
 
-    async def fetch(self, wanted: Span) -> Piece:
+    async def fetch(self, wanted: Span) -> ReceivedBytes:
         """Return the bytes of a span, or more: the whole file when the server has no ranges.
 
         The first fetch may reach beyond the end of the file and then returns less. RemoteError when there
@@ -147,7 +147,7 @@ class Wire:
         except _BrokenOffError as error:
             raise RemoteError(f"{self.name}: {error}") from error
 
-    async def _request(self, wanted: Span, got: bytearray) -> Piece:
+    async def _request(self, wanted: Span, got: bytearray) -> ReceivedBytes:
         """One request for what is still missing after ``got``, which grows by what arrives."""
         async with self._ask(wanted.first + len(got), wanted.stop) as response:
             self._check_status(response)
@@ -157,7 +157,7 @@ class Wire:
                 return await self._whole(response)
             stop = self._check_range(response, wanted.first + len(got), wanted.stop)
             await self._receive(response, got, stop - wanted.first)
-            return Piece(wanted.first, bytes(got))
+            return ReceivedBytes(wanted.first, bytes(got))
 
     @asynccontextmanager
     async def _ask(self, first: int, stop: int) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -229,7 +229,7 @@ class Wire:
             )
         return stop
 
-    async def _whole(self, response: aiohttp.ClientResponse) -> Piece:
+    async def _whole(self, response: aiohttp.ClientResponse) -> ReceivedBytes:
         """The whole file, from a server that ignores ranges."""
         length = response.content_length
         if length is not None:
@@ -238,7 +238,7 @@ class Wire:
         data = bytearray()
         await self._receive(response, data, length)
         self._pin(response, len(data))
-        return Piece(0, bytes(data))
+        return ReceivedBytes(0, bytes(data))
 
     async def _receive(self, response: aiohttp.ClientResponse, into: bytearray, length: int | None) -> None:
         """Append the body until ``into`` holds ``length`` bytes, or, when that is unknown, to its end."""

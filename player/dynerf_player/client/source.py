@@ -20,7 +20,7 @@ from .address import address_name, check_address
 from .cache import ByteCache
 from .fetch_planner import Span
 from .fetcher import Budget, Fetcher
-from .range_client import PATIENCE, Patience, Version, Wire
+from .range_client import PATIENCE, RangeClient, RetryPolicy, Version
 
 _T = TypeVar("_T")
 _CONNECTIONS = 4
@@ -44,7 +44,7 @@ class HttpSource:
     address has another content. Use as a context manager; reads may come from several threads.
     """
 
-    def __init__(self, address: str, patience: Patience = PATIENCE, limits: ClientLimits = LIMITS) -> None:
+    def __init__(self, address: str, patience: RetryPolicy = PATIENCE, limits: ClientLimits = LIMITS) -> None:
         address = check_address(address)
         self._loop = LoopThread(f"fetching {address_name(address)}")
         try:
@@ -179,15 +179,15 @@ async def _end_tasks() -> None:
 
 
 async def _open(
-    address: str, patience: Patience, limits: ClientLimits
-) -> tuple[aiohttp.ClientSession, Wire, Fetcher]:
+    address: str, patience: RetryPolicy, limits: ClientLimits
+) -> tuple[aiohttp.ClientSession, RangeClient, Fetcher]:
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=True,  # proxies
     )
-    wire = Wire(session, address, patience, limits.whole)
+    wire = RangeClient(session, address, patience, limits.whole)
     fetcher = Fetcher(wire, ByteCache(limits.cache))
     try:
         await fetcher.open(FIRST_READ)

@@ -6,7 +6,8 @@ the same bytes for as long as it is used: when the clip is replaced, the library
 with another entity tag, and nothing is ever mixed. An edition is opened once, stays open while in use, and is
 closed after its last user (``editions.py``).
 
-Everything here is called from the server's event loop and MUST NOT block it, except ``Edition.clip``, which
+Everything here is called from the server's event loop and MUST NOT block it, except ``ClipVersion.clip``,
+which
 the render threads use (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare`` should have
 fetched it before. ``SharedClip`` (``models.py``) is a clip that several threads may fold and render.
 """
@@ -38,7 +39,7 @@ class Buffer:
 
 
 @runtime_checkable
-class Edition(Protocol):
+class ClipVersion(Protocol):
     """One version of a clip."""
 
     @property
@@ -85,7 +86,7 @@ class Library(Protocol):
     async def names(self) -> Sequence[str]:
         """The names of all clips, sorted."""
 
-    def edition(self, name: str) -> AbstractAsyncContextManager[Edition]:
+    def edition(self, name: str) -> AbstractAsyncContextManager[ClipVersion]:
         """The newest edition of a clip, open while the block runs.
 
         The same object as long as it is in use and the clip is not replaced, so another object means another

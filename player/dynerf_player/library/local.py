@@ -23,7 +23,7 @@ from dynerf_format.layout import TRAILER
 
 from .interface import Buffer, NoSuchClipError
 from .lazy_clip import LazyClip
-from .open_versions import OpenEditions
+from .open_versions import OpenVersions
 
 if TYPE_CHECKING:
     from .shared_clip import SharedClip
@@ -82,7 +82,7 @@ class PinnedFile:
         return data
 
 
-class FileEdition:
+class FileVersion:
     """One version of a file; see ``library.Edition``."""
 
     def __init__(self, path: Path, name: str, device: str) -> None:
@@ -127,11 +127,11 @@ class FileLibrary:
         self._place = place.resolve()
         self._device = device
         self.is_folder = self._place.is_dir()
-        self._editions = OpenEditions[FileEdition](_MOST_IDLE)
+        self._editions = OpenVersions[FileVersion](_MOST_IDLE)
         if not self.is_folder and not self._place.is_file():
             raise FormatError(f"{place}: no such file or folder")
         if not self.is_folder:
-            FileEdition(self._place, str(place), device)  # checked now, and named by its path only here
+            FileVersion(self._place, str(place), device)  # checked now, and named by its path only here
 
     @property
     def _own_name(self) -> str:
@@ -142,10 +142,10 @@ class FileLibrary:
         return sorted(await to_thread(self._paths))
 
     @asynccontextmanager
-    async def edition(self, name: str) -> AsyncIterator[FileEdition]:
+    async def edition(self, name: str) -> AsyncIterator[FileVersion]:
         """The newest edition of a clip; see ``library.Library``."""
         path, mark = await to_thread(self._find, name)
-        opening = partial(FileEdition, path, name, self._device)
+        opening = partial(FileVersion, path, name, self._device)
         async with self._editions.use(name, lambda edition: edition.mark == mark, opening) as edition:
             yield edition
 

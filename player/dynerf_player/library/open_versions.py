@@ -61,7 +61,7 @@ class _Entry(Generic[_Edition]):
             await asyncio.to_thread(self.edition.close)
 
 
-class OpenEditions(Generic[_Edition]):
+class OpenVersions(Generic[_Edition]):
     """Open editions by name; ``most_idle`` of them stay open without users."""
 
     def __init__(self, most_idle: int) -> None:

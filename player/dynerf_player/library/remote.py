@@ -18,12 +18,12 @@ from urllib.parse import unquote, urlsplit
 from dynerf_format import Reader, Source
 from dynerf_player.client.fetch_planner import chunk_span, frames_in, layers_in, needed
 from dynerf_player.client.prefetch import ReadAhead
-from dynerf_player.client.range_client import PATIENCE, Patience
+from dynerf_player.client.range_client import PATIENCE, RetryPolicy
 from dynerf_player.client.source import HttpSource
 
 from .interface import Buffer, NoSuchClipError
 from .lazy_clip import LazyClip
-from .open_versions import OpenEditions
+from .open_versions import OpenVersions
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -34,10 +34,10 @@ _CHECK_SECONDS = 5.0
 _MOST_NAME = 64
 
 
-class RemoteEdition:
+class RemoteVersion:
     """One version of a clip at an address; see ``library.Edition``."""
 
-    def __init__(self, address: str, name: str, device: str, patience: Patience = PATIENCE) -> None:
+    def __init__(self, address: str, name: str, device: str, patience: RetryPolicy = PATIENCE) -> None:
         """Fetches the start of the file. RemoteError, or FormatError when it is no clip."""
         self.name = name
         self.source = HttpSource(address, patience)
@@ -103,14 +103,14 @@ class RemoteLibrary:
         self,
         address: str,
         device: str = "cpu",
-        patience: Patience = PATIENCE,
+        patience: RetryPolicy = PATIENCE,
         check_seconds: float = _CHECK_SECONDS,
     ) -> None:
         """Opens the clip: RemoteError, or FormatError when there is none."""
         self._name = clip_name(address)
-        self._open = partial(RemoteEdition, address, self._name, device, patience)
+        self._open = partial(RemoteVersion, address, self._name, device, patience)
         self._check_seconds = check_seconds
-        self._editions = OpenEditions[RemoteEdition](most_idle=1)
+        self._editions = OpenVersions[RemoteVersion](most_idle=1)
         self._editions.adopt(self._name, self._open())
         self._check: Future[None] | None = None
         self._checked = time.monotonic()
@@ -120,7 +120,7 @@ class RemoteLibrary:
         return (self._name,)
 
     @asynccontextmanager
-    async def edition(self, name: str) -> AsyncIterator[RemoteEdition]:
+    async def edition(self, name: str) -> AsyncIterator[RemoteVersion]:
         """The newest edition of the clip; see ``library.Library``."""
         if name != self._name:
             raise NoSuchClipError("there is no clip of this name")
@@ -131,7 +131,7 @@ class RemoteLibrary:
         """Close all connections."""
         await self._editions.close()
 
-    def _is_current(self, edition: RemoteEdition) -> bool:
+    def _is_current(self, edition: RemoteVersion) -> bool:
         """False when a read or the last check found another file; begins the next check when it is due."""
         if edition.source.changed:
             return False

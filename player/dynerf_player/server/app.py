@@ -13,18 +13,18 @@ from aiohttp import WSCloseCode, web
 
 from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
-from dynerf_player.library.interface import Edition, Library
+from dynerf_player.library.interface import ClipVersion, Library
 from dynerf_player.session.adaptive_resolution import full_size
-from dynerf_player.session.render_pool import Order, Slots, Studio
+from dynerf_player.session.render_pool import RenderPool, RenderRequest, SessionLimit
 from dynerf_player.session.stream_encoder import JpegCoder
-from dynerf_player.session.timeouts import Patience
+from dynerf_player.session.timeouts import Timeouts
 from dynerf_player.session.websocket import GREETING, SOCKETS, live
 
 from .access_token import Access
 from .clip_metadata import description, entry
 from .listening import listening
 from .movies import MOST_BYTES, MovieLimits, Movies
-from .origin_check import Guard
+from .origin_check import OriginCheck
 from .range_requests import send_file
 from .refusals import HTTP_LOG, NOT_UPGRADED, Refusals
 from .single_response import note_begun, one_answer
@@ -40,7 +40,7 @@ _RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/
 
 @dataclass(frozen=True)
 class Settings:
-    """How to serve: port 0 takes a free one; see ``Guard`` for ``origins`` and ``Access`` for ``access``."""
+    """Port 0 takes a free one; see ``OriginCheck`` for ``origins`` and ``Access`` for ``access``."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -48,7 +48,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     access: Access | None = None
     certificate: tuple[str, str] | None = None
-    patience: Patience = field(default_factory=Patience)
+    patience: Timeouts = field(default_factory=Timeouts)
     keep_alive: float = _KEEP_ALIVE
     movies: MovieLimits = field(default_factory=MovieLimits)
     connections: int = 512
@@ -59,7 +59,7 @@ class Application:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         """Raises ConfigError when an allowed origin is none."""
-        guard = Guard.of(settings.origins)
+        guard = OriginCheck.of(settings.origins)
         self.refusals = Refusals()
         checks = [deadline(settings.patience.stall), guard.middleware(self.refusals)]
         if settings.access is not None:
@@ -67,13 +67,13 @@ class Application:
         checks.append(one_answer)
         self.library = library
         self.patience = settings.patience
-        self.studio = Studio(Slots(settings.sessions))
+        self.studio = RenderPool(SessionLimit(settings.sessions))
         self.movies = Movies(self.studio, settings.patience, settings.movies)
         self._thumbnails: dict[str, bytes] = {}
         self._one_thumbnail = asyncio.Lock()
         self.web = web.Application(middlewares=checks, client_max_size=MOST_BYTES)
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
-        self.web[GREETING] = Slots(_MOST_GREETING)
+        self.web[GREETING] = SessionLimit(_MOST_GREETING)
         self.web.on_shutdown.append(_say_goodbye)
         self.web.on_response_prepare.append(note_begun)
         self.web.on_response_prepare.append(guard.add_headers)
@@ -151,14 +151,14 @@ class Application:
             return web.Response(status=304, headers=headers)
         return web.Response(body=self._thumbnails[edition.etag], content_type="image/jpeg", headers=headers)
 
-    async def _draw(self, edition: Edition) -> None:
+    async def _draw(self, edition: ClipVersion) -> None:
         """Make sure that there is a thumbnail; one at a time, however many ask."""
         if edition.etag not in self._thumbnails:
             await edition.prepare(0.0, 0)
             cameras = (await asyncio.to_thread(lambda: edition.clip)).cameras
             scale = min(1.0, _THUMBNAIL_SIDE / max(cameras[0].width, cameras[0].height))
             size = full_size(round(cameras[0].width * scale), round(cameras[0].height * scale))
-            shot = await self.studio.render(edition, Order(cameras[0].with_size(*size), 0.0))
+            shot = await self.studio.render(edition, RenderRequest(cameras[0].with_size(*size), 0.0))
             if len(self._thumbnails) >= _MOST_THUMBNAILS:
                 self._thumbnails.clear()
             self._thumbnails[edition.etag] = JpegCoder().encode(shot.pixels).data

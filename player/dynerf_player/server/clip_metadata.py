@@ -5,10 +5,10 @@ from typing import Any
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import focus_point, upright
-from dynerf_player.library.interface import Edition
+from dynerf_player.library.interface import ClipVersion
 
 
-def entry(edition: Edition) -> dict[str, Any]:
+def entry(edition: ClipVersion) -> dict[str, Any]:
     """What the catalogue tells of a clip. Lengths in frames, seconds, bytes and pixels."""
     header = edition.clip.header
     return {
@@ -22,7 +22,7 @@ def entry(edition: Edition) -> dict[str, Any]:
     }
 
 
-def description(edition: Edition) -> dict[str, Any]:
+def description(edition: ClipVersion) -> dict[str, Any]:
     """All that a player page must know; lengths in world units. Raises ViewError when cameras see nothing."""
     clip = edition.clip
     near, far = clip.depth_range()

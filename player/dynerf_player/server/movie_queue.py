@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 
-from dynerf_player.session.render_pool import Slots
+from dynerf_player.session.render_pool import SessionLimit
 
 _RETRY = {"Retry-After": "10"}  # seconds
 
@@ -14,7 +14,7 @@ _RETRY = {"Retry-After": "10"}  # seconds
 class MovieQueue:
     """All movies together take one place of the sessions, however many wait. Belongs to one event loop."""
 
-    def __init__(self, slots: Slots, most_waiting: int) -> None:
+    def __init__(self, slots: SessionLimit, most_waiting: int) -> None:
         self.turn = asyncio.Lock()  # held while a movie is made; first come, first served
         self._slots = slots
         self._most = 1 + most_waiting

@@ -22,11 +22,11 @@ from dynerf_decoder.cameras.paths import Timing, parse_camera_path, plan_shots, 
 from dynerf_decoder.cameras.paths.render_plan import Shot
 from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format.errors import DynerfError, ViewError
-from dynerf_player.library.interface import Edition
+from dynerf_player.library.interface import ClipVersion
 from dynerf_player.library.local import PinnedFile
 from dynerf_player.session.in_thread import in_thread
-from dynerf_player.session.render_pool import Order, Studio
-from dynerf_player.session.timeouts import Patience
+from dynerf_player.session.render_pool import RenderPool, RenderRequest
+from dynerf_player.session.timeouts import Timeouts
 
 from .movie_queue import MovieQueue
 from .range_requests import send_file
@@ -65,8 +65,8 @@ class _Made:
 class Movies:
     """Makes movies and keeps the last ones; ``close`` removes them. Belongs to one event loop."""
 
-    studio: Studio
-    patience: Patience
+    studio: RenderPool
+    patience: Timeouts
     limits: MovieLimits = field(default_factory=MovieLimits)
     _folder: tempfile.TemporaryDirectory[str] = field(
         default_factory=lambda: tempfile.TemporaryDirectory(prefix="dynerf-movies-")
@@ -76,7 +76,7 @@ class Movies:
     def __post_init__(self) -> None:
         self._queue = MovieQueue(self.studio.slots, self.limits.waiting)
 
-    async def answer(self, request: web.Request, edition: Edition) -> web.StreamResponse:
+    async def answer(self, request: web.Request, edition: ClipVersion) -> web.StreamResponse:
         """The answer to a camera path: a movie, or progress and the movie's address."""
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="A camera path is application/json.")
@@ -122,7 +122,7 @@ class Movies:
         self._folder.cleanup()
 
     async def _tell(
-        self, request: web.Request, edition: Edition, shots: list[Shot], timing: Timing
+        self, request: web.Request, edition: ClipVersion, shots: list[Shot], timing: Timing
     ) -> web.StreamResponse:
         # A proxy that collected the lines until the movie is done would keep the progress from the page.
         headers = {"Content-Type": _NDJSON, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -143,7 +143,7 @@ class Movies:
         return response
 
     async def _make(
-        self, token: str, edition: Edition, shots: list[Shot], timing: Timing
+        self, token: str, edition: ClipVersion, shots: list[Shot], timing: Timing
     ) -> AsyncGenerator[int, None]:
         """Render a movie when it is its turn, yielding how many pictures are done. Close the generator.
 
@@ -166,14 +166,16 @@ class Movies:
                 raise
         self.keep(token, edition.name, path)
 
-    async def _render(self, edition: Edition, shot: Shot, end: float) -> UInt8[np.ndarray, "height width 3"]:
+    async def _render(
+        self, edition: ClipVersion, shot: Shot, end: float
+    ) -> UInt8[np.ndarray, "height width 3"]:
         """One picture of a movie that must be finished at ``end``, in the event loop's time."""
         frame = min(shot.time * float(edition.clip.fps), edition.clip.frames - 1.0)
         frame = float(round(frame)) if abs(frame - round(frame)) < 1e-6 else frame
         try:
             async with asyncio.timeout_at(end):
                 await edition.prepare(frame, 0)
-                return (await self.studio.render(edition, Order(shot.camera, frame))).pixels
+                return (await self.studio.render(edition, RenderRequest(shot.camera, frame))).pixels
         except TimeoutError:
             raise ViewError(
                 f"the movie is not finished after {self.limits.seconds:g} s; render fewer or smaller pictures"
@@ -185,7 +187,7 @@ class Movies:
         made.path.unlink(missing_ok=True)
 
 
-def _plan(body: bytes, edition: Edition, limits: MovieLimits) -> tuple[list[Shot], Timing]:
+def _plan(body: bytes, edition: ClipVersion, limits: MovieLimits) -> tuple[list[Shot], Timing]:
     """The shots of a camera path. Raises ViewError, HTTPRequestEntityTooLarge when it is too much work."""
     clip = edition.clip
     path = parse_camera_path(body, Path("camera path"))

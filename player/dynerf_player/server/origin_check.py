@@ -39,7 +39,7 @@ class Middleware(Protocol):
 
 
 @dataclass(frozen=True)
-class Guard:
+class OriginCheck:
     """``origins`` are this server's own addresses elsewhere and sites whose pages may use it; ``*`` for all.
 
     Behind a proxy one entry serves both headers: its name may come as Host, all of it as Origin. What proxies
@@ -49,7 +49,7 @@ class Guard:
     origins: frozenset[str]
 
     @classmethod
-    def of(cls, origins: Iterable[str]) -> "Guard":
+    def of(cls, origins: Iterable[str]) -> "OriginCheck":
         """Raises ConfigError when one is no origin."""
         return cls(frozenset("*" if origin == "*" else _origin(origin) for origin in origins))
 

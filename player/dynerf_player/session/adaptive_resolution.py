@@ -17,7 +17,7 @@ _FIRST_GUESS = 100_000.0  # pixels per second
 
 
 @dataclass
-class Pace:
+class AdaptiveResolution:
     """The pace of one session."""
 
     speed: float = _FIRST_GUESS

@@ -33,7 +33,7 @@ class Hello:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class ViewRequest:
     """What the client wants to see; ``frame`` in frames, ``fov`` vertical in degrees, sizes in pixels."""
 
     id: int
@@ -62,11 +62,11 @@ class Ack:
     id: int
 
 
-Message: TypeAlias = Hello | View | Ack
+Message: TypeAlias = Hello | ViewRequest | Ack
 
 
 @dataclass(frozen=True)
-class Head:
+class FrameHead:
     """What stands before the bytes of a picture; milliseconds."""
 
     codec: int
@@ -115,7 +115,7 @@ def _hello(record: dict[str, Any]) -> Hello:
     return Hello(tuple(codecs))
 
 
-def _view(record: dict[str, Any]) -> View:
+def _view(record: dict[str, Any]) -> ViewRequest:
     numbers = record.get("camera_to_world")
     if not isinstance(numbers, list) or len(numbers) != 12:
         raise MessageError("view: camera_to_world is no list of 12 numbers")
@@ -130,7 +130,7 @@ def _view(record: dict[str, Any]) -> View:
     fov = _finite(record.get("fov"), "fov")
     if not _FOV[0] <= fov <= _FOV[1]:
         raise MessageError(f"view: fov is not within {_FOV[0]:g} to {_FOV[1]:g} degrees")
-    return View(
+    return ViewRequest(
         id=_whole(record, "id", 0, _U32_MAX),
         frame=_finite(record.get("frame"), "frame"),
         camera_to_world=pose,

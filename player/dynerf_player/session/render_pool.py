@@ -18,11 +18,11 @@ from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.render.frame import depth_picture
-from dynerf_player.library.interface import Edition
+from dynerf_player.library.interface import ClipVersion
 
 
 @dataclass(frozen=True)
-class Order:
+class RenderRequest:
     """What to render: ``frame`` in frames, ``quick`` when somebody moves meanwhile, ``layers`` 0 for all."""
 
     camera: Camera
@@ -33,7 +33,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Shot:
+class RenderedFrame:
     """A rendered picture and the seconds it took, waiting not counted."""
 
     pixels: UInt8[np.ndarray, "height width 3"]
@@ -41,7 +41,7 @@ class Shot:
 
 
 @dataclass
-class Slots:
+class SessionLimit:
     """Places for viewers; movies take one too."""
 
     limit: int
@@ -60,15 +60,17 @@ class Slots:
 
 
 @dataclass
-class Studio:
+class RenderPool:
     """Renders for everybody; ``close`` it at the end."""
 
-    slots: Slots
+    slots: SessionLimit
     _quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "quick"))
     _patient: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "patient"))
     _closed: threading.Event = field(default_factory=threading.Event)
 
-    async def render(self, edition: Edition, order: Order, stale: Callable[[], bool] | None = None) -> Shot:
+    async def render(
+        self, edition: ClipVersion, order: RenderRequest, stale: Callable[[], bool] | None = None
+    ) -> RenderedFrame:
         """A picture. StoppedError when ``stale`` said before a tile that nobody wants it any more.
 
         A render whose caller is cancelled is given up too.
@@ -91,10 +93,10 @@ class Studio:
             thread.shutdown(cancel_futures=True)
 
 
-def _shoot(edition: Edition, order: Order, stop: Callable[[], bool]) -> Shot:
+def _shoot(edition: ClipVersion, order: RenderRequest, stop: Callable[[], bool]) -> RenderedFrame:
     clip = edition.clip if order.layers == 0 else edition.clip.with_layers(order.layers)
     clip.fold(order.frame)  # may fetch and load the model, which is not the render's own time
     start = time.perf_counter()
     picture = clip.render(order.camera, frame=order.frame, stop=stop)
     pixels = depth_picture(picture.depth, *clip.depth_range()) if order.depth else picture.numpy()
-    return Shot(pixels, time.perf_counter() - start)
+    return RenderedFrame(pixels, time.perf_counter() - start)

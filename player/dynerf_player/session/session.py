@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dynerf_decoder.render.frame import StoppedError
-from dynerf_player.library.interface import Edition
+from dynerf_player.library.interface import ClipVersion
 
-from .adaptive_resolution import Pace, full_size
-from .protocol import Head, MessageError, View
-from .render_pool import Order, Shot, Studio
+from .adaptive_resolution import AdaptiveResolution, full_size
+from .protocol import FrameHead, MessageError, ViewRequest
+from .render_pool import RenderedFrame, RenderPool, RenderRequest
 from .stream_encoder import AvcCoder, Coder, JpegCoder
 
 _MOST_AHEAD = 2
@@ -32,19 +32,19 @@ CODERS: dict[str, type[AvcCoder] | type[JpegCoder]] = {"avc": AvcCoder, "jpeg": 
 class Session:
     """The state of one viewer. ``send`` takes a picture's bytes and returns when they are sent."""
 
-    edition: Edition
-    studio: Studio
+    edition: ClipVersion
+    studio: RenderPool
     coder: Coder
     send: Callable[[bytes], Awaitable[None]]
-    pace: Pace = field(default_factory=Pace)
-    _view: View | None = None
+    pace: AdaptiveResolution = field(default_factory=AdaptiveResolution)
+    _view: ViewRequest | None = None
     _last_id: int = -1
-    _streamed: Edition | None = None
+    _streamed: ClipVersion | None = None
     _ahead: deque[tuple[int, float]] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _answered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wish(self, view: View) -> None:
+    def wish(self, view: ViewRequest) -> None:
         """The viewer wants to see this instead. Raises MessageError when its id does not grow."""
         if view.id <= self._last_id:
             raise MessageError("view: id is not greater than the one before")
@@ -61,7 +61,7 @@ class Session:
         self.pace.acknowledged(time.monotonic() - when)
         self._news.set()
 
-    def replace(self, edition: Edition) -> None:
+    def replace(self, edition: ClipVersion) -> None:
         """Go on with another edition, at the next wish; nothing of the old one is sent any more."""
         self.edition, self._view = edition, None
 
@@ -78,14 +78,14 @@ class Session:
             with contextlib.suppress(StoppedError):
                 await self._answer(view)
 
-    async def _next(self) -> View:
+    async def _next(self) -> ViewRequest:
         while self._view is None:
             self._news.clear()
             await self._news.wait()
         view, self._view = self._view, None
         return view
 
-    async def _answer(self, view: View) -> None:
+    async def _answer(self, view: ViewRequest) -> None:
         edition = self.edition
         await edition.prepare(self._frame(view), view.layers)
         full = full_size(view.width, view.height)
@@ -106,7 +106,7 @@ class Session:
                 await self._pause(_FINER)
                 layers = self._layers(view, edition)
 
-    def _layers(self, view: View, edition: Edition) -> int:
+    def _layers(self, view: ViewRequest, edition: ClipVersion) -> int:
         """How many quality layers to render a view with: those that are here, not more than wished for."""
         here = max(1, edition.buffer().layers)
         return min(view.layers, here) if view.layers else here
@@ -119,14 +119,14 @@ class Session:
                 await self._news.wait()
 
     async def _show(
-        self, view: View, edition: Edition, size: tuple[int, int], layers: int, *, final: bool
+        self, view: ViewRequest, edition: ClipVersion, size: tuple[int, int], layers: int, *, final: bool
     ) -> None:
         await self._room()
         full = size == full_size(view.width, view.height)
         if self.edition is not edition or (full and self._stale(view, edition)):
             return
         quick = not full or self.pace.fits(*size)
-        order = Order(view.camera(*size), self._frame(view), view.depth, quick, layers)
+        order = RenderRequest(view.camera(*size), self._frame(view), view.depth, quick, layers)
         shot = await self.studio.render(
             edition, order, (lambda: self._stale(view, edition)) if not quick else None
         )
@@ -150,17 +150,19 @@ class Session:
                 continue
             await self._pause(left)
 
-    def _stale(self, view: View, edition: Edition) -> bool:
+    def _stale(self, view: ViewRequest, edition: ClipVersion) -> bool:
         return self._view is not None or self.edition is not edition or view.id != self._last_id
 
-    def _frame(self, view: View) -> float:
+    def _frame(self, view: ViewRequest) -> float:
         """The moment of a view, held within the clip."""
         return min(max(view.frame, 0.0), self.edition.clip.header.frames - 1.0)
 
-    def _head(self, view: View, shot: Shot, seconds: float, layers: int, *, key: bool, final: bool) -> Head:
+    def _head(
+        self, view: ViewRequest, shot: RenderedFrame, seconds: float, layers: int, *, key: bool, final: bool
+    ) -> FrameHead:
         buffer = self.edition.buffer()
         height, width, _ = shot.pixels.shape
-        return Head(
+        return FrameHead(
             self.coder.codec, key, final, layers, view.id, self._frame(view), width, height,
             1000 * shot.seconds, 1000 * seconds, buffer.fetched,
         )  # fmt: skip

@@ -50,7 +50,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedFrame:
     """One coded picture; ``key`` when it can be shown without those before it."""
 
     data: bytes
@@ -63,7 +63,7 @@ class Coder(Protocol):
 
     codec: int
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> CodedFrame:
         """One picture in, one out; ``key``: one that can be shown without those before it."""
         ...
 
@@ -77,7 +77,7 @@ class JpegCoder:
         """``gpu`` makes no difference here."""
         self._scaler = VideoReformatter()
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> CodedFrame:
         """A JPEG file."""
         frame = self._scaler.reformat(
             VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"),
@@ -95,7 +95,9 @@ class JpegCoder:
         codec.flags |= Flags.qscale
         codec.options = {"global_quality": str(_JPEG_QUALITY * _LAMBDA)}
         frame.pts = 0
-        return Coded(b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)]), True)
+        return CodedFrame(
+            b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)]), True
+        )
 
 
 @dataclass
@@ -106,14 +108,14 @@ class _Stream:
     to_frame: RgbToFrame = field(default_factory=RgbToFrame)
     count: int = 0
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool) -> Coded:
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool) -> CodedFrame:
         """One access unit."""
         frame = self.to_frame(rgb)
         frame.pts, frame.time_base = self.count, Fraction(1, 30)
         frame.pict_type = PictureType.I if key else PictureType.NONE
         self.count += 1
         packets = self.codec.encode(frame)
-        return Coded(b"".join(bytes(packet) for packet in packets), any(p.is_keyframe for p in packets))
+        return CodedFrame(b"".join(bytes(packet) for packet in packets), any(p.is_keyframe for p in packets))
 
 
 class AvcCoder:
@@ -130,7 +132,7 @@ class AvcCoder:
         self._gpu = gpu
         self._streams: OrderedDict[tuple[int, int], _Stream] = OrderedDict()
 
-    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> Coded:
+    def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> CodedFrame:
         """One access unit."""
         size = (rgb.shape[1], rgb.shape[0])
         changed = next(reversed(self._streams), None) != size

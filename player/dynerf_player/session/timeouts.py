@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Seconds: for a greeting, for a request's body, for a reader who takes nothing, for a silent viewer."""
 
     hello: float = 10.0

@@ -14,10 +14,10 @@ from dynerf_format.errors import DynerfError
 from dynerf_player.library.interface import Buffer, Library
 
 from .protocol import MOST_BYTES, VERSION, Ack, Hello, Message, MessageError, parse
-from .render_pool import Slots, Studio
+from .render_pool import RenderPool, SessionLimit
 from .session import CODERS, Session
 from .stream_encoder import CODEC_STRING
-from .timeouts import Patience
+from .timeouts import Timeouts
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 0.25  # seconds between two looks at what is buffered
@@ -28,7 +28,9 @@ _MOST_REASON = 120  # bytes that fit into a close frame
 
 
 SOCKETS: web.AppKey[WeakSet[web.WebSocketResponse]] = web.AppKey("SOCKETS", WeakSet)
-GREETING: web.AppKey[Slots] = web.AppKey("GREETING", Slots)  # sockets that may be open before their greeting
+GREETING: web.AppKey[SessionLimit] = web.AppKey(
+    "GREETING", SessionLimit
+)  # sockets that may be open before their greeting
 
 
 class _GoneError(Exception):
@@ -36,7 +38,7 @@ class _GoneError(Exception):
 
 
 async def live(
-    request: web.Request, library: Library, studio: Studio, patience: Patience
+    request: web.Request, library: Library, studio: RenderPool, patience: Timeouts
 ) -> web.StreamResponse:
     """One viewer, from greeting to goodbye. Once the socket is open, errors close it instead of escaping."""
     async with library.edition(request.match_info["name"]):
@@ -80,7 +82,7 @@ async def _closing(wire: "_Wire") -> AsyncIterator[None]:
         await wire.close(WSCloseCode.INTERNAL_ERROR, "Something went wrong here; it was noted.")
 
 
-async def _admit(wire: "_Wire", library: Library, studio: Studio, codec: str) -> None:
+async def _admit(wire: "_Wire", library: Library, studio: RenderPool, codec: str) -> None:
     """Serve a viewer who greeted, if a place is free."""
     if not studio.slots.take():
         await wire.send_json({"type": "busy", "sessions": studio.slots.limit})
@@ -104,7 +106,7 @@ def _codec(hello: Message) -> str:
 
 
 async def _serve(
-    wire: "_Wire", library: Library, studio: Studio, codec: str, pins: contextlib.AsyncExitStack
+    wire: "_Wire", library: Library, studio: RenderPool, codec: str, pins: contextlib.AsyncExitStack
 ) -> None:
     """All that happens between the greeting and the goodbye; whatever ends first ends the rest.
 
@@ -179,7 +181,7 @@ async def _renew(wire: "_Wire", session: Session, library: Library, pins: contex
 class _Wire:
     """The socket, with a deadline on everything."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, patience: Patience) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, patience: Timeouts) -> None:
         self.name = request.match_info["name"]
         self.patience = patience
         self._request = request

@@ -18,7 +18,7 @@ from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesS
 from dynerf_decoder.render.frame import render_picture
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import median_position
-from dynerf_decoder.scene.contraction import Segments, Space
+from dynerf_decoder.scene.contraction import RayIntervals, Space
 from dynerf_decoder.scene.ray_sampling import Sampling
 
 _GPU = torch.cuda.is_available()
@@ -46,7 +46,7 @@ class Scene:
     """A folded model of walls and air, and rays some of which miss it."""
 
     folded: FoldedPlanesModel
-    segments: Segments
+    segments: RayIntervals
     directions: Tensor
 
     def marched(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dynerf_decoder.clip.model_cache import SegmentModels
+from dynerf_decoder.clip.model_cache import ModelCache
 from dynerf_decoder.fields.field import Model
 
 
@@ -36,7 +36,7 @@ class _Loader:
 
 def test_what_was_begun_is_waited_for_and_not_loaded_again() -> None:
     load = _Loader()
-    models = SegmentModels(load)
+    models = ModelCache(load)
     load.go.clear()
     models.begin(1)
     asked: list[Model] = []
@@ -54,7 +54,7 @@ def test_what_was_begun_is_waited_for_and_not_loaded_again() -> None:
 
 def test_the_present_one_and_the_next_are_kept_and_no_more() -> None:
     load = _Loader()
-    models = SegmentModels(load)
+    models = ModelCache(load)
     for segment in range(4):
         assert models.get(segment).latent_size == segment
         models.begin(segment + 1)
@@ -71,7 +71,7 @@ def test_the_present_one_and_the_next_are_kept_and_no_more() -> None:
 def test_an_error_is_raised_where_the_model_is_asked_for_and_the_next_try_is_a_new_one() -> None:
     load = _Loader()
     load.broken = {1}
-    models = SegmentModels(load)
+    models = ModelCache(load)
     models.begin(1)
     assert models.get(0).latent_size == 0
     with pytest.raises(ValueError, match="segment 1"):
@@ -83,7 +83,7 @@ def test_an_error_is_raised_where_the_model_is_asked_for_and_the_next_try_is_a_n
 
 def test_closed_its_thread_has_ended_and_models_can_still_be_had() -> None:
     before = set(threading.enumerate())
-    models = SegmentModels(_Loader())
+    models = ModelCache(_Loader())
     models.begin(1)
     models.close()
     assert set(threading.enumerate()) == before
@@ -95,7 +95,7 @@ def test_closed_its_thread_has_ended_and_models_can_still_be_had() -> None:
 def test_eviction_and_forgetting_leave_those_who_wait_their_model() -> None:
     """Each segment's model is held up while others push it out of the cache."""
     load = _Loader()
-    models = SegmentModels(load)
+    models = ModelCache(load)
     load.go.clear()
     with ThreadPoolExecutor(8) as threads:
         asked = [threads.submit(models.get, segment) for segment in (0, 0, 1, 2, 3)]
@@ -109,7 +109,7 @@ def test_eviction_and_forgetting_leave_those_who_wait_their_model() -> None:
 
 def test_what_was_begun_and_pushed_out_before_its_turn_is_not_loaded() -> None:
     load = _Loader()
-    models = SegmentModels(load)
+    models = ModelCache(load)
     load.go.clear()
     for segment in range(5):
         models.begin(segment)
@@ -122,7 +122,7 @@ def test_what_was_begun_and_pushed_out_before_its_turn_is_not_loaded() -> None:
 def test_four_threads_over_eight_segments_get_the_right_models_from_a_bounded_cache() -> None:
     load = _Loader()
     load.broken = {5}
-    models = SegmentModels(load)
+    models = ModelCache(load)
 
     def watch(seed: int) -> None:
         chosen = random.Random(seed)

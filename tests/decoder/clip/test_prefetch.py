@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from dynerf_decoder.clip.prefetch import Ahead
+from dynerf_decoder.clip.prefetch import Prefetcher
 
 
 def test_what_was_begun_is_taken_and_made_once() -> None:
@@ -15,7 +15,7 @@ def test_what_was_begun_is_taken_and_made_once() -> None:
         made.append((key, threading.current_thread().name))
         return 10 * key
 
-    ahead = Ahead(make)
+    ahead = Prefetcher(make)
     assert ahead.take(1) == 10
     ahead.begin(2)
     assert ahead.take(2) == 20
@@ -24,14 +24,14 @@ def test_what_was_begun_is_taken_and_made_once() -> None:
 
 
 def test_something_else_than_was_begun_is_made_anew() -> None:
-    ahead: Ahead[int, int] = Ahead(lambda key: 10 * key)
+    ahead: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
     ahead.begin(2)
     assert ahead.take(3) == 30
     assert ahead.take(2) == 20
 
 
 def test_an_error_is_raised_where_its_work_is_taken() -> None:
-    ahead: Ahead[int, float] = Ahead(lambda key: 1 / key)
+    ahead: Prefetcher[int, float] = Prefetcher(lambda key: 1 / key)
     ahead.begin(0)
     with pytest.raises(ZeroDivisionError):
         ahead.take(0)
@@ -41,7 +41,7 @@ def test_an_error_is_raised_where_its_work_is_taken() -> None:
 
 def test_who_is_interrupted_while_waiting_gets_what_was_begun_the_next_time() -> None:
     made: list[int] = []
-    ahead: Ahead[int, None] = Ahead(made.append)
+    ahead: Prefetcher[int, None] = Prefetcher(made.append)
     ahead.begin(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dynerf_decoder.clip.prefetch.wait", _interrupted)
@@ -58,7 +58,7 @@ def _interrupted(_futures: object) -> None:
 
 def test_closed_its_thread_has_ended_though_nothing_was_taken() -> None:
     before = set(threading.enumerate())
-    ahead: Ahead[int, int] = Ahead(lambda key: 10 * key)
+    ahead: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
     with closing(ahead):
         ahead.begin(2)
         assert set(threading.enumerate()) != before
@@ -78,7 +78,7 @@ def test_begun_anew_only_one_is_made_at_a_time() -> None:
             running[0] -= 1
         return key
 
-    with closing(Ahead(make)) as ahead:
+    with closing(Prefetcher(make)) as ahead:
         for key in range(5):
             ahead.begin(key)
         assert ahead.take(7) == 7

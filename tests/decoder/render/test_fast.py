@@ -15,7 +15,7 @@ from dynerf_decoder.render.fast import render_rays_fast
 from dynerf_decoder.render.frame import StoppedError, render_picture
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
-from dynerf_decoder.scene.contraction import Segments, Space
+from dynerf_decoder.scene.contraction import RayIntervals, Space
 from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_decoder.scene.ray_sampling import Sampling, stratified_edges
 from dynerf_format import CellGrid, Occupancy
@@ -49,7 +49,7 @@ def no_short_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     return
 
 
-def _segments() -> tuple[Segments, torch.Tensor]:
+def _segments() -> tuple[RayIntervals, torch.Tensor]:
     from dynerf_decoder.cameras.camera import camera_rays
 
     origins, directions = camera_rays(_CAMERA)

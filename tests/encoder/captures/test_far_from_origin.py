@@ -17,7 +17,7 @@ from dynerf_encoder.captures.poses import read_poses
 from dynerf_encoder.evaluation.evaluate import evaluate
 from dynerf_format.container.header import decode_header, encode_header
 from dynerf_format.errors import CaptureError
-from dynerf_player.session.protocol import View, parse
+from dynerf_player.session.protocol import ViewRequest, parse
 from support.encoding import contents, one_thread, scene_poses, tiny_encode, tiny_job, write_scene
 
 _OFFSETS = (0.0, 1e3, 1e6, 1e7)
@@ -132,5 +132,5 @@ def test_the_player_takes_a_view_in_map_coordinates() -> None:
     message = {"type": "view", "id": 1, "frame": 0, "camera_to_world": pose, "fov": 45, "width": 32,
                "height": 24, "moving": False, "depth": False, "layers": 0}  # fmt: skip
     found = parse(json.dumps(message))
-    assert isinstance(found, View)
+    assert isinstance(found, ViewRequest)
     assert found.camera(32, 24).origin.tolist() == [500_012.4, 4_649_776.25, 120.7]

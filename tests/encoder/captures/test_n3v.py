@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_encoder.captures.capture import Capture, View
+from dynerf_encoder.captures.capture import Capture, CaptureView
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
@@ -297,7 +297,7 @@ class TestFrameRange:
 def test_a_view_name_that_is_no_file_name_is_refused(name: str) -> None:
     camera = Camera(name, 4, 3, 5.0, 5.0, 2.0, 1.5, example_pose(0))
     with pytest.raises(CaptureError, match="view name"):
-        View(name, Path("a.mp4"), camera, 1.0, 2.0)
+        CaptureView(name, Path("a.mp4"), camera, 1.0, 2.0)
 
 
 def _check_rig(capture: Capture) -> None:

@@ -10,7 +10,7 @@ from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import FoldedField, Model
 from dynerf_decoder.fields.mlp import MlpModel
 from dynerf_encoder.config.schema import FieldKind
-from dynerf_encoder.export.latent_pca import Turned, turned
+from dynerf_encoder.export.latent_pca import RotatedLatents, rotate_to_principal_axes
 from dynerf_encoder.export.tensors import dequantised_latents, quantise_clip, quantise_latents
 from support.encoding import tiny_config
 
@@ -42,7 +42,7 @@ def _asked(model: Model, latents: torch.Tensor) -> torch.Tensor:
     return torch.cat([part.flatten() for part in (*fine, *coarse)])
 
 
-def _put(model: Model, stored: Turned) -> None:
+def _put(model: Model, stored: RotatedLatents) -> None:
     with torch.no_grad():
         for name, weight in stored.weights.items():
             model.get_parameter(name).copy_(weight)
@@ -53,7 +53,7 @@ def test_the_field_stays_what_it_was(skip: int) -> None:
     model = _model("mlp", f"mlp.skip={skip}")
     latents = _latents(model)
     before = _asked(model, latents)
-    stored = turned(model, latents, step=1e-4)
+    stored = rotate_to_principal_axes(model, latents, step=1e-4)
     assert len(stored.weights) == (4 if skip == 1 else 2)
     _put(model, stored)
     torch.testing.assert_close(_asked(model, stored.latents), before, rtol=1e-4, atol=1e-5)
@@ -63,7 +63,7 @@ def test_the_field_stays_what_it_was(skip: int) -> None:
 def test_only_as_many_numbers_are_left_as_frames_differ_in() -> None:
     model = _model()
     assert isinstance(model, MlpModel)
-    stored = turned(model, _latents(model), step=1e-4)
+    stored = rotate_to_principal_axes(model, _latents(model), step=1e-4)
     assert stored.latents.any(dim=0).tolist() == [True] * _RANK + [False] * (model.latent_size - _RANK)
     for name, span in model.latent_columns().items():
         used = stored.weights[name][:, span].any(dim=0)
@@ -75,7 +75,9 @@ def test_only_as_many_numbers_are_left_as_frames_differ_in() -> None:
 
 def test_lengths_stay_so_that_a_step_means_the_same() -> None:
     latents = _latents(model := _model())
-    torch.testing.assert_close(turned(model, latents, 1e-4).latents.norm(dim=1), latents.norm(dim=1))
+    torch.testing.assert_close(
+        rotate_to_principal_axes(model, latents, 1e-4).latents.norm(dim=1), latents.norm(dim=1)
+    )
 
 
 def test_axes_that_rounding_would_empty_are_left_out() -> None:
@@ -83,15 +85,15 @@ def test_axes_that_rounding_would_empty_are_left_out() -> None:
     latents = torch.zeros(_FRAMES, model.latent_size)
     latents[:, 3] = 1.0
     latents[2, 5] = 0.4
-    assert int(turned(model, latents, step=1.0).latents.any(dim=0).sum()) == 1
-    assert int(turned(model, latents, step=0.5).latents.any(dim=0).sum()) == 2
+    assert int(rotate_to_principal_axes(model, latents, step=1.0).latents.any(dim=0).sum()) == 1
+    assert int(rotate_to_principal_axes(model, latents, step=0.5).latents.any(dim=0).sum()) == 2
 
 
 def test_latents_of_zeros_leave_no_weights_that_meet_them() -> None:
     model = _model()
     latents = torch.zeros(_FRAMES, model.latent_size)
     before = _asked(model, latents)
-    stored = turned(model, latents, step=0.1)
+    stored = rotate_to_principal_axes(model, latents, step=0.1)
     _put(model, stored)
     assert not stored.latents.any()
     assert torch.equal(_asked(model, stored.latents), before)
@@ -100,7 +102,7 @@ def test_latents_of_zeros_leave_no_weights_that_meet_them() -> None:
 def test_a_field_that_tells_nothing_is_left_alone() -> None:
     model = _model("planes")
     latents = _latents(model)
-    stored = turned(model, latents, step=0.1)
+    stored = rotate_to_principal_axes(model, latents, step=0.1)
     assert stored.weights == {}
     assert stored.latents is latents
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dynerf_encoder.jobs.encode import encode
-from dynerf_encoder.jobs.folder_lock import sole_user
+from dynerf_encoder.jobs.folder_lock import folder_lock
 from dynerf_format.errors import DynerfError, OutputError
 from dynerf_format.frame_range import FrameRange
 from support.encoding import Forks, Notes, encode_arguments, tiny_job, write_scene
@@ -15,7 +15,7 @@ from support.encoding import Forks, Notes, encode_arguments, tiny_job, write_sce
 
 def test_a_second_job_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     capture, cache = write_scene(tmp_path / "scene"), tmp_path / "cache"
-    with sole_user(cache):
+    with folder_lock(cache):
         (cache / "kept").touch()
         arguments = encode_arguments(capture, tmp_path / "clip.dnv", "--cache", str(cache))
         ended = Forks.shared().run(arguments)
@@ -29,11 +29,11 @@ def test_a_killed_job_holds_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     child = os.fork()
     if child == 0:
-        with sole_user(folder):
+        with folder_lock(folder):
             os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
     assert folder.is_dir()
-    with sole_user(folder):
+    with folder_lock(folder):
         pass
 
 
@@ -50,7 +50,7 @@ def test_who_opened_a_folder_that_its_job_then_removed_makes_it_again(
 
     removed: list[Path] = []
     monkeypatch.setattr(fcntl, "flock", removed_first)
-    with sole_user(folder):
+    with folder_lock(folder):
         assert removed
         (folder / "kept").touch()
     assert (folder / "kept").exists()
@@ -60,9 +60,9 @@ def test_a_refused_job_leaves_the_folder_of_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "work"
-    with sole_user(folder):
+    with folder_lock(folder):
         monkeypatch.setattr(Path, "exists", lambda _: False)  # both looked before either made it
-        with pytest.raises(OutputError, match="another encode"), sole_user(folder):
+        with pytest.raises(OutputError, match="another encode"), folder_lock(folder):
             pass
         monkeypatch.undo()
         assert folder.is_dir()
@@ -80,6 +80,6 @@ def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "work").touch()
     with (
         pytest.raises(OutputError, match=r"work: the work folder cannot be made"),
-        sole_user(tmp_path / "work"),
+        folder_lock(tmp_path / "work"),
     ):
         pass

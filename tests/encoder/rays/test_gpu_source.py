@@ -11,9 +11,9 @@ from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap
 from dynerf_encoder.rays import gpu_source as resident
 from dynerf_encoder.rays.cpu_source import RaySource
-from dynerf_encoder.rays.gpu_source import ResidentMap, ResidentSource, bytes_needed, ray_source
-from dynerf_encoder.rays.pinned_source import StagedSource
-from dynerf_encoder.step.deferred_metrics import Figures
+from dynerf_encoder.rays.gpu_source import GpuImportanceMap, GpuRaySource, bytes_needed, ray_source
+from dynerf_encoder.rays.pinned_source import PinnedRaySource
+from dynerf_encoder.step.deferred_metrics import DeferredMetrics
 from dynerf_encoder.step.precision import half_products
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
@@ -54,7 +54,7 @@ class TestSource:
         self, store: FrameStore, device: str, weighed: bool, share: float
     ) -> None:
         importance = _map(1, np.arange(_FRAMES)) if weighed else None
-        plain, here = RaySource(store, _VIEWS), ResidentSource(store, _VIEWS, device)
+        plain, here = RaySource(store, _VIEWS), GpuRaySource(store, _VIEWS, device)
         for step in range(3):
             rngs = [np.random.default_rng([7, step]) for _ in range(2)]
             expected = plain.draw(rngs[0], range(_FRAMES), 3, 400, importance, share)
@@ -70,12 +70,12 @@ class TestSource:
         importance = _map(2, np.arange(_FRAMES), views=(2, 0))
         rays = [
             source.draw(np.random.default_rng(5), range(_FRAMES), 2, 200, importance, 0.5)
-            for source in (RaySource(store, _VIEWS), ResidentSource(store, _VIEWS, "cpu"))
+            for source in (RaySource(store, _VIEWS), GpuRaySource(store, _VIEWS, "cpu"))
         ]
         assert torch.equal(rays[0].colours, rays[1].colours)
 
     def test_a_stage_s_map_replaces_the_one_before(self, store: FrameStore) -> None:
-        source, plain = ResidentSource(store, _VIEWS, "cpu"), RaySource(store, _VIEWS)
+        source, plain = GpuRaySource(store, _VIEWS, "cpu"), RaySource(store, _VIEWS)
         for seed in (1, 2, 1):
             importance = _map(seed, np.arange(_FRAMES))
             mine = source.draw(np.random.default_rng(1), range(3), 2, 100, importance, 1.0)
@@ -83,7 +83,7 @@ class TestSource:
             assert torch.equal(mine.colours, theirs.colours)
 
     def test_nonsense_is_refused_as_before(self, store: FrameStore) -> None:
-        source, rng = ResidentSource(store, _VIEWS, "cpu"), np.random.default_rng(0)
+        source, rng = GpuRaySource(store, _VIEWS, "cpu"), np.random.default_rng(0)
         with pytest.raises(ConfigError, match="3 rays of 4 frames"):
             source.draw(rng, range(_FRAMES), 4, 3, None, 0.0)
         with pytest.raises(ValueError, match="importance map of views"):
@@ -98,7 +98,7 @@ class TestSource:
 def test_every_number_finds_the_pixel_that_the_cpu_finds(device: str) -> None:
     frames = np.array([1, 4, 9, 10])
     importance = _map(3, frames)
-    drawn = ResidentMap(importance, _VIEWS, torch.device(device))
+    drawn = GpuImportanceMap(importance, _VIEWS, torch.device(device))
     edges = [0.0, np.nextafter(1.0, 0), 0.5]
     uniforms = np.concatenate([np.tile(edges, (4, 1)), np.random.default_rng(4).random((4, 5000))], axis=1)
     found = drawn.draw(frames, torch.from_numpy(uniforms).to(device)).cpu().numpy()
@@ -126,18 +126,18 @@ class TestChoice:
         monkeypatch.setattr(torch.cuda, "Stream", lambda device: SimpleNamespace(device=device))
         said: list[str] = []
         chosen = ray_source(store, _VIEWS, torch.device("cuda"), said.append)
-        assert type(chosen) is (ResidentSource if room > 1 else StagedSource)
+        assert type(chosen) is (GpuRaySource if room > 1 else PinnedRaySource)
         assert len(said) == 1
         assert ("stay on the disk" in said[0]) is (room < 1)
 
 
 class TestFigures:
     def test_on_a_cpu_every_step_is_read(self) -> None:
-        figures = Figures(torch.device("cpu"))
+        figures = DeferredMetrics(torch.device("cpu"))
         assert [figures.read(torch.tensor([float(step)])) for step in range(3)] == [(0.0,), (1.0,), (2.0,)]
 
     def test_on_a_gpu_every_sixteenth_is(self) -> None:
-        figures = Figures(torch.device("cuda"))
+        figures = DeferredMetrics(torch.device("cuda"))
         told = [figures.read(torch.tensor([float(step), 1.0]))[0] for step in range(40)]
         assert told == [0.0] * 16 + [16.0] * 16 + [32.0] * 8
 

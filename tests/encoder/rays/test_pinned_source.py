@@ -11,7 +11,7 @@ from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.rays.cpu_source import Rays, RaySource
-from dynerf_encoder.rays.pinned_source import StagedSource
+from dynerf_encoder.rays.pinned_source import PinnedRaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
 from dynerf_encoder.step.reference import TorchStep
 from dynerf_encoder.training.trainer import Trainer
@@ -28,7 +28,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_the_same_numbers_give_the_same_rays(store: FrameStore, device: str) -> None:
-    plain, staged = RaySource(store, _VIEWS), StagedSource(store, _VIEWS, device)
+    plain, staged = RaySource(store, _VIEWS), PinnedRaySource(store, _VIEWS, device)
     drawn: list[tuple[Rays, Rays]] = []
     for step, rays in enumerate((40, 40, 40, 40, 24, 24, 40)):
         pair = [
@@ -50,7 +50,7 @@ def test_a_training_draws_them_ahead_and_learns_the_same(store: FrameStore, devi
     config = tiny_config(kind="mlp")
     losses, threads = [], set()
 
-    class Noted(StagedSource):
+    class Noted(PinnedRaySource):
         def draw(self, *arguments, **named):  # type: ignore[no-untyped-def]
             threads.add(threading.current_thread().name)
             return super().draw(*arguments, **named)

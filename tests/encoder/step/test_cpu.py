@@ -17,7 +17,7 @@ from dynerf_encoder.step.cpu import CpuKernelStep, serves
 from dynerf_encoder.step.factory import make_step
 from dynerf_encoder.step.protocol import StepFactory
 from dynerf_encoder.step.reference import TorchStep
-from dynerf_encoder.training.trainer import Report, Trainer
+from dynerf_encoder.training.trainer import StepReport, Trainer
 from support.encoding import scene_store, tiny_config
 
 _VIEWS = (1, 2, 3)
@@ -54,7 +54,7 @@ def _trainer(store: FrameStore, config: Config, make_step: StepFactory = make_st
     return trainer
 
 
-def _train(trainer: Trainer, steps: int) -> list[Report]:
+def _train(trainer: Trainer, steps: int) -> list[StepReport]:
     return list(itertools.islice(trainer.run(), steps))
 
 

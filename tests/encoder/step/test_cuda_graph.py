@@ -31,7 +31,7 @@ from dynerf_encoder.step.factory import make_step
 from dynerf_encoder.step.gpu import CudaGraphStep
 from dynerf_encoder.step.protocol import StepFactory, StepState
 from dynerf_encoder.step.reference import StepInputs, TorchStep
-from dynerf_encoder.training.trainer import Report, Trainer
+from dynerf_encoder.training.trainer import StepReport, Trainer
 from dynerf_format.errors import ConfigError
 from support.encoding import one_thread, scene_store, tiny_config
 from support.graphs import BrokenGraphs, NoGraphs, RecordedGraphs
@@ -174,7 +174,7 @@ def _config(*settings: str, kind: FieldKind) -> Config:
     return tiny_config(*changes, *stages, *settings, kind=kind)
 
 
-def _train(trainer: Trainer, steps: int | None = None) -> list[Report]:
+def _train(trainer: Trainer, steps: int | None = None) -> list[StepReport]:
     return list(itertools.islice(trainer.run(), steps))
 
 

@@ -22,7 +22,7 @@ from dynerf_encoder.schedule.keyframes import fixed_keyframes
 from dynerf_encoder.schedule.stages import interpolate_latents, plan_training
 from dynerf_encoder.step.factory import make_step
 from dynerf_encoder.step.protocol import StepState, TrainingStep
-from dynerf_encoder.training.trainer import Report, Trainer
+from dynerf_encoder.training.trainer import StepReport, Trainer
 from dynerf_format.errors import ConfigError, ResumeError
 from support.encoding import one_thread, scene_store, tiny_config
 
@@ -105,7 +105,7 @@ def _trainer(
     )  # fmt: skip
 
 
-def _train(trainer: Trainer, steps: int | None = None) -> list[Report]:
+def _train(trainer: Trainer, steps: int | None = None) -> list[StepReport]:
     return list(itertools.islice(trainer.run(), steps))
 
 

@@ -28,7 +28,7 @@ from dynerf_format.coding.frequency_tables import choose_tables, normalise
 from dynerf_format.coding.rans import Decoder, Tables, encode
 from dynerf_format.coding.rans_layout import LOWEST, TOTAL
 from dynerf_format.coding.rans_section import pack_section
-from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.coding.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
 from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from support.clips import (
@@ -77,7 +77,7 @@ def test_rans_returns_its_symbols_whatever_the_lanes_and_waves(lanes: int) -> No
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1.5, 4.0, 300.0])
 def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(scale: float) -> None:
     symbols = laplace(100_000, scale)
-    coded = code(symbols, Known(), time_like=False)
+    coded = code(symbols, SideInformation(), time_like=False)
     stored = len(coded.record) + len(pack_section([coded]))
     tokens = to_tokens(symbols.astype(np.int64))[0]
     counts = np.bincount(tokens)
@@ -97,7 +97,7 @@ def test_the_example_of_the_specification() -> None:
 
 
 def test_a_table_of_one_token_costs_nothing() -> None:
-    coded = code(np.zeros(10_000, np.int32), Known(), time_like=False)
+    coded = code(np.zeros(10_000, np.int32), SideInformation(), time_like=False)
     assert len(coded.record) + len(pack_section([coded])) < 40
 
 

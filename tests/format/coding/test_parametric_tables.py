@@ -1,4 +1,4 @@
-"""Smooth tables, and the models that choose among them row by row."""
+"""ParametricTable tables, and the models that choose among them row by row."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dynerf_format.coding.entropy_coder import code
 from dynerf_format.coding.parametric_tables import (
     SCALE_MAX,
     SHAPE_MAX,
-    Smooth,
+    ParametricTable,
     fit,
     scaled_frequencies,
     smooth_frequencies,
 )
 from dynerf_format.coding.rans_layout import TOTAL
-from dynerf_format.coding.side_information import Known
+from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.coding.tokens import TOKENS_MAX, to_tokens
 from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from support.clips import tensor
@@ -38,15 +38,15 @@ def test_every_smooth_table_is_what_the_specification_says() -> None:
     for shape in range(1, SHAPE_MAX + 1):
         for scale in [*range(0, SCALE_MAX, 7), SCALE_MAX]:
             tokens = 1 + (shape * 37 + scale * 11) % TOKENS_MAX
-            found = smooth_frequencies(Smooth(shape, scale, tokens))
+            found = smooth_frequencies(ParametricTable(shape, scale, tokens))
             assert (int(found.sum()), int(found.min()) > 0) == (TOTAL, True)
             assert found.tolist() == smooth_table(shape, scale, tokens), (shape, scale, tokens)
 
 
 def test_a_scaled_table_is_the_smooth_one_of_that_scale() -> None:
-    found = scaled_frequencies(Smooth(12, 200, 60), 40, 4)
+    found = scaled_frequencies(ParametricTable(12, 200, 60), 40, 4)
     for number, row in enumerate(found):
-        assert np.array_equal(row, smooth_frequencies(Smooth(12, min(200 + 4 * number, 255), 60)))
+        assert np.array_equal(row, smooth_frequencies(ParametricTable(12, min(200 + 4 * number, 255), 60)))
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
@@ -58,7 +58,7 @@ def test_a_smooth_table_is_near_to_the_distribution_it_stands_for(power: float, 
     integers = np.arange(-200_000, 200_001)
     share = 2.0 ** -((np.abs(integers) / 2 ** (octaves / 8 - 8)) ** power)
     sums = np.bincount(to_tokens(integers)[0], share, tokens)[:tokens] / share.sum()
-    found = smooth_frequencies(Smooth(shape, octaves, tokens)) / TOTAL
+    found = smooth_frequencies(ParametricTable(shape, octaves, tokens)) / TOTAL
     likely = sums > 100 / TOTAL
     assert np.abs(found - sums)[likely].max() < 0.01
     lost = (sums[likely] * np.log2(sums[likely] / found[likely])).sum()
@@ -95,7 +95,7 @@ CASES = {
 @pytest.mark.parametrize("model", BY_ROWS)
 def test_each_row_model_is_chosen_where_it_serves_and_gives_the_symbols_back(model: int) -> None:
     symbols = CASES[model]
-    assert code(symbols, Known(), time_like=True).tokens.model == model
+    assert code(symbols, SideInformation(), time_like=True).tokens.model == model
     payload = pack_tensors([tensor("latents", symbols)])
     assert 8 * len(payload) < 0.95 * bits_of_class(symbols)
     assert np.array_equal(unpack_tensors(payload)["latents"].symbols, symbols)
@@ -130,7 +130,7 @@ def test_what_refines_or_continues_is_coded_by_rows_too(refines: bool) -> None:
 
 def test_prediction_over_time_is_for_what_stands_alone() -> None:
     other = np.zeros((4, 4), np.int32)
-    for known in (Known(other, 3), Known(before=other)):
+    for known in (SideInformation(other, 3), SideInformation(before=other)):
         assert [fits(model, (4, 4), known) for model in (ROWS, COLUMNS, STEPS, LINES)] == [
             True,
             True,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from dynerf_format import FormatError, LimitError, Limits, QuantisedTensor, TruncatedError
-from dynerf_format.coding.byte_reader import Cursor, pack_varint
+from dynerf_format.coding.byte_reader import ByteReader, pack_varint
 from dynerf_format.limits import TENSORS_MAX
 from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from support.clips import QUICK, tensor
@@ -80,7 +80,7 @@ def test_names_and_shapes_are_not_repeated() -> None:
 def test_numbers_take_as_few_bytes_as_they_can(value: int) -> None:
     packed = pack_varint(value)
     assert len(packed) == max(1, -(-value.bit_length() // 7))
-    assert Cursor(packed).varint() == value
+    assert ByteReader(packed).varint() == value
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_numbers_take_as_few_bytes_as_they_can(value: int) -> None:
 )
 def test_numbers_that_are_cut_or_too_long_are_refused(packed: bytes, error: type[FormatError]) -> None:
     with pytest.raises(error):
-        Cursor(packed).varint()
+        ByteReader(packed).varint()
 
 
 def test_unpacked_arrays_can_be_written_to() -> None:

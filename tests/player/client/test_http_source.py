@@ -13,13 +13,13 @@ import pytest
 from dynerf_format import ChangedError, DynerfError, RemoteError, Source
 from dynerf_player.client.address import check_address, is_address
 from dynerf_player.client.fetch_planner import Span
-from dynerf_player.client.range_client import Patience
+from dynerf_player.client.range_client import RetryPolicy
 from dynerf_player.client.source import ClientLimits, HttpSource
 from support.link import Link, Spoil, http, serving
 from support.sources import DATA, SourceContract
 from support.tls import self_signed
 
-QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.3)
+QUICK = RetryPolicy(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.3)
 FIRST = 16 * 1024
 
 

@@ -36,13 +36,13 @@ from dynerf_player.client.fetch_planner import (
     needed,
     next_span,
 )
-from dynerf_player.client.range_client import Patience
+from dynerf_player.client.range_client import RetryPolicy
 from dynerf_player.library.interface import NoSuchClipError
-from dynerf_player.library.remote import RemoteEdition, RemoteLibrary, clip_name
+from dynerf_player.library.remote import RemoteLibrary, RemoteVersion, clip_name
 from support.clips import continued, small_header
 from support.link import Link, serving
 
-QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
+QUICK = RetryPolicy(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
 FIRST = 16 * 1024
 GROUP, FRAMES = 30, 3000
 
@@ -73,8 +73,8 @@ def link() -> Iterator[Link]:
 
 
 @pytest.fixture
-def edition(link: Link) -> Iterator[RemoteEdition]:
-    edition = RemoteEdition(link.address, "clip", "cpu", QUICK)
+def edition(link: Link) -> Iterator[RemoteVersion]:
+    edition = RemoteVersion(link.address, "clip", "cpu", QUICK)
     yield edition
     edition.close()
 
@@ -87,7 +87,7 @@ async def until(condition: object) -> None:
 
 
 def test_the_first_picture_takes_two_requests_and_no_byte_too_many(
-    link: Link, edition: RemoteEdition
+    link: Link, edition: RemoteVersion
 ) -> None:
     asyncio.run(edition.fetch(0.0, 1))
     reader = Reader(edition.source)
@@ -98,7 +98,7 @@ def test_the_first_picture_takes_two_requests_and_no_byte_too_many(
     assert edition.source.budget().fetched == end
 
 
-def test_a_seek_is_one_request_for_one_group(link: Link, edition: RemoteEdition) -> None:
+def test_a_seek_is_one_request_for_one_group(link: Link, edition: RemoteVersion) -> None:
     asyncio.run(edition.fetch(0.0, 1))
     asyncio.run(edition.fetch(1234.5, 1))
     group = LATENTS_OF[1230]
@@ -107,7 +107,7 @@ def test_a_seek_is_one_request_for_one_group(link: Link, edition: RemoteEdition)
     assert len(link.asked) == 3
 
 
-def test_the_play_head_finds_what_lies_ahead_and_no_more(link: Link, edition: RemoteEdition) -> None:
+def test_the_play_head_finds_what_lies_ahead_and_no_more(link: Link, edition: RemoteVersion) -> None:
     async def play() -> None:
         await edition.prepare(600.0, 0)
         await until(lambda: edition.buffer().ranges[-1] == (600, 900 - 1))
@@ -124,7 +124,7 @@ def test_the_play_head_finds_what_lies_ahead_and_no_more(link: Link, edition: Re
     assert edition.raw() is None
 
 
-def test_a_fault_ends_one_wait_and_the_next_goes_well(link: Link, edition: RemoteEdition) -> None:
+def test_a_fault_ends_one_wait_and_the_next_goes_well(link: Link, edition: RemoteVersion) -> None:
     link.always = lambda _: None
     with pytest.raises(RemoteError):
         asyncio.run(edition.prepare(0.0, 0))
@@ -132,7 +132,7 @@ def test_a_fault_ends_one_wait_and_the_next_goes_well(link: Link, edition: Remot
     asyncio.run(edition.prepare(0.0, 0))
 
 
-def test_a_thousand_seeks_leave_nothing_open(link: Link, edition: RemoteEdition) -> None:
+def test_a_thousand_seeks_leave_nothing_open(link: Link, edition: RemoteVersion) -> None:
     def seek(times: int) -> int:
         for number in range(times):
             asyncio.run(edition.prepare(float(number * 7919 % (FRAMES - 1)), 0))
@@ -171,7 +171,7 @@ def test_a_replaced_file_becomes_another_edition(link: Link) -> None:
     asyncio.run(play())
 
 
-async def _newest(library: RemoteLibrary, name: str = "clip") -> RemoteEdition:
+async def _newest(library: RemoteLibrary, name: str = "clip") -> RemoteVersion:
     async with library.edition(name) as edition:
         return edition
 
@@ -301,7 +301,7 @@ def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_laten
         changed = planes.symbols + (random.random(50_000) < 0.2).astype(np.int32)
         planes = QuantisedTensor("planes", changed, planes.steps)
     with serving(clip_bytes(small_header((90, 90, 90)), chunks)) as link:
-        edition = RemoteEdition(link.address, "clip", "cpu", QUICK)
+        edition = RemoteVersion(link.address, "clip", "cpu", QUICK)
         asyncio.run(edition.fetch(240.0, 1))
         assert len(link.asked) == 1 + 3 + 1
         reader = Reader(edition.source)

@@ -17,7 +17,7 @@ from dynerf_format import RemoteError
 from dynerf_format.errors import ConfigError
 from dynerf_player.client.source import HttpSource
 from dynerf_player.server.access_token import Access
-from dynerf_player.server.origin_check import Guard
+from dynerf_player.server.origin_check import OriginCheck
 from support.player import Served, served, view, viewer
 
 TOKEN = "word & Töken;"
@@ -249,7 +249,7 @@ def test_a_websocket_whose_upgrade_was_lost_on_the_way_is_named_as_such(
      ("http://tv.lan:8080", "http://tv.lan:8080"), ("https://müller.example", "https://xn--mller-kva.example")],
 )  # fmt: skip
 def test_origins_are_compared_as_browsers_write_them(given: str, origin: str) -> None:
-    guard = Guard.of([given])
+    guard = OriginCheck.of([given])
     assert guard.is_allowed(origin)
     assert guard.allows_host(origin.partition("//")[2])
 
@@ -260,7 +260,7 @@ def test_origins_are_compared_as_browsers_write_them(given: str, origin: str) ->
 )
 def test_what_is_not_an_origin_is_refused(given: str) -> None:
     with pytest.raises(ConfigError, match="expected \\* or an origin, without a path"):
-        Guard.of([given])
+        OriginCheck.of([given])
 
 
 @pytest.mark.parametrize("made_up", [True, False])

@@ -27,9 +27,9 @@ from dynerf_player.server.movies import MovieLimits, Movies
 from dynerf_player.server.write_timeout import watched
 from dynerf_player.session.in_thread import in_thread
 from dynerf_player.session.protocol import MessageError
-from dynerf_player.session.render_pool import Slots, Studio
+from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.session import Session
-from dynerf_player.session.timeouts import Patience
+from dynerf_player.session.timeouts import Timeouts
 from support.player import Served, camera_path, served, view, viewer
 from support.video import ROOT
 
@@ -174,7 +174,7 @@ class TestEditions:
     ) -> None:
         closed: list[object] = []
         monkeypatch.setattr(
-            "dynerf_player.library.local.FileEdition.close", lambda edition: closed.append(edition)
+            "dynerf_player.library.local.FileVersion.close", lambda edition: closed.append(edition)
         )
 
         async def run() -> None:
@@ -326,7 +326,7 @@ class TestMovies:
 
     def test_a_finished_movie_is_removed_in_time_without_a_request(self, tmp_path: Path) -> None:
         async def run() -> None:
-            movies = Movies(Studio(Slots(1)), Patience(), MovieLimits(kept=2, kept_seconds=0.2))
+            movies = Movies(RenderPool(SessionLimit(1)), Timeouts(), MovieLimits(kept=2, kept_seconds=0.2))
             paths = [tmp_path / f"{number}.mp4" for number in range(3)]
             for path in paths:
                 path.write_bytes(b"movie")

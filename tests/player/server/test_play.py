@@ -25,14 +25,14 @@ from dynerf_format import (
     quantise,
     weights_chunk,
 )
-from dynerf_player.client.range_client import Patience
+from dynerf_player.client.range_client import RetryPolicy
 from dynerf_player.library.remote import RemoteLibrary
 from dynerf_player.server.app import Settings, serving
 from support.link import Link
 from support.link import serving as serving_file
 from support.video import ROOT
 
-QUICK = Patience(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
+QUICK = RetryPolicy(attempts=3, pause=0.001, longest=0.002, connect=2.0, stall=0.5)
 POSE = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
 
 

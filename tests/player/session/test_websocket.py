@@ -21,8 +21,8 @@ from aiohttp.test_utils import TestServer
 import dynerf
 from dynerf_decoder.render.frame import StoppedError
 from dynerf_player.server.movies import Movies
-from dynerf_player.session.render_pool import Slots, Studio
-from dynerf_player.session.timeouts import Patience
+from dynerf_player.session.render_pool import RenderPool, SessionLimit
+from dynerf_player.session.timeouts import Timeouts
 from support.browser import psnr
 from support.encoding import tiny_config, tiny_encode, tiny_job, write_scene
 from support.player import Served, camera_path, served, view, viewer
@@ -390,7 +390,7 @@ def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
             return count
 
     async def run() -> None:
-        movies = Movies(Studio(Slots(1)), Patience(stall=0.5))
+        movies = Movies(RenderPool(SessionLimit(1)), Timeouts(stall=0.5))
         large = tmp_path / "large.mp4"
         large.write_bytes(bytes(24 << 20))
         movies.keep("token", "clip", large)

@@ -25,7 +25,7 @@ from dynerf_decoder.backends.cpu.kernels.records import (
 )
 from dynerf_decoder.backends.cpu.kernels.shade import DIRECTION_NUMBERS
 from dynerf_decoder.backends.folded_planes import FoldedStack
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import PADDING
 from dynerf_format import CellGrid, Occupancy
 
@@ -33,7 +33,7 @@ from .plane_stack import flat, hidden_lanes, like, output_lanes, padded
 
 
 @dataclass(frozen=True)
-class Marcher:
+class CpuMarcher:
     """Both stacks of one frame and the view network as the kernel takes them, the coarse stack with a single
     output.
 
@@ -54,7 +54,7 @@ class Marcher:
         view: nn.Sequential,
         occupancy: Occupancy | None,
         bounds: Bounds,
-    ) -> "Marcher":
+    ) -> "CpuMarcher":
         """Lay out the only frame of two stacks."""
         grids = (None, None) if occupancy is None else occupancy.grids
         cells = Grids(*map(_cells, grids))
@@ -62,7 +62,7 @@ class Marcher:
 
     def __call__(
         self,
-        segments: Segments,
+        segments: RayIntervals,
         directions: Float[Tensor, "1 ray 3"],
         samples: tuple[int, int],
         opaque: float,

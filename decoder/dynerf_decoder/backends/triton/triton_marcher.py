@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dynerf_decoder.backends.cpu.kernels.records import Bounds
 from dynerf_decoder.backends.folded_planes import FoldedStack
-from dynerf_decoder.scene.contraction import Segments
+from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import PADDING
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class TritonMarcher:
         )  # fmt: skip
 
     def __call__(
-        self, segments: Segments, coarse: int, fine: int, opaque: float, lost: float = _LOST
+        self, segments: RayIntervals, coarse: int, fine: int, opaque: float, lost: float = _LOST
     ) -> tuple[Float[Tensor, "1 ray feature"], Float[Tensor, "1 ray"]] | None:
         """Features summed along the rays of one frame, and the position behind which half of the light is.
 
@@ -101,7 +101,7 @@ class TritonMarcher:
             return None
 
     def _launched(
-        self, segments: Segments, coarse: int, fine: int, opaque: float, lost: float
+        self, segments: RayIntervals, coarse: int, fine: int, opaque: float, lost: float
     ) -> tuple[Tensor, Tensor]:
         from .triton_march import march
 
