@@ -17,4 +17,4 @@ def test_all_public_names_are_there() -> None:
     assert set(dynerf.__all__) <= set(dir(dynerf))
     assert all(hasattr(dynerf, name) for name in dynerf.__all__)
     assert not hasattr(dynerf, "no_such_name")
-    assert dynerf.open.__name__ == "open_async"
+    assert dynerf.open.__name__ == "open"
