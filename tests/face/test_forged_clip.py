@@ -216,7 +216,7 @@ def test_settings_that_claim_much_cost_little_memory(forger: Forger, tmp_path: P
     code = """
         import resource, sys
         import dynerf_decoder.clip.clip, dynerf_decoder.video.frame_writer
-        from dynerf.command import main
+        from dynerf.cli.main import main
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for path in sys.argv[1:]:
             print(main(["decode", path, "-o", path + "_%d.png", "--frames", "0:1", "--size", "48x36"]))

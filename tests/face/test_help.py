@@ -125,7 +125,7 @@ def test_python_m_dynerf_is_the_command() -> None:
 def test_info_needs_no_torch(clip: Path) -> None:
     code = """
         import sys
-        from dynerf.command import main
+        from dynerf.cli.main import main
         status = main(["info", sys.argv[1]])
         heavy = {"torch", "av", "dynerf_decoder", "dynerf_encoder"} & set(sys.modules)
         sys.exit(f"imported {heavy}" if heavy else status)

@@ -59,7 +59,7 @@ def test_a_read_only_folder_is_named(clip: Path, out: Path) -> None:
 def test_a_full_disk_leaves_nothing(clip: Path, scene: Path, out: Path) -> None:
     code = """
         import resource, sys, torch
-        from dynerf.command import main
+        from dynerf.cli.main import main
         torch.set_num_threads(1)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
         clip, capture, out = sys.argv[1:]

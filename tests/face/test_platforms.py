@@ -38,7 +38,7 @@ _MACOS = """
 _EVERYTHING = """
     import importlib, pkgutil
     import dynerf, dynerf_decoder, dynerf_encoder, dynerf_format, dynerf_player
-    from dynerf.command import main
+    from dynerf.cli.main import main
     from dynerf.commands import play, serve
 
     for package in (dynerf, dynerf_decoder, dynerf_encoder, dynerf_format, dynerf_player):

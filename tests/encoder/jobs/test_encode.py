@@ -246,6 +246,7 @@ class TestWorkers:
         assert [line for line in killer.said if "was lost (killed by SIGKILL); begun again" in line]
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
+    @pytest.mark.extensive
     def test_a_worker_that_is_killed_again_and_again_is_not_replaced_for_ever(
         self, capture: Path, tmp_path: Path
     ) -> None:

@@ -19,7 +19,7 @@ _SIZE = {"width": 240, "height": 180}
 # Encodes the captures one after the other; prints the most anonymous memory up to the end of each, KiB.
 _CODE = """
 import json, sys, threading, time
-from dynerf.command import main
+from dynerf.cli.main import main
 
 most = 0
 def look():
@@ -36,6 +36,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.extensive
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_a_ten_times_longer_recording_takes_no_more_memory(tmp_path: Path) -> None:
