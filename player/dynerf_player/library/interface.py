@@ -1,5 +1,4 @@
-"""Interface between the server and its clips: local files for ``dynerf serve``, a remote clip for ``dynerf
-play``.
+"""Defines the interface between the server and its clips, local files or one remote clip.
 
 A library holds clips by name. A ``ClipVersion`` always gives pictures of the same bytes: when the clip's file
 is replaced, the library returns another version with another entity tag, and the two never mix. A version is

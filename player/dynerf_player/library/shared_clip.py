@@ -63,9 +63,7 @@ class SharedClip(Clip):
         kept = self._moments.get(self._owner, frame)
         if kept is not None:
             return kept
-        self.model(
-            self.segment_at(frame)
-        )  # may take seconds; outside the lock, so only callers of this segment wait
+        self.model(self.segment_at(frame))  # may take seconds, so outside the lock
         with self._lock:
             folded = self._moments.get(self._owner, frame)
             if folded is None:

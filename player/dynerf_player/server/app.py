@@ -21,7 +21,7 @@ from dynerf_player.session.timeouts import Timeouts
 from dynerf_player.session.websocket import AWAITING_HELLO, SOCKETS, live
 
 from .access_token import Access
-from .clip_metadata import description, entry
+from .clip_metadata import description, summary
 from .listening import listening
 from .movies import MAX_PATH_BYTES, MovieLimits, Movies
 from .origin_check import OriginCheck
@@ -114,7 +114,7 @@ class Application:
         for name in await self.library.names():
             try:
                 async with self.library.current(name) as version:
-                    found.append(await asyncio.to_thread(entry, version))
+                    found.append(await asyncio.to_thread(summary, version))
             except DynerfError:
                 continue
         return _uncached_json({"clips": found})

@@ -8,7 +8,7 @@ from dynerf_decoder.cameras.rig import focus_point, upright
 from dynerf_player.library.interface import ClipVersion
 
 
-def entry(version: ClipVersion) -> dict[str, Any]:
+def summary(version: ClipVersion) -> dict[str, Any]:
     """A clip's record in the catalogue. Lengths in frames, seconds, bytes and pixels."""
     header = version.clip.header
     return {
@@ -29,7 +29,7 @@ def description(version: ClipVersion) -> dict[str, Any]:
     roles = {record.name: record.role for record in clip.header.cameras}
     volume = clip.viewing_volume
     return {
-        **entry(version),
+        **summary(version),
         "etag": version.etag,
         "layers": clip.layer_count,
         "field": clip.header.field.kind,
