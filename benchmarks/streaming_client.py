@@ -70,29 +70,29 @@ async def _first_picture(address: str, path: Path) -> list[str]:
         latents = next(entry for entry in Reader(source).directory if entry.kind == LATENTS)
         least, size = chunk_span(latents).stop, source.size
     start = time.perf_counter()
-    edition = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
-    await edition.fetch(0.0, 1)
+    version = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
+    await version.fetch(0.0, 1)
     seconds = time.perf_counter() - start
-    budget = edition.source.budget()
-    await asyncio.to_thread(edition.close)
+    stats = version.source.stats()
+    await asyncio.to_thread(version.close)
     return [
-        f"first picture: {budget.fetched:,} bytes in {budget.requests} requests, {1e3 * seconds:.1f} ms; "
+        f"first picture: {stats.fetched:,} bytes in {stats.requests} requests, {1e3 * seconds:.1f} ms; "
         f"head, directory, first layer and first latents end at byte {least:,} of {size:,}"
     ]
 
 
 async def _seeks(address: str, seeks: int) -> list[str]:
-    edition = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
-    frames = Reader(edition.source).header.frames
-    await edition.fetch(0.0, 1)
+    version = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
+    frames = Reader(version.source).header.frames
+    await version.fetch(0.0, 1)
     files, memory = _open_files(), _memory()
     generator = random.Random(0)
     requests, received, seconds = [], [], []
     for _ in range(seeks):
-        before, start = edition.source.budget(), time.perf_counter()
-        await edition.fetch(generator.uniform(0, frames - 1), 1)
-        requests.append(edition.source.budget().requests - before.requests)
-        received.append(edition.source.budget().fetched - before.fetched)
+        before, start = version.source.stats(), time.perf_counter()
+        await version.fetch(generator.uniform(0, frames - 1), 1)
+        requests.append(version.source.stats().requests - before.requests)
+        received.append(version.source.stats().fetched - before.fetched)
         seconds.append(time.perf_counter() - start)
     result = [
         f"{seeks} seeks in {frames} frames: at most {max(requests)} requests and {max(received):,} bytes "
@@ -100,7 +100,7 @@ async def _seeks(address: str, seeks: int) -> list[str]:
         f"seeks that fetched: median {1e3 * statistics.median(_where(seconds, requests)):.2f} ms",
         f"after them: {_open_files() - files:+d} open files, {_memory() - memory:+d} KiB of peak memory",
     ]
-    await asyncio.to_thread(edition.close)
+    await asyncio.to_thread(version.close)
     return result
 
 

@@ -270,7 +270,7 @@ def test_the_remote_player_shows_the_first_quality_layer_and_then_refines(
         coarse, fine = (opened.render(opened.cameras[0], frame=0.0).numpy() for opened in (first, whole))
     assert psnr(coarse, fine) < _SAME - 2  # so the two can be told apart
     with (
-        serving_bytes(layered, held=finer) as link,
+        serving_bytes(layered, stalled_from=finer) as link,
         running("play", link.address, "--no-browser") as (address, _),
         page_of(browser) as page,
     ):
@@ -279,7 +279,7 @@ def test_the_remote_player_shows_the_first_quality_layer_and_then_refines(
         page.wait_for_timeout(500)
         assert psnr(shown(page), coarse) > _SAME
         assert link.sent <= finer  # the rest was asked for and is not here
-        link.held = None
+        link.stalled_from = None
         wait_for_picture(page)
         assert psnr(shown(page), fine) > _SAME
         page.keyboard.press("i")

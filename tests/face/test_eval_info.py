@@ -186,7 +186,7 @@ def test_info_fetches_header_and_directory_only(clip: Path, tmp_path: Path) -> N
     assert len(data) > 3 * 16384
     with serving(data) as link:
         record = json.loads(done("info", link.address, "--json").out)
-    assert link.asked == [(0, 16384)]
+    assert link.requests == [(0, 16384)]
     with dynerf.open(clip, device="cpu") as opened:
         assert record["parameters"] == 24 * sum(value.numel() for value in opened.model(0).parameters())
     assert len(record["segments"]) == 24

@@ -9,7 +9,7 @@ from support.encoding import tiny_encode, tiny_job, write_scene
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of a few frames, not to be written to."""
+    """A clip of a few frames, read-only."""
     folder = tmp_path_factory.mktemp("player")
     tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
     return folder / "clip.dnv"

@@ -1,4 +1,4 @@
-"""Clips, pictures and messages of a player's server that renders a chessboard instead of a clip."""
+"""Descriptions, pictures and messages of the fake server, which renders a chessboard instead of a clip."""
 
 import io
 import struct
@@ -15,19 +15,19 @@ FRAMES, FPS, WIDTH, HEIGHT = 30, 30.0, 64, 48
 
 def cameras(count: int = 5) -> list[dict[str, Any]]:
     """Cameras side by side, 4 from the focus at the origin, cam00 held out."""
-    places = [0.0, -1.0, -0.5, 0.5, 1.0][:count]
+    positions = [0.0, -1.0, -0.5, 0.5, 1.0][:count]
     return [
         {
             "name": f"cam{index:02d}", "role": "held_out" if index == 0 else "training",
             "width": WIDTH, "height": HEIGHT, "fov": 45.0,
             "camera_to_world": [1, 0, 0, x, 0, 1, 0, 0.5, 0, 0, 1, 4],
         }
-        for index, x in enumerate(places)
+        for index, x in enumerate(positions)
     ]  # fmt: skip
 
 
 def description(frames: int = FRAMES) -> dict[str, Any]:
-    """A clip of ``frames`` frames, as the protocol describes it."""
+    """The description of a clip of ``frames`` frames."""
     return {
         "name": "board", "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456,
         "etag": '"a"', "layers": 3, "field": "planes", "width": WIDTH, "height": HEIGHT, "cameras": cameras(),
@@ -37,7 +37,7 @@ def description(frames: int = FRAMES) -> dict[str, Any]:
 
 
 def chessboard(view: dict[str, Any]) -> np.ndarray:
-    """What a view shows, uint8 (height, width, 3): a floor at y = -1 under a sky that tells the frame."""
+    """What a view shows, uint8 (height, width, 3): a floor at y = -1 and a sky that varies by frame."""
     width, height = view["width"], view["height"]
     pose = np.array(view["camera_to_world"], dtype=np.float64).reshape(3, 4)
     focal = height / 2 / np.tan(np.radians(view["fov"]) / 2)
@@ -54,14 +54,14 @@ def chessboard(view: dict[str, Any]) -> np.ndarray:
 
 
 def jpeg(view: dict[str, Any]) -> bytes:
-    """A view's picture."""
+    """The picture of a view as JPEG."""
     data = io.BytesIO()
     Image.fromarray(chessboard(view)).save(data, "JPEG", quality=95, subsampling=0)
     return data.getvalue()
 
 
 class Avc:
-    """An H.264 stream as the protocol has it: Annex B, baseline, a key picture whenever the size changes."""
+    """An H.264 encoder as in the protocol: Annex B, baseline, a key picture whenever the size changes."""
 
     def __init__(self) -> None:
         self._size = (0, 0)
@@ -70,8 +70,8 @@ class Avc:
     def code(self, picture: np.ndarray) -> tuple[bytes, bool]:
         """One access unit, and whether it is a key picture."""
         height, width, _ = picture.shape
-        starts = self._size != (width, height)
-        if starts:
+        key = self._size != (width, height)
+        if key:
             self._size = (width, height)
             self._context = av.CodecContext.create("libx264", "w")
             self._context.width, self._context.height, self._context.pix_fmt = width, height, "yuv420p"
@@ -81,11 +81,11 @@ class Avc:
             self._context.colorspace = self._context.color_primaries = self._context.color_trc = _BT709
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         coded = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        return b"".join(bytes(packet) for packet in self._context.encode(coded)), starts
+        return b"".join(bytes(packet) for packet in self._context.encode(coded)), key
 
 
 def message(view: dict[str, Any], *, final: bool = True, avc: Avc | None = None) -> bytes:
-    """A picture as it goes over the wire, coded as JPEG, or as the next one of a stream."""
+    """The binary message of a picture, coded as JPEG, or as the next one of a stream."""
     data, key = avc.code(chessboard(view)) if avc else (jpeg(view), True)
     head = struct.pack(
         "<BBBBIfHHffQ",

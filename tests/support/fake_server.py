@@ -1,7 +1,7 @@
-"""A stand-in for the player's server: speaks its protocol, renders a chessboard, and misbehaves when told.
+"""A fake of the player's server: implements its protocol, renders a chessboard, and fails on request.
 
-The page's states that a sound server hardly ever brings about (busy, errors, missing data, a file replaced, a
-dropped connection) are brought about here at will.
+Tests use it to bring about states of the page that are rare with a real server: busy, errors, missing data, a
+file replaced, a dropped connection.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ POLICY = (
 
 
 class FakeServer:
-    """Runs in a thread of its own; tests change its public fields while it runs.
+    """Runs in a separate thread; tests change its public fields while it runs.
 
     ``hellos``, ``views``, ``acks`` and ``paths`` are what pages sent. ``busy``: no session is free.
-    ``silent``: views are not answered; ``deaf``: greetings are not. ``avc``: pictures are H.264 for those who
-    take it. ``broken_avc``: it is promised, and what comes is none. ``coarse``: moving views get a quarter of
-    the pixels first. ``clip`` is the description, None for 404; ``movie`` the bytes of each movie,
-    ``movie_error`` why there is none.
+    ``ignores_views``, ``ignores_hello``: these get no response. ``avc``: pictures are H.264 for pages that
+    accept it. ``broken_avc``: H.264 is announced, but invalid. ``coarse``: moving views get a quarter of
+    the pixels first. ``clip`` is the description, None for 404; ``movie`` is the file of each movie,
+    ``movie_error`` the reason why there is none.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class FakeServer:
         self.acks: list[int] = []
         self.paths: list[dict[str, Any]] = []
         self.hellos: list[list[str]] = []
-        self.busy, self.silent, self.deaf, self.coarse = False, False, False, False
+        self.busy, self.ignores_views, self.ignores_hello, self.coarse = False, False, False, False
         self.avc, self.broken_avc = False, False
         self.clip: dict[str, Any] | None = description()
         self.movie = b"a movie"
@@ -52,7 +52,7 @@ class FakeServer:
 
     @property
     def address(self) -> str:
-        """Where the page's addresses start."""
+        """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -64,24 +64,24 @@ class FakeServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def tell(self, record: dict[str, Any]) -> None:
+    def send_json(self, record: dict[str, Any]) -> None:
         """Send a message to all pages."""
         self.send(json.dumps(record))
 
     def send(self, data: str | bytes) -> None:
-        """Send anything to all pages."""
-        self._on_all(
+        """Send text or bytes to all pages."""
+        self._for_all(
             lambda socket: socket.send_str(data) if isinstance(data, str) else socket.send_bytes(data)
         )
 
     def drop(self, code: int = 1001, reason: str = "") -> None:
         """Close all connections."""
-        self._on_all(lambda socket: socket.close(code=code, message=reason.encode()))
+        self._for_all(lambda socket: socket.close(code=code, message=reason.encode()))
 
-    def _on_all(self, what: Callable[[web.WebSocketResponse], Awaitable[object]]) -> None:
+    def _for_all(self, action: Callable[[web.WebSocketResponse], Awaitable[object]]) -> None:
         async def do() -> None:
             for socket in list(self._sockets):
-                await what(socket)
+                await action(socket)
 
         asyncio.run_coroutine_threadsafe(do(), self._loop).result(10)
 
@@ -136,13 +136,13 @@ class FakeServer:
         self.paths.append(await request.json())
         if self.movie_error:
             raise web.HTTPServiceUnavailable(text=self.movie_error)
-        answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        await answer.prepare(request)
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
         total = len(self.paths[-1]["camera_path"])
-        for news in ({"done": total // 2, "total": total}, {"movie": "board/m.mp4"}):
-            await answer.write(json.dumps(news).encode() + b"\n")
-        await answer.write_eof()
-        return answer
+        for record in ({"done": total // 2, "total": total}, {"movie": "board/m.mp4"}):
+            await response.write(json.dumps(record).encode() + b"\n")
+        await response.write_eof()
+        return response
 
     async def _finished(self, _: web.Request) -> web.Response:
         return web.Response(body=self.movie, content_type="video/mp4")
@@ -163,17 +163,17 @@ class FakeServer:
     async def _answer(self, socket: web.WebSocketResponse, record: dict[str, Any]) -> None:
         if record["type"] == "hello":
             self.hellos.append(record["codecs"])
-            if self.deaf:
+            if self.ignores_hello:
                 return
-            wants = (self.avc or self.broken_avc) and "avc" in record["codecs"]
-            self._stream = Avc() if wants else None
-            welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if wants else {"codec": "jpeg"}
+            use_avc = (self.avc or self.broken_avc) and "avc" in record["codecs"]
+            self._stream = Avc() if use_avc else None
+            welcome = {"codec": "avc", "codec_string": "avc1.42E01F"} if use_avc else {"codec": "jpeg"}
             await socket.send_json({"type": "welcome", "version": 1, **welcome})
         elif record["type"] == "ack":
             self.acks.append(record["id"])
         else:
             self.views.append(record)
-            if not self.silent:
+            if not self.ignores_views:
                 await self._show(socket, record)
 
     async def _show(self, socket: web.WebSocketResponse, view: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A web server of one file on a real socket, whose answers a test can spoil; it keeps count of requests."""
+"""A web server of one file on a real socket; it records requests, and tests inject faults into responses."""
 
 import asyncio
 import re
@@ -13,28 +13,28 @@ from dynerf_player.client.source import LoopThread
 _RANGE = re.compile(rb"range: bytes=(\d+)-(\d+)\r", re.IGNORECASE)
 _MATCH = re.compile(rb"if-match: ([^\r]*)\r", re.IGNORECASE)
 
-Spoil = Callable[[bytes], bytes | None]
-"""Turns an honest answer into a bad one; None cuts the connection without an answer."""
+Fault = Callable[[bytes], bytes | None]
+"""Turns a correct response into a faulty one; None closes the connection without a response."""
 
 
 @dataclass
 class Link:
-    """What is served, and what was asked for.
+    """The file served, the faults of its responses, and the ranges requested.
 
-    ``spoils`` are used up by one answer each, ``always`` spoils the others. An answer longer than ``cut``
-    breaks off after so many bytes of its body. Requests from ``held`` on get no answer yet.
+    Each of ``faults`` applies to one response, ``always`` to all others. A response ends after ``cut`` bytes
+    of its body. Requests for bytes from ``stalled_from`` on wait.
     """
 
     data: bytes
     etag: str | None = '"one"'
     ranges: bool = True
-    heeds_match: bool = True
+    honours_if_match: bool = True
     delay: float = 0.0
     cut: int | None = None
-    held: int | None = None
-    spoils: list[Spoil] = field(default_factory=list)
-    always: Spoil | None = None
-    asked: list[tuple[int, int] | None] = field(default_factory=list)
+    stalled_from: int | None = None
+    faults: list[Fault] = field(default_factory=list)
+    always: Fault | None = None
+    requests: list[tuple[int, int] | None] = field(default_factory=list)
     sent: int = 0
     address: str = ""
 
@@ -43,56 +43,56 @@ class Link:
         self.data, self.etag = data, etag
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection."""
+        """Respond to the requests of one connection."""
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 await asyncio.sleep(self.delay)
-                while self._is_held(request):
+                while self._is_stalled(request):
                     await asyncio.sleep(0.01)
-                answer, whole = self._answer(request)
-                if answer is not None:
-                    writer.write(answer)
+                response, whole = self._respond(request)
+                if response is not None:
+                    writer.write(response)
                     await writer.drain()
-                if answer is None or not whole:
+                if response is None or not whole:
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    def _is_held(self, request: bytes) -> bool:
+    def _is_stalled(self, request: bytes) -> bool:
         match = _RANGE.search(request)
-        return self.held is not None and match is not None and int(match[1]) >= self.held
+        return self.stalled_from is not None and match is not None and int(match[1]) >= self.stalled_from
 
-    def _answer(self, request: bytes) -> tuple[bytes | None, bool]:
+    def _respond(self, request: bytes) -> tuple[bytes | None, bool]:
         match, condition = _RANGE.search(request), _MATCH.search(request)
-        wanted = (int(match[1]), int(match[2]) + 1) if match else None
-        self.asked.append(wanted)
+        span = (int(match[1]), int(match[2]) + 1) if match else None
+        self.requests.append(span)
         headers = [] if self.etag is None else [f"ETag: {self.etag}"]
-        if self.heeds_match and condition and condition[1].decode() != self.etag:
+        if self.honours_if_match and condition and condition[1].decode() != self.etag:
             return http("412 Precondition Failed", b"", *headers), True
-        answer: bytes | None = self._honest(wanted, headers)
-        spoil = self.spoils.pop(0) if self.spoils else self.always
-        if spoil is not None:
-            return spoil(answer or b""), False
-        head, _, body = (answer or b"").partition(b"\r\n\r\n")
+        response: bytes | None = self._correct(span, headers)
+        fault = self.faults.pop(0) if self.faults else self.always
+        if fault is not None:
+            return fault(response or b""), False
+        head, _, body = (response or b"").partition(b"\r\n\r\n")
         if self.cut is not None and len(body) > self.cut:
             return head + b"\r\n\r\n" + body[: self.cut], False
         self.sent += len(body)
-        return answer, True
+        return response, True
 
-    def _honest(self, wanted: tuple[int, int] | None, headers: list[str]) -> bytes:
-        if wanted is None or not self.ranges:
+    def _correct(self, span: tuple[int, int] | None, headers: list[str]) -> bytes:
+        if span is None or not self.ranges:
             return http("200 OK", self.data, *headers)
-        first, stop = wanted[0], min(wanted[1], len(self.data))
+        first, stop = span[0], min(span[1], len(self.data))
         if first >= stop:
             return http("416 Range Not Satisfiable", b"", f"Content-Range: bytes */{len(self.data)}")
-        place = f"Content-Range: bytes {first}-{stop - 1}/{len(self.data)}"
-        return http("206 Partial Content", self.data[first:stop], place, *headers)
+        content_range = f"Content-Range: bytes {first}-{stop - 1}/{len(self.data)}"
+        return http("206 Partial Content", self.data[first:stop], content_range, *headers)
 
 
 def http(status: str, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
-    """An HTTP answer; ``length`` overrides the Content-Length."""
+    """An HTTP response; ``length`` overrides the Content-Length."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 

@@ -1,4 +1,4 @@
-"""A server in the test's own event loop, on a free port, and a client of its live protocol."""
+"""Runs a server in the test's event loop, on a free port, and a client of its live protocol."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ QUICK = Timeouts(hello=0.5, body=0.5, stall=0.5, idle=30.0)
 
 @dataclass(frozen=True)
 class Served:
-    """A running server and a session to ask it with."""
+    """A running server and an HTTP session for requests to it."""
 
     address: str
     http: aiohttp.ClientSession
@@ -34,31 +34,31 @@ class Served:
 
     async def get(self, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body of an address; ``_`` in header names stands for ``-``."""
-        asked = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.http.get(self.address + path, headers=asked, allow_redirects=False) as answer:
-            return answer.status, answer.headers, await answer.read()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.http.get(self.address + path, headers=sent, allow_redirects=False) as response:
+            return response.status, response.headers, await response.read()
 
 
-def served(place: Path, check: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+def served(path: Path, check: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
     """Serve a file or folder while ``check`` runs; it must end within a minute."""
 
     async def run() -> None:
-        async with asyncio.timeout(60), running(place, **settings) as server:
+        async with asyncio.timeout(60), running(path, **settings) as server:
             await check(server)
 
     asyncio.run(run())
 
 
 @asynccontextmanager
-async def running(place: Path, **settings: Any) -> AsyncIterator[Served]:
+async def running(path: Path, **settings: Any) -> AsyncIterator[Served]:
     """A server of a file or folder."""
-    chosen = Settings(**{"port": 0, "patience": QUICK, **settings})
-    async with serving(FileLibrary(place), chosen) as address, aiohttp.ClientSession() as http:
+    full = Settings(**{"port": 0, "timeouts": QUICK, **settings})
+    async with serving(FileLibrary(path), full) as address, aiohttp.ClientSession() as http:
         yield Served(address, http)
 
 
 def view(identity: int, **changes: Any) -> dict[str, Any]:
-    """A wish that can be rendered."""
+    """A view request that can be rendered."""
     pose = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
     record = {
         "type": "view", "id": identity, "frame": 0, "camera_to_world": pose, "fov": 45, "width": 32,
@@ -81,12 +81,12 @@ class Viewer:
         self.socket = socket
         self.texts: list[dict[str, Any]] = []
 
-    async def say(self, record: object) -> None:
+    async def send(self, record: object) -> None:
         """Send a message."""
         await self.socket.send_str(record if isinstance(record, str) else json.dumps(record))
 
     async def picture(self) -> tuple[tuple[Any, ...], bytes]:
-        """The fields of the next picture's head, and its bytes; acknowledged. Text is put aside."""
+        """The fields of the next picture's head, and its bytes; acknowledged. Texts are queued."""
         while True:
             frame = await self.socket.receive(timeout=30)
             if frame.type == aiohttp.WSMsgType.TEXT:
@@ -94,7 +94,7 @@ class Viewer:
                 continue
             assert frame.type == aiohttp.WSMsgType.BINARY, frame
             head = HEAD.unpack(frame.data[: HEAD.size])
-            await self.say({"type": "ack", "id": head[4]})
+            await self.send({"type": "ack", "id": head[4]})
             return head, frame.data[HEAD.size :]
 
     async def text(self, kind: str) -> dict[str, Any]:
@@ -120,9 +120,9 @@ class Viewer:
 
 @asynccontextmanager
 async def viewer(server: Served, name: str = "clip", codec: str | None = "jpeg") -> AsyncIterator[Viewer]:
-    """A live session, greeted unless ``codec`` is None."""
+    """A live session; sends a hello unless ``codec`` is None."""
     async with server.http.ws_connect(f"{server.address}/live/{name}", autoclose=False) as socket:
         client = Viewer(socket)
         if codec is not None:
-            await client.say({"type": "hello", "version": 1, "codecs": [codec]})
+            await client.send({"type": "hello", "version": 1, "codecs": [codec]})
         yield client

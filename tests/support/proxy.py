@@ -1,4 +1,4 @@
-"""Reverse proxies that put a server below /films/: nginx and Caddy as in the docs, and one of aiohttp."""
+"""Reverse proxies that serve a server below /films/: nginx and Caddy as in the docs, and one of aiohttp."""
 
 import asyncio
 import contextlib
@@ -22,16 +22,16 @@ from dynerf_player.library.local import FileLibrary
 from dynerf_player.server.app import Settings, serving
 from support.video import ROOT
 
-HOST = "films.localhost"  # which browsers look for on this machine, and take for a secure place
+HOST = "films.localhost"  # resolved to this machine by browsers, which treat it as a secure context
 BARE = "location /films/ { proxy_pass http://127.0.0.1:8080/; }"
 _HOP_BY_HOP = {"connection", "upgrade", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
 @contextmanager
-def served_in_thread(place: Path, **settings: Any) -> Iterator[int]:
-    """The real server of a file or folder, in a thread of its own; its port."""
+def served_in_thread(path: Path, **settings: Any) -> Iterator[int]:
+    """The real server of a file or folder, in a separate thread; its port."""
     loop, stack = LoopThread("test server"), AsyncExitStack()
-    library = FileLibrary(place)
+    library = FileLibrary(path)
     try:
         address = loop.run(stack.enter_async_context(serving(library, Settings(**{"port": 0, **settings}))))
         yield int(address.rpartition(":")[2])
@@ -85,7 +85,7 @@ def caddy(port: int, upstream: int, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def own(port: int, upstream: int, _: Path, bare: bool = False) -> Iterator[None]:
-    """A proxy of aiohttp; a bare one replaces Host and does not pass WebSockets on, as nginx by default."""
+    """A proxy of aiohttp; a bare one replaces Host and does not forward WebSockets, as nginx by default."""
     loop, stack = LoopThread("test proxy"), AsyncExitStack()
 
     async def start() -> None:
@@ -159,12 +159,14 @@ def _forwarder(http: aiohttp.ClientSession, upstream: int, bare: bool) -> Callab
         url = URL(address, encoded=True)
         async with http.request(
             request.method, url, headers=headers, data=await request.read() or None, allow_redirects=False
-        ) as answer:
-            response = web.StreamResponse(status=answer.status)
-            response.headers.extend((n, t) for n, t in answer.headers.items() if n.lower() not in _HOP_BY_HOP)
-            response.content_length = answer.content_length
+        ) as upstream_response:
+            response = web.StreamResponse(status=upstream_response.status)
+            response.headers.extend(
+                (n, t) for n, t in upstream_response.headers.items() if n.lower() not in _HOP_BY_HOP
+            )
+            response.content_length = upstream_response.content_length
             await response.prepare(request)
-            async for block in answer.content.iter_any():
+            async for block in upstream_response.content.iter_any():
                 await response.write(block)
             await response.write_eof()
             return response
@@ -175,7 +177,7 @@ def _forwarder(http: aiohttp.ClientSession, upstream: int, bare: bool) -> Callab
 async def _bridge(
     http: aiohttp.ClientSession, request: web.Request, address: str, headers: dict[str, str]
 ) -> web.StreamResponse:
-    """A WebSocket from one side to the other."""
+    """Forward a WebSocket in both directions."""
     headers = {name: text for name, text in headers.items() if not name.lower().startswith("sec-websocket")}
     try:
         upper = await http.ws_connect(address, headers=headers, max_msg_size=0)
@@ -184,7 +186,7 @@ async def _bridge(
     lower = web.WebSocketResponse(max_msg_size=0)
     await lower.prepare(request)
 
-    async def pass_on(source: Any, sink: Any) -> None:
+    async def forward(source: Any, sink: Any) -> None:
         async for message in source:
             if message.type == aiohttp.WSMsgType.TEXT:
                 await sink.send_str(message.data)
@@ -192,5 +194,5 @@ async def _bridge(
                 await sink.send_bytes(message.data)
         await sink.close(code=source.close_code or 1000)
 
-    await asyncio.gather(pass_on(upper, lower), pass_on(lower, upper), return_exceptions=True)
+    await asyncio.gather(forward(upper, lower), forward(lower, upper), return_exceptions=True)
     return lower

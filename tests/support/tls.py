@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 that nobody vouches for."""
+"""A self-signed certificate for 127.0.0.1."""
 
 import subprocess
 from pathlib import Path
@@ -7,13 +7,13 @@ import pytest
 
 
 def self_signed(folder: Path) -> tuple[str, str]:
-    """Files of a certificate and of its key, good for a day; skips the test where openssl makes none."""
+    """Files of a certificate and its key, valid for a day; skips the test when openssl fails."""
     certificate, key = folder / "cert.pem", folder / "key.pem"
-    made = subprocess.run(
+    result = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
          "-days", "1", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
         check=False, capture_output=True,
     )  # fmt: skip
-    if made.returncode:
-        pytest.skip("openssl makes no certificate here")
+    if result.returncode:
+        pytest.skip("openssl cannot make a certificate")
     return str(certificate), str(key)

@@ -1,4 +1,4 @@
-"""A clip for asynchronous programs: rendering runs in a thread, so the event loop stays free."""
+"""Renders a clip for asynchronous programs: in a thread, so that the event loop stays free."""
 
 import asyncio
 import threading
@@ -13,9 +13,9 @@ from dynerf_format import Header
 
 
 class AsyncClip:
-    """A clip whose pictures are awaited. One picture is rendered at a time, in the order of asking.
+    """A clip whose pictures are awaited. One picture is rendered at a time, in the order of the calls.
 
-    Use as ``async with``; what was opened elsewhere (the source) stays the caller's.
+    Use as ``async with``; the source stays open, its caller closes it.
     """
 
     def __init__(self, clip: Clip) -> None:
@@ -24,7 +24,7 @@ class AsyncClip:
 
     @property
     def header(self) -> Header:
-        """What the file says of itself."""
+        """The file's header."""
         return self._clip.header
 
     @property
@@ -51,15 +51,15 @@ class AsyncClip:
     ) -> Frame:
         """As ``Clip.render``: ``time`` in seconds, or ``frame``. Raises DynerfError.
 
-        When this is cancelled the render is given up at its next tile.
+        When this is cancelled the render stops at its next tile.
         """
-        unwanted = threading.Event()
-        render = partial(self._clip.render, camera, time=time, frame=frame, stop=unwanted.is_set)
+        cancelled = threading.Event()
+        render = partial(self._clip.render, camera, time=time, frame=frame, stop=cancelled.is_set)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, render)
         finally:
-            unwanted.set()
+            cancelled.set()
 
     async def close(self) -> None:
-        """Wait for the thread to end; what was asked for and has not begun is dropped."""
+        """Wait for the thread to end; renders that have not started are dropped."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)

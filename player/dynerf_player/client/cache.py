@@ -1,4 +1,4 @@
-"""The bytes of one file that are here: pieces at offsets, the least recently used dropped beyond a limit."""
+"""Keeps bytes of one file in memory: pieces at offsets, the least recently used evicted beyond a limit."""
 
 import threading
 from bisect import bisect_left, bisect_right, insort
@@ -27,24 +27,24 @@ class ByteCache:
         return self._held
 
     def spans(self) -> tuple[Span, ...]:
-        """What is here, in order, adjacent pieces joined."""
+        """The spans in the cache, in order, adjacent pieces joined."""
         with self._lock:
             return merge([Span(start, start + len(self._pieces[start])) for start in self._starts])
 
-    def missing(self, wanted: Span) -> tuple[Span, ...]:
-        """The parts of a span that are not here, in order."""
+    def missing(self, span: Span) -> tuple[Span, ...]:
+        """The parts of a span that are not in the cache, in order."""
         with self._lock:
-            return self._missing(wanted)
+            return self._missing(span)
 
-    def get(self, wanted: Span) -> bytes | None:
-        """The bytes of a span, or None unless all of them are here."""
+    def get(self, span: Span) -> bytes | None:
+        """The bytes of a span, or None unless all of them are in the cache."""
         with self._lock:
-            if self._missing(wanted):
+            if self._missing(span):
                 return None
-            return b"".join(self._cut(start, wanted) for start in self._touching(wanted))
+            return b"".join(self._cut(start, span) for start in self._touching(span))
 
     def put(self, offset: int, data: bytes) -> None:
-        """Keep the bytes from ``offset`` on; those that are here already stay as they are."""
+        """Keep the bytes from ``offset`` on; those already in the cache stay as they are."""
         with self._lock:
             if len(data) > self.limit:
                 return
@@ -55,26 +55,26 @@ class ByteCache:
             while self._held > self.limit:
                 self._drop_oldest()
 
-    def _touching(self, wanted: Span) -> Sequence[int]:
+    def _touching(self, span: Span) -> Sequence[int]:
         """Starts of the pieces that hold bytes of a span."""
-        first = bisect_right(self._starts, wanted.first) - 1
-        if first >= 0 and self._starts[first] + len(self._pieces[self._starts[first]]) <= wanted.first:
+        first = bisect_right(self._starts, span.first) - 1
+        if first >= 0 and self._starts[first] + len(self._pieces[self._starts[first]]) <= span.first:
             first += 1
-        return self._starts[max(first, 0) : bisect_left(self._starts, wanted.stop)]
+        return self._starts[max(first, 0) : bisect_left(self._starts, span.stop)]
 
-    def _missing(self, wanted: Span) -> tuple[Span, ...]:
-        gaps, position = [], wanted.first
-        for start in self._touching(wanted):
+    def _missing(self, span: Span) -> tuple[Span, ...]:
+        gaps, position = [], span.first
+        for start in self._touching(span):
             if start > position:
                 gaps.append(Span(position, start))
             position = max(position, start + len(self._pieces[start]))
-        if position < wanted.stop:
-            gaps.append(Span(position, wanted.stop))
+        if position < span.stop:
+            gaps.append(Span(position, span.stop))
         return tuple(gaps)
 
-    def _cut(self, start: int, wanted: Span) -> bytes:
+    def _cut(self, start: int, span: Span) -> bytes:
         self._pieces.move_to_end(start)
-        return self._pieces[start][max(wanted.first - start, 0) : wanted.stop - start]
+        return self._pieces[start][max(span.first - start, 0) : span.stop - start]
 
     def _drop_oldest(self) -> None:
         start, piece = self._pieces.popitem(last=False)

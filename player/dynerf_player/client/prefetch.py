@@ -1,7 +1,7 @@
-"""Keeps fetching what the play head will need next, until so much is here that it may rest.
+"""Prefetches what the play head will need next, up to a limit of seconds and bytes.
 
-One request after the other, each planned anew from where the play head is by then; what a viewer waits for
-goes past it (``fetcher.py`` runs several at once).
+One request at a time, each planned from the current position of the play head. Requests that a viewer waits
+for run beside it (``fetcher.py`` runs several at once).
 """
 
 import asyncio
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from dynerf_format import ChangedError, Entry, Header, RemoteError
 
-from .fetch_planner import ahead, next_span
+from .fetch_planner import chunks_ahead, next_span
 from .fetcher import Fetcher
 
-_SECONDS = 10  # of latents
-_MOST_BYTES = 512 << 10  # of one request
-_PAUSE = 2.0  # seconds, after a failure
+_LATENT_SECONDS = 10  # of latents
+_MAX_BYTES = 512 << 10  # of one request
+_RETRY_SECONDS = 2.0  # of pause after a failure
 
 
 class ReadAhead:
@@ -24,32 +24,32 @@ class ReadAhead:
         self._fetcher = fetcher
         self._directory = directory
         self._header = header
-        self._frames = max(1, round(_SECONDS * float(header.fps)))
-        self._aimed = asyncio.Event()
+        self._frames = max(1, round(_LATENT_SECONDS * float(header.fps)))
+        self._moved = asyncio.Event()
         self._frame = 0.0
 
-    async def aim(self, frame: float) -> None:
-        """Say that the play head is at a moment (in frames) of the clip."""
+    async def seek(self, frame: float) -> None:
+        """Move the play head to a moment (in frames) of the clip."""
         self._frame = frame
-        self._aimed.set()
+        self._moved.set()
 
     async def run(self) -> None:
-        """Work until cancelled, or until the file was replaced."""
+        """Prefetch until cancelled, or until the file was replaced."""
         while True:
-            await self._aimed.wait()
-            self._aimed.clear()
+            await self._moved.wait()
+            self._moved.clear()
             try:
                 await self._fetch()
             except ChangedError:
-                return  # whoever reads next is told
+                return  # the next read raises it
             except RemoteError:
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _fetch(self) -> None:
         cache = self._fetcher.cache
         while True:
-            wanted = ahead(self._directory, self._header, self._frame, self._frames)
-            span = next_span(wanted, cache.missing, _MOST_BYTES, cache.limit // 2)
+            entries = chunks_ahead(self._directory, self._header, self._frame, self._frames)
+            span = next_span(entries, cache.missing, _MAX_BYTES, cache.limit // 2)
             if span is None:
                 return
             await self._fetcher.ensure([span])

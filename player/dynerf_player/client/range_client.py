@@ -1,10 +1,11 @@
-"""One address, read by range requests that are all answered from one version of the file.
+"""Reads a file at an address by range requests, all answered from one version of the file.
 
-The first answer pins the version: ETag, time of change and size. Each later request asks for that version
-(``If-Match``, RFC 9110 section 13.1.1) and each answer is compared with it, because not every server heeds
-the header. What breaks off is taken up where it stopped, after a pause that doubles while nothing arrives.
+The first response pins the version: ETag, Last-Modified and size. Each later request is conditional on it
+(``If-Match``, RFC 9110 section 13.1.1), and each response is compared with it, because not every server
+honours the header. An interrupted transfer resumes where it stopped, after a pause that doubles while nothing
+arrives.
 
-A server that ignores ``Range`` and sends the whole file is put up with as long as the file is small.
+A server that ignores ``Range`` and sends the whole file is accepted if the file is small.
 """
 
 import asyncio
@@ -21,20 +22,20 @@ from .address import address_name
 from .fetch_planner import Span
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
-_MOST_REDIRECTS = 5
-_RETRIED = frozenset({408, 425, 429})  # and all of 5xx
-_GONE = frozenset({401, 403, 404, 410})
-_LONGEST_WAIT = 30.0  # seconds, whatever the server asks for
-_LEAST_PROGRESS = 1024  # bytes of an answer that make the next attempt count as the first
+_MAX_REDIRECTS = 5
+_RETRYABLE = frozenset({408, 425, 429})  # and all of 5xx
+_EXPIRED_REDIRECT = frozenset({401, 403, 404, 410})
+_MAX_WAIT = 30.0  # seconds, whatever Retry-After says
+_MIN_PROGRESS = 1024  # received bytes that reset the count of failures
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How much of a bad link to bear. Times are in seconds.
+    """When to retry and when to give up. Times are in seconds.
 
-    ``attempts`` counts failures in a row; the first is followed by ``pause``, the next by twice that, and so
-    on up to ``longest``.
-    ``connect`` bounds the making of a connection, ``stall`` the silence between two pieces of an answer.
+    ``attempts`` counts consecutive failures; the first is followed by ``pause``, the next by twice that, and
+    so on up to ``longest``. ``connect`` is the timeout of a connection, ``stall`` that between two reads of a
+    body.
     """
 
     attempts: int = 6
@@ -44,46 +45,46 @@ class RetryPolicy:
     stall: float = 15.0
 
 
-PATIENCE = RetryPolicy()
+DEFAULT_RETRY_POLICY = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What tells one content of an address from another."""
+    """Identifies the content of an address: its size and its validators (RFC 9110 section 8.8)."""
 
     size: int
     etag: str | None
     modified: str | None
 
-    def same_as(self, other: "Version") -> bool:
-        """False when the sizes differ, or the ETags, or the times of change when an ETag is missing."""
+    def matches(self, other: "Version") -> bool:
+        """False when the sizes differ, or the ETags, or Last-Modified when an ETag is missing."""
         if self.size != other.size:
             return False
         if self.etag is not None and other.etag is not None:
-            # It decides alone: several servers behind one address may differ in the time they give.
+            # The ETag decides alone: servers behind one address may differ in Last-Modified.
             return self.etag == other.etag
         return self.modified is None or other.modified is None or self.modified == other.modified
 
     @property
     def strong(self) -> bool:
-        """True when the ETag vouches for every byte (RFC 9110 section 8.8.1)."""
+        """True when equal ETags mean equal bytes (RFC 9110 section 8.8.1)."""
         return self.etag is not None and not self.etag.startswith("W/")
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBytes:
-    """Bytes from an offset on."""
+    """Bytes from the offset ``first`` on."""
 
     first: int
     data: bytes
 
 
-class _BrokenOffError(Exception):
-    """Worth another attempt; ``wait`` is what the server asks for, in seconds."""
+class _TransientError(Exception):
+    """An error to retry; ``retry_after`` is the pause that the server requests, in seconds."""
 
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)
-        self.wait = wait
+        self.retry_after = retry_after
 
 
 class RangeClient:
@@ -93,15 +94,15 @@ class RangeClient:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: str, patience: RetryPolicy, whole_limit: int
+        self, session: aiohttp.ClientSession, address: str, retry_policy: RetryPolicy, whole_limit: int
     ) -> None:
         self.name = address_name(address)
         self.requests = 0
         self.fetched = 0
         self._session = session
         self._address = address
-        self._direct: str | None = None  # where redirects led to
-        self._patience = patience
+        self._redirected: str | None = None  # the address that redirects led to
+        self._retry_policy = retry_policy
         self._whole_limit = whole_limit
         self._version: Version | None = None
         self.changed = False
@@ -112,70 +113,72 @@ class RangeClient:
         assert self._version is not None
         return self._version
 
-    async def fetch(self, wanted: Span) -> ReceivedBytes:
-        """Return the bytes of a span, or more: the whole file when the server has no ranges.
+    async def fetch(self, span: Span) -> ReceivedBytes:
+        """Return the bytes of a span, or the whole file when the server does not support ranges.
 
-        The first fetch may reach beyond the end of the file and then returns less. RemoteError when there
-        is no way to get them, ChangedError when the file became another one.
+        The first fetch may reach beyond the end of the file and then returns less. RemoteError when all
+        attempts fail, ChangedError when the file was replaced.
         """
-        got = bytearray()
-        failures, pause = 0, self._patience.pause
+        received = bytearray()
+        failures, pause = 0, self._retry_policy.pause
         while True:
-            before = len(got)
+            before = len(received)
             try:
-                return await self._request(wanted, got)
-            except _BrokenOffError as error:
-                if len(got) - before >= _LEAST_PROGRESS:
-                    failures, pause = 0, self._patience.pause
+                return await self._request(span, received)
+            except _TransientError as error:
+                if len(received) - before >= _MIN_PROGRESS:
+                    failures, pause = 0, self._retry_policy.pause
                 failures += 1
-                if failures >= self._patience.attempts:
+                if failures >= self._retry_policy.attempts:
                     raise RemoteError(f"{self.name}: {error}; gave up after {failures} attempts") from error
-                await asyncio.sleep(min(max(pause, error.wait), _LONGEST_WAIT))
-                pause = min(2 * pause, self._patience.longest)
+                await asyncio.sleep(min(max(pause, error.retry_after), _MAX_WAIT))
+                pause = min(2 * pause, self._retry_policy.longest)
 
     async def check(self) -> None:
         """Compare the version on the server with the one opened, without fetching the file.
 
-        ChangedError when it is another one, RemoteError when the server gives no answer.
+        ChangedError when they differ, RemoteError when the server does not answer.
         """
         try:
-            async with self._ask(0, 1) as response:
+            async with self._response_to(0, 1) as response:
                 self._check_status(response)
                 match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
                 size = int(match[3]) if match else response.content_length
                 self._pin(response, self.version.size if size is None else size)
-        except _BrokenOffError as error:
+        except _TransientError as error:
             raise RemoteError(f"{self.name}: {error}") from error
 
-    async def _request(self, wanted: Span, got: bytearray) -> ReceivedBytes:
-        """One request for what is still missing after ``got``, which grows by what arrives."""
-        async with self._ask(wanted.first + len(got), wanted.stop) as response:
+    async def _request(self, span: Span, received: bytearray) -> ReceivedBytes:
+        """Request what is missing after ``received``, and append what arrives to it."""
+        async with self._response_to(span.first + len(received), span.stop) as response:
             self._check_status(response)
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise RemoteError(f"{self.name}: the server compresses the file, so its ranges are unknown")
             if response.status == 200:
-                return await self._whole(response)
-            stop = self._check_range(response, wanted.first + len(got), wanted.stop)
-            await self._receive(response, got, stop - wanted.first)
-            return ReceivedBytes(wanted.first, bytes(got))
+                return await self._receive_whole(response)
+            stop = self._check_range(response, span.first + len(received), span.stop)
+            await self._receive(response, received, stop - span.first)
+            return ReceivedBytes(span.first, bytes(received))
 
     @asynccontextmanager
-    async def _ask(self, first: int, stop: int) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a request for a range, while its body is read; errors on the way are explained."""
+    async def _response_to(self, first: int, stop: int) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response to a range request, for the time its body is read; translates errors."""
         if self.changed:
             raise self.change()
         self.requests += 1
-        timeout = aiohttp.ClientTimeout(connect=self._patience.connect, sock_read=self._patience.stall)
+        timeout = aiohttp.ClientTimeout(
+            connect=self._retry_policy.connect, sock_read=self._retry_policy.stall
+        )
         try:
             async with self._session.get(
-                self._direct or self._address,
+                self._redirected or self._address,
                 headers=self._headers(first, stop),
-                max_redirects=_MOST_REDIRECTS,
+                max_redirects=_MAX_REDIRECTS,
                 timeout=timeout,
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._explained(error) from error
+            raise self._translated(error) from error
 
     def _headers(self, first: int, stop: int) -> dict[str, str]:
         headers = {"Range": f"bytes={first}-{stop - 1}", "Accept-Encoding": "identity"}
@@ -184,22 +187,22 @@ class RangeClient:
         return headers
 
     def _check_status(self, response: aiohttp.ClientResponse) -> None:
-        """Leave only 200 and 206 over."""
+        """Return for status 200 and 206, raise for all others."""
         if self._address.startswith("https:") and response.url.scheme != "https":
-            raise RemoteError(f"{self.name}: leads from https to an address without encryption")
+            raise RemoteError(f"{self.name}: redirects from https to an address without encryption")
         status = response.status
         if status in (200, 206):
-            self._direct = str(response.url)
-        elif self._direct not in (None, self._address) and status in _GONE:
-            self._direct = None  # what redirects lead to may be good for a while only
-            raise _BrokenOffError(f"the server answers {status}")
+            self._redirected = str(response.url)
+        elif self._redirected not in (None, self._address) and status in _EXPIRED_REDIRECT:
+            self._redirected = None  # the target of a redirect may expire
+            raise _TransientError(f"the server responds {status}")
         elif status == 412 or (status == 416 and self._version is not None):
             raise self.change()
-        elif status in _RETRIED or status >= 500:
-            raise _BrokenOffError(f"the server answers {_status(response)}", _retry_after(response))
+        elif status in _RETRYABLE or status >= 500:
+            raise _TransientError(f"the server responds {_status(response)}", _retry_after(response))
         elif status == 401:
             raise RemoteError(
-                f"{self.name}: the server answers {_status(response)}; "
+                f"{self.name}: the server responds {_status(response)}; "
                 "'dynerf serve --token' takes its token as ?token=... in the address"
             )
         elif status in (404, 410):
@@ -207,10 +210,10 @@ class RangeClient:
         elif status == 416:
             raise RemoteError(f"{self.name}: the file is empty, or the server refuses ranges (416)")
         else:
-            raise RemoteError(f"{self.name}: the server answers {_status(response)}, expected 206")
+            raise RemoteError(f"{self.name}: the server responds {_status(response)}, expected 206")
 
     def _check_range(self, response: aiohttp.ClientResponse, first: int, stop: int) -> int:
-        """Check that the answer is the range asked for, of the right version; return where it stops."""
+        """Check that the response is the requested range of the pinned version; return where it stops."""
         text = response.headers.get("Content-Range", "")
         match = _CONTENT_RANGE.fullmatch(text)
         if match is None:
@@ -229,7 +232,7 @@ class RangeClient:
             )
         return stop
 
-    async def _whole(self, response: aiohttp.ClientResponse) -> ReceivedBytes:
+    async def _receive_whole(self, response: aiohttp.ClientResponse) -> ReceivedBytes:
         """The whole file, from a server that ignores ranges."""
         length = response.content_length
         if length is not None:
@@ -250,46 +253,48 @@ class RangeClient:
             elif len(into) > length:
                 raise RemoteError(f"{self.name}: the server sends more bytes than it announced")
         if length is not None and len(into) < length:
-            raise _BrokenOffError(f"the answer ends {length - len(into)} bytes too early")
+            raise _TransientError(f"the response ends {length - len(into)} bytes too early")
 
     def _check_whole(self, length: int) -> None:
         if length > self._whole_limit:
             raise RemoteError(
                 f"{self.name}: the server ignores range requests, and a file of {length} bytes or more "
-                f"is too long to be fetched whole, at most {self._whole_limit} bytes are"
+                f"is too long to be fetched whole, at most {self._whole_limit} bytes"
             )
 
     def _pin(self, response: aiohttp.ClientResponse, size: int) -> None:
         found = Version(size, response.headers.get("ETag"), response.headers.get("Last-Modified"))
         if self._version is None:
             self._version = found
-        elif not self._version.same_as(found):
+        elif not self._version.matches(found):
             raise self.change()
 
     def change(self) -> ChangedError:
-        """From now on nothing is fetched any more: bytes of two versions must not meet."""
+        """Mark the file as replaced, so that nothing more is fetched; return the error to raise."""
         self.changed = True
-        return ChangedError(f"{self.name}: is another file now than when it was opened; open it again")
+        return ChangedError(f"{self.name}: the file was replaced after it was opened; open it again")
 
-    def _explained(self, error: Exception) -> Exception:
-        """A library's error as one of ours."""
-        # A library's text may quote the answer at length: of a server's words only so much is shown.
+    def _translated(self, error: Exception) -> Exception:
+        """Translate an error of aiohttp."""
+        # Its text may quote the response at length: only so much of it is shown.
         reason = ascii(f"{type(error).__name__} {error}".partition("\n")[0][:120].strip())[1:-1]
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-            return RemoteError(f"{self.name}: no safe connection: {reason}")
+            return RemoteError(f"{self.name}: no secure connection: {reason}")
         if isinstance(error, aiohttp.TooManyRedirects):
-            return RemoteError(f"{self.name}: leads on to other addresses more than {_MOST_REDIRECTS} times")
+            return RemoteError(f"{self.name}: more than {_MAX_REDIRECTS} redirects")
         if isinstance(error, aiohttp.RedirectClientError | aiohttp.InvalidURL):
-            return RemoteError(f"{self.name}: leads to what is no http or https address")
+            return RemoteError(f"{self.name}: redirects to an address that is not http or https")
         if isinstance(error, aiohttp.ClientResponseError | ValueError):
-            return RemoteError(f"{self.name}: the server does not answer as a web server")
+            return RemoteError(f"{self.name}: the server's response is not valid HTTP")
         if isinstance(error, aiohttp.ClientConnectorError) and self._version is None:
             return RemoteError(f"{self.name}: no connection to the server: {error.strerror or reason}")
         if isinstance(error, aiohttp.ConnectionTimeoutError) and self._version is None:
-            return RemoteError(f"{self.name}: no connection to the server in {self._patience.connect:g} s")
+            return RemoteError(
+                f"{self.name}: no connection to the server in {self._retry_policy.connect:g} s"
+            )
         if isinstance(error, TimeoutError):
-            return _BrokenOffError("the server does not answer in time")
-        return _BrokenOffError(f"the connection broke off ({reason})")
+            return _TransientError("the server does not respond in time")
+        return _TransientError(f"the connection was lost ({reason})")
 
 
 def _status(response: aiohttp.ClientResponse) -> str:
@@ -298,6 +303,6 @@ def _status(response: aiohttp.ClientResponse) -> str:
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:
-    """Seconds the server asks to wait; dates, which clocks disagree about, count as 0."""
+    """Seconds of the Retry-After header; dates, which depend on clocks, count as 0."""
     text = response.headers.get("Retry-After", "")
     return float(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0.0

@@ -1,6 +1,6 @@
-"""A clip at an address as a ``Source``: synchronous reads from any thread.
+"""Presents a clip at an address as a ``Source``: synchronous reads from any thread.
 
-The bytes are fetched by an event loop in a thread of its own, which goes on while others decode or render.
+The bytes are fetched by an event loop in a separate thread, while other threads decode or render.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from dynerf_format.layout import FIRST_READ
 from .address import address_name, check_address
 from .cache import ByteCache
 from .fetch_planner import Span
-from .fetcher import Budget, Fetcher
-from .range_client import PATIENCE, RangeClient, RetryPolicy, Version
+from .fetcher import Fetcher, TransferStats
+from .range_client import DEFAULT_RETRY_POLICY, RangeClient, RetryPolicy, Version
 
 _T = TypeVar("_T")
 _CONNECTIONS = 4
@@ -28,7 +28,7 @@ _CONNECTIONS = 4
 
 @dataclass(frozen=True)
 class ClientLimits:
-    """Bytes: ``cache`` are kept in memory; a server without ranges may send a file of at most ``whole``."""
+    """In bytes: the size of the cache, and the largest file to fetch whole from a server without ranges."""
 
     cache: int = 256 << 20
     whole: int = 64 << 20
@@ -40,79 +40,81 @@ LIMITS = ClientLimits()
 class HttpSource:
     """The bytes of a clip at an http or https address, always of the version that was opened.
 
-    Opening fetches the first 16 KiB. RemoteError when that fails, also from reads; ChangedError once the
-    address has another content. Use as a context manager; reads may come from several threads.
+    Opening fetches the first 16 KiB. Opening and reads raise RemoteError when they fail, ChangedError once
+    the file was replaced. Use as a context manager; reads may come from several threads.
     """
 
-    def __init__(self, address: str, patience: RetryPolicy = PATIENCE, limits: ClientLimits = LIMITS) -> None:
+    def __init__(
+        self, address: str, retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY, limits: ClientLimits = LIMITS
+    ) -> None:
         address = check_address(address)
         self._loop = LoopThread(f"fetching {address_name(address)}")
         try:
-            self._session, self._wire, self.fetcher = self._loop.run(_open(address, patience, limits))
+            self._session, self._client, self.fetcher = self._loop.run(_open(address, retry_policy, limits))
         except BaseException:
             self._loop.close()
             raise
-        self.name = self._wire.name
-        self.size = self._wire.version.size
+        self.name = self._client.name
+        self.size = self._client.version.size
 
     @property
     def version(self) -> Version:
-        """Which version of the file this is."""
-        return self._wire.version
+        """The version of the file that was opened."""
+        return self._client.version
 
     @property
     def cache(self) -> ByteCache:
-        """The bytes that are here."""
+        """The bytes that were fetched and kept."""
         return self.fetcher.cache
 
     @property
     def changed(self) -> bool:
-        """Whether the address was found to have another content by now."""
-        return self._wire.changed
+        """Whether the file at the address is known to have been replaced."""
+        return self._client.changed
 
     @property
     def closed(self) -> bool:
         """True after ``close``."""
         return self._loop.closed
 
-    def budget(self) -> Budget:
-        """The bytes spent so far."""
-        return self.fetcher.budget()
+    def stats(self) -> TransferStats:
+        """The transfer so far."""
+        return self.fetcher.stats()
 
     def read(self, offset: int, length: int) -> bytes:
         """Return the ``length`` bytes from ``offset`` on; TruncatedError when they do not all exist.
 
-        Waits for the network unless they are here. RemoteError, ChangedError.
+        Waits for the network unless they are in the cache. RemoteError, ChangedError.
         """
         check_range(self, offset, length)
-        wanted = Span(offset, offset + length)
-        data = self.cache.get(wanted)
+        span = Span(offset, offset + length)
+        data = self.cache.get(span)
         if data is not None:
             return data
         if self.changed:
-            raise self._wire.change()  # also when closed: somebody may still render what is here
+            raise self._client.change()  # also when closed: the cache may still be rendered from
         try:
-            return self._loop.run(self.fetcher.load(wanted))
+            return self._loop.run(self.fetcher.load(span))
         except CancelledError as error:
             raise RemoteError(f"{self.name}: was closed while it was read") from error
 
-    def start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
-        """Begin some work on the event loop that the fetcher belongs to; ChangedError when it is too late."""
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Start a coroutine on the fetcher's event loop; ChangedError if closed since the file changed."""
         if self._loop.closed and self.changed:
-            work.close()
-            raise self._wire.change()
-        return self._loop.start(work)
+            coroutine.close()
+            raise self._client.change()
+        return self._loop.start(coroutine)
 
     def ensure(self, spans: Sequence[Span]) -> Future[None]:
-        """Begin to fetch spans of the file."""
+        """Start to fetch spans of the file into the cache."""
         return self.start(self.fetcher.ensure(spans))
 
     def check(self) -> Future[None]:
-        """Begin to ask the server whether the file is still the same; ends in ChangedError if not."""
+        """Start to check that the file is still the same; the future raises ChangedError if not."""
         return self.start(self.fetcher.check())
 
     def close(self) -> None:
-        """Close all connections; later reads are a mistake of the caller."""
+        """Close all connections; later reads of bytes not in the cache raise ValueError."""
         if not self._loop.closed:
             self._loop.run(self._session.close())
             self._loop.close()
@@ -141,17 +143,17 @@ class LoopThread:
         """True once ``close`` began."""
         return self._closed
 
-    def start(self, work: Coroutine[Any, Any, _T]) -> Future[_T]:
-        """Begin some work; ValueError when the loop is closed."""
-        with self._lock:  # what begins after the last tasks were ended would never end
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Start a coroutine; ValueError when the loop is closed."""
+        with self._lock:  # a task started after ``close`` ended the others would never end
             if self._closed:
-                work.close()
+                coroutine.close()
                 raise ValueError("read of a closed source")
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Wait for some work; what interrupts the waiting ends the work too."""
-        future = self.start(work)
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine and wait for it; an exception while waiting cancels it."""
+        future = self.start(coroutine)
         try:
             return future.result()
         except BaseException:
@@ -159,7 +161,7 @@ class LoopThread:
             raise
 
     def close(self) -> None:
-        """End all work, then the thread."""
+        """Cancel all tasks, then end the thread."""
         with self._lock:
             if self._closed:
                 return
@@ -179,7 +181,7 @@ async def _end_tasks() -> None:
 
 
 async def _open(
-    address: str, patience: RetryPolicy, limits: ClientLimits
+    address: str, retry_policy: RetryPolicy, limits: ClientLimits
 ) -> tuple[aiohttp.ClientSession, RangeClient, Fetcher]:
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
@@ -187,11 +189,11 @@ async def _open(
         auto_decompress=False,
         trust_env=True,  # proxies
     )
-    wire = RangeClient(session, address, patience, limits.whole)
-    fetcher = Fetcher(wire, ByteCache(limits.cache))
+    client = RangeClient(session, address, retry_policy, limits.whole)
+    fetcher = Fetcher(client, ByteCache(limits.cache))
     try:
         await fetcher.open(FIRST_READ)
     except BaseException:
         await session.close()
         raise
-    return session, wire, fetcher
+    return session, client, fetcher

@@ -1,15 +1,12 @@
-"""Where a server's clips come from: the seam between ``dynerf serve`` (files here) and ``dynerf play`` (bytes
-from afar).
+"""Defines the interface between the server and its clips, local files or one remote clip.
 
-A library knows clips by name; an edition is one version of a clip. Whoever uses an edition gets pictures of
-the same bytes for as long as it is used: when the clip is replaced, the library hands out another edition
-with another entity tag, and nothing is ever mixed. An edition is opened once, stays open while in use, and is
-closed after its last user (``editions.py``).
+A library holds clips by name. A ``ClipVersion`` always gives pictures of the same bytes: when the clip's file
+is replaced, the library returns another version with another entity tag, and the two never mix. A version is
+opened once, stays open while in use, and is closed after its last user (``open_versions.py``).
 
-Everything here is called from the server's event loop and MUST NOT block it, except ``ClipVersion.clip``,
-which
-the render threads use (see ``studio.py``): what ``Clip`` reads there may block, so ``prepare`` should have
-fetched it before. ``SharedClip`` (``models.py``) is a clip that several threads may fold and render.
+All methods are called from the server's event loop and MUST NOT block it, except ``ClipVersion.clip``, which
+the render threads use (``session/render_pool.py``): reads of the clip may block there, so ``prepare`` should
+have fetched the bytes before. Several threads may fold and render a ``SharedClip`` (``shared_clip.py``).
 """
 
 from collections.abc import Sequence
@@ -25,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class NoSuchClipError(DynerfError):
-    """The library has no clip of that name, or no longer."""
+    """The library has no clip of that name."""
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """How much of a clip's file is here: bytes, frames [first, last] with latents, quality layers."""
+    """What of a clip's file was fetched: bytes, frames [first, last] with latents, quality layers."""
 
     fetched: int
     total: int
@@ -59,19 +56,19 @@ class ClipVersion(Protocol):
         """The clip, opened for rendering; for the render threads, except its header and cameras."""
 
     def raw(self) -> Source | None:
-        """The bytes of the file, to be handed on, or None when they are not on this machine.
+        """The bytes of the file, or None when they are not on this machine.
 
-        Its reads may block, so they are made in threads; they raise FormatError rather than return bytes of
-        another edition.
+        Reads may block, so they are made in threads; they raise FormatError rather than return bytes of
+        another version.
         """
 
     def buffer(self) -> Buffer:
-        """What is here now."""
+        """What has been fetched so far."""
 
     async def prepare(self, frame: float, layers: int) -> None:
-        """Return when rendering a moment (in frames) needs no more waiting; cancelled when nobody wants it.
+        """Fetch what rendering a moment (in frames) needs; may be cancelled.
 
-        ``layers`` quality layers, 0 for as many as there are. Raises DynerfError when it cannot be had.
+        ``layers`` is the number of quality layers, 0 for all. Raises DynerfError when that fails.
         """
 
 
@@ -81,18 +78,18 @@ class Library(Protocol):
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is worth a catalogue page; else the address ``/`` leads to the only clip."""
+        """Whether ``/`` is a catalogue page; else it redirects to the only clip."""
 
     async def names(self) -> Sequence[str]:
         """The names of all clips, sorted."""
 
-    def edition(self, name: str) -> AbstractAsyncContextManager[ClipVersion]:
-        """The newest edition of a clip, open while the block runs.
+    def current(self, name: str) -> AbstractAsyncContextManager[ClipVersion]:
+        """The newest version of a clip, open while the block runs.
 
         The same object as long as it is in use and the clip is not replaced, so another object means another
-        file. Cheap when nothing changed: live sessions look every second. Raises NoSuchClipError, or another
-        DynerfError when there is a file but it cannot be read as a clip; messages hold no paths.
+        file. Cheap when nothing changed: live sessions call this every second. Raises NoSuchClipError, or
+        another DynerfError when the file cannot be read as a clip; messages contain no paths.
         """
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close all versions."""

@@ -1,4 +1,4 @@
-"""A clip that is opened for rendering at its first use, once, whichever of several threads comes first."""
+"""Opens a clip for rendering at its first use, once for all threads."""
 
 import threading
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""A file or a folder of .dnv files as a library.
+"""Presents a .dnv file, or a folder of them, as a library.
 
-A name that a client sends is looked up among the names that the folder holds and never becomes part of a
-path, so no spelling of ``..`` leads anywhere. Links are followed only as far as they stay within the folder.
-A file that was replaced or rewritten is another edition: the old one keeps reading its own bytes, or fails.
+A name sent by a client is looked up among the files of the folder and never becomes part of a path, so ``..``
+cannot leave the folder. Symbolic links are followed only within the folder. A file that was replaced or
+rewritten is another version: the old one keeps reading its own bytes, or fails.
 """
 
 import os
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from .shared_clip import SharedClip
 
 _SUFFIX = ".dnv"
-_MOST_IDLE = 16  # editions kept open without users
+_MAX_IDLE = 16  # versions kept open without users
 
 
 @dataclass(frozen=True)
-class _Mark:
-    """What tells a version of a file from others without reading it."""
+class _FileState:
+    """Identifies a version of a file without reading it."""
 
     device: int
     inode: int
@@ -42,21 +42,21 @@ class _Mark:
     changed: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "_Mark":
+    def of(cls, status: os.stat_result) -> "_FileState":
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class PinnedFile:
-    """A file as it was when opened: reads fail once it is rewritten in place, and outlive its replacement.
+    """A file as it was when opened: reads fail once it is rewritten, and still work once it is replaced.
 
-    A ``Source`` whose ``name`` is fit for strangers: no path. Reads may come from several threads. Closes
-    itself when nobody holds it any more.
+    A ``Source`` whose ``name`` holds no path. Reads may come from several threads. The descriptor is closed
+    with the last reference.
     """
 
     def __init__(self, path: Path, name: str) -> None:
         self.name = name
         try:
-            # Not blocking: opening a named pipe would wait for its other end.
+            # O_NONBLOCK: opening a named pipe would wait for a writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise NoSuchClipError(f"{name}: cannot be opened") from error
@@ -65,17 +65,17 @@ class PinnedFile:
         if not stat.S_ISREG(status.st_mode):
             raise NoSuchClipError(f"{name}: is not a regular file")
         self._descriptor = descriptor
-        self.mark = _Mark.of(status)
-        self.size = self.mark.size
+        self.state = _FileState.of(status)
+        self.size = self.state.size
 
     def read(self, offset: int, length: int) -> bytes:
-        """The ``length`` bytes from ``offset`` on; FormatError when they are no longer what they were."""
+        """The ``length`` bytes from ``offset`` on; FormatError once the file was rewritten."""
         check_range(self, offset, length)
         try:
             data = os.pread(self._descriptor, length, offset)
         except OSError as error:
             raise FormatError(f"{self.name}: cannot be read: {error.strerror}") from error
-        if _Mark.of(os.fstat(self._descriptor)) != self.mark:
+        if _FileState.of(os.fstat(self._descriptor)) != self.state:
             raise FormatError(f"{self.name}: was rewritten while it was read")
         if len(data) != length:
             raise TruncatedError(f"{self.name}: got {len(data)} of {length} bytes")
@@ -83,7 +83,7 @@ class PinnedFile:
 
 
 class FileVersion:
-    """One version of a file; see ``library.Edition``."""
+    """One version of a file; see ``ClipVersion``."""
 
     def __init__(self, path: Path, name: str, device: str) -> None:
         """Raises FormatError when the file cannot be read as a clip."""
@@ -94,7 +94,7 @@ class FileVersion:
         digest = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))[1]
         self.etag = f'"{digest.hex()}"'
         self.size = self._source.size
-        self.mark = self._source.mark
+        self.state = self._source.state
 
     @property
     def clip(self) -> "SharedClip":
@@ -106,12 +106,12 @@ class FileVersion:
         return self._source
 
     def buffer(self) -> Buffer:
-        """All of it."""
+        """All of the file."""
         layers = 1 + max(entry.layer for entry in self._reader.directory)
         return Buffer(self.size, self.size, ((0, self._reader.header.frames - 1),), layers)
 
     async def prepare(self, frame: float, layers: int) -> None:
-        """At once: everything is here."""
+        """Nothing to do: the file is on this machine."""
 
     def close(self) -> None:
         """End the clip's threads, if it was opened."""
@@ -119,63 +119,63 @@ class FileVersion:
 
 
 class FileLibrary:
-    """The clips of one file or of one folder; see ``library.Library``."""
+    """The clips of one file or of one folder; see ``Library``."""
 
-    def __init__(self, place: Path, device: str = "cpu") -> None:
-        """Raises FormatError when there is neither a .dnv file nor a folder."""
-        self._given = place
-        self._place = place.resolve()
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        """Raises FormatError when the path is neither a .dnv file nor a folder."""
+        self._path = path
+        self._resolved = path.resolve()
         self._device = device
-        self.is_folder = self._place.is_dir()
-        self._editions = OpenVersions[FileVersion](_MOST_IDLE)
-        if not self.is_folder and not self._place.is_file():
-            raise FormatError(f"{place}: no such file or folder")
+        self.is_folder = self._resolved.is_dir()
+        self._versions = OpenVersions[FileVersion](_MAX_IDLE)
+        if not self.is_folder and not self._resolved.is_file():
+            raise FormatError(f"{path}: no such file or folder")
         if not self.is_folder:
-            FileVersion(self._place, str(place), device)  # checked now, and named by its path only here
+            FileVersion(self._resolved, str(path), device)  # a check; only this error names the path
 
     @property
     def _own_name(self) -> str:
-        return self._given.name.removesuffix(_SUFFIX)
+        return self._path.name.removesuffix(_SUFFIX)
 
     async def names(self) -> Sequence[str]:
-        """The names of all clips, sorted; files that are no clips may be among them."""
+        """The names of all .dnv files, sorted; not all of them need be clips."""
         return sorted(await to_thread(self._paths))
 
     @asynccontextmanager
-    async def edition(self, name: str) -> AsyncIterator[FileVersion]:
-        """The newest edition of a clip; see ``library.Library``."""
-        path, mark = await to_thread(self._find, name)
+    async def current(self, name: str) -> AsyncIterator[FileVersion]:
+        """The newest version of a clip; see ``Library``."""
+        path, state = await to_thread(self._find, name)
         opening = partial(FileVersion, path, name, self._device)
-        async with self._editions.use(name, lambda edition: edition.mark == mark, opening) as edition:
-            yield edition
+        async with self._versions.use(name, lambda version: version.state == state, opening) as version:
+            yield version
 
     async def close(self) -> None:
-        """Close all editions."""
-        await self._editions.close()
+        """Close all versions."""
+        await self._versions.close()
 
-    def _find(self, name: str) -> tuple[Path, _Mark | None]:
-        """The file of a clip, and which version of it is there. Raises NoSuchClipError."""
+    def _find(self, name: str) -> tuple[Path, _FileState | None]:
+        """The file of a clip, and its state. Raises NoSuchClipError."""
         path = self._paths().get(name)
         if path is None:
             raise NoSuchClipError("there is no clip of this name")
-        return path, _mark(path)
+        return path, _state_of(path)
 
     def _paths(self) -> dict[str, Path]:
         if not self.is_folder:
-            return {self._own_name: self._place} if self._place.exists() else {}
+            return {self._own_name: self._resolved} if self._resolved.exists() else {}
         try:
-            found = [entry for entry in os.scandir(self._place) if entry.name.endswith(_SUFFIX)]
+            found = [entry for entry in os.scandir(self._resolved) if entry.name.endswith(_SUFFIX)]
         except OSError:
             return {}
         return {
             entry.name.removesuffix(_SUFFIX): Path(entry.path)
             for entry in found
-            if not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(self._place)
+            if not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(self._resolved)
         }
 
 
-def _mark(path: Path) -> _Mark | None:
+def _state_of(path: Path) -> _FileState | None:
     try:
-        return _Mark.of(path.stat())
+        return _FileState.of(path.stat())
     except OSError:
         return None

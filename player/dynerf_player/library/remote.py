@@ -1,8 +1,7 @@
-"""A clip at an address as a library of one clip: what ``dynerf play`` mounts into the server.
+"""Presents a clip at an address as a library of one clip, for ``dynerf play``.
 
-Each edition reads one version of the file. The library asks the server now and then whether it is still the
-same; when it is not, it opens the new one. The old edition reads nothing more from the network, and is closed
-after its last user.
+The library checks at intervals whether the file at the address is still the same, and opens the new one when
+it is not. The old version reads nothing more from the network, and is closed after its last user.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from dynerf_format import Reader, Source
 from dynerf_player.client.fetch_planner import chunk_span, frames_in, layers_in, needed
 from dynerf_player.client.prefetch import ReadAhead
-from dynerf_player.client.range_client import PATIENCE, RetryPolicy
+from dynerf_player.client.range_client import DEFAULT_RETRY_POLICY, RetryPolicy
 from dynerf_player.client.source import HttpSource
 
 from .interface import Buffer, NoSuchClipError
@@ -31,16 +30,18 @@ if TYPE_CHECKING:
     from .shared_clip import SharedClip
 
 _CHECK_SECONDS = 5.0
-_MOST_NAME = 64
+_MAX_NAME_LENGTH = 64
 
 
 class RemoteVersion:
-    """One version of a clip at an address; see ``library.Edition``."""
+    """One version of a clip at an address; see ``ClipVersion``."""
 
-    def __init__(self, address: str, name: str, device: str, patience: RetryPolicy = PATIENCE) -> None:
-        """Fetches the start of the file. RemoteError, or FormatError when it is no clip."""
+    def __init__(
+        self, address: str, name: str, device: str, retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
+    ) -> None:
+        """Fetches the start of the file. RemoteError; FormatError when it is not a clip."""
         self.name = name
-        self.source = HttpSource(address, patience)
+        self.source = HttpSource(address, retry_policy)
         try:
             self._reader = Reader(self.source)
         except BaseException:
@@ -52,8 +53,8 @@ class RemoteVersion:
         self.etag = f'"{hashlib.sha256(start).hexdigest()}"'
         self.size = self.source.size
         self._frame = 0.0
-        self._ahead = ReadAhead(self.source.fetcher, self._reader.directory, self._reader.header)
-        self.source.start(self._ahead.run())
+        self._read_ahead = ReadAhead(self.source.fetcher, self._reader.directory, self._reader.header)
+        self.source.start(self._read_ahead.run())
 
     @property
     def clip(self) -> "SharedClip":
@@ -61,41 +62,41 @@ class RemoteVersion:
         return self._clip.get()
 
     def raw(self) -> Source | None:
-        """Not here."""
+        """None: the file is not on this machine."""
         return None
 
     def buffer(self) -> Buffer:
-        """What was fetched, and what of it is still here."""
+        """The bytes fetched, and the frames and layers still in the cache."""
         spans = self.source.cache.spans()
         segment = self._reader.header.segment_at(int(self._frame))
         return Buffer(
-            fetched=self.source.budget().fetched,
+            fetched=self.source.stats().fetched,
             total=self.size,
             ranges=tuple(frames_in(self._reader.directory, spans)),
             layers=layers_in(self._reader.directory, segment, spans),
         )
 
     async def prepare(self, frame: float, layers: int) -> None:
-        """Fetch what a picture of a moment needs, then go on fetching what comes after it."""
+        """Fetch what rendering a moment needs, then start to prefetch what follows."""
         await self.fetch(frame, max(1, layers))
         self._frame = frame
-        self.source.start(self._ahead.aim(frame))
+        self.source.start(self._read_ahead.seek(frame))
 
     async def fetch(self, frame: float, layers: int) -> None:
-        """Fetch what a picture of a moment needs, with so many quality layers, and nothing else."""
+        """Fetch what rendering a moment with ``layers`` quality layers needs, and nothing else."""
         entries = needed(self._reader.directory, self._reader.header, frame, layers)
         missing = [span for span in map(chunk_span, entries) if self.source.cache.missing(span)]
         if missing:
             await asyncio.wrap_future(self.source.ensure(missing))
 
     def close(self) -> None:
-        """End the reading ahead, all connections and the clip's threads."""
+        """End the prefetching, all connections and the clip's threads."""
         self.source.close()
         self._clip.close()
 
 
 class RemoteLibrary:
-    """The one clip at an address; see ``library.Library``. ``check_seconds`` lie between two looks."""
+    """The one clip at an address; see ``Library``. ``check_seconds`` is the interval between checks."""
 
     is_folder = False
 
@@ -103,15 +104,15 @@ class RemoteLibrary:
         self,
         address: str,
         device: str = "cpu",
-        patience: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
         check_seconds: float = _CHECK_SECONDS,
     ) -> None:
-        """Opens the clip: RemoteError, or FormatError when there is none."""
+        """Opens the clip. RemoteError; FormatError when it is not a clip."""
         self._name = clip_name(address)
-        self._open = partial(RemoteVersion, address, self._name, device, patience)
+        self._open = partial(RemoteVersion, address, self._name, device, retry_policy)
         self._check_seconds = check_seconds
-        self._editions = OpenVersions[RemoteVersion](most_idle=1)
-        self._editions.adopt(self._name, self._open())
+        self._versions = OpenVersions[RemoteVersion](max_idle=1)
+        self._versions.adopt(self._name, self._open())
         self._check: Future[None] | None = None
         self._checked = time.monotonic()
 
@@ -120,29 +121,30 @@ class RemoteLibrary:
         return (self._name,)
 
     @asynccontextmanager
-    async def edition(self, name: str) -> AsyncIterator[RemoteVersion]:
-        """The newest edition of the clip; see ``library.Library``."""
+    async def current(self, name: str) -> AsyncIterator[RemoteVersion]:
+        """The newest version of the clip; see ``Library``."""
         if name != self._name:
             raise NoSuchClipError("there is no clip of this name")
-        async with self._editions.use(name, self._is_current, self._open) as edition:
-            yield edition
+        async with self._versions.use(name, self._is_current, self._open) as version:
+            yield version
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._editions.close()
+        await self._versions.close()
 
-    def _is_current(self, edition: RemoteVersion) -> bool:
-        """False when a read or the last check found another file; begins the next check when it is due."""
-        if edition.source.changed:
+    def _is_current(self, version: RemoteVersion) -> bool:
+        """False when a read or the last check found another file; starts the next check when it is due."""
+        if version.source.changed:
             return False
         due = time.monotonic() - self._checked >= self._check_seconds
         if due and (self._check is None or self._check.done()):
             self._checked = time.monotonic()
-            self._check = edition.source.check()
+            self._check = version.source.check()
         return True
 
 
 def clip_name(address: str) -> str:
-    """What the clip at an address is called in the player's own addresses."""
+    """The name of the clip at an address in the player's own addresses."""
     last = PurePosixPath(unquote(urlsplit(address).path)).name.removesuffix(".dnv")
-    return "".join(c if c.isalnum() or c in "-_." else "_" for c in last)[:_MOST_NAME].strip(".") or "clip"
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in last)
+    return safe[:_MAX_NAME_LENGTH].strip(".") or "clip"

@@ -1,14 +1,13 @@
-"""Access by token: everything but ``/healthz`` is refused to clients that do not know the server's token.
+"""Restricts access to clients that send the server's token; only ``/healthz`` is open to all.
 
-The token comes in the query of an address, as ``Authorization: Bearer``, or, once a page was opened with it,
-as a cookie that is derived from it. The address of a page loses its token at once, so that links copied from
-the page do not hold it.
+The token is sent in the query of an address, as ``Authorization: Bearer``, or, once a page was opened with
+it, as a cookie that is derived from it. Pages are redirected to an address without the token, so that links
+copied from a page do not contain it.
 
-The cookie has no Path attribute: the server may lie under a prefix that only the proxy before it knows. A
-browser then takes the folder of the address that set it, so only the server's root sets it, whose folder
-holds all other addresses. It is SameSite=Lax, because links to a view are followed from other sites:
-navigation carries it, requests by their pages do not. Its name holds the port, because browsers share cookies
-between the ports of one host.
+The cookie has no Path attribute, because the server may lie below a prefix that only its proxy knows.
+Browsers then use the folder of the address that set the cookie, so only the server's root sets it, whose
+folder holds all other addresses. It is SameSite=Lax: links from other sites to a view carry it, requests by
+their pages do not. Its name contains the port, because browsers share cookies between the ports of a host.
 """
 
 import hmac
@@ -24,7 +23,7 @@ from .origin_check import Handler, Middleware
 
 _FIELD = "token"
 _PAGE = "watch"  # query field of the root: the clip whose page was opened with a token
-_LONGEST = 256
+_MAX_LENGTH = 256
 _COOKIE_SECONDS = 7 * 24 * 3600
 _OPEN = "/healthz"
 _REFUSAL = (
@@ -41,24 +40,24 @@ class Access:
 
     def __post_init__(self) -> None:
         """Raises ConfigError when the token is empty, too long or not printable."""
-        if not self.token.isprintable() or not 1 <= len(self.token) <= _LONGEST:
-            raise ConfigError(f"token: expected 1 to {_LONGEST} printable characters")
+        if not self.token.isprintable() or not 1 <= len(self.token) <= _MAX_LENGTH:
+            raise ConfigError(f"token: expected 1 to {_MAX_LENGTH} printable characters")
 
     def query(self) -> str:
         """The query that carries the token in an address."""
         return f"?{_FIELD}={quote(self.token, safe='')}"
 
     def middleware(self) -> Middleware:
-        """The check before every handler; it belongs after those of Host and Origin."""
+        """The check before every handler, after those of Host and Origin."""
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            # A preflight carries no credentials and is answered with headers alone.
+            # A preflight carries no credentials and gets only headers.
             if request.path == _OPEN or request.method == hdrs.METH_OPTIONS:
                 return await handler(request)
             in_query = _same(request.query.get(_FIELD, ""), self.token)
             if in_query and request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and _is_page(request.path):
-                return self._entrance(request)
+                return self._set_cookie(request)
             if in_query or self._in_header(request) or self._in_cookie(request):
                 return await handler(request)
             return web.Response(status=401, text=_REFUSAL, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
@@ -73,10 +72,10 @@ class Access:
         return _same(request.cookies.get(_cookie_name(request), ""), self._cookie())
 
     def _cookie(self) -> str:
-        """The cookie's value: derived, because a token may hold characters that a cookie may not."""
+        """The cookie's value: derived, because a token may contain characters that a cookie may not."""
         return hmac.digest(self.token.encode(), b"dynerf cookie", "sha256").hex()[:32]
 
-    def _entrance(self, request: web.Request) -> web.Response:
+    def _set_cookie(self, request: web.Request) -> web.Response:
         """Redirect a page with the token to the root, which sets the cookie, and then back to the page."""
         rest = [(name, text) for name, text in request.query.items() if name not in (_FIELD, _PAGE)]
         if request.path != "/":

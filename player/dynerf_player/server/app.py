@@ -1,4 +1,4 @@
-"""The application: every address of ``PROTOCOL.md``, and the server that runs it."""
+"""Routes every address of ``PROTOCOL.md`` to its handler, and runs the server."""
 
 import asyncio
 import signal
@@ -18,29 +18,29 @@ from dynerf_player.session.adaptive_resolution import full_size
 from dynerf_player.session.render_pool import RenderPool, RenderRequest, SessionLimit
 from dynerf_player.session.stream_encoder import JpegCoder
 from dynerf_player.session.timeouts import Timeouts
-from dynerf_player.session.websocket import GREETING, SOCKETS, live
+from dynerf_player.session.websocket import AWAITING_HELLO, SOCKETS, live
 
 from .access_token import Access
-from .clip_metadata import description, entry
+from .clip_metadata import description, summary
 from .listening import listening
-from .movies import MOST_BYTES, MovieLimits, Movies
+from .movies import MAX_PATH_BYTES, MovieLimits, Movies
 from .origin_check import OriginCheck
 from .range_requests import send_file
 from .refusals import HTTP_LOG, NOT_UPGRADED, Refusals
-from .single_response import note_begun, one_answer
-from .static_assets import page
-from .write_timeout import deadline
+from .single_response import note_response, single_response
+from .static_assets import asset_response
+from .write_timeout import write_timeout
 
-_KEEP_ALIVE = 15.0  # seconds; also how long a half-sent request may take
-_THUMBNAIL_SIDE, _MOST_THUMBNAILS = 320, 256
+_KEEP_ALIVE = 15.0  # seconds; also the limit for receiving a request's head
+_THUMBNAIL_SIDE, _MAX_THUMBNAILS = 320, 256
 _SHUTDOWN = 2.0
-_MOST_GREETING = 64  # sockets open before their greeting
+_MAX_AWAITING_HELLO = 64  # sockets open before their hello
 _RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/octet-stream"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Port 0 takes a free one; see ``OriginCheck`` for ``origins`` and ``Access`` for ``access``."""
+    """Port 0 is any free port; see ``OriginCheck`` for ``origins`` and ``Access`` for ``access``."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -48,38 +48,38 @@ class Settings:
     origins: tuple[str, ...] = ()
     access: Access | None = None
     certificate: tuple[str, str] | None = None
-    patience: Timeouts = field(default_factory=Timeouts)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     keep_alive: float = _KEEP_ALIVE
     movies: MovieLimits = field(default_factory=MovieLimits)
     connections: int = 512
 
 
 class Application:
-    """The handlers and what they share."""
+    """The handlers and their shared state."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
-        """Raises ConfigError when an allowed origin is none."""
-        guard = OriginCheck.of(settings.origins)
+        """Raises ConfigError when an allowed origin is not valid."""
+        origin_check = OriginCheck.of(settings.origins)
         self.refusals = Refusals()
-        checks = [deadline(settings.patience.stall), guard.middleware(self.refusals)]
+        checks = [write_timeout(settings.timeouts.stall), origin_check.middleware(self.refusals)]
         if settings.access is not None:
             checks.append(settings.access.middleware())
-        checks.append(one_answer)
+        checks.append(single_response)
         self.library = library
-        self.patience = settings.patience
-        self.studio = RenderPool(SessionLimit(settings.sessions))
-        self.movies = Movies(self.studio, settings.patience, settings.movies)
+        self.timeouts = settings.timeouts
+        self.render_pool = RenderPool(SessionLimit(settings.sessions))
+        self.movies = Movies(self.render_pool, settings.timeouts, settings.movies)
         self._thumbnails: dict[str, bytes] = {}
-        self._one_thumbnail = asyncio.Lock()
-        self.web = web.Application(middlewares=checks, client_max_size=MOST_BYTES)
+        self._thumbnail_lock = asyncio.Lock()
+        self.web = web.Application(middlewares=checks, client_max_size=MAX_PATH_BYTES)
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
-        self.web[GREETING] = SessionLimit(_MOST_GREETING)
-        self.web.on_shutdown.append(_say_goodbye)
-        self.web.on_response_prepare.append(note_begun)
-        self.web.on_response_prepare.append(guard.add_headers)
+        self.web[AWAITING_HELLO] = SessionLimit(_MAX_AWAITING_HELLO)
+        self.web.on_shutdown.append(_close_sockets)
+        self.web.on_response_prepare.append(note_response)
+        self.web.on_response_prepare.append(origin_check.add_headers)
         self.web.add_routes(
             [
-                web.get("/", self.front),
+                web.get("/", self.index),
                 web.get("/clips.json", self.clips),
                 web.get("/watch/{name}", self.watch),
                 web.get("/clips/{name}.dnv", self.file),
@@ -96,81 +96,81 @@ class Application:
         )
 
     async def close(self) -> None:
-        """Stop rendering and let go of everything."""
-        await asyncio.to_thread(self.studio.close)
+        """Stop rendering, remove movies and close the library."""
+        await asyncio.to_thread(self.render_pool.close)
         self.movies.close()
         await self.library.close()
 
-    async def front(self, request: web.Request) -> web.StreamResponse:
-        """The catalogue, or the way to the only clip."""
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        """The catalogue, or a redirect to the only clip."""
         names = await self.library.names()
         if self.library.is_folder or not names:
-            return await page(request, "catalogue.html")
+            return await asset_response(request, "catalogue.html")
         raise web.HTTPFound("watch/" + quote(names[0], safe=""))
 
     async def clips(self, request: web.Request) -> web.StreamResponse:
-        """What there is; files that are no clips are left out."""
+        """The catalogue as JSON; files that are not clips are left out."""
         found = []
         for name in await self.library.names():
             try:
-                async with self.library.edition(name) as edition:
-                    found.append(await asyncio.to_thread(entry, edition))
+                async with self.library.current(name) as version:
+                    found.append(await asyncio.to_thread(summary, version))
             except DynerfError:
                 continue
-        return _fresh({"clips": found})
+        return _uncached_json({"clips": found})
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
         """The player page, the same for all clips."""
         if request.match_info["name"] not in await self.library.names():
             raise web.HTTPNotFound(text="There is no clip of this name.")
-        return await page(request, "watch.html")
+        return await asset_response(request, "watch.html")
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A file of the page."""
-        return await page(request, request.match_info["name"])
+        return await asset_response(request, request.match_info["name"])
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        """The clip itself."""
-        async with self.library.edition(request.match_info["name"]) as edition:
-            source = edition.raw()
+        """The clip's file."""
+        async with self.library.current(request.match_info["name"]) as version:
+            source = version.raw()
             if source is None:
                 raise web.HTTPNotFound(text="This server does not hold the file itself.")
-            return await send_file(request, source, edition.etag, _RAW, self.patience.stall)
+            return await send_file(request, source, version.etag, _RAW, self.timeouts.stall)
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
-        """The clip in words."""
-        async with self.library.edition(request.match_info["name"]) as edition:
-            return _fresh(await asyncio.to_thread(description, edition))
+        """The clip's description as JSON."""
+        async with self.library.current(request.match_info["name"]) as version:
+            return _uncached_json(await asyncio.to_thread(description, version))
 
     async def thumbnail(self, request: web.Request) -> web.StreamResponse:
-        """What the first camera sees at frame 0."""
-        async with self.library.edition(request.match_info["name"]) as edition, self._one_thumbnail:
-            await self._draw(edition)
-        headers = {"ETag": edition.etag, "Cache-Control": "no-cache"}
-        if edition.etag in request.headers.get("If-None-Match", ""):
+        """The view of the first camera at frame 0, as JPEG."""
+        async with self.library.current(request.match_info["name"]) as version, self._thumbnail_lock:
+            await self._make_thumbnail(version)
+        headers = {"ETag": version.etag, "Cache-Control": "no-cache"}
+        if version.etag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
-        return web.Response(body=self._thumbnails[edition.etag], content_type="image/jpeg", headers=headers)
+        return web.Response(body=self._thumbnails[version.etag], content_type="image/jpeg", headers=headers)
 
-    async def _draw(self, edition: ClipVersion) -> None:
-        """Make sure that there is a thumbnail; one at a time, however many ask."""
-        if edition.etag not in self._thumbnails:
-            await edition.prepare(0.0, 0)
-            cameras = (await asyncio.to_thread(lambda: edition.clip)).cameras
+    async def _make_thumbnail(self, version: ClipVersion) -> None:
+        """Render the thumbnail unless it is cached; the caller holds the lock."""
+        if version.etag not in self._thumbnails:
+            await version.prepare(0.0, 0)
+            cameras = (await asyncio.to_thread(lambda: version.clip)).cameras
             scale = min(1.0, _THUMBNAIL_SIDE / max(cameras[0].width, cameras[0].height))
             size = full_size(round(cameras[0].width * scale), round(cameras[0].height * scale))
-            shot = await self.studio.render(edition, RenderRequest(cameras[0].with_size(*size), 0.0))
-            if len(self._thumbnails) >= _MOST_THUMBNAILS:
+            rendered = await self.render_pool.render(version, RenderRequest(cameras[0].with_size(*size), 0.0))
+            if len(self._thumbnails) >= _MAX_THUMBNAILS:
                 self._thumbnails.clear()
-            self._thumbnails[edition.etag] = JpegCoder().encode(shot.pixels).data
+            self._thumbnails[version.etag] = JpegCoder().encode(rendered.pixels).data
 
     async def preflight(self, request: web.Request) -> web.StreamResponse:
-        """May a page of another site ask for ranges? The guard's headers say it."""
+        """Answer a CORS preflight: ``OriginCheck.add_headers`` adds the headers."""
         return web.Response(status=204)
 
     async def make_movie(self, request: web.Request) -> web.StreamResponse:
-        """A camera path to a movie."""
-        async with self.library.edition(request.match_info["name"]) as edition:
-            return await self.movies.answer(request, edition)
+        """Render a camera path to a movie."""
+        async with self.library.current(request.match_info["name"]) as version:
+            return await self.movies.create(request, version)
 
     async def movie(self, request: web.Request) -> web.StreamResponse:
         """A finished movie."""
@@ -179,34 +179,39 @@ class Application:
     async def live(self, request: web.Request) -> web.StreamResponse:
         """A live session."""
         if "Upgrade" not in request.headers:
-            response = self.refusals.answer(426, NOT_UPGRADED)
+            response = self.refusals.response(426, NOT_UPGRADED)
             response.headers.update({"Upgrade": "websocket", "Connection": "Upgrade"})
             return response
-        return await live(request, self.library, self.studio, self.patience)
+        return await live(request, self.library, self.render_pool, self.timeouts)
 
     async def admission(self, request: web.Request) -> web.StreamResponse:
-        """Whether this page may begin a live session; else a middleware or the description refuses it."""
+        """204 when this page may start a live session; else a middleware or ``describe`` refuses."""
         await self.describe(request)
         return web.Response(status=204)
 
     async def health(self, request: web.Request) -> web.StreamResponse:
-        """Whether all is well."""
-        slots = self.studio.slots
-        return _fresh(
-            {"status": "ok", "version": __version__, "sessions": slots.taken, "session_limit": slots.limit}
+        """The server's status as JSON."""
+        sessions = self.render_pool.sessions
+        return _uncached_json(
+            {
+                "status": "ok",
+                "version": __version__,
+                "sessions": sessions.taken,
+                "session_limit": sessions.limit,
+            }
         )
 
 
-async def _say_goodbye(application: web.Application) -> None:
+async def _close_sockets(application: web.Application) -> None:
     sockets = application[SOCKETS]
-    goodbye = (
-        socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends", drain=False)
+    closing = (
+        socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server is shutting down", drain=False)
         for socket in tuple(sockets)
     )
-    await asyncio.gather(*goodbye, return_exceptions=True)  # one that does not listen delays no other
+    await asyncio.gather(*closing, return_exceptions=True)  # a client that does not respond delays no other
 
 
-def _fresh(record: object) -> web.Response:
+def _uncached_json(record: object) -> web.Response:
     return web.json_response(record, headers={"Cache-Control": "no-store"})
 
 
@@ -214,10 +219,10 @@ def _fresh(record: object) -> web.Response:
 async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
     """Serve while the block runs; yields the server's address, without a slash at the end.
 
-    Raises ConfigError when the address cannot be had or the certificate cannot be used.
+    Raises ConfigError when the address cannot be bound or the certificate cannot be used.
     """
     application = Application(library, settings)
-    # Cancelled when the client leaves: nobody renders a movie for nobody.
+    # handler_cancellation stops rendering a movie when the client disconnects.
     runner = web.AppRunner(
         application.web,
         handler_cancellation=True,
@@ -231,11 +236,11 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
         async with AsyncExitStack() as stack:
             try:
                 port = await stack.enter_async_context(
-                    listening(runner, settings.host, settings.port, _tls(settings), most=settings.connections)
+                    listening(runner, settings.host, settings.port, _tls(settings), settings.connections)
                 )
             except OSError as error:
                 raise ConfigError(
-                    f"{settings.host} port {settings.port}: cannot be served from: {error.strerror or error}"
+                    f"{settings.host} port {settings.port}: cannot listen there: {error.strerror or error}"
                 ) from error
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             yield f"{'https' if settings.certificate else 'http'}://{host}:{port}"
@@ -245,15 +250,15 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
 
 
 def serve(library: Library, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or a polite kill; ``ready`` is told the address."""
+    """Serve until SIGINT or SIGTERM; ``ready`` is called with the address."""
 
     async def forever() -> None:
-        enough = asyncio.Event()
+        stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, enough.set)
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         async with serving(library, settings) as address:
             ready(address)
-            await enough.wait()
+            await stopped.wait()
 
     asyncio.run(forever())
 
@@ -266,7 +271,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
         context.load_cert_chain(*settings.certificate)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"{settings.certificate[0]} and {settings.certificate[1]}: are no certificate and its key: "
+            f"{settings.certificate[0]} and {settings.certificate[1]}: not a valid certificate and key: "
             f"{error.strerror or error}"
         ) from error
     return context

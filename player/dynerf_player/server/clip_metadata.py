@@ -1,4 +1,4 @@
-"""A clip in words for pages: the records of ``/clips.json`` and ``/clips/NAME.json``."""
+"""Describes clips for pages: the records of ``/clips.json`` and ``/clips/NAME.json``."""
 
 import math
 from typing import Any
@@ -8,30 +8,30 @@ from dynerf_decoder.cameras.rig import focus_point, upright
 from dynerf_player.library.interface import ClipVersion
 
 
-def entry(edition: ClipVersion) -> dict[str, Any]:
-    """What the catalogue tells of a clip. Lengths in frames, seconds, bytes and pixels."""
-    header = edition.clip.header
+def summary(version: ClipVersion) -> dict[str, Any]:
+    """A clip's record in the catalogue. Lengths in frames, seconds, bytes and pixels."""
+    header = version.clip.header
     return {
-        "name": edition.name,
+        "name": version.name,
         "frames": header.frames,
         "fps": float(header.fps),
         "seconds": float(header.frames / header.fps),
-        "bytes": edition.size,
+        "bytes": version.size,
         "width": header.cameras[0].width,
         "height": header.cameras[0].height,
     }
 
 
-def description(edition: ClipVersion) -> dict[str, Any]:
-    """All that a player page must know; lengths in world units. Raises ViewError when cameras see nothing."""
-    clip = edition.clip
+def description(version: ClipVersion) -> dict[str, Any]:
+    """A clip's record for the player page; lengths in world units. ViewError when cameras see nothing."""
+    clip = version.clip
     near, far = clip.depth_range()
     roles = {record.name: record.role for record in clip.header.cameras}
     volume = clip.viewing_volume
     return {
-        **entry(edition),
-        "etag": edition.etag,
-        "layers": clip.most_layers,
+        **summary(version),
+        "etag": version.etag,
+        "layers": clip.layer_count,
         "field": clip.header.field.kind,
         "cameras": [_camera(camera, roles[camera.name]) for camera in clip.cameras],
         "volume": {"points": volume.corners.tolist(), "margin": volume.margin},

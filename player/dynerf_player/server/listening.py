@@ -1,7 +1,6 @@
-"""The listening socket of a server, which serves a bounded number of connections at once.
+"""Opens the listening socket of a server, with a limit on simultaneous connections.
 
-Connections that never send a request are closed after a while; until then they hold memory and a descriptor
-each, which files and renders need too.
+Connections that never send a request are closed after a while; until then each uses memory and a descriptor.
 """
 
 import asyncio
@@ -12,8 +11,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 
-class _Refused(asyncio.Protocol):
-    """One connection too many."""
+class _RefusedConnection(asyncio.Protocol):
+    """A connection beyond the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close it at once."""
@@ -23,14 +22,14 @@ class _Refused(asyncio.Protocol):
 
 @asynccontextmanager
 async def listening(
-    runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None, most: int
+    runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None, limit: int
 ) -> AsyncIterator[int]:
-    """Accept connections while the block runs, ``most`` at once; yields the port. Raises OSError."""
+    """Accept connections while the block runs, at most ``limit`` at once; yields the port. Raises OSError."""
     server = runner.server
     assert server is not None
 
     def protocol() -> asyncio.BaseProtocol:
-        return server() if len(server.connections) < most else _Refused()
+        return server() if len(server.connections) < limit else _RefusedConnection()
 
     listener = await asyncio.get_running_loop().create_server(protocol, host, port, ssl=tls, backlog=128)
     try:

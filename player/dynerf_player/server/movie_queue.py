@@ -1,4 +1,4 @@
-"""Which movie is made next: one at a time, in a place of a session, and few may wait."""
+"""Queues movies: one is rendered at a time, few may wait, and all together count as one session."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,27 +12,27 @@ _RETRY = {"Retry-After": "10"}  # seconds
 
 
 class MovieQueue:
-    """All movies together take one place of the sessions, however many wait. Belongs to one event loop."""
+    """A bounded queue that counts as one session while it is not empty. Belongs to one event loop."""
 
-    def __init__(self, slots: SessionLimit, most_waiting: int) -> None:
-        self.turn = asyncio.Lock()  # held while a movie is made; first come, first served
-        self._slots = slots
-        self._most = 1 + most_waiting
+    def __init__(self, sessions: SessionLimit, max_waiting: int) -> None:
+        self.rendering = asyncio.Lock()  # acquired in order of arrival
+        self._sessions = sessions
+        self._limit = 1 + max_waiting
         self._count = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place in the queue while the block runs. Raises HTTPServiceUnavailable when there is none."""
-        if self._count >= self._most:
+    def enter(self) -> Iterator[None]:
+        """Be in the queue while the block runs. Raises HTTPServiceUnavailable when it is full."""
+        if self._count >= self._limit:
             raise web.HTTPServiceUnavailable(
-                text=f"{self._count} movies are being made or wait for it; try again later.", headers=_RETRY
+                text=f"{self._count} movies are being rendered or waiting; try again later.", headers=_RETRY
             )
-        if self._count == 0 and not self._slots.take():
-            raise web.HTTPServiceUnavailable(text="All sessions are taken.", headers=_RETRY)
+        if self._count == 0 and not self._sessions.try_acquire():
+            raise web.HTTPServiceUnavailable(text="All sessions are in use.", headers=_RETRY)
         self._count += 1
         try:
             yield
         finally:
             self._count -= 1
             if self._count == 0:
-                self._slots.give_back()
+                self._sessions.release()

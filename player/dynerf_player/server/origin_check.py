@@ -1,8 +1,9 @@
-"""Who may ask: checks of Host and Origin before anything is answered, and errors that tell no secrets.
+"""Checks Host and Origin of every request, and responds to errors without internal details.
 
 A page of a foreign site must not use the viewer's browser to reach a server on the viewer's machine, neither
 directly (Origin) nor by a name of its own that resolves to this machine (DNS rebinding, Host). Rebinding
-needs a name, so addresses in figures pass, and so do this machine's own names and those the operator allowed.
+needs a name, so IP addresses are allowed, and so are this machine's own names and those that the operator
+allowed.
 """
 
 import ipaddress
@@ -26,31 +27,31 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-_READABLE = "ETag, Content-Range, Accept-Ranges, Content-Length"
+_EXPOSED_HEADERS = "ETag, Content-Range, Accept-Ranges, Content-Length"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @runtime_checkable
 class Middleware(Protocol):
-    """What stands before every handler. (aiohttp's own such type cannot be checked while a test runs.)"""
+    """Wraps every handler. (aiohttp's own type cannot be checked at run time, as the tests do.)"""
 
     def __call__(self, request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]: ...
 
 
 @dataclass(frozen=True)
 class OriginCheck:
-    """``origins`` are this server's own addresses elsewhere and sites whose pages may use it; ``*`` for all.
+    """``origins`` are this server's public addresses and sites whose pages may use it; ``*`` for all.
 
-    Behind a proxy one entry serves both headers: its name may come as Host, all of it as Origin. What proxies
-    add (``X-Forwarded-Host`` and the like) is not read, because every client can send it.
+    Behind a proxy one entry covers both headers: its host as Host, all of it as Origin. Forwarding headers
+    (``X-Forwarded-Host`` and the like) are not read, because every client can send them.
     """
 
     origins: frozenset[str]
 
     @classmethod
     def of(cls, origins: Iterable[str]) -> "OriginCheck":
-        """Raises ConfigError when one is no origin."""
+        """Raises ConfigError when one is not an origin."""
         return cls(frozenset("*" if origin == "*" else _origin(origin) for origin in origins))
 
     def allows_host(self, host: str) -> bool:
@@ -74,19 +75,19 @@ class OriginCheck:
         return origin is None or urlsplit(origin).netloc == request.host or self.is_allowed(origin)
 
     def is_allowed(self, origin: str) -> bool:
-        """Whether the operator allowed it."""
+        """Whether the operator allowed this origin."""
         return "*" in self.origins or origin.lower() in self.origins
 
     def middleware(self, refusals: Refusals) -> Middleware:
-        """What stands before every handler."""
+        """The check before every handler."""
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not self.allows_host(request.host):
-                return refusals.answer(421, foreign_host(request.host, request.scheme))
+                return refusals.response(421, foreign_host(request.host, request.scheme))
             changes = request.method not in ("GET", "HEAD", "OPTIONS")
             if (changes or "Upgrade" in request.headers) and not self.allows_origin(request):
-                return refusals.answer(403, foreign_origin(request.headers["Origin"]))
+                return refusals.response(403, foreign_origin(request.headers["Origin"]))
             try:
                 return await handler(request)
             except NoSuchClipError:
@@ -96,18 +97,18 @@ class OriginCheck:
             except (web.HTTPException, ConnectionError):
                 raise
             except Exception:
-                _LOG.exception("while answering %s", request.method)
-                return web.Response(status=500, text="Something went wrong here; it was noted.")
+                _LOG.exception("error while handling a %s request", request.method)
+                return web.Response(status=500, text="Internal server error.")
 
         return check
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Signal handler: what every answer carries."""
+        """Signal handler: add the headers of every response."""
         response.headers["Server"] = "dynerf"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Content-Security-Policy"] = _POLICY
-        if not (request.path.startswith("/clips") and self.origins):  # whose thumbnails others may show
+        if not (request.path.startswith("/clips") and self.origins):  # whose thumbnails other sites may embed
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if not request.path.startswith("/watch/"):
             response.headers["Content-Security-Policy"] += "; frame-ancestors 'self'"
@@ -116,18 +117,18 @@ class OriginCheck:
             response.headers["Vary"] = "Origin"
             if origin is not None and self.is_allowed(origin):
                 response.headers["Access-Control-Allow-Origin"] = origin
-                response.headers["Access-Control-Expose-Headers"] = _READABLE
+                response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
                 response.headers["Access-Control-Allow-Headers"] = (
                     "Authorization, Range, If-Match, If-Range, If-None-Match"
                 )
 
 
 def _origin(text: str) -> str:
-    """An origin as browsers write it: lower case, without the scheme's own port."""
+    """An origin as browsers write it: lower case, without the scheme's default port."""
     try:
         address = URL(text)
-        more = address.raw_user or address.raw_path.strip("/") or address.raw_query_string
-        if address.scheme in ("http", "https") and not more:
+        extra = address.raw_user or address.raw_path.strip("/") or address.raw_query_string
+        if address.scheme in ("http", "https") and not extra:
             return str(address.origin())
     except ValueError:
         pass

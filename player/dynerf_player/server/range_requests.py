@@ -1,9 +1,9 @@
-"""A file's bytes over HTTP: GET and HEAD with one range, a strong entity tag, and conditional requests.
+"""Serves a file over HTTP: GET and HEAD with one range, a strong entity tag, and conditional requests.
 
 A clip's tag is its own SHA-256, so any server of the same file gives the same one. RFC 9110 throughout:
 preconditions before ranges, If-Range compared strongly, HEAD ignores ranges. Several ranges in one request
-are refused (416): they serve nobody but those who want a server to work. A reader who does not take a block
-of 64 KiB within ``patience`` seconds is cut off; until then only two blocks of his are in memory.
+are refused (416): they are mainly used for denial of service. The connection is aborted when a client does
+not read a block of 64 KiB within ``timeout`` seconds; until then at most two blocks are in memory.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from aiohttp import web
 from dynerf_format.container.source import Source
 from dynerf_format.errors import FormatError
 
-from .write_timeout import watched
+from .write_timeout import minimum_write_rate
 
 _BLOCK = 64 * 1024
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
@@ -23,12 +23,12 @@ _TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
 async def send_file(
-    request: web.Request, source: Source, etag: str, headers: Mapping[str, str], patience: float
+    request: web.Request, source: Source, etag: str, headers: Mapping[str, str], timeout: float
 ) -> web.StreamResponse:
-    """The answer to a request for the bytes of ``source``; ``headers`` state the rest, such as their type."""
+    """Respond with the bytes of ``source``; ``headers`` are added, such as the content type."""
     headers = {"ETag": etag, "Accept-Ranges": "bytes", **headers}
     if not _matches(request.headers.get("If-Match"), etag, missing=True, strong=True):
-        raise web.HTTPPreconditionFailed(text="The file is another one now.")
+        raise web.HTTPPreconditionFailed(text="The file was replaced.")
     if _matches(request.headers.get("If-None-Match"), etag, missing=False, strong=False):
         return web.Response(status=304, headers=headers)
     part = _part(request, etag, source.size)
@@ -40,29 +40,29 @@ async def send_file(
     response.content_length = last - first + 1
     await response.prepare(request)
     if request.method != "HEAD":
-        await _send(request, response, source, (first, last + 1), patience)
+        await _send(request, response, source, (first, last + 1), timeout)
     return response
 
 
 async def _send(
-    request: web.Request, response: web.StreamResponse, source: Source, part: tuple[int, int], patience: float
+    request: web.Request, response: web.StreamResponse, source: Source, part: tuple[int, int], timeout: float
 ) -> None:
-    """Bytes ``part[0]`` to ``part[1]``, excluded; the connection is cut when they cannot all be sent."""
+    """Send bytes ``part[0]`` to ``part[1] - 1``; aborts the connection when they cannot all be sent."""
     try:
         for offset in range(part[0], part[1], _BLOCK):
             block = await asyncio.to_thread(source.read, offset, min(_BLOCK, part[1] - offset))
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await response.write(block)
-        async with watched(request, patience):
+        async with minimum_write_rate(request, timeout):
             await response.write_eof()
     except (TimeoutError, FormatError):
-        # Too late for another status: a connection that ends early says it, whatever follows it is a lie.
+        # Too late for another status: a connection that ends early tells the client.
         if request.transport is not None:
             request.transport.abort()
 
 
 def _matches(value: str | None, etag: str, *, missing: bool, strong: bool) -> bool:
-    """Whether a list of entity tags names this one; ``missing`` is the answer without a list."""
+    """Whether a list of entity tags contains this one; ``missing`` is the result without a list."""
     if value is None:
         return missing
     if value.strip() == "*":
@@ -72,17 +72,17 @@ def _matches(value: str | None, etag: str, *, missing: bool, strong: bool) -> bo
 
 
 def _part(request: web.Request, etag: str, size: int) -> tuple[int, int] | None:
-    """First and last byte asked for, or None for the whole file. Raises 416."""
-    asked = request.headers.get("Range")
-    if asked is None or request.method != "GET" or not asked.strip().lower().startswith("bytes"):
+    """First and last byte of the requested range, or None for the whole file. Raises 416."""
+    requested = request.headers.get("Range")
+    if requested is None or request.method != "GET" or not requested.strip().lower().startswith("bytes"):
         return None
     condition = request.headers.get("If-Range")
     if condition is not None and condition.strip() != etag:
         return None
-    match = _RANGE.fullmatch(asked.strip())
+    match = _RANGE.fullmatch(requested.strip())
     if match is None or match[0] == "bytes=-":
         raise _unsatisfiable(
-            etag, size, "One range of bytes at a time, as bytes=0-499, bytes=500- or bytes=-36."
+            etag, size, "Expected one range of bytes, as bytes=0-499, bytes=500- or bytes=-36."
         )
     if not match[1]:
         first, last = max(0, size - int(match[2])), size - 1

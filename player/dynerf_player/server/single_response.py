@@ -1,7 +1,7 @@
-"""One request, one answer: what goes wrong after an answer began cuts the connection.
+"""Aborts the connection on errors after a response has started.
 
 A second response would be written into the body of the first, or into the frames of a WebSocket. A connection
-that ends early is what tells a client that a body is not whole.
+that ends early tells the client that the body is incomplete.
 """
 
 import logging
@@ -11,24 +11,24 @@ from aiohttp import web
 from .origin_check import Handler
 
 _LOG = logging.getLogger(__name__)
-_BEGUN: web.RequestKey[web.StreamResponse] = web.RequestKey("BEGUN", web.StreamResponse)
+_STARTED: web.RequestKey[web.StreamResponse] = web.RequestKey("STARTED", web.StreamResponse)
 
 
-async def note_begun(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal handler: the head of an answer is about to be sent."""
-    request[_BEGUN] = response
+async def note_response(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal handler: note that the head of a response is about to be sent."""
+    request[_STARTED] = response
 
 
 @web.middleware
-async def one_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The innermost of all middlewares: errors reach the others only while nothing was sent."""
+async def single_response(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The innermost middleware: errors propagate only while nothing was sent."""
     try:
         return await handler(request)
     except Exception as error:
-        begun: web.StreamResponse | None = request.get(_BEGUN)
-        if begun is None or isinstance(error, ConnectionError):
+        started: web.StreamResponse | None = request.get(_STARTED)
+        if started is None or isinstance(error, ConnectionError):
             raise
-        _LOG.exception("after the answer to %s had begun", request.method)
+        _LOG.exception("error after the response to a %s request had started", request.method)
         if request.transport is not None:
             request.transport.abort()
-        return begun
+        return started

@@ -1,4 +1,4 @@
-"""The page's own files, as they lie in the package: looked up by name, never by path."""
+"""Serves the page's files from the package: looked up by name, never by path."""
 
 import asyncio
 import hashlib
@@ -17,8 +17,8 @@ _TYPES = {
 }
 
 
-async def page(request: web.Request, name: str) -> web.Response:
-    """A file of ``web/``. Raises 404."""
+async def asset_response(request: web.Request, name: str) -> web.Response:
+    """Respond with a file of ``web/``. Raises 404."""
     path, body = await asyncio.to_thread(_read, name)
     etag = hashlib.sha256(body).hexdigest()[:32]
     headers = {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
@@ -29,8 +29,8 @@ async def page(request: web.Request, name: str) -> web.Response:
 
 def _read(name: str) -> tuple[Path, bytes]:
     """A file's path and content. Raises 404."""
-    known = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.is_file()}
-    path = known.get(name)
+    files = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.is_file()}
+    path = files.get(name)
     if path is None or path.suffix not in _TYPES:
         raise web.HTTPNotFound(text="There is no such page.")
     return path, path.read_bytes()

@@ -1,8 +1,8 @@
-"""Nobody may keep an answer waiting: a reader who takes next to nothing for some seconds is cut off.
+"""Aborts connections whose clients read a response too slowly.
 
-Files (``files.py``) and live sessions (``live.py``) send block by block and see to it themselves. All other
-answers are whole in memory when the handler returns, so they are sent here, and watched until the last byte
-has left this process.
+Files (``range_requests.py``) and live sessions (``session/websocket.py``) are sent in blocks with timeouts of
+their own. All other responses are complete in memory when the handler returns: they are sent here, and
+watched until the last byte has left this process.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from aiohttp import web
 
 from .origin_check import Handler, Middleware
 
-_LOOKS = 20  # at a connection within its patience
-_LEAST_RATE = 1024  # bytes per second
+_POLLS = 20  # of a connection within its timeout
+_MIN_RATE = 1024  # bytes per second
 
 
-def deadline(seconds: float) -> Middleware:
-    """What sends small answers in time: the outermost of all middlewares."""
+def write_timeout(seconds: float) -> Middleware:
+    """The outermost middleware: sends complete responses within a timeout."""
 
     @web.middleware
     async def send(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -27,7 +27,7 @@ def deadline(seconds: float) -> Middleware:
         except web.HTTPException as error:
             response = web.Response(status=error.status, text=error.text, headers=error.headers)
         if isinstance(response, web.Response) and not response.prepared:
-            async with watched(request, seconds):
+            async with minimum_write_rate(request, seconds):
                 await response.prepare(request)
                 await response.write_eof()
         return response
@@ -36,33 +36,33 @@ def deadline(seconds: float) -> Middleware:
 
 
 @contextlib.asynccontextmanager
-async def watched(request: web.Request, seconds: float) -> AsyncIterator[None]:
-    """Cut the connection when what the block sends leaves too slowly.
+async def minimum_write_rate(request: web.Request, seconds: float) -> AsyncIterator[None]:
+    """Abort the connection when the client reads what the block sends too slowly.
 
-    Within ``seconds`` at least 1 KiB must leave for each of them, or all that is left. The end of the block
-    waits until everything has left. Once the connection was cut, sending fails as on any lost one.
-    Raises ConnectionResetError when there is none at the start.
+    In any ``seconds`` the client must read 1 KiB per second on average, or all that is left. The end of the
+    block waits until everything is sent. After the abort, sending fails as on any lost connection. Raises
+    ConnectionResetError when the connection is already closed.
     """
     transport = request.transport
     if transport is None:
-        raise ConnectionResetError("the reader has gone")
-    watch = asyncio.create_task(_watch(transport, seconds))
+        raise ConnectionResetError("the client has disconnected")
+    watch = asyncio.create_task(_abort_if_slow(transport, seconds))
     try:
         yield
         while transport.get_write_buffer_size() and not transport.is_closing():
-            await asyncio.sleep(seconds / _LOOKS)
+            await asyncio.sleep(seconds / _POLLS)
     finally:
         watch.cancel()
 
 
-async def _watch(transport: asyncio.Transport, seconds: float) -> None:
-    """Cut a connection whose unsent bytes become fewer too slowly; more than before count as a new start."""
+async def _abort_if_slow(transport: asyncio.Transport, seconds: float) -> None:
+    """Abort when the number of unsent bytes falls too slowly; the timer restarts when it grows."""
     clock = asyncio.get_running_loop().time
     waiting, since = 0, clock()
     while True:
-        await asyncio.sleep(seconds / _LOOKS)
+        await asyncio.sleep(seconds / _POLLS)
         size = transport.get_write_buffer_size()
-        enough = size == 0 or waiting - size >= _LEAST_RATE * seconds
+        enough = size == 0 or waiting - size >= _MIN_RATE * seconds
         if enough or size > waiting:
             waiting, since = size, clock()
         elif clock() - since > seconds:

@@ -1,4 +1,4 @@
-"""Work in a thread that nothing it uses may be taken from."""
+"""Runs a function in a thread; cancelling the caller waits for that thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,22 +11,22 @@ _Result = TypeVar("_Result")
 async def in_thread(
     work: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
 ) -> _Result:
-    """As ``asyncio.to_thread``, but a caller that is cancelled is so only after the thread is done.
+    """As ``asyncio.to_thread``, but cancellation is raised only after the thread is done.
 
-    Otherwise the caller's clean-up, closing a file say, would run beside what still writes to it.
+    Otherwise the caller's clean-up, such as closing a file, would run while the thread still writes to it.
     """
     task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await _ended(task)
+        await _wait_until_done(task)
         raise
 
 
-async def _ended(task: "asyncio.Future[_Result]") -> None:
+async def _wait_until_done(task: "asyncio.Future[_Result]") -> None:
     while not task.done():
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            continue  # the caller raises one already
-    task.exception()  # which is of no interest any more
+            continue  # the caller raises it
+    task.exception()  # retrieved, so that asyncio does not log it

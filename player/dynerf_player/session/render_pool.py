@@ -1,8 +1,8 @@
-"""The threads that render, and how many viewers may keep them busy.
+"""Renders pictures in two threads, and limits the number of sessions that use them.
 
-Torch spreads one render over all cores, so more threads would only fight: one is for pictures that must be
-quick, because somebody moves, one for those that may take their time (full pictures, movies, thumbnails).
-Each works in order of asking, one picture at a time, so nobody waits for more than a picture of each other
+Torch spreads one render over all cores, so more threads would contend for them. One thread renders the
+pictures of moving views, the other those that may take longer (full pictures, movies, thumbnails). Each
+renders one picture at a time, in order of arrival, so a viewer waits for at most one picture of each other
 viewer.
 """
 
@@ -23,18 +23,18 @@ from dynerf_player.library.interface import ClipVersion
 
 @dataclass(frozen=True)
 class RenderRequest:
-    """What to render: ``frame`` in frames, ``quick`` when somebody moves meanwhile, ``layers`` 0 for all."""
+    """What to render: ``frame`` in frames; ``interactive`` for a moving view; ``layers`` 0 for all."""
 
     camera: Camera
     frame: float
     depth: bool = False
-    quick: bool = False
+    interactive: bool = False
     layers: int = 0
 
 
 @dataclass(frozen=True)
 class RenderedFrame:
-    """A rendered picture and the seconds it took, waiting not counted."""
+    """A rendered picture and the seconds it took, without waiting."""
 
     pixels: UInt8[np.ndarray, "height width 3"]
     seconds: float
@@ -42,61 +42,65 @@ class RenderedFrame:
 
 @dataclass
 class SessionLimit:
-    """Places for viewers; movies take one too."""
+    """Counts sessions up to a limit; all movies together count as one."""
 
     limit: int
     taken: int = 0
 
-    def take(self) -> bool:
-        """Take a place; False when none is free."""
+    def try_acquire(self) -> bool:
+        """Begin a session; False when the limit is reached."""
         if self.taken >= self.limit:
             return False
         self.taken += 1
         return True
 
-    def give_back(self) -> None:
-        """Leave it to the next one."""
+    def release(self) -> None:
+        """End a session."""
         self.taken -= 1
 
 
 @dataclass
 class RenderPool:
-    """Renders for everybody; ``close`` it at the end."""
+    """Renders for all viewers; ``close`` it at the end."""
 
-    slots: SessionLimit
-    _quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "quick"))
-    _patient: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "patient"))
+    sessions: SessionLimit
+    _interactive: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "render-interactive")
+    )
+    _background: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "render-background")
+    )
     _closed: threading.Event = field(default_factory=threading.Event)
 
     async def render(
-        self, edition: ClipVersion, order: RenderRequest, stale: Callable[[], bool] | None = None
+        self, version: ClipVersion, request: RenderRequest, stale: Callable[[], bool] | None = None
     ) -> RenderedFrame:
-        """A picture. StoppedError when ``stale`` said before a tile that nobody wants it any more.
+        """Render a picture. Raises StoppedError when ``stale`` returned True before a tile.
 
-        A render whose caller is cancelled is given up too.
+        Cancelling the caller stops the render too.
         """
         cancelled = threading.Event()
 
         def stop() -> bool:
             return cancelled.is_set() or self._closed.is_set() or (stale is not None and stale())
 
-        thread = self._quick if order.quick else self._patient
+        thread = self._interactive if request.interactive else self._background
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, _shoot, edition, order, stop)
+            return await asyncio.get_running_loop().run_in_executor(thread, _render, version, request, stop)
         finally:
             cancelled.set()
 
     def close(self) -> None:
-        """Give up what is being rendered, and wait for it."""
+        """Stop all renders and wait for the threads to end."""
         self._closed.set()
-        for thread in (self._quick, self._patient):
+        for thread in (self._interactive, self._background):
             thread.shutdown(cancel_futures=True)
 
 
-def _shoot(edition: ClipVersion, order: RenderRequest, stop: Callable[[], bool]) -> RenderedFrame:
-    clip = edition.clip if order.layers == 0 else edition.clip.with_layers(order.layers)
-    clip.fold(order.frame)  # may fetch and load the model, which is not the render's own time
+def _render(version: ClipVersion, request: RenderRequest, stop: Callable[[], bool]) -> RenderedFrame:
+    clip = version.clip if request.layers == 0 else version.clip.with_layers(request.layers)
+    clip.fold(request.frame)  # may fetch and load the model, which is not rendering time
     start = time.perf_counter()
-    picture = clip.render(order.camera, frame=order.frame, stop=stop)
-    pixels = depth_picture(picture.depth, *clip.depth_range()) if order.depth else picture.numpy()
+    picture = clip.render(request.camera, frame=request.frame, stop=stop)
+    pixels = depth_picture(picture.depth, *clip.depth_range()) if request.depth else picture.numpy()
     return RenderedFrame(pixels, time.perf_counter() - start)

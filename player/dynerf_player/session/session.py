@@ -1,9 +1,8 @@
-"""One viewer: the newest wish is rendered, older ones are forgotten, and there is one render in flight.
+"""One viewer's session: renders the newest requested view, drops older ones, one render at a time.
 
-While something moves the pictures are coarse enough to come in time; such a picture is always finished, or
-a hand that never rests would see nothing. When no newer wish came meanwhile, the full picture follows; that
-one is given up between tiles as soon as there is a newer wish. At most two pictures are sent ahead of the
-viewer's acknowledgements.
+While something moves, pictures have few enough pixels to arrive in time. Such a picture is always finished:
+otherwise continuous dragging would never display a frame. The full picture follows unless a newer view was
+requested; its render stops between tiles as soon as there is one. At most two pictures are unacknowledged.
 """
 
 import asyncio
@@ -21,9 +20,9 @@ from .protocol import FrameHead, MessageError, ViewRequest
 from .render_pool import RenderedFrame, RenderPool, RenderRequest
 from .stream_encoder import AvcCoder, Coder, JpegCoder
 
-_MOST_AHEAD = 2
-_FINER = 0.25  # seconds between looks for quality layers that came in meanwhile
-_LOST = 5.0  # seconds after which an unacknowledged picture is taken as lost
+_MAX_UNACKNOWLEDGED = 2
+_REFINE_SECONDS = 0.25  # between checks for newly fetched quality layers
+_LOST_SECONDS = 5.0  # after which an unacknowledged picture counts as lost
 
 CODERS: dict[str, type[AvcCoder] | type[JpegCoder]] = {"avc": AvcCoder, "jpeg": JpegCoder}
 
@@ -32,137 +31,144 @@ CODERS: dict[str, type[AvcCoder] | type[JpegCoder]] = {"avc": AvcCoder, "jpeg": 
 class Session:
     """The state of one viewer. ``send`` takes a picture's bytes and returns when they are sent."""
 
-    edition: ClipVersion
-    studio: RenderPool
+    version: ClipVersion
+    render_pool: RenderPool
     coder: Coder
     send: Callable[[bytes], Awaitable[None]]
-    pace: AdaptiveResolution = field(default_factory=AdaptiveResolution)
+    resolution: AdaptiveResolution = field(default_factory=AdaptiveResolution)
     _view: ViewRequest | None = None
     _last_id: int = -1
     _streamed: ClipVersion | None = None
-    _ahead: deque[tuple[int, float]] = field(default_factory=deque)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _answered: asyncio.Event = field(default_factory=asyncio.Event)
+    _unacknowledged: deque[tuple[int, float]] = field(default_factory=deque)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wish(self, view: ViewRequest) -> None:
-        """The viewer wants to see this instead. Raises MessageError when its id does not grow."""
+    def request_view(self, view: ViewRequest) -> None:
+        """Render this view from now on. Raises MessageError unless its id is greater than the last one."""
         if view.id <= self._last_id:
             raise MessageError("view: id is not greater than the one before")
         self._view, self._last_id = view, view.id
-        self._news.set()
+        self._changed.set()
 
     def acknowledge(self, identity: int) -> None:
         """The oldest picture sent for this view is on the screen, and so are all those before it."""
-        if all(sent != identity for sent, _ in self._ahead):
+        if all(sent != identity for sent, _ in self._unacknowledged):
             return
-        sent, when = self._ahead.popleft()
+        sent, when = self._unacknowledged.popleft()
         while sent != identity:
-            sent, when = self._ahead.popleft()
-        self.pace.acknowledged(time.monotonic() - when)
-        self._news.set()
+            sent, when = self._unacknowledged.popleft()
+        self.resolution.acknowledged(time.monotonic() - when)
+        self._changed.set()
 
-    def replace(self, edition: ClipVersion) -> None:
-        """Go on with another edition, at the next wish; nothing of the old one is sent any more."""
-        self.edition, self._view = edition, None
+    def replace(self, version: ClipVersion) -> None:
+        """Switch to another version at the next view; nothing of the old one is sent any more."""
+        self.version, self._view = version, None
 
-    async def between_answers(self) -> None:
-        """Wait until nothing is being rendered that was wished for before now."""
-        await self._answered.wait()
+    async def wait_until_idle(self) -> None:
+        """Wait until no view requested before now is being rendered."""
+        await self._idle.wait()
 
     async def run(self) -> None:
-        """Answer wishes until cancelled. Raises DynerfError when one cannot be rendered."""
+        """Render requested views until cancelled. Raises DynerfError when one cannot be rendered."""
         while True:
-            self._answered.set()
-            view = await self._next()
-            self._answered.clear()
+            self._idle.set()
+            view = await self._next_view()
+            self._idle.clear()
             with contextlib.suppress(StoppedError):
-                await self._answer(view)
+                await self._serve_view(view)
 
-    async def _next(self) -> ViewRequest:
+    async def _next_view(self) -> ViewRequest:
         while self._view is None:
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         view, self._view = self._view, None
         return view
 
-    async def _answer(self, view: ViewRequest) -> None:
-        edition = self.edition
-        await edition.prepare(self._frame(view), view.layers)
+    async def _serve_view(self, view: ViewRequest) -> None:
+        version = self.version
+        await version.prepare(self._frame(view), view.layers)
         full = full_size(view.width, view.height)
-        size = self.pace.moving_size(view.width, view.height) if view.moving else full
-        # A view at rest that takes long gets something to look at first, too.
-        if not view.moving and not self.pace.fits(*full):
-            size = self.pace.moving_size(view.width, view.height)
-        layers = self._layers(view, edition)
+        size = self.resolution.moving_size(view.width, view.height) if view.moving else full
+        # A view at rest that takes long to render is shown with few pixels first, too.
+        if not view.moving and not self.resolution.fits(*full):
+            size = self.resolution.moving_size(view.width, view.height)
+        layers = self._layers(view, version)
         if size != full:
-            await self._show(view, edition, size, layers, final=False)
-        wanted = view.layers or edition.clip.most_layers
-        while not self._stale(view, edition):
-            await self._show(view, edition, full, layers, final=layers >= wanted)
-            if view.moving or layers >= wanted:
+            await self._render_and_send(view, version, size, layers, final=False)
+        requested = view.layers or version.clip.layer_count
+        while not self._stale(view, version):
+            await self._render_and_send(view, version, full, layers, final=layers >= requested)
+            if view.moving or layers >= requested:
                 return
-            shown = layers
-            while not self._stale(view, edition) and layers == shown:
-                await self._pause(_FINER)
-                layers = self._layers(view, edition)
+            sent_layers = layers
+            while not self._stale(view, version) and layers == sent_layers:
+                await self._wait_for_change(_REFINE_SECONDS)
+                layers = self._layers(view, version)
 
-    def _layers(self, view: ViewRequest, edition: ClipVersion) -> int:
-        """How many quality layers to render a view with: those that are here, not more than wished for."""
-        here = max(1, edition.buffer().layers)
-        return min(view.layers, here) if view.layers else here
+    def _layers(self, view: ViewRequest, version: ClipVersion) -> int:
+        """Number of quality layers to render a view with: those available, at most those requested."""
+        available = max(1, version.buffer().layers)
+        return min(view.layers, available) if view.layers else available
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait for news, at most so long."""
-        self._news.clear()
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Wait for a message of the viewer, at most ``seconds``."""
+        self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._changed.wait()
 
-    async def _show(
-        self, view: ViewRequest, edition: ClipVersion, size: tuple[int, int], layers: int, *, final: bool
+    async def _render_and_send(
+        self, view: ViewRequest, version: ClipVersion, size: tuple[int, int], layers: int, *, final: bool
     ) -> None:
-        await self._room()
+        await self._wait_for_acknowledgement()
         full = size == full_size(view.width, view.height)
-        if self.edition is not edition or (full and self._stale(view, edition)):
+        if self.version is not version or (full and self._stale(view, version)):
             return
-        quick = not full or self.pace.fits(*size)
-        order = RenderRequest(view.camera(*size), self._frame(view), view.depth, quick, layers)
-        shot = await self.studio.render(
-            edition, order, (lambda: self._stale(view, edition)) if not quick else None
+        interactive = not full or self.resolution.fits(*size)
+        request = RenderRequest(view.camera(*size), self._frame(view), view.depth, interactive, layers)
+        rendered = await self.render_pool.render(
+            version, request, (lambda: self._stale(view, version)) if not interactive else None
         )
-        self.pace.rendered(size[0] * size[1], shot.seconds)
+        self.resolution.rendered(size[0] * size[1], rendered.seconds)
         start = time.perf_counter()
-        # A picture of the old edition may have been coded and not sent: the new one must not build on it.
-        coded = await asyncio.to_thread(self.coder.encode, shot.pixels, key=edition is not self._streamed)
+        # A picture of the old version may have been coded and not sent: the next one must not depend on it.
+        coded = await asyncio.to_thread(self.coder.encode, rendered.pixels, key=version is not self._streamed)
         seconds = time.perf_counter() - start
-        if self.edition is edition:
-            self._streamed = edition
-            self._ahead.append((view.id, time.monotonic()))
-            head = self._head(view, shot, seconds, layers, key=coded.key, final=final)
+        if self.version is version:
+            self._streamed = version
+            self._unacknowledged.append((view.id, time.monotonic()))
+            head = self._head(view, rendered, seconds, layers, key=coded.key, final=final)
             await self.send(head.pack() + coded.data)
 
-    async def _room(self) -> None:
-        """Wait until fewer than two pictures are unacknowledged; old ones are taken as lost."""
-        while len(self._ahead) >= _MOST_AHEAD:
-            left = self._ahead[0][1] + _LOST - time.monotonic()
+    async def _wait_for_acknowledgement(self) -> None:
+        """Wait until fewer than two pictures are unacknowledged; old ones count as lost."""
+        while len(self._unacknowledged) >= _MAX_UNACKNOWLEDGED:
+            left = self._unacknowledged[0][1] + _LOST_SECONDS - time.monotonic()
             if left <= 0:
-                self._ahead.popleft()
+                self._unacknowledged.popleft()
                 continue
-            await self._pause(left)
+            await self._wait_for_change(left)
 
-    def _stale(self, view: ViewRequest, edition: ClipVersion) -> bool:
-        return self._view is not None or self.edition is not edition or view.id != self._last_id
+    def _stale(self, view: ViewRequest, version: ClipVersion) -> bool:
+        return self._view is not None or self.version is not version or view.id != self._last_id
 
     def _frame(self, view: ViewRequest) -> float:
-        """The moment of a view, held within the clip."""
-        return min(max(view.frame, 0.0), self.edition.clip.header.frames - 1.0)
+        """The moment of a view in frames, clamped to the clip."""
+        return min(max(view.frame, 0.0), self.version.clip.header.frames - 1.0)
 
     def _head(
-        self, view: ViewRequest, shot: RenderedFrame, seconds: float, layers: int, *, key: bool, final: bool
+        self,
+        view: ViewRequest,
+        rendered: RenderedFrame,
+        seconds: float,
+        layers: int,
+        *,
+        key: bool,
+        final: bool,
     ) -> FrameHead:
-        buffer = self.edition.buffer()
-        height, width, _ = shot.pixels.shape
+        buffer = self.version.buffer()
+        height, width, _ = rendered.pixels.shape
         return FrameHead(
             self.coder.codec, key, final, layers, view.id, self._frame(view), width, height,
-            1000 * shot.seconds, 1000 * seconds, buffer.fetched,
+            1000 * rendered.seconds, 1000 * seconds, buffer.fetched,
         )  # fmt: skip

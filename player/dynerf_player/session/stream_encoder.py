@@ -1,8 +1,8 @@
-"""Rendered pictures to what goes over the wire: JPEG, each for itself, or a stream of H.264.
+"""Encodes rendered pictures for a live session: independent JPEG files, or an H.264 stream.
 
-H.264 is Constrained Baseline without delay: every picture that goes in comes out at once, as one access unit
-in Annex B with its parameter sets in front of key pictures, BT.709 limited range and tagged so. JPEG is
-JFIF's BT.601 in full range.
+H.264 is Constrained Baseline without delay: every picture is returned at once as one access unit in Annex B,
+with parameter sets before key pictures, tagged as BT.709 limited range. JPEG is full-range BT.601, as in
+JFIF.
 """
 
 import logging
@@ -23,10 +23,10 @@ from dynerf_decoder.video.colour import RgbToFrame
 from dynerf_decoder.video.h264 import NVENC, X264, Codec, opened, why_not
 
 JPEG, AVC = 0, 1
-CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest picture allowed
+CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest view allowed
 _JPEG_QUALITY = 3  # the quantiser scale, 2 (best) to 31
-_LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
-_MOST_STREAMS = 3  # coders kept open per session
+_QP_TO_LAMBDA = 118  # FFmpeg's FF_QP2LAMBDA
+_MAX_STREAMS = 3  # encoders kept open per session
 
 _ON_CPU = Codec(
     X264,
@@ -51,7 +51,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CodedFrame:
-    """One coded picture; ``key`` when it can be shown without those before it."""
+    """One coded picture; ``key`` when it can be decoded without those before it."""
 
     data: bytes
     key: bool
@@ -59,22 +59,22 @@ class CodedFrame:
 
 @runtime_checkable
 class Coder(Protocol):
-    """Codes the pictures of one session in order. Sides must be even."""
+    """Encodes the pictures of one session in order. Sides must be even."""
 
     codec: int
 
     def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> CodedFrame:
-        """One picture in, one out; ``key``: one that can be shown without those before it."""
+        """Encode one picture; ``key`` requests one that can be decoded without those before it."""
         ...
 
 
 class JpegCoder:
-    """Each picture for itself."""
+    """Encodes each picture independently."""
 
     codec = JPEG
 
     def __init__(self, gpu: bool = False) -> None:
-        """``gpu`` makes no difference here."""
+        """``gpu`` is ignored."""
         self._scaler = VideoReformatter()
 
     def encode(self, rgb: UInt8[np.ndarray, "height width 3"], *, key: bool = False) -> CodedFrame:
@@ -93,7 +93,7 @@ class JpegCoder:
         codec.color_range = ColorRange.JPEG
         codec.time_base, codec.thread_count = Fraction(1), 1
         codec.flags |= Flags.qscale
-        codec.options = {"global_quality": str(_JPEG_QUALITY * _LAMBDA)}
+        codec.options = {"global_quality": str(_JPEG_QUALITY * _QP_TO_LAMBDA)}
         frame.pts = 0
         return CodedFrame(
             b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)]), True
@@ -102,7 +102,7 @@ class JpegCoder:
 
 @dataclass
 class _Stream:
-    """The pictures of one size: their coder, their scaler, and how many there were."""
+    """The pictures of one size: encoder, colour conversion, and number of pictures so far."""
 
     codec: VideoCodecContext
     to_frame: RgbToFrame = field(default_factory=RgbToFrame)
@@ -119,16 +119,16 @@ class _Stream:
 
 
 class AvcCoder:
-    """A stream of pictures that goes on with a key picture whenever their size changes.
+    """Encodes a stream of pictures, with a key picture whenever their size changes.
 
-    Views that take long to render alternate between two sizes, coarse and full. Opening a coder takes longer
-    than coding a picture with it, so those of the sizes used last are kept.
+    Views that take long to render alternate between two sizes, coarse and full. Opening an encoder takes
+    longer than encoding a picture, so those of the sizes used last are kept.
     """
 
     codec = AVC
 
     def __init__(self, gpu: bool = False) -> None:
-        """``gpu``: pictures come from one, whose own coder is then tried."""
+        """``gpu``: pictures were rendered on a GPU, so its hardware encoder is tried first."""
         self._gpu = gpu
         self._streams: OrderedDict[tuple[int, int], _Stream] = OrderedDict()
 
@@ -139,7 +139,7 @@ class AvcCoder:
         if size not in self._streams:
             self._streams[size] = _Stream(self._opened(*size))
         self._streams.move_to_end(size)
-        if len(self._streams) > _MOST_STREAMS:
+        if len(self._streams) > _MAX_STREAMS:
             self._streams.popitem(last=False)
         return self._streams[size].encode(rgb, key=key or changed)
 
@@ -149,5 +149,5 @@ class AvcCoder:
             if problem is None:
                 return opened(_ON_GPU, width, height)
             self._gpu = False
-            _LOG.warning("pictures are coded on the CPU: %s", problem)
+            _LOG.warning("pictures are encoded on the CPU: %s", problem)
         return opened(_ON_CPU, width, height)

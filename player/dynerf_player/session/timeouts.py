@@ -1,11 +1,11 @@
-"""How long a server waits for the other end."""
+"""How long the server waits for clients."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: for a greeting, for a request's body, for a reader who takes nothing, for a silent viewer."""
+    """Seconds to wait for a hello, a request's body, a stalled reader, and a viewer's next message."""
 
     hello: float = 10.0
     body: float = 20.0

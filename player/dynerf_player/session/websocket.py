@@ -1,4 +1,4 @@
-"""The live protocol of ``PROTOCOL.md`` on a WebSocket: greets, listens, and keeps the rules."""
+"""Runs the live protocol of ``PROTOCOL.md`` on a WebSocket: hello, messages, timeouts, closing."""
 
 import asyncio
 import contextlib
@@ -13,111 +13,119 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from dynerf_format.errors import DynerfError
 from dynerf_player.library.interface import Buffer, Library
 
-from .protocol import MOST_BYTES, VERSION, Ack, Hello, Message, MessageError, parse
+from .protocol import MAX_MESSAGE_BYTES, VERSION, Ack, Hello, Message, MessageError, parse
 from .render_pool import RenderPool, SessionLimit
 from .session import CODERS, Session
 from .stream_encoder import CODEC_STRING
 from .timeouts import Timeouts
 
 _LOG = logging.getLogger(__name__)
-_LOOK = 0.25  # seconds between two looks at what is buffered
-_LOOKS_PER_CHECK = 4  # of the edition
-_BEAT = 20.0  # seconds between two pings
-_GOODBYE = 2.0  # seconds for the other end to take a close frame
-_MOST_REASON = 120  # bytes that fit into a close frame
-
+_POLL_SECONDS = 0.25  # between two checks of what is buffered
+_POLLS_PER_CHECK = 4  # of the clip's version
+_PING_SECONDS = 20.0  # between two pings
+_CLOSE_SECONDS = 2.0  # for the client to answer a close frame
+_MAX_REASON_BYTES = 120  # at most 123 fit into a close frame
 
 SOCKETS: web.AppKey[WeakSet[web.WebSocketResponse]] = web.AppKey("SOCKETS", WeakSet)
-GREETING: web.AppKey[SessionLimit] = web.AppKey(
-    "GREETING", SessionLimit
-)  # sockets that may be open before their greeting
+# Limits the sockets that have not sent their hello yet.
+AWAITING_HELLO: web.AppKey[SessionLimit] = web.AppKey("AWAITING_HELLO", SessionLimit)
 
 
-class _GoneError(Exception):
-    """The other end closed, or was cut off."""
+class _DisconnectedError(Exception):
+    """The client closed the connection, or it was aborted."""
 
 
 async def live(
-    request: web.Request, library: Library, studio: RenderPool, patience: Timeouts
+    request: web.Request, library: Library, render_pool: RenderPool, timeouts: Timeouts
 ) -> web.StreamResponse:
-    """One viewer, from greeting to goodbye. Once the socket is open, errors close it instead of escaping."""
-    async with library.edition(request.match_info["name"]):
-        pass  # an error is answered by a status rather than by a socket
-    greeting = request.app[GREETING]
-    if not greeting.take():
-        raise web.HTTPServiceUnavailable(text=f"{greeting.limit} viewers are connecting; try again.")
+    """Serve one viewer. Once the socket is open, errors close it instead of propagating."""
+    async with library.current(request.match_info["name"]):
+        pass  # raises here if at all: the response is then a status rather than a socket
+    awaiting_hello = request.app[AWAITING_HELLO]
+    if not awaiting_hello.try_acquire():
+        raise web.HTTPServiceUnavailable(text=f"{awaiting_hello.limit} viewers are connecting; try again.")
     codec = None
     try:
         socket = web.WebSocketResponse(
-            max_msg_size=MOST_BYTES, heartbeat=_BEAT, compress=False, timeout=_GOODBYE
+            max_msg_size=MAX_MESSAGE_BYTES, heartbeat=_PING_SECONDS, compress=False, timeout=_CLOSE_SECONDS
         )
         await socket.prepare(request)
         request.app[SOCKETS].add(socket)
-        wire = _Wire(request, socket, patience)
-        async with _closing(wire):
-            codec = _codec(await wire.receive(patience.hello))
+        connection = _Connection(request, socket, timeouts)
+        async with _close_on_error(connection):
+            codec = _codec(await connection.receive(timeouts.hello))
     finally:
-        greeting.give_back()
+        awaiting_hello.release()
     if codec is not None:
-        async with _closing(wire):
-            await _admit(wire, library, studio, codec)
+        async with _close_on_error(connection):
+            await _admit(connection, library, render_pool, codec)
     return socket
 
 
 @contextlib.asynccontextmanager
-async def _closing(wire: "_Wire") -> AsyncIterator[None]:
-    """What goes wrong in the block closes the socket, with a reason."""
+async def _close_on_error(connection: "_Connection") -> AsyncIterator[None]:
+    """Close the socket with a reason when the block raises."""
     try:
         yield
     except MessageError as error:
-        await wire.close(WSCloseCode.POLICY_VIOLATION, str(error))
+        await connection.close(WSCloseCode.POLICY_VIOLATION, str(error))
     except DynerfError as error:
-        with contextlib.suppress(_GoneError):
-            await wire.send_json({"type": "error", "message": str(error)})
-            await wire.close(WSCloseCode.POLICY_VIOLATION, str(error))
-    except _GoneError:
+        with contextlib.suppress(_DisconnectedError):
+            await connection.send_json({"type": "error", "message": str(error)})
+            await connection.close(WSCloseCode.POLICY_VIOLATION, str(error))
+    except _DisconnectedError:
         pass
     except Exception:
         _LOG.exception("in a live session")
-        await wire.close(WSCloseCode.INTERNAL_ERROR, "Something went wrong here; it was noted.")
+        await connection.close(WSCloseCode.INTERNAL_ERROR, "internal server error")
 
 
-async def _admit(wire: "_Wire", library: Library, studio: RenderPool, codec: str) -> None:
-    """Serve a viewer who greeted, if a place is free."""
-    if not studio.slots.take():
-        await wire.send_json({"type": "busy", "sessions": studio.slots.limit})
-        await wire.close(WSCloseCode.TRY_AGAIN_LATER, "all sessions are taken")
+async def _admit(connection: "_Connection", library: Library, render_pool: RenderPool, codec: str) -> None:
+    """Serve a viewer after the hello, if a session is free."""
+    if not render_pool.sessions.try_acquire():
+        await connection.send_json({"type": "busy", "sessions": render_pool.sessions.limit})
+        await connection.close(WSCloseCode.TRY_AGAIN_LATER, "all sessions are taken")
         return
     try:
         async with contextlib.AsyncExitStack() as pins:
-            await _serve(wire, library, studio, codec, pins)
+            await _serve(connection, library, render_pool, codec, pins)
     finally:
-        studio.slots.give_back()
+        render_pool.sessions.release()
 
 
 def _codec(hello: Message) -> str:
-    """The first codec of a greeting that is known here."""
+    """The first codec of a hello that this server supports."""
     if not isinstance(hello, Hello):
         raise MessageError("the first message must be a hello")
     known = [codec for codec in hello.codecs if codec in CODERS]
     if not known:
-        raise MessageError(f"hello: none of the codecs is known here: {', '.join(CODERS)}")
+        raise MessageError(f"hello: none of the codecs is supported, expected one of: {', '.join(CODERS)}")
     return known[0]
 
 
 async def _serve(
-    wire: "_Wire", library: Library, studio: RenderPool, codec: str, pins: contextlib.AsyncExitStack
+    connection: "_Connection",
+    library: Library,
+    render_pool: RenderPool,
+    codec: str,
+    pins: contextlib.AsyncExitStack,
 ) -> None:
-    """All that happens between the greeting and the goodbye; whatever ends first ends the rest.
+    """Receive messages, render and report until the first of the three tasks ends.
 
-    ``pins`` keeps the edition open that the session shows.
+    ``pins`` keeps the version open that the session shows.
     """
-    edition = await pins.enter_async_context(library.edition(wire.name))
-    clip = await asyncio.to_thread(lambda: edition.clip)
+    version = await pins.enter_async_context(library.current(connection.name))
+    clip = await asyncio.to_thread(lambda: version.clip)
     welcome = {"type": "welcome", "version": VERSION, "codec": codec, "codec_string": CODEC_STRING}
-    await wire.send_json(welcome)
-    session = Session(edition, studio, CODERS[codec](clip.device.type == "cuda"), wire.send_picture)
-    work = _listen(wire, session), _render(wire, session), _look(wire, session, library, pins)
+    await connection.send_json(welcome)
+    session = Session(
+        version, render_pool, CODERS[codec](clip.device.type == "cuda"), connection.send_picture
+    )
+    work = (
+        _receive_messages(connection, session),
+        _render(connection, session),
+        _report_buffer(connection, session, library, pins),
+    )
     jobs = [asyncio.create_task(job) for job in work]
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -129,75 +137,79 @@ async def _serve(
         await asyncio.gather(*jobs, return_exceptions=True)
 
 
-async def _listen(wire: "_Wire", session: Session) -> None:
+async def _receive_messages(connection: "_Connection", session: Session) -> None:
     while True:
-        message = await wire.receive(wire.patience.idle)
+        message = await connection.receive(connection.timeouts.idle)
         if isinstance(message, Hello):
-            raise MessageError("a second hello")
+            raise MessageError("hello: sent twice")
         if isinstance(message, Ack):
             session.acknowledge(message.id)
         else:
-            session.wish(message)
+            session.request_view(message)
 
 
-async def _render(wire: "_Wire", session: Session) -> None:
+async def _render(connection: "_Connection", session: Session) -> None:
     while True:
         try:
             await session.run()
         except DynerfError as error:
-            await wire.send_json({"type": "error", "message": str(error)})
+            await connection.send_json({"type": "error", "message": str(error)})
 
 
-async def _look(wire: "_Wire", session: Session, library: Library, pins: contextlib.AsyncExitStack) -> None:
-    """Tell what is buffered and when the clip was replaced. A clip that is gone for now is kept."""
-    told: Buffer | None = None
-    looks = 0
+async def _report_buffer(
+    connection: "_Connection", session: Session, library: Library, pins: contextlib.AsyncExitStack
+) -> None:
+    """Report what is buffered, and switch to a new version of the clip. A missing file changes nothing."""
+    reported: Buffer | None = None
+    polls = 0
     while True:
-        looks += 1
-        if looks % _LOOKS_PER_CHECK == 0:
+        polls += 1
+        if polls % _POLLS_PER_CHECK == 0:
             with contextlib.suppress(DynerfError):
-                await _renew(wire, session, library, pins)
-        buffer = session.edition.buffer()
-        if buffer != told:
-            await wire.send_json({"type": "buffer", **asdict(buffer)})
-            told = buffer
-        await asyncio.sleep(_LOOK)
+                await _update_version(connection, session, library, pins)
+        buffer = session.version.buffer()
+        if buffer != reported:
+            await connection.send_json({"type": "buffer", **asdict(buffer)})
+            reported = buffer
+        await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _renew(wire: "_Wire", session: Session, library: Library, pins: contextlib.AsyncExitStack) -> None:
-    """Go on with another edition when the clip's file changed; let go of the old one when it is not used."""
+async def _update_version(
+    connection: "_Connection", session: Session, library: Library, pins: contextlib.AsyncExitStack
+) -> None:
+    """Switch to another version if the clip's file changed; release the old one once it is not used."""
     async with contextlib.AsyncExitStack() as latest:
-        edition = await latest.enter_async_context(library.edition(wire.name))
-        if edition is session.edition:
+        version = await latest.enter_async_context(library.current(connection.name))
+        if version is session.version:
             return
-        session.replace(edition)
+        session.replace(version)
         old = pins.pop_all()
         pins.push_async_exit(latest.pop_all())
     async with old:
-        await wire.send_json({"type": "changed"})
-        await session.between_answers()
+        await connection.send_json({"type": "changed"})
+        await session.wait_until_idle()
 
 
-class _Wire:
-    """The socket, with a deadline on everything."""
+class _Connection:
+    """The socket, with a timeout on every operation."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, patience: Timeouts) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, timeouts: Timeouts) -> None:
         self.name = request.match_info["name"]
-        self.patience = patience
+        self.timeouts = timeouts
         self._request = request
         self._socket = socket
 
     async def receive(self, seconds: float) -> Message:
-        """The next message. Raises MessageError, also when there is none in time, and _GoneError."""
+        """The next message. Raises MessageError, also when there is none in time, and _DisconnectedError."""
         try:
             frame = await self._socket.receive(timeout=seconds)
         except TimeoutError:
-            raise MessageError("nothing was said for too long") from None
+            raise MessageError(f"no message within {seconds:g} s") from None
         if frame.type == WSMsgType.TEXT:
             return parse(frame.data)
         if frame.type == WSMsgType.BINARY:
-            raise MessageError("a message is not text")
-        raise _GoneError
+            raise MessageError("the message is not text")
+        raise _DisconnectedError
 
     async def send_json(self, record: dict[str, Any]) -> None:
         """A text message."""
@@ -208,21 +220,22 @@ class _Wire:
         await self._in_time(self._socket.send_bytes(data))
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye; cut the connection when the other end does not take it."""
-        fitting = reason.encode()[:_MOST_REASON].decode(errors="ignore").encode()  # whole characters only
+        """Send a close frame; abort the connection when the client does not take it in time."""
+        # Whole characters only.
+        message = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore").encode()
         try:
-            await self._in_time(self._socket.close(code=code, message=fitting))
-        except _GoneError:
+            await self._in_time(self._socket.close(code=code, message=message))
+        except _DisconnectedError:
             return
         transport = self._request.transport
         if transport is not None and transport.get_write_buffer_size():
-            transport.abort()  # it would stay open until the other end takes what it did not take in time
+            transport.abort()  # otherwise it stays open until the client reads the rest
 
     async def _in_time(self, sending: Awaitable[object]) -> None:
         try:
-            async with asyncio.timeout(self.patience.stall):
+            async with asyncio.timeout(self.timeouts.stall):
                 await sending
         except (TimeoutError, ConnectionError) as error:
             if self._request.transport is not None:
                 self._request.transport.abort()
-            raise _GoneError from error
+            raise _DisconnectedError from error

@@ -1,4 +1,4 @@
-"""The HTTP source on real sockets: the contract of all sources, bad links and bad servers."""
+"""The HTTP source on real sockets: the contract of sources, failing connections and faulty servers."""
 
 import contextlib
 import socket
@@ -15,7 +15,7 @@ from dynerf_player.client.address import check_address, is_address
 from dynerf_player.client.fetch_planner import Span
 from dynerf_player.client.range_client import RetryPolicy
 from dynerf_player.client.source import ClientLimits, HttpSource
-from support.link import Link, Spoil, http, serving
+from support.link import Fault, Link, http, serving
 from support.sources import DATA, SourceContract
 from support.tls import self_signed
 
@@ -52,153 +52,156 @@ class TestHttpSourceWithoutRanges(SourceContract):
 
 def test_opening_is_one_request_of_16_kib(link: Link, source: HttpSource) -> None:
     assert source.read(0, FIRST) == DATA[:FIRST]
-    assert link.asked == [(0, FIRST)]
-    assert source.budget().fetched == FIRST
-    assert source.budget().requests == 1
+    assert link.requests == [(0, FIRST)]
+    assert source.stats().fetched == FIRST
+    assert source.stats().requests == 1
 
 
-def test_what_is_here_is_not_fetched_again(link: Link, source: HttpSource) -> None:
+def test_cached_bytes_are_not_fetched_again(link: Link, source: HttpSource) -> None:
     assert source.read(FIRST - 10, 30) == DATA[FIRST - 10 : FIRST + 20]
     assert source.read(FIRST - 10, 30) == DATA[FIRST - 10 : FIRST + 20]
     assert source.read(FIRST - 20, 60) == DATA[FIRST - 20 : FIRST + 40]
-    assert link.asked[1:] == [(FIRST, FIRST + 20), (FIRST + 20, FIRST + 40)]
+    assert link.requests[1:] == [(FIRST, FIRST + 20), (FIRST + 20, FIRST + 40)]
 
 
-def test_what_is_on_its_way_is_waited_for(link: Link, source: HttpSource) -> None:
+def test_a_fetch_in_flight_is_shared(link: Link, source: HttpSource) -> None:
     link.delay = 0.05
     readers = [threading.Thread(target=source.read, args=(30000, 1000)) for _ in range(8)]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    assert link.asked[1:] == [(30000, 31000)]
+    assert link.requests[1:] == [(30000, 31000)]
 
 
 def test_an_abandoned_fetch_is_finished_and_kept(link: Link, source: HttpSource) -> None:
     link.delay = 0.05
     waiting = source.ensure([Span(40000, 50000)])
-    while len(link.asked) < 2:
+    while len(link.requests) < 2:
         pass
     waiting.cancel()
     assert source.read(40000, 10000) == DATA[40000:50000]
-    assert link.asked[1:] == [(40000, 50000)]
+    assert link.requests[1:] == [(40000, 50000)]
 
 
 def test_the_cache_stays_within_its_limit(link: Link) -> None:
     with HttpSource(link.address, QUICK, ClientLimits(cache=20000)) as source:
         for offset in range(0, 60000, 3000):
             assert source.read(offset, 3000) == DATA[offset : offset + 3000]
-        assert source.budget().held <= 20000
-        assert source.read(0, len(DATA)) == DATA  # longer than the cache, and yet whole
+        assert source.stats().held <= 20000
+        assert source.read(0, len(DATA)) == DATA  # longer than the cache
 
 
-def test_a_link_that_breaks_off_is_taken_up_where_it_stopped(link: Link, source: HttpSource) -> None:
+def test_an_interrupted_transfer_resumes_where_it_stopped(link: Link, source: HttpSource) -> None:
     link.cut = 5000
     assert source.read(20000, 22000) == DATA[20000:42000]
-    assert link.asked[1:] == [(start, 42000) for start in range(20000, 42000, 5000)]
+    assert link.requests[1:] == [(start, 42000) for start in range(20000, 42000, 5000)]
 
 
-def lying(old: str, new: str) -> Spoil:
-    return lambda answer: answer.replace(old.encode(), new.encode(), 1)
+def replaced(old: str, new: str) -> Fault:
+    return lambda response: response.replace(old.encode(), new.encode(), 1)
 
 
-TRANSIENT: dict[str, Spoil] = {
-    "no answer": lambda _: None,
-    "half a head": lambda answer: answer[:20],
-    "short body": lambda answer: answer[:-7],
+TRANSIENT: dict[str, Fault] = {
+    "no response": lambda _: None,
+    "half a head": lambda response: response[:20],
+    "short body": lambda response: response[:-7],
     "500": lambda _: http("500 Internal Server Error", b"oops"),
-    "503 with a wish": lambda _: http("503 Service Unavailable", b"", "Retry-After: 0"),
+    "503 with Retry-After": lambda _: http("503 Service Unavailable", b"", "Retry-After: 0"),
     "429": lambda _: http("429 Too Many Requests"),
 }
 
 
 @pytest.mark.parametrize("fault", TRANSIENT)
-def test_a_passing_fault_is_not_seen(link: Link, source: HttpSource, fault: str) -> None:
-    link.spoils = [TRANSIENT[fault], TRANSIENT[fault]]
+def test_transient_faults_are_retried(link: Link, source: HttpSource, fault: str) -> None:
+    link.faults = [TRANSIENT[fault], TRANSIENT[fault]]
     assert source.read(20000, 3000) == DATA[20000:23000]
-    assert len(link.asked) == 4
+    assert len(link.requests) == 4
 
 
 @pytest.mark.parametrize("fault", TRANSIENT)
-def test_a_lasting_fault_is_told_after_some_attempts(link: Link, source: HttpSource, fault: str) -> None:
+def test_a_lasting_fault_is_raised_after_some_attempts(link: Link, source: HttpSource, fault: str) -> None:
     link.always = TRANSIENT[fault]
     with pytest.raises(RemoteError, match=r"clip\.dnv: .*gave up after [34] attempts"):
         source.read(20000, 500)
     link.always = None
-    assert source.read(20000, 500) == DATA[20000:20500]  # and the source is still good
+    assert source.read(20000, 500) == DATA[20000:20500]  # the source still works
 
 
-def test_a_silent_server_is_given_up(link: Link, source: HttpSource) -> None:
+def test_a_server_that_does_not_respond_times_out(link: Link, source: HttpSource) -> None:
     link.delay = 60.0
-    with pytest.raises(RemoteError, match="does not answer in time"):
+    with pytest.raises(RemoteError, match="does not respond in time"):
         source.read(20000, 500)
 
 
-LIES: dict[str, tuple[Spoil, str]] = {
-    "other range": (lying("bytes 20000-", "bytes 20001-"), "sends bytes 20001 to 20500, expected 20000"),
-    "longer range": (lying("-20499/", "-20500/"), "expected 20000 to 20500"),
-    "no range": (lying("Content-Range", "X-Range"), "Content-Range ''"),
-    "no number": (lying("bytes 20000", "bytes many"), "Content-Range 'bytes many"),
-    "unknown size": (lying(f"/{len(DATA)}", "/*"), "Content-Range"),
-    "huge number": (lying(f"/{len(DATA)}", "/" + "9" * 50), "Content-Range"),
-    "wrong length": (lying("Content-Length: 500", "Content-Length: 600"), "announces 600 bytes"),
-    "compressed": (lying("ETag", "Content-Encoding: gzip\r\nETag"), "compresses the file"),
+INVALID: dict[str, tuple[Fault, str]] = {
+    "other range": (replaced("bytes 20000-", "bytes 20001-"), "sends bytes 20001 to 20500, expected 20000"),
+    "longer range": (replaced("-20499/", "-20500/"), "expected 20000 to 20500"),
+    "no range": (replaced("Content-Range", "X-Range"), "Content-Range ''"),
+    "no number": (replaced("bytes 20000", "bytes many"), "Content-Range 'bytes many"),
+    "unknown size": (replaced(f"/{len(DATA)}", "/*"), "Content-Range"),
+    "huge number": (replaced(f"/{len(DATA)}", "/" + "9" * 50), "Content-Range"),
+    "wrong length": (replaced("Content-Length: 500", "Content-Length: 600"), "announces 600 bytes"),
+    "compressed": (replaced("ETag", "Content-Encoding: gzip\r\nETag"), "compresses the file"),
     "forbidden": (lambda _: http("403 Forbidden"), "403 Forbidden, expected 206"),
     "gone": (lambda _: http("404 Not Found"), "no such file"),
-    "no HTTP": (lambda _: b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer as a web server"),
-    "redirects": (lambda _: http("302 Found", b"", "Location: /"), "more than 5 times"),
-    "other scheme": (lambda _: http("302 Found", b"", "Location: file:///etc/passwd"), "leads to"),
+    "no HTTP": (lambda _: b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "response is not valid HTTP"),
+    "redirects": (lambda _: http("302 Found", b"", "Location: /"), "more than 5 redirects"),
+    "other scheme": (lambda _: http("302 Found", b"", "Location: file:///etc/passwd"), "not http or https"),
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-def test_a_false_answer_is_refused(link: Link, source: HttpSource, lie: str) -> None:
-    link.always, message = LIES[lie]
+@pytest.mark.parametrize("case", INVALID)
+def test_an_invalid_response_is_refused(link: Link, source: HttpSource, case: str) -> None:
+    link.always, message = INVALID[case]
     with pytest.raises(RemoteError, match=message) as caught:
         source.read(20000, 500)
     assert len(str(caught.value)) < 250
     assert str(caught.value).isprintable()
 
 
-def test_extra_bytes_are_not_taken_for_the_file(link: Link, source: HttpSource) -> None:
-    link.always = lying("Content-Length: 500", "X: y")  # the body now ends with the connection
+def test_extra_bytes_are_refused(link: Link, source: HttpSource) -> None:
+    link.always = replaced("Content-Length: 500", "X: y")  # the body now ends with the connection
     assert source.read(20000, 500) == DATA[20000:20500]
-    link.always = lambda answer: answer.replace(b"Content-Length: 500", b"X: y") + b"more"
+    link.always = lambda response: response.replace(b"Content-Length: 500", b"X: y") + b"more"
     with pytest.raises(RemoteError, match="more bytes than"):
         source.read(30000, 500)
 
 
-@pytest.mark.parametrize("heeds_match", [True, False])
+@pytest.mark.parametrize("honours_if_match", [True, False])
 @pytest.mark.parametrize("etag", ['"one"', 'W/"one"'])
-def test_a_file_that_changed_is_noticed_and_never_mixed(etag: str, heeds_match: bool) -> None:
-    with serving(DATA, etag=etag, heeds_match=heeds_match) as link, HttpSource(link.address, QUICK) as source:
+def test_a_replaced_file_is_detected_and_never_mixed(etag: str, honours_if_match: bool) -> None:
+    with (
+        serving(DATA, etag=etag, honours_if_match=honours_if_match) as link,
+        HttpSource(link.address, QUICK) as source,
+    ):
         link.replace(bytes(len(DATA)), etag.replace("one", "two"))
-        with pytest.raises(ChangedError, match="is another file now"):
+        with pytest.raises(ChangedError, match="the file was replaced"):
             source.read(20000, 500)
-        link.replace(DATA, etag)  # the source has lost its trust for good
+        link.replace(DATA, etag)  # the source stays unusable
         with pytest.raises(ChangedError):
             source.read(20000, 500)
-        assert len(link.asked) == 2
+        assert len(link.requests) == 2
 
 
-def test_a_file_that_changed_between_two_attempts_is_noticed(link: Link, source: HttpSource) -> None:
-    def replace(answer: bytes) -> bytes:
+def test_a_replacement_between_two_attempts_is_detected(link: Link, source: HttpSource) -> None:
+    def replace(response: bytes) -> bytes:
         link.replace(bytes(len(DATA)), '"two"')
-        return answer[:-100]
+        return response[:-100]
 
-    link.spoils = [replace]
+    link.faults = [replace]
     with pytest.raises(ChangedError):
         source.read(20000, 500)
 
 
-def test_another_size_is_another_file_even_without_an_etag() -> None:
+def test_another_size_is_detected_without_an_etag() -> None:
     with serving(DATA, etag=None) as link, HttpSource(link.address, QUICK) as source:
         link.data += b"more"
         with pytest.raises(ChangedError):
             source.read(20000, 500)
 
 
-def test_a_check_notices_a_change_when_all_bytes_are_here(link: Link, source: HttpSource) -> None:
+def test_a_check_detects_a_replacement_when_all_bytes_are_cached(link: Link, source: HttpSource) -> None:
     source.read(0, len(DATA))
     source.check().result()
     link.replace(DATA, '"two"')
@@ -209,60 +212,60 @@ def test_a_check_notices_a_change_when_all_bytes_are_here(link: Link, source: Ht
 def test_a_server_without_ranges_sends_the_whole_file_once() -> None:
     with serving(DATA, ranges=False) as link, HttpSource(link.address, QUICK) as source:
         assert source.read(50000, 10000) == DATA[50000:60000]
-        assert len(link.asked) == 1
+        assert len(link.requests) == 1
 
 
 @pytest.mark.parametrize("length", ["Content-Length", "X-Length"])
 def test_a_long_file_without_ranges_is_refused(length: str) -> None:
     with serving(DATA, ranges=False) as link:
-        link.always = lying("Content-Length", length)
+        link.always = replaced("Content-Length", length)
         with pytest.raises(RemoteError, match=r"ignores range requests.*at most 60000 bytes"):
             HttpSource(link.address, QUICK, ClientLimits(whole=60000))
 
 
 def test_a_whole_file_that_arrives_short_is_fetched_again() -> None:
     with serving(DATA, ranges=False) as link:
-        link.spoils = [lambda answer: answer[:-1000]]
+        link.faults = [lambda response: response[:-1000]]
         with HttpSource(link.address, QUICK) as source:
             assert source.read(0, len(DATA)) == DATA
 
 
 def test_redirects_are_followed_and_remembered(link: Link) -> None:
     target = link.address.replace("clip.dnv", "elsewhere.dnv")
-    link.spoils = [lambda _: http("302 Found", b"", f"Location: {target}", "Connection: close")]
+    link.faults = [lambda _: http("302 Found", b"", f"Location: {target}", "Connection: close")]
     with HttpSource(link.address, QUICK) as source:
         assert source.read(20000, 500) == DATA[20000:20500]
-        assert len(link.asked) == 3
-        # What the redirect led to is good no more: back to the address that the user gave.
-        link.spoils = [lambda _: http("403 Forbidden")]
+        assert len(link.requests) == 3
+        # The target of the redirect has expired: back to the original address.
+        link.faults = [lambda _: http("403 Forbidden")]
         assert source.read(30000, 500) == DATA[30000:30500]
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("fault", "message"),
     [
         (lambda _: http("404 Not Found"), r"no such file on the server \(404\)"),
         (lambda _: http("416 Range Not Satisfiable"), "empty"),
         (lambda _: http("401 Unauthorized"), "401 Unauthorized"),
     ],
 )
-def test_opening_what_is_not_there(link: Link, spoil: Spoil, message: str) -> None:
-    link.always = spoil
+def test_opening_a_missing_file(link: Link, fault: Fault, message: str) -> None:
+    link.always = fault
     with pytest.raises(RemoteError, match=message):
         HttpSource(link.address, QUICK)
-    assert len(link.asked) == 1
+    assert len(link.requests) == 1
 
 
-def test_nobody_answers() -> None:
+def test_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(RemoteError, match=r"/clip\.dnv: no connection to the server"):
         HttpSource(f"http://127.0.0.1:{port}/clip.dnv?token=secret", QUICK)
 
 
-def test_a_server_that_takes_no_connections_is_not_waited_for_again() -> None:
+def test_a_connection_timeout_is_not_retried_on_opening() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as others:
-        for _ in range(4):  # the queue of a server that accepts nobody is soon full
+        for _ in range(4):  # fill the backlog of a server that accepts no connections
             other = others.enter_context(socket.socket())
             other.setblocking(False)
             other.connect_ex(full.getsockname())
@@ -270,14 +273,14 @@ def test_a_server_that_takes_no_connections_is_not_waited_for_again() -> None:
             HttpSource(f"http://127.0.0.1:{full.getsockname()[1]}/clip.dnv", replace(QUICK, connect=0.2))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_refused(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*self_signed(tmp_path))
-    with serving(DATA, tls=context) as link, pytest.raises(RemoteError, match="no safe connection"):
+    with serving(DATA, tls=context) as link, pytest.raises(RemoteError, match="no secure connection"):
         HttpSource(link.address, QUICK)
 
 
-def test_many_sources_and_reads_leave_no_files_open(link: Link) -> None:
+def test_many_sources_and_reads_leak_no_files(link: Link) -> None:
     def work() -> int:
         for number in range(40):
             with HttpSource(link.address, QUICK) as source:
@@ -289,7 +292,7 @@ def test_many_sources_and_reads_leave_no_files_open(link: Link) -> None:
     assert work() >= work() - 4
 
 
-def test_a_closed_source_says_so(link: Link) -> None:
+def test_reading_a_closed_source_raises(link: Link) -> None:
     source = HttpSource(link.address, QUICK)
     source.close()
     source.close()
@@ -298,7 +301,7 @@ def test_a_closed_source_says_so(link: Link) -> None:
 
 
 @pytest.mark.parametrize("text", ["http://a/b.dnv", "HTTPS://a", "ftp://a/b", "file:///etc/passwd"])
-def test_addresses_are_told_from_paths(text: str) -> None:
+def test_addresses_are_distinguished_from_paths(text: str) -> None:
     assert is_address(text)
     assert not is_address(text.replace("://", ":"))
 
@@ -308,8 +311,8 @@ def test_addresses_are_told_from_paths(text: str) -> None:
     [
         ("ftp://a/b.dnv", "only http and https"),
         ("file:///etc/passwd", "only http and https"),
-        ("http:///b.dnv", "names no server"),
-        ("http://a:0/", "names no server"),
+        ("http:///b.dnv", "has no host"),
+        ("http://a:0/", "has no host"),
         ("http://a:99999/", "not valid"),
         ("http://[::1/", "not valid"),
         ("http://user:secret@a/b.dnv", r"http://a/b\.dnv: a user name"),
@@ -318,7 +321,7 @@ def test_addresses_are_told_from_paths(text: str) -> None:
         ("http://a/" + "b" * 3000, "at most 2048"),
     ],
 )
-def test_what_is_no_good_address(text: str, message: str) -> None:
+def test_invalid_addresses_are_refused(text: str, message: str) -> None:
     with pytest.raises(DynerfError, match=message) as caught:
         check_address(text)
     assert "secret" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Clips at addresses through the command and the library, and clips for asynchronous programs."""
+"""Remote clips through the commands and the Python API, and clips for asynchronous programs."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ def link(clip: Path) -> Iterator[Link]:
         yield link
 
 
-def test_a_path_and_an_address_show_the_same(clip: Path, link: Link) -> None:
-    for place in (str(clip), clip):
-        with dynerf.open(place, device="cpu") as here, dynerf.open(link.address, device="cpu") as there:
+def test_a_path_and_an_address_render_the_same(clip: Path, link: Link) -> None:
+    for path in (str(clip), clip):
+        with dynerf.open(path, device="cpu") as here, dynerf.open(link.address, device="cpu") as there:
             assert here.header == there.header
             mine, theirs = (one.render(one.cameras[0], frame=1.5) for one in (here, there))
             assert torch.equal(mine.rgb, theirs.rgb)
@@ -29,14 +29,14 @@ def test_a_path_and_an_address_show_the_same(clip: Path, link: Link) -> None:
 
 def test_info_and_decode_take_addresses(clip: Path, link: Link, tmp_path: Path) -> None:
     assert run("info", link.address).out == run("info", clip).out
-    for place, name in ((clip, "here"), (link.address, "there")):
-        ran = run("decode", place, "-o", tmp_path / f"{name}_%d.png", "--frames", "2:3")
+    for path, name in ((clip, "here"), (link.address, "there")):
+        ran = run("decode", path, "-o", tmp_path / f"{name}_%d.png", "--frames", "2:3")
         assert ran.status == 0, ran.err
     here, there = (pictures(next(tmp_path.glob(f"{name}_*.png"))) for name in ("here", "there"))
     assert (here == there).all()
 
 
-def test_a_bad_address_is_one_line(link: Link, tmp_path: Path) -> None:
+def test_a_bad_address_is_one_error_line(link: Link, tmp_path: Path) -> None:
     link.always = lambda _: b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     for words in (
         ("info", link.address),
@@ -58,17 +58,17 @@ def test_a_moment_in_seconds_is_a_frame(clip: Path) -> None:
         assert opened.frame_at(2.5 / 30) == pytest.approx(2.5)
 
 
-def test_the_loop_is_free_while_a_picture_is_rendered(link: Link) -> None:
+def test_the_event_loop_runs_while_a_picture_is_rendered(link: Link) -> None:
     async def watch() -> None:
         async with dynerf.open_async(link.address, device="cpu") as clip:
             render = asyncio.ensure_future(
                 clip.render(clip.cameras[0].with_size(300, 200), frame=clip.frame_at(0.05))
             )
-            turns = 0
+            iterations = 0
             while not render.done():
-                turns += 1
+                iterations += 1
                 await asyncio.sleep(0)
-            assert turns > 10
+            assert iterations > 10
             assert render.result().rgb.shape == (200, 300, 3)
             with pytest.raises(ViewError):
                 await clip.render(clip.cameras[0], frame=1e6)
@@ -76,12 +76,12 @@ def test_the_loop_is_free_while_a_picture_is_rendered(link: Link) -> None:
     asyncio.run(watch())
 
 
-def test_a_cancelled_render_is_given_up(clip: Path) -> None:
+def test_a_cancelled_render_stops(clip: Path) -> None:
     async def watch() -> None:
         async with dynerf.open_async(clip, device="cpu") as opened:
             camera = opened.cameras[0]
             with pytest.raises(TimeoutError):
-                # Hours of work: the test would never end if it went on.
+                # Hours of work: the test would not end otherwise.
                 await asyncio.wait_for(opened.render(camera.with_size(20000, 20000), frame=0.0), 0.2)
             picture = await opened.render(camera, frame=0.0)
             assert picture.rgb.shape == (camera.height, camera.width, 3)
@@ -89,9 +89,9 @@ def test_a_cancelled_render_is_given_up(clip: Path) -> None:
     asyncio.run(watch())
 
 
-def test_opening_what_is_not_there(tmp_path: Path, link: Link) -> None:
-    async def watch(place: str) -> None:
-        async with dynerf.open_async(place, device="cpu"):
+def test_opening_a_missing_clip(tmp_path: Path, link: Link) -> None:
+    async def watch(path: str) -> None:
+        async with dynerf.open_async(path, device="cpu"):
             pass
 
     with pytest.raises(FormatError, match="no such file"):

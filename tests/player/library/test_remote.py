@@ -1,4 +1,4 @@
-"""What is fetched when, through the edition that ``dynerf play`` shows; counted on a real socket."""
+"""The requests of a remote clip, as in ``dynerf play``, recorded on a real socket."""
 
 import asyncio
 import threading
@@ -28,8 +28,8 @@ from dynerf_format import (
 from dynerf_format.container.chunks import LATENTS, WEIGHTS
 from dynerf_player.client.fetch_planner import (
     Span,
-    ahead,
     chunk_span,
+    chunks_ahead,
     frames_in,
     layers_in,
     merge,
@@ -73,10 +73,10 @@ def link() -> Iterator[Link]:
 
 
 @pytest.fixture
-def edition(link: Link) -> Iterator[RemoteVersion]:
-    edition = RemoteVersion(link.address, "clip", "cpu", QUICK)
-    yield edition
-    edition.close()
+def version(link: Link) -> Iterator[RemoteVersion]:
+    version = RemoteVersion(link.address, "clip", "cpu", QUICK)
+    yield version
+    version.close()
 
 
 async def until(condition: object) -> None:
@@ -86,77 +86,75 @@ async def until(condition: object) -> None:
         await asyncio.sleep(0.005)
 
 
-def test_the_first_picture_takes_two_requests_and_no_byte_too_many(
-    link: Link, edition: RemoteVersion
-) -> None:
-    asyncio.run(edition.fetch(0.0, 1))
-    reader = Reader(edition.source)
+def test_the_first_picture_takes_two_requests_and_no_extra_byte(link: Link, version: RemoteVersion) -> None:
+    asyncio.run(version.fetch(0.0, 1))
+    reader = Reader(version.source)
     assert len(reader.weights(0)["planes"].symbols) == 100_000
     reader.latents(0, 1)
     end = LATENTS_OF[0].end
-    assert link.asked == [(0, FIRST), (FIRST, end)]
-    assert edition.source.budget().fetched == end
+    assert link.requests == [(0, FIRST), (FIRST, end)]
+    assert version.source.stats().fetched == end
 
 
-def test_a_seek_is_one_request_for_one_group(link: Link, edition: RemoteVersion) -> None:
-    asyncio.run(edition.fetch(0.0, 1))
-    asyncio.run(edition.fetch(1234.5, 1))
+def test_a_seek_is_one_request_for_one_group(link: Link, version: RemoteVersion) -> None:
+    asyncio.run(version.fetch(0.0, 1))
+    asyncio.run(version.fetch(1234.5, 1))
     group = LATENTS_OF[1230]
-    assert link.asked[2:] == [(group.offset, group.end)]
-    asyncio.run(edition.fetch(1250.0, 1))
-    assert len(link.asked) == 3
+    assert link.requests[2:] == [(group.offset, group.end)]
+    asyncio.run(version.fetch(1250.0, 1))
+    assert len(link.requests) == 3
 
 
-def test_the_play_head_finds_what_lies_ahead_and_no_more(link: Link, edition: RemoteVersion) -> None:
+def test_ten_seconds_are_prefetched_and_no_more(link: Link, version: RemoteVersion) -> None:
     async def play() -> None:
-        await edition.prepare(600.0, 0)
-        await until(lambda: edition.buffer().ranges[-1] == (600, 900 - 1))
-        asked = len(link.asked)
-        await edition.prepare(601.0, 0)
-        await until(lambda: edition.buffer().ranges[-1] == (600, 930 - 1))
-        assert len(link.asked) == asked + 1
+        await version.prepare(600.0, 0)
+        await until(lambda: version.buffer().ranges[-1] == (600, 900 - 1))
+        count = len(link.requests)
+        await version.prepare(601.0, 0)
+        await until(lambda: version.buffer().ranges[-1] == (600, 930 - 1))
+        assert len(link.requests) == count + 1
 
     asyncio.run(play())
-    buffer = edition.buffer()
+    buffer = version.buffer()
     assert buffer.total == len(DATA)
-    assert buffer.fetched == edition.source.budget().fetched < 0.7 * len(DATA)
+    assert buffer.fetched == version.source.stats().fetched < 0.7 * len(DATA)
     assert buffer.layers == 1
-    assert edition.raw() is None
+    assert version.raw() is None
 
 
-def test_a_fault_ends_one_wait_and_the_next_goes_well(link: Link, edition: RemoteVersion) -> None:
+def test_prepare_fails_once_and_then_succeeds(link: Link, version: RemoteVersion) -> None:
     link.always = lambda _: None
     with pytest.raises(RemoteError):
-        asyncio.run(edition.prepare(0.0, 0))
+        asyncio.run(version.prepare(0.0, 0))
     link.always = None
-    asyncio.run(edition.prepare(0.0, 0))
+    asyncio.run(version.prepare(0.0, 0))
 
 
-def test_a_thousand_seeks_leave_nothing_open(link: Link, edition: RemoteVersion) -> None:
+def test_a_thousand_seeks_leak_no_files(link: Link, version: RemoteVersion) -> None:
     def seek(times: int) -> int:
         for number in range(times):
-            asyncio.run(edition.prepare(float(number * 7919 % (FRAMES - 1)), 0))
+            asyncio.run(version.prepare(float(number * 7919 % (FRAMES - 1)), 0))
         return len(list(Path("/proc/self/fd").iterdir()))
 
     before = seek(100)
     assert seek(900) <= before + 4
-    assert len(link.asked) < 200
+    assert len(link.requests) < 200
 
 
-def test_a_replaced_file_becomes_another_edition(link: Link) -> None:
+def test_a_replaced_file_becomes_another_version(link: Link) -> None:
     library = RemoteLibrary(link.address, "cpu", QUICK, check_seconds=0.0)
 
     async def play() -> None:
-        async with library.edition("clip") as old:
+        async with library.current("clip") as old:
             await old.prepare(0.0, 0)
-            async with library.edition("clip") as again:
+            async with library.current("clip") as again:
                 assert again is old
             link.replace(long_clip(seed=1), '"two"')
             while await _newest(library) is old:
                 await asyncio.sleep(0.005)
-            async with library.edition("clip") as new:
+            async with library.current("clip") as new:
                 assert new.etag != old.etag
-                old_weights = Reader(old.source).weights(0)["planes"]  # what is here stays good
+                old_weights = Reader(old.source).weights(0)["planes"]  # the cache stays valid
                 await new.prepare(0.0, 0)
                 assert (Reader(new.source).weights(0)["planes"].symbols != old_weights.symbols).any()
             with pytest.raises(ChangedError):
@@ -172,15 +170,15 @@ def test_a_replaced_file_becomes_another_edition(link: Link) -> None:
 
 
 async def _newest(library: RemoteLibrary, name: str = "clip") -> RemoteVersion:
-    async with library.edition(name) as edition:
-        return edition
+    async with library.current(name) as version:
+        return version
 
 
-def test_a_replaced_edition_serves_its_user_and_is_closed_after_him(link: Link) -> None:
+def test_a_replaced_version_is_closed_after_its_last_user(link: Link) -> None:
     library = RemoteLibrary(link.address, "cpu", QUICK, check_seconds=0.0)
 
     async def play() -> None:
-        async with library.edition("clip") as old:
+        async with library.current("clip") as old:
             await old.prepare(0.0, 0)
             link.replace(long_clip(seed=1), '"two"')
             while await _newest(library) is old:
@@ -205,16 +203,16 @@ def test_six_first_requests_after_a_change_open_the_new_file_once(link: Link) ->
         while not old.source.changed:
             await _newest(library)
             await asyncio.sleep(0.005)
-        asked = len(link.asked)
+        count = len(link.requests)
         found = await asyncio.gather(*(_newest(library) for _ in range(6)))
         assert len(set(map(id, found))) == 1
-        assert len(link.asked) - asked <= 2
+        assert len(link.requests) - count <= 2
         await library.close()
 
     asyncio.run(play())
 
 
-def test_while_the_new_file_is_none_the_library_says_so_and_recovers(link: Link) -> None:
+def test_the_library_recovers_from_a_file_that_is_not_a_clip(link: Link) -> None:
     library = RemoteLibrary(link.address, "cpu", QUICK, check_seconds=0.0)
 
     async def play() -> None:
@@ -224,14 +222,14 @@ def test_while_the_new_file_is_none_the_library_says_so_and_recovers(link: Link)
                 await _newest(library)
                 await asyncio.sleep(0.005)
         link.replace(long_clip(seed=2), '"three"')
-        async with library.edition("clip") as edition:
-            await edition.prepare(5.0, 0)
+        async with library.current("clip") as version:
+            await version.prepare(5.0, 0)
         await library.close()
 
     asyncio.run(play())
 
 
-def test_what_is_no_clip_is_refused(link: Link) -> None:
+def test_a_file_that_is_not_a_clip_is_refused(link: Link) -> None:
     link.data = b"<html>not found</html>"
     with pytest.raises(NotDnvError, match=r"clip\.dnv: not a \.dnv file"):
         RemoteLibrary(link.address, "cpu", QUICK)
@@ -247,7 +245,7 @@ def test_what_is_no_clip_is_refused(link: Link) -> None:
         ("http://a/" + "x" * 500, "x" * 64),
     ],
 )
-def test_the_name_of_a_clip_is_fit_for_addresses(address: str, name: str) -> None:
+def test_clip_names_are_safe_in_addresses(address: str, name: str) -> None:
     assert clip_name(address) == name
 
 
@@ -266,7 +264,7 @@ def test_between_two_segments_one_of_them_is_needed() -> None:
     assert len(needed(reader.directory, reader.header, 29.5)) == 3
 
 
-def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
+def test_the_segments_that_a_segment_builds_on_are_fetched_with_it() -> None:
     data = clip_bytes(*continued())
     directory = Reader(BytesSource(data)).directory
 
@@ -277,8 +275,8 @@ def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
     assert weights(needed(directory, header, 5.0)) == [(0, 0), (1, 0), (2, 0)]
     assert weights(needed(directory, header, 3.0, 2)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert weights(needed(directory, header, 6.0)) == [(3, 0)]
-    coming = weights(tuple(ahead(directory, header, 2.0, 4)))
-    assert list(dict.fromkeys(coming)) == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
+    order = weights(tuple(chunks_ahead(directory, header, 2.0, 4)))
+    assert list(dict.fromkeys(order)) == [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
     everything = [Span(0, len(data))]
     assert layers_in(directory, 2, everything) == 3
     middle = next(e for e in directory if (e.kind, e.segment, e.layer) == (WEIGHTS, 1, 1))
@@ -286,7 +284,7 @@ def test_what_a_segment_builds_on_is_fetched_with_it() -> None:
     assert layers_in(directory, 0, [Span(0, middle.offset)]) == 3
 
 
-def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_latents() -> None:
+def test_a_seek_into_dependent_segments_takes_one_request_per_segment_and_one_for_latents() -> None:
     random = np.random.default_rng(0)
     chunks: list[Chunk] = []
     planes = before = quantise("planes", random.normal(size=50_000), 0.1)
@@ -301,26 +299,26 @@ def test_a_seek_into_a_row_takes_one_request_per_segment_of_it_and_one_for_laten
         changed = planes.symbols + (random.random(50_000) < 0.2).astype(np.int32)
         planes = QuantisedTensor("planes", changed, planes.steps)
     with serving(clip_bytes(small_header((90, 90, 90)), chunks)) as link:
-        edition = RemoteVersion(link.address, "clip", "cpu", QUICK)
-        asyncio.run(edition.fetch(240.0, 1))
-        assert len(link.asked) == 1 + 3 + 1
-        reader = Reader(edition.source)
+        version = RemoteVersion(link.address, "clip", "cpu", QUICK)
+        asyncio.run(version.fetch(240.0, 1))
+        assert len(link.requests) == 1 + 3 + 1
+        reader = Reader(version.source)
         assert np.array_equal(reader.weights(2)["planes"].symbols, before.symbols)
         reader.latents(240, 1)
-        assert len(link.asked) == 5
-        edition.close()
+        assert len(link.requests) == 5
+        version.close()
 
 
-def test_the_next_request_joins_neighbours_and_stays_small() -> None:
-    wanted = [LATENTS_OF[first] for first in (30, 60, 0, 90, 300)]
+def test_the_next_request_joins_adjacent_gaps_up_to_a_limit() -> None:
+    entries = [LATENTS_OF[first] for first in (30, 60, 0, 90, 300)]
     here = {Span(LATENTS_OF[60].offset, LATENTS_OF[60].end)}
 
     def missing(span: Span) -> list[Span]:
         return [] if span in here else [span]
 
-    everything = sum(chunk_span(entry).length for entry in wanted)
-    assert next_span(wanted[:2], missing, 10**6, 10**6) == chunk_span(LATENTS_OF[30])
-    assert next_span(wanted[2:], missing, 10**6, 10**6) == chunk_span(LATENTS_OF[0])
+    everything = sum(chunk_span(entry).length for entry in entries)
+    assert next_span(entries[:2], missing, 10**6, 10**6) == chunk_span(LATENTS_OF[30])
+    assert next_span(entries[2:], missing, 10**6, 10**6) == chunk_span(LATENTS_OF[0])
     both = Span(LATENTS_OF[90].offset, LATENTS_OF[120].end)
     assert next_span([LATENTS_OF[90], LATENTS_OF[120]], missing, 10**6, 10**6) == both
     assert next_span([LATENTS_OF[90]], missing, 100, 10**6) == Span(both.first, both.first + 100)
@@ -328,7 +326,7 @@ def test_the_next_request_joins_neighbours_and_stays_small() -> None:
     assert next_span([LATENTS_OF[60]], missing, 10**6, everything) is None
 
 
-def test_what_is_here_is_told_in_frames_and_layers() -> None:
+def test_the_cache_is_reported_in_frames_and_layers() -> None:
     assert frames_in(DIRECTORY, [Span(0, LATENTS_OF[60].end)]) == [(0, 89)]
     parts = [chunk_span(LATENTS_OF[30]), chunk_span(LATENTS_OF[300])]
     assert frames_in(DIRECTORY, parts) == [(30, 59), (300, 329)]

@@ -47,11 +47,11 @@ def test_a_lost_connection_is_made_again_by_itself(watching: "Page", server: Fak
     watching.keyboard.press("Shift+ArrowRight")
     settled(watching)
     before = shown(watching)
-    server.silent = True
+    server.ignores_views = True
     server.drop()
     watching.wait_for_selector("text=Connection lost")
     np.testing.assert_array_equal(shown(watching), before)  # the last picture stays
-    server.silent = False
+    server.ignores_views = False
     new_picture(watching, lambda: None)
     assert watching.is_hidden("#state")
     np.testing.assert_array_equal(shown(watching), before)  # and so does the camera
@@ -67,12 +67,12 @@ def test_a_line_that_fell_silent_is_made_anew(page: "Page", server: FakeServer) 
     page.clock.install()
     page.goto(f"{server.address}/watch/board")
     wait_for_picture(page)
-    server.silent = True
+    server.ignores_views = True
     page.keyboard.press(".")
     page.wait_for_timeout(300)
     page.clock.fast_forward(5_000)  # the wish is repeated
     page.wait_for_timeout(300)
-    server.silent = False
+    server.ignores_views = False
     assert len(server.hellos) == 1
     page.clock.fast_forward(20_000)
     wait_for_picture(page, frame=1)
@@ -81,11 +81,11 @@ def test_a_line_that_fell_silent_is_made_anew(page: "Page", server: FakeServer) 
 
 def test_a_server_that_does_not_greet_is_left_and_tried_again(page: "Page", server: FakeServer) -> None:
     page.clock.install()
-    server.deaf = True
+    server.ignores_hello = True
     page.goto(f"{server.address}/watch/board")
     page.wait_for_selector("text=Connecting")
     page.wait_for_timeout(300)
-    server.deaf = False
+    server.ignores_hello = False
     page.clock.fast_forward(11_000)
     page.wait_for_selector("text=Connection lost")
     page.clock.fast_forward(2_000)
@@ -93,7 +93,7 @@ def test_a_server_that_does_not_greet_is_left_and_tried_again(page: "Page", serv
 
 
 def test_messages_of_the_server_are_shown(watching: "Page", server: FakeServer) -> None:
-    server.tell({"type": "error", "message": "The file cannot be read."})
+    server.send_json({"type": "error", "message": "The file cannot be read."})
     watching.wait_for_selector("#notice.shown:has-text('The file cannot be read.')")
     new_picture(watching, lambda: watching.keyboard.press("."))
 
@@ -151,7 +151,7 @@ def test_coarse_pictures_are_enlarged_and_refined_ones_follow(watching: "Page", 
 def test_another_file_is_taken_on_without_mixing(watching: "Page", server: FakeServer) -> None:
     server.clip = description(frames=10) | {"layers": 1}
     old = max(view["id"] for view in server.views)
-    server.tell({"type": "changed"})
+    server.send_json({"type": "changed"})
     watching.wait_for_function("() => document.getElementById('seek').max === '9'")
     watching.wait_for_function("n => document.getElementById('picture').dataset.view > n", arg=old)
     assert "0:00.33" in watching.inner_text("#time")
@@ -165,9 +165,11 @@ def test_another_file_is_noticed_when_the_server_comes_back(watching: "Page", se
 
 
 def test_what_is_here_is_drawn_and_what_is_not_is_waited_for(watching: "Page", server: FakeServer) -> None:
-    server.tell({"type": "buffer", "fetched": 1000, "total": 4000, "ranges": [[0, 9], [15, 22]], "layers": 1})
+    server.send_json(
+        {"type": "buffer", "fetched": 1000, "total": 4000, "ranges": [[0, 9], [15, 22]], "layers": 1}
+    )
     watching.wait_for_selector('#seek[data-buffered="0-9 15-22"]')
-    server.silent = True
+    server.ignores_views = True
     watching.fill("#seek", "12")
     watching.keyboard.press("Escape")
     watching.evaluate("document.activeElement.blur()")
@@ -176,14 +178,14 @@ def test_what_is_here_is_drawn_and_what_is_not_is_waited_for(watching: "Page", s
     stands = watching.input_value("#seek")
     watching.wait_for_timeout(500)
     assert watching.input_value("#seek") == stands
-    server.silent = False
-    server.tell({"type": "buffer", "fetched": 4000, "total": 4000, "ranges": [[0, 29]], "layers": 1})
+    server.ignores_views = False
+    server.send_json({"type": "buffer", "fetched": 4000, "total": 4000, "ranges": [[0, 29]], "layers": 1})
     watching.wait_for_function("was => document.getElementById('seek').value !== was", arg=stands)
 
 
 def test_a_silent_server_is_not_flooded(watching: "Page", server: FakeServer) -> None:
     settled(watching)
-    server.silent, before = True, len(server.views)
+    server.ignores_views, before = True, len(server.views)
     watching.keyboard.press("Space")
     watching.wait_for_timeout(1000)
     assert 1 <= len(server.views) - before <= 2

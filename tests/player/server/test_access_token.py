@@ -1,4 +1,4 @@
-"""Access by token and the refusals that an operator can cure."""
+"""Access by token, and refusals that name the option to allow the request."""
 
 import asyncio
 import json
@@ -42,8 +42,8 @@ def test_without_the_token_everything_is_refused(clip: Path, wrong: str) -> None
             assert b"?token=" in body
             assert TOKEN.encode() not in body
             assert "Set-Cookie" not in headers
-            async with server.http.post(server.address + path + wrong, json={}) as answer:
-                assert answer.status == 401
+            async with server.http.post(server.address + path + wrong, json={}) as response:
+                assert response.status == 401
 
     served(clip, check, access=ACCESS)
 
@@ -63,21 +63,21 @@ def test_health_and_preflights_need_no_token(clip: Path) -> None:
         assert (await server.get("/healthz"))[0] == 200
         async with server.http.options(
             server.address + "/clips/clip.dnv", headers={"Origin": "https://site.example"}
-        ) as answer:
-            assert answer.status == 204
-            assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+        ) as response:
+            assert response.status == 204
+            assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
 
     served(clip, check, access=ACCESS, origins=("https://site.example",))
 
 
 @pytest.mark.parametrize(
-    ("path", "leads_to"),
+    ("path", "target"),
     [("/", "./"), ("/watch/clip", "./watch/clip"), ("/watch/clip?embed=1", "./watch/clip?embed=1"),
      ("/watch/..%2f..%2fevil", "./watch/..%2F..%2Fevil"),
      ("/?watch=//evil.example", "./watch/%2F%2Fevil.example")],
 )  # fmt: skip
-def test_a_page_opened_with_the_token_leads_by_way_of_the_root_to_itself_with_a_cookie(
-    clip: Path, path: str, leads_to: str
+def test_a_page_opened_with_the_token_is_redirected_through_the_root_and_gets_a_cookie(
+    clip: Path, path: str, target: str
 ) -> None:
     async def check(server: Served) -> None:
         address = path + (QUERY if "?" not in path else "&" + QUERY[1:])
@@ -86,7 +86,7 @@ def test_a_page_opened_with_the_token_leads_by_way_of_the_root_to_itself_with_a_
             assert (status, headers["Location"].startswith(".././?token=")) == (303, True)
             assert "Set-Cookie" not in headers  # its path would be that of this page alone
             status, headers, _ = await server.get(headers["Location"].removeprefix("../."))
-        assert (status, headers["Location"]) == (303, leads_to)
+        assert (status, headers["Location"]) == (303, target)
         cookie = headers["Set-Cookie"]
         assert {part.strip().partition("=")[0] for part in cookie.split(";")[1:]} == {
             "HttpOnly", "Max-Age", "SameSite"
@@ -100,34 +100,36 @@ def test_a_page_opened_with_the_token_leads_by_way_of_the_root_to_itself_with_a_
     served(clip, check, access=ACCESS)
 
 
-def test_each_way_of_giving_the_token_opens_pictures_movies_and_clips(clip: Path) -> None:
+def test_query_header_and_cookie_all_give_access(clip: Path) -> None:
     async def check(server: Served) -> None:
         _, headers, _ = await server.get("/" + QUERY)
         cookie = headers["Set-Cookie"].partition(";")[0]
         with_query = ("clips/clip.dnv", "clips/clip.json", "clips/clip.jpg", "clips.json", "web/main.js")
         for path in with_query:
             assert (await server.get(f"/{path}{QUERY}"))[0] == 200
-        for given in (
+        for credentials in (
             {"Cookie": cookie},
             {"Authorization": f"Bearer {TOKEN}"},
             {"Authorization": f"bearer {TOKEN}"},
         ):
             for path in ("", *with_query):
-                assert (await server.get(f"/{path}", **given))[0] in (200, 302)
-            async with server.http.post(server.address + "/live/clip", headers=given) as answer:
-                assert answer.status == 204
-            async with server.http.post(server.address + "/live/none", headers=given) as answer:
-                assert answer.status == 404
-            async with server.http.post(server.address + "/movies/clip", headers=given, json={}) as answer:
-                assert answer.status == 422  # no camera path
-            async with server.http.ws_connect(server.address + "/live/clip", headers=given) as socket:
+                assert (await server.get(f"/{path}", **credentials))[0] in (200, 302)
+            async with server.http.post(server.address + "/live/clip", headers=credentials) as response:
+                assert response.status == 204
+            async with server.http.post(server.address + "/live/none", headers=credentials) as response:
+                assert response.status == 404
+            async with server.http.post(
+                server.address + "/movies/clip", headers=credentials, json={}
+            ) as response:
+                assert response.status == 422  # no camera path
+            async with server.http.ws_connect(server.address + "/live/clip", headers=credentials) as socket:
                 await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
                 assert (await socket.receive_json())["type"] == "welcome"
 
     served(clip, check, access=ACCESS)
 
 
-def test_the_client_of_ranges_opens_a_clip_with_the_token_and_names_it_without(clip: Path) -> None:
+def test_the_range_client_sends_the_token_and_hides_it_in_names(clip: Path) -> None:
     async def check(server: Served) -> None:
         def read(address: str) -> bytes:
             with HttpSource(address) as source:
@@ -170,36 +172,36 @@ def test_the_token_is_never_logged(clip: Path, caplog: pytest.LogCaptureFixture)
 
 
 @pytest.mark.parametrize("text", ["", "line\nbreak", "x" * 257])
-def test_what_cannot_be_a_token_is_refused(text: str) -> None:
+def test_invalid_tokens_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="expected 1 to 256 printable characters"):
         Access(text)
 
 
 @pytest.mark.parametrize(
-    ("host", "named"),
+    ("host", "expected"),
     [("films.example", "--allow-origin http://films.example"), ("tv.lan:8080", "--allow-origin http://tv.lan:8080"),
-     ("evil<script>", "does not go by that name")],
+     ("evil<script>", "does not name this server")],
 )  # fmt: skip
-def test_a_foreign_name_is_refused_with_the_option_that_admits_it(
-    clip: Path, caplog: pytest.LogCaptureFixture, host: str, named: str
+def test_a_foreign_host_is_refused_with_the_option_that_allows_it(
+    clip: Path, caplog: pytest.LogCaptureFixture, host: str, expected: str
 ) -> None:
     async def check(server: Served) -> None:
         for _ in range(3):
             status, _, body = await server.get("/", Host=host, X_Forwarded_Host="localhost")
-            assert (status, named in body.decode(), b"<" in body) == (421, True, False)
+            assert (status, expected in body.decode(), b"<" in body) == (421, True, False)
 
     served(clip, check)
-    assert [named in record.getMessage() for record in caplog.records] == [True]  # logged once
-    if "--allow" in named:
-        option = named.split()[1]
+    assert [expected in record.getMessage() for record in caplog.records] == [True]  # logged once
+    if "--allow" in expected:
+        option = expected.split()[1]
 
-        async def cured(server: Served) -> None:
+        async def allowed(server: Served) -> None:
             assert (await server.get("/", Host=host))[0] == 302
 
-        served(clip, cured, origins=(option,))
+        served(clip, allowed, origins=(option,))
 
 
-def test_a_page_behind_a_proxy_that_replaces_host_is_refused_with_the_option_that_admits_it(
+def test_a_page_behind_a_proxy_that_replaces_host_is_refused_with_the_option_that_allows_it(
     clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = {"Origin": "https://films.example:8443", "X-Forwarded-Host": "films.example:8443"}
@@ -207,19 +209,19 @@ def test_a_page_behind_a_proxy_that_replaces_host_is_refused_with_the_option_tha
     async def check(server: Served) -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
             await server.http.ws_connect(server.address + "/live/clip", headers=page)
-        async with server.http.post(server.address + "/live/clip", headers=page) as answer:
-            assert answer.status == 403
-            assert "--allow-origin https://films.example:8443" in await answer.text()
+        async with server.http.post(server.address + "/live/clip", headers=page) as response:
+            assert response.status == 403
+            assert "--allow-origin https://films.example:8443" in await response.text()
 
-    async def cured(server: Served) -> None:
+    async def allowed(server: Served) -> None:
         server.http.headers.update(page)
         async with viewer(server) as client:
-            await client.say(view(1))
+            await client.send(view(1))
             assert (await client.picture())[0][4] == 1
 
     served(clip, check)
     assert ["--allow-origin https://films.example:8443" in line for line in caplog.messages] == [True]
-    served(clip, cured, origins=("https://films.example:8443",))
+    served(clip, allowed, origins=("https://films.example:8443",))
 
 
 def test_refusals_of_many_names_do_not_fill_the_log(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -231,41 +233,39 @@ def test_refusals_of_many_names_do_not_fill_the_log(clip: Path, caplog: pytest.L
     assert len(caplog.records) == 32
 
 
-def test_a_websocket_whose_upgrade_was_lost_on_the_way_is_named_as_such(
-    clip: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_websocket_without_upgrade_headers_gets_426(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def check(server: Served) -> None:
         status, headers, body = await server.get("/live/clip")
         assert (status, headers["Upgrade"]) == (426, "websocket")
-        assert b"a proxy in between must pass the headers Upgrade and Connection on" in body
+        assert b"a proxy must forward the headers Upgrade and Connection" in body
 
     served(clip, check)
     assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(
-    ("given", "origin"),
+    ("text", "origin"),
     [("HTTPS://Films.Example:443/", "https://films.example"), ("http://tv.lan:80", "http://tv.lan"),
      ("http://tv.lan:8080", "http://tv.lan:8080"), ("https://müller.example", "https://xn--mller-kva.example")],
 )  # fmt: skip
-def test_origins_are_compared_as_browsers_write_them(given: str, origin: str) -> None:
-    guard = OriginCheck.of([given])
-    assert guard.is_allowed(origin)
-    assert guard.allows_host(origin.partition("//")[2])
+def test_origins_are_compared_as_browsers_write_them(text: str, origin: str) -> None:
+    origin_check = OriginCheck.of([text])
+    assert origin_check.is_allowed(origin)
+    assert origin_check.allows_host(origin.partition("//")[2])
 
 
 @pytest.mark.parametrize(
-    "given",
+    "text",
     ["films.example", "null", "ftp://x.example", "https://x.example/films/", "https://u:p@x.example", ""],
 )
-def test_what_is_not_an_origin_is_refused(given: str) -> None:
+def test_invalid_origins_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="expected \\* or an origin, without a path"):
-        OriginCheck.of([given])
+        OriginCheck.of([text])
 
 
-@pytest.mark.parametrize("made_up", [True, False])
-def test_the_command_prints_an_address_that_holds_the_token(clip: Path, made_up: bool) -> None:
-    text = [] if made_up else [TOKEN]
+@pytest.mark.parametrize("generated", [True, False])
+def test_the_command_prints_an_address_that_holds_the_token(clip: Path, generated: bool) -> None:
+    text = [] if generated else [TOKEN]
     command = [
         sys.executable,
         "-m",
@@ -286,10 +286,10 @@ def test_the_command_prints_an_address_that_holds_the_token(clip: Path, made_up:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20)[1] == ""  # no line that anyone can watch
     assert found, line
-    assert found[1] == QUERY if not made_up else len(found[2]) == 22
+    assert found[1] == QUERY if not generated else len(found[2]) == 22
 
 
-def test_without_a_token_the_command_says_that_anyone_can_watch(clip: Path) -> None:
+def test_without_a_token_the_command_warns_that_anyone_can_watch(clip: Path) -> None:
     command = [sys.executable, "-m", "dynerf", "serve", str(clip), "--port", "0", "--device", "cpu"]
     process = subprocess.Popen([*command, "--host", "0.0.0.0"], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

@@ -1,4 +1,4 @@
-"""Many users of one server at once: editions, answers that have begun, movies, budgets."""
+"""Many clients of one server: versions, errors after a response started, movies, budgets."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from dynerf_player.library.local import FileLibrary
 from dynerf_player.library.shared_clip import SharedClip
 from dynerf_player.server.app import Settings, serve
 from dynerf_player.server.movies import MovieLimits, Movies
-from dynerf_player.server.write_timeout import watched
+from dynerf_player.server.write_timeout import minimum_write_rate
 from dynerf_player.session.in_thread import in_thread
 from dynerf_player.session.protocol import MessageError
 from dynerf_player.session.render_pool import RenderPool, SessionLimit
@@ -36,8 +36,8 @@ from support.video import ROOT
 NDJSON = {"Accept": "application/x-ndjson"}
 
 
-async def settled_sessions(server: Served) -> None:
-    """Until no session is taken."""
+async def wait_for_free_sessions(server: Served) -> None:
+    """Wait until no session is in use."""
     while b'"sessions": 0' not in (await server.get("/healthz"))[2]:
         await asyncio.sleep(0.01)
 
@@ -50,13 +50,13 @@ def folder(clip: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-class TestAnswersThatHaveBegun:
+class TestErrorsAfterTheResponseStarted:
     def test_a_clip_that_cannot_be_rendered_closes_the_socket_with_the_reason(self) -> None:
         async def check(server: Served) -> None:
             async with viewer(server, "smallest") as client:
                 code, reason = await client.ending()
                 assert (code, bool(reason)) == (1008, True)
-            await settled_sessions(server)
+            await wait_for_free_sessions(server)
 
         served(ROOT / "format" / "vectors" / "smallest.dnv", check)
 
@@ -66,7 +66,7 @@ class TestAnswersThatHaveBegun:
         async def broken(*_: object) -> None:
             raise MessageError("x" + "\u00e4" * 100)
 
-        monkeypatch.setattr("dynerf_player.session.websocket._listen", broken)
+        monkeypatch.setattr("dynerf_player.session.websocket._receive_messages", broken)
 
         async def check(server: Served) -> None:
             async with viewer(server) as client:
@@ -74,28 +74,28 @@ class TestAnswersThatHaveBegun:
 
         served(clip, check)
 
-    def test_an_unforeseen_error_closes_the_socket_with_1011_and_is_logged(
+    def test_an_unexpected_error_closes_the_socket_with_1011_and_is_logged(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def broken(*_: object) -> None:
             raise RuntimeError("a secret of the server")
 
-        monkeypatch.setattr(Session, "_answer", broken)
+        monkeypatch.setattr(Session, "_serve_view", broken)
 
         async def check(server: Served) -> None:
             async with viewer(server) as client:
-                await client.say(view(1))
+                await client.send(view(1))
                 code, reason = await client.ending()
                 assert code == 1011
                 assert "secret" not in reason
-            await settled_sessions(server)
+            await wait_for_free_sessions(server)
 
         served(clip, check)
         assert "a secret of the server" in caplog.text
         assert "Traceback" in caplog.text
 
-    @pytest.mark.parametrize("error", [OSError("no space"), web.HTTPNotFound(text="second answer")])
-    def test_a_streamed_answer_that_breaks_is_cut_and_logged(
+    @pytest.mark.parametrize("error", [OSError("no space"), web.HTTPNotFound(text="second response")])
+    def test_an_error_in_a_streamed_response_aborts_it_and_is_logged(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
     ) -> None:
         async def broken(*_: object) -> AsyncIterator[int]:
@@ -109,17 +109,17 @@ class TestAnswersThatHaveBegun:
             with pytest.raises(aiohttp.ClientPayloadError):
                 async with server.http.post(
                     server.address + "/movies/clip", json=camera_path(3), headers=NDJSON
-                ) as answer:
-                    assert answer.status == 200
-                    async for block in answer.content.iter_any():
+                ) as response:
+                    assert response.status == 200
+                    async for block in response.content.iter_any():
                         received += block
             assert b"HTTP/1.1" not in received
-            await settled_sessions(server)
+            await wait_for_free_sessions(server)
 
         served(clip, check)
         assert type(error).__name__ in caplog.text
 
-    def test_a_file_whose_reading_breaks_is_cut(
+    def test_a_read_error_aborts_the_response(
         self, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         large = tmp_path / "clip.dnv"
@@ -138,12 +138,12 @@ class TestAnswersThatHaveBegun:
         served(large, check)
 
 
-class TestEditions:
-    def test_six_first_requests_at_once_give_one_object(self, clip: Path) -> None:
+class TestVersions:
+    def test_six_simultaneous_first_requests_open_one_version(self, clip: Path) -> None:
         async def run() -> None:
             library = FileLibrary(clip)
             async with contextlib.AsyncExitStack() as stack:
-                opening = (stack.enter_async_context(library.edition("clip")) for _ in range(6))
+                opening = (stack.enter_async_context(library.current("clip")) for _ in range(6))
                 found = await asyncio.gather(*opening)
                 assert len(set(map(id, found))) == 1
                 clips = await asyncio.gather(*(asyncio.to_thread(lambda: found[0].clip) for _ in range(6)))
@@ -152,13 +152,13 @@ class TestEditions:
 
         asyncio.run(run())
 
-    def test_a_waiter_that_is_cancelled_does_not_cancel_the_opening_for_others(self, clip: Path) -> None:
+    def test_cancelling_one_caller_does_not_cancel_opening_for_others(self, clip: Path) -> None:
         async def run() -> None:
             library = FileLibrary(clip)
 
             async def use() -> None:
-                async with library.edition("clip") as edition:
-                    assert edition.size == clip.stat().st_size
+                async with library.current("clip") as version:
+                    assert version.size == clip.stat().st_size
 
             tasks = [asyncio.create_task(use()) for _ in range(4)]
             await asyncio.sleep(0)
@@ -169,25 +169,25 @@ class TestEditions:
 
         asyncio.run(run())
 
-    def test_an_edition_in_use_stays_and_a_replaced_one_is_closed_by_its_last_user(
+    def test_a_version_in_use_stays_open_and_a_replaced_one_is_closed_after_its_last_user(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         closed: list[object] = []
         monkeypatch.setattr(
-            "dynerf_player.library.local.FileVersion.close", lambda edition: closed.append(edition)
+            "dynerf_player.library.local.FileVersion.close", lambda version: closed.append(version)
         )
 
         async def run() -> None:
             library = FileLibrary(folder)
-            async with library.edition("clip00") as first, library.edition("clip00"):
+            async with library.current("clip00") as first, library.current("clip00"):
                 for name in await library.names():
-                    async with library.edition(name):
+                    async with library.current(name):
                         pass
-                async with library.edition("clip00") as again:
-                    assert again is first, "twenty others must not push out what is in use"
+                async with library.current("clip00") as again:
+                    assert again is first, "twenty others must not evict a version in use"
                 shutil.copy(folder / "clip01.dnv", folder / "new")
                 (folder / "new").replace(folder / "clip00.dnv")
-                async with library.edition("clip00") as newer:
+                async with library.current("clip00") as newer:
                     assert newer is not first
                 await asyncio.sleep(0.05)
                 assert first not in closed
@@ -203,12 +203,12 @@ class TestEditions:
     def test_the_catalogue_of_twenty_clips_does_not_disturb_a_viewer(self, folder: Path) -> None:
         async def check(server: Served) -> None:
             async with viewer(server, "clip00") as client:
-                await client.say(view(1))
+                await client.send(view(1))
                 await client.picture()
                 listed = json.loads((await server.get("/clips.json"))[2])
                 assert len(listed["clips"]) == 20
-                await asyncio.sleep(1.3)  # the session looks at the file every second
-                await client.say(view(2))
+                await asyncio.sleep(1.3)  # the session checks the file every second
+                await client.send(view(2))
                 assert (await client.picture())[0][4] == 2
                 assert "changed" not in {text["type"] for text in client.texts}
 
@@ -220,11 +220,11 @@ class TestEditions:
         scanning: set[str] = set()
         original = FileLibrary._paths
 
-        def noted(library: FileLibrary) -> dict[str, Path]:
+        def recorded(library: FileLibrary) -> dict[str, Path]:
             scanning.add(threading.current_thread().name)
             return original(library)
 
-        monkeypatch.setattr(FileLibrary, "_paths", noted)
+        monkeypatch.setattr(FileLibrary, "_paths", recorded)
 
         async def check(server: Served) -> None:
             for address in ("/", "/watch/clip03", "/clips/clip03.json", "/clips.json"):
@@ -235,7 +235,7 @@ class TestEditions:
         assert threading.main_thread().name not in scanning
 
 
-class TestMoments:
+class TestFoldedMoments:
     def test_all_clips_of_a_process_share_one_budget(self, clip: Path) -> None:
         with FileSource(clip) as source:
             one = FoldedMoments(1 << 40)
@@ -250,10 +250,10 @@ class TestMoments:
                 each.close()
             assert budget.held == 0
 
-    def test_a_coarser_clip_that_is_replaced_gives_its_moments_back(
+    def test_a_replaced_coarser_clip_releases_its_moments(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(SharedClip, "most_layers", 3)
+        monkeypatch.setattr(SharedClip, "layer_count", 3)
         with FileSource(clip) as source:
             budget = FoldedMoments()
             shared = SharedClip(Reader(source), moments=budget)
@@ -264,33 +264,33 @@ class TestMoments:
 
 
 class TestMovies:
-    def test_the_work_of_a_movie_is_bounded_and_the_refusal_says_by_what(self, clip: Path) -> None:
+    def test_the_work_of_a_movie_is_bounded_and_the_refusal_names_the_limit(self, clip: Path) -> None:
         limits = MovieLimits(pictures=5, picture_pixels=2000, pixels=4000)
 
         async def refusal(server: Served, path: dict[str, Any]) -> str:
-            async with server.http.post(server.address + "/movies/clip", json=path) as answer:
-                assert answer.status == 413
-                return await answer.text()
+            async with server.http.post(server.address + "/movies/clip", json=path) as response:
+                assert response.status == 413
+                return await response.text()
 
         async def check(server: Served) -> None:
-            assert "6 pictures; at most 5" in await refusal(server, camera_path(6))
+            assert "6 pictures; the limit is 5" in await refusal(server, camera_path(6))
             large = camera_path(1) | {"render_width": 64, "render_height": 48}
-            assert "3072 pixels in a picture; at most 2000" in await refusal(server, large)
+            assert "3072 pixels in a picture; the limit is 2000" in await refusal(server, large)
             many = await refusal(server, camera_path(5) | {"render_width": 40})
-            assert "4800 pixels in all pictures; at most 4000" in many
+            assert "4800 pixels in all pictures; the limit is 4000" in many
 
         served(clip, check, movies=limits)
 
-    def test_a_movie_that_takes_too_long_is_given_up(self, clip: Path) -> None:
+    def test_a_movie_that_takes_too_long_is_stopped(self, clip: Path) -> None:
         async def check(server: Served) -> None:
             address = server.address + "/movies/clip"
-            async with server.http.post(address, json=camera_path(50), headers=NDJSON) as answer:
-                last = json.loads((await answer.read()).splitlines()[-1])
+            async with server.http.post(address, json=camera_path(50), headers=NDJSON) as response:
+                last = json.loads((await response.read()).splitlines()[-1])
             assert "not finished after 0 s" in last["error"]
 
         served(clip, check, movies=MovieLimits(seconds=0.0))
 
-    def test_few_movies_wait_one_is_made_and_viewers_keep_their_places(
+    def test_movies_queue_one_is_rendered_and_viewers_keep_their_sessions(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         release = asyncio.Event()
@@ -305,26 +305,26 @@ class TestMovies:
         monkeypatch.setattr(Movies, "_render", held)
 
         async def post(server: Served) -> tuple[int, str]:
-            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as answer:
-                return answer.status, answer.content_type
+            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as response:
+                return response.status, response.content_type
 
         async def check(server: Served) -> None:
             posts = [asyncio.create_task(post(server)) for _ in range(3)]
             while not rendering:
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.1)
-            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as answer:
-                assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
-                assert "3 movies" in await answer.text()
+            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as response:
+                assert (response.status, response.headers["Retry-After"]) == (503, "10")
+                assert "3 movies" in await response.text()
             assert len(rendering) == 1, "one at a time"
             assert b'"sessions": 1' in (await server.get("/healthz"))[2]
             release.set()
             assert await asyncio.gather(*posts) == [(200, "video/mp4")] * 3
-            await settled_sessions(server)
+            await wait_for_free_sessions(server)
 
         served(clip, check, sessions=2, movies=MovieLimits(waiting=2))
 
-    def test_a_finished_movie_is_removed_in_time_without_a_request(self, tmp_path: Path) -> None:
+    def test_a_finished_movie_expires_without_a_request(self, tmp_path: Path) -> None:
         async def run() -> None:
             movies = Movies(RenderPool(SessionLimit(1)), Timeouts(), MovieLimits(kept=2, kept_seconds=0.2))
             paths = [tmp_path / f"{number}.mp4" for number in range(3)]
@@ -338,48 +338,48 @@ class TestMovies:
 
         asyncio.run(run())
 
-    def test_who_goes_away_frees_the_place_and_leaves_no_file_at_once(
+    def test_a_disconnect_releases_the_session_and_removes_the_file_at_once(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The consumer is interrupted while the generator is suspended: it must be closed then, not later."""
+        """The consumer is interrupted while the generator is suspended: it must be closed at once."""
         made: list[Movies] = []
-        original = Movies._tell
+        original = Movies._stream_progress
 
-        async def noted(movies: Movies, *arguments: Any) -> web.StreamResponse:
+        async def recorded(movies: Movies, *arguments: Any) -> web.StreamResponse:
             made.append(movies)
             return await original(movies, *arguments)
 
-        monkeypatch.setattr(Movies, "_tell", noted)
+        monkeypatch.setattr(Movies, "_stream_progress", recorded)
 
-        def lost(*_: object) -> bytes:
+        def disconnected(*_: object) -> bytes:
             raise ConnectionResetError
 
         async def check(server: Served) -> None:
-            monkeypatch.setattr("dynerf_player.server.movies._line", lost)
+            monkeypatch.setattr("dynerf_player.server.movies._line", disconnected)
             with pytest.raises(aiohttp.ClientError):
                 async with server.http.post(
                     server.address + "/movies/clip", json=camera_path(3), headers=NDJSON
-                ) as answer:
-                    await answer.read()
-            await settled_sessions(server)
+                ) as response:
+                    await response.read()
+            await wait_for_free_sessions(server)
             assert not list(Path(made[0]._folder.name).iterdir())
-            assert not made[0]._queue.turn.locked()
+            assert not made[0]._queue.rendering.locked()
 
         served(clip, check)
 
 
 class TestThreads:
     def test_a_cancelled_caller_waits_for_its_thread(self) -> None:
-        begun, release, ended = threading.Event(), threading.Event(), threading.Event()
+        started, release, ended = threading.Event(), threading.Event(), threading.Event()
 
         def work() -> None:
-            begun.set()
+            started.set()
             release.wait(10)
             ended.set()
 
         async def run() -> None:
             task = asyncio.create_task(in_thread(work))
-            await asyncio.to_thread(begun.wait)
+            await asyncio.to_thread(started.wait)
             for _ in range(3):
                 task.cancel()
                 await asyncio.sleep(0)
@@ -393,14 +393,14 @@ class TestThreads:
 
 
 class _SlowReader(asyncio.Transport):
-    """A connection whose reader takes a little at each look."""
+    """A transport whose client reads a few bytes per poll."""
 
-    def __init__(self, per_look: int) -> None:
+    def __init__(self, per_poll: int) -> None:
         super().__init__()
-        self.waiting, self.per_look, self.cut = 10_000, per_look, False
+        self.waiting, self.per_poll, self.cut = 10_000, per_poll, False
 
     def get_write_buffer_size(self) -> int:
-        self.waiting = max(0, self.waiting - self.per_look)
+        self.waiting = max(0, self.waiting - self.per_poll)
         return self.waiting
 
     def is_closing(self) -> bool:
@@ -411,12 +411,12 @@ class _SlowReader(asyncio.Transport):
 
 
 class TestSlowReaders:
-    @pytest.mark.parametrize(("per_look", "cut"), [(1, True), (0, True), (300, False)])
-    def test_a_minimum_rate_is_asked_of_readers(self, per_look: int, cut: bool) -> None:
+    @pytest.mark.parametrize(("per_poll", "cut"), [(1, True), (0, True), (300, False)])
+    def test_readers_below_the_minimum_rate_are_disconnected(self, per_poll: int, cut: bool) -> None:
         async def run() -> None:
-            transport = _SlowReader(per_look)
+            transport = _SlowReader(per_poll)
             request = make_mocked_request("GET", "/", transport=transport)
-            async with watched(request, 0.2):
+            async with minimum_write_rate(request, 0.2):
                 pass
             assert transport.cut is cut
             assert cut or transport.waiting == 0
@@ -426,21 +426,21 @@ class TestSlowReaders:
     def test_connections_without_a_request_are_bounded(self, clip: Path) -> None:
         async def check(server: Served) -> None:
             silent = [await asyncio.open_connection(*server.host) for _ in range(4)]
-            assert await asyncio.wait_for(silent[3][0].read(), 10) == b"", "one too many"
+            assert await asyncio.wait_for(silent[3][0].read(), 10) == b"", "beyond the limit"
             for _, writer in silent:
                 writer.close()
                 await writer.wait_closed()
-            while True:  # the server hears of it a moment later
+            while True:  # the server notices a moment later
                 with contextlib.suppress(aiohttp.ClientConnectionError):
                     assert (await server.get("/healthz"))[0] == 200
                     break
 
         served(clip, check, connections=3)
 
-    def test_sockets_before_their_greeting_are_bounded(
+    def test_sockets_before_their_hello_are_bounded(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("dynerf_player.server.app._MOST_GREETING", 3)
+        monkeypatch.setattr("dynerf_player.server.app._MAX_AWAITING_HELLO", 3)
 
         async def check(server: Served) -> None:
             async with contextlib.AsyncExitStack() as stack:
@@ -455,7 +455,7 @@ class TestSlowReaders:
         served(clip, check)
 
 
-def test_the_library_leaves_logging_to_programs(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_does_not_configure_logging(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
 
     def stop(_: str) -> None:
@@ -474,7 +474,7 @@ def test_other_sites_cannot_embed_what_is_served(clip: Path) -> None:
     served(clip, check)
 
 
-def test_clips_for_allowed_sites_carry_no_such_policy(clip: Path) -> None:
+def test_clips_may_be_embedded_by_allowed_sites(clip: Path) -> None:
     async def check(server: Served) -> None:
         assert "Cross-Origin-Resource-Policy" not in (await server.get("/clips/clip.jpg"))[1]
         assert "Cross-Origin-Resource-Policy" in (await server.get("/watch/clip"))[1]

@@ -1,4 +1,4 @@
-"""The remote player as a browser sees it: the server of the page, with a clip whose bytes come from afar."""
+"""``dynerf play``: live sessions of a remote clip, and the command."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ FRAMES, GROUP = 6000, 60
 
 @pytest.fixture(scope="module")
 def long_clip(clip: Path) -> bytes:
-    """The clip with latents for minutes, which no first request brings."""
+    """The clip with minutes of latents, which exceed the first request."""
     with FileSource(clip) as source:
         reader = Reader(source)
         weights, latents = list(reader.weights(0).values()), reader.latents(0, 5)
@@ -73,8 +73,8 @@ def view(number: int, frame: float = 3000.5) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def hear(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    """The next message of a kind, "picture" for a picture; pictures on the way are acknowledged."""
+async def receive(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    """The next message of a kind, "picture" for a picture; pictures are acknowledged."""
     while True:
         message = await socket.receive(timeout=20)
         if message.type is aiohttp.WSMsgType.BINARY:
@@ -86,13 +86,13 @@ async def hear(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, 
             return found
 
 
-def test_the_page_gets_pictures_and_the_byte_budget(link: Link) -> None:
+def test_a_session_gets_pictures_and_buffer_reports(link: Link) -> None:
     async def watch() -> None:
         async with player(link) as (session, address), session.ws_connect(f"{address}/live/clip") as socket:
             await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
             await socket.send_json(view(1))
-            assert (await hear(socket, "picture"))["id"] == 1
-            while (buffer := await hear(socket, "buffer"))["ranges"][-1] != [3000, 3299]:
+            assert (await receive(socket, "picture"))["id"] == 1
+            while (buffer := await receive(socket, "buffer"))["ranges"][-1] != [3000, 3299]:
                 pass
             assert buffer["fetched"] < buffer["total"] == len(link.data)
             assert buffer["layers"] == 1
@@ -100,40 +100,40 @@ def test_the_page_gets_pictures_and_the_byte_budget(link: Link) -> None:
     asyncio.run(watch())
 
 
-def test_a_file_replaced_while_it_plays_is_told_and_played(link: Link) -> None:
+def test_a_file_replaced_during_playback_is_reported_and_played(link: Link) -> None:
     async def watch() -> None:
         async with player(link) as (session, address), session.ws_connect(f"{address}/live/clip") as socket:
             await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
             await socket.send_json(view(1))
-            await hear(socket, "picture")
+            await receive(socket, "picture")
             link.replace(link.data, '"two"')
-            await hear(socket, "changed")
+            await receive(socket, "changed")
             await socket.send_json(view(2, 4500.0))
-            while (await hear(socket, "picture"))["id"] != 2:
+            while (await receive(socket, "picture"))["id"] != 2:
                 pass
 
     asyncio.run(watch())
 
 
-def test_a_link_that_fails_is_told_and_then_goes_on(link: Link) -> None:
+def test_a_failed_transfer_is_reported_and_the_session_continues(link: Link) -> None:
     async def watch() -> None:
         async with player(link) as (session, address), session.ws_connect(f"{address}/live/clip") as socket:
             await socket.send_json({"type": "hello", "version": 1, "codecs": ["jpeg"]})
             link.always = lambda _: None
             await socket.send_json(view(1))
-            assert "gave up after" in (await hear(socket, "error"))["message"]
+            assert "gave up after" in (await receive(socket, "error"))["message"]
             link.always = None
             await socket.send_json(view(2))
-            assert (await hear(socket, "picture"))["id"] == 2
+            assert (await receive(socket, "picture"))["id"] == 2
 
     asyncio.run(watch())
 
 
 @pytest.mark.parametrize("remote", [True, False])
-def test_the_command_prints_the_address_and_ends_on_ctrl_c(clip: Path, link: Link, remote: bool) -> None:
+def test_the_command_prints_its_address_and_exits_on_sigint(clip: Path, link: Link, remote: bool) -> None:
     shown = link.address if remote else str(clip)
-    place = f"{shown}?token=secret" if remote else shown
-    command = [sys.executable, "-m", "dynerf", "play", place, "--no-browser", "--device", "cpu"]
+    path = f"{shown}?token=secret" if remote else shown
+    command = [sys.executable, "-m", "dynerf", "play", path, "--no-browser", "--device", "cpu"]
     with subprocess.Popen(
         command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
     ) as process:

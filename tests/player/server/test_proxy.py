@@ -1,4 +1,4 @@
-"""The server below a path of another one: through nginx and Caddy as the docs configure them."""
+"""The server behind a reverse proxy below a path: nginx and Caddy as configured in the docs."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def folder(clip: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[nginx, caddy, own], ids=["nginx", "caddy", "aiohttp"])
 def base(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> Iterator[str]:
-    """The root of the server as browsers see it, by a proxy."""
+    """The address of the server's root as seen through a proxy."""
     if request.param is not own and shutil.which(request.param.__name__) is None:
         pytest.skip(f"{request.param.__name__} is not installed")
     port = free_port()
@@ -49,9 +49,9 @@ def test_everything_works_below_a_path(base: str, clip: Path) -> None:
 
     async def check() -> None:
         async with aiohttp.ClientSession(headers=as_browser) as http:
-            async with http.get(address.removesuffix("/"), allow_redirects=False) as answer:
-                assert urljoin(address, answer.headers["Location"]) in (address, base)
-            cookie = await _enter(http, address)
+            async with http.get(address.removesuffix("/"), allow_redirects=False) as response:
+                assert urljoin(address, response.headers["Location"]) in (address, base)
+            cookie = await _log_in(http, address)
             http.headers.update(cookie)
             server = Served(address.removesuffix("/"), http)
             assert json.loads((await server.get("/clips.json"))[2])["clips"][1]["name"] == NAME
@@ -62,29 +62,29 @@ def test_everything_works_below_a_path(base: str, clip: Path) -> None:
             assert (await server.get(f"/clips/{name}.dnv", If_Match=headers["ETag"]))[2] == clip.read_bytes()
             async with http.ws_connect(f"{address}live/{name}") as socket:
                 client = Viewer(socket)
-                await client.say({"type": "hello", "version": 1, "codecs": ["jpeg"]})
-                await client.say(view(1))
+                await client.send({"type": "hello", "version": 1, "codecs": ["jpeg"]})
+                await client.send(view(1))
                 assert (await client.picture())[0][4] == 1
             await _movie(http, f"{address}movies/{name}")
 
     asyncio.run(check())
 
 
-async def _enter(http: aiohttp.ClientSession, address: str) -> dict[str, str]:
-    """Open a page with the token, as a browser follows it; the cookie's header."""
+async def _log_in(http: aiohttp.ClientSession, address: str) -> dict[str, str]:
+    """Open a page with the token, following redirects as a browser does; returns the cookie's header."""
     start = f"{address}watch/other{ACCESS.query()}"
     assert await _status(http, start.partition("?")[0]) == 401
     async with http.get(start, allow_redirects=False) as first:
         second = urljoin(start, first.headers["Location"])
     assert second.startswith(f"{address}?")  # the folder of this address becomes the cookie's path
-    async with http.get(second, allow_redirects=False) as answer:
-        assert urljoin(second, answer.headers["Location"]) == f"{address}watch/other"
-        return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    async with http.get(second, allow_redirects=False) as response:
+        assert urljoin(second, response.headers["Location"]) == f"{address}watch/other"
+        return {"Cookie": response.headers["Set-Cookie"].partition(";")[0]}
 
 
 async def _status(http: aiohttp.ClientSession, address: str) -> int:
-    async with http.get(address, allow_redirects=False) as answer:
-        return answer.status
+    async with http.get(address, allow_redirects=False) as response:
+        return response.status
 
 
 async def _movie(http: aiohttp.ClientSession, address: str) -> None:
@@ -96,27 +96,30 @@ async def _movie(http: aiohttp.ClientSession, address: str) -> None:
         "fps": 10,
     }
     accept = {"Accept": "application/x-ndjson"}
-    async with http.post(address, json=path, headers=accept) as answer:
-        assert answer.status == 200, await answer.text()
-        lines = [json.loads(line) for line in (await answer.text()).splitlines()]
+    async with http.post(address, json=path, headers=accept) as response:
+        assert response.status == 200, await response.text()
+        lines = [json.loads(line) for line in (await response.text()).splitlines()]
     movie = lines[-1]["movie"]
-    async with http.get(urljoin(str(answer.url), movie)) as answer:
-        assert (answer.status, answer.content_type) == (200, "video/mp4")
+    async with http.get(urljoin(str(response.url), movie)) as response:
+        assert (response.status, response.content_type) == (200, "video/mp4")
 
 
-def test_a_single_clip_is_led_to_below_the_path(clip: Path, tmp_path: Path) -> None:
+def test_a_single_clip_is_redirected_to_below_the_path(clip: Path, tmp_path: Path) -> None:
     port = free_port()
     with served_in_thread(clip) as upstream, own(port, upstream, tmp_path, bare=True):
 
         async def check() -> None:
-            async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/films/") as answer:
-                assert answer.status == 200
-                assert answer.url.path == "/films/watch/clip"
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"http://127.0.0.1:{port}/films/") as response,
+            ):
+                assert response.status == 200
+                assert response.url.path == "/films/watch/clip"
 
         asyncio.run(check())
 
 
-def test_no_page_or_script_holds_an_address_from_the_root() -> None:
+def test_no_page_or_script_uses_an_absolute_path() -> None:
     web = ROOT / "player" / "dynerf_player" / "web"
     rooted = re.compile(r"""(?:href|src)="/|["'`(]/(?:web|watch|clips|live|movies|healthz)\b""")
     files = [path for path in web.rglob("*") if path.suffix in (".html", ".js", ".css")]

@@ -1,4 +1,4 @@
-"""The clip's bytes over HTTP: ranges, conditions, names leading nowhere, stalled readers, changed files."""
+"""The clip's file over HTTP: ranges, conditions, path traversal, stalled readers, changed files."""
 
 import asyncio
 import contextlib
@@ -17,15 +17,15 @@ from support.player import Served, served
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("requested", "first", "last"),
     [("bytes=0-0", 0, 1), ("bytes=10-99", 10, 100), ("bytes=-36", -36, None), ("bytes=100-", 100, None),
      ("bytes=5-999999999", 5, None), ("bytes=-999999999", 0, None)],
 )  # fmt: skip
-def test_a_range_is_exactly_those_bytes(clip: Path, asked: str, first: int, last: int | None) -> None:
+def test_a_range_returns_exactly_its_bytes(clip: Path, requested: str, first: int, last: int | None) -> None:
     data = clip.read_bytes()
 
     async def check(server: Served) -> None:
-        status, headers, body = await server.get("/clips/clip.dnv", Range=asked)
+        status, headers, body = await server.get("/clips/clip.dnv", Range=requested)
         assert (status, body) == (206, data[first:last])
         start = first % len(data)
         assert headers["Content-Range"] == f"bytes {start}-{start + len(body) - 1}/{len(data)}"
@@ -34,13 +34,13 @@ def test_a_range_is_exactly_those_bytes(clip: Path, asked: str, first: int, last
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "requested",
     ["bytes=-0", "bytes=99999999-", "bytes=9-5", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "bytes=1--2",
      "bytes=" + ",".join(f"{i}-{i}" for i in range(1000)), "bytes=" + "9" * 30 + "-", "bytes 0-1"],
 )  # fmt: skip
-def test_what_is_no_single_range_within_the_file_is_refused(clip: Path, asked: str) -> None:
+def test_anything_but_one_range_within_the_file_is_refused(clip: Path, requested: str) -> None:
     async def check(server: Served) -> None:
-        status, headers, body = await server.get("/clips/clip.dnv", Range=asked)
+        status, headers, body = await server.get("/clips/clip.dnv", Range=requested)
         assert status == 416
         assert headers["Content-Range"] == f"bytes */{clip.stat().st_size}"
         assert body.count(b"\n") == 0
@@ -48,7 +48,7 @@ def test_what_is_no_single_range_within_the_file_is_refused(clip: Path, asked: s
     served(clip, check)
 
 
-def test_conditions_are_answered_by_the_content_hash(clip: Path) -> None:
+def test_conditional_requests_compare_the_content_hash(clip: Path) -> None:
     data = clip.read_bytes()
     tag = f'"{TRAILER.unpack(data[-TRAILER.size :])[1].hex()}"'
 
@@ -70,9 +70,9 @@ def test_conditions_are_answered_by_the_content_hash(clip: Path) -> None:
         assert await status(Range="pages=0-3") == 200
         async with server.http.head(
             server.address + "/clips/clip.dnv", headers={"Range": "bytes=0-3"}
-        ) as answer:
-            assert (answer.status, answer.content_length) == (200, len(data))
-            assert await answer.read() == b""
+        ) as response:
+            assert (response.status, response.content_length) == (200, len(data))
+            assert await response.read() == b""
 
     served(clip, check)
 
@@ -94,16 +94,16 @@ def test_nothing_outside_the_folder_is_reached(clip: Path, tmp_path: Path, path:
     (folder / "broken.dnv").write_bytes(b"\x89DNV" + bytes(100))
     os.mkfifo(folder / "pipe.dnv")
 
-    def ask(host: tuple[str, int]) -> bytes:
+    def get(host: tuple[str, int]) -> bytes:
         with socket.create_connection(host, timeout=10) as raw:
             raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             return b"".join(iter(lambda: raw.recv(65536), b""))
 
     async def check(server: Served) -> None:
-        answer = await asyncio.to_thread(ask, server.host)
-        assert answer.split(b" ", 2)[1][:1] == b"4", answer[:200]
-        assert str(tmp_path).encode() not in answer
-        assert b"Traceback" not in answer
+        response = await asyncio.to_thread(get, server.host)
+        assert response.split(b" ", 2)[1][:1] == b"4", response[:200]
+        assert str(tmp_path).encode() not in response
+        assert b"Traceback" not in response
         listed = (await server.http.get(server.address + "/clips.json")).json()
         assert [entry["name"] for entry in (await listed)["clips"]] == ["good"]
 
@@ -120,20 +120,22 @@ def test_a_link_within_the_folder_is_served(clip: Path, tmp_path: Path) -> None:
     served(tmp_path, check)
 
 
-def test_a_replaced_file_is_another_edition_and_old_bytes_stay_whole(clip: Path, tmp_path: Path) -> None:
-    place = tmp_path / "clip.dnv"
-    shutil.copy(clip, place)
-    data = place.read_bytes()
+def test_a_replaced_file_is_another_version_and_the_old_one_stays_readable(
+    clip: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.dnv"
+    shutil.copy(clip, path)
+    data = path.read_bytes()
 
     async def run() -> None:
-        library = FileLibrary(place)
-        async with library.edition("clip") as old:
-            async with library.edition("clip") as again:
+        library = FileLibrary(path)
+        async with library.current("clip") as old:
+            async with library.current("clip") as again:
                 assert again is old
             other = tmp_path / "other"
             shutil.copy(clip, other)
-            other.replace(place)
-            async with library.edition("clip") as new:
+            other.replace(path)
+            async with library.current("clip") as new:
                 assert new is not old
             assert old.raw().read(0, old.size) == data
         await library.close()
@@ -141,37 +143,37 @@ def test_a_replaced_file_is_another_edition_and_old_bytes_stay_whole(clip: Path,
     asyncio.run(run())
 
 
-def test_a_file_rewritten_in_place_fails_rather_than_mixes(clip: Path, tmp_path: Path) -> None:
-    place = tmp_path / "clip.dnv"
-    shutil.copy(clip, place)
-    pinned = PinnedFile(place, "clip")
-    with place.open("r+b") as file:
+def test_reads_fail_after_a_file_was_rewritten_in_place(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clip.dnv"
+    shutil.copy(clip, path)
+    pinned = PinnedFile(path, "clip")
+    with path.open("r+b") as file:
         file.write(b"x")
-    os.utime(place, ns=(1, 1))
+    os.utime(path, ns=(1, 1))
     with pytest.raises(FormatError, match=r"^clip: was rewritten"):
         pinned.read(0, 10)
 
 
 def test_a_half_sent_request_is_closed(clip: Path) -> None:
-    def drip(host: tuple[str, int]) -> bytes:
+    def send_half(host: tuple[str, int]) -> bytes:
         with socket.create_connection(host, timeout=20) as raw:
             raw.sendall(b"GET / HTTP/1.1\r\nHost: loc")
             return raw.recv(1000)
 
     async def check(server: Served) -> None:
-        assert await asyncio.to_thread(drip, server.host) == b""
+        assert await asyncio.to_thread(send_half, server.host) == b""
 
     served(clip, check, keep_alive=0.5)
 
 
-def test_stalled_readers_are_cut_and_hurt_nobody(tmp_path: Path) -> None:
+def test_stalled_readers_are_disconnected_and_do_not_delay_others(tmp_path: Path) -> None:
     from dynerf_format import encode_header
     from support.clips import ForgedChunk, forge, small_header
 
-    place = tmp_path / "big.dnv"
+    path = tmp_path / "big.dnv"
     skipped = ForgedChunk(kind=b"note", body=bytes(24 << 20))
     weights, latents = ForgedChunk(body=b"w"), ForgedChunk(kind=b"LATN", body=b"l")
-    place.write_bytes(forge(encode_header(small_header()), [weights, latents, skipped]))
+    path.write_bytes(forge(encode_header(small_header()), [weights, latents, skipped]))
     request = b"GET /clips/big.dnv HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     def stall(host: tuple[str, int]) -> int:
@@ -195,13 +197,13 @@ def test_stalled_readers_are_cut_and_hurt_nobody(tmp_path: Path) -> None:
         status, _, body = await server.get("/clips/big.dnv", Range="bytes=0-9")
         assert (status, len(body)) == (206, 10)
         for count in await asyncio.gather(*readers):
-            assert count < place.stat().st_size
+            assert count < path.stat().st_size
 
-    served(place, check)
+    served(path, check)
 
 
-def test_readers_of_small_answers_are_cut_too(clip: Path) -> None:
-    """Of many requests in a row whose answers nobody takes."""
+def test_stalled_readers_of_small_responses_are_disconnected(clip: Path) -> None:
+    """A client pipelines many requests and reads no response."""
     one = b"GET /watch/clip HTTP/1.1\r\nHost: localhost\r\n\r\n"
     count = 1_500
 
@@ -235,14 +237,14 @@ def test_readers_of_small_answers_are_cut_too(clip: Path) -> None:
      ("127.0.0.1.evil.example", 421),
      ("site.example", 200)],
 )  # fmt: skip
-def test_only_own_names_are_answered(clip: Path, host: str, status: int) -> None:
+def test_only_own_host_names_are_accepted(clip: Path, host: str, status: int) -> None:
     async def check(server: Served) -> None:
         assert (await server.get("/clips.json", Host=host))[0] == status
 
     served(clip, check, origins=("https://site.example",))
 
 
-def test_other_sites_read_only_when_allowed(clip: Path) -> None:
+def test_other_sites_can_read_only_when_allowed(clip: Path) -> None:
     async def check(server: Served) -> None:
         _, headers, _ = await server.get("/clips/clip.dnv", Origin="https://site.example")
         assert headers["Access-Control-Allow-Origin"] == "https://site.example"
@@ -251,13 +253,13 @@ def test_other_sites_read_only_when_allowed(clip: Path) -> None:
         assert "Access-Control-Allow-Origin" not in headers
         async with server.http.options(
             server.address + "/clips/clip.dnv", headers={"Origin": "https://site.example"}
-        ) as answer:
-            assert "Range" in answer.headers["Access-Control-Allow-Headers"]
+        ) as response:
+            assert "Range" in response.headers["Access-Control-Allow-Headers"]
 
     served(clip, check, origins=("https://site.example",))
 
 
-def test_the_pages_come_with_a_strict_policy(clip: Path) -> None:
+def test_pages_have_a_strict_content_security_policy(clip: Path) -> None:
     async def check(server: Served) -> None:
         status, headers, _ = await server.get("/")
         assert (status, headers["Location"]) == (302, "watch/clip")

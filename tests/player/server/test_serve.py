@@ -1,4 +1,4 @@
-"""``dynerf serve`` as a command: its address, Ctrl-C, and what it refuses."""
+"""``dynerf serve`` as a command: its address, signals, and what it refuses."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from support.command import run
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_serves_and_ends_on_request(clip: Path, tmp_path: Path, number: int) -> None:
+def test_prints_its_address_and_exits_on_signals(clip: Path, tmp_path: Path, number: int) -> None:
     shutil.copy(clip, tmp_path / "a b.dnv")
     command = [sys.executable, "-m", "dynerf", "serve", str(tmp_path), "--port", "0", "--device", "cpu"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -22,8 +22,8 @@ def test_it_says_where_it_serves_and_ends_on_request(clip: Path, tmp_path: Path,
     line = process.stderr.readline()
     found = re.fullmatch(r"dynerf: serving (http://127\.0\.0\.1:\d+/)\n", line)
     assert found, line
-    with urllib.request.urlopen(found[1] + "clips/a%20b.dnv", timeout=20) as answer:
-        assert answer.read() == clip.read_bytes()
+    with urllib.request.urlopen(found[1] + "clips/a%20b.dnv", timeout=20) as response:
+        assert response.read() == clip.read_bytes()
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
@@ -35,9 +35,9 @@ def test_it_says_where_it_serves_and_ends_on_request(clip: Path, tmp_path: Path,
         ("missing.dnv", "no such file or folder"),
         ("{bad}", "bad.dnv: not a .dnv file"),
         ("{clip} --tls-cert x.pem", "both or neither"),
-        ("{clip} --tls-cert x.pem --tls-key y.pem", "are no certificate"),
+        ("{clip} --tls-cert x.pem --tls-key y.pem", "not a valid certificate and key"),
         ("{clip} --allow-origin evil", "expected * or an origin"),
-        ("{clip} --host 203.0.113.7", "cannot be served from"),
+        ("{clip} --host 203.0.113.7", "cannot listen there"),
         ("{clip} --port 70000", "70000"),
     ],
 )

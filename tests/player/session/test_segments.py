@@ -1,4 +1,4 @@
-"""Playing over the border of two segments: the next model is there before it is needed."""
+"""Playback across segments: the next model is loaded before it is needed."""
 
 from concurrent.futures import wait
 from fractions import Fraction
@@ -18,7 +18,7 @@ from support.encoding import Notes, one_thread, tiny_job, write_scene
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three segments of three frames; not to be written to."""
+    """Three segments of three frames; read-only."""
     folder = tmp_path_factory.mktemp("segments")
     job = tiny_job(write_scene(folder / "scene", frames=9), folder / "clip.dnv")
     with one_thread():
@@ -27,7 +27,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class _Counting(Reader):
-    """Notes which segments' weights are read."""
+    """Records which segments' weights are read."""
 
     def __init__(self, source: FileSource) -> None:
         super().__init__(source)
@@ -39,11 +39,11 @@ class _Counting(Reader):
 
 
 def _settle(clip: SharedClip) -> None:
-    """Wait for what is being loaded, whether it can be or not."""
+    """Wait until all loads have ended, failed ones included."""
     wait(list(clip._models._kept.values()))
 
 
-def test_the_next_model_is_loaded_before_its_first_frame_and_the_current_one_stays(long_clip: Path) -> None:
+def test_the_next_model_is_loaded_before_its_first_frame_and_the_current_one_is_kept(long_clip: Path) -> None:
     with FileSource(long_clip) as source:
         reader = _Counting(source)
         clip = SharedClip(reader)
@@ -58,11 +58,11 @@ def test_the_next_model_is_loaded_before_its_first_frame_and_the_current_one_sta
             clip.fold(frame)
             _settle(clip)
         assert reader.read == [0, 1, 2, 0]
-        assert set(clip._models.segments()) == {2, 0}, "after the last comes the first: clips loop"
+        assert set(clip._models.segments()) == {2, 0}, "the first segment follows the last: clips loop"
         clip.close()
 
 
-def test_pictures_are_those_of_a_clip_that_does_not_look_ahead(long_clip: Path) -> None:
+def test_pictures_equal_those_of_a_clip_without_prefetching(long_clip: Path) -> None:
     with FileSource(long_clip) as source:
         shared, plain = SharedClip(Reader(source)), Clip(Reader(source))
         camera = plain.cameras[0]

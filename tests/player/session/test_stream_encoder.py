@@ -1,4 +1,4 @@
-"""Pictures to H.264: what comes out decodes as one stream, whatever sizes follow each other."""
+"""H.264 encoding: the output decodes as one stream across changes of size."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from support.browser import psnr
 
 
 def picture(width: int, height: int, shade: int) -> np.ndarray:
-    """A grey ramp, brighter with ``shade``: chroma plays no part."""
+    """A grey ramp, brighter with ``shade``, without chroma."""
     ramp = np.linspace(20 + shade, 120 + shade, width).astype(np.uint8)
     return np.broadcast_to(ramp[None, :, None], (height, width, 3)).copy()
 
@@ -33,7 +33,7 @@ def test_sizes_that_alternate_decode_as_one_stream() -> None:
         assert psnr(frame.to_ndarray(format="rgb24"), rgb) > 35
 
 
-def test_a_key_picture_needs_none_before_it() -> None:
+def test_a_key_picture_decodes_alone() -> None:
     coder = AvcCoder()
     coder.encode(picture(64, 48, 0))
     coded = coder.encode(picture(64, 48, 50), key=True)
@@ -43,6 +43,6 @@ def test_a_key_picture_needs_none_before_it() -> None:
 
 
 @pytest.mark.parametrize("kind", [AvcCoder, JpegCoder])
-def test_every_picture_comes_out_at_once(kind: type[AvcCoder] | type[JpegCoder]) -> None:
+def test_every_picture_is_encoded_without_delay(kind: type[AvcCoder] | type[JpegCoder]) -> None:
     coder = kind()
     assert all(coder.encode(picture(64, 48, shade)).data for shade in range(0, 100, 10))

@@ -1,4 +1,4 @@
-"""Live sessions on real sockets: what is shown, who may connect, and what is refused."""
+"""Live sessions on real sockets: pictures, limits, origins and refused messages."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ def decoded(data: bytes, form: str) -> Array:
         return next(container.decode(video=0)).to_ndarray(format="rgb24")
 
 
-def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
+def test_pictures_equal_those_of_the_decoder(clip: Path) -> None:
     with dynerf.open(clip, device="cpu") as opened:
         camera = opened.cameras[0]
         truth = opened.render(camera, frame=2.5).numpy()
@@ -46,10 +46,10 @@ def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
     async def check(server: Served) -> None:
         for codec, form in (("jpeg", "mjpeg"), ("avc", "h264")):
             async with viewer(server, codec=codec) as client:
-                wish = view(
+                request = view(
                     7, frame=2.5, camera_to_world=pose, fov=fov, width=camera.width, height=camera.height
                 )
-                await client.say(wish)
+                await client.send(request)
                 head, data = await client.picture()
                 while not head[2] & 2:
                     head, data = await client.picture()
@@ -65,13 +65,13 @@ def test_the_picture_is_what_the_decoder_makes(clip: Path) -> None:
     served(clip, check)
 
 
-def test_a_clip_of_the_papers_network_is_shown(tmp_path: Path) -> None:
-    place = tmp_path / "clip.dnv"
-    tiny_encode(tiny_job(write_scene(tmp_path / "scene"), place, config=tiny_config(kind="mlp")))
-    with dynerf.open(place, device="cpu") as opened:
+def test_a_clip_with_the_mlp_field_is_rendered(tmp_path: Path) -> None:
+    path = tmp_path / "clip.dnv"
+    tiny_encode(tiny_job(write_scene(tmp_path / "scene"), path, config=tiny_config(kind="mlp")))
+    with dynerf.open(path, device="cpu") as opened:
         camera = opened.cameras[1]
         truth = opened.render(camera, frame=1.0).numpy()
-    wish = view(
+    request = view(
         1, frame=1.0, camera_to_world=camera.camera_to_world.reshape(-1).tolist(),
         fov=float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y))),
         width=camera.width, height=camera.height,
@@ -80,16 +80,16 @@ def test_a_clip_of_the_papers_network_is_shown(tmp_path: Path) -> None:
     async def check(server: Served) -> None:
         assert json.loads((await server.get("/clips/clip.json"))[2])["field"] == "mlp"
         async with viewer(server) as client:
-            await client.say(wish)
+            await client.send(request)
             head, data = await client.picture()
             while not head[2] & 2:
                 head, data = await client.picture()
             assert psnr(decoded(data, "mjpeg").mean(axis=2), truth.mean(axis=2)) > 33
 
-    served(place, check)
+    served(path, check)
 
 
-def test_page_and_pictures_come_by_tls(clip: Path, tmp_path: Path) -> None:
+def test_page_and_pictures_over_tls(clip: Path, tmp_path: Path) -> None:
     files = self_signed(tmp_path)
 
     async def check(server: Served) -> None:
@@ -101,17 +101,17 @@ def test_page_and_pictures_come_by_tls(clip: Path, tmp_path: Path) -> None:
             assert (await trusted.get("/watch/clip"))[0] == 200
             assert (await trusted.get("/clips/clip.dnv"))[2] == clip.read_bytes()
             async with viewer(trusted, codec="avc") as client:
-                await client.say(view(1))
+                await client.send(view(1))
                 assert (await client.picture())[0][4] == 1
 
     served(clip, check, certificate=files)
 
 
-def test_the_newest_wish_wins(clip: Path) -> None:
+def test_the_newest_view_request_wins(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as client:
             for identity in range(300):
-                await client.say(view(identity, frame=identity % 5, moving=True, width=320, height=240))
+                await client.send(view(identity, frame=identity % 5, moving=True, width=320, height=240))
             pictures = 0
             head = (0,) * 11
             while not (head[4] == 299 and head[2] & 2):
@@ -123,12 +123,12 @@ def test_the_newest_wish_wins(clip: Path) -> None:
     served(clip, check)
 
 
-def test_no_more_than_two_pictures_are_ahead(clip: Path) -> None:
+def test_at_most_two_pictures_are_unacknowledged(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as client:
             shown = 0
             for identity in range(6):
-                await client.say(view(identity))
+                await client.send(view(identity))
                 try:
                     while True:
                         frame = await client.socket.receive(timeout=0.4)
@@ -140,20 +140,20 @@ def test_no_more_than_two_pictures_are_ahead(clip: Path) -> None:
     served(clip, check)
 
 
-def test_ten_thousand_messages_leave_others_fluent(clip: Path) -> None:
+def test_ten_thousand_messages_do_not_delay_another_session(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as flood, viewer(server) as calm:
-            await calm.say(view(1))
+            await calm.send(view(1))
             await calm.picture()
 
-            async def pour() -> None:
+            async def send_all() -> None:
                 for identity in range(10_000):
-                    await flood.say(view(identity, moving=True))
+                    await flood.send(view(identity, moving=True))
 
-            pouring = asyncio.create_task(pour())
-            await calm.say(view(2, frame=1))
+            sending = asyncio.create_task(send_all())
+            await calm.send(view(2, frame=1))
             assert (await calm.picture())[0][4] == 2
-            await pouring
+            await sending
             head, _ = await flood.picture()
             while head[4] != 9_999:
                 head, _ = await flood.picture()
@@ -174,10 +174,10 @@ def test_ten_thousand_messages_leave_others_fluent(clip: Path) -> None:
         ({"type": "hello", "version": 1, "codecs": ["jpeg"]}, 1008), ("x" * 70_000, 1009),
     ],
 )  # fmt: skip
-def test_a_message_against_the_rules_ends_the_session(clip: Path, message: object, code: int) -> None:
+def test_an_invalid_message_ends_the_session(clip: Path, message: object, code: int) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as client:
-            await client.say(message)
+            await client.send(message)
             found, reason = await client.ending()
             assert found == code
             assert reason or code == 1009
@@ -190,35 +190,35 @@ def test_a_message_against_the_rules_ends_the_session(clip: Path, message: objec
 @pytest.mark.parametrize("greeting", [None, view(1), {"type": "hello", "version": 2, "codecs": ["jpeg"]},
                                       {"type": "hello", "version": 1, "codecs": ["vp9"]},
                                       {"type": "hello", "version": 1, "codecs": 5}])  # fmt: skip
-def test_who_does_not_greet_is_sent_away(clip: Path, greeting: object) -> None:
+def test_a_connection_without_a_hello_is_closed(clip: Path, greeting: object) -> None:
     async def check(server: Served) -> None:
         async with viewer(server, codec=None) as client:
             if greeting is not None:
-                await client.say(greeting)
+                await client.send(greeting)
             assert (await client.ending())[0] == 1008
 
     served(clip, check)
 
 
-def test_ids_must_grow(clip: Path) -> None:
+def test_ids_must_increase(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as client:
-            await client.say(view(5))
-            await client.say(view(5))
+            await client.send(view(5))
+            await client.send(view(5))
             assert (await client.ending())[0] == 1008
 
     served(clip, check)
 
 
-def test_one_viewer_too_many_is_told_busy_and_places_come_back(clip: Path) -> None:
+def test_a_viewer_beyond_the_limit_gets_busy_and_sessions_are_released(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as first:
             await first.text("welcome")
             async with viewer(server) as second:
                 assert (await second.text("busy"))["sessions"] == 1
                 assert (await second.ending())[0] == 1013
-            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as answer:
-                assert answer.status == 503
+            async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as response:
+                assert response.status == 503
         await asyncio.sleep(0.1)
         async with viewer(server) as third:
             await third.text("welcome")
@@ -231,7 +231,7 @@ def test_one_viewer_too_many_is_told_busy_and_places_come_back(clip: Path) -> No
     [({"Origin": "https://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Host": "evil.example"}, 421),
      ({"Host": "evil.example", "Origin": "http://evil.example"}, 421)],
 )  # fmt: skip
-def test_pages_of_other_sites_get_no_session(clip: Path, headers: dict[str, str], status: int) -> None:
+def test_pages_of_other_sites_cannot_open_a_session(clip: Path, headers: dict[str, str], status: int) -> None:
     async def check(server: Served) -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await server.http.ws_connect(f"{server.address}/live/clip", headers=headers)
@@ -242,30 +242,30 @@ def test_pages_of_other_sites_get_no_session(clip: Path, headers: dict[str, str]
     served(clip, check)
 
 
-def test_a_file_replaced_while_it_plays_is_told(clip: Path, tmp_path: Path) -> None:
-    place, other = tmp_path / "clip.dnv", tmp_path / "other"
-    shutil.copy(clip, place)
+def test_a_file_replaced_during_playback_is_reported(clip: Path, tmp_path: Path) -> None:
+    path, other = tmp_path / "clip.dnv", tmp_path / "other"
+    shutil.copy(clip, path)
 
     async def check(server: Served) -> None:
         async with viewer(server) as client:
-            await client.say(view(1))
+            await client.send(view(1))
             await client.picture()
-            place.unlink()
+            path.unlink()
             await asyncio.sleep(1.2)
-            await client.say(view(2))
+            await client.send(view(2))
             assert (await client.picture())[0][4] == 2
             shutil.copy(clip, other)
-            other.replace(place)
+            other.replace(path)
             await client.text("changed")
-            await client.say(view(3))
+            await client.send(view(3))
             assert (await client.picture())[0][4] == 3
 
-    served(place, check)
+    served(path, check)
 
 
-def test_h264_begins_anew_with_another_file(clip: Path, tmp_path: Path) -> None:
-    place, other = tmp_path / "clip.dnv", tmp_path / "other"
-    shutil.copy(clip, place)
+def test_h264_restarts_with_a_key_picture_after_a_replacement(clip: Path, tmp_path: Path) -> None:
+    path, other = tmp_path / "clip.dnv", tmp_path / "other"
+    shutil.copy(clip, path)
 
     async def check(server: Served) -> None:
         async with viewer(server, codec="avc") as client:
@@ -273,20 +273,20 @@ def test_h264_begins_anew_with_another_file(clip: Path, tmp_path: Path) -> None:
             for identity in range(1, 5):
                 if identity == 3:
                     shutil.copy(clip, other)
-                    other.replace(place)
+                    other.replace(path)
                     await client.text("changed")
-                await client.say(view(identity))
+                await client.send(view(identity))
                 keys.append((await client.picture())[0][2] & 1)
             assert keys == [1, 0, 1, 0]
 
-    served(place, check)
+    served(path, check)
 
 
-def test_hundreds_of_seeks_in_many_sessions_leave_nothing_open(clip: Path) -> None:
+def test_hundreds_of_seeks_in_many_sessions_leak_nothing(clip: Path) -> None:
     async def seek(server: Served, codec: str) -> None:
         async with viewer(server, codec=codec) as client:
             for identity in range(60):
-                await client.say(view(identity, frame=identity * 1.37 % 4, width=16 + identity, height=24))
+                await client.send(view(identity, frame=identity * 1.37 % 4, width=16 + identity, height=24))
                 while (await client.picture())[0][2] & 2 == 0:
                     pass
 
@@ -306,32 +306,32 @@ def test_hundreds_of_seeks_in_many_sessions_leave_nothing_open(clip: Path) -> No
 def test_a_path_becomes_a_movie(clip: Path) -> None:
     async def check(server: Served) -> None:
         address = server.address + "/movies/clip"
-        async with server.http.post(address, json=camera_path(4)) as answer:
-            assert (answer.status, answer.content_type) == (200, "video/mp4")
-            assert _count(await answer.read()) == 4
+        async with server.http.post(address, json=camera_path(4)) as response:
+            assert (response.status, response.content_type) == (200, "video/mp4")
+            assert _count(await response.read()) == 4
         async with server.http.post(
             address, json=camera_path(3), headers={"Accept": "application/x-ndjson"}
-        ) as answer:
-            lines = [line async for line in answer.content]
+        ) as response:
+            lines = [line async for line in response.content]
         assert b'"done": 3' in lines[-2]
         movie = "/movies/" + lines[-1].split(b'"')[3].decode()  # relative to the request's address
         assert _count((await server.get(movie))[2]) == 3
         assert (await server.get(movie, Range="bytes=0-9"))[0] == 206
         assert (await server.get("/movies/clip/unknown.mp4"))[0] == 404
         for wrong in ({}, {"camera_path": [1]}):
-            async with server.http.post(address, json=wrong) as answer:
-                assert answer.status == 422
-                assert "/" not in await answer.text()
+            async with server.http.post(address, json=wrong) as response:
+                assert response.status == 422
+                assert "/" not in await response.text()
         async with server.http.post(
             address, data=io.BytesIO(b" " * (1 << 21)), headers={"Content-Type": "application/json"}
-        ) as answer:
-            assert answer.status == 413
-        async with server.http.post(address, data=b"{}") as answer:
-            assert answer.status == 415
+        ) as response:
+            assert response.status == 413
+        async with server.http.post(address, data=b"{}") as response:
+            assert response.status == 415
         async with server.http.post(
             address, json=camera_path(1), headers={"Origin": "https://evil.example"}
-        ) as answer:
-            assert answer.status == 403
+        ) as response:
+            assert response.status == 403
 
     served(clip, check)
 
@@ -341,7 +341,7 @@ def _count(movie: bytes) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def test_a_movie_nobody_waits_for_is_given_up(clip: Path) -> None:
+def test_a_movie_stops_rendering_when_the_client_disconnects(clip: Path) -> None:
     async def check(server: Served) -> None:
         address = server.address + "/movies/clip"
         with pytest.raises(TimeoutError):
@@ -356,10 +356,10 @@ def test_a_movie_nobody_waits_for_is_given_up(clip: Path) -> None:
     served(clip, check)
 
 
-def test_a_camera_path_that_dribbles_in_is_not_waited_for(clip: Path) -> None:
+def test_a_camera_path_that_arrives_slowly_times_out(clip: Path) -> None:
     head = b"POST /movies/clip HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
-    def drip(host: tuple[str, int]) -> bytes:
+    def send_slowly(host: tuple[str, int]) -> bytes:
         with socket.create_connection(host, timeout=20) as raw:
             raw.sendall(head + b"Content-Length: 1000\r\n\r\n")
             raw.settimeout(0.1)
@@ -370,12 +370,12 @@ def test_a_camera_path_that_dribbles_in_is_not_waited_for(clip: Path) -> None:
         return b""
 
     async def check(server: Served) -> None:
-        assert (await asyncio.to_thread(drip, server.host)).startswith(b"HTTP/1.1 408 ")
+        assert (await asyncio.to_thread(send_slowly, server.host)).startswith(b"HTTP/1.1 408 ")
 
     served(clip, check)
 
 
-def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
+def test_a_client_that_does_not_read_its_movie_is_disconnected(tmp_path: Path) -> None:
     def stall(host: tuple[str, int], name: str) -> int:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -410,7 +410,7 @@ def test_who_does_not_take_his_movie_is_cut_off(tmp_path: Path) -> None:
 
 def test_a_render_stops_between_tiles(clip: Path) -> None:
     with dynerf.open(clip, device="cpu") as opened:
-        asked = iter([False, True])
+        answers = iter([False, True])
         with pytest.raises(StoppedError):
-            opened.render(opened.cameras[0].with_size(640, 480), frame=0.0, stop=lambda: next(asked))
-        assert next(asked, None) is None
+            opened.render(opened.cameras[0].with_size(640, 480), frame=0.0, stop=lambda: next(answers))
+        assert next(answers, None) is None
