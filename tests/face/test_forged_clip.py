@@ -162,7 +162,7 @@ def test_sampling_that_makes_no_sense(
     ("changes", "found"),
     [
         ({"camera_to_world": (0.0,) * 12}, "camera 'cam00': the first three columns of camera_to_world"),
-        ({"camera_to_world": (1e308,) * 12}, "camera 'cam00': is further than"),
+        ({"camera_to_world": (1e308,) * 12}, "camera 'cam00': farther than"),
         ({"focal_x": 1e-300}, "camera 'cam00': focal length or principal point beyond"),
         ({"centre_y": -1e300}, "camera 'cam00': focal length or principal point beyond"),
         ({"width": 16384, "height": 16384}, "16384x16384 pixels, expected sides of 1 to 8192"),

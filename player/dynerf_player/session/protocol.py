@@ -8,13 +8,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.cameras.camera import MOST_DISTANCE, Camera
-from dynerf_decoder.cameras.rig import MOST_SKEW, skew_of
+from dynerf_decoder.cameras.camera import MAX_DISTANCE, Camera
+from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.values import is_integer, is_number, parse_json
 
 VERSION = 1
 MOST_BYTES = 64 * 1024
-_MOST_SIDE, _MOST_PIXELS = 4096, 2**23
+_MAX_SIDE, _MOST_PIXELS = 4096, 2**23
 _FOV = (1.0, 175.0)
 _U32_MAX = 2**32 - 1
 _HEAD = struct.Struct("<BBBBIfHHffQ")
@@ -120,11 +120,11 @@ def _view(record: dict[str, Any]) -> ViewRequest:
     if not isinstance(numbers, list) or len(numbers) != 12:
         raise MessageError("view: camera_to_world is no list of 12 numbers")
     pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
-    if np.abs(pose).max() > MOST_DISTANCE:
+    if np.abs(pose).max() > MAX_DISTANCE:
         raise MessageError("view: camera_to_world is too far away")
-    if skew_of(pose[:, :3]) > MOST_SKEW:
+    if skew_of(pose[:, :3]) > MAX_SKEW:
         raise MessageError("view: camera_to_world holds no rotation")
-    width, height = _whole(record, "width", 1, _MOST_SIDE), _whole(record, "height", 1, _MOST_SIDE)
+    width, height = _whole(record, "width", 1, _MAX_SIDE), _whole(record, "height", 1, _MAX_SIDE)
     if width * height > _MOST_PIXELS:
         raise MessageError(f"view: more than {_MOST_PIXELS} pixels")
     fov = _finite(record.get("fov"), "fov")

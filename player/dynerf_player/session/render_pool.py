@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.render.frame import depth_picture
+from dynerf_decoder.render.frame import depth_image
 from dynerf_player.library.interface import ClipVersion
 
 
@@ -98,5 +98,5 @@ def _shoot(edition: ClipVersion, order: RenderRequest, stop: Callable[[], bool])
     clip.fold(order.frame)  # may fetch and load the model, which is not the render's own time
     start = time.perf_counter()
     picture = clip.render(order.camera, frame=order.frame, stop=stop)
-    pixels = depth_picture(picture.depth, *clip.depth_range()) if order.depth else picture.numpy()
+    pixels = depth_image(picture.depth, *clip.depth_range()) if order.depth else picture.numpy()
     return RenderedFrame(pixels, time.perf_counter() - start)

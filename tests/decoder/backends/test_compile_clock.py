@@ -10,8 +10,8 @@ from dynerf_decoder.backends.cpu.compile_clock import CompileClock
 
 
 def test_compilation_is_noticed_once_and_calls_are_not() -> None:
-    begun: list[str] = []
-    clock = CompileClock(lambda: begun.append("compiling"))
+    compiled: list[str] = []
+    clock = CompileClock(lambda: compiled.append("compiling"))
     double = numba.njit(lambda x: 2 * x)
     with clock.running():
         assert double(2) == 4
@@ -21,7 +21,7 @@ def test_compilation_is_noticed_once_and_calls_are_not() -> None:
         assert clock.seconds == first
         assert double(1.5) == 3.0  # another type
         assert clock.seconds > first
-    assert begun == ["compiling"]
+    assert compiled == ["compiling"]
 
 
 def test_loading_from_the_cache_counts_and_is_not_called_compiling(
@@ -33,12 +33,12 @@ def test_loading_from_the_cache_counts_and_is_not_called_compiling(
     )
     module = importlib.import_module("cached_kernel")
     assert module.triple(2) == 6
-    begun: list[str] = []
-    clock = CompileClock(lambda: begun.append("compiling"))
+    compiled: list[str] = []
+    clock = CompileClock(lambda: compiled.append("compiling"))
     with clock.running():
         assert importlib.reload(module).triple(2) == 6
     assert clock.seconds > 0
-    assert begun == []
+    assert compiled == []
 
 
 def test_what_is_compiled_outside_does_not_count() -> None:

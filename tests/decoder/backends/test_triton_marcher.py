@@ -15,7 +15,7 @@ from dynerf_decoder.backends.triton import triton_marcher as march_triton
 from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings
-from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import median_position
 from dynerf_decoder.scene.contraction import RayIntervals, Space
@@ -78,10 +78,10 @@ def _scene(settings: PlanesSettings) -> Scene:
 
 @pytest.fixture(autouse=True)
 def _nothing_has_failed() -> Iterator[None]:
-    march_triton.FAILURE.known = False
+    march_triton.FAILURE.failed = False
     with torch.no_grad():
         yield
-    march_triton.FAILURE.known = False
+    march_triton.FAILURE.failed = False
 
 
 @needs_triton
@@ -129,12 +129,12 @@ class TestKernel:
 
     def test_pictures_are_rendered_by_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         scene, sampling = _scene(_SMALL), Sampling(8, 6, union=False)
-        expected = render_picture(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
-        monkeypatch.setattr(march_triton, "marches_by_triton", lambda _device: True)
+        expected = render_frame(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
+        monkeypatch.setattr(march_triton, "can_use_triton", lambda _device: True)
         by_kernel = _scene(_SMALL)
-        picture = render_picture(by_kernel.folded, _CAMERA, _SPACE, sampling, _DEVICE)
-        assert isinstance(by_kernel.folded._by_triton, TritonMarcher)
-        assert not march_triton.FAILURE.known
+        picture = render_frame(by_kernel.folded, _CAMERA, _SPACE, sampling, _DEVICE)
+        assert isinstance(by_kernel.folded._triton_marcher, TritonMarcher)
+        assert not march_triton.FAILURE.failed
         assert 0 < float((picture.rgb - expected.rgb).square().mean()) < 10**-4.5
 
     @pytest.mark.skipif(_GPU, reason="the kernel is compiled for this GPU anyway")
@@ -163,7 +163,7 @@ class TestWithoutIt:
                 folded = PlanesModel(settings).fold(torch.zeros(1, 4))
             assert isinstance(folded, FoldedPlanesModel)
             assert TritonMarcher.of(folded.coarse.stack, folded.fine.stack, _BOUNDS) is None
-            assert not march_triton.marches_by_triton(torch.device("cpu"))
+            assert not march_triton.can_use_triton(torch.device("cpu"))
 
     def test_a_kernel_that_fails_is_told_once_and_torch_renders(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -172,12 +172,12 @@ class TestWithoutIt:
             raise RuntimeError("no C compiler\nand a long story")
 
         scene, sampling = _scene(_SMALL), Sampling(8, 6, union=False)
-        expected = render_picture(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
-        monkeypatch.setattr(march_triton, "marches_by_triton", lambda _device: not march_triton.FAILURE.known)
-        monkeypatch.setattr(TritonMarcher, "_launched", failing)
+        expected = render_frame(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
+        monkeypatch.setattr(march_triton, "can_use_triton", lambda _device: not march_triton.FAILURE.failed)
+        monkeypatch.setattr(TritonMarcher, "_launch", failing)
         for _ in range(2):
-            picture = render_picture(_scene(_SMALL).folded, _CAMERA, _SPACE, sampling, _DEVICE)
-            assert float((picture.rgb - expected.rgb).square().mean()) < 10**-4.5
+            frame = render_frame(_scene(_SMALL).folded, _CAMERA, _SPACE, sampling, _DEVICE)
+            assert float((frame.rgb - expected.rgb).square().mean()) < 10**-4.5
         assert [record.getMessage() for record in caplog.records] == [
             "the Triton kernel cannot be used, torch renders instead: RuntimeError: no C compiler"
         ]

@@ -193,7 +193,7 @@ def test_parallel_cameras_orbit_and_spiral_around_a_guess_ahead() -> None:
 def test_cameras_straight_above_their_target_have_no_orbit() -> None:
     above, target = np.array([0.0, 0, 2]), np.zeros(3)
     rolled = [_camera(f"cam{i}", above, target, up) for i, up in enumerate(np.eye(3)[:2])]
-    with pytest.raises(ViewError, match="orbit: the cameras stand straight above what they look at"):
+    with pytest.raises(ViewError, match="orbit: the cameras are straight above their target"):
         _walk("orbit", rolled, 3)
     _check_proper(_walk("spiral", rolled, 3))
 

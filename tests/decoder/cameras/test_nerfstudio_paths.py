@@ -245,13 +245,13 @@ def test_a_bad_value_is_named(tmp_path: Path, changes: dict[str, Any], message: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no JSON"),
-        (b"{", "is no JSON"),
-        (b"\xff\xfe\xff", "is no JSON"),
-        (b"[" * 200_000, "is no JSON"),
-        (b'{"camera_path": ' + b"9" * 5000 + b"}", "is no JSON"),
-        (b'{"camera_path": [{"fov": NaN}]}', "is no JSON: NaN is not a number"),
-        (b'{"camera_path": [{"fov": -Infinity}]}', "is no JSON: -Infinity is not a number"),
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe\xff", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
+        (b'{"camera_path": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"camera_path": [{"fov": NaN}]}', "is not JSON: NaN is not a number"),
+        (b'{"camera_path": [{"fov": -Infinity}]}', "is not JSON: -Infinity is not a number"),
         (b'{"camera_path": [{}], "camera_type": 1e999}', "camera_type inf, supported"),
         (b"[1, 2]", "a list of 2, expected an object"),
         (b'"camera_path"', "'camera_path', expected an object"),
@@ -270,10 +270,10 @@ def test_places_without_a_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ViewError, match=r"none\.json: does not exist"):
         parse_view(str(tmp_path / "none.json"), _RIG)
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(ViewError, match="is no file"):
+    with pytest.raises(ViewError, match="is not a file"):
         read_camera_path(tmp_path / "folder.json")
     os.mkfifo(tmp_path / "pipe.json")  # reading it would wait for ever
-    with pytest.raises(ViewError, match="is no file"):
+    with pytest.raises(ViewError, match="is not a file"):
         read_camera_path(tmp_path / "pipe.json")
     with pytest.raises(ViewError, match="cannot be read: File name too long"):
         parse_view("a" * 5000 + ".json", _RIG)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.cameras.rig import looks_one_way, mean_axis
+from dynerf_decoder.cameras.rig import mean_axis, shares_viewing_direction
 
 
 def _turned(degrees: float) -> Camera:
@@ -17,11 +17,11 @@ def _turned(degrees: float) -> Camera:
 @pytest.mark.parametrize(("degrees", "one_way"), [(0, True), (44.9, True), (45.1, False), (120, False)])
 def test_a_rig_looks_one_way_within_45_degrees_of_its_mean_axis(degrees: float, one_way: bool) -> None:
     cameras = [_turned(-degrees), _turned(degrees)]
-    assert looks_one_way(cameras) is one_way
+    assert shares_viewing_direction(cameras) is one_way
 
 
 def test_cameras_that_look_apart_have_no_mean_axis() -> None:
     apart = [_turned(0), _turned(180)]
     np.testing.assert_array_equal(mean_axis(apart), np.zeros(3))
-    assert not looks_one_way(apart)
+    assert not shares_viewing_direction(apart)
     np.testing.assert_allclose(mean_axis([_turned(-20), _turned(20)]), [0, 0, -1], atol=1e-12)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.cameras.camera import Camera, camera_rays, camera_rays_on
-from dynerf_decoder.clip.async_copy import handed_over
+from dynerf_decoder.clip.async_copy import copy_frames
 from dynerf_decoder.render.frame import rgb_to_uint8
 from support.device import DEVICES
 
@@ -25,7 +25,7 @@ def test_pictures_arrive_in_order_and_rounded(device: str, count: int) -> None:
             yield picture.to(device)
 
     found = []
-    for index, pixels in enumerate(handed_over(rendered(), torch.device(device))):
+    for index, pixels in enumerate(copy_frames(rendered(), torch.device(device))):
         found.append(pixels.copy())
         ahead = 1 if device == "cuda" else 0
         assert len(asked) == min(index + 1 + ahead, count), "no more than what is needed is asked for"
@@ -41,7 +41,7 @@ def test_an_error_of_the_renderer_comes_through() -> None:
 
     taken: list[np.ndarray] = []
     with pytest.raises(ZeroDivisionError):
-        taken.extend(handed_over(rendered(), torch.device("cpu")))
+        taken.extend(copy_frames(rendered(), torch.device("cpu")))
     assert len(taken) <= 1
 
 

@@ -38,7 +38,7 @@ def test_what_was_begun_is_waited_for_and_not_loaded_again() -> None:
     load = _Loader()
     models = ModelCache(load)
     load.go.clear()
-    models.begin(1)
+    models.prefetch(1)
     asked: list[Model] = []
     threads = [threading.Thread(target=lambda: asked.append(models.get(1))) for _ in range(3)]
     for thread in threads:
@@ -57,12 +57,12 @@ def test_the_present_one_and_the_next_are_kept_and_no_more() -> None:
     models = ModelCache(load)
     for segment in range(4):
         assert models.get(segment).latent_size == segment
-        models.begin(segment + 1)
-        models.begin(segment + 1)
+        models.prefetch(segment + 1)
+        models.prefetch(segment + 1)
     assert models.get(4).latent_size == 4
     assert models.segments() == [3, 4]
     assert load.segments == [0, 1, 2, 3, 4]
-    models.forget()
+    models.clear()
     models.get(4)
     assert load.segments == [0, 1, 2, 3, 4, 4]
     models.close()
@@ -72,7 +72,7 @@ def test_an_error_is_raised_where_the_model_is_asked_for_and_the_next_try_is_a_n
     load = _Loader()
     load.broken = {1}
     models = ModelCache(load)
-    models.begin(1)
+    models.prefetch(1)
     assert models.get(0).latent_size == 0
     with pytest.raises(ValueError, match="segment 1"):
         models.get(1)
@@ -84,10 +84,10 @@ def test_an_error_is_raised_where_the_model_is_asked_for_and_the_next_try_is_a_n
 def test_closed_its_thread_has_ended_and_models_can_still_be_had() -> None:
     before = set(threading.enumerate())
     models = ModelCache(_Loader())
-    models.begin(1)
+    models.prefetch(1)
     models.close()
     assert set(threading.enumerate()) == before
-    models.begin(2)
+    models.prefetch(2)
     assert models.segments() in ([], [1]), "begun before, or given up; nothing new"
     assert models.get(2).latent_size == 2
 
@@ -101,7 +101,7 @@ def test_eviction_and_forgetting_leave_those_who_wait_their_model() -> None:
         asked = [threads.submit(models.get, segment) for segment in (0, 0, 1, 2, 3)]
         while len(load.loaded) < 4:
             time.sleep(0.001)
-        models.forget()
+        models.clear()
         load.go.set()
         assert [future.result(10).latent_size for future in asked] == [0, 0, 1, 2, 3]
     models.close()
@@ -112,7 +112,7 @@ def test_what_was_begun_and_pushed_out_before_its_turn_is_not_loaded() -> None:
     models = ModelCache(load)
     load.go.clear()
     for segment in range(5):
-        models.begin(segment)
+        models.prefetch(segment)
     load.go.set()
     models.get(4)
     models.close()
@@ -128,14 +128,14 @@ def test_four_threads_over_eight_segments_get_the_right_models_from_a_bounded_ca
         chosen = random.Random(seed)
         for _ in range(2000):
             segment = chosen.randrange(8)
-            models.begin((segment + 1) % 8)
+            models.prefetch((segment + 1) % 8)
             if segment == 5:
                 with pytest.raises(ValueError, match="segment 5"):
                     models.get(5)
             else:
                 assert models.get(segment).latent_size == segment
             if chosen.random() < 0.02:
-                models.forget()
+                models.clear()
             assert len(models.segments()) <= 2
 
     with ThreadPoolExecutor(4) as threads:

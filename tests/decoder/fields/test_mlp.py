@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.fields.mlp import MlpModel, MlpSettings, Network
+from dynerf_decoder.fields.mlp import MlpModel, MlpNetwork, MlpSettings
 from dynerf_format import FormatError
 
 _SMALL = MlpSettings(
@@ -14,9 +14,9 @@ _SMALL = MlpSettings(
 )  # fmt: skip
 
 
-def _network(settings: MlpSettings, seed: int = 0) -> Network:
+def _network(settings: MlpSettings, seed: int = 0) -> MlpNetwork:
     torch.manual_seed(seed)
-    return Network(settings)
+    return MlpNetwork(settings)
 
 
 def _inputs(
@@ -30,7 +30,7 @@ def _inputs(
 
 
 def _unfolded(
-    network: Network, points: torch.Tensor, directions: torch.Tensor, latents: torch.Tensor
+    network: MlpNetwork, points: torch.Tensor, directions: torch.Tensor, latents: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The network with z concatenated to every sample, brought to the folded shapes."""
     frames, rays, samples, _ = points.shape

@@ -12,7 +12,7 @@ from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
 from dynerf_decoder.render import fast as fast_renderer
 from dynerf_decoder.render.fast import render_rays_fast
-from dynerf_decoder.render.frame import StoppedError, render_picture
+from dynerf_decoder.render.frame import StoppedError, render_frame
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
 from dynerf_decoder.scene.contraction import RayIntervals, Space
@@ -44,7 +44,7 @@ def scene(request: pytest.FixtureRequest) -> tuple[FoldedModel, Sampling]:
 @pytest.fixture
 def no_short_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither half precision nor early ends of rays."""
-    monkeypatch.setattr(fast_renderer, "_OPAQUE", -1.0)
+    monkeypatch.setattr(fast_renderer, "_MIN_TRANSMITTANCE", -1.0)
     monkeypatch.setattr(fast_renderer, "has_bfloat16", lambda _kind: False)
     return
 
@@ -72,8 +72,8 @@ def test_without_short_cuts_it_is_the_reference(scene: tuple[FoldedModel, Sampli
 
 def test_with_short_cuts_it_stays_within_45_db(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
-    plain = render_picture(model, _CAMERA, _SPACE, sampling, plain=True)
-    fast = render_picture(model, _CAMERA, _SPACE, sampling)
+    plain = render_frame(model, _CAMERA, _SPACE, sampling, plain=True)
+    fast = render_frame(model, _CAMERA, _SPACE, sampling)
     assert float(plain.rgb.std()) > 0.02, "a picture of something"
     assert float((plain.rgb - fast.rgb).square().mean()) < 10**-4.5
 
@@ -91,11 +91,11 @@ def test_rays_that_became_opaque_ask_no_more(
         return query(self, points, seen)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(model.fine), "query", counting)
-    monkeypatch.setattr(fast_renderer, "_OPAQUE", -1.0)
+    monkeypatch.setattr(fast_renderer, "_MIN_TRANSMITTANCE", -1.0)
     render_rays_fast(model, segments, directions, sampling)
     every = sum(asked)
     asked.clear()
-    monkeypatch.setattr(fast_renderer, "_OPAQUE", 0.5)
+    monkeypatch.setattr(fast_renderer, "_MIN_TRANSMITTANCE", 0.5)
     weights = render_rays_fast(model, segments, directions, sampling).weights
     assert sum(asked) < 0.9 * every
     torch.testing.assert_close(weights.sum(-1), segments.hit.float())
@@ -165,11 +165,11 @@ def test_samples_in_empty_cells_are_not_asked_for(
 
 def test_threads_change_no_bit(scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch) -> None:
     model, sampling = scene
-    monkeypatch.setattr("dynerf_decoder.render.frame._SAMPLES", {"cpu": 2**12})
+    monkeypatch.setattr("dynerf_decoder.render.frame._TILE_SAMPLES", {"cpu": 2**12})
     pictures = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        pictures.append(render_picture(model, _CAMERA, _SPACE, sampling))
+        pictures.append(render_frame(model, _CAMERA, _SPACE, sampling))
     assert torch.equal(pictures[0].rgb, pictures[1].rgb)
     assert torch.equal(pictures[0].depth, pictures[1].depth)
 
@@ -178,17 +178,17 @@ def test_a_stop_reaches_all_threads(
     scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, sampling = scene
-    monkeypatch.setattr("dynerf_decoder.render.frame._SAMPLES", {"cpu": 2**10})
+    monkeypatch.setattr("dynerf_decoder.render.frame._TILE_SAMPLES", {"cpu": 2**10})
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     answers = iter([False] * 4 + [True] * 1000)
     with pytest.raises(StoppedError):
-        render_picture(model, _CAMERA, _SPACE, sampling, stop=lambda: next(answers))
+        render_frame(model, _CAMERA, _SPACE, sampling, stop=lambda: next(answers))
 
 
 def test_a_camera_that_sees_nothing_gets_black(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
     backwards = _POSE @ np.diag([-1.0, 1.0, -1.0, 1.0])
     away = Camera("away", 8, 6, 45.0, 45.0, 4.0, 3.0, backwards)
-    picture = render_picture(model, away, _SPACE, sampling)
+    picture = render_frame(model, away, _SPACE, sampling)
     assert float(picture.rgb.abs().max()) == 0
     assert float(picture.depth.abs().max()) == 0
