@@ -1,6 +1,6 @@
-"""Compile the ray kernel for an H100 on a machine without one, and print the instructions that matter.
+"""Compiles the ray-marching kernel for an H100 without a GPU, and counts the relevant instructions.
 
-Run by a test in a process of its own: Triton decides at import whether kernels are interpreted.
+A test runs it in a separate process: Triton decides at import whether kernels are interpreted.
 """
 
 import re
@@ -21,7 +21,7 @@ _SIZES = {
 
 
 def main() -> None:
-    """Print how often each kind of instruction occurs."""
+    """Print the number of instructions of each kind."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource

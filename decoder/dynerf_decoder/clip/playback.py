@@ -42,7 +42,7 @@ def play(clip: Playable, views: Sequence[tuple[Camera, float]]) -> Generator[Fra
     """Render pictures of cameras at moments (frame numbers), in order.
 
     One thread reads and folds the next moment; a thread of the clip loads the next segment's model once a
-    segment is shown. A repeated moment is folded once. An error is raised in place of the picture concerned.
+    segment is shown. A repeated moment is folded once. An error is raised instead of the picture it affects.
     Close the iterator to end the thread.
     """
     next_segments = _segments_after(clip, [frame for _, frame in views])

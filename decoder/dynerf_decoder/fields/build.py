@@ -61,7 +61,7 @@ def _model(kind: str, settings: Mapping[str, object]) -> Model:
 def _meta_model(kind: str, settings: Mapping[str, object]) -> Model:
     """The model on the meta device, without memory for its parameters. Raises for any invalid setting."""
     if kind not in _KINDS:
-        raise FormatError(f"header.field.kind: found {kind!r}, this decoder knows {', '.join(_KINDS)}")
+        raise FormatError(f"header.field.kind: found {kind!r}, this decoder supports {', '.join(_KINDS)}")
     try:
         with torch.device("meta"):
             model = _model(kind, settings)

@@ -1,7 +1,7 @@
 """The ``mlp`` field: the paper's networks (DyNeRF, 3.1 and 4.1), coarse and fine, of the same shape.
 
     h_1      = [PE(x), z]
-    h_{i+1}  = relu(W_i h_i + b_i)              8 layers of 512; layer 6 sees [PE(x), z, h] (NeRF's skip)
+    h_{i+1}  = relu(W_i h_i + b_i)              8 layers of 512; layer 6 takes [PE(x), z, h] (NeRF's skip)
     sigma    = softplus(w h)
     rgb      = sigmoid(V relu(U [W h, PE(d)]))   a view branch of 256
 
@@ -39,7 +39,7 @@ class MlpSettings:
     latent: int = setting("Dimensions of the latent code.", default=1024)
     depth: int = setting("Hidden layers.", default=8)
     width: int = setting("Units of a hidden layer.", default=512)
-    skip: int = setting("Layer that sees the encoded position and the latent again.", default=5)
+    skip: int = setting("Layer that takes the encoded position and the latent as input again.", default=5)
     position_frequencies: int = setting("Octaves of the positional encoding of positions.", default=10)
     direction_frequencies: int = setting("Octaves of the positional encoding of directions.", default=4)
     networks: int = setting("2: a coarse and a fine network; 1: one for both.", default=2)

@@ -104,7 +104,7 @@ def _query(
         return field.query(points, directions)
     occupied = occupied_at(grid, points)
     if last:
-        occupied[..., -1] = True  # opaque, whatever is there
+        occupied[..., -1] = True  # opaque in any case
     sample_directions = directions.unsqueeze(-2).expand_as(points)[occupied].unsqueeze(0)
     results = field.query(points[occupied].view(1, -1, 1, 3), sample_directions)
     density, features = (

@@ -189,7 +189,7 @@ def _images(path: Path, shape: tuple[int, int, int], frames: int) -> Iterator[Fr
 
 
 class ImageWriter:
-    """Numbered PNG files, from 0; ``pending`` holds a temporary file per picture, ``finished`` the results."""
+    """PNG files numbered from 0; ``pending`` holds a temporary file per picture, ``finished`` the results."""
 
     def __init__(
         self,

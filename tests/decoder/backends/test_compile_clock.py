@@ -1,4 +1,4 @@
-"""The time that numba compiles is known, and when it begins."""
+"""The time that numba compiles is measured, and its start is reported."""
 
 import importlib
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from dynerf_decoder.backends.cpu.compile_clock import CompileClock
 
 
-def test_compilation_is_noticed_once_and_calls_are_not() -> None:
+def test_compilation_is_reported_once_and_calls_do_not_count() -> None:
     compiled: list[str] = []
     clock = CompileClock(lambda: compiled.append("compiling"))
     double = numba.njit(lambda x: 2 * x)
@@ -24,7 +24,7 @@ def test_compilation_is_noticed_once_and_calls_are_not() -> None:
     assert compiled == ["compiling"]
 
 
-def test_loading_from_the_cache_counts_and_is_not_called_compiling(
+def test_loading_from_the_cache_counts_and_is_not_reported_as_compiling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -41,7 +41,7 @@ def test_loading_from_the_cache_counts_and_is_not_called_compiling(
     assert compiled == []
 
 
-def test_what_is_compiled_outside_does_not_count() -> None:
+def test_compilation_outside_the_block_does_not_count() -> None:
     clock = CompileClock()
     with clock.running():
         pass

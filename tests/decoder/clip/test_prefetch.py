@@ -1,4 +1,4 @@
-"""Work begun before it is asked for gives what it would have given when asked."""
+"""Prefetched values equal values loaded on demand."""
 
 import threading
 from contextlib import closing
@@ -8,7 +8,7 @@ import pytest
 from dynerf_decoder.clip.prefetch import Prefetcher
 
 
-def test_what_was_begun_is_taken_and_made_once() -> None:
+def test_a_submitted_value_is_loaded_once() -> None:
     made: list[tuple[int, str]] = []
 
     def make(key: int) -> int:
@@ -23,23 +23,23 @@ def test_what_was_begun_is_taken_and_made_once() -> None:
     assert made[0][1] == threading.current_thread().name != made[1][1]
 
 
-def test_something_else_than_was_begun_is_made_anew() -> None:
+def test_a_value_that_was_not_submitted_is_loaded_on_demand() -> None:
     prefetcher: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
     prefetcher.submit(2)
     assert prefetcher.get(3) == 30
     assert prefetcher.get(2) == 20
 
 
-def test_an_error_is_raised_where_its_work_is_taken() -> None:
+def test_an_error_is_raised_in_get() -> None:
     prefetcher: Prefetcher[int, float] = Prefetcher(lambda key: 1 / key)
     prefetcher.submit(0)
     with pytest.raises(ZeroDivisionError):
         prefetcher.get(0)
     prefetcher.submit(0)
-    assert prefetcher.get(2) == 0.5, "what is not asked for may fail"
+    assert prefetcher.get(2) == 0.5, "an error of a dropped value is ignored"
 
 
-def test_who_is_interrupted_while_waiting_gets_what_was_begun_the_next_time() -> None:
+def test_after_an_interrupted_wait_the_value_can_still_be_fetched() -> None:
     made: list[int] = []
     prefetcher: Prefetcher[int, None] = Prefetcher(made.append)
     prefetcher.submit(1)
@@ -56,7 +56,7 @@ def _interrupted(_futures: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_closed_its_thread_has_ended_though_nothing_was_taken() -> None:
+def test_close_ends_the_thread_when_no_value_was_fetched() -> None:
     before = set(threading.enumerate())
     prefetcher: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
     with closing(prefetcher):
@@ -65,7 +65,7 @@ def test_closed_its_thread_has_ended_though_nothing_was_taken() -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_begun_anew_only_one_is_made_at_a_time() -> None:
+def test_repeated_submissions_load_one_value_at_a_time() -> None:
     running, most = [0], [0]
     lock = threading.Lock()
 

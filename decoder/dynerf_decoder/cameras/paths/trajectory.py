@@ -31,7 +31,7 @@ class Content(Protocol):
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A view of a clip with its timing; iterating gives the shots at its own rate.
+    """A view of a clip with its timing; iterating yields the shots at its own rate.
 
     Without ``frame_range`` (a, b) or ``seconds`` (start, stop) the whole clip is shown. ``speed`` is relative
     to the clip's own; ``freeze`` stops the content at a second. ``size`` is width and height in pixels.

@@ -47,7 +47,7 @@ def interpolate(lane_type, planes, cell_corners):
 
 
 @kernel
-def places(x, y, z, origin, size, channels):
+def plane_corners(x, y, z, origin, size, channels):
     """The ``corners`` of a point's cells in the planes xy, xz and yz; xy begins at offset ``origin``."""
     plane = size * size * channels
     ix, fx = cell(x, size)
@@ -63,7 +63,7 @@ def places(x, y, z, origin, size, channels):
 @kernel
 def product(lane_type, planes, origin, size, x, y, z):
     """The features of one point; the planes begin at offset ``origin``."""
-    xy, xz, yz = places(x, y, z, origin, size, len(lane_type))
+    xy, xz, yz = plane_corners(x, y, z, origin, size, len(lane_type))
     features = times(interpolate(lane_type, planes, xy), interpolate(lane_type, planes, xz))
     return times(features, interpolate(lane_type, planes, yz))
 
