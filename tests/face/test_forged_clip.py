@@ -128,7 +128,9 @@ def test_another_field_than_the_weights(forger: Forger, settings: dict[str, obje
 
 def test_an_unknown_field_and_missing_settings(forger: Forger) -> None:
     unknown = replace(forger.header, field=FieldRecord("gaussians", {}))
-    assert "field.kind: found 'gaussians', this decoder supports planes, mlp" in _decode(forger.write(unknown))
+    assert "field.kind: found 'gaussians', this decoder supports planes, mlp" in _decode(
+        forger.write(unknown)
+    )
     empty = replace(forger.header, field=FieldRecord("planes", {}))
     assert "settings.latent: found None, expected a whole number" in _decode(forger.write(empty))
 

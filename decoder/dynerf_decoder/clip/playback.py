@@ -61,9 +61,9 @@ def play(clip: Playable, views: Sequence[tuple[Camera, float]]) -> Generator[Fra
 def _segments_after(clip: Playable, frames: Sequence[float]) -> list[int | None]:
     """For each moment, the next different segment that later moments use; None when there is none."""
     result: list[int | None] = [None] * len(frames)
-    next_segments: int | None = None
+    next_segment: int | None = None
     for index in range(len(frames) - 2, -1, -1):
-        here, after = clip.segment_at(frames[index]), clip.segment_at(frames[index + 1])
-        next_segments = after if after != here else next_segments
-        result[index] = next_segments
+        current, following = clip.segment_at(frames[index]), clip.segment_at(frames[index + 1])
+        next_segment = following if following != current else next_segment
+        result[index] = next_segment
     return result

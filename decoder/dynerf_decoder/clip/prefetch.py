@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import torch
 
 _Key = TypeVar("_Key")
-_Value = TypeVar("_Made")
+_Value = TypeVar("_Value")
 
 
 class Prefetcher(Generic[_Key, _Value]):

@@ -67,17 +67,17 @@ def plan_timing(
     if exact_speed <= 0:
         raise ViewError(f"speed {speed:g}: expected more than 0 (freeze holds the content still)")
     last = (frames - 1) / fps
-    chosen = frame_range is not None or seconds is not None
+    selected = frame_range is not None or seconds is not None
     start, stop = _range_seconds(frames, fps, frame_range, seconds)
     path_pictures = None if path is None else max(1, round(len(path.poses) * rate / path_fps))
     if freeze is not None:
         if exact_speed != 1:
             raise ViewError(f"freeze at {freeze:g} s with speed {speed:g}: expected only one of them")
-        pictures = math.ceil((stop - start if chosen else _FREEZE_SECONDS) * rate)
-        times = _frozen(freeze, pictures if path_pictures is None or chosen else path_pictures, last)
+        pictures = math.ceil((stop - start if selected else _FREEZE_SECONDS) * rate)
+        times = _frozen(freeze, pictures if path_pictures is None or selected else path_pictures, last)
     elif path is None or path_pictures is None or exact_speed != 1:
         times = _ramp(start, exact_speed / rate, math.ceil((stop - start) * rate / exact_speed), last)
-    elif path.render_times is None or chosen:
+    elif path.render_times is None or selected:
         times = _ramp(start, (stop - start) / path_pictures, path_pictures, last)
     else:
         times = _path_times(path.render_times, path_pictures, last)
