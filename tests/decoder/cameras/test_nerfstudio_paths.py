@@ -134,7 +134,7 @@ def test_render_times_count_only_when_all_entries_have_them(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("stated", "fps"), [(24, Fraction(24)), (29.97, Fraction(2997, 100)), (0.5, Fraction(1, 2))]
+    ("rate", "fps"), [(24, Fraction(24)), (29.97, Fraction(2997, 100)), (0.5, Fraction(1, 2))]
 )
 def test_the_files_rate_is_exact(tmp_path: Path, rate: float, fps: Fraction) -> None:
     assert _read(tmp_path, _record(fps=rate)).fps == fps
