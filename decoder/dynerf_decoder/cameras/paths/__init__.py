@@ -1,12 +1,8 @@
 """Camera paths: from the requested view to a list of shots, a camera and a content time per output picture.
 
-Three pure steps (only the first reads a file, when the view names one)::
-
-    view   = parse_view("orbit", cameras)                     how the camera moves
-    timing = plan_timing(frames, fps, ..., view=view)         the content time of each output picture
-    shots  = plan_shots(view, cameras, timing=timing, size=None)
-
-A ``Trajectory`` is a view with its timing. Input is not trusted: what cannot be rendered raises ViewError.
+In: a view (``parse_view``), and the part of the clip, its speed and the output rate (``plan_timing``). Out:
+shots (``plan_shots``); a ``Trajectory`` is a view with its timing. Only ``parse_view`` reads a file, when
+the view names one. Input is not trusted: what cannot be rendered raises ViewError.
 
 Imports: cameras.
 """
