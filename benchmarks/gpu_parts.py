@@ -18,14 +18,14 @@ import torch
 import dynerf
 from bench import FULL, PICTURE, QUICK, Effort, timed
 from dynerf_decoder.backends.triton import triton_marcher as march_triton
-from dynerf_decoder.clip.async_copy import handed_over
+from dynerf_decoder.clip.async_copy import copy_frames
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
-from dynerf_decoder.render.frame import Frame, render_picture
+from dynerf_decoder.render.frame import Frame, render_frame
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_decoder.video.frame_writer import open_output
-from dynerf_decoder.video.h264 import movie_codec
+from dynerf_decoder.video.h264 import video_codec
 from dynerf_encoder.config.presets import preset
 from dynerf_encoder.jobs.encode_segment import encode_segment
 from dynerf_encoder.jobs.job import Job, Unwatched
@@ -65,7 +65,7 @@ class Bench:
 
 def machine(bench: Bench) -> dict[str, Any]:
     """Name, ceilings, and which of the optional parts are there."""
-    codec = movie_codec(bench.device == "cuda", 1352, 1014)
+    codec = video_codec(bench.device == "cuda", 1352, 1014)
     return {
         "machine": describe_machine(bench.place),
         "ceilings": {kind: asdict(each) for kind, each in measure_ceilings(bench.place).items()},
@@ -144,14 +144,14 @@ def _compared(clip: Clip, size: tuple[int, int]) -> dict[str, Any]:
     }
     ways = {"torch": False, "Triton": True}
     for name, triton in ways.items():
-        if triton and not march_triton.marches_by_triton(clip.device):
+        if triton and not march_triton.can_use_triton(clip.device):
             found[name] = "not here"
             continue
-        allowed = march_triton.marches_by_triton if triton else lambda _device: False
-        with patch.object(march_triton, "marches_by_triton", allowed):
+        allowed = march_triton.can_use_triton if triton else lambda _device: False
+        with patch.object(march_triton, "can_use_triton", allowed):
             agreement = _psnr(rendered(0.0), reference)
             found[name] = {"fps": _rate(clip.device, rendered, clip.frames), "agreement dB": agreement}
-        if triton and march_triton.FAILURE.known:
+        if triton and march_triton.FAILURE.failed:
             found[name] = "failed, torch rendered instead"
     return found
 
@@ -191,7 +191,7 @@ def movie(bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {"pictures": f"{count} of {_name(size)}"}
     with dynerf.open(bench.clip, device=bench.device) as clip:
         camera = clip.cameras[0].with_size(*size)
-        codec = movie_codec(bench.device == "cuda", *size)
+        codec = video_codec(bench.device == "cuda", *size)
         found["codec"] = f"{codec.name} {codec.reason}".strip()
         frames = [float(index % clip.frames) for index in range(count)]
         for name in ("one after the other", "handed over"):
@@ -200,7 +200,7 @@ def movie(bench: Bench) -> dict[str, Any]:
             with open_output(path, *size, Fraction(30), count, codec) as out:
                 pictures = (clip.render(camera, frame=frame) for frame in frames)
                 if name == "handed over":
-                    for pixels in handed_over((each.rgb for each in pictures), clip.device):
+                    for pixels in copy_frames((each.rgb for each in pictures), clip.device):
                         out.write(pixels)
                 else:
                     for picture in pictures:
@@ -248,7 +248,7 @@ def _mlp_rates(clip: Clip, folded: FoldedModel, sampling: Sampling, size: tuple[
 
     def seconds(*, plain: bool) -> tuple[float, Frame]:
         started = now(clip.device)
-        picture = render_picture(folded, camera, clip.space, sampling, clip.device, plain=plain)
+        picture = render_frame(folded, camera, clip.space, sampling, clip.device, plain=plain)
         return now(clip.device) - started, picture
 
     if size[0] * size[1] <= 256 * 192:

@@ -1,4 +1,4 @@
-"""How work of known length is reported to the program that started it."""
+"""Progress reports of work of known length, for the calling program."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,9 @@ from typing import TypeAlias
 class Progress:
     """One report: ``done`` of ``total`` units of a task, such as pictures.
 
-    A message without an amount has ``total`` 0. ``detail`` is for people; ``metrics`` has numbers by name,
-    for a training: step, loss, psnr and held_out_psnr (dB), rays_per_second, seconds. ``str`` is one line.
+    A message without a count has ``total`` 0. ``detail`` is text for people; ``metrics`` has numbers by
+    name. A training reports step, loss, psnr and held_out_psnr (dB), rays_per_second and seconds. ``str``
+    gives one line.
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""Dataclass fields that carry their own documentation.
+"""Defines dataclass fields that carry their own documentation.
 
 ``docs/reference/settings.md`` is generated from them.
 """

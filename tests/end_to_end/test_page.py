@@ -128,9 +128,9 @@ def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.nd
         picture = opened.render(opened.cameras[camera], frame=float(frame))
         if not depth:
             return picture.numpy()
-        from dynerf_decoder.render.frame import depth_picture
+        from dynerf_decoder.render.frame import depth_image
 
-        return depth_picture(picture.depth, *opened.depth_range())
+        return depth_image(picture.depth, *opened.depth_range())
 
 
 def test_what_is_seen_is_what_is_decoded(watching: "Page", clip: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_bad_camera_path_is_named(clip: Path, out: Path) -> None:
     line = refused("decode", clip, "-o", movie, "--view", path, folder=out)
     assert f"error: {path}: camera_path[0]: camera_to_world: upper left 3x3 is not a rotation" in line
     path.write_text("{")
-    assert f"error: {path}: is no JSON" in refused("decode", clip, "-o", movie, "--view", path, folder=out)
+    assert f"error: {path}: is not JSON" in refused("decode", clip, "-o", movie, "--view", path, folder=out)
 
 
 def test_odd_sizes_are_exact_in_pictures_and_a_pixel_larger_in_movies(clip: Path, out: Path) -> None:
@@ -207,7 +207,7 @@ def test_names_may_be_odd(clip: Path, out: Path) -> None:
         (("--freeze", "0.1", "--speed", "0.5"), "expected only one of them"),
         (("--speed", "0"), "speed 0: expected more than 0"),
         (("--speed", "-1"), "speed -1: expected more than 0"),
-        (("--speed", "1e-300"), "more pictures asked for than can be rendered"),
+        (("--speed", "1e-300"), "more pictures requested than can be rendered"),
         (("--size", "0x0"), "size: 0x0 pixels, expected sides of 1 to 8192"),
         (("--size", "0x24"), "size: 0x24 pixels, expected sides of 1 to 8192"),
         (("--size", "99999x99999"), "size: 99999x99999 pixels, expected sides of 1 to 8192"),

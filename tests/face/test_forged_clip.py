@@ -128,7 +128,9 @@ def test_another_field_than_the_weights(forger: Forger, settings: dict[str, obje
 
 def test_an_unknown_field_and_missing_settings(forger: Forger) -> None:
     unknown = replace(forger.header, field=FieldRecord("gaussians", {}))
-    assert "field.kind: found 'gaussians', this decoder knows planes, mlp" in _decode(forger.write(unknown))
+    assert "field.kind: found 'gaussians', this decoder supports planes, mlp" in _decode(
+        forger.write(unknown)
+    )
     empty = replace(forger.header, field=FieldRecord("planes", {}))
     assert "settings.latent: found None, expected a whole number" in _decode(forger.write(empty))
 
@@ -162,7 +164,7 @@ def test_sampling_that_makes_no_sense(
     ("changes", "found"),
     [
         ({"camera_to_world": (0.0,) * 12}, "camera 'cam00': the first three columns of camera_to_world"),
-        ({"camera_to_world": (1e308,) * 12}, "camera 'cam00': is further than"),
+        ({"camera_to_world": (1e308,) * 12}, "camera 'cam00': farther than"),
         ({"focal_x": 1e-300}, "camera 'cam00': focal length or principal point beyond"),
         ({"centre_y": -1e300}, "camera 'cam00': focal length or principal point beyond"),
         ({"width": 16384, "height": 16384}, "16384x16384 pixels, expected sides of 1 to 8192"),

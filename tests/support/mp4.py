@@ -1,4 +1,4 @@
-"""Statements written into MP4 files: the display matrix, and boxes of a video's sample description."""
+"""Edits metadata of MP4 files: the display matrix, and boxes of a video's sample description."""
 
 import struct
 from collections.abc import Iterator
@@ -8,24 +8,24 @@ _SAMPLE_ENTRY = "moov/trak/mdia/minf/stbl/stsd"
 
 
 def set_matrix(path: Path, a: float, b: float, c: float, d: float) -> Path:
-    """The first track's display matrix, without its translation."""
+    """Set the first track's display matrix, without its translation."""
     data = bytearray(path.read_bytes())
-    place = _find(data, "moov/trak/tkhd")[0] + 8 + 40  # version 0
+    offset = _find(data, "moov/trak/tkhd")[0] + 8 + 40  # version 0
     for index, value in ((0, a), (1, b), (3, c), (4, d)):
-        struct.pack_into(">i", data, place + 4 * index, round(value * 65536))
+        struct.pack_into(">i", data, offset + 4 * index, round(value * 65536))
     path.write_bytes(data)
     return path
 
 
 def add_to_sample_entry(path: Path, boxes: bytes) -> Path:
-    """Append boxes to the first track's only sample entry; the file's index must lie at its end."""
+    """Append boxes to the first track's only sample entry; the file's index must be at its end."""
     data = bytearray(path.read_bytes())
     entry = _find(data, _SAMPLE_ENTRY)[0] + 16
     size = struct.unpack_from(">I", data, entry)[0]
     parts = _SAMPLE_ENTRY.split("/")
-    grown = [_find(data, "/".join(parts[: count + 1]))[0] for count in range(len(parts))]
-    for place in (*grown, entry):
-        struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + len(boxes))
+    enclosing = [_find(data, "/".join(parts[: count + 1]))[0] for count in range(len(parts))]
+    for offset in (*enclosing, entry):
+        struct.pack_into(">I", data, offset, struct.unpack_from(">I", data, offset)[0] + len(boxes))
     data[entry + size : entry + size] = boxes
     path.write_bytes(data)
     return path

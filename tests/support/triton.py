@@ -1,6 +1,6 @@
-"""Compile the ray kernel for an H100 on a machine without one, and print the instructions that matter.
+"""Compiles the ray-marching kernel for an H100 without a GPU, and counts the relevant instructions.
 
-Run by a test in a process of its own: Triton decides at import whether kernels are interpreted.
+A test runs it in a separate process: Triton decides at import whether kernels are interpreted.
 """
 
 import re
@@ -11,9 +11,9 @@ from dynerf_decoder.backends.triton.triton_march import march
 _HALF = {"coarse_planes", "coarse_first", "planes", "first", "second"}
 _FLOATS = {
     "coarse_bias", "coarse_second", "coarse_offset", "bias", "offsets", "starts", "steps", "lengths", "out",
-    "middles",
+    "medians",
 }  # fmt: skip
-_NUMBERS = {"raw_bias", "raw_least", "raw_most", "padding", "lost", "opaque"}
+_NUMBERS = {"raw_bias", "raw_least", "raw_most", "padding", "coarse_min_transmittance", "min_transmittance"}
 _SIZES = {
     "OUTPUTS": 10, "BINS": 32, "SCALES": 3, "BLOCK": 128, "COARSE_CHANNELS": 4, "COARSE_WIDTH": 16,
     "COARSE_HIDDEN": 16, "CHANNELS": 8, "WIDTH": 16, "HIDDEN": 64, "LANES": 16,
@@ -21,7 +21,7 @@ _SIZES = {
 
 
 def main() -> None:
-    """Print how often each kind of instruction occurs."""
+    """Print the number of instructions of each kind."""
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource

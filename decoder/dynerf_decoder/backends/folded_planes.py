@@ -1,4 +1,4 @@
-"""A stack of feature planes with the latent folded in: what every backend looks up and decodes."""
+"""A stack of feature planes with the latent folded in: the input of every backend."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_MOST_LANES = 32  # channels in registers; a file that asks for thousands is not worth a compiler's time
+_MAX_LANES = 32  # channels held in registers; thousands would take too long to compile
 
 
 @dataclass(frozen=True)
@@ -18,22 +18,22 @@ class FoldedStack:
     hidden_bias: Float[Tensor, "frame hidden"]
     out_weight: Float[Tensor, "output hidden"]
     out_bias: Float[Tensor, " output"]
-    plain: bool = False  # without kernels, by torch alone
+    plain: bool = False  # torch only, without kernels
 
     def has_kernels(self) -> bool:
-        """Whether CPU kernels support it: on a CPU, in float32, with sizes that fit registers."""
-        fits = len(self.out_bias) <= _MOST_LANES and has_kernels(self.planes[0].movedim(-1, -3))
+        """Whether CPU kernels support this stack: on a CPU, in float32, with sizes that fit registers."""
+        fits = len(self.out_bias) <= _MAX_LANES and has_kernels(self.planes[0].movedim(-1, -3))
         return fits and not self.plain
 
 
 def has_kernels(values: Float[Tensor, "*image channel row column"]) -> bool:
-    """Whether kernels know these planes: on a CPU, in float32, channels innermost in memory."""
+    """Whether CPU kernels support these planes: on a CPU, in float32, channels innermost in memory."""
     return (
         values.device.type == "cpu" and values.dtype == torch.float32
-        and values.shape[-3] <= _MOST_LANES and values.movedim(-3, -1).is_contiguous()
+        and values.shape[-3] <= _MAX_LANES and values.movedim(-3, -1).is_contiguous()
     )  # fmt: skip
 
 
 def needs_gradient(*values: Tensor) -> bool:
-    """Whether autograd records what is computed of these tensors, which kernels have no gradients for."""
+    """Whether autograd records operations on these tensors; kernels have no gradients."""
     return torch.is_grad_enabled() and any(each.requires_grad for each in values)

@@ -1,13 +1,13 @@
-"""Poses and intrinsics of OpenCV, COLMAP and nerfstudio, as numbers; ``Camera`` builds cameras of them.
+"""Converts poses and intrinsics of OpenCV, COLMAP and nerfstudio; ``Camera`` builds cameras from them.
 
-What differs from this package:
+Conventions:
 
-- OpenCV and COLMAP: x right, y down, looking along +z; a pose takes the world to the camera.
-- nerfstudio: the same axes as here, camera to world.
+- OpenCV and COLMAP: x right, y down, looking along +z; poses map world to camera space.
+- nerfstudio: the axes of this package; poses map camera to world space.
 - OpenCV counts pixels from the centre of the first one, so its principal point is 0.5 less than here. COLMAP
-  and nerfstudio put that centre at (0.5, 0.5), as here.
+  and nerfstudio put that centre at (0.5, 0.5), as this package does.
 
-What is not a pinhole camera raises ViewError.
+Values that do not describe a pinhole camera raise ViewError.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,31 +22,31 @@ Numbers: TypeAlias = Sequence[Any] | np.ndarray
 """A vector or a matrix, as (nested) sequences or an array."""
 
 OPENCV_PIXEL = 0.5
-"""What OpenCV's pixel coordinates lack to be those of ``Camera``."""
+"""Add this to OpenCV's pixel coordinates to get those of ``Camera``."""
 
-_MOST_SKEW = 1e-2  # of R^T R from the identity: rounding to three digits passes
-_FLIP = np.diag([1.0, -1.0, -1.0])  # between y up, z backwards and y down, z forwards
+_MAX_SKEW = 1e-2  # deviation of R^T R from the identity; accepts values rounded to three digits
+_FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # between y up, z backwards and y down, z forwards
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
-_COLMAP = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}  # models and how many parameters they have
+_COLMAP = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}  # models and their numbers of parameters
 
 
 def pose_of_extrinsics(rotation: Numbers, translation: Numbers, where: str) -> Float[np.ndarray, "3 4"]:
     """``camera_to_world`` of x_camera = R x_world + t with OpenCV's axes."""
     world_to_camera = checked_rotation(rotation, where)
     centre = -world_to_camera.T @ numbers(translation, f"{where}: translation", (3,))
-    return np.column_stack([world_to_camera.T @ _FLIP, centre])
+    return np.column_stack([world_to_camera.T @ _FLIP_YZ, centre])
 
 
 def extrinsics_of_pose(
     pose: Float[np.ndarray, "3 4"],
 ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
     """R and t with OpenCV's axes, the inverse of ``pose_of_extrinsics``."""
-    rotation = _FLIP @ pose[:, :3].T
+    rotation = _FLIP_YZ @ pose[:, :3].T
     return rotation, -rotation @ pose[:, 3]
 
 
 def opencv_rotation(rotation: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
-    """A rotation as OpenCV states it: a matrix, or a rotation vector (axis times angle in radians)."""
+    """The rotation matrix of OpenCV's R: a matrix, or a rotation vector (axis times angle in radians)."""
     vector = numbers(rotation, f"{where}: rotation", (3,), (3, 3))
     if vector.shape == (3, 3):
         return vector
@@ -76,10 +76,10 @@ def colmap_intrinsics(model: str, params: Numbers) -> tuple[float, float, float,
 
 
 def rotation_of_quaternion(quaternion: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
-    """The rotation of a quaternion (w, x, y, z) of length one but for rounding."""
+    """The rotation matrix of a quaternion (w, x, y, z) whose length is one up to rounding."""
     values = numbers(quaternion, f"{where}: quaternion", (4,))
     length = float(np.linalg.norm(values))
-    if abs(length - 1) > _MOST_SKEW:
+    if abs(length - 1) > _MAX_SKEW:
         raise ViewError(f"{where}: quaternion of length {length:g}, expected 1")
     w, x, y, z = values / length
     return np.array(
@@ -92,9 +92,9 @@ def rotation_of_quaternion(quaternion: Numbers, where: str) -> Float[np.ndarray,
 
 
 def quaternion_of_rotation(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "4"]:
-    """The quaternion (w, x, y, z) of a rotation, w not negative.
+    """The quaternion (w, x, y, z) of a rotation, with w >= 0.
 
-    By eigenvectors (Bar-Itzhack), which no angle makes inexact.
+    Computed by eigenvectors (Bar-Itzhack), which is accurate at every angle.
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = rotation
     lower = np.array(
@@ -111,7 +111,7 @@ def quaternion_of_rotation(rotation: Float[np.ndarray, "3 3"]) -> Float[np.ndarr
 
 
 def nerfstudio_pose(record: Mapping[str, object]) -> Float[np.ndarray, "3 4"]:
-    """``transform_matrix``, 4x4 or 3x4, with an exact rotation."""
+    """The pose in ``transform_matrix``, 4x4 or 3x4, with its rotation made exact."""
     where, matrix = "from_nerfstudio: transform_matrix", record.get("transform_matrix")
     rows = numbers(matrix, where, (4, 4), (3, 4))
     return np.column_stack([checked_rotation(rows[:3, :3], where), rows[:3, 3]])
@@ -120,7 +120,7 @@ def nerfstudio_pose(record: Mapping[str, object]) -> Float[np.ndarray, "3 4"]:
 def nerfstudio_intrinsics(
     record: Mapping[str, object],
 ) -> tuple[tuple[int, int], tuple[float, float, float, float]]:
-    """Picture size, focal lengths and principal point of a record of ``transforms.json``."""
+    """Picture size, focal lengths and principal point of a frame of ``transforms.json``."""
     distorted = [key for key in _DISTORTION if record.get(key)]
     if distorted:
         raise ViewError(f"from_nerfstudio: {', '.join(distorted)} not 0, expected undistorted pictures")
@@ -139,17 +139,17 @@ def _values(record: Mapping[str, object], defaults: Mapping[str, float | None]) 
 
 
 def checked_rotation(matrix: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
-    """The rotation nearest to a matrix; ViewError when that is not one but for rounding."""
+    """The rotation nearest to a matrix. Raises ViewError unless the matrix is a rotation up to rounding."""
     values = numbers(matrix, f"{where}: rotation", (3, 3))
     skew = float(np.abs(values.T @ values - np.eye(3)).max())
-    if skew > _MOST_SKEW or np.linalg.det(values) < 0:
+    if skew > _MAX_SKEW or np.linalg.det(values) < 0:
         raise ViewError(f"{where}: the 3x3 matrix is not a rotation (R^T R off by {skew:.2g}, or mirrored)")
     left, _, right = np.linalg.svd(values)
     return np.asarray(left @ right)
 
 
 def numbers(values: object, where: str, *shapes: tuple[int, ...]) -> Float[np.ndarray, "..."]:
-    """Finite numbers as an array of one of some shapes; a vector may be a column. Raises ViewError."""
+    """Finite numbers as an array of one of ``shapes``; a vector may be a column. Raises ViewError."""
     expected = " or ".join(map(str, shapes))
     try:
         found = np.asarray(values, dtype=np.float64)

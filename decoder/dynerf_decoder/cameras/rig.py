@@ -1,6 +1,6 @@
-"""What a rig of cameras has in common: the way it looks, the point it looks at, and what is upright to it.
+"""Properties of a rig of cameras: its mean viewing direction, its focus point and its vertical.
 
-Beside them ``nearest_rotation``, which makes means of poses rotations again.
+Also ``nearest_rotation``, which turns averaged poses into rotations again.
 """
 
 import math
@@ -11,28 +11,28 @@ from jaxtyping import Float
 
 from .camera import Camera
 
-MOST_SKEW = 1e-2  # of R^T R from the identity: rounding to three digits passes, another layout does not
-_FORWARD_FACING = math.cos(math.radians(45))  # all optical axes this close to their mean
+MAX_SKEW = 1e-2  # deviation of R^T R from the identity; accepts rounding to three digits, not another layout
+_MIN_COSINE = math.cos(math.radians(45))  # of the angle between an optical axis and the mean
 _PARALLEL = 1e-3  # mean squared sine between optical axes (1.8 degrees) below which they do not intersect
 _FAR_FOCUS = 4  # times the rig's extent: the focus when optical axes do not intersect
-_UP_SHARE = 1e-3  # how much the mean up axis counts against the right axes: what 1.8 degrees of yaw do
+_UP_WEIGHT = 1e-3  # weight of the mean up axis relative to the right axes: that of 1.8 degrees of yaw
 
 
 def mean_axis(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
-    """The mean direction of all optical axes, at length one; zero where they cancel out."""
+    """The mean direction of all optical axes, a unit vector; zero when they cancel out."""
     return _unit(np.stack([camera.forward for camera in cameras]).sum(axis=0), np.zeros(3))
 
 
-def looks_one_way(cameras: Sequence[Camera]) -> bool:
-    """Whether all cameras look within 45 degrees of their mean axis."""
+def shares_viewing_direction(cameras: Sequence[Camera]) -> bool:
+    """Whether all optical axes are within 45 degrees of their mean."""
     forwards = np.stack([camera.forward for camera in cameras])
-    return bool((forwards @ mean_axis(cameras)).min() >= _FORWARD_FACING)
+    return bool((forwards @ mean_axis(cameras)).min() >= _MIN_COSINE)
 
 
 def focus_point(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
     """The point nearest to all optical axes (least squares), in front of the cameras.
 
-    Where axes are almost parallel, or meet behind the cameras, it is a guess: four rig extents ahead.
+    When the axes are almost parallel, or meet behind the cameras, it is a guess: four rig extents ahead.
     """
     origins = np.stack([camera.origin for camera in cameras])
     axes = np.stack([camera.forward for camera in cameras])
@@ -52,25 +52,25 @@ def nearest_to_axes(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"] | None:
     normal = across.mean(axis=0)
     if np.linalg.eigvalsh(normal)[0] <= _PARALLEL:
         return None
-    centre = origins.mean(axis=0)  # around which it is solved: the world's origin may be far away
+    centre = origins.mean(axis=0)  # solve relative to it: the world's origin may be far away
     moments = np.einsum("nij,nj->i", across, origins - centre) / len(cameras)
     return np.asarray(centre + np.linalg.solve(normal, moments))
 
 
-def upright(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
-    """The vertical: across all cameras' right axes, as far as these differ, and along their mean up axis.
+def up_axis(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
+    """The vertical: perpendicular to all right axes, as far as these differ, and near the mean up axis.
 
-    The mean of the up axes alone would lean forward by the mean pitch, and an orbit's horizon would roll.
+    The mean of the up axes alone is tilted by the mean pitch, which would make an orbit's horizon roll.
     """
     rights, ups = (np.stack([camera.camera_to_world[:, axis] for camera in cameras]) for axis in (0, 1))
     mean = _unit(ups.sum(axis=0), ups[0])
-    scores = _UP_SHARE * np.outer(mean, mean) - rights.T @ rights / len(cameras)
+    scores = _UP_WEIGHT * np.outer(mean, mean) - rights.T @ rights / len(cameras)
     vertical = np.linalg.eigh(scores)[1][:, -1]
     return np.asarray(vertical if vertical @ mean >= 0 else -vertical)
 
 
 def skew_of(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n"]:
-    """How far R^T R is from the identity; above ``MOST_SKEW`` R is not a rotation but for rounding."""
+    """The deviation of R^T R from the identity; above ``MAX_SKEW`` R is not a rotation up to rounding."""
     return np.asarray(np.abs(np.swapaxes(matrices, -1, -2) @ matrices - np.eye(3)).max(axis=(-2, -1)))
 
 
@@ -81,7 +81,7 @@ def nearest_rotation(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray,
     return np.asarray(left @ right)
 
 
-def _unit(vector: Float[np.ndarray, "3"], otherwise: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    """The vector at length one, or ``otherwise`` where it has no direction."""
+def _unit(vector: Float[np.ndarray, "3"], fallback: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+    """The vector scaled to unit length, or ``fallback`` when it is zero."""
     length = float(np.linalg.norm(vector))
-    return np.asarray(vector / length) if length > 1e-9 else otherwise
+    return np.asarray(vector / length) if length > 1e-9 else fallback

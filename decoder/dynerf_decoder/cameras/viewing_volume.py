@@ -1,9 +1,9 @@
-"""Where a clip may be looked at from: the convex hull of the places its training cameras stood at.
+"""The viewing volume of a clip: the convex hull of the positions of its training cameras.
 
-Inside it every view lies between filmed ones; outside the field was never asked for anything and shows
-guesses (DyNeRF, 5: no extrapolation). World units. The hull may be flat, a line or a point: rigs often are.
+Views inside it interpolate between recorded views; outside it the field was not trained and views are
+extrapolated (DyNeRF, 5). In world units. The hull may be flat, a line or a point, as rigs often are.
 
-The player's page computes the same in ``web/hull.js``.
+The player's page computes the same in JavaScript.
 """
 
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-_TIGHT = 1e-12  # of the squared extent: what counts as touching
-_FLAT = 1e-6  # of the largest extent: what counts as no direction of its own
-_MOST_EXCHANGES = 1000  # a few suffice in three dimensions; a hostile hull must not keep a player busy
-_MARGIN = 0.1  # of the diagonal of the box round the corners
+_TOUCHING = 1e-12  # relative to the squared extent: closer points count as touching
+_FLAT = 1e-6  # relative to the largest extent: smaller extents count as flat
+_MAX_ITERATIONS = 1000  # a few suffice in three dimensions; bounds the work for a malicious hull
+_MARGIN = 0.1  # relative to the diagonal of the corners' bounding box
 
 
 @dataclass(frozen=True, eq=False)
 class ViewingVolume:
-    """The convex hull of a clip's declared corners; without corners everywhere is inside."""
+    """The convex hull of a clip's declared corners; without corners every position is inside."""
 
     corners: Float[np.ndarray, "corner 3"]
 
     @cached_property
     def margin(self) -> float:
-        """How far outside a view is still as good as inside."""
+        """The distance outside the hull up to which a view counts as inside."""
         return _MARGIN * float(np.linalg.norm(np.ptp(self.corners, axis=0))) if len(self.corners) else 0.0
 
     def distance(self, position: Float[np.ndarray, "3"]) -> float:
-        """How far a position is outside; 0 inside, but for rounding."""
+        """The distance of a position from the hull; 0 inside, up to rounding."""
         return distance_to_hull(self.corners, position) if len(self.corners) else 0.0
 
 
 def hull_corners(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
-    """Those of some points that the others do not enclose, each once, in lexicographic order."""
+    """The points that the others do not enclose, each once, in lexicographic order."""
     distinct = np.unique(points, axis=0)
     if len(distinct) == 1:
         return distinct
@@ -48,24 +48,24 @@ def hull_corners(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "m 3"]:
 
 
 def distance_to_hull(corners: Float[np.ndarray, "n 3"], position: Float[np.ndarray, "3"]) -> float:
-    """How far a place is outside; 0 inside, but for rounding."""
+    """The distance of a position from the hull; 0 inside, up to rounding."""
     return float(np.linalg.norm(nearest_in_hull(corners, position) - position))
 
 
 def nearest_in_hull(
     corners: Float[np.ndarray, "n 3"], position: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "3"]:
-    """The nearest place inside, which is ``position`` itself when that is inside.
+    """The nearest point of the hull: ``position`` itself when that is inside.
 
     Wolfe's method for the point of least norm in a polytope (Mathematical Programming 11, 1976): keep a few
     corners whose affine hull is nearest at a point between them, and exchange corners while another one is
     nearer in the direction of the origin.
     """
     points = corners - position
-    limit = _TIGHT * max(float(np.square(points).sum(axis=1).max()), 1e-300)
+    limit = _TOUCHING * max(float(np.square(points).sum(axis=1).max()), 1e-300)
     active = [int(np.square(points).sum(axis=1).argmin())]
     weights = np.ones(1)
-    for _ in range(_MOST_EXCHANGES):
+    for _ in range(_MAX_ITERATIONS):
         nearest = weights @ points[active]
         candidate = int((points @ nearest).argmin())
         if candidate in active or nearest @ nearest - points[candidate] @ nearest <= limit:
@@ -80,25 +80,25 @@ def _between(
 ) -> tuple[list[int], Float[np.ndarray, " m"]]:
     """Drop corners until the point of least norm of the others' affine hull lies between them."""
     while True:
-        wanted = _affine_weights(points[active])
-        if (wanted > 0).all():
-            return active, wanted
-        leaving = wanted <= 0
-        share = float((weights[leaving] / (weights[leaving] - wanted[leaving])).min())
-        weights = weights + share * (wanted - weights)
+        target = _affine_weights(points[active])
+        if (target > 0).all():
+            return active, target
+        leaving = target <= 0
+        step = float((weights[leaving] / (weights[leaving] - target[leaving])).min())
+        weights = weights + step * (target - weights)
         kept = ~leaving | (weights > 1e-12)
         kept[int(np.where(leaving, weights, np.inf).argmin())] = (
-            False  # at least one goes, whatever rounding says
+            False  # drop at least one, whatever the rounding
         )
         active = [corner for corner, keep in zip(active, kept, strict=True) if keep]
         weights = weights[kept] / weights[kept].sum()
 
 
 def _affine_weights(points: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, " k"]:
-    """Weights of sum one, of any sign, that make the combination of least norm.
+    """Weights of sum one and any sign whose combination has the least norm.
 
-    By differences from the first point: their products with each other would lose half of the digits.
+    Computed from differences to the first point: the normal equations would lose half of the digits.
     """
     spans = (points[1:] - points[0]).T
-    shares = np.linalg.lstsq(spans, -points[0], rcond=_FLAT)[0]
-    return np.concatenate([[1 - shares.sum()], shares])
+    coefficients = np.linalg.lstsq(spans, -points[0], rcond=_FLAT)[0]
+    return np.concatenate([[1 - coefficients.sum()], coefficients])

@@ -1,9 +1,9 @@
-"""Pictures on their way from the device that renders them to main memory, while the next one is rendered.
+"""Copies rendered pictures from the device to main memory while the next one is rendered.
 
-A GPU is told what to do and does it later. Waiting for one picture before telling it the next leaves it idle
-while the picture is copied and coded, so a picture is asked for only when the next has been told. Copies go
-by a stream of their own into memory that the system does not move, which is what lets them run beside
-rendering. On a CPU nothing is put off: a picture is there at once.
+A GPU runs asynchronously: waiting for one picture before launching the next would leave it idle while the
+picture is copied and encoded. So each picture is awaited only after the next has been launched. Copies use a
+separate stream and pinned memory, which lets them overlap with rendering. On a CPU pictures are available
+immediately.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from dynerf_decoder.render.frame import rounded_rgb
 
 
 class AsyncCopy:
-    """One picture leaving its device; ``take`` waits for it."""
+    """The copy of one picture to main memory; ``result`` waits for it."""
 
     def __init__(self, pixels: UInt8[Tensor, "height width 3"], stream: "torch.cuda.Stream | None") -> None:
         self._done: torch.cuda.Event | None = None
@@ -28,10 +28,10 @@ class AsyncCopy:
         stream.wait_stream(torch.cuda.current_stream(pixels.device))
         with torch.cuda.stream(stream):
             self._pixels.copy_(pixels, non_blocking=True)
-            pixels.record_stream(stream)  # its memory must not be given to the next picture before
+            pixels.record_stream(stream)  # keeps its memory from being reused before the copy ends
             self._done = stream.record_event()
 
-    def take(self) -> UInt8[np.ndarray, "height width 3"]:
+    def result(self) -> UInt8[np.ndarray, "height width 3"]:
         """The picture, in main memory."""
         if self._done is not None:
             self._done.synchronize()
@@ -39,22 +39,22 @@ class AsyncCopy:
         return pixels
 
 
-def handed_over(
+def copy_frames(
     pictures: Iterable[Float[Tensor, "height width 3"]], device: torch.device
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Pictures with RGB in 0..1, as they are rendered, rounded to 8 bits, in order.
+    """Pictures with RGB in 0..1, rounded to 8 bits, in main memory, in order.
 
-    On a GPU each is given out once the next has been asked for.
+    On a GPU each is yielded once the next has been launched.
     """
     stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-    ahead: AsyncCopy | None = None
+    previous: AsyncCopy | None = None
     for rgb in pictures:
-        started = AsyncCopy(rounded_rgb(rgb), stream)
+        copy = AsyncCopy(rounded_rgb(rgb), stream)
         if stream is None:
-            yield started.take()
+            yield copy.result()
             continue
-        if ahead is not None:
-            yield ahead.take()
-        ahead = started
-    if ahead is not None:
-        yield ahead.take()
+        if previous is not None:
+            yield previous.result()
+        previous = copy
+    if previous is not None:
+        yield previous.result()

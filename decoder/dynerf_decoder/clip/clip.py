@@ -1,6 +1,6 @@
-"""A .dnv file opened for rendering: fold the latents of a moment, render any camera.
+"""A .dnv file opened for rendering: folds the latent of a moment and renders any camera.
 
-Time is in frames of the clip and may be fractional: latents are interpolated linearly between frames.
+Times are frame numbers of the clip and may be fractional: latents are interpolated linearly between frames.
 ``Clip.render`` also takes seconds.
 """
 
@@ -20,7 +20,7 @@ from dynerf_decoder.cameras.paths import Shot, Trajectory
 from dynerf_decoder.fields.build import load_model
 from dynerf_decoder.fields.field import FoldedModel, Model
 from dynerf_decoder.progress import OnProgress
-from dynerf_decoder.render.frame import Frame, render_picture
+from dynerf_decoder.render.frame import Frame, render_frame
 from dynerf_decoder.scene.from_header import camera_of, sampling_of, space_of, volume_of
 from dynerf_format import latents_entries
 from dynerf_format.container.reader import Reader
@@ -32,14 +32,14 @@ from .saving import save_video
 if TYPE_CHECKING:
     from dynerf_format.container.records import Header
 
-_MOST_FPS_DENOMINATOR = 100_000  # what a movie can state
+_MAX_FPS_DENOMINATOR = 100_000  # limit of a video file
 
 
 class Clip:
-    """Renders what a reader reads. Weights are loaded per segment, latents when a moment needs them.
+    """Renders the clip of a reader. Weights are loaded per segment, latents when a moment needs them.
 
-    ``close``, or the end of a ``with`` block, ends the thread that ``load_ahead`` starts and calls
-    ``on_close``; without that the reader's source stays the caller's. A clip is not to be used by several
+    ``close``, or leaving a ``with`` block, ends the thread that ``prefetch_model`` starts and calls
+    ``on_close``; the reader's source is otherwise left to the caller. A clip must not be used by several
     threads at once.
     """
 
@@ -51,7 +51,7 @@ class Clip:
         layers: int | None = None,
         on_close: Callable[[], object] | None = None,
     ) -> None:
-        """``name`` is what errors call the clip; ``layers`` is how many quality layers to use at most.
+        """``name`` identifies the clip in errors; ``layers`` is the maximum number of quality layers to use.
 
         Raises FormatError when the header cannot be rendered, ViewError when ``layers`` is below 1.
         """
@@ -59,13 +59,13 @@ class Clip:
         self.header: Header = reader.header
         self.device = torch.device(device)
         self.name = name
-        with self._naming():
+        with self._naming_errors():
             self.space = space_of(self.header)
             self.sampling = sampling_of(self.header)
             self.cameras = Cameras((camera_of(record) for record in self.header.cameras), name)
             self.viewing_volume = volume_of(self.header)
-        self._groups = 0, np.zeros((0, 0), np.float32)
-        self._models = ModelCache(self._loaded)
+        self._cached_latents = 0, np.zeros((0, 0), np.float32)
+        self._models = ModelCache(self._load_model)
         self._on_close = on_close
         self.layers = layers
 
@@ -88,13 +88,13 @@ class Clip:
         return self.header.fps
 
     def frame_at(self, seconds: float) -> float:
-        """The moment ``seconds`` from the start, in frames; whole when it is so but for rounding."""
+        """The frame number ``seconds`` from the start; integral when it is so up to rounding."""
         frame = seconds * self.fps.numerator / self.fps.denominator
         nearest = round(frame)
         return float(nearest) if abs(frame - nearest) < 1e-6 else frame
 
     def _moment(self, seconds: float) -> float:
-        """The moment in frames. Raises ViewError outside the clip's duration."""
+        """The moment as a frame number. Raises ViewError outside the clip's duration."""
         duration = float(self.frames / self.fps)
         if not 0 <= seconds <= duration:
             raise ViewError(f"{self.name}: time {seconds:g} s, expected 0 to {duration:g} s")
@@ -102,39 +102,39 @@ class Clip:
 
     @property
     def layers(self) -> int | None:
-        """How many quality layers of the weights are used at most; None: all. May be changed at any time."""
+        """The maximum number of quality layers to use; None: all. May be changed at any time."""
         return self._layers
 
     @layers.setter
     def layers(self, layers: int | None) -> None:
         if layers is not None and layers < 1:
-            raise ViewError(f"{layers} layers asked for, expected at least 1")
+            raise ViewError(f"{layers} layers requested, expected at least 1")
         self._layers = layers
-        self._models.forget()
+        self._models.clear()
 
     def model(self, segment: int) -> Model:
-        """The model of a segment, on the device; the last two are kept.
+        """The model of a segment, on the device; the last two are cached.
 
-        Raises FormatError when the field's settings and weights do not fit together.
+        Raises FormatError when the weights do not fit the field's settings.
         """
         return self._models.get(segment)
 
-    def load_ahead(self, segment: int) -> None:
-        """Have a segment's model loaded by a thread; what goes wrong is told to whoever needs it."""
-        self._models.begin(segment)
+    def prefetch_model(self, segment: int) -> None:
+        """Load a segment's model in a thread; an error is raised when the model is used."""
+        self._models.prefetch(segment)
 
     def close(self, *, wait: bool = True) -> None:
-        """End the thread that loads models; ``wait`` until what it is at is done."""
+        """End the thread that loads models; with ``wait``, after its current load."""
         self._models.close(wait=wait)
         if self._on_close is not None:
             self._on_close()
 
-    def _loaded(self, segment: int) -> Model:
+    def _load_model(self, segment: int) -> Model:
         weights = self.reader.weights(segment, self.layers)
-        with self._naming():
+        with self._naming_errors():
             model = load_model(self.header.field.kind, self.header.field.settings, weights)
         if self.layers is None or self.layers >= self.reader.layers(segment):
-            with suppress(FormatError):  # a damaged one costs speed, no picture
+            with suppress(FormatError):  # a damaged grid costs speed only
                 occupancy = self.reader.occupancy(segment)
                 if occupancy is not None and occupancy.layers == self.reader.layers(segment):
                     model.occupancy = occupancy
@@ -142,18 +142,17 @@ class Clip:
 
     @torch.no_grad()
     def fold(self, frame: float) -> FoldedModel:
-        """The static model at a moment, 0 <= frame <= frames - 1, fractions interpolating the latents.
+        """The static model at a moment, 0 <= frame <= frames - 1; fractions interpolate the latents.
 
-        At the border of two segments the nearer frame is taken (``Header.moment``). Raises ViewError outside
-        the clip.
+        Between two segments the nearer frame is used (``Header.moment``). Raises ViewError outside the clip.
         """
         before, share = self.header.moment(frame)
         latents = torch.as_tensor(self._latents_at(before, 2 if share > 0 else 1), device=self.device)
         model = self.model(self.header.segment_at(before))
         if latents.shape[1] != model.latent_size:
             raise FormatError(
-                f"{self.name}: latents of {latents.shape[1]} numbers, the field's settings say "
-                f"{model.latent_size}"
+                f"{self.name}: latents of {latents.shape[1]} numbers, expected {model.latent_size} by the "
+                "field's settings"
             )
         latent = latents[0] if share == 0 else torch.lerp(latents[0], latents[1], share)
         return model.fold(latent.unsqueeze(0))
@@ -163,19 +162,19 @@ class Clip:
         return self.header.segment_at(self.header.moment(frame)[0])
 
     def _latents_at(self, first: int, count: int) -> Float[np.ndarray, "frame latent"]:
-        """Latents of some frames; the groups decoded last are kept, because neighbours share them."""
-        start, groups = self._groups
+        """Latents of consecutive frames; the groups decoded last are cached, as neighbours share them."""
+        start, groups = self._cached_latents
         if not start <= first <= first + count <= start + len(groups):
             entries = latents_entries(self.reader.directory, first, count)
             start, stop = entries[0].first, entries[-1].first + entries[-1].count
             groups = self.reader.latents(start, stop - start)
-            self._groups = start, groups
+            self._cached_latents = start, groups
         return groups[first - start : first - start + count]
 
     def depth_range(self) -> tuple[float, float]:
-        """The least and greatest distance (world units) at which the clip's cameras can see anything.
+        """The least and greatest distance (world units) of the space in the views of the clip's cameras.
 
-        Raises ViewError when none of them can.
+        Raises ViewError when no camera sees the space.
         """
         nearest, farthest = [], []
         for camera in self.cameras:
@@ -186,7 +185,7 @@ class Clip:
             nearest.append(float(segments.distance_in[segments.hit].min()))
             farthest.append(float(segments.distance_out[segments.hit].max()))
         if not nearest:
-            raise ViewError(f"{self.name}: no camera sees anything, so there is no distance to show")
+            raise ViewError(f"{self.name}: no camera sees the scene, so there is no depth to show")
         return max(min(nearest), 1e-3 * max(farthest)), max(farthest)
 
     def render(
@@ -198,11 +197,11 @@ class Clip:
         stop: Callable[[], bool] | None = None,
         plain: bool = False,
     ) -> Frame:
-        """The picture a camera sees at a moment: ``time`` in seconds, or ``frame``; exactly one of them.
+        """Render a camera's view at a moment: ``time`` in seconds, or ``frame``; exactly one of them.
 
         Frame i is shown from i / fps to (i + 1) / fps seconds, and fractions interpolate towards the next
-        one. ``stop`` is called before each tile; StoppedError when it returns True. ``plain`` is the
-        reference: slow, without short cuts. Raises ViewError outside the clip, FormatError when the file is
+        frame. ``stop`` is called before each tile; when it returns True, StoppedError is raised. ``plain``
+        selects the slow reference renderer. Raises ViewError outside the clip, FormatError when the file is
         damaged there.
         """
         if frame is not None and time is None:
@@ -222,11 +221,11 @@ class Clip:
         depth: bool = False,
         on_progress: OnProgress | None = None,
     ) -> None:
-        """Render a view into an H.264 movie (``name.mp4``) or numbered pictures (``name_%04d.png``).
+        """Render a view to an H.264 video (``name.mp4``) or numbered pictures (``name_%04d.png``).
 
-        ``view`` is a camera, which shows the whole clip, a trajectory, or shots. ``fps`` is the movie's rate,
-        by default the trajectory's or the clip's; content plays at its own speed at every rate, but shots are
-        shown one after the other. ``depth`` shows the distance instead of colour, near is white. The file
+        ``view`` is a camera, which shows the whole clip, a trajectory, or shots. ``fps`` is the video's
+        rate, by default the trajectory's or the clip's; content plays at its own speed at every rate, but
+        shots are shown one after the other. ``depth`` shows depth instead of colour, near is white. The file
         appears when it is complete. Raises ViewError, ConfigError (the name, the rate), OutputError,
         FormatError.
         """
@@ -249,12 +248,12 @@ class Clip:
         *,
         plain: bool = False,
     ) -> Frame:
-        """As ``render``, of a moment that ``fold`` gave."""
-        return render_picture(folded, camera, self.space, self.sampling, self.device, stop, plain=plain)
+        """As ``render``, for a model returned by ``fold``."""
+        return render_frame(folded, camera, self.space, self.sampling, self.device, stop, plain=plain)
 
     @contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Put the clip's name before what is wrong with its header or weights."""
+    def _naming_errors(self) -> Iterator[None]:
+        """Prefix errors in header or weights with the clip's name."""
         try:
             yield
         except FormatError as error:
@@ -262,8 +261,8 @@ class Clip:
 
 
 def _exact_rate(fps: int | float | Fraction) -> Fraction:
-    """A rate that a movie can state. Raises ViewError."""
+    """The rate as a fraction that a video file can hold. Raises ViewError."""
     try:
-        return Fraction(fps).limit_denominator(_MOST_FPS_DENOMINATOR)
+        return Fraction(fps).limit_denominator(_MAX_FPS_DENOMINATOR)
     except (ValueError, OverflowError) as error:
         raise ViewError(f"fps {fps}: expected a positive number") from error

@@ -1,4 +1,4 @@
-"""Pictures of a clip one after the other: what the next one needs is decoded while one is rendered."""
+"""Renders pictures of a clip in sequence; data for the next one is decoded while one is rendered."""
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -15,55 +15,55 @@ from .prefetch import Prefetcher
 
 @runtime_checkable
 class Playable(Protocol):
-    """What playing needs of a clip; ``Clip`` says what each does."""
+    """The part of ``Clip`` that ``play`` needs."""
 
     device: torch.device
 
     def frame_at(self, seconds: float) -> float:
-        """The moment ``seconds`` from the start, in frames."""
+        """The frame number ``seconds`` from the start."""
 
     def segment_at(self, frame: float) -> int:
         """The segment whose model shows a moment."""
 
-    def load_ahead(self, segment: int) -> None:
-        """Have a segment's model loaded by a thread."""
+    def prefetch_model(self, segment: int) -> None:
+        """Load a segment's model in a thread."""
 
     def fold(self, frame: float) -> FoldedModel:
         """The static model at a moment."""
 
     def render_folded(self, folded: FoldedModel, camera: Camera) -> Frame:
-        """What a camera sees of it."""
+        """Render a camera's view of a folded model."""
 
     def depth_range(self) -> tuple[float, float]:
-        """The least and greatest distance at which the clip's cameras can see anything."""
+        """The least and greatest distance of the space in the views of the clip's cameras."""
 
 
 def play(clip: Playable, views: Sequence[tuple[Camera, float]]) -> Generator[Frame, None, None]:
-    """The pictures that cameras see at moments (in frames), in order.
+    """Render pictures of cameras at moments (frame numbers), in order.
 
-    A thread reads and folds the next moment, one of the clip's loads the next segment's model as soon as the
-    one before is shown. A moment that stays is folded once. What fails is raised where the picture would be.
+    One thread reads and folds the next moment; a thread of the clip loads the next segment's model once a
+    segment is shown. A repeated moment is folded once. An error is raised instead of the picture it affects.
     Close the iterator to end the thread.
     """
-    coming = _segments_after(clip, [frame for _, frame in views])
-    with closing(Prefetcher(clip.fold)) as ahead:
+    next_segments = _segments_after(clip, [frame for _, frame in views])
+    with closing(Prefetcher(clip.fold)) as prefetcher:
         for index, (camera, frame) in enumerate(views):
             if index == 0 or frame != views[index - 1][1]:
-                folded = ahead.take(frame)
-            segment = coming[index]
+                folded = prefetcher.get(frame)
+            segment = next_segments[index]
             if segment is not None:
-                clip.load_ahead(segment)
+                clip.prefetch_model(segment)
             if index + 1 < len(views) and views[index + 1][1] != frame:
-                ahead.begin(views[index + 1][1])
+                prefetcher.submit(views[index + 1][1])
             yield clip.render_folded(folded, camera)
 
 
 def _segments_after(clip: Playable, frames: Sequence[float]) -> list[int | None]:
-    """For each of some moments the next segment that a later one is in; None when all are in the same."""
+    """For each moment, the next different segment that later moments use; None when there is none."""
     result: list[int | None] = [None] * len(frames)
-    coming: int | None = None
+    next_segment: int | None = None
     for index in range(len(frames) - 2, -1, -1):
-        here, after = clip.segment_at(frames[index]), clip.segment_at(frames[index + 1])
-        coming = after if after != here else coming
-        result[index] = coming
+        current, following = clip.segment_at(frames[index]), clip.segment_at(frames[index + 1])
+        next_segment = following if following != current else next_segment
+        result[index] = next_segment
     return result

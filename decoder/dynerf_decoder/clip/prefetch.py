@@ -1,4 +1,4 @@
-"""The next piece of work made by a thread while the present one is used."""
+"""Loads the next value in a thread while the current one is used."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -7,44 +7,44 @@ from typing import Generic, TypeVar
 import torch
 
 _Key = TypeVar("_Key")
-_Made = TypeVar("_Made")
+_Value = TypeVar("_Value")
 
 
-class Prefetcher(Generic[_Key, _Made]):
-    """What ``make`` makes of a key, begun before it is asked for.
+class Prefetcher(Generic[_Key, _Value]):
+    """Computes ``load(key)`` ahead of its use.
 
-    What comes of a key must depend on nothing else, so that it does not matter who makes it or when. One is
-    made at a time. The thread starts with the first ``begin`` and ends with ``close``.
+    The value must depend on the key only, not on the thread or the time. Values are loaded one at a time. The
+    thread starts with the first ``submit`` and ends with ``close``.
     """
 
-    def __init__(self, make: Callable[[_Key], _Made]) -> None:
-        self._make = make
-        self._thread = ThreadPoolExecutor(1, "ahead", torch.set_num_threads, (1,))
-        self._begun: tuple[_Key, Future[_Made]] | None = None
+    def __init__(self, load: Callable[[_Key], _Value]) -> None:
+        self._load = load
+        self._thread = ThreadPoolExecutor(1, "prefetch", torch.set_num_threads, (1,))
+        self._pending: tuple[_Key, Future[_Value]] | None = None
 
-    def begin(self, key: _Key) -> None:
-        """Have ``key``'s made meanwhile; what was begun before and not taken is dropped."""
+    def submit(self, key: _Key) -> None:
+        """Start loading the value of ``key`` in the thread; an earlier value not yet fetched is dropped."""
         self._drop()
-        self._begun = key, self._thread.submit(self._make, key)
+        self._pending = key, self._thread.submit(self._load, key)
 
-    def take(self, key: _Key) -> _Made:
-        """What was begun, or is made now when that was something else; its error is raised here."""
-        if self._begun is None or self._begun[0] != key:
+    def get(self, key: _Key) -> _Value:
+        """The value of ``key``, loaded now unless it was submitted; an error while loading is raised here."""
+        if self._pending is None or self._pending[0] != key:
             self._drop()
-            return self._make(key)
-        begun = self._begun[1]
-        wait([begun])  # whoever interrupts this may ask again
-        self._begun = None
-        return begun.result()
+            return self._load(key)
+        pending = self._pending[1]
+        wait([pending])  # after an interrupt here the value can still be fetched
+        self._pending = None
+        return pending.result()
 
     def close(self) -> None:
-        """End the thread, once what it is at is done; what was begun and not taken is dropped."""
-        self._begun = None
+        """End the thread after its current load; a value not yet fetched is dropped."""
+        self._pending = None
         self._thread.shutdown(cancel_futures=True)
 
     def _drop(self) -> None:
-        """Forget what was begun, as soon as nobody makes it any more."""
-        if self._begun is not None:
-            if not self._begun[1].cancel():
-                wait([self._begun[1]])
-            self._begun = None
+        """Drop the pending value, waiting for a load in progress."""
+        if self._pending is not None:
+            if not self._pending[1].cancel():
+                wait([self._pending[1]])
+            self._pending = None

@@ -1,4 +1,4 @@
-"""Shots of a clip into a movie or pictures: the next one is decoded while one is rendered and written."""
+"""Saves shots of a clip as a video or pictures; the next is decoded while one is rendered and written."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,10 +9,10 @@ from dynerf_decoder.cameras.paths import Shot
 from dynerf_decoder.progress import OnProgress, Progress
 from dynerf_decoder.render.frame import grey_depth
 from dynerf_decoder.video.frame_writer import open_output
-from dynerf_decoder.video.h264 import Codec, movie_codec
+from dynerf_decoder.video.h264 import Codec, video_codec
 from dynerf_format.errors import ViewError
 
-from .async_copy import handed_over
+from .async_copy import copy_frames
 from .playback import Playable, play
 
 
@@ -25,9 +25,9 @@ def save_video(
     depth: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Codec:
-    """Render shots, all of the first one's size, to what ``path`` names, and return what coded a movie.
+    """Render shots, all of the same size, to ``path`` and return the codec of a video.
 
-    Raises ViewError, ConfigError, OutputError (``open_output``) and FormatError.
+    Raises ViewError, ConfigError, OutputError (see ``open_output``) and FormatError.
     """
     if not shots:
         raise ViewError(f"{path}: no shots to render, expected at least one")
@@ -35,13 +35,13 @@ def save_video(
     if any((shot.camera.width, shot.camera.height) != (width, height) for shot in shots):
         raise ViewError(f"{path}: shots of several sizes, expected all of {width}x{height}")
     depths = clip.depth_range() if depth else None
-    codec = movie_codec(clip.device.type == "cuda", width, height)
+    codec = video_codec(clip.device.type == "cuda", width, height)
     with (
         open_output(path, width, height, fps, len(shots), codec) as out,
         closing(play(clip, [(shot.camera, clip.frame_at(shot.time)) for shot in shots])) as frames,
     ):
         colours = (grey_depth(frame.depth, *depths) if depths else frame.rgb for frame in frames)
-        for done, picture in enumerate(handed_over(colours, clip.device), start=1):
+        for done, picture in enumerate(copy_frames(colours, clip.device), start=1):
             out.write(picture)
             if on_progress is not None:
                 on_progress(Progress("rendering", done, len(shots)))

@@ -1,4 +1,4 @@
-"""Features of points from feature planes: torch's way, on any device and of any precision."""
+"""Looks up the features of points in feature planes with torch, on any device and in any precision."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,10 @@ from torch import Tensor
 def look_up(
     planes: Sequence[Tensor], points: Float[Tensor, "frame point 3"]
 ) -> Float[Tensor, "frame point feature"]:
-    """Features at cube points, scales beside each other; differentiable in the planes, of shape
-    (frame, 3, row, column, channel) at each scale.
+    """Features at cube points, scales concatenated. Differentiable in the planes.
 
-    The planes are xy, xz and yz. The features of a scale are the products over the three of what is found
-    there bilinearly (K-Planes, section 3.1).
+    The planes of a scale are xy, xz and yz, with shape (frame, 3, row, column, channel). Its features are the
+    products of the three bilinear look-ups (K-Planes, section 3.1).
     """
     frames, count, _ = points.shape
     # The axes of the planes xy, xz and yz, as views: indexing by lists would copy twice.

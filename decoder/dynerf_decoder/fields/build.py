@@ -1,4 +1,4 @@
-"""From the file's field record to a model, and its weights into it. Every value is checked first."""
+"""Builds a model from the file's field record and loads its weights. Every value is checked first."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,29 +19,29 @@ _KINDS: dict[str, tuple[type[Any], type[Any]]] = {
     "planes": (PlanesSettings, PlanesModel),
     "mlp": (MlpSettings, MlpModel),
 }
-_MOST_SIZE = 16384  # of any single setting that has no limit of its own
-_MOST = {"depth": 64, "position_frequencies": 32, "direction_frequencies": 32, "networks": 2}
-_ABSENT = {"networks": 2}  # what a file means that does not say
-_LEAST = {
+_MAX_SIZE = 16384  # of a setting that has no limit of its own
+_MAX = {"depth": 64, "position_frequencies": 32, "direction_frequencies": 32, "networks": 2}
+_DEFAULTS = {"networks": 2}  # for files that lack the key
+_MIN = {
     "basis": 0, "view_features": 0, "skip": 0, "position_frequencies": 0, "direction_frequencies": 0,
     "width": 2,
 }  # fmt: skip
-_MOST_SCALES = 16
-_MOST_PARAMETERS = 2**28  # 1 GiB of float32
+_MAX_SCALES = 16
+_MAX_PARAMETERS = 2**28  # 1 GiB of float32
 
 
 def build_model(kind: str, settings: Mapping[str, object]) -> Model:
-    """A model with untrained weights. Raises FormatError on nonsense, LimitError when huge."""
-    _outline(kind, settings)
+    """A model with untrained weights. Raises FormatError on invalid settings, LimitError on a huge model."""
+    _meta_model(kind, settings)
     return _model(kind, settings)
 
 
 def load_model(kind: str, settings: Mapping[str, object], weights: Mapping[str, QuantisedTensor]) -> Model:
-    """The model of a file. Its size is what the weights make it, not what the settings claim.
+    """The model of a file; nothing of its size is allocated until the weights are known to fit the settings.
 
-    Raises FormatError when settings are nonsense or do not fit the weights, LimitError when huge.
+    Raises FormatError when settings are invalid or do not fit the weights, LimitError on a huge model.
     """
-    _check_fit(_outline(kind, settings), {name: tensor.symbols.shape for name, tensor in weights.items()})
+    _check_fit(_meta_model(kind, settings), {name: tensor.symbols.shape for name, tensor in weights.items()})
     model = _model(kind, settings)
     load_weights(model, {name: tensor.dequantise() for name, tensor in weights.items()})
     return model
@@ -52,26 +52,24 @@ def _model(kind: str, settings: Mapping[str, object]) -> Model:
     hints = get_type_hints(settings_type)
     model: Model = model_type(
         settings_type(
-            **{name: _checked(name, settings.get(name, _ABSENT.get(name)), hints[name]) for name in hints}
+            **{name: _checked(name, settings.get(name, _DEFAULTS.get(name)), hints[name]) for name in hints}
         )
     )
     return model
 
 
-def _outline(kind: str, settings: Mapping[str, object]) -> Model:
-    """The model without memory behind its parameters; all that can be wrong with settings is found here."""
+def _meta_model(kind: str, settings: Mapping[str, object]) -> Model:
+    """The model on the meta device, without memory for its parameters. Raises for any invalid setting."""
     if kind not in _KINDS:
-        raise FormatError(f"header.field.kind: found {kind!r}, this decoder knows {', '.join(_KINDS)}")
+        raise FormatError(f"header.field.kind: found {kind!r}, this decoder supports {', '.join(_KINDS)}")
     try:
         with torch.device("meta"):
             model = _model(kind, settings)
     except (ValueError, RuntimeError) as error:
         raise FormatError(f"header.field.settings: do not describe a {kind} field: {error}") from error
     count = sum(parameter.numel() for parameter in model.parameters())
-    if count > _MOST_PARAMETERS:
-        raise LimitError(
-            f"header.field.settings: {count} parameters, at most {_MOST_PARAMETERS} are accepted"
-        )
+    if count > _MAX_PARAMETERS:
+        raise LimitError(f"header.field.settings: {count} parameters, at most {_MAX_PARAMETERS} are accepted")
     return model
 
 
@@ -86,7 +84,7 @@ def settings_record(settings: object) -> dict[str, Any]:
 
 
 def load_weights(model: Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Put arrays into the model's parameters by name. Raises FormatError when names or shapes differ.
+    """Copy arrays into the model's parameters by name. Raises FormatError when names or shapes differ.
 
     A parameter without elements (a scale without basis planes) has no tensor in the file.
     """
@@ -112,12 +110,12 @@ def _check_fit(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> None:
 def _checked(name: str, value: object, kind: Any) -> object:
     where = f"header.field.settings.{name}"
     if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple) or not 1 <= len(value) <= _MOST_SCALES:
+        if not isinstance(value, list | tuple) or not 1 <= len(value) <= _MAX_SCALES:
             raise FormatError(
-                f"{where}: found {repr(value)[:40]}, expected a list of 1 to {_MOST_SCALES} whole numbers"
+                f"{where}: found {repr(value)[:40]}, expected a list of 1 to {_MAX_SCALES} whole numbers"
             )
         return tuple(_checked(name, item, get_args(kind)[0]) for item in value)
-    least, most = _LEAST.get(name, 1), _MOST.get(name, _MOST_SIZE)
+    least, most = _MIN.get(name, 1), _MAX.get(name, _MAX_SIZE)
     if not is_integer(value, least, most):
         raise FormatError(
             f"{where}: found {repr(value)[:40]}, expected a whole number from {least} to {most}"

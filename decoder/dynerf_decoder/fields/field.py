@@ -1,8 +1,8 @@
-"""What the rest of the project knows about a field: it can be folded.
+"""The interface of fields: a model can be folded into static fields.
 
-F(x, d, z_t) -> (colour, density) is one function of position x, direction d and the latent code z_t of frame
-t. Within a frame z_t is constant, so ``fold`` puts it into the weights once and returns a static field, which
-is then asked for millions of samples. Sampling, training, the file and the player see only this interface.
+F(x, d, z_t) -> (colour, density) is a function of position x, direction d and the latent code z_t of frame t.
+Within a frame z_t is constant, so ``fold`` puts it into the weights once and returns a static field, which is
+then evaluated at millions of samples. Sampling, training, the file and the player use only this interface.
 
 Shapes: ``frame`` runs over the latents folded together, ``ray`` over the rays of one frame. Positions are in
 the cube [-1, 1]^3, directions are unit vectors in the world.
@@ -20,7 +20,7 @@ from dynerf_format import Occupancy
 
 @runtime_checkable
 class FoldedDensity(Protocol):
-    """A static field per frame, asked for its density only: enough to place samples."""
+    """A static field per frame with density only, which suffices to place samples."""
 
     def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
         """Density per cube unit, >= 0."""
@@ -29,18 +29,18 @@ class FoldedDensity(Protocol):
 
 @runtime_checkable
 class FoldedField(FoldedDensity, Protocol):
-    """A static field per frame that has colours, too."""
+    """A static field per frame with density and colour."""
 
     def query(
         self, points: Float[Tensor, "frame ray sample 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> tuple[Float[Tensor, "frame ray sample"], Float[Tensor, "frame ray sample channel"]]:
-        """Density, as ``density`` gives it, and the radiance features to accumulate along the ray."""
+        """Density, as from ``density``, and the radiance features to accumulate along the ray."""
         ...
 
     def shade(
         self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
     ) -> Float[Tensor, "frame ray 3"]:
-        """Accumulated features to RGB (display-referred; may leave 0..1 slightly, the renderer clamps)."""
+        """RGB of accumulated features (display-referred; may leave 0..1 slightly, the renderer clamps)."""
         ...
 
 
@@ -53,35 +53,39 @@ class FoldedModel(Protocol):
 
     @property
     def coarse(self) -> FoldedDensity:
-        """A ``FoldedField`` where its colours are trained, too."""
+        """A ``FoldedField`` when its colours are trained too."""
         ...
 
     @property
     def occupancy(self) -> Occupancy | None:
-        """Where the fields are empty, if that is known: the fast way to render skips it."""
+        """Where the fields are empty, if known; fast rendering skips empty cells."""
         ...
 
     @property
     def floats_per_sample(self) -> int:
-        """About how many numbers the fields keep of a sample at once; decides the size of tiles."""
+        """Roughly how many numbers the fields hold per sample at a time; determines the size of tiles."""
         ...
 
     def plain(self) -> "FoldedModel":
-        """The same by torch alone, without kernels or grids: the reference."""
+        """The same model in torch, without kernels or grids: the reference."""
         ...
 
 
 @runtime_checkable
 class MarchedModel(Protocol):
-    """A folded model of one frame that can follow whole rays by itself."""
+    """A folded model of one frame that can march whole rays by itself."""
 
     def march(
-        self, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
+        self,
+        intervals: RayIntervals,
+        directions: Float[Tensor, "1 ray 3"],
+        sampling: Sampling,
+        min_transmittance: float,
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
-        """Colours, and the positions (0 to 1) behind which half of the light is; None when it cannot do so
-        here.
+        """Colours, and the positions (0 to 1) at which half of the light is absorbed.
 
-        A ray ends at transmittance ``opaque``; one that misses is black.
+        A ray ends at ``min_transmittance``; one that misses is black. None when marching is not supported
+        here.
         """
         ...
 
@@ -89,17 +93,17 @@ class MarchedModel(Protocol):
 class Model(nn.Module):
     """Base of both models: learnable coarse and fine fields that share the frames' latents.
 
-    A model's tensors travel in the file under their parameter names.
+    A model's tensors are stored in the file under their parameter names.
     """
 
     latent_size: int
     occupancy: Occupancy | None = None
-    """Where the fields are empty with the weights that the model has."""
+    """Where the fields are empty, for the model's present weights."""
 
     def latent_columns(self) -> dict[str, slice]:
-        """Where the latent z is seen when it is seen through products W z only: the columns, by weight.
+        """The columns that multiply the latent z, by weight name, when z enters through products W z only.
 
-        Empty for a field that sees it otherwise, or does not tell.
+        Empty for a field that uses z otherwise, or does not say.
         """
         return {}
 

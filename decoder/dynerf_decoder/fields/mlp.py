@@ -1,18 +1,18 @@
-"""The ``mlp`` field: the paper's network (DyNeRF, 3.1 and 4.1), a coarse and a fine one of the same shape.
+"""The ``mlp`` field: the paper's networks (DyNeRF, 3.1 and 4.1), coarse and fine, of the same shape.
 
     h_1      = [PE(x), z]
-    h_{i+1}  = relu(W_i h_i + b_i)              8 layers of 512; layer 6 sees [PE(x), z, h] (NeRF's skip)
+    h_{i+1}  = relu(W_i h_i + b_i)              8 layers of 512; layer 6 takes [PE(x), z, h] (NeRF's skip)
     sigma    = softplus(w h)
     rgb      = sigmoid(V relu(U [W h, PE(d)]))   a view branch of 256
 
-PE has 10 frequencies for x and 4 for d; there is none on z, which has 1024 numbers. Each network then has
-3,354,372 parameters, which with both networks and 300 latents in float32 are the 28 MB the paper states.
+PE has 10 frequencies for x and 4 for d; z, which has 1024 numbers, is not encoded. Each network then has
+3,354,372 parameters; both networks and 300 latents in float32 are the 28 MB that the paper states.
 
-NeRF's sigma = relu(w h) is replaced by softplus, as its successors do (mip-NeRF, 3.1): a network that starts
-with no density anywhere never learns under relu.
+NeRF's sigma = relu(w h) is replaced by softplus, as in its successors (mip-NeRF, 3.1): a network whose
+density is initially zero everywhere never learns under relu.
 
-Only layers 1 and 6 see z, and they see it linearly: W [x; z] + b = W_x x + (W_z z + b). Folding replaces
-their biases, and 1024 latent numbers then cost nothing per sample.
+Only layers 1 and 6 take z as input, and linearly: W [x; z] + b = W_x x + (W_z z + b). Folding replaces their
+biases, so that the 1024 latent numbers cost nothing per sample.
 """
 
 from dataclasses import dataclass
@@ -31,15 +31,15 @@ from .positional_encoding import encode, encoded_size
 
 @dataclass(frozen=True)
 class MlpSettings:
-    """Sizes of the ``mlp`` model, by default the paper's; travels in the file's field record.
+    """Sizes of the ``mlp`` model, by default the paper's; stored in the file's field record.
 
-    Of one of ``networks`` samples are placed by the densities of the only one, coarse and fine at once.
+    When ``networks`` is 1, the only network serves as coarse and fine, and its densities place the samples.
     """
 
     latent: int = setting("Dimensions of the latent code.", default=1024)
     depth: int = setting("Hidden layers.", default=8)
     width: int = setting("Units of a hidden layer.", default=512)
-    skip: int = setting("Layer that sees the encoded position and the latent again.", default=5)
+    skip: int = setting("Layer that takes the encoded position and the latent as input again.", default=5)
     position_frequencies: int = setting("Octaves of the positional encoding of positions.", default=10)
     direction_frequencies: int = setting("Octaves of the positional encoding of directions.", default=4)
     networks: int = setting("2: a coarse and a fine network; 1: one for both.", default=2)
@@ -52,8 +52,8 @@ class MlpModel(Model):
         super().__init__()
         self.settings = settings
         self.latent_size = settings.latent
-        self.fine = Network(settings)
-        self.coarse = Network(settings) if settings.networks == 2 else self.fine
+        self.fine = MlpNetwork(settings)
+        self.coarse = MlpNetwork(settings) if settings.networks == 2 else self.fine
 
     def latent_columns(self) -> dict[str, slice]:
         start = self.fine.position_size
@@ -70,17 +70,17 @@ class MlpModel(Model):
         return FoldedMlpModel(fine, coarse, self.occupancy)
 
 
-class Network(nn.Module):
-    """NeRF's multilayer perceptron with z beside the encoded position."""
+class MlpNetwork(nn.Module):
+    """NeRF's multilayer perceptron with z concatenated to the encoded position."""
 
     def __init__(self, settings: MlpSettings) -> None:
         super().__init__()
         self.settings = settings
         width = settings.width
         self.position_size = encoded_size(3, settings.position_frequencies)
-        seen = self.position_size + settings.latent
-        sizes = [seen] + [
-            width + seen if layer == settings.skip else width for layer in range(1, settings.depth)
+        inputs = self.position_size + settings.latent
+        sizes = [inputs] + [
+            width + inputs if layer == settings.skip else width for layer in range(1, settings.depth)
         ]
         self.layers = nn.ModuleList(nn.Linear(size, width) for size in sizes)
         self.density = nn.Linear(width, 1)
@@ -89,7 +89,7 @@ class Network(nn.Module):
         self.rgb = nn.Linear(width // 2, 3)
 
     def fold(self, latents: Float[Tensor, "frame latent"]) -> "FoldedNetwork":
-        """Each frame's biases of the layers that see z."""
+        """Compute each frame's biases of the layers that take z."""
         start, stop = self.position_size, self.position_size + self.settings.latent
         biases: list[Tensor] = []
         for index, layer in enumerate(self.layers):
@@ -106,12 +106,12 @@ class Network(nn.Module):
         directions: Float[Tensor, "n 3"],
         latents: Float[Tensor, "n latent"],
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
-        """The network as the paper draws it, z concatenated per sample: the slow truth beside ``fold``."""
-        seen = torch.cat([encode(points, self.settings.position_frequencies), latents], dim=-1)
-        hidden = seen
+        """The network as in the paper, with z concatenated per sample: the slow reference for ``fold``."""
+        inputs = torch.cat([encode(points, self.settings.position_frequencies), latents], dim=-1)
+        hidden = inputs
         for index, layer in enumerate(self.layers):
             hidden = F.relu(
-                layer(torch.cat([seen, hidden], dim=-1) if index == self.settings.skip else hidden)
+                layer(torch.cat([inputs, hidden], dim=-1) if index == self.settings.skip else hidden)
             )
         return self._density_of(hidden).squeeze(-1), self._colour_of(hidden, directions)
 
@@ -119,17 +119,17 @@ class Network(nn.Module):
         return F.softplus(self.density(hidden))
 
     def _colour_of(self, hidden: Tensor, directions: Tensor) -> Tensor:
-        looked = torch.cat(
+        view_inputs = torch.cat(
             [self.feature(hidden), encode(directions, self.settings.direction_frequencies)], dim=-1
         )
-        return torch.sigmoid(self.rgb(F.relu(self.view(looked))))
+        return torch.sigmoid(self.rgb(F.relu(self.view(view_inputs))))
 
 
 @dataclass(frozen=True)
 class FoldedNetwork:
-    """A network whose latent sits in the biases; one set of biases per frame."""
+    """A network with the latent folded into its biases, one set of biases per frame."""
 
-    network: Network
+    network: MlpNetwork
     biases: list[Float[Tensor, "frame width"]]
 
     def query(
@@ -138,22 +138,22 @@ class FoldedNetwork:
         frames, rays, samples, _ = points.shape
         hidden = self._hidden(points)
         density = self.network._density_of(hidden).view(frames, rays, samples)
-        seen = directions.unsqueeze(2).expand(-1, -1, samples, -1).reshape(frames, -1, 3)
-        colour = self.network._colour_of(hidden, seen).view(frames, rays, samples, 3)
+        inputs = directions.unsqueeze(2).expand(-1, -1, samples, -1).reshape(frames, -1, 3)
+        colour = self.network._colour_of(hidden, inputs).view(frames, rays, samples, 3)
         return density.to(points.dtype), colour.to(points.dtype)  # under autocast they are of half precision
 
     def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
-        """Without the branch for colour."""
+        """Density without the colour branch."""
         return self.network._density_of(self._hidden(points)).view(points.shape[:-1]).to(points.dtype)
 
     def shade(
         self, features: Float[Tensor, "frame ray 3"], directions: Float[Tensor, "frame ray 3"]
     ) -> Float[Tensor, "frame ray 3"]:
-        """Colour already depends on direction, sample by sample."""
+        """Return the features: colour already depends on direction at each sample."""
         return features
 
     def _hidden(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame point width"]:
-        """The last layer that density and colour share."""
+        """Outputs of the last layer shared by density and colour."""
         frames = len(points)
         network, settings = self.network, self.network.settings
         position = encode(points.reshape(frames, -1, 3), settings.position_frequencies)
@@ -184,10 +184,10 @@ class FoldedMlpModel:
 
     @property
     def floats_per_sample(self) -> int:
-        """The widest layer, in and out; that of the skip."""
+        """Inputs and outputs of the widest layer, that of the skip connection."""
         settings = self.fine.network.settings
         return 2 * settings.width + self.fine.network.position_size
 
     def plain(self) -> "FoldedMlpModel":
-        """This field has no kernels; without grids."""
+        """The same model without grids; it has no kernels."""
         return FoldedMlpModel(self.fine, self.coarse)

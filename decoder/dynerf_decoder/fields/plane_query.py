@@ -13,7 +13,7 @@ from .bilinear import look_up
 def query_stack(
     stack: FoldedStack, points: Float[Tensor, "frame point 3"]
 ) -> Float[Tensor, "frame point output"]:
-    """Raw outputs of the MLP at cube points. Differentiable in everything but the points."""
+    """Raw outputs of the MLP at cube points. Differentiable in everything except the points."""
     weights = (stack.hidden_weight, stack.hidden_bias, stack.out_weight, stack.out_bias)
     if stack.has_kernels() and not needs_gradient(*stack.planes, *weights):
         from dynerf_decoder.backends.cpu.plane_stack import decode

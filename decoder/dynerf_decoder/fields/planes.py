@@ -1,19 +1,19 @@
-"""The ``planes`` field: feature planes that a latent code bends, decoded by a tiny MLP.
+"""The ``planes`` field: feature planes modulated by a latent code and decoded by a tiny MLP.
 
 At each scale three axis-aligned planes (xy, xz, yz) of R x R features are looked up bilinearly and multiplied
-(K-Planes' product, without its time planes). Time enters by the latent z alone:
+(K-Planes' product, without its time planes). Time enters through the latent z only:
 
     P(z) = 1 + P_0 + sum_k a_k(z) B_k,       a(z) = A z + b
 
-Planes start at the constant 1 (P_0 and B_k at zero), so what was never touched costs nothing in the file.
-Folding is that sum, once per frame; what is left is a static tri-plane field. The MLP sees the features of
-all scales, concatenated, and z in its bias.
+Planes are initialised to the constant 1 (P_0 and B_k to zero), so untrained texels cost nothing in the file.
+Folding computes that sum once per frame; the result is a static tri-plane field. The MLP takes the
+concatenated features of all scales, and z through its bias.
 
-Colour is deferred (SNeRG, MERF): density, base colour and a few view features are accumulated along the ray,
-and one tiny MLP per ray adds what depends on direction.
+Shading is deferred (SNeRG, MERF): density, base colour and a few view features are accumulated along the ray,
+and one evaluation of a tiny MLP per ray adds the view-dependent colour.
 
-Planes have the shape (..., channel, row, column) and lie in memory with the channels last: a look-up reads
-all channels of a texel at once.
+Planes have the shape (..., channel, row, column) and are stored with the channels last: a look-up reads all
+channels of a texel at once.
 """
 
 from dataclasses import dataclass, replace
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
     from dynerf_decoder.backends.cpu.ray_marcher import CpuMarcher
     from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
 
-_DENSITY_BIAS = -1.0  # an untouched field is thin fog: exp(-1) = 0.37 per cube unit
-_DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from nothing to opaque within a thousandth of the cube
+_DENSITY_BIAS = -1.0  # an untrained field is thin fog: exp(-1) = 0.37 per cube unit
+_DENSITY_RANGE = (-10.0, 8.0)  # of the exponent: from empty to opaque within a thousandth of the cube
 DENSITY_BOUNDS = Bounds(*map(np.float32, (_DENSITY_BIAS, *_DENSITY_RANGE)))
 _DIRECTION_FREQUENCIES = 2
 
 
 @dataclass(frozen=True)
 class PlanesSettings:
-    """Sizes of the ``planes`` model; travels in the file's field record."""
+    """Sizes of the ``planes`` model; stored in the file's field record."""
 
     latent: int = setting("Dimensions of the latent code.", default=32)
     scales: tuple[int, ...] = setting(
@@ -68,7 +68,7 @@ class PlanesSettings:
 
 
 class PlanesModel(Model):
-    """A fine ``planes`` field and a small coarse one, density only, for placing samples."""
+    """A fine ``planes`` field and a small coarse one, with density only, for placing samples."""
 
     def __init__(self, settings: PlanesSettings) -> None:
         super().__init__()
@@ -82,22 +82,22 @@ class PlanesModel(Model):
             settings.latent, (settings.coarse_scale,), settings.coarse_channels,
             (settings.coarse_basis,), settings.coarse_hidden, outputs=1,
         )  # fmt: skip
-        seen = 3 + settings.view_features + encoded_size(3, _DIRECTION_FREQUENCIES)
-        change = nn.Linear(settings.view_hidden, 3)
-        nn.init.zeros_(change.weight)
-        nn.init.zeros_(change.bias)
-        self.view = nn.Sequential(nn.Linear(seen, settings.view_hidden), nn.ReLU(), change)
+        inputs = 3 + settings.view_features + encoded_size(3, _DIRECTION_FREQUENCIES)
+        offset = nn.Linear(settings.view_hidden, 3)
+        nn.init.zeros_(offset.weight)
+        nn.init.zeros_(offset.bias)
+        self.view = nn.Sequential(nn.Linear(inputs, settings.view_hidden), nn.ReLU(), offset)
 
     @property
     def view_hidden(self) -> nn.Linear:
-        """The layer of the view network that sees a ray's features and direction."""
+        """The first layer of the view network; its inputs are a ray's features and direction."""
         layer = self.view[0]
         assert isinstance(layer, nn.Linear)
         return layer
 
     @property
     def view_out(self) -> nn.Linear:
-        """Its last layer: what is added to the base colour."""
+        """The last layer of the view network; its outputs are added to the base colour."""
         layer = self.view[2]
         assert isinstance(layer, nn.Linear)
         return layer
@@ -110,7 +110,7 @@ class PlanesModel(Model):
 
 
 class PlaneStack(nn.Module):
-    """Planes at some scales and the MLP that decodes their features."""
+    """Planes at several scales and the MLP that decodes their features."""
 
     def __init__(
         self,
@@ -125,12 +125,12 @@ class PlaneStack(nn.Module):
         if len(scales) != len(basis):
             raise ValueError(f"{len(scales)} scales and {len(basis)} numbers of basis planes")
         if sum(basis) == 0:
-            raise ValueError("no basis planes at any scale: nothing could move")
+            raise ValueError("no basis planes at any scale: the scene would be static")
         self.static = nn.ParameterList(_channels_last(3, channels, size, size) for size in scales)
         self.basis = nn.ParameterList(
             _channels_last(count, 3, channels, size, size) for size, count in zip(scales, basis, strict=True)
         )
-        self._kept: dict[int, tuple[tuple[int, int], Tensor]] = {}
+        self._static_cache: dict[int, tuple[tuple[int, int], Tensor]] = {}
         self.mix = nn.Linear(latent, sum(basis))
         self.hidden = nn.Linear(channels * len(scales), hidden)
         self.hidden_latent = nn.Linear(latent, hidden, bias=False)
@@ -139,66 +139,68 @@ class PlaneStack(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def fold(self, latents: Float[Tensor, "frame latent"]) -> FoldedStack:
-        """Planes and biases of each frame."""
-        amounts = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
-        alone = len(latents) == 1 and not any(static.requires_grad for static in self.static)
+        """Compute each frame's planes and biases."""
+        coefficients = self.mix(latents).split([len(basis) for basis in self.basis], dim=-1)
+        single_frame = len(latents) == 1 and not any(static.requires_grad for static in self.static)
         planes = [
-            self._still(scale) if len(basis) == 0 and alone else _fold_scale(amount, static, basis)
-            for scale, (amount, static, basis) in enumerate(
-                zip(amounts, self.static, self.basis, strict=True)
+            self._static_planes(scale)
+            if len(basis) == 0 and single_frame
+            else _fold_scale(coefficient, static, basis)
+            for scale, (coefficient, static, basis) in enumerate(
+                zip(coefficients, self.static, self.basis, strict=True)
             )
         ]
         bias = self.hidden.bias + self.hidden_latent(latents)
         return FoldedStack(planes, self.hidden.weight, bias, self.out.weight, self.out.bias)
 
-    def _still(self, scale: int) -> Float[Tensor, "1 3 size size channel"]:
-        """Planes that nothing bends, often the largest: folded once, as long as the weights stay."""
+    def _static_planes(self, scale: int) -> Float[Tensor, "1 3 size size channel"]:
+        """Planes without a basis, often the largest: folded once and cached until the weights change."""
         static = self.static[scale]
         key = (static._version, static.data_ptr())
-        if self._kept.get(scale, (None,))[0] != key:
-            self._kept[scale] = key, 1 + static.movedim(1, -1).unsqueeze(0)
-        return self._kept[scale][1]
+        if self._static_cache.get(scale, (None,))[0] != key:
+            self._static_cache[scale] = key, 1 + static.movedim(1, -1).unsqueeze(0)
+        return self._static_cache[scale][1]
 
 
 def _channels_last(*shape: int) -> Tensor:
-    """Zeros of shape (..., channel, row, column) that lie in memory as (..., row, column, channel)."""
+    """Zeros of shape (..., channel, row, column), stored as (..., row, column, channel)."""
     *outer, channels, rows, columns = shape
     return torch.zeros(*outer, rows, columns, channels).movedim(-1, -3)
 
 
 def _fold_scale(
-    amounts: Float[Tensor, "frame basis"],
+    coefficients: Float[Tensor, "frame basis"],
     static: Float[Tensor, "3 channel size size"],
     basis: Float[Tensor, "basis 3 channel size size"],
 ) -> Float[Tensor, "frame 3 size size channel"]:
-    still, moving = static.movedim(1, -1), basis.movedim(2, -1)
-    if has_kernels(static) and not needs_gradient(amounts, static, basis):
+    static_last, basis_last = static.movedim(1, -1), basis.movedim(2, -1)
+    if has_kernels(static) and not needs_gradient(coefficients, static, basis):
         from dynerf_decoder.backends.cpu.plane_fold import fold
 
-        return fold(amounts, still, moving)
-    return fold_plain(amounts, still, moving)
+        return fold(coefficients, static_last, basis_last)
+    return fold_plain(coefficients, static_last, basis_last)
 
 
 def fold_plain(
-    amounts: Float[Tensor, "frame basis"],
+    coefficients: Float[Tensor, "frame basis"],
     static: Float[Tensor, "3 size size channel"],
     basis: Float[Tensor, "basis 3 size size channel"],
 ) -> Float[Tensor, "frame 3 size size channel"]:
-    """By torch alone, on any device and in any precision: the kernels' reference."""
-    planes = (1 + static).flatten().expand(len(amounts), -1)
+    """Fold in torch, on any device and in any precision: the kernels' reference."""
+    planes = (1 + static).flatten().expand(len(coefficients), -1)
     if len(basis) > 0:
-        planes = torch.addmm(planes, amounts, basis.flatten(start_dim=1))
-    return planes.reshape(len(amounts), *static.shape)
+        planes = torch.addmm(planes, coefficients, basis.flatten(start_dim=1))
+    return planes.reshape(len(coefficients), *static.shape)
 
 
 def encoded_directions(directions: Float[Tensor, "*ray 3"]) -> Float[Tensor, "*ray code"]:
-    """What the view network sees of a ray's direction."""
+    """A ray's direction as encoded for the view network."""
     return encode(directions, _DIRECTION_FREQUENCIES)
 
 
 @dataclass(frozen=True)
 class FoldedPlanes:
-    """The fine field of some frames: density, base colour and view features; colour is finished per ray."""
+    """The fine field of some frames: density, base colour and view features; shading is per ray."""
 
     stack: FoldedStack
     view: nn.Sequential
@@ -212,16 +214,18 @@ class FoldedPlanes:
         return _density(raw[..., 0]), torch.sigmoid(raw[..., 1:])
 
     def density(self, points: Float[Tensor, "frame ray sample 3"]) -> Float[Tensor, "frame ray sample"]:
-        """By the network's first output alone."""
-        first = replace(self.stack, out_weight=self.stack.out_weight[:1], out_bias=self.stack.out_bias[:1])
-        return FoldedCoarse(first).density(points)
+        """Density from the network's first output only."""
+        density_stack = replace(
+            self.stack, out_weight=self.stack.out_weight[:1], out_bias=self.stack.out_bias[:1]
+        )
+        return FoldedCoarse(density_stack).density(points)
 
     def shade(
         self, features: Float[Tensor, "frame ray channel"], directions: Float[Tensor, "frame ray 3"]
     ) -> Float[Tensor, "frame ray 3"]:
-        seen = torch.cat([features, encoded_directions(directions)], dim=-1)
-        change: Tensor = self.view(seen)
-        return features[..., :3] + change
+        inputs = torch.cat([features, encoded_directions(directions)], dim=-1)
+        offset: Tensor = self.view(inputs)
+        return features[..., :3] + offset
 
 
 @dataclass(frozen=True)
@@ -237,7 +241,7 @@ class FoldedCoarse:
 
 
 def _density(raw: Tensor) -> Tensor:
-    """An exponential spans the orders of magnitude between air and wall in few steps of training."""
+    """Density by an exponential, which covers the range from air to wall in few training steps."""
     return torch.exp((raw + _DENSITY_BIAS).clamp(*_DENSITY_RANGE))
 
 
@@ -251,44 +255,52 @@ class FoldedPlanesModel:
 
     @property
     def floats_per_sample(self) -> int:
-        """What is looked up, and the hidden layer in and out."""
+        """The looked-up features, and inputs and outputs of the hidden layer."""
         stack = self.fine.stack
         return sum(3 * planes.shape[-1] for planes in stack.planes) + sum(stack.hidden_weight.shape)
 
     def plain(self) -> "FoldedPlanesModel":
-        """The same without kernels, by torch alone: the reference."""
+        """The same model in torch, without kernels or grids: the reference."""
         fine = replace(self.fine, stack=replace(self.fine.stack, plain=True))
         return FoldedPlanesModel(fine, FoldedCoarse(replace(self.coarse.stack, plain=True)))
 
     def march(
-        self, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling, opaque: float
+        self,
+        intervals: RayIntervals,
+        directions: Float[Tensor, "1 ray 3"],
+        sampling: Sampling,
+        min_transmittance: float,
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]] | None:
-        """Colours of rays of the only frame, and the positions behind which half of the light is, by kernels.
+        """March one frame's rays by kernels: colours, and the positions where half the light is absorbed.
 
-        A ray ends at transmittance ``opaque``; one that misses is black. None when kernels cannot do it.
+        A ray ends at ``min_transmittance``; one that misses is black. None when no kernel supports the model.
         """
         if sampling.union:
             return None
         counts = sampling.coarse, sampling.fine
-        if self._by_triton is not None:
-            marched = self._by_triton(segments, *counts, opaque)
+        if self._triton_marcher is not None:
+            marched = self._triton_marcher(intervals, *counts, min_transmittance)
             if marched is None:
                 return None
-            features, middles = marched
-            return self.fine.shade(features, directions) * segments.hit.unsqueeze(-1), middles
-        return None if self._by_kernels is None else self._by_kernels(segments, directions, counts, opaque)
+            features, medians = marched
+            return self.fine.shade(features, directions) * intervals.hit.unsqueeze(-1), medians
+        return (
+            None
+            if self._cpu_marcher is None
+            else self._cpu_marcher(intervals, directions, counts, min_transmittance)
+        )
 
     @cached_property
-    def _by_triton(self) -> "TritonMarcher | None":
-        from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher, marches_by_triton
+    def _triton_marcher(self) -> "TritonMarcher | None":
+        from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher, can_use_triton
 
         stacks = (self.coarse.stack, self.fine.stack)
-        if any(stack.plain for stack in stacks) or not marches_by_triton(stacks[0].out_bias.device):
+        if any(stack.plain for stack in stacks) or not can_use_triton(stacks[0].out_bias.device):
             return None
         return TritonMarcher.of(*stacks, DENSITY_BOUNDS)
 
     @cached_property
-    def _by_kernels(self) -> "CpuMarcher | None":
+    def _cpu_marcher(self) -> "CpuMarcher | None":
         stacks = (self.coarse.stack, self.fine.stack)
         if not all(stack.has_kernels() and len(stack.hidden_bias) == 1 for stack in stacks):
             return None

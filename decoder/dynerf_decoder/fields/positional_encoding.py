@@ -1,4 +1,4 @@
-"""Positional encoding (NeRF, eq. 4), with the input itself in front as in NeRF's code."""
+"""Positional encoding (NeRF, eq. 4), preceded by the input itself as in NeRF's code."""
 
 import torch
 from jaxtyping import Float

@@ -1,0 +1,7 @@
+"""Volume rendering: from a folded model, a camera and a space to a frame.
+
+``frame`` renders a picture tile by tile; each tile uses ``fast`` or, when ``plain``, ``reference``, which
+training uses too. Out: RGB and depth of a frame, or the colours and weights of rays.
+
+Imports: backends/cpu, cameras, fields, scene.
+"""

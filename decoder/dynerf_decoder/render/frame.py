@@ -1,7 +1,7 @@
-"""Pictures: a folded model seen by a camera, rendered tile by tile.
+"""Renders a camera's view of a folded model, tile by tile.
 
-On a CPU the tiles are spread over threads that compute alone: operations on one tile are too small to be
-shared between cores. A tile's pixels do not depend on who renders it.
+On a CPU the tiles are distributed over threads, because operations on one tile are too small to be split
+between cores. A tile's pixels do not depend on the thread that renders it.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ from .fast import trace_fast
 from .reference import render_rays
 from .volume_rendering import median_position
 
-# At once: on a CPU what stays in its caches, and at most 256 MiB; a GPU wants large tiles.
-_SAMPLES = {"cpu": 2**18, "cuda": 2**23}
-_FLOATS = {"cpu": 2**26, "cuda": 2**30}
-_TOGETHER = 8  # the number of tiles is a multiple of it, whatever the number of threads
+# Samples and numbers per tile: a CPU's tiles fit its caches and 256 MiB; a GPU needs large tiles.
+_TILE_SAMPLES = {"cpu": 2**18, "cuda": 2**23}
+_TILE_FLOATS = {"cpu": 2**26, "cuda": 2**30}
+_TILE_MULTIPLE = 8  # the number of tiles is a multiple of this, for any number of threads
 
 
 class StoppedError(Exception):
-    """A render was given up half-way because its ``stop`` said so; nobody's mistake."""
+    """Rendering was cancelled because its ``stop`` returned True. Not an error of the input."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Frame:
         return Frame(self.rgb.cpu(), self.depth.cpu())
 
 
-def render_picture(
+def render_frame(
     model: FoldedModel,
     camera: Camera,
     space: Space,
@@ -64,11 +64,11 @@ def render_picture(
     *,
     plain: bool = False,
 ) -> Frame:
-    """Render a folded model of one frame; only the result grows with the picture.
+    """Render a folded model of one frame; apart from the result, memory does not depend on the size.
 
-    ``stop`` is asked before each tile; StoppedError when it says yes. ``plain`` is the reference: every
-    sample in full precision by torch alone, one tile after the other. Without it the picture differs by less
-    than what 45 dB of PSNR allow.
+    ``stop`` is called before each tile; when it returns True, StoppedError is raised. ``plain`` selects the
+    reference: every sample in full precision, in torch, one tile after the other. Without it the picture is
+    within 45 dB PSNR of the reference.
     """
     device = torch.device(device)
     if plain:
@@ -81,10 +81,10 @@ def render_picture(
         if stop is not None and stop():
             raise StoppedError
         origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, device, rays))
-        segments = (space.clip_plain if plain else space.clip)(origins, directions)
-        colours, middles = (_trace_plain if plain else trace_fast)(model, segments, directions, sampling)
+        intervals = (space.clip_plain if plain else space.clip)(origins, directions)
+        colours, medians = (_trace_plain if plain else trace_fast)(model, intervals, directions, sampling)
         rgb[rays] = colours[0].clamp(0, 1)
-        depth[rays] = segments.distance(middles)[0]
+        depth[rays] = intervals.distance(medians)[0]
 
     tiles = _equal_tiles(pixels, rays_per_tile(model, sampling, device))
     if plain or device.type != "cpu":
@@ -95,27 +95,27 @@ def render_picture(
     return Frame(rgb.view(camera.height, camera.width, 3), depth.view(camera.height, camera.width))
 
 
-def _equal_tiles(pixels: int, most: int) -> list[slice]:
-    """Stretches of at most ``most`` pixels, so many that threads get as many each."""
-    count = -(-pixels // most)
+def _equal_tiles(pixels: int, max_pixels: int) -> list[slice]:
+    """Ranges of at most ``max_pixels`` pixels, in a number that divides evenly among threads."""
+    count = -(-pixels // max_pixels)
     if count > 1:
-        count = -(-count // _TOGETHER) * _TOGETHER
+        count = -(-count // _TILE_MULTIPLE) * _TILE_MULTIPLE
     size = -(-pixels // count)
     return [slice(start, min(start + size, pixels)) for start in range(0, pixels, size)]
 
 
 def _trace_plain(
-    model: FoldedModel, segments: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
+    model: FoldedModel, intervals: RayIntervals, directions: Float[Tensor, "1 ray 3"], sampling: Sampling
 ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
-    rendered = render_rays(model, segments, directions, sampling)
+    rendered = render_rays(model, intervals, directions, sampling)
     return rendered.rgb, median_position(rendered.weights, rendered.edges)
 
 
 def rays_per_tile(model: FoldedModel, sampling: Sampling, device: torch.device) -> int:
-    """Wide fields, which keep much of each sample at once, get smaller tiles."""
+    """The number of rays per tile; fields that need more memory per sample get smaller tiles."""
     kind = "cpu" if device.type == "cpu" else "cuda"
-    at_once = min(_SAMPLES[kind], _FLOATS[kind] // model.floats_per_sample)
-    return max(1, at_once // (sampling.coarse + sampling.fine))
+    samples = min(_TILE_SAMPLES[kind], _TILE_FLOATS[kind] // model.floats_per_sample)
+    return max(1, samples // (sampling.coarse + sampling.fine))
 
 
 def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"]:
@@ -125,16 +125,16 @@ def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"
 
 
 def rounded_rgb(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[Tensor, "*pixel 3"]:
-    """RGB in 0..1 to 8 bits, rounded, where it lies: a quarter of the bytes have to leave a GPU."""
+    """RGB in 0..1 to 8 bits, rounded, on its device: a quarter of the bytes to copy from a GPU."""
     return (rgb.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def depth_picture(
+def depth_image(
     depth: Float[Tensor, "height width"], nearest: float, farthest: float
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """Depth as a grey picture: disparity, from black (``farthest``, world units) to white (``nearest``).
+    """Depth as a grey image: disparity, from black (``farthest``, world units) to white (``nearest``).
 
-    Where a ray misses the space, its depth is 0, the picture is black.
+    Rays that miss the space have depth 0 and are black.
     """
     return rgb_to_uint8(grey_depth(depth, nearest, farthest))
 
@@ -142,7 +142,7 @@ def depth_picture(
 def grey_depth(
     depth: Float[Tensor, "height width"], nearest: float, farthest: float
 ) -> Float[Tensor, "height width 3"]:
-    """``depth_picture`` before it is rounded, where the depth lies."""
+    """``depth_image`` before rounding, on the depth's device."""
     disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
     grey = torch.where(depth > 0, disparity, 0.0)
     return grey.unsqueeze(-1).expand(-1, -1, 3)

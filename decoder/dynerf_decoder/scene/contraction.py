@@ -1,16 +1,16 @@
-"""Where the scene lives: one projective map from the world to the cube [-1, 1]^3.
+"""The contraction of the scene: a projective map from the world to the cube [-1, 1]^3.
 
 A ``Space`` is a 4x4 matrix M. A world point x goes to h = M [x; 1] and then to the cube point h_xyz / h_w.
-Both kinds are the same code:
+Both kinds share their code:
 
-- ``box``: M is affine; an axis-aligned box in world units fills the cube (rigs that look inward).
-- ``perspective``: M is the projection of a virtual camera behind the rig; x/z, y/z and disparity 1/z fill the
-  cube (forward-facing rigs). This is NDC's idea (NeRF, appendix C) without the demand that all rays start on
-  the near plane of one camera.
+- ``box``: M is affine; an axis-aligned box in world units fills the cube (inward-facing rigs).
+- ``perspective``: M is the projection of a virtual camera behind the rig; x/z, y/z and disparity 1/z fill
+  the cube (forward-facing rigs). This is NDC (NeRF, appendix C) without the requirement that all rays start
+  on the near plane of one camera.
 
-A projective map takes straight lines to straight lines, so a world ray becomes a straight segment in the
-cube, found by clipping the ray in homogeneous coordinates against -w <= x, y, z <= w, as a GPU clips
-triangles. Everything after that samples the segment linearly: p(s) = start + s (end - start), s in [0, 1].
+A projective map takes straight lines to straight lines, so a world ray becomes a straight interval in the
+cube. It is found by clipping the ray in homogeneous coordinates against -w <= x, y, z <= w, as a GPU clips
+triangles. Samples are linear in the interval: p(s) = start + s (end - start), s in [0, 1].
 """
 
 from dataclasses import dataclass, replace
@@ -23,12 +23,12 @@ from torch import Tensor
 
 Kind = Literal["perspective", "box"]
 
-_MISS = 1e-6  # a segment shorter than this (in world units along the ray) holds no samples
+_MIN_LENGTH = 1e-6  # an interval shorter than this (in world units along the ray) is a miss
 
 
 @dataclass(frozen=True)
 class RayIntervals:
-    """Rays clipped to the cube: ``start`` and ``end`` in cube units, plus what turns s back into metres."""
+    """Rays clipped to the cube: ``start`` and ``end`` in cube units, and what converts s to world units."""
 
     start: Float[Tensor, "*ray 3"]
     end: Float[Tensor, "*ray 3"]
@@ -39,16 +39,16 @@ class RayIntervals:
     w_out: Float[Tensor, "*ray"]
 
     def pick(self, rays: Int[Tensor, " n"]) -> "RayIntervals":
-        """The segments of some rays of each frame; shapes are (frame, ray, ...)."""
+        """The intervals of some rays of each frame; shapes are (frame, ray, ...)."""
         return RayIntervals(*(getattr(self, name)[:, rays] for name in self.__dataclass_fields__))
 
     def at(self, s: Float[Tensor, "*ray sample"]) -> Float[Tensor, "*ray sample 3"]:
-        """Cube points at fractions ``s`` of the segments."""
+        """Cube points at fractions ``s`` of the intervals."""
         step = (self.end - self.start).unsqueeze(-2)
         return torch.addcmul(self.start.unsqueeze(-2), s.unsqueeze(-1), step)
 
     def length(self) -> Float[Tensor, "*ray"]:
-        """Length of each segment in cube units."""
+        """Length of each interval in cube units."""
         length: Tensor = torch.linalg.vector_norm(self.end - self.start, dim=-1)
         return length
 
@@ -60,7 +60,7 @@ class RayIntervals:
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """World to cube. ``near`` (world units) is where rays start at the earliest."""
+    """The map from world to cube. Rays start no nearer than ``near`` (world units)."""
 
     kind: Kind
     matrix: Float[np.ndarray, "4 4"]
@@ -82,9 +82,9 @@ class Space:
         z_near: float,
         z_far: float,
     ) -> "Space":
-        """The frustum of a virtual camera (OpenGL axes) between two depths, disparity running from -1 to 1.
+        """The frustum of a virtual camera (OpenGL axes) between two depths; disparity runs from -1 to 1.
 
-        ``tangents``: of half the horizontal and vertical field of view; depths in world units.
+        ``tangents`` are those of half the horizontal and vertical field of view; depths are in world units.
         """
         rotation, origin = camera_to_world[:, :3], camera_to_world[:, 3]
         view = np.eye(4)
@@ -103,7 +103,7 @@ class Space:
         return cls("perspective", projection @ view, 0.0)
 
     def moved(self, offset: Float[np.ndarray, "3"]) -> "Space":
-        """The same space in a world whose points have all moved by ``offset``."""
+        """The same space in a world translated by ``offset``."""
         if not offset.any():
             return self
         matrix = self.matrix.copy()
@@ -119,15 +119,15 @@ class Space:
     def clip(self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]) -> RayIntervals:
         """Clip rays (unit directions, world units) to the cube.
 
-        Rays that miss come back with ``hit`` False and a segment of no length. Not differentiable with
-        respect to the rays. Computed in float64: far planes put large and small numbers into one matrix.
+        Rays that miss have ``hit`` False and an interval of length 0. Not differentiable with respect to the
+        rays. Computed in float64, because far planes mix large and small numbers in one matrix.
         """
         if origins.device.type == "cpu":
             return self._clip_by_kernel(origins, directions)
         return self.clip_plain(origins, directions)
 
     def matrix_on(self, device: torch.device) -> Float64[Tensor, "4 4"]:
-        """The matrix where rays are."""
+        """The matrix on a device."""
         return torch.as_tensor(self.matrix, dtype=torch.float64, device=device)
 
     def clip_plain(
@@ -136,30 +136,30 @@ class Space:
         directions: Float[Tensor, "*ray 3"],
         matrix: Float64[Tensor, "4 4"] | None = None,
     ) -> RayIntervals:
-        """``clip`` by torch alone: the kernel's reference.
+        """``clip`` in torch: the kernel's reference.
 
-        A ``matrix`` that is already where the rays are (``matrix_on``) saves sending it there.
+        Passing a ``matrix`` that is already on the rays' device (``matrix_on``) saves a transfer.
         """
         if matrix is None:
             matrix = self.matrix_on(origins.device)
         origins, directions = origins.double(), directions.double()
         base = origins @ matrix[:, :3].T + matrix[:, 3]
         slope = directions @ matrix[:, :3].T
-        inside = torch.cat([base[..., 3:] - base[..., :3], base[..., 3:] + base[..., :3]], dim=-1)
-        change = torch.cat([slope[..., 3:] - slope[..., :3], slope[..., 3:] + slope[..., :3]], dim=-1)
-        crossing = -inside / change
+        margin = torch.cat([base[..., 3:] - base[..., :3], base[..., 3:] + base[..., :3]], dim=-1)
+        margin_slope = torch.cat([slope[..., 3:] - slope[..., :3], slope[..., 3:] + slope[..., :3]], dim=-1)
+        crossing = -margin / margin_slope
         infinite = torch.full_like(crossing, torch.inf)
-        enters = torch.where(change > 0, crossing, -infinite).amax(dim=-1).clamp_min(self.near)
-        leaves = torch.where(change < 0, crossing, infinite).amin(dim=-1)
-        outside = ((change == 0) & (inside < 0)).any(dim=-1)
-        hit = (leaves - enters > _MISS) & torch.isfinite(leaves) & ~outside
-        enters = torch.where(hit, enters, torch.zeros_like(enters))
-        leaves = torch.where(hit, leaves, torch.zeros_like(leaves))
-        first = base + enters.unsqueeze(-1) * slope
-        last = base + leaves.unsqueeze(-1) * slope
+        t_in = torch.where(margin_slope > 0, crossing, -infinite).amax(dim=-1).clamp_min(self.near)
+        t_out = torch.where(margin_slope < 0, crossing, infinite).amin(dim=-1)
+        outside = ((margin_slope == 0) & (margin < 0)).any(dim=-1)
+        hit = (t_out - t_in > _MIN_LENGTH) & torch.isfinite(t_out) & ~outside
+        t_in = torch.where(hit, t_in, torch.zeros_like(t_in))
+        t_out = torch.where(hit, t_out, torch.zeros_like(t_out))
+        point_in = base + t_in.unsqueeze(-1) * slope
+        point_out = base + t_out.unsqueeze(-1) * slope
         return RayIntervals(
-            _project(first, hit), _project(last, hit), hit,
-            enters.float(), leaves.float(), _weight(first, hit), _weight(last, hit),
+            _project(point_in, hit), _project(point_out, hit), hit,
+            t_in.float(), t_out.float(), _weight(point_in, hit), _weight(point_out, hit),
         )  # fmt: skip
 
     def _clip_by_kernel(
@@ -170,12 +170,12 @@ class Space:
         shape = directions.shape[:-1]
         start, end = torch.empty(*shape, 3), torch.empty(*shape, 3)
         hit = torch.empty(shape, dtype=torch.bool)
-        others = [torch.empty(shape) for _ in range(4)]
+        scalars = [torch.empty(shape) for _ in range(4)]
         rays = (each.detach().double().reshape(-1).numpy() for each in (origins, directions))
-        found = (each.view(-1).numpy() for each in (start, end, hit, *others))
+        outputs = (each.view(-1).numpy() for each in (start, end, hit, *scalars))
         matrix = np.ascontiguousarray(self.matrix, np.float64).reshape(-1)
-        clip(matrix, float(self.near), _MISS, *rays, *found)
-        return RayIntervals(start, end, hit, *others)
+        clip(matrix, float(self.near), _MIN_LENGTH, *rays, *outputs)
+        return RayIntervals(start, end, hit, *scalars)
 
 
 def _project(homogeneous: Tensor, hit: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
-"""From a file's header to the objects that render: cameras, space, sampling and viewing volume.
+"""Builds cameras, space, sampling and viewing volume from a file's header.
 
-Every value is hostile: numbers that no picture can be taken with are refused before anything is rendered.
+No value is trusted: numbers that cannot be rendered with are refused before anything is rendered.
 """
 
 import numpy as np
 
-from dynerf_decoder.cameras.camera import MOST_DISTANCE, Camera
-from dynerf_decoder.cameras.rig import MOST_SKEW, skew_of
+from dynerf_decoder.cameras.camera import MAX_DISTANCE, Camera
+from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_decoder.cameras.viewing_volume import ViewingVolume
 from dynerf_format.container.records import CameraRecord, Header
 from dynerf_format.errors import FormatError
@@ -15,27 +15,27 @@ from dynerf_format.values import is_integer
 from .contraction import Space
 from .ray_sampling import Sampling
 
-_MOST_SAMPLES = 4096
-_MOST_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least 1 / this
+_MAX_SAMPLES = 4096
+_MAX_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least the inverse
 
 
 def space_of(header: Header) -> Space:
-    """The space a header describes."""
+    """The space described by a header."""
     matrix = np.array(header.space.matrix, dtype=np.float64).reshape(4, 4)
     return Space(header.space.kind, matrix, header.space.near)
 
 
 def camera_of(record: CameraRecord) -> Camera:
-    """The camera a header's record describes. Raises FormatError when no picture can be taken with it."""
+    """The camera described by a header's record. Raises FormatError when it cannot be rendered."""
     pose = np.array(record.camera_to_world, dtype=np.float64).reshape(3, 4)
     where = f"header: camera {record.name!r}"
-    if np.abs(pose).max() > MOST_DISTANCE:
-        raise FormatError(f"{where}: is further than {MOST_DISTANCE:g} from the origin")
-    if skew_of(pose[:, :3]) > MOST_SKEW:
+    if np.abs(pose).max() > MAX_DISTANCE:
+        raise FormatError(f"{where}: farther than {MAX_DISTANCE:g} from the origin")
+    if skew_of(pose[:, :3]) > MAX_SKEW:
         raise FormatError(f"{where}: the first three columns of camera_to_world are not a rotation")
-    sizes = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
-    if max(*sizes, abs(record.centre_x), abs(record.centre_y)) > _MOST_PIXELS:
-        raise FormatError(f"{where}: focal length or principal point beyond {_MOST_PIXELS:g} pixels")
+    focal_lengths = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
+    if max(*focal_lengths, abs(record.centre_x), abs(record.centre_y)) > _MAX_PIXELS:
+        raise FormatError(f"{where}: focal length or principal point beyond {_MAX_PIXELS:g} pixels")
     return Camera(
         name=record.name,
         width=record.width,
@@ -49,19 +49,20 @@ def camera_of(record: CameraRecord) -> Camera:
 
 
 def volume_of(header: Header) -> ViewingVolume:
-    """The viewing volume a header declares. Raises FormatError when it is too large to compute with."""
+    """The viewing volume declared by a header. Raises FormatError when it is too large."""
     corners = np.array(header.viewing_volume, dtype=np.float64).reshape(-1, 3)
-    if len(corners) and np.abs(corners).max() > MOST_DISTANCE:
-        raise FormatError(f"header.viewing_volume: reaches further than {MOST_DISTANCE:g} from the origin")
+    if len(corners) and np.abs(corners).max() > MAX_DISTANCE:
+        raise FormatError(f"header.viewing_volume: extends farther than {MAX_DISTANCE:g} from the origin")
     return ViewingVolume(corners)
 
 
 def sampling_of(header: Header) -> Sampling:
+    """The sampling described by a header. Raises FormatError when a value is out of range."""
     found = header.sampling
     coarse, fine, union = found.get("coarse"), found.get("fine"), found.get("union")
     for name, value in (("coarse", coarse), ("fine", fine)):
-        if not is_integer(value, 2, _MOST_SAMPLES):
-            raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {_MOST_SAMPLES}")
+        if not is_integer(value, 2, _MAX_SAMPLES):
+            raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {_MAX_SAMPLES}")
     if not isinstance(union, bool):
         raise FormatError(f"header.sampling.union: found {union!r}, expected true or false")
     assert isinstance(coarse, int)

@@ -1,4 +1,4 @@
-"""Asking an occupancy grid by torch: the kernels' reference."""
+"""Queries an occupancy grid in torch: the kernels' reference."""
 
 import functools
 
@@ -10,13 +10,13 @@ from dynerf_format import CellGrid
 
 
 def occupied_at(grid: CellGrid, points: Float[Tensor, "*point 3"]) -> Bool[Tensor, "*point"]:
-    """Whether there may be something at cube points; points outside count with the border's cells."""
-    place = (points.float() + 1) * (0.5 * grid.size)
-    x, y, z = place.nan_to_num(0.0).clamp(0, grid.size - 1).long().unbind(-1)
+    """Whether the cells of cube points are occupied; points outside are clamped to the border's cells."""
+    position = (points.float() + 1) * (0.5 * grid.size)
+    x, y, z = position.nan_to_num(0.0).clamp(0, grid.size - 1).long().unbind(-1)
     return _cells(grid, points.device)[(z * grid.size + y) * grid.size + x]
 
 
 @functools.lru_cache(maxsize=8)
 def _cells(grid: CellGrid, device: torch.device) -> Bool[Tensor, " cell"]:
-    """Unpacked once for all tiles of all pictures; grids are told apart by what they are, not by contents."""
+    """The unpacked cells, cached for all tiles of all pictures; grids are compared by identity."""
     return torch.as_tensor(grid.cells(), device=device).flatten()

@@ -1,9 +1,9 @@
-"""Hierarchical sampling: where along a ray the field is asked.
+"""Hierarchical sampling: the positions along a ray at which the field is evaluated.
 
-Positions are fractions s in [0, 1] of a ray's segment in the cube. Samples come as ``edges``: n + 1
-ascending positions bound n intervals, and the field is evaluated at the intervals' midpoints. (NeRF
-evaluates at jittered points instead; with jittered edges the midpoints cover the ray alike, and intervals are
-what the histogram bound of mip-NeRF 360 needs.)
+Positions are fractions s in [0, 1] of a ray's interval in the cube. Samples are given by ``edges``: n + 1
+ascending positions bound n bins, and the field is evaluated at their midpoints. (NeRF evaluates at jittered
+points instead; with jittered edges the midpoints cover the ray equally well, and the histogram bound of
+mip-NeRF 360 needs bins.)
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dynerf_decoder.setting import setting
 
-PADDING = 0.01  # share of the histogram spread evenly, so that no part of a ray is never looked at
+PADDING = 0.01  # share of the histogram spread evenly, so that every part of a ray can be sampled
 
 
 Jitter = tuple[Float[Tensor, "*ray inner"], Float[Tensor, "*ray new"]]
@@ -23,7 +23,7 @@ Jitter = tuple[Float[Tensor, "*ray inner"], Float[Tensor, "*ray new"]]
 
 @dataclass(frozen=True)
 class Sampling:
-    """Samples per ray, and whether the fine field sees the coarse samples too; travels in the file."""
+    """Samples per ray, and whether the fine field is evaluated at coarse samples too; stored in the file."""
 
     coarse: int = setting("Coarse samples of a ray.", "samples")
     fine: int = setting("Fine samples of a ray.", "samples")
@@ -31,7 +31,7 @@ class Sampling:
 
     @property
     def drawn(self) -> int:
-        """How many edges are drawn: with coarse edges between them or by themselves they bound ``fine``."""
+        """The number of edges drawn; merged with the coarse edges, or alone, they give ``fine`` samples."""
         return self.fine if self.union else self.fine + 1
 
 
@@ -46,7 +46,7 @@ def draw_jitter(
 def stratified_edges(
     rays: tuple[int, ...], count: int, jitter: Float[Tensor, "*ray inner"] | None, device: torch.device
 ) -> Float[Tensor, "*ray edge"]:
-    """``count`` equal intervals over [0, 1]; jitter moves the inner edges by up to half an interval."""
+    """``count`` equal bins over [0, 1]; jitter moves the inner edges by up to half a bin."""
     edges = torch.linspace(0, 1, count + 1, device=device).expand(*rays, count + 1)
     if jitter is None:
         return edges
@@ -62,8 +62,8 @@ def importance_edges(
 ) -> Float[Tensor, "*ray new"]:
     """``count`` ascending positions drawn from a histogram by inverse-transform sampling (NeRF, 5.2).
 
-    One falls into each of ``count`` parts of equal weight, in its middle without jitter, so they bound only
-    the stretch of the ray that holds the weight. Weights need not be normalised. No gradient flows through.
+    One lies in each of ``count`` parts of equal weight, in its middle without jitter, so they bound only the
+    part of the ray that has weight. Weights need not be normalised. No gradient flows through.
     """
     weights = weights.detach()
     bins = weights.shape[-1]
@@ -82,5 +82,5 @@ def importance_edges(
 
 
 def merge_edges(a: Float[Tensor, "*ray n"], b: Float[Tensor, "*ray m"]) -> Float[Tensor, "*ray k"]:
-    """All edges of both sets in order: NeRF's union of coarse and fine samples."""
+    """All edges of both sets in ascending order: NeRF's union of coarse and fine samples."""
     return torch.sort(torch.cat([a, b], dim=-1), dim=-1).values

@@ -1,16 +1,15 @@
-"""Colour in and out: the one place where YCbCr of video files meets the RGB of the field.
+"""Converts between the YCbCr of video files and the RGB of the field, for input and output.
 
 Inside the codec a picture is RGB, uint8, height x width x 3, full range (0 is black, 255 is white) and
-display-referred: the code values that a screen expects, never linear light. Coming in, the matrix and the
-range that the video is tagged with are honoured; a video that states no matrix is taken as BT.709, one that
-states no range as limited (16 to 235), which is what players do with HD material. RGB without a range is
-full range, and so is grey without one, unless its codec's standard says limited. Going out it is always
-BT.709, limited range, and tagged so: untagged output would be read as BT.601 by some players and as BT.709
-by others, 8 of 255 levels apart.
+display-referred: the code values that a screen expects, never linear light. On input, the matrix and range in
+the video's tags are used. A video without a matrix is read as BT.709, one without a range as limited (16 to
+235), as players do with HD material. RGB without a range is full range, and so is grey unless its codec's
+standard says limited. Output is always BT.709, limited range, and tagged: some players would read untagged
+output as BT.601 and others as BT.709, 8 of 255 levels apart.
 
-Only matrix and range are converted. Primaries and transfer curve are kept as they are, so wide-gamut SDR
-comes out slightly muted. Refused are HDR (PQ, HLG), linear and logarithmic light, whose code values mean
-something else altogether, and pixel formats without a definite meaning. Transparency is left out.
+Only matrix and range are converted. Primaries and transfer curve are kept, so wide-gamut SDR looks slightly
+muted. HDR (PQ, HLG), linear and logarithmic light, whose code values have another meaning, and pixel formats
+without a definite meaning are refused. Transparency is dropped.
 """
 
 import functools
@@ -31,11 +30,11 @@ from jaxtyping import UInt8
 
 from dynerf_format.errors import CaptureError
 
-# Raise it whenever from_frame may return other numbers than before: stored pictures are then made anew.
+# Increment when FrameToRgb may return other values than before: stored pictures are then decoded again.
 CONVERSION_VERSION = 2
 
-# Without full chroma and accurate rounding swscale's shortcuts are twice as far off (measured on a 4:2:0
-# gradient: 7 levels instead of 4), and without BITEXACT the result depends on the machine's vector units.
+# Without full chroma and accurate rounding swscale's errors double (on a 4:2:0 gradient: 7 levels instead of
+# 4); without BITEXACT the result depends on the machine's vector units.
 _EXACT = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
@@ -45,10 +44,10 @@ _EXACT = (
 )
 _THREADS = 2
 
-# Values of H.273 (FFmpeg's AVColorSpace) that swscale knows how to invert.
+# Values of H.273 (FFmpeg's AVColorSpace) that swscale can invert.
 _RGB, _BT709, _UNSPECIFIED = 0, 1, 2
 _MATRICES = {_BT709, 4, 5, 6, 7, 9}  # BT.709, FCC, BT.601 (625), BT.601 (525), SMPTE 240M, BT.2020 NCL
-_UNUSABLE_TRANSFERS = {
+_UNSUPPORTED_TRANSFERS = {
     int(ColorTrc.SMPTE2084): "HDR video (PQ transfer)",
     int(ColorTrc.ARIB_STD_B67): "HDR video (HLG transfer)",
     int(ColorTrc.LINEAR): "video in linear light",
@@ -69,9 +68,9 @@ _BLACK, _WHITE = 16, 235  # limited range in 8 bits
 
 @dataclass(frozen=True)
 class SourceColour:
-    """How the samples of one video are read: H.273 matrix, range, and whether that is our guess.
+    """How the samples of a video are read: H.273 matrix, range, and whether these are assumed.
 
-    ``alpha`` says that the samples have transparency, which is left out; ``wide`` names primaries beyond
+    ``alpha`` is whether the samples have transparency, which is dropped; ``wide`` names primaries beyond
     BT.709 and BT.601, which are not converted.
     """
 
@@ -83,25 +82,25 @@ class SourceColour:
 
     @classmethod
     def of(cls, frame: VideoFrame, where: str, codec: str = "h264") -> "SourceColour":
-        """What the tags of a frame say that ``codec`` (FFmpeg's name) decoded; ``where`` names the video.
+        """The colour by the tags of a frame decoded by ``codec`` (FFmpeg's name); ``where`` names the video.
 
-        Raises CaptureError for transfers, matrices and pixel formats that cannot be brought to SDR RGB.
+        Raises CaptureError for transfers, matrices and pixel formats that cannot be converted to SDR RGB.
         """
-        unusable = _UNUSABLE_TRANSFERS.get(int(frame.color_trc))
-        if unusable is not None:
-            raise CaptureError(f"{where}: {unusable}, expected SDR; convert it to BT.709 first")
+        unsupported = _UNSUPPORTED_TRANSFERS.get(int(frame.color_trc))
+        if unsupported is not None:
+            raise CaptureError(f"{where}: {unsupported}, expected SDR; convert it to BT.709 first")
         pixels = frame.format
         _check_pixels(pixels, where)
         alpha = any(component.is_alpha for component in pixels.components)
         wide = _WIDE_PRIMARIES.get(int(frame.color_primaries))
-        # Old JPEG-range formats carry the range in their name instead of in a tag.
+        # The old full-range formats state the range in their names instead of in a tag.
         full = frame.color_range == ColorRange.JPEG or pixels.name.startswith("yuvj")
-        silent = not full and frame.color_range != ColorRange.MPEG
+        unspecified = not full and frame.color_range != ColorRange.MPEG
         if pixels.is_rgb or pixels.has_palette:
-            return cls(_RGB, full or silent, assumed=False, alpha=alpha, wide=wide)
+            return cls(_RGB, full or unspecified, assumed=False, alpha=alpha, wide=wide)
         if _is_grey(pixels):
-            full = full or (silent and codec not in _LIMITED_BY_STANDARD)
-            return cls(_BT709, full, assumed=silent and not full, alpha=alpha, wide=wide)
+            full = full or (unspecified and codec not in _LIMITED_BY_STANDARD)
+            return cls(_BT709, full, assumed=unspecified and not full, alpha=alpha, wide=wide)
         if frame.colorspace == _UNSPECIFIED:
             return cls(_BT709, full, assumed=True, alpha=alpha, wide=wide)
         if frame.colorspace not in _MATRICES:
@@ -117,14 +116,14 @@ def _is_grey(pixels: VideoFormat) -> bool:
 
 
 def _check_pixels(pixels: VideoFormat, where: str) -> None:
-    """CaptureError for what swscale converts, if at all, by rules of its own: mosaics, floats, 1 bit, XYZ."""
-    odd = (
+    """CaptureError for formats that swscale converts differently or not at all: Bayer, float, 1 bit, XYZ."""
+    unsupported = (
         pixels.name in _MISREAD
         or pixels.name.startswith(("bayer", "xyz", "mono"))
         or "f16" in pixels.name
         or "f32" in pixels.name
     )
-    if odd or (pixels.components[0].bits < 5 and not pixels.has_palette):
+    if unsupported or (pixels.components[0].bits < 5 and not pixels.has_palette):
         raise CaptureError(
             f"{where}: pixel format {pixels.name}, expected YCbCr, RGB or grey in whole numbers; convert it: "
             "ffmpeg -i IN -pix_fmt yuv420p OUT"
@@ -132,9 +131,9 @@ def _check_pixels(pixels: VideoFormat, where: str) -> None:
 
 
 class FrameToRgb:
-    """Decoded frames to RGB pictures; keep one per video, it holds swscale's tables.
+    """Converts decoded frames to RGB pictures. Keep one per video: it holds swscale's tables.
 
-    ``codec`` is FFmpeg's name of what decodes the frames.
+    ``codec`` is FFmpeg's name of the frames' codec.
     """
 
     def __init__(self, where: str, codec: str = "h264") -> None:
@@ -145,7 +144,7 @@ class FrameToRgb:
     def __call__(self, frame: VideoFrame) -> UInt8[np.ndarray, "height width 3"]:
         """The frame as full range RGB. Raises CaptureError as ``SourceColour.of`` does."""
         source = SourceColour.of(frame, self._where, self._codec)
-        # swscale takes grey and RGB for full range, whatever it is given.
+        # swscale treats grey and RGB as full range, whatever its parameters say.
         expand = not source.full_range and (source.matrix == _RGB or _is_grey(frame.format))
         rgb = self._scaler.reformat(
             frame,
@@ -164,15 +163,15 @@ class FrameToRgb:
 
 @functools.cache
 def _expansion(bits: int) -> UInt8[np.ndarray, "256"]:
-    """Full range values of limited grey and RGB samples, which swscale brings to 8 bits as full range."""
-    # A bits-wide sample is brought to 8 bits by its largest value, limited range is defined by 2^(bits - 8).
+    """Full range values of limited grey and RGB samples, which swscale scales to 8 bits as full range."""
+    # swscale scales a sample to 8 bits by its largest value; limited range is defined by 2^(bits - 8).
     samples = np.arange(256) * (2**bits - 1) / (255 * 2 ** (bits - 8))
     full = (samples - _BLACK) * 255 / (_WHITE - _BLACK)
     return np.asarray(np.clip(np.round(full), 0, 255), np.uint8)
 
 
 class RgbToFrame:
-    """RGB pictures to BT.709 limited range frames for a video encoder; keep one per output."""
+    """Converts RGB pictures to BT.709 limited range frames for a video encoder. Keep one per output."""
 
     def __init__(self, pixel_format: str = "yuv420p") -> None:
         self._pixel_format = pixel_format
@@ -195,7 +194,7 @@ class RgbToFrame:
 
 
 def tag_bt709(codec: VideoCodecContext) -> None:
-    """Make an encoder write the four tags of what ``RgbToFrame`` produces."""
+    """Set the four colour tags of frames from ``RgbToFrame`` on an encoder."""
     codec.colorspace = _BT709
     codec.color_range = ColorRange.MPEG
     codec.color_primaries = ColorPrimaries.BT709
@@ -203,7 +202,7 @@ def tag_bt709(codec: VideoCodecContext) -> None:
 
 
 def is_tagged_bt709(codec: VideoCodecContext) -> bool:
-    """Whether a video file states all four tags that ``tag_bt709`` sets."""
+    """Whether a video file has all four tags that ``tag_bt709`` sets."""
     return (
         codec.colorspace == _BT709
         and codec.color_range == ColorRange.MPEG

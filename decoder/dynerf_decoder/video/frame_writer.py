@@ -1,11 +1,11 @@
-"""Rendered pictures out: an H.264 movie (``.mp4``) or numbered pictures (``name_%04d.png``).
+"""Writes rendered pictures to an H.264 video (``.mp4``) or to numbered pictures (``name_%04d.png``).
 
 Both take RGB pictures, uint8, height x width x 3, full range, one per frame in order, inside a ``with``
-block. The result appears when the block ends without an error and holds exactly the promised number of
-frames; otherwise nothing appears and older files of the same name stay as they were.
+block. The result appears when the block ends without an error and the number of pictures is as announced;
+otherwise nothing appears and older files of the same name are unchanged.
 
-H.264 in 4:2:0 needs even sizes: an odd picture is extended by repeating its last column or row, so the movie
-is one pixel larger there. 4:2:0 and quantisation cost quality: measure on the pictures, not on the movie.
+H.264 in 4:2:0 needs even sizes: an odd picture is extended by repeating its last column or row, so the video
+is one pixel larger. 4:2:0 and quantisation cost quality: measure quality on pictures, not on the video.
 """
 
 import contextlib
@@ -26,74 +26,74 @@ from dynerf_format.errors import ConfigError, OutputError, ViewError
 from dynerf_format.io.atomic_write import atomic_path, check_writable
 
 from .colour import RgbToFrame, is_tagged_bt709, tag_bt709
-from .h264 import MOVIE, Codec
+from .h264 import X264_VIDEO, Codec
 
-_MOST_SIDE = 16384  # pixels, the limit of x264
-_LEAST_FPS, _MOST_FPS = Fraction(1, 3600), 1000
-_MOST_FPS_TERM = 2**31 - 1  # FFmpeg counts time in fractions of signed 32-bit numbers
-_NUMBER = re.compile(r"%(?:0[1-9])?d")
+_MAX_SIDE = 16384  # pixels, the limit of x264
+_MIN_FPS, _MAX_FPS = Fraction(1, 3600), 1000
+_MAX_FPS_TERM = 2**31 - 1  # FFmpeg counts time in fractions of signed 32-bit numbers
+_FRAME_NUMBER = re.compile(r"%(?:0[1-9])?d")
 
 
 @runtime_checkable
 class FrameWriter(Protocol):
-    """What ``open_output`` hands to the ``with`` block."""
+    """The writer that ``open_output`` passes to the ``with`` block."""
 
     def write(self, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
         """Append a picture. Raises OutputError when it cannot be written, ValueError on another shape."""
 
 
 def open_output(
-    path: Path, width: int, height: int, fps: Fraction, frames: int, codec: Codec = MOVIE
+    path: Path, width: int, height: int, fps: Fraction, frames: int, codec: Codec = X264_VIDEO
 ) -> contextlib.AbstractContextManager[FrameWriter]:
-    """A context manager that writes ``frames`` pictures to ``path``; the suffix decides what becomes of them.
+    """A context manager that writes ``frames`` pictures to ``path``; the suffix determines the format.
 
-    ``codec`` is what codes a movie, as ``gpu_codec.movie_codec`` chose it.
+    ``codec`` encodes a video; see ``h264.video_codec``.
 
-    What could only fail after hours is refused here: ConfigError (suffix or number pattern), ViewError
-    (picture size, count, a movie's frame rate), OutputError (the place). The block's end raises OutputError
-    when pictures are missing or the result does not read back as it should.
+    Errors are raised before any rendering where possible: ConfigError (suffix or number pattern), ViewError
+    (picture size, count, a video's frame rate), OutputError (the folder). The end of the block raises
+    OutputError when pictures are missing or the result does not read back as written.
     """
-    if not (0 < width <= _MOST_SIDE and 0 < height <= _MOST_SIDE):
-        raise ViewError(f"{path}: pictures of {width}x{height}, expected sides of 1 to {_MOST_SIDE} pixels")
+    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+        raise ViewError(f"{path}: pictures of {width}x{height}, expected sides of 1 to {_MAX_SIDE} pixels")
     if frames < 1:
         raise ViewError(f"{path}: {frames} frames, expected at least one")
     suffix = path.suffix.lower()
     if suffix == ".mp4":
         _check_rate(path, fps)
         check_writable(path)
-        return _movie(path, (height, width, 3), fps, frames, codec)
+        return _video(path, (height, width, 3), fps, frames, codec)
     if suffix == ".png":
-        check_writable(_picture_path(path, 0))
-        return _pictures(path, (height, width, 3), frames)
+        check_writable(_image_path(path, 0))
+        return _images(path, (height, width, 3), frames)
     raise ConfigError(f"{path}: ends in {suffix or 'no suffix'}, supported are .mp4 and name_%04d.png")
 
 
 def _check_rate(path: Path, fps: Fraction) -> None:
-    if not _LEAST_FPS <= fps <= _MOST_FPS or max(fps.numerator, fps.denominator) > _MOST_FPS_TERM:
+    if not _MIN_FPS <= fps <= _MAX_FPS or max(fps.numerator, fps.denominator) > _MAX_FPS_TERM:
         raise ViewError(
-            f"{path}: {fps} frames per second, expected {_LEAST_FPS} to {_MOST_FPS}, as a fraction of "
-            f"numbers up to {_MOST_FPS_TERM}"
+            f"{path}: {fps} frames per second, expected {_MIN_FPS} to {_MAX_FPS}, as a fraction of "
+            f"numbers up to {_MAX_FPS_TERM}"
         )
 
 
 @contextlib.contextmanager
-def _movie(
+def _video(
     path: Path, shape: tuple[int, int, int], fps: Fraction, frames: int, codec: Codec
 ) -> Iterator[FrameWriter]:
     with atomic_path(path) as temporary:
-        movie = MovieWriter(path, temporary, shape, fps, frames, codec)
+        video = VideoWriter(path, temporary, shape, fps, frames, codec)
         try:
-            yield movie
-            movie.finish()
+            yield video
+            video.finish()
         finally:
-            movie.close()
-        movie.verify()
+            video.close()
+        video.verify()
 
 
-class MovieWriter:
-    """H.264 in MP4, BT.709 and tagged so, index in front; frame i is shown from i / fps to (i + 1) / fps s.
+class VideoWriter:
+    """H.264 in MP4, tagged as BT.709, index in front; frame i is shown from i / fps to (i + 1) / fps s.
 
-    ``path`` is the name in messages, ``temporary`` what is written. Call ``finish``, ``close``, ``verify``.
+    Messages name ``path``; ``temporary`` is the file written. Call ``finish``, ``close``, ``verify``.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class MovieWriter:
         shape: tuple[int, int, int],
         fps: Fraction,
         frames: int,
-        codec: Codec = MOVIE,
+        codec: Codec = X264_VIDEO,
     ) -> None:
         self._path = path
         self._shape = shape
@@ -130,7 +130,7 @@ class MovieWriter:
 
     def write(self, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
         """Append a picture; see ``FrameWriter.write``."""
-        _check_picture(self._path, rgb, self._shape, self._written, self._frames)
+        _check_image(self._path, rgb, self._shape, self._written, self._frames)
         height, width, _ = self._shape
         if (width, height) != self._coded:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -142,89 +142,89 @@ class MovieWriter:
         self._written += 1
 
     def finish(self) -> None:
-        """Write what the encoder still holds and the index. Raises OutputError."""
+        """Write the encoder's remaining packets and the index. Raises OutputError."""
         _check_count(self._path, self._written, self._frames)
         with _output_errors(self._path):
             self._container.mux(self._stream.encode(None))
             self._container.close()
 
     def close(self) -> None:
-        """Let go of the file, whatever state it is in; harmless after ``finish``."""
+        """Close the file in any state; harmless after ``finish``."""
         with contextlib.suppress(av.error.FFmpegError, OSError):
             self._container.close()
 
     def verify(self) -> None:
-        """Read the finished file back, every frame: a full disk is not always reported while writing."""
-        with _output_errors(self._path), av.open(self._address) as movie:
-            stream = movie.streams.video[0]
+        """Read every frame of the finished file back: a full disk is not always reported while writing."""
+        with _output_errors(self._path), av.open(self._address) as video:
+            stream = video.streams.video[0]
             codec = stream.codec_context
-            facts = {
+            properties = {
                 "size": (codec.width, codec.height),
                 "seconds": _seconds(stream.duration, stream.time_base),
                 "BT.709 tags": is_tagged_bt709(codec),
             }
-            times = [_seconds(frame.pts, frame.time_base) for frame in movie.decode(stream)]
+            times = [_seconds(frame.pts, frame.time_base) for frame in video.decode(stream)]
         expected = {"size": self._coded, "seconds": self._frames / self._fps, "BT.709 tags": True}
-        if facts != expected or times != [index / self._fps for index in range(self._frames)]:
+        if properties != expected or times != [index / self._fps for index in range(self._frames)]:
             raise OutputError(
-                f"{self._path}: was written but reads back as {len(times)} frames with {facts}, "
+                f"{self._path}: reads back as {len(times)} frames with {properties}, "
                 f"expected {self._frames} evenly spaced frames with {expected}"
             )
 
 
 @contextlib.contextmanager
-def _pictures(path: Path, shape: tuple[int, int, int], frames: int) -> Iterator[FrameWriter]:
-    placed: list[Path] = []
+def _images(path: Path, shape: tuple[int, int, int], frames: int) -> Iterator[FrameWriter]:
+    finished: list[Path] = []
     try:
-        # All pictures wait under temporary names for the end: leaving the stack names or removes them.
-        with contextlib.ExitStack() as waiting:
-            writer = PictureWriter(path, shape, frames, waiting, placed)
+        # Pictures keep temporary names until the end; unwinding the stack renames or removes them.
+        with contextlib.ExitStack() as pending:
+            writer = ImageWriter(path, shape, frames, pending, finished)
             yield writer
             writer.finish()
     except BaseException:
-        for picture in placed:
+        for image in finished:
             with contextlib.suppress(OSError):
-                picture.unlink()
+                image.unlink()
         raise
 
 
-class PictureWriter:
-    """Numbered PNG files, from 0; ``waiting`` gets one temporary file per picture, ``placed`` the results."""
+class ImageWriter:
+    """PNG files numbered from 0; ``pending`` holds a temporary file per picture, ``finished`` the results."""
 
     def __init__(
         self,
         path: Path,
         shape: tuple[int, int, int],
         frames: int,
-        waiting: contextlib.ExitStack,
-        placed: list[Path],
+        pending: contextlib.ExitStack,
+        finished: list[Path],
     ) -> None:
         self._path = path
         self._shape = shape
         self._frames = frames
         self._written = 0
-        self._waiting = waiting
-        self._placed = placed
+        self._pending = pending
+        self._finished = finished
 
     def write(self, rgb: UInt8[np.ndarray, "height width 3"]) -> None:
         """Append a picture; see ``FrameWriter.write``."""
-        _check_picture(self._path, rgb, self._shape, self._written, self._frames)
-        final = _picture_path(self._path, self._written)
+        _check_image(self._path, rgb, self._shape, self._written, self._frames)
+        final = _image_path(self._path, self._written)
 
-        def note(
+        def record(
             kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
         ) -> None:
             if kind is None:
-                self._placed.append(final)
+                self._finished.append(final)
 
-        self._waiting.push(note)  # runs after the renaming that is pushed next
-        temporary = self._waiting.enter_context(atomic_path(final))
+        self._pending.push(record)  # runs after the renaming that is pushed next
+        temporary = self._pending.enter_context(atomic_path(final))
         with _output_errors(final):
             temporary.write_bytes(png_bytes(rgb))
         self._written += 1
 
     def finish(self) -> None:
-        """Check that all pictures came. Raises OutputError."""
+        """Check the number of pictures. Raises OutputError."""
         _check_count(self._path, self._written, self._frames)
 
 
@@ -240,15 +240,15 @@ def png_bytes(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
     return b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)])
 
 
-def _picture_path(pattern: Path, index: int) -> Path:
+def _image_path(pattern: Path, index: int) -> Path:
     """The name of picture ``index``. Raises ConfigError unless the name holds exactly one %d or %0Nd."""
-    numbers = _NUMBER.findall(pattern.name)
+    numbers = _FRAME_NUMBER.findall(pattern.name)
     if len(numbers) != 1 or pattern.name.count("%") != 1:
         raise ConfigError(f"{pattern}: expected exactly one frame number in the name, like name_%04d.png")
     return pattern.with_name(pattern.name % index)
 
 
-def _check_picture(
+def _check_image(
     path: Path, rgb: UInt8[np.ndarray, "..."], shape: tuple[int, int, int], written: int, frames: int
 ) -> None:
     if rgb.shape != shape or rgb.dtype != np.uint8:

@@ -1,7 +1,8 @@
-"""H.264 by the GPU's own coder (NVENC) where there is one, else by libx264: chosen by trying.
+"""Encodes H.264 with the GPU's encoder (NVENC) if it works, else with libx264.
 
-That FFmpeg knows NVENC says nothing: it also takes a driver, a card that has it, pictures of a size that it
-likes and a free session. So a coder is opened with the very settings it is wanted for and given a picture.
+FFmpeg's support for NVENC does not suffice: it also needs a driver, a GPU that has NVENC, a supported picture
+size and a free session. Therefore an encoder is tried: it is opened with its actual settings and encodes a
+picture.
 """
 
 from collections.abc import Mapping
@@ -22,35 +23,35 @@ _RATE = Fraction(30)
 
 @dataclass(frozen=True)
 class Codec:
-    """FFmpeg's name of a coder and its options; ``reason`` says why it is not the GPU's, if wanted."""
+    """FFmpeg's name of an encoder and its options; ``reason``: why a requested GPU encoder is not used."""
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
 
 
-MOVIE = Codec(X264, {"crf": "14", "preset": "medium"})
-_MOVIE_ON_GPU = Codec(NVENC, {"preset": "p6", "tune": "hq", "rc": "constqp", "qp": "16", "bf": "0"})
+X264_VIDEO = Codec(X264, {"crf": "14", "preset": "medium"})
+_NVENC_VIDEO = Codec(NVENC, {"preset": "p6", "tune": "hq", "rc": "constqp", "qp": "16", "bf": "0"})
 
 
-def movie_codec(gpu: bool, width: int, height: int) -> Codec:
-    """What codes a movie of such pictures; ``gpu`` when they come from one."""
+def video_codec(gpu: bool, width: int, height: int) -> Codec:
+    """The encoder for a video of this picture size; ``gpu`` is whether the pictures are rendered on a GPU."""
     if not gpu:
-        return MOVIE
-    problem = why_not(_MOVIE_ON_GPU, width + width % 2, height + height % 2)
+        return X264_VIDEO
+    problem = unusable_reason(_NVENC_VIDEO, width + width % 2, height + height % 2)
     if problem is None:
-        return _MOVIE_ON_GPU
-    return Codec(MOVIE.name, MOVIE.options, f"movies are coded on the CPU: {problem}")
+        return _NVENC_VIDEO
+    return Codec(X264_VIDEO.name, X264_VIDEO.options, f"videos are encoded on the CPU: {problem}")
 
 
-def why_not(codec: Codec, width: int, height: int, *, at_once: bool = False) -> str | None:
-    """Why a coder cannot code even pictures of this size; None when it can.
+def unusable_reason(codec: Codec, width: int, height: int, *, at_once: bool = False) -> str | None:
+    """Why an encoder cannot encode pictures of this size (even sides); None when it can.
 
-    ``at_once``: it must give out the first picture before it gets another, as a key picture with its
-    parameter sets in front (Annex B).
+    With ``at_once`` it must output the first picture before it receives another, as a key picture preceded by
+    its parameter sets (Annex B).
     """
     try:
-        context = opened(codec, width, height)
+        context = open_encoder(codec, width, height)
         frame = RgbToFrame()(np.full((height, width, 3), 128, np.uint8))
         frame.pts, frame.time_base, frame.pict_type = 0, 1 / _RATE, PictureType.I
         first = [bytes(packet) for packet in context.encode(frame)]
@@ -58,12 +59,12 @@ def why_not(codec: Codec, width: int, height: int, *, at_once: bool = False) -> 
     except (av.error.FFmpegError, OSError, ValueError) as error:
         return f"{codec.name}: {getattr(error, 'strerror', None) or error}"
     if at_once and not (len(first) == 1 and _starts_with_parameters(first[0])):
-        return f"{codec.name}: does not give out each picture at once"
-    return None if first or rest else f"{codec.name}: gives out nothing"
+        return f"{codec.name}: does not output each picture at once"
+    return None if first or rest else f"{codec.name}: produces no output"
 
 
-def opened(codec: Codec, width: int, height: int) -> VideoCodecContext:
-    """A coder for pictures of 4:2:0 at about 30 per second, tagged as BT.709. Raises what PyAV raises."""
+def open_encoder(codec: Codec, width: int, height: int) -> VideoCodecContext:
+    """An encoder for 4:2:0 pictures at about 30 per second, tagged as BT.709. Raises what PyAV raises."""
     context = CodecContext.create(codec.name, "w")
     assert isinstance(context, VideoCodecContext)
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
@@ -75,6 +76,7 @@ def opened(codec: Codec, width: int, height: int) -> VideoCodecContext:
 
 
 def _starts_with_parameters(unit: bytes) -> bool:
-    """Whether an access unit is in Annex B and has a sequence parameter set before any picture."""
-    kinds = [part[0] & 31 for part in unit.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:] if part]
-    return unit.startswith((b"\0\0\1", b"\0\0\0\1")) and 7 in kinds and 5 in kinds[kinds.index(7) :]
+    """Whether an access unit is in Annex B format with a sequence parameter set before a key picture."""
+    unit_types = [part[0] & 31 for part in unit.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:] if part]
+    starts = unit.startswith((b"\0\0\1", b"\0\0\0\1"))
+    return starts and 7 in unit_types and 5 in unit_types[unit_types.index(7) :]

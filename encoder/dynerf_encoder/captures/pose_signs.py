@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.cameras.rig import looks_one_way, nearest_to_axes
+from dynerf_decoder.cameras.rig import nearest_to_axes, shares_viewing_direction
 
 CAUSES = (
     "usual causes: axes of OpenCV or COLMAP (right, down, forwards) or of OpenGL (right, up, backwards), "
@@ -46,7 +46,9 @@ def _axes_meet_behind(cameras: Sequence[Camera], near: Sequence[float], far: Seq
     meeting = _passing(places, axes, point) < _MEETING * _passing(places, axes, places.mean(axis=0))
     if not (meeting and behind >= _ALL * len(cameras) and np.mean(near) < distance < np.mean(far)):
         return None
-    panorama = not looks_one_way(cameras) and _agreement(cameras, 1) > _AGREE  # upright, all around
+    panorama = (
+        not shares_viewing_direction(cameras) and _agreement(cameras, 1) > _AGREE
+    )  # upright, all around
     if panorama:
         return None
     return (
@@ -63,7 +65,7 @@ def _passing(
 
 def _lie_on_their_side(cameras: Sequence[Camera]) -> str | None:
     rolled = _agreement(cameras, 0) > _AGREE and _agreement(cameras, 1) < _DISAGREE
-    if looks_one_way(cameras) or not rolled:
+    if shares_viewing_direction(cameras) or not rolled:
         return None
     return "all cameras lie on their side: what is right in their pictures is up or down in the world"
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.cameras.rig import MOST_SKEW, skew_of
+from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
 _COLUMNS = 17
@@ -147,7 +147,7 @@ def _rotation(where: str, matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray,
     """The rotation nearest to the stored matrix; CaptureError when that is none but for rounding."""
     with np.errstate(over="ignore", invalid="ignore"):
         skew = float(skew_of(matrix))
-    if not skew <= MOST_SKEW:
+    if not skew <= MAX_SKEW:
         raise CaptureError(f"{where}: the first three columns are no rotation, off by {skew:.2g} in R^T R")
     if np.linalg.det(matrix) < 0:
         raise CaptureError(

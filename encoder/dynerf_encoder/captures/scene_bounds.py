@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dynerf_decoder.cameras.camera import Camera, pixel_directions
-from dynerf_decoder.cameras.rig import looks_one_way, mean_axis, nearest_rotation
+from dynerf_decoder.cameras.rig import mean_axis, nearest_rotation, shares_viewing_direction
 from dynerf_decoder.scene.contraction import Space
 from dynerf_format.errors import ConfigError
 
@@ -41,7 +41,7 @@ def choose_space(
 
 def is_forward_facing(cameras: Sequence[Camera]) -> bool:
     """Whether all cameras look roughly one way, so that one virtual frustum can hold all their rays."""
-    if not looks_one_way(cameras):
+    if not shares_viewing_direction(cameras):
         return False
     axis = mean_axis(cameras)
     return bool(min(float((_corner_rays(camera) @ axis).min()) for camera in cameras) > _STEEPEST)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from dynerf_decoder.cameras.camera import unprojected
+from dynerf_decoder.cameras.camera import unproject
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.map import ImportanceMap
 from dynerf_format.errors import ConfigError
@@ -115,7 +115,7 @@ class RaySource:
     ) -> Float64[np.ndarray, "n 3"]:
         """``pixel_directions`` at pixel centres, for rays of different cameras."""
         rows, columns = np.divmod(pixels, self._store.width)
-        local = unprojected(columns + 0.5, rows + 0.5, *self._intrinsics[views].T)
+        local = unproject(columns + 0.5, rows + 0.5, *self._intrinsics[views].T)
         turned: np.ndarray = np.einsum("nij,nj->ni", self._rotations[views], local)
         return turned
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor
 
-from dynerf_decoder.cameras.camera import unprojected_on_device
+from dynerf_decoder.cameras.camera import unproject_tensors
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.map import ImportanceMap
 
@@ -92,7 +92,7 @@ class GpuRaySource(RaySource):
         intrinsics, rotations, _ = self._cameras
         row = torch.div(pixel, self._store.width, rounding_mode="floor")
         column = pixel - row * self._store.width
-        local = unprojected_on_device(column + 0.5, row + 0.5, *intrinsics[position].unbind(dim=-1))
+        local = unproject_tensors(column + 0.5, row + 0.5, *intrinsics[position].unbind(dim=-1))
         turned: Tensor = (rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
         return turned.float()
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.plane_stack import flat, hidden_lanes, like, padded
+from dynerf_decoder.backends.cpu.plane_stack import flat, hidden_lanes, lane_type, padded
 from dynerf_encoder.step.kernels.ray_pass import BLOCK
 from dynerf_encoder.step.kernels.records import Network, NetworkSums, RayScratch, SampleScratch
 from dynerf_encoder.step.kernels.samples import PLANES
@@ -33,9 +33,9 @@ class TrainedNetwork:
         first = padded(self.first.weight, (self.width, self.stride))
         second = padded(self.second.weight, (self.lanes, self.width))
         return Network(
-            like(self.lanes), self.stride, flat(first.T), flat(padded(bias, (self.width,))),
+            lane_type(self.lanes), self.stride, flat(first.T), flat(padded(bias, (self.width,))),
             flat(second.T), flat(padded(self.second.bias, (self.lanes,))), flat(first), flat(second),
-            self.second.out_features, view_features, like(4 if self.stride % 8 else 8),
+            self.second.out_features, view_features, lane_type(4 if self.stride % 8 else 8),
         )  # fmt: skip
 
     def sums(self, parts: int) -> NetworkSums:

@@ -32,7 +32,7 @@ from torch import Tensor
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.planes import PlanesModel
-from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.scene.contraction import Space
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_encoder.captures.pose_signs import CAUSES
@@ -107,7 +107,7 @@ class PoseCheck:
         """How much better the view is than a picture of one colour, in dB."""
         camera, truth = self._small(view)
         folded = model.fold(latents[self._frame].unsqueeze(0).to(self._device))
-        decoded = render_picture(folded, camera, self._space, self._sampling, self._device)
+        decoded = render_frame(folded, camera, self._space, self._sampling, self._device)
         flat = psnr(truth.mean(dim=(0, 1)).expand_as(truth), truth)
         return math.inf if flat > _PLAIN else psnr(decoded.rgb.cpu(), truth) - flat
 

@@ -155,9 +155,9 @@ class Trainer:
         return StepReport(self.place, stage, metrics.loss, psnr, rays)
 
     def _train_step(self, drawn: _Drawn, stage: Stage) -> StepMetrics:
-        prepared = drawn.take((self.place.step, self.place.stage))
+        prepared = drawn.get((self.place.step, self.place.stage))
         if self._prefetch and (following := self._following()) is not None:
-            drawn.begin(following)
+            drawn.submit(following)
         rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate

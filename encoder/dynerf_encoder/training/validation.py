@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.scene.contraction import Space
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_encoder.evaluation.metrics import psnr
@@ -63,6 +63,6 @@ class HeldOutValidator:
     def _psnr(self, model: Model, latent: Float[Tensor, " latent"], view: int, frame: int) -> float:
         folded = model.fold(latent.unsqueeze(0).to(self._device))
         camera = self._store.cameras[view]
-        decoded = render_picture(folded, camera, self._space, self._sampling, self._device)
+        decoded = render_frame(folded, camera, self._space, self._sampling, self._device)
         truth = torch.as_tensor(self._store.view(view)[frame].copy()).float() / 255
         return psnr(decoded.rgb.cpu(), truth)

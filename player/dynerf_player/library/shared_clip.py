@@ -87,4 +87,4 @@ class SharedClip(Clip):
         segment = self.segment_at(frame)
         border = segments[segment].first_frame + segments[segment].frames
         if len(segments) > 1 and border - frame <= _PREFETCH_SECONDS * self.fps:
-            self.load_ahead((segment + 1) % len(segments))
+            self.prefetch_model((segment + 1) % len(segments))

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.cameras.rig import focus_point, upright
+from dynerf_decoder.cameras.rig import focus_point, up_axis
 from dynerf_player.library.interface import ClipVersion
 
 
@@ -36,7 +36,7 @@ def description(version: ClipVersion) -> dict[str, Any]:
         "cameras": [_camera(camera, roles[camera.name]) for camera in clip.cameras],
         "volume": {"points": volume.corners.tolist(), "margin": volume.margin},
         "focus": focus_point(clip.cameras).tolist(),
-        "up": upright(clip.cameras).tolist(),
+        "up": up_axis(clip.cameras).tolist(),
         "near": near,
         "far": far,
     }

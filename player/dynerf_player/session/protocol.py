@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.cameras.camera import MOST_DISTANCE, Camera
-from dynerf_decoder.cameras.rig import MOST_SKEW, skew_of
+from dynerf_decoder.cameras.camera import MAX_DISTANCE, Camera
+from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.values import is_integer, is_number, parse_json
 
 VERSION = 1
@@ -120,9 +120,9 @@ def _view(record: dict[str, Any]) -> ViewRequest:
     if not isinstance(numbers, list) or len(numbers) != 12:
         raise MessageError("view: camera_to_world is not a list of 12 numbers")
     pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
-    if np.abs(pose).max() > MOST_DISTANCE:
+    if np.abs(pose).max() > MAX_DISTANCE:
         raise MessageError("view: camera_to_world is too far away")
-    if skew_of(pose[:, :3]) > MOST_SKEW:
+    if skew_of(pose[:, :3]) > MAX_SKEW:
         raise MessageError("view: camera_to_world is not a rotation and a translation")
     width, height = _integer(record, "width", 1, _MAX_SIDE), _integer(record, "height", 1, _MAX_SIDE)
     if width * height > _MAX_PIXELS:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.render.frame import depth_picture
+from dynerf_decoder.render.frame import depth_image
 from dynerf_player.library.interface import ClipVersion
 
 
@@ -102,5 +102,5 @@ def _render(version: ClipVersion, request: RenderRequest, stop: Callable[[], boo
     clip.fold(request.frame)  # may fetch and load the model, which is not rendering time
     start = time.perf_counter()
     picture = clip.render(request.camera, frame=request.frame, stop=stop)
-    pixels = depth_picture(picture.depth, *clip.depth_range()) if request.depth else picture.numpy()
+    pixels = depth_image(picture.depth, *clip.depth_range()) if request.depth else picture.numpy()
     return RenderedFrame(pixels, time.perf_counter() - start)

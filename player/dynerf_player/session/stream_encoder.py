@@ -20,7 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from jaxtyping import UInt8
 
 from dynerf_decoder.video.colour import RgbToFrame
-from dynerf_decoder.video.h264 import NVENC, X264, Codec, opened, why_not
+from dynerf_decoder.video.h264 import NVENC, X264, Codec, open_encoder, unusable_reason
 
 JPEG, AVC = 0, 1
 CODEC_STRING = "avc1.42E033"  # Constrained Baseline, level 5.1: enough for the largest view allowed
@@ -145,9 +145,9 @@ class AvcCoder:
 
     def _opened(self, width: int, height: int) -> VideoCodecContext:
         if self._gpu:
-            problem = why_not(_ON_GPU, width, height, at_once=True)
+            problem = unusable_reason(_ON_GPU, width, height, at_once=True)
             if problem is None:
-                return opened(_ON_GPU, width, height)
+                return open_encoder(_ON_GPU, width, height)
             self._gpu = False
             _LOG.warning("pictures are encoded on the CPU: %s", problem)
-        return opened(_ON_CPU, width, height)
+        return open_encoder(_ON_CPU, width, height)

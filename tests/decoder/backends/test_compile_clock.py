@@ -1,4 +1,4 @@
-"""The time that numba compiles is known, and when it begins."""
+"""The time that numba compiles is measured, and its start is reported."""
 
 import importlib
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 from dynerf_decoder.backends.cpu.compile_clock import CompileClock
 
 
-def test_compilation_is_noticed_once_and_calls_are_not() -> None:
-    begun: list[str] = []
-    clock = CompileClock(lambda: begun.append("compiling"))
+def test_compilation_is_reported_once_and_calls_do_not_count() -> None:
+    compiled: list[str] = []
+    clock = CompileClock(lambda: compiled.append("compiling"))
     double = numba.njit(lambda x: 2 * x)
     with clock.running():
         assert double(2) == 4
@@ -21,10 +21,10 @@ def test_compilation_is_noticed_once_and_calls_are_not() -> None:
         assert clock.seconds == first
         assert double(1.5) == 3.0  # another type
         assert clock.seconds > first
-    assert begun == ["compiling"]
+    assert compiled == ["compiling"]
 
 
-def test_loading_from_the_cache_counts_and_is_not_called_compiling(
+def test_loading_from_the_cache_counts_and_is_not_reported_as_compiling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -33,15 +33,15 @@ def test_loading_from_the_cache_counts_and_is_not_called_compiling(
     )
     module = importlib.import_module("cached_kernel")
     assert module.triple(2) == 6
-    begun: list[str] = []
-    clock = CompileClock(lambda: begun.append("compiling"))
+    compiled: list[str] = []
+    clock = CompileClock(lambda: compiled.append("compiling"))
     with clock.running():
         assert importlib.reload(module).triple(2) == 6
     assert clock.seconds > 0
-    assert begun == []
+    assert compiled == []
 
 
-def test_what_is_compiled_outside_does_not_count() -> None:
+def test_compilation_outside_the_block_does_not_count() -> None:
     clock = CompileClock()
     with clock.running():
         pass

@@ -1,4 +1,4 @@
-"""Kernels compute what torch's operations do, at every edge."""
+"""Kernels agree with torch, edge cases included."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def _stack(
 
 
 def _points(frames: int, count: int) -> Tensor:
-    """Some beyond the cube, some on its corners."""
+    """Points of which some are outside the cube and some on its corners."""
     points = torch.rand(frames, count, 3, generator=torch.Generator().manual_seed(2)) * 2.4 - 1.2
     points[:, 0], points[:, 1] = 1, -1
     return points
@@ -49,7 +49,7 @@ class TestStack:
         [(8, 64, 10, (5, 9)), (4, 16, 1, (6,)), (3, 5, 4, (2, 3)), (1, 17, 5, (1, 4))],
     )
     @pytest.mark.parametrize("count", [3, 8, 8195])
-    def test_values_are_those_that_autograd_follows(
+    def test_values_agree_with_torch(
         self, channels: int, hidden: int, outputs: int, scales: tuple[int, ...], count: int
     ) -> None:
         stack, points = _stack(channels, hidden, outputs, scales), _points(2, count)
@@ -66,7 +66,7 @@ class TestStack:
             found.append(_raw(_stack(), _points(2, 20_000)))
         assert torch.equal(*found)
 
-    def test_points_that_are_no_number_read_nothing_outside(self) -> None:
+    def test_nan_points_read_nothing_outside(self) -> None:
         stack, points = _stack(), _points(1, 8)
         points[0, :3] = torch.tensor([torch.nan, torch.inf, -torch.inf]).unsqueeze(-1)
         assert torch.isfinite(_raw(stack, points)).all()
@@ -83,7 +83,7 @@ class TestStack:
 
 class TestRays:
     @pytest.mark.parametrize("samples", [(16, 12), (5, 3), (24, 13)])
-    def test_without_an_early_end_they_are_the_reference(self, samples: tuple[int, int]) -> None:
+    def test_without_early_termination_they_equal_the_reference(self, samples: tuple[int, int]) -> None:
         torch.manual_seed(2)
         model = PlanesModel(
             PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), coarse_scale=8)
@@ -96,23 +96,23 @@ class TestRays:
             pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
             origins, directions = camera_rays(Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, pose))
             space = Space.box(-np.ones(3), np.ones(3), near=0.0)
-            segments, sampling = space.clip(origins[None], directions[None]), Sampling(*samples, union=False)
-            expected = render_rays(folded.plain(), segments, directions[None], sampling)
-            marched = folded.march(segments, directions[None], sampling, -1.0)
-        assert marched is not None
-        assert 0 < int(segments.hit.sum()) < segments.hit.numel()
-        torch.testing.assert_close(marched[0], expected.rgb, rtol=0, atol=1e-3)
-        middles = median_position(expected.weights, expected.edges)[segments.hit]
-        torch.testing.assert_close(marched[1][segments.hit], middles, rtol=0, atol=1e-3)
-        assert not marched[0][~segments.hit].any()
+            intervals, sampling = space.clip(origins[None], directions[None]), Sampling(*samples, union=False)
+            expected = render_rays(folded.plain(), intervals, directions[None], sampling)
+            result = folded.march(intervals, directions[None], sampling, -1.0)
+        assert result is not None
+        assert 0 < int(intervals.hit.sum()) < intervals.hit.numel()
+        torch.testing.assert_close(result[0], expected.rgb, rtol=0, atol=1e-3)
+        middles = median_position(expected.weights, expected.edges)[intervals.hit]
+        torch.testing.assert_close(result[1][intervals.hit], middles, rtol=0, atol=1e-3)
+        assert not result[0][~intervals.hit].any()
 
     def test_a_union_of_samples_is_left_to_torch(self) -> None:
         folded = PlanesModel(PlanesSettings(latent=4, scales=(8,), basis=(2,))).fold(torch.zeros(1, 4))
-        segments = Space.box(-np.ones(3), np.ones(3), near=0.0).clip(
+        intervals = Space.box(-np.ones(3), np.ones(3), near=0.0).clip(
             torch.zeros(1, 1, 3), torch.ones(1, 1, 3)
         )
         assert isinstance(folded, FoldedPlanesModel)
-        assert folded.march(segments, torch.ones(1, 1, 3), Sampling(8, 8, union=True), 0.03) is None
+        assert folded.march(intervals, torch.ones(1, 1, 3), Sampling(8, 8, union=True), 0.03) is None
 
 
 @kernel
@@ -133,15 +133,15 @@ def test_exponential_and_logistic_functions() -> None:
     exact = values.astype(np.float64)
     np.testing.assert_allclose(exponentials, np.exp(exact), rtol=3e-7)
     np.testing.assert_allclose(logistics, 1 / (1 + np.exp(-exact)), rtol=5e-7)
-    wild = np.array([-1e30, 1e30, np.nan, np.inf, -np.inf, 0, 100, -100], np.float32)
-    _functions(wild, exponentials[:8], logistics[:8])
+    extremes = np.array([-1e30, 1e30, np.nan, np.inf, -np.inf, 0, 100, -100], np.float32)
+    _functions(extremes, exponentials[:8], logistics[:8])
     assert np.isfinite(exponentials[:8]).all()
     assert ((logistics[:8] >= 0) & (logistics[:8] <= 1)).all()
 
 
 class TestClip:
     @pytest.mark.parametrize("kind", ["box", "perspective"])
-    def test_segments_are_the_reference(self, kind: str) -> None:
+    def test_intervals_equal_the_reference(self, kind: str) -> None:
         pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
         space = (
             Space.box(-np.ones(3), np.ones(3), near=0.1)
@@ -158,11 +158,11 @@ class TestClip:
         for name in found.__dataclass_fields__:
             torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
 
-    def test_rays_that_are_no_number_miss(self) -> None:
+    def test_nan_rays_miss(self) -> None:
         space = Space.box(-np.ones(3), np.ones(3), near=0.0)
-        nothing = torch.full((1, 1, 3), torch.nan)
-        somewhere = torch.tensor([[[0.0, 0.0, 1.0]]])
-        for origins, directions in ((nothing, somewhere), (somewhere, nothing)):
-            segments = space.clip(origins, directions)
-            assert not segments.hit.any()
-            assert torch.isfinite(segments.start).all()
+        missing = torch.full((1, 1, 3), torch.nan)
+        valid = torch.tensor([[[0.0, 0.0, 1.0]]])
+        for origins, directions in ((missing, valid), (valid, missing)):
+            intervals = space.clip(origins, directions)
+            assert not intervals.hit.any()
+            assert torch.isfinite(intervals.start).all()

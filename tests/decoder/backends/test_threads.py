@@ -1,4 +1,4 @@
-"""Work in parts: a part may have parts of its own."""
+"""Work in parts, which may be nested."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ torch.set_num_threads(2)
 done = []
 
 def outer(first):
-    torch.set_num_threads(2)  # as torch itself does in a thread that it has not seen yet
+    torch.set_num_threads(2)  # as torch does in a thread that is new to it
     in_threads(lambda second: done.append((first, second)), range(3))
 
 in_threads(outer, range(4))
@@ -19,7 +19,7 @@ print(sorted(done) == [(first, second) for first in range(4) for second in range
 """
 
 
-def test_parts_of_parts_are_all_done() -> None:
+def test_nested_parts_all_run() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", _CODE], capture_output=True, text=True, timeout=60, check=True
     )

@@ -1,4 +1,4 @@
-"""The Triton kernel does what torch does, in Triton's interpreter or on a GPU; it compiles; else torch."""
+"""The Triton kernel agrees with torch, interpreted or on a GPU; it compiles; torch is the fallback."""
 
 import importlib.util
 import os
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.backends.cpu.kernels.records import Bounds
-from dynerf_decoder.backends.triton import triton_marcher as march_triton
+from dynerf_decoder.backends.triton import triton_marcher
 from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings
-from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import median_position
 from dynerf_decoder.scene.contraction import RayIntervals, Space
@@ -43,23 +43,29 @@ _CAMERA = Camera(
 
 @dataclass
 class Scene:
-    """A folded model of walls and air, and rays some of which miss it."""
+    """A folded model with dense and empty regions, and rays of which some miss it."""
 
     folded: FoldedPlanesModel
-    segments: RayIntervals
+    intervals: RayIntervals
     directions: Tensor
 
     def marched(
-        self, sampling: Sampling, precision: torch.dtype, opaque: float, lost: float
+        self,
+        sampling: Sampling,
+        precision: torch.dtype,
+        min_transmittance: float,
+        coarse_min_transmittance: float,
     ) -> tuple[Tensor, Tensor]:
         """Colours and depths of the kernel."""
         marcher = TritonMarcher.of(self.folded.coarse.stack, self.folded.fine.stack, _BOUNDS, precision)
         assert marcher is not None
-        marched = marcher(self.segments, sampling.coarse, sampling.fine, opaque, lost)
+        marched = marcher(
+            self.intervals, sampling.coarse, sampling.fine, min_transmittance, coarse_min_transmittance
+        )
         assert marched is not None
-        return self.folded.fine.shade(marched[0], self.directions) * self.segments.hit.unsqueeze(-1), marched[
-            1
-        ]
+        return self.folded.fine.shade(marched[0], self.directions) * self.intervals.hit.unsqueeze(
+            -1
+        ), marched[1]
 
 
 def _scene(settings: PlanesSettings) -> Scene:
@@ -71,17 +77,17 @@ def _scene(settings: PlanesSettings) -> Scene:
         folded = model.to(_DEVICE).fold(torch.randn(1, 4).to(_DEVICE))
     assert isinstance(folded, FoldedPlanesModel)
     origins, directions = (each.unsqueeze(0) for each in camera_rays(_CAMERA, _DEVICE))
-    segments = _SPACE.clip(origins, directions)
-    assert 0 < int(segments.hit.sum()) < segments.hit.numel()
-    return Scene(folded, segments, directions)
+    intervals = _SPACE.clip(origins, directions)
+    assert 0 < int(intervals.hit.sum()) < intervals.hit.numel()
+    return Scene(folded, intervals, directions)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_has_failed() -> Iterator[None]:
-    march_triton.FAILURE.known = False
+def _reset_failure() -> Iterator[None]:
+    triton_marcher.FAILURE.failed = False
     with torch.no_grad():
         yield
-    march_triton.FAILURE.known = False
+    triton_marcher.FAILURE.failed = False
 
 
 @needs_triton
@@ -91,55 +97,55 @@ class TestKernel:
         [(_SMALL, (5, 3)), (_SMALL, (8, 7)), (_ODD, (9, 4))],
         ids=["small", "even", "odd"],
     )
-    def test_without_short_cuts_it_is_the_reference(
+    def test_without_early_termination_it_equals_the_reference(
         self, settings: PlanesSettings, samples: tuple[int, int]
     ) -> None:
         scene, sampling = _scene(settings), Sampling(*samples, union=False)
-        expected = render_rays(scene.folded.plain(), scene.segments, scene.directions, sampling)
-        rgb, middles = scene.marched(sampling, torch.float32, -1.0, -1.0)
+        expected = render_rays(scene.folded.plain(), scene.intervals, scene.directions, sampling)
+        rgb, medians = scene.marched(sampling, torch.float32, -1.0, -1.0)
         torch.testing.assert_close(rgb, expected.rgb, rtol=0, atol=2e-4)
-        depths, hit = median_position(expected.weights, expected.edges), scene.segments.hit
-        torch.testing.assert_close(middles[hit], depths[hit], rtol=0, atol=1e-4)
+        depths, hit = median_position(expected.weights, expected.edges), scene.intervals.hit
+        torch.testing.assert_close(medians[hit], depths[hit], rtol=0, atol=1e-4)
         assert not rgb[~hit].any()
-        assert not middles[~hit].any()
+        assert not medians[~hit].any()
 
-    def test_half_precision_and_early_ends_stay_within_45_db(self) -> None:
+    def test_half_precision_and_early_termination_stay_within_45_db(self) -> None:
         scene, sampling = _scene(_SMALL), Sampling(8, 6, union=False)
-        expected = render_rays(scene.folded.plain(), scene.segments, scene.directions, sampling).rgb
+        expected = render_rays(scene.folded.plain(), scene.intervals, scene.directions, sampling).rgb
         rgb, _ = scene.marched(sampling, torch.float16, 0.05, 1e-3)
-        assert float(expected.std()) > 0.02, "a picture of something"
+        assert float(expected.std()) > 0.02, "the picture is not uniform"
         assert 0 < float((rgb - expected).square().mean()) < 10**-4.5
 
-    def test_a_ray_does_not_depend_on_those_beside_it(self) -> None:
+    def test_a_ray_does_not_depend_on_its_neighbours(self) -> None:
         scene, sampling = _scene(_SMALL), Sampling(8, 6, union=False)
         rgb, _ = scene.marched(sampling, torch.float16, 0.5, 0.1)
         some = torch.arange(100, 107, device=_DEVICE)
-        alone = Scene(scene.folded, scene.segments.pick(some), scene.directions[:, some])
+        alone = Scene(scene.folded, scene.intervals.pick(some), scene.directions[:, some])
         torch.testing.assert_close(
             alone.marched(sampling, torch.float16, 0.5, 0.1)[0], rgb[:, some], rtol=0, atol=1e-6
         )
 
     @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers too large for half precision
-    def test_weights_that_are_no_number_read_nothing_outside(self) -> None:
+    def test_nan_weights_read_nothing_outside(self) -> None:
         scene, sampling = _scene(_SMALL), Sampling(5, 3, union=False)
         scene.folded.coarse.stack.planes[0][:, 0, 2:5] = torch.nan
         scene.folded.fine.stack.planes[1][:, :, 3:9] = torch.inf
-        _, middles = scene.marched(sampling, torch.float16, 0.05, 1e-3)
-        assert ((middles >= 0) & (middles <= 1)).all()
+        _, medians = scene.marched(sampling, torch.float16, 0.05, 1e-3)
+        assert ((medians >= 0) & (medians <= 1)).all()
 
-    def test_pictures_are_rendered_by_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_pictures_are_rendered_by_the_kernel(self, monkeypatch: pytest.MonkeyPatch) -> None:
         scene, sampling = _scene(_SMALL), Sampling(8, 6, union=False)
-        expected = render_picture(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
-        monkeypatch.setattr(march_triton, "marches_by_triton", lambda _device: True)
+        expected = render_frame(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
+        monkeypatch.setattr(triton_marcher, "can_use_triton", lambda _device: True)
         by_kernel = _scene(_SMALL)
-        picture = render_picture(by_kernel.folded, _CAMERA, _SPACE, sampling, _DEVICE)
-        assert isinstance(by_kernel.folded._by_triton, TritonMarcher)
-        assert not march_triton.FAILURE.known
+        picture = render_frame(by_kernel.folded, _CAMERA, _SPACE, sampling, _DEVICE)
+        assert isinstance(by_kernel.folded._triton_marcher, TritonMarcher)
+        assert not triton_marcher.FAILURE.failed
         assert 0 < float((picture.rgb - expected.rgb).square().mean()) < 10**-4.5
 
     @pytest.mark.skipif(_GPU, reason="the kernel is compiled for this GPU anyway")
-    def test_it_compiles_for_gpus_that_are_not_here(self) -> None:
-        """Interpreted kernels are plain Python; that the compiler takes them too is another matter."""
+    def test_it_compiles_for_an_absent_gpu(self) -> None:
+        """Interpreted kernels are plain Python; this tests that the compiler accepts them too."""
         import subprocess
         import sys
 
@@ -151,11 +157,11 @@ class TestKernel:
             [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False
         )
         assert ran.returncode == 0, ran.stderr
-        assert "wgmma" in ran.stdout, "products by matrix units"
+        assert "wgmma" in ran.stdout, "matrix products on tensor cores"
 
 
-class TestWithoutIt:
-    def test_sizes_it_does_not_know_are_left_to_torch(self) -> None:
+class TestFallback:
+    def test_unsupported_sizes_are_left_to_torch(self) -> None:
         known = PlanesSettings(latent=4, scales=(8, 16), basis=(2, 2))
         many = replace(known, scales=(8, 9, 10, 11, 12), basis=(1,) * 5)
         for settings in (many, replace(known, channels=40), replace(known, scales=(1, 8))):
@@ -163,21 +169,23 @@ class TestWithoutIt:
                 folded = PlanesModel(settings).fold(torch.zeros(1, 4))
             assert isinstance(folded, FoldedPlanesModel)
             assert TritonMarcher.of(folded.coarse.stack, folded.fine.stack, _BOUNDS) is None
-            assert not march_triton.marches_by_triton(torch.device("cpu"))
+            assert not triton_marcher.can_use_triton(torch.device("cpu"))
 
-    def test_a_kernel_that_fails_is_told_once_and_torch_renders(
+    def test_a_failing_kernel_is_logged_once_and_torch_renders(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         def failing(*_arguments: object) -> tuple[Tensor, Tensor]:
-            raise RuntimeError("no C compiler\nand a long story")
+            raise RuntimeError("no C compiler\nand details")
 
         scene, sampling = _scene(_SMALL), Sampling(8, 6, union=False)
-        expected = render_picture(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
-        monkeypatch.setattr(march_triton, "marches_by_triton", lambda _device: not march_triton.FAILURE.known)
-        monkeypatch.setattr(TritonMarcher, "_launched", failing)
+        expected = render_frame(scene.folded, _CAMERA, _SPACE, sampling, _DEVICE, plain=True)
+        monkeypatch.setattr(
+            triton_marcher, "can_use_triton", lambda _device: not triton_marcher.FAILURE.failed
+        )
+        monkeypatch.setattr(TritonMarcher, "_launch", failing)
         for _ in range(2):
-            picture = render_picture(_scene(_SMALL).folded, _CAMERA, _SPACE, sampling, _DEVICE)
-            assert float((picture.rgb - expected.rgb).square().mean()) < 10**-4.5
+            frame = render_frame(_scene(_SMALL).folded, _CAMERA, _SPACE, sampling, _DEVICE)
+            assert float((frame.rgb - expected.rgb).square().mean()) < 10**-4.5
         assert [record.getMessage() for record in caplog.records] == [
             "the Triton kernel cannot be used, torch renders instead: RuntimeError: no C compiler"
         ]

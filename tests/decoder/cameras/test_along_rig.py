@@ -1,4 +1,4 @@
-"""Camera paths along the rig: where spiral and orbit lead."""
+"""Camera paths derived from a rig: spiral and orbit."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -43,17 +43,17 @@ def _candle() -> list[Camera]:
 
 
 def _parallel() -> list[Camera]:
-    """Cameras side by side that all look along +x."""
+    """Cameras side by side, all looking along +x."""
     origins = [np.array([0.0, y, z]) for y in (-0.5, 0, 0.5) for z in (-0.2, 0.2)]
-    ahead, up = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
-    return [_camera(f"cam{index:02d}", o, o + ahead, up) for index, o in enumerate(origins)]
+    forward, up = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
+    return [_camera(f"cam{index:02d}", o, o + forward, up) for index, o in enumerate(origins)]
 
 
 def _timing(pictures: int, fps: int = 30) -> Timing:
     return Timing(tuple(k / fps for k in range(pictures)), Fraction(fps))
 
 
-def _walk(kind: str, cameras: list[Camera], pictures: int = 120) -> list[Camera]:
+def _path(kind: str, cameras: list[Camera], pictures: int = 120) -> list[Camera]:
     shots = plan_shots(parse_view(kind, cameras), cameras, timing=_timing(pictures), size=None)
     return [shot.camera for shot in shots]
 
@@ -87,7 +87,7 @@ def test_rig_paths_are_closed_smooth_and_have_the_rigs_intrinsics(
     kind: str, rig: Callable[[], list[Camera]]
 ) -> None:
     cameras = rig()
-    path = _walk(kind, cameras)
+    path = _path(kind, cameras)
     _check_proper(path)
     _check_closed_and_smooth(path)
     assert {(camera.width, camera.height) for camera in path} == {(cameras[0].width, cameras[0].height)}
@@ -99,18 +99,18 @@ def test_rig_paths_are_closed_smooth_and_have_the_rigs_intrinsics(
 
 
 @pytest.mark.parametrize("kind", ["spiral", "orbit"])
-def test_a_rig_paths_turns_are_whole_and_take_their_time(kind: str) -> None:
+def test_rig_paths_have_full_turns_of_the_right_duration(kind: str) -> None:
     cameras = _ring()
     period = 150 if kind == "spiral" else 300
-    path = _origins(_walk(kind, cameras, pictures=2 * period))
+    path = _origins(_path(kind, cameras, pictures=2 * period))
     np.testing.assert_allclose(path[:period], path[period:], atol=1e-9)
     assert np.linalg.norm(path[0] - path[period // 2]) > 0.1
-    assert len(_walk(kind, cameras, pictures=1)) == 1
+    assert len(_path(kind, cameras, pictures=1)) == 1
 
 
 def test_the_spiral_of_a_forward_facing_rig_stays_within_it_and_looks_at_one_point() -> None:
     cameras = _candle()
-    path = _walk("spiral", cameras)
+    path = _path("spiral", cameras)
     lower, upper = _origins(cameras).min(axis=0) - 0.2, _origins(cameras).max(axis=0) + 0.2
     assert bool(((_origins(path) > lower) & (_origins(path) < upper)).all())
     np.testing.assert_allclose(_origins(path).mean(axis=0), _origins(cameras).mean(axis=0), atol=1e-9)
@@ -121,25 +121,25 @@ def test_the_spiral_of_a_forward_facing_rig_stays_within_it_and_looks_at_one_poi
 
 
 def _meeting_distance(path: list[Camera]) -> float:
-    """Along the first camera's axis to where it comes nearest to that of a camera half a turn later."""
+    """The distance along the first camera's axis to the point nearest to that half a turn later."""
     first, other = path[0], path[len(path) // 2]
     cosine = float(first.forward @ other.forward)
     offset = other.origin - first.origin
     return float((offset @ first.forward - cosine * (offset @ other.forward)) / (1 - cosine**2))
 
 
-def test_the_spiral_of_an_inward_rig_goes_round_its_first_camera() -> None:
+def test_the_spiral_of_an_inward_facing_rig_encircles_its_first_camera() -> None:
     cameras = _ring()
-    path = _walk("spiral", cameras)
+    path = _path("spiral", cameras)
     np.testing.assert_allclose(_origins(path).mean(axis=0), cameras[0].origin, atol=1e-9)
-    reach = np.linalg.norm(_origins(path) - cameras[0].origin, axis=1)
-    assert reach.max() < 0.15 * np.hypot(3.0, 1.5)
+    distances = np.linalg.norm(_origins(path) - cameras[0].origin, axis=1)
+    assert distances.max() < 0.15 * np.hypot(3.0, 1.5)
     assert max(_distance_to_axis(camera, np.array([1.0, 0, 2])) for camera in path) < 1e-9
 
 
 def test_the_orbit_of_an_inward_rig_is_a_full_turn_at_its_height_and_radius() -> None:
     cameras = [*_ring()[3:], *_ring()[:3]]
-    path = _walk("orbit", cameras)
+    path = _path("orbit", cameras)
     offsets = _origins(path) - [1.0, 0, 2]
     np.testing.assert_allclose(offsets[:, 1], -1.5, atol=1e-9)
     np.testing.assert_allclose(np.hypot(offsets[:, 0], offsets[:, 2]), 3, atol=1e-9)
@@ -159,9 +159,9 @@ def test_the_orbit_of_an_inward_rig_is_a_full_turn_at_its_height_and_radius() ->
     ],
 )
 def test_the_orbit_of_an_arc_swings_from_end_to_end(degrees: list[float], ends: tuple[int, int]) -> None:
-    path = _walk("orbit", _arc(degrees), pictures=200)
+    path = _path("orbit", _arc(degrees), pictures=200)
     offsets = _origins(path) - [1.0, 0, 2]
-    # The vertical is estimated a tenth of a degree off, because the mean up axis has a small say in it.
+    # The vertical is estimated a tenth of a degree off, because the mean up axis has a small weight.
     np.testing.assert_allclose(np.hypot(offsets[:, 0], offsets[:, 2]), 3, atol=0.01)
     np.testing.assert_allclose(offsets[:, 1], -1.5, atol=0.01)
     azimuths = np.degrees(np.unwrap(np.arctan2(offsets[:, 2], offsets[:, 0])))
@@ -175,7 +175,7 @@ def test_the_orbit_of_an_arc_swings_from_end_to_end(degrees: list[float], ends: 
 
 def test_the_orbit_of_candle_stays_within_its_cameras_and_sees_the_scene() -> None:
     cameras = _candle()
-    path = _walk("orbit", cameras)
+    path = _path("orbit", cameras)
     lower, upper = _origins(cameras).min(axis=0) - 0.05, _origins(cameras).max(axis=0) + 0.05
     assert bool(((_origins(path) > lower) & (_origins(path) < upper)).all())
     assert np.ptp(_origins(path)[:, 0]) > 2.2
@@ -185,7 +185,7 @@ def test_the_orbit_of_candle_stays_within_its_cameras_and_sees_the_scene() -> No
 
 def test_parallel_cameras_orbit_and_spiral_around_a_guess_ahead() -> None:
     for kind in ("spiral", "orbit"):
-        for camera in _walk(kind, _parallel()):
+        for camera in _path(kind, _parallel()):
             assert camera.forward[0] > 0.9
             assert abs(camera.origin[0]) < 0.2
 
@@ -193,20 +193,20 @@ def test_parallel_cameras_orbit_and_spiral_around_a_guess_ahead() -> None:
 def test_cameras_straight_above_their_target_have_no_orbit() -> None:
     above, target = np.array([0.0, 0, 2]), np.zeros(3)
     rolled = [_camera(f"cam{i}", above, target, up) for i, up in enumerate(np.eye(3)[:2])]
-    with pytest.raises(ViewError, match="orbit: the cameras stand straight above what they look at"):
-        _walk("orbit", rolled, 3)
-    _check_proper(_walk("spiral", rolled, 3))
+    with pytest.raises(ViewError, match="orbit: the cameras are straight above their target"):
+        _path("orbit", rolled, 3)
+    _check_proper(_path("spiral", rolled, 3))
 
 
 @pytest.mark.parametrize("kind", ["spiral", "orbit"])
-def test_cameras_that_look_apart_still_give_a_path(kind: str) -> None:
+def test_diverging_cameras_still_give_a_path(kind: str) -> None:
     middle = np.zeros(3)
     outward = [_camera(f"cam{x}", middle, np.array([x, 1.0, 0]), np.array([0, 0, 1.0])) for x in (-1.0, 1.0)]
-    _check_proper(_walk(kind, outward, 5))
+    _check_proper(_path(kind, outward, 5))
 
 
 @pytest.mark.parametrize("kind", ["spiral", "orbit"])
 def test_one_camera_is_enough(kind: str) -> None:
-    path = _walk(kind, _ring()[:1], 30)
+    path = _path(kind, _ring()[:1], 30)
     _check_proper(path)
     assert path[0].forward @ _ring()[0].forward > 0.9

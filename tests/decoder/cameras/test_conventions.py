@@ -1,4 +1,4 @@
-"""Cameras from OpenCV, COLMAP and nerfstudio project as those do, and come back as they were."""
+"""Cameras from OpenCV, COLMAP and nerfstudio project as in those programs, and round trips are exact."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +69,7 @@ def test_an_opencv_rotation_vector_turns_by_its_length_about_its_direction(vecto
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_colmap_camera_projects_by_its_quaternion_and_comes_back(seed: int) -> None:
+def test_a_colmap_camera_projects_by_its_quaternion_and_round_trips(seed: int) -> None:
     rng = np.random.default_rng(seed)
     quaternion = rng.normal(size=4)
     quaternion *= np.sign(quaternion[0]) / np.linalg.norm(quaternion)
@@ -95,7 +95,7 @@ def test_colmaps_simple_pinhole_has_one_focal_length() -> None:
     assert (camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y) == (500, 500, 320, 240)
 
 
-def test_a_nerfstudio_camera_keeps_its_pose_and_comes_back() -> None:
+def test_a_nerfstudio_camera_keeps_its_pose_and_round_trips() -> None:
     pose = np.column_stack([_rotation(7), [1.0, 2.0, 3.0]])
     record: dict[str, object] = {
         "w": 640, "h": 480, "fl_x": 500.0, "fl_y": 480.0, "cx": 321.0, "cy": 237.0, "k1": 0.0,
@@ -116,7 +116,7 @@ def test_nerfstudios_defaults_are_square_pixels_and_a_centred_principal_point() 
     assert (camera.focal_y, camera.centre_x, camera.centre_y) == (50, 32, 24)
 
 
-_TURNED = np.diag([1.0, 1.0, -1.0])  # a mirror
+_MIRROR = np.diag([1.0, 1.0, -1.0])  # a mirror
 _RECORD: Mapping[str, Any] = {"w": 64, "h": 48, "fl_x": 50, "transform_matrix": np.eye(4).tolist()}
 
 
@@ -128,7 +128,7 @@ _RECORD: Mapping[str, Any] = {"w": 64, "h": 48, "fl_x": 50, "transform_matrix": 
             r"K: found numbers of shape \(4, 4\), expected .* \(3, 3\)",
         ),
         ((_MATRIX + np.eye(3, k=1), np.eye(3), np.zeros(3), _SIZE), "skew"),
-        ((_MATRIX, _TURNED, np.zeros(3), _SIZE), "not a rotation"),
+        ((_MATRIX, _MIRROR, np.zeros(3), _SIZE), "not a rotation"),
         ((_MATRIX, 2 * np.eye(3), np.zeros(3), _SIZE), "not a rotation"),
         (
             (_MATRIX, np.zeros(2), np.zeros(3), _SIZE),

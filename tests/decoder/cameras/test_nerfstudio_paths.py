@@ -1,4 +1,4 @@
-"""nerfstudio's camera path files: what they mean, and that nothing hostile gets through."""
+"""nerfstudio's camera path files: their meaning, and the refusal of malicious ones."""
 
 import json
 import os
@@ -24,16 +24,16 @@ from dynerf_format.errors import ViewError
 _RIG = [Camera("cam00", 160, 120, 150.0, 150.0, 80.0, 60.0, np.eye(4)[:3])]
 
 
-def _turned(degrees: float, x: float = 0.0) -> list[float]:
-    """A pose turned about the vertical axis, 16 numbers row by row."""
+def _rotated(degrees: float, x: float = 0.0) -> list[float]:
+    """A pose rotated about the vertical axis, 16 numbers row by row."""
     c, s = float(np.cos(np.radians(degrees))), float(np.sin(np.radians(degrees)))
     return [c, 0, s, x, 0, 1, 0, 2, -s, 0, c, 3, 0, 0, 0, 1]
 
 
 def _record(**changes: Any) -> dict[str, Any]:
-    """What the viewer's Export button writes, for three pictures; changes of None take a key away."""
+    """What the viewer's Export button writes, for three pictures; a value of None removes a key."""
     entries = [
-        {"camera_to_world": _turned(30.0 * k, float(k)), "fov": 50.0, "aspect": 4 / 3} for k in range(3)
+        {"camera_to_world": _rotated(30.0 * k, float(k)), "fov": 50.0, "aspect": 4 / 3} for k in range(3)
     ]
     record = {
         "default_fov": 50.0, "keyframes": [{"matrix": "ignored"}], "camera_type": "perspective",
@@ -45,7 +45,7 @@ def _record(**changes: Any) -> dict[str, Any]:
 
 
 def _entry(**changes: Any) -> dict[str, Any]:
-    entry = {"camera_to_world": _turned(0), "fov": 50.0, "aspect": 4 / 3, **changes}
+    entry = {"camera_to_world": _rotated(0), "fov": 50.0, "aspect": 4 / 3, **changes}
     return {key: value for key, value in entry.items() if value != "absent"}
 
 
@@ -77,12 +77,12 @@ def test_an_exported_path_is_followed(tmp_path: Path) -> None:
         camera = shot.camera
         assert (camera.width, camera.height, camera.centre_x, camera.centre_y) == (120, 90, 60, 45)
         assert camera.focal_x == camera.focal_y == pytest.approx(45 / np.tan(np.radians(25)))
-        expected = np.array(_turned(30.0 * k, float(k))).reshape(4, 4)[:3]
+        expected = np.array(_rotated(30.0 * k, float(k))).reshape(4, 4)[:3]
         np.testing.assert_allclose(camera.camera_to_world, expected, atol=1e-12)
 
 
-def test_places_in_map_coordinates_stay_exact(tmp_path: Path) -> None:
-    pose = [*_turned(0)[:3], 500_012.4375, *_turned(0)[4:7], 4_649_776.25, *_turned(0)[8:]]
+def test_positions_in_map_coordinates_stay_exact(tmp_path: Path) -> None:
+    pose = [*_rotated(0)[:3], 500_012.4375, *_rotated(0)[4:7], 4_649_776.25, *_rotated(0)[8:]]
     camera = _shots(_read(tmp_path, _record(camera_path=[_entry(camera_to_world=pose)] * 3)), 3)[1]
     assert camera.origin.tolist() == [500_012.4375, 4_649_776.25, pose[11]]
 
@@ -93,7 +93,7 @@ def test_the_field_of_view_is_vertical(tmp_path: Path) -> None:
     np.testing.assert_allclose(camera.project(top[None])[0], [60, 0], atol=1e-9)
 
 
-def test_the_users_size_outweighs_the_files(tmp_path: Path) -> None:
+def test_the_users_size_overrides_the_files(tmp_path: Path) -> None:
     camera = _shots(_read(tmp_path, _record()), 1, size=(400, 180))[0]
     assert (camera.width, camera.height) == (400, 180)
     assert camera.focal_y == pytest.approx(90 / np.tan(np.radians(25)))
@@ -116,7 +116,7 @@ def test_more_pictures_than_entries_are_interpolated(tmp_path: Path) -> None:
     path = _read(tmp_path, _record())
     five = _shots(path, 5)
     for k, camera in enumerate(five):
-        expected = np.array(_turned(15.0 * k, k / 2)).reshape(4, 4)[:3]
+        expected = np.array(_rotated(15.0 * k, k / 2)).reshape(4, 4)[:3]
         np.testing.assert_allclose(camera.camera_to_world, expected, atol=1e-12)
     assert [camera.origin[0] for camera in _shots(path, 2)] == [0, 2]
     rotations = np.stack([camera.camera_to_world[:, :3] for camera in _shots(path, 50)])
@@ -134,19 +134,19 @@ def test_render_times_count_only_when_all_entries_have_them(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("stated", "fps"), [(24, Fraction(24)), (29.97, Fraction(2997, 100)), (0.5, Fraction(1, 2))]
+    ("rate", "fps"), [(24, Fraction(24)), (29.97, Fraction(2997, 100)), (0.5, Fraction(1, 2))]
 )
-def test_the_files_rate_is_exact(tmp_path: Path, stated: float, fps: Fraction) -> None:
-    assert _read(tmp_path, _record(fps=stated)).fps == fps
+def test_the_files_rate_is_exact(tmp_path: Path, rate: float, fps: Fraction) -> None:
+    assert _read(tmp_path, _record(fps=rate)).fps == fps
 
 
-def test_almost_rotations_are_made_exact(tmp_path: Path) -> None:
-    rounded = [round(value, 3) for value in _turned(33.0)]
+def test_rounded_rotations_are_made_exact(tmp_path: Path) -> None:
+    rounded = [round(value, 3) for value in _rotated(33.0)]
     rotation = _read(tmp_path, _record(camera_path=[_entry(camera_to_world=rounded)])).poses[0, :, :3]
     np.testing.assert_allclose(rotation.T @ rotation, np.eye(3), atol=1e-12)
 
 
-def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     assert len(_read(tmp_path, b"\xef\xbb\xbf" + json.dumps(_record()).encode()).poses) == 3
 
 
@@ -180,18 +180,18 @@ _COLUMNS = [
         ({"camera_to_world": [0.0] * 15}, "camera_to_world is a list of 15, expected 16 numbers"),
         ({"camera_to_world": [[1, 0, 0, 0]] * 4}, "camera_to_world is a list of 4"),
         ({"camera_to_world": ["1"] * 16}, "camera_to_world is '1', expected a number"),
-        ({"camera_to_world": [True, *_turned(0)[1:]]}, "camera_to_world is True, expected a number"),
+        ({"camera_to_world": [True, *_rotated(0)[1:]]}, "camera_to_world is True, expected a number"),
         ({"camera_to_world": [0.0] * 16}, "last row is not 0 0 0 1"),
         ({"camera_to_world": _COLUMNS}, "last row is not 0 0 0 1; are columns and rows swapped"),
         ({"camera_to_world": _MIRRORED}, "mirrors the world"),
         ({"camera_to_world": _SCALED}, "not a rotation"),
         ({"camera_to_world": [0.0] * 15 + [1]}, "not a rotation"),
-        ({"camera_to_world": [1e5, *_turned(0)[1:]]}, "not a rotation"),
+        ({"camera_to_world": [1e5, *_rotated(0)[1:]]}, "not a rotation"),
         (
-            {"camera_to_world": [*_turned(0)[:3], 1e10, *_turned(0)[4:]]},
+            {"camera_to_world": [*_rotated(0)[:3], 1e10, *_rotated(0)[4:]]},
             "camera_to_world is 10000000000.0, expected",
         ),
-        ({"camera_to_world": [10**400, *_turned(0)[1:]]}, "camera_to_world is 1000"),
+        ({"camera_to_world": [10**400, *_rotated(0)[1:]]}, "camera_to_world is 1000"),
         ({"fov": "absent"}, "fov is missing"),
         ({"fov": 0}, "fov is 0, expected a number from 0.001 to 179.999"),
         ({"fov": 180}, "fov is 180"),
@@ -245,13 +245,13 @@ def test_a_bad_value_is_named(tmp_path: Path, changes: dict[str, Any], message: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no JSON"),
-        (b"{", "is no JSON"),
-        (b"\xff\xfe\xff", "is no JSON"),
-        (b"[" * 200_000, "is no JSON"),
-        (b'{"camera_path": ' + b"9" * 5000 + b"}", "is no JSON"),
-        (b'{"camera_path": [{"fov": NaN}]}', "is no JSON: NaN is not a number"),
-        (b'{"camera_path": [{"fov": -Infinity}]}', "is no JSON: -Infinity is not a number"),
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"\xff\xfe\xff", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
+        (b'{"camera_path": ' + b"9" * 5000 + b"}", "is not JSON"),
+        (b'{"camera_path": [{"fov": NaN}]}', "is not JSON: NaN is not a number"),
+        (b'{"camera_path": [{"fov": -Infinity}]}', "is not JSON: -Infinity is not a number"),
         (b'{"camera_path": [{}], "camera_type": 1e999}', "camera_type inf, supported"),
         (b"[1, 2]", "a list of 2, expected an object"),
         (b'"camera_path"', "'camera_path', expected an object"),
@@ -260,20 +260,20 @@ def test_a_bad_value_is_named(tmp_path: Path, changes: dict[str, Any], message: 
     ],
     ids=range(12),
 )
-def test_files_that_are_no_camera_paths_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_files_that_are_not_camera_paths_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(ViewError, match=message) as caught:
         _read(tmp_path, content)
     assert "\n" not in str(caught.value)
 
 
-def test_places_without_a_file_are_refused(tmp_path: Path) -> None:
+def test_paths_that_are_not_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ViewError, match=r"none\.json: does not exist"):
         parse_view(str(tmp_path / "none.json"), _RIG)
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(ViewError, match="is no file"):
+    with pytest.raises(ViewError, match="is not a file"):
         read_camera_path(tmp_path / "folder.json")
-    os.mkfifo(tmp_path / "pipe.json")  # reading it would wait for ever
-    with pytest.raises(ViewError, match="is no file"):
+    os.mkfifo(tmp_path / "pipe.json")  # reading it would block forever
+    with pytest.raises(ViewError, match="is not a file"):
         read_camera_path(tmp_path / "pipe.json")
     with pytest.raises(ViewError, match="cannot be read: File name too long"):
         parse_view("a" * 5000 + ".json", _RIG)

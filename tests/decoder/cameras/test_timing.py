@@ -1,4 +1,4 @@
-"""Which content each output picture shows: counts and times are exact."""
+"""The content time of each output picture: counts and times are exact."""
 
 import math
 from fractions import Fraction
@@ -86,7 +86,7 @@ def test_seconds_choose_what_the_same_frames_choose() -> None:
     assert _plan(seconds=(0.05, 0.15)).times == (3 / 60, 5 / 60, 7 / 60)
 
 
-def test_a_frozen_clip_stands_still_for_four_seconds_or_the_chosen_part() -> None:
+def test_a_frozen_clip_lasts_four_seconds_or_the_selected_part() -> None:
     assert _plan(freeze=0.5).times == (0.5,) * 120
     assert _plan(freeze=0.0, out_fps=Fraction(24)).times == (0.0,) * 96
     assert _plan(freeze=29 / 30, frame_range=(0, 10)).times == (29 / 30,) * 10
@@ -94,7 +94,7 @@ def test_a_frozen_clip_stands_still_for_four_seconds_or_the_chosen_part() -> Non
     assert _plan(freeze=0.9, frame_range=(3, 4), out_fps=Fraction(30)).times == (0.9,)
 
 
-def test_ends_may_be_rounded_up_as_they_are_printed() -> None:
+def test_ends_may_be_rounded_up_as_printed() -> None:
     assert _plan(freeze=0.9666667, frame_range=(0, 1)).times == (29 / 30,)
     assert _plan(seconds=(0.0, 1.0000001)) == _plan()
     assert _plan(seconds=(0.9666667, 1.0)).times == (29 / 30,)
@@ -125,11 +125,11 @@ def test_another_output_rate_keeps_a_camera_paths_duration() -> None:
     assert timing.times[60] == 0.5
 
 
-def test_an_explicit_speed_outweighs_a_camera_paths_duration() -> None:
+def test_an_explicit_speed_overrides_a_camera_paths_duration() -> None:
     assert _plan(view=_path(10, 30), speed=0.5) == _plan(speed=0.5)
 
 
-def test_a_camera_path_may_state_its_own_times() -> None:
+def test_a_camera_path_may_have_its_own_times() -> None:
     path = _path(5, 30, [0.0, 0.5, 0.5, 1.0, 0.25])
     assert _plan(view=path).times == pytest.approx([0, 14.5 / 30, 14.5 / 30, 29 / 30, 7.25 / 30])
     twice = _plan(view=path, out_fps=Fraction(60))
@@ -172,7 +172,7 @@ def test_a_camera_path_may_state_its_own_times() -> None:
         ({"frames": 0}, "expected all more than 0"),
     ],
 )
-def test_times_that_make_no_sense_are_refused_in_one_line(options: dict[str, Any], message: str) -> None:
+def test_invalid_times_are_refused_in_one_line(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ViewError, match=message) as caught:
         _plan(**options)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What the user types, a VIEW and a size, and the shots of a camera standing still."""
+"""Parsing of VIEW and size, and the shots of a fixed camera."""
 
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ def _camera(name: str, x: float = 0.0) -> Camera:
 
 
 def _rig(count: int) -> list[Camera]:
-    """Cameras side by side, called cam00 and so on."""
+    """Cameras side by side, named cam00 and so on."""
     return [_camera(f"cam{index:02d}", float(index)) for index in range(count)]
 
 
@@ -26,7 +26,7 @@ def _timing(pictures: int) -> Timing:
 
 
 @pytest.mark.parametrize("text", ["cam03", "still:cam03"])
-def test_a_cameras_name_is_that_camera_standing_still(text: str) -> None:
+def test_a_cameras_name_selects_that_camera_fixed(text: str) -> None:
     cameras = _rig(13)
     view = parse_view(text, cameras)
     assert isinstance(view, Still)
@@ -38,7 +38,7 @@ def test_a_cameras_name_is_that_camera_standing_still(text: str) -> None:
     assert larger.focal_x == pytest.approx(2 * cameras[3].focal_x)
 
 
-def test_a_camera_called_like_a_path_is_reached_by_still() -> None:
+def test_still_selects_a_camera_that_has_the_name_of_a_path() -> None:
     cameras = [_camera("orbit")]
     assert parse_view("orbit", cameras) == RigPath("orbit")
     still = parse_view("still:orbit", cameras)
@@ -47,7 +47,7 @@ def test_a_camera_called_like_a_path_is_reached_by_still() -> None:
 
 
 @pytest.mark.parametrize("text", ["cam99", "", "Spiral", "still:", "still:spiral", "still:still:cam00", "0"])
-def test_an_unknown_view_is_refused_with_all_that_there_is(text: str) -> None:
+def test_an_unknown_view_is_refused_with_a_list_of_choices(text: str) -> None:
     with pytest.raises(ViewError) as caught:
         parse_view(text, _rig(13))
     message = str(caught.value)

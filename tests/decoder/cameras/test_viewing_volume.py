@@ -1,4 +1,4 @@
-"""The hull of camera positions: its corners, and how far outside a place is, against brute force."""
+"""The hull of camera positions: its corners, and distances from it, against brute force."""
 
 import itertools
 
@@ -19,10 +19,10 @@ _CUBE = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 
 
 def _slow_distance(points: np.ndarray, position: np.ndarray) -> float:
-    """Weights that are not negative, and whose sum is all but forced to one."""
-    force = 1e4
-    system = np.concatenate([points.T, force * np.ones((1, len(points)))])
-    weights, _ = nnls(system, np.append(position, force))
+    """Non-negative weights whose sum is constrained to one by a large penalty."""
+    penalty = 1e4
+    system = np.concatenate([points.T, penalty * np.ones((1, len(points)))])
+    weights, _ = nnls(system, np.append(position, penalty))
     return float(np.linalg.norm(weights @ points / weights.sum() - position))
 
 
@@ -39,14 +39,14 @@ class TestDistance:
         ],
     )  # fmt: skip
     def test_to_a_cube(self, position: tuple[float, ...], expected: float) -> None:
-        place = np.array(position, float)
-        assert distance_to_hull(_CUBE, place) == pytest.approx(expected, abs=1e-6)
-        inside = nearest_in_hull(_CUBE, place)
-        np.testing.assert_allclose(inside, place.clip(-1, 1), atol=1e-6)
+        point = np.array(position, float)
+        assert distance_to_hull(_CUBE, point) == pytest.approx(expected, abs=1e-6)
+        inside = nearest_in_hull(_CUBE, point)
+        np.testing.assert_allclose(inside, point.clip(-1, 1), atol=1e-6)
 
     @settings(max_examples=60, deadline=None)
     @given(count=st.integers(1, 30), seed=st.integers(0, 2**16), flat=st.integers(0, 2))
-    def test_is_that_of_slow_optimisation_for_flat_rigs_too(self, count: int, seed: int, flat: int) -> None:
+    def test_agrees_with_slow_optimisation_for_flat_rigs_too(self, count: int, seed: int, flat: int) -> None:
         rng = np.random.default_rng(seed)
         points = rng.standard_normal((count, 3))
         points[:, 3 - flat :] = 0.5
@@ -56,7 +56,7 @@ class TestDistance:
 
     @pytest.mark.parametrize("scale", [1e-2, 1.0, 1e4])
     def test_far_from_flat_rigs_of_any_scale_is_outside(self, scale: float) -> None:
-        """Seen from far away a rig is a point: no rounding may take such a place as inside."""
+        """From far away a rig is almost a point: rounding must not count such a position as inside."""
         rng = np.random.default_rng(2)
         for count in range(1, 20):
             points = scale * rng.standard_normal((count, 3))
@@ -68,7 +68,7 @@ class TestDistance:
 
 
 class TestCorners:
-    def test_what_is_enclosed_or_repeated_is_left_out(self) -> None:
+    def test_enclosed_and_repeated_points_are_removed(self) -> None:
         inner = np.array([[0, 0, 0], [0.5, 1, 1], [1, 1, 0.2], [0.9, -0.9, 0.9]])
         found = hull_corners(np.concatenate([inner, _CUBE, _CUBE[:3]]))
         np.testing.assert_array_equal(found, np.unique(_CUBE, axis=0))

@@ -1,4 +1,4 @@
-"""Pictures leave their device rounded, in order and whole; rays made there are those of the CPU."""
+"""Pictures are copied from their device rounded and in order; rays computed there equal those of the CPU."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.cameras.camera import Camera, camera_rays, camera_rays_on
-from dynerf_decoder.clip.async_copy import handed_over
+from dynerf_decoder.clip.async_copy import copy_frames
 from dynerf_decoder.render.frame import rgb_to_uint8
 from support.device import DEVICES
 
@@ -17,39 +17,41 @@ from support.device import DEVICES
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_pictures_arrive_in_order_and_rounded(device: str, count: int) -> None:
     pictures = torch.rand(count, 6, 5, 3, generator=torch.Generator().manual_seed(3)) * 1.2 - 0.1
-    asked: list[int] = []
+    rendered_indices: list[int] = []
 
     def rendered() -> Iterator[Tensor]:
         for index, picture in enumerate(pictures):
-            asked.append(index)
+            rendered_indices.append(index)
             yield picture.to(device)
 
     found = []
-    for index, pixels in enumerate(handed_over(rendered(), torch.device(device))):
+    for index, pixels in enumerate(copy_frames(rendered(), torch.device(device))):
         found.append(pixels.copy())
-        ahead = 1 if device == "cuda" else 0
-        assert len(asked) == min(index + 1 + ahead, count), "no more than what is needed is asked for"
+        lookahead = 1 if device == "cuda" else 0
+        assert len(rendered_indices) == min(index + 1 + lookahead, count), (
+            "no more pictures than necessary are rendered"
+        )
     assert len(found) == count
     for pixels, picture in zip(found, pictures, strict=True):
         assert np.array_equal(pixels, rgb_to_uint8(picture))
 
 
-def test_an_error_of_the_renderer_comes_through() -> None:
+def test_an_error_of_the_renderer_is_raised() -> None:
     def rendered() -> Iterator[Tensor]:
         yield torch.zeros(2, 2, 3)
         raise ZeroDivisionError
 
-    taken: list[np.ndarray] = []
+    received: list[np.ndarray] = []
     with pytest.raises(ZeroDivisionError):
-        taken.extend(handed_over(rendered(), torch.device("cpu")))
-    assert len(taken) <= 1
+        received.extend(copy_frames(rendered(), torch.device("cpu")))
+    assert len(received) <= 1
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("pixels", [None, slice(5, 77), slice(0, 0), slice(90, 500)])
-def test_rays_made_on_the_device_are_the_same(device: str, pixels: slice | None) -> None:
-    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
-    pose = np.concatenate([turn, [[0.3], [-2.0], [3.0]]], axis=1)
+def test_rays_computed_on_the_device_are_the_same(device: str, pixels: slice | None) -> None:
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    pose = np.concatenate([rotation, [[0.3], [-2.0], [3.0]]], axis=1)
     camera = Camera("a", 13, 9, 11.3, 12.1, 6.2, 4.9, pose)
     expected, found = camera_rays(camera, "cpu", pixels), camera_rays_on(camera, device, pixels)
     for one, other, kind in zip(expected, found, (torch.float64, torch.float32), strict=True):

@@ -1,4 +1,4 @@
-"""A row of pictures is what rendering them one by one gives, with the next one decoded meanwhile."""
+"""A sequence of pictures equals pictures rendered one by one, while the next is decoded in parallel."""
 
 import threading
 from fractions import Fraction
@@ -17,7 +17,7 @@ from support.encoding import Notes, one_thread, tiny_job, write_scene
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three segments of two frames; not to be written to."""
+    """A clip of three segments of two frames; read only."""
     folder = tmp_path_factory.mktemp("playback")
     job = tiny_job(write_scene(folder / "scene", frames=6), folder / "clip.dnv")
     with one_thread():
@@ -26,7 +26,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class _Counting(Reader):
-    """Notes which thread reads which segment's weights."""
+    """Records which thread reads which segment's weights."""
 
     def __init__(self, source: FileSource) -> None:
         super().__init__(source)
@@ -40,7 +40,7 @@ class _Counting(Reader):
 @pytest.mark.parametrize(
     "moments", [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [5.0, 2.5, 2.5, 2.5, 0.0], [0.5, 1.5, 2.5, 4.25], [3.0], []]
 )
-def test_pictures_are_those_of_rendering_one_by_one(long_clip: Path, moments: list[float]) -> None:
+def test_pictures_equal_those_rendered_one_by_one(long_clip: Path, moments: list[float]) -> None:
     with FileSource(long_clip) as source:
         clip, plain = Clip(Reader(source)), Clip(Reader(source))
         views = [(clip.cameras[index % 2], moment) for index, moment in enumerate(moments)]
@@ -51,7 +51,7 @@ def test_pictures_are_those_of_rendering_one_by_one(long_clip: Path, moments: li
             assert torch.equal(rgb, plain.render(camera, frame=moment).rgb)
 
 
-def test_the_next_segment_is_loaded_while_one_is_shown_and_only_if_it_will_be(long_clip: Path) -> None:
+def test_the_next_segment_is_loaded_ahead_only_if_it_will_be_shown(long_clip: Path) -> None:
     with FileSource(long_clip) as source:
         reader = _Counting(source)
         clip = Clip(reader)
@@ -65,7 +65,7 @@ def test_the_next_segment_is_loaded_while_one_is_shown_and_only_if_it_will_be(lo
         clip.close()
 
 
-def test_a_moment_that_stays_is_folded_once(long_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_moment_is_folded_once(long_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folded: list[float] = []
     fold = Clip.fold
 
@@ -80,7 +80,7 @@ def test_a_moment_that_stays_is_folded_once(long_clip: Path, monkeypatch: pytest
     assert folded == [1.0, 0.0, 1.0]
 
 
-def test_what_fails_is_raised_where_its_picture_would_be_and_no_thread_stays(
+def test_an_error_is_raised_in_place_of_its_picture_and_no_thread_remains(
     long_clip: Path, tmp_path: Path
 ) -> None:
     data = bytearray(long_clip.read_bytes())
@@ -101,7 +101,7 @@ def test_what_fails_is_raised_where_its_picture_would_be_and_no_thread_stays(
     assert after == before
 
 
-def test_closed_half_way_it_leaves_no_thread(long_clip: Path) -> None:
+def test_closing_half_way_leaves_no_thread(long_clip: Path) -> None:
     before = {thread for thread in threading.enumerate() if not thread.name.startswith("parts")}
     with FileSource(long_clip) as source:
         clip = Clip(Reader(source))

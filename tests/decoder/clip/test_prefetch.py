@@ -1,4 +1,4 @@
-"""Work begun before it is asked for gives what it would have given when asked."""
+"""Prefetched values equal values loaded on demand."""
 
 import threading
 from contextlib import closing
@@ -8,64 +8,64 @@ import pytest
 from dynerf_decoder.clip.prefetch import Prefetcher
 
 
-def test_what_was_begun_is_taken_and_made_once() -> None:
+def test_a_submitted_value_is_loaded_once() -> None:
     made: list[tuple[int, str]] = []
 
     def make(key: int) -> int:
         made.append((key, threading.current_thread().name))
         return 10 * key
 
-    ahead = Prefetcher(make)
-    assert ahead.take(1) == 10
-    ahead.begin(2)
-    assert ahead.take(2) == 20
+    prefetcher = Prefetcher(make)
+    assert prefetcher.get(1) == 10
+    prefetcher.submit(2)
+    assert prefetcher.get(2) == 20
     assert [key for key, _ in made] == [1, 2]
     assert made[0][1] == threading.current_thread().name != made[1][1]
 
 
-def test_something_else_than_was_begun_is_made_anew() -> None:
-    ahead: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
-    ahead.begin(2)
-    assert ahead.take(3) == 30
-    assert ahead.take(2) == 20
+def test_a_value_that_was_not_submitted_is_loaded_on_demand() -> None:
+    prefetcher: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
+    prefetcher.submit(2)
+    assert prefetcher.get(3) == 30
+    assert prefetcher.get(2) == 20
 
 
-def test_an_error_is_raised_where_its_work_is_taken() -> None:
-    ahead: Prefetcher[int, float] = Prefetcher(lambda key: 1 / key)
-    ahead.begin(0)
+def test_an_error_is_raised_in_get() -> None:
+    prefetcher: Prefetcher[int, float] = Prefetcher(lambda key: 1 / key)
+    prefetcher.submit(0)
     with pytest.raises(ZeroDivisionError):
-        ahead.take(0)
-    ahead.begin(0)
-    assert ahead.take(2) == 0.5, "what is not asked for may fail"
+        prefetcher.get(0)
+    prefetcher.submit(0)
+    assert prefetcher.get(2) == 0.5, "an error of a dropped value is ignored"
 
 
-def test_who_is_interrupted_while_waiting_gets_what_was_begun_the_next_time() -> None:
+def test_after_an_interrupted_wait_the_value_can_still_be_fetched() -> None:
     made: list[int] = []
-    ahead: Prefetcher[int, None] = Prefetcher(made.append)
-    ahead.begin(1)
+    prefetcher: Prefetcher[int, None] = Prefetcher(made.append)
+    prefetcher.submit(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dynerf_decoder.clip.prefetch.wait", _interrupted)
         with pytest.raises(KeyboardInterrupt):
-            ahead.take(1)
-    ahead.take(1)
+            prefetcher.get(1)
+    prefetcher.get(1)
     assert made == [1]
-    ahead.close()
+    prefetcher.close()
 
 
 def _interrupted(_futures: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_closed_its_thread_has_ended_though_nothing_was_taken() -> None:
+def test_close_ends_the_thread_when_no_value_was_fetched() -> None:
     before = set(threading.enumerate())
-    ahead: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
-    with closing(ahead):
-        ahead.begin(2)
+    prefetcher: Prefetcher[int, int] = Prefetcher(lambda key: 10 * key)
+    with closing(prefetcher):
+        prefetcher.submit(2)
         assert set(threading.enumerate()) != before
     assert set(threading.enumerate()) == before
 
 
-def test_begun_anew_only_one_is_made_at_a_time() -> None:
+def test_repeated_submissions_load_one_value_at_a_time() -> None:
     running, most = [0], [0]
     lock = threading.Lock()
 
@@ -78,8 +78,8 @@ def test_begun_anew_only_one_is_made_at_a_time() -> None:
             running[0] -= 1
         return key
 
-    with closing(Prefetcher(make)) as ahead:
+    with closing(Prefetcher(make)) as prefetcher:
         for key in range(5):
-            ahead.begin(key)
-        assert ahead.take(7) == 7
+            prefetcher.submit(key)
+        assert prefetcher.get(7) == 7
     assert most == [1]

@@ -1,4 +1,4 @@
-"""The shapes that follow from the header are those of the model that is built from it."""
+"""Tensor shapes derived from the header equal those of the model built from it."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ _MLP = MlpSettings(latent=3, depth=4, width=7, skip=2)
         replace(_MLP, skip=9, depth=1, direction_frequencies=0),
     ],
 )
-def test_they_are_those_of_the_model(settings: PlanesSettings | MlpSettings) -> None:
+def test_shapes_equal_those_of_the_model(settings: PlanesSettings | MlpSettings) -> None:
     field = FieldRecord(
         "planes" if isinstance(settings, PlanesSettings) else "mlp", settings_record(settings)
     )
@@ -54,7 +54,7 @@ def test_the_papers_network_has_the_papers_number_of_parameters() -> None:
         ("mlp", {"width": True}),
     ],
 )
-def test_settings_that_describe_no_field_have_none(kind: str, changes: dict[str, Any]) -> None:
+def test_invalid_settings_have_no_shapes(kind: str, changes: dict[str, Any]) -> None:
     base = settings_record(PlanesSettings() if kind == "planes" else MlpSettings())
     assert tensor_shapes(FieldRecord(kind, base | changes)) is None
     assert tensor_shapes(FieldRecord(kind, {})) is None

@@ -1,4 +1,4 @@
-"""The ``mlp`` field: the paper's size, and folding changes nothing but the work."""
+"""The ``mlp`` field: the paper's size, and folding does not change results."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_decoder.fields.mlp import MlpModel, MlpSettings, Network
+from dynerf_decoder.fields.mlp import MlpModel, MlpNetwork, MlpSettings
 from dynerf_format import FormatError
 
 _SMALL = MlpSettings(
@@ -14,9 +14,9 @@ _SMALL = MlpSettings(
 )  # fmt: skip
 
 
-def _network(settings: MlpSettings, seed: int = 0) -> Network:
+def _network(settings: MlpSettings, seed: int = 0) -> MlpNetwork:
     torch.manual_seed(seed)
-    return Network(settings)
+    return MlpNetwork(settings)
 
 
 def _inputs(
@@ -30,9 +30,9 @@ def _inputs(
 
 
 def _unfolded(
-    network: Network, points: torch.Tensor, directions: torch.Tensor, latents: torch.Tensor
+    network: MlpNetwork, points: torch.Tensor, directions: torch.Tensor, latents: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The network with z concatenated to every sample, brought to the folded shapes."""
+    """The network with z concatenated to every sample, reshaped to the folded shapes."""
     frames, rays, samples, _ = points.shape
     density, rgb = network(
         points.reshape(-1, 3),
@@ -57,9 +57,9 @@ def test_folded_values_and_gradients_agree_with_the_paper_network(skip: int) -> 
     points, directions, latents = _inputs(3, 4, 5, settings.latent, torch.float64)
     latents.requires_grad_()
     leaves = [latents, *network.parameters()]
-    weigh = torch.Generator().manual_seed(2)
-    w_density = torch.randn(3, 4, 5, generator=weigh, dtype=torch.float64)
-    w_rgb = torch.randn(3, 4, 5, 3, generator=weigh, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(2)
+    w_density = torch.randn(3, 4, 5, generator=generator, dtype=torch.float64)
+    w_rgb = torch.randn(3, 4, 5, 3, generator=generator, dtype=torch.float64)
 
     gradients = []
     values = []
@@ -122,14 +122,14 @@ def test_one_network_places_samples_and_colours_them() -> None:
     assert folded.coarse is folded.fine
 
 
-def test_density_alone_is_the_density_beside_colour() -> None:
+def test_density_alone_equals_the_density_with_colour() -> None:
     network = _network(_SMALL)
     points, directions, latents = _inputs(2, 3, 4, _SMALL.latent, torch.float32)
     folded = network.fold(latents)
     torch.testing.assert_close(folded.density(points), folded.query(points, directions)[0], rtol=0, atol=0)
 
 
-def test_files_that_do_not_say_how_many_networks_have_two() -> None:
+def test_files_without_a_number_of_networks_have_two() -> None:
     settings = settings_record(_SMALL)
     assert settings.pop("networks") == 2
     two = build_model("mlp", settings)

@@ -54,11 +54,11 @@ def _numbers(stack: PlaneStack) -> dict[str, np.ndarray]:
 
 
 def _evaluate_slowly(stack: PlaneStack, points: torch.Tensor, latents: torch.Tensor) -> np.ndarray:
-    """numpy, one frame and one point after another: bend the planes, look up, multiply, small MLP."""
+    """numpy, frame by frame and point by point: modulate the planes, look up, multiply, small MLP."""
     p = _numbers(stack)
     result = np.zeros((*points.shape[:2], 3))
     for frame, z in enumerate(latents.numpy()):
-        amounts = p["mix.weight"] @ z + p["mix.bias"]
+        coefficients = p["mix.weight"] @ z + p["mix.bias"]
         for index, point in enumerate(points[frame].tolist()):
             features: list[float] = []
             used = 0
@@ -66,22 +66,24 @@ def _evaluate_slowly(stack: PlaneStack, points: torch.Tensor, latents: torch.Ten
                 basis = p[f"basis.{scale}"]
                 product = np.ones(2)
                 for plane, (column, row) in enumerate(_AXES):
-                    bent = 1 + p[f"static.{scale}"][plane]
+                    modulated = 1 + p[f"static.{scale}"][plane]
                     for k in range(len(basis)):
-                        bent = bent + amounts[used + k] * basis[k, plane]
-                    product = product * _bilinear(bent, point[column], point[row])
+                        modulated = modulated + coefficients[used + k] * basis[k, plane]
+                    product = product * _bilinear(modulated, point[column], point[row])
                 features.extend(product)
                 used += len(basis)
-            seen = p["hidden.weight"] @ np.array(features) + p["hidden.bias"] + p["hidden_latent.weight"] @ z
-            result[frame, index] = p["out.weight"] @ np.maximum(seen, 0) + p["out.bias"]
+            hidden = (
+                p["hidden.weight"] @ np.array(features) + p["hidden.bias"] + p["hidden_latent.weight"] @ z
+            )
+            result[frame, index] = p["out.weight"] @ np.maximum(hidden, 0) + p["out.bias"]
     return result
 
 
 def _evaluate_unfolded(stack: PlaneStack, points: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
-    """The same for one point at a time in torch, each corner on its own, for autograd."""
+    """The same in torch, point by point and corner by corner, for autograd."""
     frames = []
     for z, frame_points in zip(latents, points, strict=True):
-        amounts = stack.mix(z)
+        coefficients = stack.mix(z)
         outputs = []
         for point in frame_points:
             features, used = [], 0
@@ -96,7 +98,7 @@ def _evaluate_unfolded(stack: PlaneStack, points: torch.Tensor, latents: torch.T
                         for j in (left, left + 1):
                             corner = 1 + static[plane, :, i, j]
                             for k in range(len(basis)):
-                                corner = corner + amounts[used + k] * basis[k, plane, :, i, j]
+                                corner = corner + coefficients[used + k] * basis[k, plane, :, i, j]
                             value = value + (1 - (x - j).abs()) * (1 - (y - i).abs()) * corner
                     product = product * value
                 features.append(product)
@@ -120,15 +122,15 @@ def test_folded_values_agree_with_the_loop(basis: tuple[int, ...]) -> None:
 def test_folded_gradients_agree_with_autograd_of_the_loop(basis: tuple[int, ...]) -> None:
     stack, points, latents = _stack(basis, seed=3), _points(2, 5), _latents(2).requires_grad_()
     leaves = [latents, *(parameter for parameter in stack.parameters() if parameter.numel() > 0)]
-    weigh = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    fast = torch.autograd.grad((weigh * query_stack(stack.fold(latents), points)).sum(), leaves)
-    slow = torch.autograd.grad((weigh * _evaluate_unfolded(stack, points, latents)).sum(), leaves)
+    loss_weights = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    fast = torch.autograd.grad((loss_weights * query_stack(stack.fold(latents), points)).sum(), leaves)
+    slow = torch.autograd.grad((loss_weights * _evaluate_unfolded(stack, points, latents)).sum(), leaves)
     for folded, unfolded in zip(fast, slow, strict=True):
         torch.testing.assert_close(folded, unfolded, rtol=1e-9, atol=1e-11)
         assert float(folded.abs().max()) > 0
 
 
-def test_points_outside_the_cube_see_its_border() -> None:
+def test_points_outside_the_cube_are_clamped_to_its_border() -> None:
     stack, latents = _stack((3, 2)), _latents(1)
     outside = torch.tensor([[[1.5, 0.2, -3.0]]], dtype=torch.float64)
     folded = stack.fold(latents)
@@ -174,7 +176,7 @@ def test_the_model_gives_densities_colours_and_view_dependence() -> None:
     assert not torch.allclose(there, back)
 
 
-def test_an_untrained_model_looks_alike_from_everywhere() -> None:
+def test_an_untrained_model_does_not_depend_on_direction() -> None:
     folded = PlanesModel(_SETTINGS).fold(torch.randn(1, 4))
     features, directions = torch.rand(1, 3, 9), F.normalize(torch.rand(1, 3, 3), dim=-1)
     torch.testing.assert_close(folded.fine.shade(features, directions), features[..., :3])

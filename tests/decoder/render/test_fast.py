@@ -1,4 +1,4 @@
-"""The fast way to render agrees with the plain one."""
+"""Fast rendering agrees with the reference."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import FoldedDensity, FoldedModel
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
-from dynerf_decoder.render import fast as fast_renderer
+from dynerf_decoder.render import fast as fast_module
 from dynerf_decoder.render.fast import render_rays_fast
-from dynerf_decoder.render.frame import StoppedError, render_picture
+from dynerf_decoder.render.frame import StoppedError, render_frame
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
 from dynerf_decoder.scene.contraction import RayIntervals, Space
@@ -29,7 +29,7 @@ _MLP = MlpSettings(latent=4, depth=3, width=16, skip=1, position_frequencies=3, 
 
 @pytest.fixture(params=["planes", "mlp"])
 def scene(request: pytest.FixtureRequest) -> tuple[FoldedModel, Sampling]:
-    """A folded model of walls and air, and samples as its preset takes them."""
+    """A folded model with dense and empty regions, and sampling as in its preset."""
     torch.manual_seed(2)
     planes = request.param == "planes"
     model = PlanesModel(_PLANES) if planes else MlpModel(_MLP)
@@ -42,27 +42,27 @@ def scene(request: pytest.FixtureRequest) -> tuple[FoldedModel, Sampling]:
 
 
 @pytest.fixture
-def no_short_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither half precision nor early ends of rays."""
-    monkeypatch.setattr(fast_renderer, "_OPAQUE", -1.0)
-    monkeypatch.setattr(fast_renderer, "has_bfloat16", lambda _kind: False)
+def no_shortcuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable half precision and early ray termination."""
+    monkeypatch.setattr(fast_module, "_MIN_TRANSMITTANCE", -1.0)
+    monkeypatch.setattr(fast_module, "has_bfloat16", lambda _kind: False)
     return
 
 
-def _segments() -> tuple[RayIntervals, torch.Tensor]:
+def _intervals() -> tuple[RayIntervals, torch.Tensor]:
     from dynerf_decoder.cameras.camera import camera_rays
 
     origins, directions = camera_rays(_CAMERA)
     return _SPACE.clip(origins[None], directions[None]), directions[None]
 
 
-@pytest.mark.usefixtures("no_short_cuts")
-def test_without_short_cuts_it_is_the_reference(scene: tuple[FoldedModel, Sampling]) -> None:
+@pytest.mark.usefixtures("no_shortcuts")
+def test_without_shortcuts_it_is_the_reference(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
-    segments, directions = _segments()
-    plain = render_rays(model, segments, directions, sampling)
-    fast = render_rays_fast(model, segments, directions, sampling)
-    hit = segments.hit  # the plain way gives weights to rays that miss as well
+    intervals, directions = _intervals()
+    plain = render_rays(model, intervals, directions, sampling)
+    fast = render_rays_fast(model, intervals, directions, sampling)
+    hit = intervals.hit  # the reference gives weights to rays that miss too
     assert 0 < int(hit.sum()) < hit.numel()
     # Sums in another order, in float32.
     torch.testing.assert_close(fast.rgb, plain.rgb, rtol=0, atol=2e-5)
@@ -70,45 +70,45 @@ def test_without_short_cuts_it_is_the_reference(scene: tuple[FoldedModel, Sampli
     torch.testing.assert_close(fast.edges[hit], plain.edges[hit], rtol=0, atol=2e-5)
 
 
-def test_with_short_cuts_it_stays_within_45_db(scene: tuple[FoldedModel, Sampling]) -> None:
+def test_with_shortcuts_it_stays_within_45_db(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
-    plain = render_picture(model, _CAMERA, _SPACE, sampling, plain=True)
-    fast = render_picture(model, _CAMERA, _SPACE, sampling)
-    assert float(plain.rgb.std()) > 0.02, "a picture of something"
+    plain = render_frame(model, _CAMERA, _SPACE, sampling, plain=True)
+    fast = render_frame(model, _CAMERA, _SPACE, sampling)
+    assert float(plain.rgb.std()) > 0.02, "the picture is not uniform"
     assert float((plain.rgb - fast.rgb).square().mean()) < 10**-4.5
 
 
-def test_rays_that_became_opaque_ask_no_more(
+def test_opaque_rays_are_not_queried_further(
     scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, sampling = scene
-    segments, directions = _segments()
-    asked: list[int] = []
+    intervals, directions = _intervals()
+    queried: list[int] = []
     query = type(model.fine).query
 
-    def counting(self: object, points: torch.Tensor, seen: torch.Tensor) -> object:
-        asked.append(points.shape[1] * points.shape[2])
-        return query(self, points, seen)  # type: ignore[arg-type]
+    def counting(self: object, points: torch.Tensor, directions: torch.Tensor) -> object:
+        queried.append(points.shape[1] * points.shape[2])
+        return query(self, points, directions)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(model.fine), "query", counting)
-    monkeypatch.setattr(fast_renderer, "_OPAQUE", -1.0)
-    render_rays_fast(model, segments, directions, sampling)
-    every = sum(asked)
-    asked.clear()
-    monkeypatch.setattr(fast_renderer, "_OPAQUE", 0.5)
-    weights = render_rays_fast(model, segments, directions, sampling).weights
-    assert sum(asked) < 0.9 * every
-    torch.testing.assert_close(weights.sum(-1), segments.hit.float())
+    monkeypatch.setattr(fast_module, "_MIN_TRANSMITTANCE", -1.0)
+    render_rays_fast(model, intervals, directions, sampling)
+    total = sum(queried)
+    queried.clear()
+    monkeypatch.setattr(fast_module, "_MIN_TRANSMITTANCE", 0.5)
+    weights = render_rays_fast(model, intervals, directions, sampling).weights
+    assert sum(queried) < 0.9 * total
+    torch.testing.assert_close(weights.sum(-1), intervals.hit.float())
 
 
 def _grids() -> Occupancy:
-    """Grids by chance: what they say of a field is what is rendered, true or not."""
+    """Random grids; rendering follows them whether or not they match the field."""
     generator = np.random.default_rng(4)
     return Occupancy(1, *(CellGrid.of_cells(generator.random((size,) * 3) < 0.5) for size in (5, 6)))
 
 
-class _Emptied:
-    """A field without density in a grid's empty cells: what skipping them means, the slow way."""
+class _MaskedField:
+    """A field with zero density in a grid's empty cells: the slow reference for skipping them."""
 
     def __init__(self, field: FoldedDensity, grid: CellGrid | None) -> None:
         self._field, self._grid = field, grid
@@ -118,58 +118,60 @@ class _Emptied:
         return self._field.density(points) * occupied_at(self._grid, points)
 
 
-@pytest.mark.usefixtures("no_short_cuts")
-def test_cells_that_are_said_to_be_empty_have_no_density(scene: tuple[FoldedModel, Sampling]) -> None:
+@pytest.mark.usefixtures("no_shortcuts")
+def test_cells_marked_empty_have_zero_density(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
-    segments, directions = _segments()
+    intervals, directions = _intervals()
     grids = _grids()
-    fast = render_rays_fast(replace(model, occupancy=grids), segments, directions, sampling)  # type: ignore[type-var]
-    middles = (fast.edges[..., 1:] + fast.edges[..., :-1]) / 2
-    points, lengths = segments.at(middles), fast.edges.diff(dim=-1) * segments.length().unsqueeze(-1)
-    weights = ray_weights(_Emptied(model.fine, grids.fine).density(points), lengths)
+    fast = render_rays_fast(replace(model, occupancy=grids), intervals, directions, sampling)  # type: ignore[type-var]
+    midpoints = (fast.edges[..., 1:] + fast.edges[..., :-1]) / 2
+    points, lengths = intervals.at(midpoints), fast.edges.diff(dim=-1) * intervals.length().unsqueeze(-1)
+    weights = ray_weights(_MaskedField(model.fine, grids.fine).density(points), lengths)
     features = model.fine.query(points, directions)[1]
     coarse = stratified_edges(tuple(directions.shape[:-1]), sampling.coarse, None, directions.device)
-    coarse_points = segments.at((coarse[..., 1:] + coarse[..., :-1]) / 2)
-    coarse_lengths = coarse.diff(dim=-1) * segments.length().unsqueeze(-1)
-    coarse_weights = ray_weights(_Emptied(model.coarse, grids.coarse).density(coarse_points), coarse_lengths)
-    hit = segments.hit
+    coarse_points = intervals.at((coarse[..., 1:] + coarse[..., :-1]) / 2)
+    coarse_lengths = coarse.diff(dim=-1) * intervals.length().unsqueeze(-1)
+    coarse_weights = ray_weights(
+        _MaskedField(model.coarse, grids.coarse).density(coarse_points), coarse_lengths
+    )
+    hit = intervals.hit
     torch.testing.assert_close(fast.coarse_weights[hit], coarse_weights[hit], rtol=0, atol=2e-5)
     torch.testing.assert_close(fast.weights[hit], weights[hit], rtol=0, atol=2e-5)
     rgb = model.fine.shade(accumulate(weights, features), directions)
     torch.testing.assert_close(fast.rgb[hit], rgb[hit], rtol=0, atol=2e-5)
-    whole = render_rays_fast(model, segments, directions, sampling)
-    assert float((fast.rgb - whole.rgb).detach().abs().max()) > 0.01, "these grids leave something out"
+    whole = render_rays_fast(model, intervals, directions, sampling)
+    assert float((fast.rgb - whole.rgb).detach().abs().max()) > 0.01, "the grids hide part of the scene"
 
 
-def test_samples_in_empty_cells_are_not_asked_for(
+def test_samples_in_empty_cells_are_not_queried(
     scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, sampling = scene
-    segments, directions = _segments()
-    asked: list[int] = []
+    intervals, directions = _intervals()
+    queried: list[int] = []
     query = type(model.fine).query
 
-    def counting(self: object, points: torch.Tensor, seen: torch.Tensor) -> object:
-        asked.append(points.shape[1] * points.shape[2])
-        return query(self, points, seen)  # type: ignore[arg-type]
+    def counting(self: object, points: torch.Tensor, directions: torch.Tensor) -> object:
+        queried.append(points.shape[1] * points.shape[2])
+        return query(self, points, directions)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(model.fine), "query", counting)
-    render_rays_fast(model, segments, directions, sampling)
-    every = sum(asked)
-    asked.clear()
-    nothing = Occupancy(1, None, CellGrid.of_cells(np.zeros((4, 4, 4), bool)))
-    render_rays_fast(replace(model, occupancy=nothing), segments, directions, sampling)  # type: ignore[type-var]
-    assert sum(asked) == int(segments.hit.sum()), "the last sample of each ray, which is opaque"
-    assert sum(asked) < 0.5 * every
+    render_rays_fast(model, intervals, directions, sampling)
+    total = sum(queried)
+    queried.clear()
+    empty = Occupancy(1, None, CellGrid.of_cells(np.zeros((4, 4, 4), bool)))
+    render_rays_fast(replace(model, occupancy=empty), intervals, directions, sampling)  # type: ignore[type-var]
+    assert sum(queried) == int(intervals.hit.sum()), "the last sample of each ray, which is opaque"
+    assert sum(queried) < 0.5 * total
 
 
 def test_threads_change_no_bit(scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch) -> None:
     model, sampling = scene
-    monkeypatch.setattr("dynerf_decoder.render.frame._SAMPLES", {"cpu": 2**12})
+    monkeypatch.setattr("dynerf_decoder.render.frame._TILE_SAMPLES", {"cpu": 2**12})
     pictures = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        pictures.append(render_picture(model, _CAMERA, _SPACE, sampling))
+        pictures.append(render_frame(model, _CAMERA, _SPACE, sampling))
     assert torch.equal(pictures[0].rgb, pictures[1].rgb)
     assert torch.equal(pictures[0].depth, pictures[1].depth)
 
@@ -178,17 +180,17 @@ def test_a_stop_reaches_all_threads(
     scene: tuple[FoldedModel, Sampling], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, sampling = scene
-    monkeypatch.setattr("dynerf_decoder.render.frame._SAMPLES", {"cpu": 2**10})
+    monkeypatch.setattr("dynerf_decoder.render.frame._TILE_SAMPLES", {"cpu": 2**10})
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     answers = iter([False] * 4 + [True] * 1000)
     with pytest.raises(StoppedError):
-        render_picture(model, _CAMERA, _SPACE, sampling, stop=lambda: next(answers))
+        render_frame(model, _CAMERA, _SPACE, sampling, stop=lambda: next(answers))
 
 
-def test_a_camera_that_sees_nothing_gets_black(scene: tuple[FoldedModel, Sampling]) -> None:
+def test_a_camera_that_misses_the_scene_renders_black(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
     backwards = _POSE @ np.diag([-1.0, 1.0, -1.0, 1.0])
     away = Camera("away", 8, 6, 45.0, 45.0, 4.0, 3.0, backwards)
-    picture = render_picture(model, away, _SPACE, sampling)
+    picture = render_frame(model, away, _SPACE, sampling)
     assert float(picture.rgb.abs().max()) == 0
     assert float(picture.depth.abs().max()) == 0

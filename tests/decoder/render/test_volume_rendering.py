@@ -1,4 +1,4 @@
-"""Volume rendering against the loop that NeRF's equation 3 describes."""
+"""Volume rendering against a loop over NeRF's equation 3."""
 
 import math
 
@@ -16,13 +16,13 @@ def _random_ray(rays: int, samples: int, seed: int) -> tuple[torch.Tensor, torch
 
 
 def _weights_slowly(density: list[float], lengths: list[float]) -> list[float]:
-    """Light that is left, interval by interval; the last one takes all of it."""
-    left, weights = 1.0, []
+    """The transmittance interval by interval; the last interval takes all of it."""
+    transmittance, weights = 1.0, []
     for sigma, delta in zip(density[:-1], lengths[:-1], strict=True):
         alpha = 1 - math.exp(-sigma * delta)
-        weights.append(left * alpha)
-        left *= 1 - alpha
-    return [*weights, left]
+        weights.append(transmittance * alpha)
+        transmittance *= 1 - alpha
+    return [*weights, transmittance]
 
 
 @pytest.mark.parametrize("samples", [1, 2, 9])
@@ -35,12 +35,12 @@ def test_weights_agree_with_the_loop_and_sum_to_one(samples: int) -> None:
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(6, dtype=torch.float64))
 
 
-def test_an_opaque_interval_hides_what_is_behind_it() -> None:
+def test_an_opaque_interval_occludes_those_behind_it() -> None:
     density = torch.tensor([[0.0, 1e6, 5.0, 5.0]])
     torch.testing.assert_close(ray_weights(density, torch.ones(1, 4)), torch.tensor([[0.0, 1, 0, 0]]))
 
 
-def test_an_empty_ray_sees_the_far_end() -> None:
+def test_an_empty_ray_has_its_weight_at_the_far_end() -> None:
     torch.testing.assert_close(ray_weights(torch.zeros(1, 3), torch.ones(1, 3)), torch.tensor([[0.0, 0, 1]]))
 
 

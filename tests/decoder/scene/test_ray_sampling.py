@@ -31,7 +31,7 @@ def _cumulative(weights: list[float]) -> list[float]:
 
 
 def _invert(edges: list[float], cumulative: list[float], u: float) -> float:
-    """Walk along the bins to where the cumulative histogram reaches u."""
+    """Search the bins for the position where the cumulative histogram reaches u."""
     for left, right, low, high in zip(edges, edges[1:], cumulative, cumulative[1:], strict=False):
         if u <= high:
             return left + (right - left) * (u - low) / (high - low)
@@ -49,19 +49,19 @@ def test_even_edges_without_jitter() -> None:
     np.testing.assert_allclose(edges[1, 2].numpy(), [k / 8 for k in range(9)], atol=1e-7)
 
 
-def test_jittered_edges_keep_the_ends_and_stray_by_half_an_interval() -> None:
+def test_jittered_edges_keep_the_ends_and_move_by_up_to_half_a_bin() -> None:
     edges = stratified_edges((500,), 8, torch.rand(500, 7, generator=_seeded(0)), _CPU)
     even = stratified_edges((500,), 8, None, _CPU)
     assert bool((edges[:, 0] == 0).all())
     assert bool((edges[:, -1] == 1).all())
     assert bool((edges.diff(dim=-1) >= 0).all())
-    strays = (edges - even).abs()
-    assert 0.49 / 8 < float(strays.max()) <= 0.5 / 8 + 1e-6
+    deviations = (edges - even).abs()
+    assert 0.49 / 8 < float(deviations.max()) <= 0.5 / 8 + 1e-6
     torch.testing.assert_close(edges.mean(dim=0), even[0], atol=0.01, rtol=0)
 
 
 @pytest.mark.parametrize("count", [1, 5, 33])
-def test_inverse_transform_agrees_with_walking_along_the_bins(count: int) -> None:
+def test_inverse_transform_agrees_with_searching_the_bins(count: int) -> None:
     edges, weights = _random_histogram(20, 12, seed=1)
     found = importance_edges(edges, weights, count, None)
     for ray in range(20):

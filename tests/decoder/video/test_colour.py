@@ -15,7 +15,7 @@ from support.video import write_video
 
 # Red and blue weights of luma, by H.273 matrix number.
 _WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
-# FFmpeg makes wrong samples of rgb555be; PyAV's stubs do not have the names.
+# FFmpeg converts to rgb555be wrongly; PyAV's stubs lack the names.
 _PIXEL_FORMATS = sorted(video_format.names - {"rgb555be"})  # type: ignore[attr-defined]
 _COLOURS = list(itertools.product([0, 1, 37, 128, 200, 254, 255], repeat=3))
 
@@ -49,7 +49,7 @@ def test_the_tagged_matrix_and_range_decide_the_colour(matrix: int, colour_range
         assert np.abs(rgb - _to_rgb(y, cb, cr, matrix, full)).max() <= 1.01
 
 
-def test_an_untagged_frame_is_read_as_limited_bt709_and_says_so() -> None:
+def test_an_untagged_frame_is_read_as_limited_bt709_and_marked_as_assumed() -> None:
     untagged, tagged = _flat_frame(90, 100, 160), _flat_frame(90, 100, 160, 1, 1)
     np.testing.assert_array_equal(FrameToRgb("a video")(untagged), FrameToRgb("a video")(tagged))
     assert SourceColour.of(untagged, "a video") == SourceColour(matrix=1, full_range=False, assumed=True)
@@ -161,7 +161,7 @@ def test_limited_rgb_is_expanded() -> None:
     assert FrameToRgb("a video")(frame)[8, 8].tolist() == [0, 109, 255]
 
 
-def test_a_palette_gives_its_colours() -> None:
+def test_palette_colours_are_read() -> None:
     palette = np.tile(np.array([255, 200, 90, 40], np.uint8), (256, 1))  # alpha, red, green, blue
     pair: Any = (np.zeros((16, 16), np.uint8), palette)
     frame = av.VideoFrame.from_ndarray(pair, format="pal8")
@@ -177,7 +177,7 @@ def test_every_pixel_format_gives_the_right_colour_or_is_refused(pixels: str) ->
         frame = flat.reformat(
             format=pixels, src_colorspace=1, dst_colorspace=1, dst_color_range=flat.color_range
         )
-    except (ValueError, OSError):  # FFmpeg cannot make it
+    except (ValueError, OSError):  # FFmpeg cannot convert to it
         return
     grey = pixels.startswith(("gray", "ya"))
     frame.colorspace = 0 if frame.format.is_rgb else 1
@@ -189,9 +189,7 @@ def test_every_pixel_format_gives_the_right_colour_or_is_refused(pixels: str) ->
         return
     expected = _to_rgb(90, 100, 160, 1, full=pixels.startswith("yuvj"))
     if grey:
-        expected = np.full(
-            3, rgb[8, 8, 0]
-        )  # of a range that swscale chose: the greys have tests of their own
+        expected = np.full(3, rgb[8, 8, 0])  # of a range that swscale chooses: grey has its own tests
     coarse = 20 if min(component.bits for component in frame.format.components) < 8 else 3
     assert np.abs(rgb[8, 8] - expected).max() <= coarse
 
@@ -199,7 +197,7 @@ def test_every_pixel_format_gives_the_right_colour_or_is_refused(pixels: str) ->
 @pytest.mark.parametrize(
     ("transfer", "name"), [(8, "linear light"), (9, "logarithmic light"), (17, "digital cin")]
 )
-def test_code_values_that_are_not_for_a_screen_are_refused(transfer: int, name: str) -> None:
+def test_transfers_that_are_not_display_referred_are_refused(transfer: int, name: str) -> None:
     frame = _flat_frame(90, 100, 160, 1, 1)
     frame.color_trc = transfer
     with pytest.raises(CaptureError, match=rf"^a: .*{name}.*, expected SDR"):

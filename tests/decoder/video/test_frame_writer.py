@@ -1,4 +1,4 @@
-"""Movies and numbered pictures: what they contain, and that failure leaves nothing behind."""
+"""Videos and numbered pictures: their content, and that failure leaves nothing behind."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -41,26 +41,26 @@ def _names(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     "fps", [Fraction(30), Fraction(30000, 1001), Fraction(25, 2), Fraction(1, 3), _ODD_RATE]
 )
-def test_a_movie_has_exact_times_size_and_tags(tmp_path: Path, fps: Fraction) -> None:
+def test_a_video_has_exact_times_size_and_tags(tmp_path: Path, fps: Fraction) -> None:
     _write(tmp_path / "clip.mp4", flat_pictures(7), fps)
-    with av.open(str(tmp_path / "clip.mp4")) as movie:
-        stream = movie.streams.video[0]
+    with av.open(str(tmp_path / "clip.mp4")) as video:
+        stream = video.streams.video[0]
         codec = stream.codec_context
         assert (codec.name, codec.pix_fmt, codec.width, codec.height) == ("h264", "yuv420p", 32, 24)
         assert is_tagged_bt709(codec)
         assert _seconds(stream.duration, stream.time_base) == 7 / fps
-        times = [_seconds(frame.pts, frame.time_base) for frame in movie.decode(stream)]
+        times = [_seconds(frame.pts, frame.time_base) for frame in video.decode(stream)]
     assert times == [index / fps for index in range(7)]
 
 
-def test_a_movie_shows_the_pictures_written(tmp_path: Path) -> None:
+def test_a_video_shows_the_written_pictures(tmp_path: Path) -> None:
     pictures = flat_pictures(10, 64, 48)
     _write(tmp_path / "clip.mp4", pictures)
     assert np.abs(_read(tmp_path / "clip.mp4").astype(int) - pictures).max() <= 3
     assert _names(tmp_path) == ["clip.mp4"]
 
 
-def test_a_movie_can_start_to_play_while_it_downloads(tmp_path: Path) -> None:
+def test_a_video_can_be_played_while_it_downloads(tmp_path: Path) -> None:
     _write(tmp_path / "clip.mp4", flat_pictures(3))
     data = (tmp_path / "clip.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
@@ -120,7 +120,7 @@ def test_impossible_sizes_and_rates_are_refused(
         open_output(tmp_path / "clip.mp4", width, height, fps, frames)
 
 
-def test_pictures_need_no_rate_that_a_movie_could_have(tmp_path: Path) -> None:
+def test_pictures_need_no_rate_that_a_video_could_have(tmp_path: Path) -> None:
     pictures = noisy_pictures(2, 32, 24)
     _write(tmp_path / "view_%d.png", pictures, Fraction(2**31 + 11, 2**32 - 5))
     assert _names(tmp_path) == ["view_0.png", "view_1.png"]
@@ -178,7 +178,7 @@ def test_pictures_that_cannot_all_be_named_are_all_removed(tmp_path: Path) -> No
     assert _names(tmp_path) == ["view_1.png"]
 
 
-def test_a_movie_is_not_silently_overwritten_by_one_that_reads_back_wrong(
+def test_a_video_is_not_silently_overwritten_by_one_that_reads_back_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"older")

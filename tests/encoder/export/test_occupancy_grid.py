@@ -10,7 +10,7 @@ from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.fields.mlp import MlpModel, MlpSettings
 from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
-from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.scene.contraction import Space
 from dynerf_decoder.scene.occupancy_grid import occupied_at
 from dynerf_decoder.scene.ray_sampling import Sampling
@@ -92,8 +92,8 @@ def test_pictures_stay_within_45_db_of_the_plain_ones(kind: str) -> None:
     space, sampling = Space.box(-np.ones(3), np.ones(3), near=0.0), Sampling(16, 12, union=kind == "mlp")
     for latent in latents:
         folded = model.fold(latent[None])
-        fast = render_picture(folded, camera, space, sampling)
-        plain = render_picture(folded, camera, space, sampling, plain=True)
+        fast = render_frame(folded, camera, space, sampling)
+        plain = render_frame(folded, camera, space, sampling, plain=True)
         assert float((fast.rgb - plain.rgb).square().mean()) < 10**-4.5
 
 

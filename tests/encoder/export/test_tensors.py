@@ -13,7 +13,7 @@ import dynerf
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.build import build_model, load_weights, settings_record
 from dynerf_decoder.fields.field import Model
-from dynerf_decoder.render.frame import render_picture
+from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config, FieldKind
@@ -195,7 +195,7 @@ def test_a_decoder_renders_the_picture_that_the_encoder_has_in_memory(
 
     def render(seen: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
-            picture = render_picture(model.fold(seen[3:4]), _CAMERAS[2], space, config.sampling)
+            picture = render_frame(model.fold(seen[3:4]), _CAMERAS[2], space, config.sampling)
         return picture.rgb.numpy()
 
     exact = render(latents)

@@ -40,7 +40,7 @@ class _Counting(Reader):
 
 def _settle(clip: SharedClip) -> None:
     """Wait until all loads have ended, failed ones included."""
-    wait(list(clip._models._kept.values()))
+    wait(list(clip._models._futures.values()))
 
 
 def test_the_next_model_is_loaded_before_its_first_frame_and_the_current_one_is_kept(long_clip: Path) -> None:

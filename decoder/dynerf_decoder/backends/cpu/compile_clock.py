@@ -1,7 +1,7 @@
-"""How long numba has been compiling or loading kernels: time that is not training's.
+"""Measures how long numba compiles or loads kernels, which does not count as training time.
 
-A kernel is made ready when it is first called with arguments of new types, which can be in the middle of a
-training: when bits begin to count, say. Loading one from the cache takes time, too.
+A kernel is compiled, or loaded from the cache, when it is first called with arguments of new types. That can
+happen in the middle of a training, for example when the rate term is switched on.
 """
 
 import threading
@@ -11,17 +11,17 @@ from contextlib import contextmanager
 
 from numba.core import event
 
-_BUSY = "numba:compiler_lock"  # a thread makes a kernel ready, or waits for one that another makes
+_BUSY = "numba:compiler_lock"  # a thread compiles or loads a kernel, or waits for another thread's
 _COMPILING = "numba:compile"  # not found in the cache
 
 
 class CompileClock(event.Listener):
-    """The seconds during which at least one thread was not computing for want of a kernel."""
+    """Counts the seconds during which at least one thread was waiting for a kernel."""
 
-    def __init__(self, begun: Callable[[], None] = lambda: None) -> None:
-        """``begun`` is called once, when the first kernel begins to be compiled."""
-        self._begun = begun
-        self._noticed = False
+    def __init__(self, on_compile: Callable[[], None] = lambda: None) -> None:
+        """``on_compile`` is called once, when the first compilation starts."""
+        self._on_compile = on_compile
+        self._compiled = False
         self._lock = threading.Lock()
         self._busy = 0
         self._since = 0.0
@@ -29,7 +29,7 @@ class CompileClock(event.Listener):
 
     @property
     def seconds(self) -> float:
-        """The time until now; what is going on is included, so that training's own time never falls."""
+        """The time so far, including a wait in progress, so that the training time never decreases."""
         with self._lock:
             return self._spent + (time.monotonic() - self._since if self._busy else 0.0)
 
@@ -40,11 +40,11 @@ class CompileClock(event.Listener):
             yield
 
     def on_start(self, event: event.Event) -> None:
-        """In any thread; events of functions that a kernel calls lie within its own."""
+        """Called in any thread; events of functions that a kernel calls are nested in its own."""
         if event.kind == _COMPILING:
-            if not self._noticed:
-                self._noticed = True
-                self._begun()
+            if not self._compiled:
+                self._compiled = True
+                self._on_compile()
             return
         with self._lock:
             if self._busy == 0:
@@ -56,7 +56,7 @@ class CompileClock(event.Listener):
         if event.kind == _COMPILING:
             return
         with self._lock:
-            if self._busy > 0:  # else it began before this clock ran
+            if self._busy > 0:  # else it started before this clock
                 self._busy -= 1
                 if self._busy == 0:
                     self._spent += time.monotonic() - self._since

@@ -1,4 +1,4 @@
-"""A stack of planes and its network by kernels, for a CPU: samples are cut into parts that threads take."""
+"""Evaluates a stack of planes and its network with CPU kernels; threads share the samples in parts."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ def decode(stack: FoldedStack, points: Float[Tensor, "frame point 3"]) -> Float[
     frames, count, _ = points.shape
     outputs, features = stack.out_weight.shape[0], stack.hidden_weight.shape[1]
     width, last = hidden_lanes(len(stack.hidden_weight)), output_lanes(outputs)
-    rows = -(-count // network.ROWS) * network.ROWS  # filled up to whole blocks
+    rows = -(-count // network.ROWS) * network.ROWS  # padded to whole blocks
     weights = flat(padded(stack.hidden_weight, (width, features)).T)
     biases = padded(stack.hidden_bias, (frames, width)).numpy()
     ends = flat(padded(stack.out_weight, (last, width)).T), flat(padded(stack.out_bias, (last,)))
@@ -28,15 +28,15 @@ def decode(stack: FoldedStack, points: Float[Tensor, "frame point 3"]) -> Float[
     def fill(part: tuple[int, int]) -> None:
         frame, start = part
         size = min(_PART, rows - start)
-        found, hidden = np.zeros(size * features, np.float32), np.empty(size * width, np.float32)
+        gathered, hidden = np.zeros(size * features, np.float32), np.empty(size * width, np.float32)
         for index, (values, each) in enumerate(zip(planes, stack.planes, strict=True)):
             channels = each.shape[-1]
             look_up.products(
-                like(channels), values[frame], each.shape[2], positions[frame, start : start + size], found,
-                index * channels, features,
+                lane_type(channels), values[frame], each.shape[2], positions[frame, start : start + size],
+                gathered, index * channels, features,
             )  # fmt: skip
         network.forward(
-            like(last), found, features, weights, biases[frame], *ends, hidden,
+            lane_type(last), gathered, features, weights, biases[frame], *ends, hidden,
             out[frame, start * last : (start + size) * last],
         )  # fmt: skip
 
@@ -44,35 +44,35 @@ def decode(stack: FoldedStack, points: Float[Tensor, "frame point 3"]) -> Float[
     return torch.from_numpy(out).view(frames, rows, last)[:, :count, :outputs]
 
 
-def like(count: int) -> tuple[np.float32, ...]:
-    """What tells kernels how many lanes there are."""
+def lane_type(count: int) -> tuple[np.float32, ...]:
+    """The tuple that tells kernels the number of lanes."""
     return (np.float32(0),) * count
 
 
 def hidden_lanes(units: int) -> int:
-    """So many that blocks of lanes are whole."""
+    """The number of hidden units, rounded up to whole blocks of lanes."""
     return -(-units // network.WIDTH) * network.WIDTH
 
 
 def output_lanes(outputs: int) -> int:
-    """As many lanes as an instruction works on."""
+    """The number of outputs, rounded up to what one instruction processes."""
     return 4 if outputs <= 4 else -(-outputs // 8) * 8
 
 
 def padded(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """With zeros at the ends of the axes."""
+    """A tensor padded with zeros at the ends of its axes."""
     result = values.new_zeros(shape)
     result[tuple(slice(size) for size in values.shape)] = values.detach()
     return result
 
 
 def flat(values: Tensor) -> np.ndarray:
-    """A tensor's numbers in their order."""
+    """A tensor's values as a flat array."""
     array: np.ndarray = values.detach().reshape(-1).numpy()
     return array
 
 
 def _frames(values: Tensor) -> np.ndarray:
-    """One flat array for each frame."""
+    """A flat array for each frame."""
     array: np.ndarray = values.detach().flatten(start_dim=1).numpy()
     return array

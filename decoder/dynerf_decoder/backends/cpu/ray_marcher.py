@@ -1,4 +1,4 @@
-"""Rays of a folded ``planes`` model by kernels, for a CPU: see ``kernels.march``."""
+"""Marches rays through a folded ``planes`` model with CPU kernels; see ``kernels.march``."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from dynerf_decoder.backends.cpu.kernels.march import march
 from dynerf_decoder.backends.cpu.kernels.network import ROWS
 from dynerf_decoder.backends.cpu.kernels.records import (
     Bounds,
+    CellBits,
     CoarseScratch,
     FineScratch,
-    Grid,
-    Grids,
-    Rays,
-    Rule,
+    MarchGrids,
+    MarchRays,
+    MarchSettings,
     Slots,
     Stack,
     ViewNetwork,
@@ -29,21 +29,18 @@ from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import PADDING
 from dynerf_format import CellGrid, Occupancy
 
-from .plane_stack import flat, hidden_lanes, like, output_lanes, padded
+from .plane_stack import flat, hidden_lanes, lane_type, output_lanes, padded
 
 
 @dataclass(frozen=True)
 class CpuMarcher:
-    """Both stacks of one frame and the view network as the kernel takes them, the coarse stack with a single
-    output.
-
-    """
+    """The stacks and view network of one frame, laid out for the kernel; the coarse stack has one output."""
 
     coarse: Stack
     fine: Stack
     view: ViewNetwork
     features: int
-    grids: Grids
+    grids: MarchGrids
     bounds: Bounds
 
     @classmethod
@@ -55,48 +52,48 @@ class CpuMarcher:
         occupancy: Occupancy | None,
         bounds: Bounds,
     ) -> "CpuMarcher":
-        """Lay out the only frame of two stacks."""
+        """Lay out two stacks that hold one frame."""
         grids = (None, None) if occupancy is None else occupancy.grids
-        cells = Grids(*map(_cells, grids))
+        cells = MarchGrids(*map(_cell_bits, grids))
         return cls(_stack(coarse), _stack(fine), _view(view), len(fine.out_weight) - 1, cells, bounds)
 
     def __call__(
         self,
-        segments: RayIntervals,
+        intervals: RayIntervals,
         directions: Float[Tensor, "1 ray 3"],
         samples: tuple[int, int],
-        opaque: float,
+        min_transmittance: float,
     ) -> tuple[Float[Tensor, "1 ray 3"], Float[Tensor, "1 ray"]]:
-        """Colours of the rays of one frame, and the position behind which half of the light is.
+        """Colours of one frame's rays, and the positions at which half of their light is absorbed.
 
-        ``samples`` are numbers of coarse and fine ones; a ray ends at transmittance ``opaque``. Rays that
+        ``samples`` are the numbers of coarse and fine samples. A ray ends at ``min_transmittance``. Rays that
         miss are black.
         """
-        rays = Rays(
-            flat(segments.start[0]), flat((segments.end - segments.start)[0]), flat(segments.length()[0]),
-            segments.hit[0].numpy(), flat(directions[0]),
+        rays = MarchRays(
+            flat(intervals.start[0]), flat((intervals.end - intervals.start)[0]), flat(intervals.length()[0]),
+            intervals.hit[0].numpy(), flat(directions[0]),
         )  # fmt: skip
-        count = len(rays[2])
-        out, middles = np.empty(3 * count, np.float32), np.empty(count, np.float32)
-        rule = Rule(self.bounds, np.float32(PADDING), np.float32(opaque))
+        count = len(rays.lengths)
+        out, medians = np.empty(3 * count, np.float32), np.empty(count, np.float32)
+        settings = MarchSettings(self.bounds, np.float32(PADDING), np.float32(min_transmittance))
         coarse, fine = samples
         march(
-            self.coarse, self.fine, self.view, self.features, self.grids, rays, rule,
-            self._coarse_scratch(coarse), *self._fine_scratch(), self._slots(fine), out, middles,
+            self.coarse, self.fine, self.view, self.features, self.grids, rays, settings,
+            self._coarse_scratch(coarse), *self._fine_scratch(), self._slots(fine), out, medians,
         )  # fmt: skip
-        return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(middles).unsqueeze(0)
+        return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(medians).unsqueeze(0)
 
     def _coarse_scratch(self, coarse: int) -> CoarseScratch:
         even = (np.arange(coarse, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
         return CoarseScratch(
-            _zeros(len(self.coarse.sizes) * len(self.coarse.like) * SAMPLES), even,
+            _zeros(len(self.coarse.sizes) * len(self.coarse.channels) * SAMPLES), even,
             np.zeros(coarse, np.int64), _zeros(SAMPLES), _zeros(-(-coarse // SAMPLES) * SAMPLES),
             _zeros(coarse),
         )  # fmt: skip
 
     def _fine_scratch(self) -> tuple[FineScratch, ViewScratch]:
         fine = self.fine
-        sizes = len(fine.sizes) * len(fine.like), len(fine.bias), len(fine.outputs), 1
+        sizes = len(fine.sizes) * len(fine.channels), len(fine.bias), len(fine.outputs), 1
         view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS), _zeros(len(self.view.bias)))
         return FineScratch(*(_zeros(ROWS * size) for size in sizes)), view
 
@@ -116,17 +113,17 @@ def _stack(stack: FoldedStack) -> Stack:
     sizes = np.array([each.shape[2] for each in stack.planes])
     features = stack.hidden_weight.shape[1]
     return Stack(
-        tuple(flat(each[0]) for each in stack.planes), sizes, like(stack.planes[0].shape[-1]),
+        tuple(flat(each[0]) for each in stack.planes), sizes, lane_type(stack.planes[0].shape[-1]),
         flat(padded(stack.hidden_weight, (units, features)).T), flat(padded(stack.hidden_bias[0],
-        (units,))), like(outputs), flat(padded(stack.out_weight, (outputs, units)).T),
+        (units,))), lane_type(outputs), flat(padded(stack.out_weight, (outputs, units)).T),
         flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
 
 
-def _cells(grid: CellGrid | None) -> Grid:
+def _cell_bits(grid: CellGrid | None) -> CellBits:
     if grid is None:
-        return Grid(np.zeros(1, np.uint8), 0)
-    return Grid(grid.bits.copy(), grid.size)  # writable, as kernels are compiled for
+        return CellBits(np.zeros(1, np.uint8), 0)
+    return CellBits(grid.bits.copy(), grid.size)  # writable: kernels are compiled for such arrays
 
 
 def _view(view: nn.Sequential) -> ViewNetwork:

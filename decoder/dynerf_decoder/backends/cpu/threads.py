@@ -1,4 +1,4 @@
-"""Work in parts, on as many threads as torch may use. For functions that let go of the interpreter's lock."""
+"""Runs work in parts on as many threads as torch may use. The work should release the interpreter's lock."""
 
 import functools
 import os
@@ -18,10 +18,10 @@ _within = threading.local()
 
 
 def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
-    """Call ``work`` on every part; torch computes with one thread inside it. The first error is raised.
+    """Call ``work`` on every part; torch uses one thread inside it. The first error is raised.
 
-    Parts are begun in order. Nothing may depend on which thread does which. A part that calls this does its
-    own parts itself: threads that waited for each other would wait for ever.
+    Parts start in order. Results must not depend on which thread runs a part. A nested call runs its parts in
+    the calling thread: threads that waited for each other would deadlock.
     """
     threads = _reserved.get() or torch.get_num_threads()
     if hasattr(_within, "part") or min(threads, len(parts)) <= 1:
@@ -40,9 +40,9 @@ def in_threads(work: Callable[[_Part], None], parts: Sequence[_Part]) -> None:
 
 @contextmanager
 def threads_for_parts() -> Iterator[None]:
-    """Keep torch's threads for ``in_threads``; torch's own operations compute with one.
+    """Reserve torch's threads for ``in_threads``; torch's own operations use one.
 
-    Where parts do the heavy work, what is between them is too small to be worth waking threads for.
+    Where parts do the heavy work, the operations between them are too small to be worth waking threads.
     """
     threads = torch.get_num_threads()
     if threads == 1:
@@ -59,14 +59,14 @@ def threads_for_parts() -> Iterator[None]:
 
 @functools.cache
 def _pool(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, "parts", _begin)
+    return ThreadPoolExecutor(count, "parts", _initialise)
 
 
-def _begin() -> None:
-    """What a thread of the pool does first. torch may yet say later that it has more than one to itself."""
+def _initialise() -> None:
+    """Set up a thread of the pool. torch may still report more than one thread in it later."""
     torch.set_num_threads(1)
     _within.part = True
 
 
-if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads; Windows cannot fork
+if hasattr(os, "register_at_fork"):  # a child process does not inherit threads; Windows cannot fork
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,1 +1,8 @@
-"""Kernels that Triton compiles, for a GPU. Nothing here is imported unless Triton is installed."""
+"""GPU backend: marches rays through a folded ``planes`` model with a Triton kernel.
+
+In: two folded stacks and clipped rays on a CUDA device. Out: features accumulated along the rays and depths;
+None when the kernel cannot run, and torch renders instead. Only ``triton_marcher`` may be imported without
+Triton.
+
+Imports: backends, backends/cpu/kernels, scene.
+"""

@@ -1,4 +1,4 @@
-"""How functions become Triton kernels."""
+"""Turns functions into Triton kernels."""
 
 import inspect
 from collections.abc import Callable
@@ -9,4 +9,4 @@ import triton
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile at the first launch, for the tensors' types and the sizes given then."""
-    return triton.jit(inspect.unwrap(function))  # bare of what checks annotations in the tests
+    return triton.jit(inspect.unwrap(function))  # without the annotation checks of the tests

@@ -1,9 +1,9 @@
-"""Bilinear look-up in three axis-aligned planes and the product of what is found, a block of points at once.
+"""Looks up three axis-aligned planes bilinearly and multiplies the results, for a block of points at once.
 
-As ``kernels.look_up`` on a CPU. The planes of one scale lie in memory as (plane, row, column, channel) from
-``origin`` on, ``size`` texels a side, at least two; channels are a power of two, so that one load takes a
-texel. Points outside the cube are moved to its border, and so are coordinates that are no number: whatever
-a file holds, nothing beside the planes is read.
+The GPU counterpart of ``cpu.kernels.look_up``. The planes of one scale lie in memory as (plane, row, column,
+channel) from ``origin`` on, with ``size`` texels per side, at least two. The number of channels is a power of
+two, so that one load fetches a texel. Points outside the cube are clamped to its border and NaN coordinates
+become -1: whatever a file contains, no memory outside the planes is read.
 """
 
 import triton.language as tl
@@ -13,10 +13,10 @@ from .triton_jit import kernel
 
 @kernel
 def cell(coordinate, size):
-    """Index of the texel before a cube coordinate, and how far the coordinate lies towards the next."""
+    """Index of the texel before a cube coordinate, and the coordinate's fraction of the way to the next."""
     last = (size - 1).to(tl.float32)
     position = (coordinate + 1) * (0.5 * last)
-    position = tl.where(position > 0, position, 0.0)  # no number is not greater either
+    position = tl.where(position > 0, position, 0.0)  # NaN is not greater either
     position = tl.where(position < last, position, last)
     index = tl.minimum(position.to(tl.int32), size - 2)
     return index, position - index.to(tl.float32)
@@ -24,7 +24,7 @@ def cell(coordinate, size):
 
 @kernel
 def interpolate(planes, start, column, row, x, y, size, CHANNELS: tl.constexpr):
-    """The four texels of a cell of each point, weighted: (point, channel), float32."""
+    """The weighted sum of the four texels of each point's cell: (point, channel), float32."""
     below = size * CHANNELS
     texel = (start + (row * size + column) * CHANNELS)[:, None] + tl.arange(0, CHANNELS)[None, :]
     a = tl.load(planes + texel).to(tl.float32)
@@ -43,18 +43,18 @@ def product(planes, origin, x, y, z, size, CHANNELS: tl.constexpr):
     ix, fx = cell(x, size)
     iy, fy = cell(y, size)
     iz, fz = cell(z, size)
-    found = interpolate(planes, origin, ix, iy, fx, fy, size, CHANNELS)
-    found *= interpolate(planes, origin + plane, ix, iz, fx, fz, size, CHANNELS)
-    return found * interpolate(planes, origin + 2 * plane, iy, iz, fy, fz, size, CHANNELS)
+    features = interpolate(planes, origin, ix, iy, fx, fy, size, CHANNELS)
+    features *= interpolate(planes, origin + plane, ix, iz, fx, fz, size, CHANNELS)
+    return features * interpolate(planes, origin + 2 * plane, iy, iz, fy, fz, size, CHANNELS)
 
 
 @kernel
-def widened(values, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr):
-    """(point, channel) to (point, ``WIDTH``) with zeros between the channels: matrix units want 16 columns.
+def spread_channels(values, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr):
+    """(point, channel) to (point, ``WIDTH``) with zeros between the channels: tensor cores need 16 columns.
 
-    Channel c comes to column c * WIDTH / CHANNELS.
+    Channel c goes to column c * WIDTH / CHANNELS.
     """
     if CHANNELS < WIDTH:
         values = tl.join(values, tl.zeros([BLOCK, CHANNELS], values.dtype))
-        values = widened(tl.reshape(values, [BLOCK, 2 * CHANNELS]), BLOCK, 2 * CHANNELS, WIDTH)
+        values = spread_channels(tl.reshape(values, [BLOCK, 2 * CHANNELS]), BLOCK, 2 * CHANNELS, WIDTH)
     return values

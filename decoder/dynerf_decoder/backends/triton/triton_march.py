@@ -1,29 +1,29 @@
-"""Whole rays of the ``planes`` model on a GPU: as ``kernels.march`` on a CPU, a block of rays a program.
+"""Marches rays through the ``planes`` model on a GPU, a block of rays per program; see ``cpu.kernels.march``.
 
-All rays of a block take their samples in step: sample i of each is looked up and goes through the network
-together, by matrix units. A block ends when its last ray has. What a ray becomes does not depend on the
-others: one that has ended takes no further part.
+The rays of a block advance in step: sample i of each ray is looked up and decoded together, on tensor cores.
+A block ends when its last ray has ended. A ray's result does not depend on the others: a ray that has ended
+accumulates nothing more.
 
-Weights come in the precision of their tensors, which matrix products take as it is; sums are float32.
+Weights have the precision of their tensors, in which they are multiplied; sums are float32.
 """
 
 import triton.language as tl
 
 from .triton_jit import kernel
-from .triton_look_up import product, widened
+from .triton_look_up import product, spread_channels
 
 
 @kernel
 def density(raw, bias, least, most):
-    """The exponential of a raw density that is held within bounds; of no number, the least."""
+    """The exponential of a raw density clamped to bounds; NaN becomes the lower bound."""
     exponent = raw + bias
     exponent = tl.where(exponent > least, exponent, least)
     return tl.exp(tl.where(exponent < most, exponent, most))
 
 
 @kernel
-def rectified(values, weights):
-    """Positive parts in the precision of ``weights``, none of them infinite in half precision."""
+def relu_half(values, weights):
+    """ReLU in the precision of ``weights``, clamped to what half precision can represent."""
     return tl.where(values > 0, tl.where(values < 65504.0, values, 65504.0), 0.0).to(weights.dtype)
 
 
@@ -32,19 +32,21 @@ def coarse_density(
     planes, size, weights, bias, second, offset, x, y, z,
     BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Raw coarse densities of a block of points. All that the samples' places depend on."""
-    features = looked_up(planes, 0, x, y, z, size, weights, BLOCK, CHANNELS, WIDTH)
+    """Raw coarse densities of a block of points, which place the fine samples."""
+    features = look_up_features(planes, 0, x, y, z, size, weights, BLOCK, CHANNELS, WIDTH)
     hidden = tl.dot(features, weights, input_precision="ieee") + bias[None, :]
     return tl.sum(tl.where(hidden > 0, hidden, 0.0) * second[None, :], axis=1) + offset
 
 
 @kernel
-def looked_up(
-    planes, origin, x, y, z, size, like,
+def look_up_features(
+    planes, origin, x, y, z, size, weights,
     BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Features of one scale as a matrix product takes them, in the precision of ``like``."""
-    return widened(product(planes, origin, x, y, z, size, CHANNELS).to(like.dtype), BLOCK, CHANNELS, WIDTH)
+    """Features of one scale, laid out for a matrix product with ``weights`` and in their precision."""
+    return spread_channels(
+        product(planes, origin, x, y, z, size, CHANNELS).to(weights.dtype), BLOCK, CHANNELS, WIDTH
+    )
 
 
 @kernel
@@ -53,28 +55,28 @@ def fine_outputs(
     SCALES: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
     """Raw outputs of a block of points, (point, output)."""
-    found = looked_up(planes, 0, x, y, z, size0, w0, BLOCK, CHANNELS, WIDTH)
-    hidden = tl.dot(found, w0, input_precision="ieee") + bias[None, :]
+    features = look_up_features(planes, 0, x, y, z, size0, w0, BLOCK, CHANNELS, WIDTH)
+    hidden = tl.dot(features, w0, input_precision="ieee") + bias[None, :]
     origin = 3 * size0 * size0 * CHANNELS
     if SCALES > 1:
-        found = looked_up(planes, origin, x, y, z, size1, w1, BLOCK, CHANNELS, WIDTH)
-        hidden = tl.dot(found, w1, hidden, input_precision="ieee")
+        features = look_up_features(planes, origin, x, y, z, size1, w1, BLOCK, CHANNELS, WIDTH)
+        hidden = tl.dot(features, w1, hidden, input_precision="ieee")
     if SCALES > 2:
         origin += 3 * size1 * size1 * CHANNELS
-        found = looked_up(planes, origin, x, y, z, size2, w2, BLOCK, CHANNELS, WIDTH)
-        hidden = tl.dot(found, w2, hidden, input_precision="ieee")
+        features = look_up_features(planes, origin, x, y, z, size2, w2, BLOCK, CHANNELS, WIDTH)
+        hidden = tl.dot(features, w2, hidden, input_precision="ieee")
     if SCALES > 3:
         origin += 3 * size2 * size2 * CHANNELS
-        found = looked_up(planes, origin, x, y, z, size3, w3, BLOCK, CHANNELS, WIDTH)
-        hidden = tl.dot(found, w3, hidden, input_precision="ieee")
-    return tl.dot(rectified(hidden, second), second, input_precision="ieee") + offsets[None, :]
+        features = look_up_features(planes, origin, x, y, z, size3, w3, BLOCK, CHANNELS, WIDTH)
+        hidden = tl.dot(features, w3, hidden, input_precision="ieee")
+    return tl.dot(relu_half(hidden, second), second, input_precision="ieee") + offsets[None, :]
 
 
 @kernel
 def edge(cumulative, total, k, count, bins):
-    """Position where the ``k``-th of ``count`` parts of equal weight has its middle.
+    """Position of the middle of the ``k``-th of ``count`` parts of equal weight.
 
-    ``cumulative`` are running sums over equal intervals; those beyond the last interval hold ``total``.
+    ``cumulative`` holds running sums over equal intervals, and ``total`` beyond the last interval.
     """
     u = (k + 0.5) / count * total
     behind = cumulative <= u[:, None]
@@ -91,21 +93,22 @@ def edge(cumulative, total, k, count, bins):
 def march(
     coarse_planes, coarse_size, coarse_first, coarse_bias, coarse_second, coarse_offset,
     planes, size0, size1, size2, size3, first, bias, second, offsets,
-    starts, steps, lengths, hit, out, middles,
-    rays, coarse, fine, raw_bias, raw_least, raw_most, padding, lost, opaque,
+    starts, steps, lengths, hit, out, medians,
+    rays, coarse, fine, raw_bias, raw_least, raw_most, padding, coarse_min_transmittance, min_transmittance,
     OUTPUTS: tl.constexpr, BINS: tl.constexpr, SCALES: tl.constexpr, BLOCK: tl.constexpr,
     COARSE_CHANNELS: tl.constexpr, COARSE_WIDTH: tl.constexpr, COARSE_HIDDEN: tl.constexpr,
     CHANNELS: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
-    """Outputs but the first summed along each ray, and where half of its light is behind, a position 0 to 1.
+    """Accumulate all outputs but the first along each ray; find where (0 to 1) half its light is absorbed.
 
-    Rays are (starts, steps to the ends, lengths, which hit); those that miss get zeros. A ray's coarse
-    samples end where at most ``lost`` of its light is left, its fine ones at ``opaque``. Tables of numbers:
-    planes of all scales after each other, W (scale, ``WIDTH``, hidden), b, V (hidden, ``LANES``), c.
+    Rays are given by starts, steps to the ends, lengths and hit flags; those that miss get zeros. A ray's
+    coarse samples end at transmittance ``coarse_min_transmittance``, its fine ones at ``min_transmittance``.
+    Arrays: planes of all scales one after the other, W (scale, ``WIDTH``, hidden), b, V (hidden, ``LANES``),
+    c.
     """
     ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = ray < rays
-    seen = tl.load(hit + ray, mask=inside, other=0) != 0
+    hits = tl.load(hit + ray, mask=inside, other=0) != 0
     length = tl.load(lengths + ray, mask=inside, other=0.0)
     x = tl.load(starts + 3 * ray, mask=inside, other=0.0)
     y = tl.load(starts + 3 * ray + 1, mask=inside, other=0.0)
@@ -120,20 +123,22 @@ def march(
     constant = tl.load(coarse_offset).to(tl.float32)
     bin_of = tl.arange(0, BINS)[None, :]
     weights = tl.zeros([BLOCK, BINS], tl.float32)
-    left = tl.where(seen, 1.0, 0.0)
+    transmittance = tl.where(hits, 1.0, 0.0)
     at = 0
-    while (at < coarse) & (tl.max(left, axis=0) > lost):
+    while (at < coarse) & (tl.max(transmittance, axis=0) > coarse_min_transmittance):
         s = (at + 0.5) / coarse
         raw = coarse_density(
             coarse_planes, coarse_size, table, shift, row, constant, x + s * dx, y + s * dy, z + s * dz,
             BLOCK, COARSE_CHANNELS, COARSE_WIDTH,
         )  # fmt: skip
         optical = density(raw, raw_bias, raw_least, raw_most) * length / coarse
-        after = tl.where(left > lost, left * tl.exp(-optical), left)
-        weights = tl.where(bin_of == at, (left - after)[:, None], weights)
-        left = after
+        after = tl.where(
+            transmittance > coarse_min_transmittance, transmittance * tl.exp(-optical), transmittance
+        )
+        weights = tl.where(bin_of == at, (transmittance - after)[:, None], weights)
+        transmittance = after
         at += 1
-    weights += tl.where(bin_of == coarse - 1, left[:, None], 0.0)  # the last interval takes what is left
+    weights += tl.where(bin_of == coarse - 1, transmittance[:, None], 0.0)  # the last interval takes the rest
     extra = padding * tl.maximum(tl.sum(weights, axis=1), 1e-8) / coarse
     weights += tl.where(bin_of < coarse, extra[:, None], 0.0)
     cumulative = tl.cumsum(weights, axis=1)
@@ -141,23 +146,23 @@ def march(
     cumulative = tl.where(bin_of < coarse - 1, cumulative, total[:, None])
 
     unit, lane = tl.arange(0, HIDDEN), tl.arange(0, LANES)
-    place = tl.arange(0, WIDTH)[:, None] * HIDDEN + unit[None, :]
-    w0 = tl.load(first + place)
+    weight_index = tl.arange(0, WIDTH)[:, None] * HIDDEN + unit[None, :]
+    w0 = tl.load(first + weight_index)
     w1, w2, w3 = w0, w0, w0
     if SCALES > 1:
-        w1 = tl.load(first + WIDTH * HIDDEN + place)
+        w1 = tl.load(first + WIDTH * HIDDEN + weight_index)
     if SCALES > 2:
-        w2 = tl.load(first + 2 * WIDTH * HIDDEN + place)
+        w2 = tl.load(first + 2 * WIDTH * HIDDEN + weight_index)
     if SCALES > 3:
-        w3 = tl.load(first + 3 * WIDTH * HIDDEN + place)
+        w3 = tl.load(first + 3 * WIDTH * HIDDEN + weight_index)
     columns = tl.load(second + unit[:, None] * LANES + lane[None, :])
     shift, constants = tl.load(bias + unit).to(tl.float32), tl.load(offsets + lane).to(tl.float32)
-    left = tl.where(seen, 1.0, 0.0)
-    middle = tl.zeros([BLOCK], tl.float32)
+    transmittance = tl.where(hits, 1.0, 0.0)
+    median = tl.zeros([BLOCK], tl.float32)
     sums = tl.zeros([BLOCK, LANES], tl.float32)
     begin = edge(cumulative, total, 0, fine + 1, coarse)
     at = 0
-    while (at < fine) & (tl.max(left, axis=0) > opaque):
+    while (at < fine) & (tl.max(transmittance, axis=0) > min_transmittance):
         end = edge(cumulative, total, at + 1, fine + 1, coarse)
         s = 0.5 * (begin + end)
         raw = fine_outputs(
@@ -166,16 +171,16 @@ def march(
         )  # fmt: skip
         optical = tl.sum(tl.where(lane[None, :] == 0, raw, 0.0), axis=1)
         optical = density(optical, raw_bias, raw_least, raw_most) * (end - begin) * length
-        after = tl.where(at == fine - 1, 0.0, left * tl.exp(-optical))  # the last interval is opaque
-        after = tl.where(left > opaque, after, left)
-        taken = left - after
-        share = (left - 0.5) / tl.where(taken > 1e-6, taken, 1e-6)
-        middle = tl.where((left >= 0.5) & (after < 0.5), begin + share * (end - begin), middle)
-        sums += taken[:, None] / (1 + tl.exp(-raw))
-        left, begin = after, end
+        after = tl.where(at == fine - 1, 0.0, transmittance * tl.exp(-optical))  # the last interval is opaque
+        after = tl.where(transmittance > min_transmittance, after, transmittance)
+        weight = transmittance - after
+        fraction = (transmittance - 0.5) / tl.where(weight > 1e-6, weight, 1e-6)
+        median = tl.where((transmittance >= 0.5) & (after < 0.5), begin + fraction * (end - begin), median)
+        sums += weight[:, None] / (1 + tl.exp(-raw))
+        transmittance, begin = after, end
         at += 1
-    sums = sums / (1 - left)[:, None]  # the ray's weights sum to one
-    sums = tl.where(seen[:, None], sums, 0.0)
+    sums = sums / (1 - transmittance)[:, None]  # the ray's weights sum to one
+    sums = tl.where(hits[:, None], sums, 0.0)
     where = ray[:, None] * (OUTPUTS - 1) + lane[None, :] - 1
     tl.store(out + where, sums, mask=inside[:, None] & (lane > 0)[None, :] & (lane < OUTPUTS)[None, :])
-    tl.store(middles + ray, tl.where(seen, middle, 0.0), mask=inside)
+    tl.store(medians + ray, tl.where(hits, median, 0.0), mask=inside)

@@ -1,7 +1,7 @@
-"""Rays of a folded ``planes`` model by a Triton kernel, for a GPU: see ``triton_kernels.march``.
+"""Marches rays through a folded ``planes`` model with a Triton kernel on a GPU; see ``triton_march``.
 
-Triton comes with torch's CUDA builds. Where it is missing, or cannot compile (it wants a C compiler at its
-first launch), torch alone does the work; why is logged once.
+Triton comes with torch's CUDA builds. Where it is missing or cannot compile (it needs a C compiler at its
+first launch), torch renders instead; the reason is logged once.
 """
 
 import functools
@@ -20,19 +20,19 @@ from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import PADDING
 
 _LOG = logging.getLogger(__name__)
-_BLOCK = 128  # rays of a program: one a thread
-_COLUMNS = 16  # the least that matrix units take
-_LOST = 1e-3  # of a ray's light, that its last coarse interval takes without being looked at
-_LARGEST = 65504.0  # in half precision
-_MOST_CHANNELS, _MOST_HIDDEN, _MOST_OUTPUTS, _MOST_SCALES, _MOST_BINS = 32, 128, 32, 4, 256
-_MOST_NUMBERS = 2**31 - 1  # of all planes: offsets are 32 bits
+_BLOCK = 128  # rays per program: one per thread
+_MIN_COLUMNS = 16  # the minimum for tensor cores
+_COARSE_MIN_TRANSMITTANCE = 1e-3  # coarse samples end here; the last interval takes the rest
+_MAX_HALF = 65504.0  # the largest finite number in half precision
+_MAX_CHANNELS, _MAX_HIDDEN, _MAX_OUTPUTS, _MAX_SCALES, _MAX_BINS = 32, 128, 32, 4, 256
+_MAX_VALUES = 2**31 - 1  # of all planes: offsets are 32 bits
 
 
 @dataclass
 class Failure:
     """Whether the kernel has failed in this process, after which it is not tried again."""
 
-    known: bool = False
+    failed: bool = False
 
 
 FAILURE = Failure()
@@ -40,7 +40,7 @@ FAILURE = Failure()
 
 @dataclass(frozen=True)
 class TritonMarcher:
-    """Both stacks of one frame as the kernel takes them; ``bounds`` are those of a raw density."""
+    """Both stacks of one frame, laid out for the kernel; ``bounds`` are those of a raw density."""
 
     coarse: tuple[Any, ...]
     fine: tuple[Any, ...]
@@ -55,128 +55,145 @@ class TritonMarcher:
         bounds: Bounds,
         precision: torch.dtype = torch.float16,
     ) -> "TritonMarcher | None":
-        """Lay out the only frame of two stacks; None when the kernel does not know their sizes."""
-        if not (_known(coarse, 1) and _known(fine, _MOST_SCALES)):
+        """Lay out two stacks that hold one frame; None when the kernel does not support their sizes."""
+        if not (_supported(coarse, 1) and _supported(fine, _MAX_SCALES)):
             return None
         coarse_planes, coarse_width = _planes(coarse, precision), _width(coarse)
-        planes, width, lanes = _planes(fine, precision), _width(fine), _power(len(fine.out_bias), _COLUMNS)
-        if max(planes.numel(), coarse_planes.numel()) > _MOST_NUMBERS:
+        planes, width, lanes = (
+            _planes(fine, precision),
+            _width(fine),
+            _power_of_two(len(fine.out_bias), _MIN_COLUMNS),
+        )
+        if max(planes.numel(), coarse_planes.numel()) > _MAX_VALUES:
             return None
         scales = [each.shape[2] for each in fine.planes]
-        hidden, coarse_hidden = _power(len(fine.hidden_weight)), _power(len(coarse.hidden_weight))
+        hidden, coarse_hidden = (
+            _power_of_two(len(fine.hidden_weight)),
+            _power_of_two(len(coarse.hidden_weight)),
+        )
         sizes = {
             "OUTPUTS": len(fine.out_bias), "SCALES": len(scales), "BLOCK": _BLOCK, "LANES": lanes,
             "COARSE_CHANNELS": _channels(coarse), "COARSE_WIDTH": coarse_width,
             "COARSE_HIDDEN": coarse_hidden,
             "CHANNELS": _channels(fine), "WIDTH": width, "HIDDEN": hidden,
         }  # fmt: skip
-        single = _filled(coarse.out_weight, (1, coarse_hidden)).flatten()
-        second = _filled(fine.out_weight, (lanes, hidden)).T.contiguous()
+        out_weight = _padded(coarse.out_weight, (1, coarse_hidden)).flatten()
+        fine_out_weight = _padded(fine.out_weight, (lanes, hidden)).T.contiguous()
         return cls(
             (coarse_planes, coarse.planes[0].shape[2], _first(coarse, precision),
-             _filled(coarse.hidden_bias[0], (coarse_hidden,)), single, coarse.out_bias.detach().float()),
-            (planes, *scales, *[2] * (_MOST_SCALES - len(scales)), _first(fine, precision),
-             _filled(fine.hidden_bias[0], (hidden,)), _stored(second, precision),
-             _filled(fine.out_bias, (lanes,))),
+             _padded(coarse.hidden_bias[0], (coarse_hidden,)), out_weight, coarse.out_bias.detach().float()),
+            (planes, *scales, *[2] * (_MAX_SCALES - len(scales)), _first(fine, precision),
+             _padded(fine.hidden_bias[0], (hidden,)), _to_precision(fine_out_weight, precision),
+             _padded(fine.out_bias, (lanes,))),
             sizes, bounds,
         )  # fmt: skip
 
     def __call__(
-        self, segments: RayIntervals, coarse: int, fine: int, opaque: float, lost: float = _LOST
+        self,
+        intervals: RayIntervals,
+        coarse: int,
+        fine: int,
+        min_transmittance: float,
+        coarse_min_transmittance: float = _COARSE_MIN_TRANSMITTANCE,
     ) -> tuple[Float[Tensor, "1 ray feature"], Float[Tensor, "1 ray"]] | None:
-        """Features summed along the rays of one frame, and the position behind which half of the light is.
+        """Features accumulated along one frame's rays, and the positions where half the light is absorbed.
 
-        ``coarse`` and ``fine`` are numbers of samples; a ray ends at transmittance ``opaque``. Rays that miss
-        get zeros. None when the kernel cannot do it here.
+        ``coarse`` and ``fine`` are numbers of samples. A ray ends at ``min_transmittance``. Rays that miss
+        get zeros. None when the kernel cannot run here.
         """
-        if FAILURE.known or coarse > _MOST_BINS:
+        if FAILURE.failed or coarse > _MAX_BINS:
             return None
         try:
-            return self._launched(segments, coarse, fine, opaque, lost)
+            return self._launch(intervals, coarse, fine, min_transmittance, coarse_min_transmittance)
         except torch.cuda.OutOfMemoryError:
             raise
-        except Exception as error:  # Triton's compiler, its launcher's compiler, its driver: each has its own
-            FAILURE.known = True
+        except Exception as error:  # Triton's compiler, the C compiler and the driver raise their own
+            FAILURE.failed = True
             _LOG.warning("the Triton kernel cannot be used, torch renders instead: %s", _first_line(error))
             return None
 
-    def _launched(
-        self, segments: RayIntervals, coarse: int, fine: int, opaque: float, lost: float
+    def _launch(
+        self,
+        intervals: RayIntervals,
+        coarse: int,
+        fine: int,
+        min_transmittance: float,
+        coarse_min_transmittance: float,
     ) -> tuple[Tensor, Tensor]:
         from .triton_march import march
 
-        start = segments.start[0].contiguous()
-        step, length = (segments.end[0] - start).contiguous(), segments.length()[0].contiguous()
-        hit = segments.hit[0].to(torch.int8)
+        start = intervals.start[0].contiguous()
+        step, length = (intervals.end[0] - start).contiguous(), intervals.length()[0].contiguous()
+        hit = intervals.hit[0].to(torch.int8)
         count = len(length)
         features = start.new_empty(count, self.sizes["OUTPUTS"] - 1)
-        middles = start.new_empty(count)
+        medians = start.new_empty(count)
         march[(-(-count // _BLOCK),)](
-            *self.coarse, *self.fine, start, step, length, hit, features, middles,
-            count, coarse, fine, *map(float, self.bounds), PADDING, lost, opaque,
-            BINS=_power(coarse, 2), **self.sizes,
+            *self.coarse, *self.fine, start, step, length, hit, features, medians,
+            count, coarse, fine, *map(float, self.bounds), PADDING, coarse_min_transmittance,
+            min_transmittance, BINS=_power_of_two(coarse, 2), **self.sizes,
         )  # fmt: skip
-        return features.unsqueeze(0), middles.unsqueeze(0)
+        return features.unsqueeze(0), medians.unsqueeze(0)
 
 
 @functools.cache
 def has_triton() -> bool:
-    """Whether Triton is installed; it is not imported to find out."""
+    """Whether Triton is installed; this does not import it."""
     spec = importlib.util.find_spec("triton")
-    return spec is not None and spec.origin is not None  # a folder that happens to be called so has none
+    return spec is not None and spec.origin is not None  # a mere folder of that name has no origin
 
 
-def marches_by_triton(device: torch.device) -> bool:
-    """Whether rays on this device are worth trying by Triton."""
-    return device.type == "cuda" and has_triton() and not FAILURE.known
+def can_use_triton(device: torch.device) -> bool:
+    """Whether to try Triton for rays on this device."""
+    return device.type == "cuda" and has_triton() and not FAILURE.failed
 
 
-def _known(stack: FoldedStack, scales: int) -> bool:
-    """Whether the kernel knows a stack of these sizes: they are constants of what is compiled."""
+def _supported(stack: FoldedStack, scales: int) -> bool:
+    """Whether the kernel supports a stack of these sizes, which are compiled in as constants."""
     return (
         len(stack.hidden_bias) == 1 and len(stack.planes) <= scales
-        and stack.planes[0].shape[-1] <= _MOST_CHANNELS and len(stack.hidden_weight) <= _MOST_HIDDEN
-        and len(stack.out_bias) <= _MOST_OUTPUTS and min(each.shape[2] for each in stack.planes) >= 2
+        and stack.planes[0].shape[-1] <= _MAX_CHANNELS and len(stack.hidden_weight) <= _MAX_HIDDEN
+        and len(stack.out_bias) <= _MAX_OUTPUTS and min(each.shape[2] for each in stack.planes) >= 2
     )  # fmt: skip
 
 
 def _planes(stack: FoldedStack, precision: torch.dtype) -> Tensor:
-    """All scales in one row; a texel's channels are filled up to a power of two, which one load takes."""
+    """All scales one after the other; a texel's channels are padded to a power of two for a single load."""
     channels = _channels(stack)
-    parts = [_filled(each[0], (*each.shape[1:4], channels)).flatten() for each in stack.planes]
-    return _stored(torch.cat(parts), precision)
+    parts = [_padded(each[0], (*each.shape[1:4], channels)).flatten() for each in stack.planes]
+    return _to_precision(torch.cat(parts), precision)
 
 
 def _first(stack: FoldedStack, precision: torch.dtype) -> Tensor:
-    """W of each scale, (scale, ``WIDTH``, hidden): zeros where the kernel puts zeros between channels."""
-    channels, hidden = _channels(stack), _power(len(stack.hidden_weight))
-    given = stack.hidden_weight.T.reshape(len(stack.planes), -1, len(stack.hidden_weight))
-    rows = _filled(given, (len(stack.planes), channels, hidden))
+    """W of each scale, (scale, ``WIDTH``, hidden), with zeros where the kernel has zeros between channels."""
+    channels, hidden = _channels(stack), _power_of_two(len(stack.hidden_weight))
+    weights = stack.hidden_weight.T.reshape(len(stack.planes), -1, len(stack.hidden_weight))
+    rows = _padded(weights, (len(stack.planes), channels, hidden))
     spread = rows.new_zeros(len(stack.planes), _width(stack), hidden)
     spread[:, :: _width(stack) // channels] = rows
-    return _stored(spread, precision)
+    return _to_precision(spread, precision)
 
 
-def _stored(values: Tensor, precision: torch.dtype) -> Tensor:
-    """In the kernel's precision; what a file of any numbers may hold becomes no infinity."""
-    return values.clamp(-_LARGEST, _LARGEST).to(precision).contiguous()
+def _to_precision(values: Tensor, precision: torch.dtype) -> Tensor:
+    """Values in the kernel's precision, clamped so that large numbers in a file do not become infinite."""
+    return values.clamp(-_MAX_HALF, _MAX_HALF).to(precision).contiguous()
 
 
 def _channels(stack: FoldedStack) -> int:
-    return _power(stack.planes[0].shape[-1], 1)
+    return _power_of_two(stack.planes[0].shape[-1], 1)
 
 
 def _width(stack: FoldedStack) -> int:
-    return max(_channels(stack), _COLUMNS)
+    return max(_channels(stack), _MIN_COLUMNS)
 
 
-def _power(count: int, least: int = _COLUMNS) -> int:
+def _power_of_two(count: int, least: int = _MIN_COLUMNS) -> int:
     """The next power of two, at least ``least``."""
     return max(1 << (count - 1).bit_length(), least)
 
 
-def _filled(values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """With zeros at the ends of the axes, float32."""
+def _padded(values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A tensor padded with zeros at the ends of its axes, as float32."""
     result = values.new_zeros(shape, dtype=torch.float32)
     result[tuple(slice(size) for size in values.shape)] = values.detach()
     return result

@@ -1,14 +1,10 @@
-"""From what the user asks to see to a list of shots: one camera and one content time per output picture.
+"""Camera paths: from the requested view to a list of shots, a camera and a content time per output picture.
 
-Three pure steps, each usable alone (only the first reads a file, when the view names one)::
+In: a view (``parse_view``), and the part of the clip, its speed and the output rate (``plan_timing``). Out:
+shots (``plan_shots``); a ``Trajectory`` is a view with its timing. Only ``parse_view`` reads a file, when
+the view names one. Input is not trusted: what cannot be rendered raises ViewError.
 
-    view   = parse_view("orbit", cameras)                     which way the camera goes
-    timing = plan_timing(frames, fps, ..., view=view)         which content each output picture shows
-    shots  = plan_shots(view, cameras, timing=timing, size=None)
-
-A ``Trajectory`` is a view with its timing, planned once the rate is known.
-
-Everything the user gives is distrusted, and what cannot be rendered raises ViewError.
+Imports: cameras.
 """
 
 from .nerfstudio import CameraPath, parse_camera_path, read_camera_path

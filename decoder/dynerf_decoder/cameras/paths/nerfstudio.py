@@ -1,7 +1,7 @@
-"""Camera paths that nerfstudio's viewer exported (JSON): read, checked, and turned into arrays.
+"""Reads and checks camera paths exported by nerfstudio's viewer (JSON).
 
-The file is distrusted: its size is bounded, every number has limits, and what cannot be rendered raises
-ViewError. Positions are in the clip's world units.
+The file is not trusted: its size is bounded, every number has limits, and a path that cannot be rendered
+raises ViewError. Positions are in the clip's world units.
 """
 
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from dynerf_decoder.cameras.camera import MOST_DISTANCE
-from dynerf_decoder.cameras.rig import MOST_SKEW, nearest_rotation, skew_of
+from dynerf_decoder.cameras.camera import MAX_DISTANCE
+from dynerf_decoder.cameras.rig import MAX_SKEW, nearest_rotation, skew_of
 from dynerf_format.errors import ViewError
 from dynerf_format.values import is_number, parse_json
 
-MOST_SIDE = 8192  # pixels, of a picture to render, whoever asks for it
-_MOST_FPS, _MOST_FPS_DENOMINATOR = 1000.0, 100_000  # what a movie can state
-_MOST_BYTES = 2**24
-_FOV = (0.001, 179.999)  # degrees; beyond, focal lengths leave what floats can hold
-_ASPECT = (1 / MOST_SIDE, float(MOST_SIDE))
+MAX_SIDE = 8192  # pixels, of any picture to render
+_MAX_FPS, _MAX_FPS_DENOMINATOR = 1000.0, 100_000  # limits of a video file
+_MAX_BYTES = 2**24
+_FOV = (0.001, 179.999)  # degrees; beyond these, focal lengths overflow
+_ASPECT = (1 / MAX_SIDE, float(MAX_SIDE))
 
 
 @dataclass(frozen=True, eq=False)
 class CameraPath:
-    """A camera path file, checked: ``poses`` are [R | o] as in ``Camera``, ``fov`` is vertical, in degrees.
+    """A checked camera path file: ``poses`` are [R | o] as in ``Camera``, ``fov`` is vertical, in degrees.
 
-    What the file does not state is None. ``render_times`` are fractions of the clip, 0 its first frame and 1
+    Values missing in the file are None. ``render_times`` are fractions of the clip, 0 its first frame and 1
     its last; None unless all entries have one.
     """
 
@@ -44,15 +44,15 @@ class CameraPath:
 def read_camera_path(path: Path) -> CameraPath:
     """Read the camera path JSON of nerfstudio's viewer. Raises ViewError naming the file and the entry.
 
-    Used are ``camera_path[]`` with ``camera_to_world`` (16 numbers, row by row), ``fov``, and where present
+    Uses ``camera_path[]`` with ``camera_to_world`` (16 numbers, row by row), ``fov`` and the optional
     ``aspect`` (of the first entry) and ``render_time``; ``render_width`` and ``render_height``, ``fps``,
-    ``camera_type``. The rest, such as ``keyframes``, is the viewer's own and ignored.
+    ``camera_type``. Other keys, such as ``keyframes``, belong to the viewer and are ignored.
     """
     return parse_camera_path(_read(path), path)
 
 
 def parse_camera_path(data: bytes, path: Path) -> CameraPath:
-    """As ``read_camera_path``, from the file's bytes; ``path`` is what errors call it."""
+    """As ``read_camera_path``, from the file's bytes; error messages call it ``path``."""
     record = _record(data, path)
     kind = record.get("camera_type", "perspective")
     if not isinstance(kind, str) or kind.lower() != "perspective":
@@ -76,45 +76,45 @@ def parse_camera_path(data: bytes, path: Path) -> CameraPath:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a file of bounded size."""
+    """The bytes of a file, at most one more than its size may have."""
     try:
         if not path.exists():
             raise ViewError(f"{path}: does not exist, expected a camera path (JSON)")
         if not path.is_file():
-            raise ViewError(f"{path}: is no file, expected a camera path (JSON)")
+            raise ViewError(f"{path}: is not a file, expected a camera path (JSON)")
         with path.open("rb") as file:
-            return file.read(_MOST_BYTES + 1)
+            return file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ViewError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _record(data: bytes, path: Path) -> dict[str, object]:
-    """The JSON object in bytes, free of NaN and infinity."""
-    if len(data) > _MOST_BYTES:
-        raise ViewError(f"{path}: more than {_MOST_BYTES} bytes, expected a camera path (JSON)")
+    """The JSON object in ``data``, without NaN and infinity."""
+    if len(data) > _MAX_BYTES:
+        raise ViewError(f"{path}: more than {_MAX_BYTES} bytes, expected a camera path (JSON)")
     try:
         record = parse_json(data)
     except (ValueError, RecursionError) as error:
-        raise ViewError(f"{path}: is no JSON: {str(error)[:100]}") from error
+        raise ViewError(f"{path}: is not JSON: {str(error)[:100]}") from error
     if not isinstance(record, dict):
         raise ViewError(f"{path}: {_shown(record)}, expected an object with camera_path")
     return record
 
 
 def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray, "entry 3 4"]:
-    """All ``camera_to_world``, made exact rotations."""
+    """All ``camera_to_world``, with rotations made exact."""
     rows = []
     for index, entry in enumerate(entries):
         where = f"{path}: camera_path[{index}]: camera_to_world"
         numbers = entry.get("camera_to_world")
         if not isinstance(numbers, list) or len(numbers) != 16:
             raise ViewError(f"{where} is {_shown(numbers)}, expected 16 numbers")
-        rows.append([_number(number, where, (-MOST_DISTANCE, MOST_DISTANCE)) for number in numbers])
+        rows.append([_number(number, where, (-MAX_DISTANCE, MAX_DISTANCE)) for number in numbers])
     matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
     off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)
-    _refuse_first(path, off > MOST_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
-    _refuse_first(path, skew_of(rotations) > MOST_SKEW, "upper left 3x3 is not a rotation")
+    _refuse_first(path, off > MAX_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
+    _refuse_first(path, skew_of(rotations) > MAX_SKEW, "upper left 3x3 is not a rotation")
     _refuse_first(path, np.linalg.det(rotations) < 0, "upper left 3x3 mirrors the world")
     return np.concatenate([nearest_rotation(rotations), matrices[:, :3, 3:]], axis=2)
 
@@ -139,7 +139,7 @@ def _column(
 def _render_size(path: Path, record: dict[str, object]) -> tuple[int, int] | None:
     if "render_width" not in record and "render_height" not in record:
         return None
-    limits = (1.0, float(MOST_SIDE))
+    limits = (1.0, float(MAX_SIDE))
     width = _number(record.get("render_width"), f"{path}: render_width", limits)
     height = _number(record.get("render_height"), f"{path}: render_height", limits)
     if width != int(width) or height != int(height):
@@ -150,8 +150,8 @@ def _render_size(path: Path, record: dict[str, object]) -> tuple[int, int] | Non
 def _frame_rate(path: Path, record: dict[str, object]) -> Fraction | None:
     if "fps" not in record:
         return None
-    fps = _number(record["fps"], f"{path}: fps", (1 / _MOST_FPS_DENOMINATOR, _MOST_FPS))
-    return Fraction(repr(fps)).limit_denominator(_MOST_FPS_DENOMINATOR)
+    fps = _number(record["fps"], f"{path}: fps", (1 / _MAX_FPS_DENOMINATOR, _MAX_FPS))
+    return Fraction(repr(fps)).limit_denominator(_MAX_FPS_DENOMINATOR)
 
 
 def _number(value: object, where: str, limits: tuple[float, float]) -> float:
@@ -162,7 +162,7 @@ def _number(value: object, where: str, limits: tuple[float, float]) -> float:
 
 
 def _shown(value: object) -> str:
-    """A JSON value in a few words, fit for one line."""
+    """A JSON value in a few words, for one line of text."""
     if value is None:
         return "missing"
     if isinstance(value, list | dict):

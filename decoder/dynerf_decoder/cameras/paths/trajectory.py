@@ -1,4 +1,4 @@
-"""Where a camera goes while a clip plays, whatever the rate at which it is shown."""
+"""A trajectory: the motion of a camera while a clip plays, independent of the output rate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from .view import Still, View
 
 @runtime_checkable
 class Content(Protocol):
-    """What a trajectory needs to know of a clip."""
+    """The properties of a clip that a trajectory needs."""
 
     @property
     def cameras(self) -> Cameras:
-        """The cameras of the recording."""
+        """The cameras of the capture."""
 
     @property
     def frames(self) -> int:
@@ -31,10 +31,10 @@ class Content(Protocol):
 
 @dataclass(frozen=True)
 class Trajectory:
-    """A view of a clip with its timing; iterating gives the shots at its own rate.
+    """A view of a clip with its timing; iterating yields the shots at its own rate.
 
-    Without ``frame_range`` (a, b) or ``seconds`` (start, stop) the whole clip is shown, at ``speed`` times
-    its own; ``freeze`` stops the content at a second. ``size`` is width and height in pixels.
+    Without ``frame_range`` (a, b) or ``seconds`` (start, stop) the whole clip is shown. ``speed`` is relative
+    to the clip's own; ``freeze`` stops the content at a second. ``size`` is width and height in pixels.
     """
 
     content: Content
@@ -47,7 +47,7 @@ class Trajectory:
 
     @classmethod
     def still(cls, content: Content, camera: Camera) -> "Trajectory":
-        """The whole clip from one place."""
+        """The whole clip, seen by a fixed camera."""
         return cls(content, Still(camera))
 
     def shots(self, fps: Fraction | None = None) -> tuple[list[Shot], Fraction]:

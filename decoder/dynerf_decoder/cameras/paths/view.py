@@ -1,7 +1,7 @@
-"""What the user types: a VIEW, which way the camera goes, and a size in pixels.
+"""Parses the user's VIEW, which says how the camera moves, and the size in pixels.
 
-A view is a camera of the clip (``cam00`` or ``still:cam00``), ``spiral``, ``orbit``, or a camera path that
-nerfstudio's viewer exported (``.json``). Everything is distrusted; what makes no sense raises ViewError.
+A view is a camera of the clip (``cam00`` or ``still:cam00``), ``spiral``, ``orbit``, or a camera path
+exported by nerfstudio's viewer (``.json``). Input is not trusted; invalid input raises ViewError.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_format.errors import ViewError
 
-from .nerfstudio import MOST_SIDE, CameraPath, read_camera_path
+from .nerfstudio import MAX_SIDE, CameraPath, read_camera_path
 
 _SIZE = re.compile(r"([0-9]{1,5}) *[xX×] *([0-9]{1,5})")
 _NAMES_SHOWN = 40
@@ -21,7 +21,7 @@ _NAMES_SHOWN = 40
 
 @dataclass(frozen=True)
 class Still:
-    """One camera of the clip, not moving."""
+    """A fixed camera."""
 
     camera: Camera
 
@@ -38,7 +38,7 @@ _RIG_PATHS = {"spiral": RigPath("spiral"), "orbit": RigPath("orbit")}
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height in pixels from ``WxH``. Raises ViewError on anything else than 1 to 8192 each."""
+    """Width and height in pixels from ``WxH``. Raises ViewError unless both are from 1 to 8192."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ViewError(f"size {text!r}: expected WIDTHxHEIGHT in pixels, as 1280x720")
@@ -46,9 +46,9 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def parse_view(text: str, cameras: Sequence[Camera]) -> View:
-    """What a VIEW argument means; reads the file when it names one.
+    """The view that a VIEW argument names; reads the file when it names one.
 
-    A camera that is called like a path is reached by ``still:NAME``. Raises ViewError, listing what there is.
+    ``still:NAME`` selects a camera that has the name of a path. Raises ViewError, listing the choices.
     """
     named = {camera.name: camera for camera in cameras}
     if text in _RIG_PATHS:
@@ -67,7 +67,7 @@ def parse_view(text: str, cameras: Sequence[Camera]) -> View:
 
 
 def default_size(view: View, cameras: Sequence[Camera]) -> tuple[int, int]:
-    """Width and height when the user asks for none: the view's own, else those of the first camera."""
+    """Width and height when the user gives none: the view's own, else those of the first camera."""
     if isinstance(view, Still):
         return view.camera.width, view.camera.height
     width, height = cameras[0].width, cameras[0].height
@@ -79,7 +79,7 @@ def default_size(view: View, cameras: Sequence[Camera]) -> tuple[int, int]:
 
 
 def checked_size(width: int, height: int, where: str) -> tuple[int, int]:
-    """The size itself when it can be rendered; else raises ViewError that starts with ``where``."""
-    if not (1 <= width <= MOST_SIDE and 1 <= height <= MOST_SIDE):
-        raise ViewError(f"{where}: {width}x{height} pixels, expected sides of 1 to {MOST_SIDE}")
+    """Return the size. Raises ViewError, starting with ``where``, when it cannot be rendered."""
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ViewError(f"{where}: {width}x{height} pixels, expected sides of 1 to {MAX_SIDE}")
     return width, height

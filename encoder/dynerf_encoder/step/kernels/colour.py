@@ -9,15 +9,15 @@ import numpy as np
 
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
 from dynerf_decoder.backends.cpu.kernels.lanes import (
+    lane_sum,
     load,
     logistic,
     minus,
     plus_scaled,
-    same,
     scaled,
+    splat,
     store,
     times,
-    total_of,
     zeros,
 )
 
@@ -40,10 +40,10 @@ def gather(like, raw, row, weights, at, count, seen, sums, to):
 def spread(like, seen, row, weights, at, count, change, to, to_weights, to_raw):
     """The gradients of ``gather``'s weights and of its raw outputs, the density's left out."""
     given = load(zeros(like), change, to)
-    one = same(zeros(like), _ONE)
+    one = splat(zeros(like), _ONE)
     for index in range(count):
         values = load(zeros(like), seen, (row + index) * len(like))
-        to_weights[at + index] = total_of(times(given, values))
+        to_weights[at + index] = lane_sum(times(given, values))
         slope = times(values, minus(one, values))
         store(to_raw, (row + index) * len(like), scaled(times(given, slope), weights[at + index]))
 

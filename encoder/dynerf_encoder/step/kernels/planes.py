@@ -12,19 +12,19 @@ import numpy as np
 
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
 from dynerf_decoder.backends.cpu.kernels.lanes import (
+    clamped,
     divided,
     item,
-    limited,
     load,
     magnitude,
     minus,
-    over,
     plus,
     plus_scaled,
     plus_times,
+    quotient,
     rounded,
-    same,
     scaled,
+    splat,
     square_root,
     store,
     times,
@@ -66,7 +66,7 @@ def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, 
     ``spans`` are ``records.Spans`` of ``out``.
     """
     images = len(amounts) // frames
-    one = same(zeros(like), np.float32(1))
+    one = splat(zeros(like), np.float32(1))
     for image in range(images):
         store(magnitudes, (image * _PLANES + plane) * len(like), zeros(like))
     for first in range(0, texels, _CHUNK):
@@ -103,8 +103,8 @@ def adam(values, first, second, at, here, gradient, rule):
     store(first, at, mean)
     square = plus_scaled(scaled(load(here, second, at), rule.keep), times(gradient, gradient), rule.take)
     store(second, at, square)
-    size = plus(scaled(square_root(square), rule.correction), same(here, rule.epsilon))
-    store(values, at, plus_scaled(here, over(mean, size), -rule.rate))
+    size = plus(scaled(square_root(square), rule.correction), splat(here, rule.epsilon))
+    store(values, at, plus_scaled(here, quotient(mean, size), -rule.rate))
 
 
 @kernel
@@ -135,7 +135,7 @@ def update_row(
         if step > 0:
             position = divided(here, step)
             seen = scaled(rounded(position), step)
-            gradient = times(limited(position, _LEAST, _MOST), price)
+            gradient = times(clamped(position, _LEAST, _MOST), price)
         around = zeros(like)
         if column > 0:
             around = plus(around, minus(here, left))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.records import Bounds, Like
+from dynerf_decoder.backends.cpu.kernels.records import Bounds, LaneType
 
 
 class Network(NamedTuple):
@@ -18,7 +18,7 @@ class Network(NamedTuple):
     filled up to a multiple of ``WIDTH``. ``view_features`` is the number of features that are no directions.
     """
 
-    like: Like
+    like: LaneType
     stride: int
     weights: np.ndarray  # W, (feature, hidden)
     bias: np.ndarray
@@ -28,7 +28,7 @@ class Network(NamedTuple):
     out_weights_back: np.ndarray  # V
     outputs: int
     view_features: int
-    tile: Like
+    tile: LaneType
 
 
 class NetworkSums(NamedTuple):
@@ -49,7 +49,7 @@ class Field(NamedTuple):
     planes: np.ndarray
     origins: np.ndarray
     sizes: np.ndarray
-    like: Like
+    like: LaneType
     network: Network
 
 

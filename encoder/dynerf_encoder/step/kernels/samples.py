@@ -6,7 +6,7 @@ channel): the gradient of one factor of a product is the product of the others.
 
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
 from dynerf_decoder.backends.cpu.kernels.lanes import load, store, times, zeros
-from dynerf_decoder.backends.cpu.kernels.look_up import interpolate, places
+from dynerf_decoder.backends.cpu.kernels.look_up import interpolate, plane_corners
 
 PLANES = 3
 
@@ -23,7 +23,7 @@ def look(field, rays, ray, positions, at, count, found, features, row):
         s = positions[at + index]
         u, v, w = x + s * dx, y + s * dy, z + s * dz
         for scale in range(len(sizes)):
-            xy, xz, yz = places(u, v, w, origins[scale], sizes[scale], channels)
+            xy, xz, yz = plane_corners(u, v, w, origins[scale], sizes[scale], channels)
             a, b = interpolate(like, planes, xy), interpolate(like, planes, xz)
             c = interpolate(like, planes, yz)
             to = ((row + index) * len(sizes) + scale) * PLANES * channels

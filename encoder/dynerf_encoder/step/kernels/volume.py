@@ -6,7 +6,7 @@ Flat arrays hold ``count`` intervals of each of the rays; rays times intervals a
 import numpy as np
 
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import exponential, limited, load, store, zeros
+from dynerf_decoder.backends.cpu.kernels.lanes import clamped, exponential, load, store, zeros
 
 LANES = 8
 _EIGHT = (np.float32(0),) * LANES
@@ -28,7 +28,7 @@ def weigh(raw, stride, rays, count, bounds, room):
         exponents[index] = raw[index * stride] + bounds.bias
     for at in range(0, total, LANES):
         store(
-            density, at, exponential(limited(load(zeros(_EIGHT), exponents, at), bounds.least, bounds.most))
+            density, at, exponential(clamped(load(zeros(_EIGHT), exponents, at), bounds.least, bounds.most))
         )
     for ray in range(rays):
         optical = 0.0

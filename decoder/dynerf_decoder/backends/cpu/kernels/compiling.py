@@ -1,4 +1,4 @@
-"""How kernels are compiled: see ``dynerf_format.io.compiled_code`` for where their code is kept."""
+"""Compiles kernels. ``dynerf_format.io.compiled_code`` caches the compiled code."""
 
 import inspect
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from typing import Any
 from dynerf_format.io.compiled_code import compiled
 
 _HERE = Path(__file__).parent
-_SHARED = (_HERE, _HERE.parents[2] / "scene" / "ray_sampling.py")  # kernels of any package are made of these
+_SHARED = (_HERE, _HERE.parents[2] / "scene" / "ray_sampling.py")  # sources that kernels of any package use
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile at the first call, without the interpreter's lock and without reference counts.
 
-    Threads would contend for the counts. So nothing is allocated inside, and callers keep
-    what they pass.
+    Threads would contend for the counts. Kernels therefore allocate nothing, and callers keep their arguments
+    alive.
     """
-    bare = inspect.unwrap(function)  # of what checks annotations in the tests
+    bare = inspect.unwrap(function)  # without the annotation checks of the tests
     own = Path(inspect.getfile(bare)).parent
     return compiled(
         bare,

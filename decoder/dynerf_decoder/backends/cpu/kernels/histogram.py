@@ -1,23 +1,23 @@
-"""Where the fine samples of a ray lie: coarse densities along it, their weights, and edges drawn from them.
+"""Places the fine samples of a ray: coarse densities along it, their weights, and edges drawn from them.
 
-Coarse samples are decoded ``SAMPLES`` at a time, one in each lane: a small network has too few units to fill
-lanes with them. Samples where the occupancy grid says that nothing is are not decoded; their density is zero.
+Coarse samples are decoded ``SAMPLES`` at a time, one per lane: a small network has too few units to fill the
+lanes. Samples in empty cells of the occupancy grid are not decoded; their density is zero.
 """
 
 import numpy as np
 
 from .compiling import kernel
 from .lanes import (
+    clamped,
     exponential,
     item,
-    limited,
     load,
     plus,
     plus_scaled,
-    same,
     scaled,
+    splat,
     store,
-    store_apart,
+    store_strided,
     where_positive,
     zeros,
 )
@@ -26,19 +26,19 @@ from .occupancy import is_empty
 
 SAMPLES = 8
 _EIGHT = (np.float32(0),) * SAMPLES
-_DARK = np.float32(7)  # optical depth; what is behind it gets less than 1e-3 of the light
+_MAX_DEPTH = np.float32(7)  # optical depth: the transmittance behind it is below 1e-3
 _ONE = np.float32(1)
 _HALF = np.float32(0.5)
 
 
 @kernel
 def raw_densities(stack, features):
-    """The only output of a stack of one scale for ``SAMPLES`` samples; features are (channel, sample)."""
-    like, first, bias = stack.like, stack.weights, stack.bias
-    total = same(zeros(_EIGHT), item(stack.out_bias, 0))
+    """The single output of a stack of one scale for ``SAMPLES`` samples; features are (channel, sample)."""
+    channels, first, bias = stack.channels, stack.weights, stack.bias
+    total = splat(zeros(_EIGHT), item(stack.out_bias, 0))
     for unit in range(len(bias)):
-        hidden = same(zeros(_EIGHT), item(bias, unit))
-        for index in range(len(like)):
+        hidden = splat(zeros(_EIGHT), item(bias, unit))
+        for index in range(len(channels)):
             weight = item(first, index * len(bias) + unit)
             hidden = plus_scaled(hidden, load(zeros(_EIGHT), features, index * SAMPLES), weight)
         total = plus_scaled(total, where_positive(hidden, hidden), item(stack.out_weights, unit))
@@ -46,26 +46,26 @@ def raw_densities(stack, features):
 
 
 @kernel
-def densities(stack, features, line, positions, chosen, at, last, bounds, out):
-    """Densities of the samples ``chosen[at]`` to ``chosen[last]``, the block filled up with the last one."""
-    planes, sizes, like = stack.planes, stack.sizes, stack.like
+def decode_densities(stack, features, line, positions, chosen, at, last, bounds, out):
+    """Densities of the samples ``chosen[at]`` to ``chosen[last]``; the last one also pads the block."""
+    planes, sizes, channels = stack.planes, stack.sizes, stack.channels
     x, y, z, dx, dy, dz = line
     for sample in range(SAMPLES):
         s = positions[chosen[min(at + sample, last)]]
-        found = product(like, planes[0], 0, sizes[0], x + s * dx, y + s * dy, z + s * dz)
-        store_apart(features, sample, SAMPLES, found)
-    exponents = plus(raw_densities(stack, features), same(zeros(_EIGHT), bounds.bias))
-    store(out, 0, exponential(limited(exponents, bounds.least, bounds.most)))
+        found = product(channels, planes[0], 0, sizes[0], x + s * dx, y + s * dy, z + s * dz)
+        store_strided(features, sample, SAMPLES, found)
+    exponents = plus(raw_densities(stack, features), splat(zeros(_EIGHT), bounds.bias))
+    store(out, 0, exponential(clamped(exponents, bounds.least, bounds.most)))
 
 
 @kernel
-def histogram(stack, room, line, interval, grid, bounds):
-    """Weights of equal intervals of a ray, ``interval`` long; the last one takes what is left.
+def histogram(stack, scratch, line, interval, grid, bounds):
+    """Weights of equal intervals of a ray, ``interval`` long; the last one takes the remaining light.
 
-    ``room`` is a ``records.CoarseScratch``.
+    ``scratch`` is a ``records.CoarseScratch``.
     """
-    positions, chosen, found, depths, weights = (
-        room.positions, room.chosen, room.found, room.depths, room.weights,
+    positions, chosen, densities, depths, weights = (
+        scratch.positions, scratch.chosen, scratch.densities, scratch.depths, scratch.weights,
     )  # fmt: skip
     count = 0
     for index in range(len(weights)):
@@ -75,49 +75,49 @@ def histogram(stack, room, line, interval, grid, bounds):
             count += 1
     depth = np.float32(0)
     for at in range(0, count, SAMPLES):
-        densities(stack, room.features, line, positions, chosen, at, count - 1, bounds, found)
+        decode_densities(stack, scratch.features, line, positions, chosen, at, count - 1, bounds, densities)
         for each in range(at, min(at + SAMPLES, count)):
-            depths[chosen[each]] = found[each - at] * interval
+            depths[chosen[each]] = densities[each - at] * interval
             depth += depths[chosen[each]]
-        if depth > _DARK:
+        if depth > _MAX_DEPTH:
             break
     to_weights(depths, weights)
 
 
 @kernel
 def to_weights(depths, weights):
-    """From the optical depth of each interval to its weight. ``depths`` are overwritten."""
+    """Convert the optical depth of each interval to its weight. ``depths`` are overwritten."""
     depth = np.float32(0)
     for index in range(len(weights)):
         depth += depths[index]
         depths[index] = depth
     for at in range(0, len(depths), SAMPLES):
         store(depths, at, exponential(scaled(load(zeros(_EIGHT), depths, at), -_ONE)))
-    left = _ONE
+    transmittance = _ONE
     for index in range(len(weights)):
-        weights[index] = left - depths[index]
-        left = depths[index]
-    weights[len(weights) - 1] += left
+        weights[index] = transmittance - depths[index]
+        transmittance = depths[index]
+    weights[len(weights) - 1] += transmittance
 
 
 @kernel
 def draw_edges(weights, padding, edges, at, count):
-    """``count`` positions in the middles of as many parts of equal weight, into ``edges`` from ``at`` on.
+    """Write ``count`` positions to ``edges`` from ``at`` on: the middles of ``count`` parts of equal weight.
 
-    The histogram's intervals are equal and fill the ray.
+    The histogram's intervals are equal and cover the ray.
     """
     total = np.float32(0)
     for index in range(len(weights)):
         total += weights[index]
     extra = padding * max(total, np.float32(1e-8)) / np.float32(len(weights))
-    share = _ONE / (total + extra * np.float32(len(weights)))
+    scale = _ONE / (total + extra * np.float32(len(weights)))
     step, width = _ONE / np.float32(count), _ONE / np.float32(len(weights))
-    index, low, high = 0, np.float32(0), (weights[0] + extra) * share
+    index, low, high = 0, np.float32(0), (weights[0] + extra) * scale
     for each in range(count):
         u = (np.float32(each) + _HALF) * step
         while high <= u and index < len(weights) - 1:
             index += 1
             low = high
-            high += (weights[index] + extra) * share
-        inside = min(max((u - low) / max(high - low, np.float32(1e-12)), np.float32(0)), _ONE)
-        edges[at + each] = (np.float32(index) + inside) * width
+            high += (weights[index] + extra) * scale
+        fraction = min(max((u - low) / max(high - low, np.float32(1e-12)), np.float32(0)), _ONE)
+        edges[at + each] = (np.float32(index) + fraction) * width

@@ -1,4 +1,4 @@
-"""Rays clipped to the cube one by one, in float64: ``Space.clip_plain`` without its passes over memory."""
+"""Clips rays to the cube one by one, in float64: ``Space.clip_plain`` without its passes over memory."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _ONE = np.float64(1)
 
 @kernel
 def row(matrix, index, x, y, z):
-    """A row of a flat 4x4 matrix times a direction."""
+    """One row of a flat 4x4 matrix times a direction."""
     return matrix[4 * index] * x + matrix[4 * index + 1] * y + matrix[4 * index + 2] * z
 
 
@@ -21,7 +21,7 @@ def within(value):
 
 @kernel
 def interval(inside, change, enters, leaves):
-    """What one face leaves of an interval along the ray; nothing (inf, -inf) of a ray that runs outside."""
+    """Clip an interval along the ray by one face; (inf, -inf) for a parallel ray outside it."""
     if change > 0:
         return max(enters, -inside / change), leaves
     if change < 0:
@@ -35,7 +35,7 @@ def interval(inside, change, enters, leaves):
 def clip(
     matrix, near, miss, origins, directions, starts, ends, hit, distances_in, distances_out, w_in, w_out
 ):
-    """Fill in segments, those of rays that miss with zeros (w with ones); arrays are flat, (ray, axis)."""
+    """Fill in the rays' intervals; those that miss get zeros (w: ones). Arrays are flat, (ray, axis)."""
     for ray in range(len(hit)):
         x, y, z = origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2]
         dx, dy, dz = directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2]

@@ -1,8 +1,8 @@
-"""Lanes: float32 vectors of fixed length in numba functions, one machine instruction for all of them.
+"""SIMD vectors for numba functions: lanes of float32, processed by one machine instruction.
 
-Left to itself numba multiplies the channels of a sample one by one, because it cannot know that arrays do not
-overlap. ``Lanes`` is LLVM's own vector type; values of it live in registers, inside numba functions only. How
-many lanes there are is part of the type, and comes from the length of a tuple: ``zeros((0.0,) * 8)``.
+numba by itself multiplies the channels of a sample one by one, because it cannot prove that arrays do not
+overlap. ``Lanes`` is LLVM's vector type; its values live in registers, inside numba functions only. The
+number of lanes is part of the type and comes from the length of a tuple: ``zeros((0.0,) * 8)``.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _LOG2_E = np.float32(1.44269504)
 _LN2_HIGH = np.float32(-0.693359375)  # minus ln 2 in two parts: n times the first is exact
 _LN2_LOW = np.float32(2.12194440e-4)
 _SMALLEST, _LARGEST = np.float32(-87.0), np.float32(88.0)  # beyond these a float32 is denormal or infinite
-_Generated = tuple[Any, Callable[..., Any]]  # a signature and what generates LLVM's code
+_Intrinsic = tuple[Any, Callable[..., Any]]  # a signature and a generator of LLVM code
 
 
 class Lanes(types.Type):
@@ -50,27 +50,29 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: An
     return builder.bitcast(start, ir.VectorType(_FLOAT, count).as_pointer())
 
 
-def _of_lanes(builder: Any, name: str, arguments: Any) -> Any:
-    """What LLVM's own function ``name`` makes of vectors, lane by lane."""
+def _call_llvm(builder: Any, name: str, arguments: Any) -> Any:
+    """Call LLVM's built-in function ``name`` on vectors, lane by lane."""
     lanes = arguments[0].type
-    kind = ir.FunctionType(lanes, [lanes] * len(arguments))
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{lanes.count}f32")
+    signature_type = ir.FunctionType(lanes, [lanes] * len(arguments))
+    function = cgutils.get_or_insert_function(
+        builder.module, signature_type, f"llvm.{name}.v{lanes.count}f32"
+    )
     return builder.call(function, arguments)
 
 
 @intrinsic
-def zeros(_typing: Any, like: Any) -> _Generated:
-    """As many zeros as the tuple ``like`` has items."""
+def zeros(_typing: Any, lane_type: Any) -> _Intrinsic:
+    """Zeros, one for each item of the tuple ``lane_type``."""
 
     def generate(_context: Any, _builder: Any, signature: Any, _arguments: Any) -> Any:
         return ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), None)
 
-    return Lanes(len(like))(like), generate
+    return Lanes(len(lane_type))(lane_type), generate
 
 
 @intrinsic
-def item(_typing: Any, array: Any, offset: Any) -> _Generated:
-    """One value of a flat array. Unlike ``array[offset]`` it costs no test for offsets from the end."""
+def item(_typing: Any, array: Any, offset: Any) -> _Intrinsic:
+    """One value of a flat array, without the test for negative offsets that ``array[offset]`` has."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values, start = arguments
@@ -81,20 +83,20 @@ def item(_typing: Any, array: Any, offset: Any) -> _Generated:
 
 
 @intrinsic
-def load(_typing: Any, like: Any, array: Any, offset: Any) -> _Generated:
-    """As many values of a flat array, from an offset on, as ``like`` has lanes. Nothing checks the bounds."""
+def load(_typing: Any, lane_type: Any, array: Any, offset: Any) -> _Intrinsic:
+    """Values of a flat array from ``offset`` on, one for each lane. Bounds are not checked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _, values, start = arguments
         pointer = _pointer(context, builder, signature.args[1], values, start, signature.return_type.count)
         return builder.load(pointer, align=4)
 
-    return like(like, array, types.intp), generate
+    return lane_type(lane_type, array, types.intp), generate
 
 
 @intrinsic
-def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Generated:
-    """Write lanes to a flat array from ``offset`` on. Nothing checks the bounds."""
+def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsic:
+    """Write lanes to a flat array from ``offset`` on. Bounds are not checked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, start, lanes = arguments
@@ -106,8 +108,8 @@ def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Generated:
 
 
 @intrinsic
-def store_apart(_typing: Any, array: Any, offset: Any, stride: Any, values: Any) -> _Generated:
-    """Write lane i to item ``offset + i * stride`` of a flat array. Nothing checks the bounds."""
+def store_strided(_typing: Any, array: Any, offset: Any, stride: Any, values: Any) -> _Intrinsic:
+    """Write lane i to item ``offset + i * stride`` of a flat array. Bounds are not checked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, start, step, lanes = arguments
@@ -121,7 +123,7 @@ def store_apart(_typing: Any, array: Any, offset: Any, stride: Any, values: Any)
 
 
 @intrinsic
-def plus(_typing: Any, a: Any, b: Any) -> _Generated:
+def plus(_typing: Any, a: Any, b: Any) -> _Intrinsic:
     """Sums lane by lane."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -131,7 +133,7 @@ def plus(_typing: Any, a: Any, b: Any) -> _Generated:
 
 
 @intrinsic
-def times(_typing: Any, a: Any, b: Any) -> _Generated:
+def times(_typing: Any, a: Any, b: Any) -> _Intrinsic:
     """Products lane by lane."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -141,7 +143,7 @@ def times(_typing: Any, a: Any, b: Any) -> _Generated:
 
 
 @intrinsic
-def scaled(_typing: Any, a: Any, factor: Any) -> _Generated:
+def scaled(_typing: Any, a: Any, factor: Any) -> _Intrinsic:
     """All lanes times one number."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -152,56 +154,56 @@ def scaled(_typing: Any, a: Any, factor: Any) -> _Generated:
 
 
 @intrinsic
-def plus_scaled(_typing: Any, total: Any, a: Any, factor: Any) -> _Generated:
+def plus_scaled(_typing: Any, total: Any, a: Any, factor: Any) -> _Intrinsic:
     """``total + a * factor``, rounded once; ``factor`` is one number."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         sums, lanes, number = arguments
         factors = _splat(builder, number, signature.return_type.count)
-        return _of_lanes(builder, "fma", [lanes, factors, sums])
+        return _call_llvm(builder, "fma", [lanes, factors, sums])
 
     return total(total, a, types.float32), generate
 
 
 @intrinsic
-def plus_times(_typing: Any, total: Any, a: Any, b: Any) -> _Generated:
+def plus_times(_typing: Any, total: Any, a: Any, b: Any) -> _Intrinsic:
     """``total + a * b`` lane by lane, rounded once."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         sums, *factors = arguments
-        return _of_lanes(builder, "fma", [*factors, sums])
+        return _call_llvm(builder, "fma", [*factors, sums])
 
     return total(total, a, b), generate
 
 
 @intrinsic
-def where_positive(_typing: Any, test: Any, a: Any) -> _Generated:
-    """The lanes of ``a`` where those of ``test`` are above zero, zero elsewhere."""
+def where_positive(_typing: Any, mask: Any, a: Any) -> _Intrinsic:
+    """The lanes of ``a`` where those of ``mask`` are positive, zero elsewhere."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        test, lanes = arguments
-        nothing = ir.Constant(lanes.type, None)
-        return builder.select(builder.fcmp_ordered(">", test, nothing), lanes, nothing)
+        mask, lanes = arguments
+        zero = ir.Constant(lanes.type, None)
+        return builder.select(builder.fcmp_ordered(">", mask, zero), lanes, zero)
 
-    return a(test, a), generate
+    return a(mask, a), generate
 
 
 @intrinsic
-def total_of(_typing: Any, a: Any) -> _Generated:
-    """The sum of all lanes, in an order that suits the machine."""
+def lane_sum(_typing: Any, a: Any) -> _Intrinsic:
+    """The sum of all lanes, in an order that the compiler chooses."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         (lanes,) = arguments
-        kind = ir.FunctionType(_FLOAT, [_FLOAT, lanes.type])
+        signature_type = ir.FunctionType(_FLOAT, [_FLOAT, lanes.type])
         name = f"llvm.vector.reduce.fadd.v{lanes.type.count}f32"
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        function = cgutils.get_or_insert_function(builder.module, signature_type, name)
         return builder.call(function, [ir.Constant(_FLOAT, 0.0), lanes], fastmath=("reassoc",))
 
     return types.float32(a), generate
 
 
 @intrinsic
-def minus(_typing: Any, a: Any, b: Any) -> _Generated:
+def minus(_typing: Any, a: Any, b: Any) -> _Intrinsic:
     """Differences lane by lane."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -211,7 +213,7 @@ def minus(_typing: Any, a: Any, b: Any) -> _Generated:
 
 
 @intrinsic
-def divided(_typing: Any, a: Any, divisor: Any) -> _Generated:
+def divided(_typing: Any, a: Any, divisor: Any) -> _Intrinsic:
     """All lanes divided by one number."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -222,38 +224,38 @@ def divided(_typing: Any, a: Any, divisor: Any) -> _Generated:
 
 
 @intrinsic
-def rounded(_typing: Any, a: Any) -> _Generated:
+def rounded(_typing: Any, a: Any) -> _Intrinsic:
     """Each lane's nearest whole number; halves go to the even one."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _of_lanes(builder, "rint", arguments)
+        return _call_llvm(builder, "rint", arguments)
 
     return a(a), generate
 
 
 @intrinsic
-def magnitude(_typing: Any, a: Any) -> _Generated:
-    """Lanes without their signs."""
+def magnitude(_typing: Any, a: Any) -> _Intrinsic:
+    """Absolute values lane by lane."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _of_lanes(builder, "fabs", arguments)
+        return _call_llvm(builder, "fabs", arguments)
 
     return a(a), generate
 
 
 @intrinsic
-def square_root(_typing: Any, a: Any) -> _Generated:
+def square_root(_typing: Any, a: Any) -> _Intrinsic:
     """Square roots lane by lane."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _of_lanes(builder, "sqrt", arguments)
+        return _call_llvm(builder, "sqrt", arguments)
 
     return a(a), generate
 
 
 @intrinsic
-def power_of_two(_typing: Any, a: Any) -> _Generated:
-    """Two to the power of each lane, a whole number from -126 to 127: the exponent's bits put in place."""
+def power_of_two(_typing: Any, a: Any) -> _Intrinsic:
+    """Two to the power of each lane, an integer from -126 to 127, by setting the exponent's bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         (lanes,) = arguments
@@ -266,21 +268,21 @@ def power_of_two(_typing: Any, a: Any) -> _Generated:
 
 
 @intrinsic
-def limited(_typing: Any, a: Any, least: Any, most: Any) -> _Generated:
-    """Lanes clamped to two numbers; those that are no number become ``least``."""
+def clamped(_typing: Any, a: Any, least: Any, most: Any) -> _Intrinsic:
+    """Lanes clamped between two numbers; NaN becomes ``least``."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes, least, most = arguments
         count = signature.return_type.count
-        above = _of_lanes(builder, "maxnum", [lanes, _splat(builder, least, count)])
-        return _of_lanes(builder, "minnum", [above, _splat(builder, most, count)])
+        above = _call_llvm(builder, "maxnum", [lanes, _splat(builder, least, count)])
+        return _call_llvm(builder, "minnum", [above, _splat(builder, most, count)])
 
     return a(a, types.float32, types.float32), generate
 
 
 @intrinsic
-def joined(_typing: Any, numbers: Any) -> _Generated:
-    """A tuple of float32 as lanes, without a way through memory."""
+def pack(_typing: Any, numbers: Any) -> _Intrinsic:
+    """A tuple of float32 as lanes, without going through memory."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         lanes = ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), ir.Undefined)
@@ -292,7 +294,7 @@ def joined(_typing: Any, numbers: Any) -> _Generated:
 
 
 @intrinsic
-def separate(_typing: Any, a: Any) -> _Generated:
+def unpack(_typing: Any, a: Any) -> _Intrinsic:
     """Lanes as a tuple of float32."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -306,17 +308,17 @@ def separate(_typing: Any, a: Any) -> _Generated:
 
 
 @intrinsic
-def same(_typing: Any, like: Any, number: Any) -> _Generated:
-    """One number in as many lanes as ``like`` has."""
+def splat(_typing: Any, lane_type: Any, number: Any) -> _Intrinsic:
+    """One number in each lane of ``lane_type``."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _splat(builder, arguments[1], signature.return_type.count)
 
-    return like(like, types.float32), generate
+    return lane_type(lane_type, types.float32), generate
 
 
 @intrinsic
-def over(_typing: Any, a: Any, b: Any) -> _Generated:
+def quotient(_typing: Any, a: Any, b: Any) -> _Intrinsic:
     """Quotients lane by lane."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -327,21 +329,21 @@ def over(_typing: Any, a: Any, b: Any) -> _Generated:
 
 @kernel
 def exponential(a):
-    """exp of each lane, to the last bits of float32: 2^n e^f with n whole and |f| at most half of ln 2."""
-    a = limited(a, _SMALLEST, _LARGEST)
+    """exp of each lane, to the last bits of float32: 2^n e^f, n an integer, |f| at most half of ln 2."""
+    a = clamped(a, _SMALLEST, _LARGEST)
     n = rounded(scaled(a, _LOG2_E))
     f = plus_scaled(plus_scaled(a, n, _LN2_HIGH), n, _LN2_LOW)
-    one = same(a, np.float32(1))
-    series = plus_scaled(same(a, np.float32(1 / 720)), f, np.float32(1 / 5040))
-    series = plus_times(same(a, np.float32(1 / 120)), series, f)
-    series = plus_times(same(a, np.float32(1 / 24)), series, f)
-    series = plus_times(same(a, np.float32(1 / 6)), series, f)
-    series = plus_times(same(a, np.float32(1 / 2)), series, f)
+    one = splat(a, np.float32(1))
+    series = plus_scaled(splat(a, np.float32(1 / 720)), f, np.float32(1 / 5040))
+    series = plus_times(splat(a, np.float32(1 / 120)), series, f)
+    series = plus_times(splat(a, np.float32(1 / 24)), series, f)
+    series = plus_times(splat(a, np.float32(1 / 6)), series, f)
+    series = plus_times(splat(a, np.float32(1 / 2)), series, f)
     return times(plus_times(plus(one, f), times(f, f), series), power_of_two(n))
 
 
 @kernel
 def logistic(a):
     """1 / (1 + exp(-a)) of each lane."""
-    one = same(a, np.float32(1))
-    return over(one, plus(one, exponential(scaled(a, np.float32(-1)))))
+    one = splat(a, np.float32(1))
+    return quotient(one, plus(one, exponential(scaled(a, np.float32(-1)))))

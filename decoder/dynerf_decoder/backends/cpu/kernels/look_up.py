@@ -1,10 +1,10 @@
-"""Bilinear look-up in three axis-aligned planes and the product of what is found, channels in lanes.
+"""Looks up three axis-aligned planes bilinearly and multiplies the results, channels in lanes.
 
-The planes xy, xz and yz of one frame lie in one flat array, (plane, row, column, channel), each square with
-``size`` texels a side, the corner texels at the corners of the cube; the first axis of a plane's name runs
-along columns. Points outside the cube are moved to its border, and so are coordinates that are no number.
+The planes xy, xz and yz of one frame are one flat array, (plane, row, column, channel). Each is a square of
+``size`` texels per side, with the corner texels at the corners of the cube; the first axis of a plane's name
+runs along columns. Points outside the cube are clamped to its border; NaN coordinates become -1.
 
-``like`` is a tuple of as many zeros as there are channels; only its length matters.
+``lane_type`` is a tuple of zeros, one for each channel.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ _HALF = np.float32(0.5)
 
 @kernel
 def cell(coordinate, size):
-    """Index of the texel before a cube coordinate, and how far the coordinate lies towards the next."""
+    """Index of the texel before a cube coordinate, and the coordinate's fraction of the way to the next."""
     last = np.float32(size - 1)
     position = (coordinate + _ONE) * (_HALF * last)
     position = min(position if position > _ZERO else _ZERO, last)
@@ -29,7 +29,7 @@ def cell(coordinate, size):
 
 @kernel
 def corners(column, row, x, y, size, origin, channels):
-    """Offsets of a cell's first texel, from it to the next column and row, and the four weights."""
+    """Offset of a cell's first texel, offsets from it to the next column and row, and the four weights."""
     start = origin + (row * size + column) * channels
     right = channels if size > 1 else 0
     below = size * right
@@ -37,18 +37,18 @@ def corners(column, row, x, y, size, origin, channels):
 
 
 @kernel
-def interpolate(like, planes, place):
-    """The four texels of a cell, weighted."""
-    start, right, below, w00, w01, w10, w11 = place
-    total = scaled(load(zeros(like), planes, start), w00)
-    total = plus_scaled(total, load(zeros(like), planes, start + right), w01)
-    total = plus_scaled(total, load(zeros(like), planes, start + below), w10)
-    return plus_scaled(total, load(zeros(like), planes, start + below + right), w11)
+def interpolate(lane_type, planes, cell_corners):
+    """The weighted sum of a cell's four texels."""
+    start, right, below, w00, w01, w10, w11 = cell_corners
+    total = scaled(load(zeros(lane_type), planes, start), w00)
+    total = plus_scaled(total, load(zeros(lane_type), planes, start + right), w01)
+    total = plus_scaled(total, load(zeros(lane_type), planes, start + below), w10)
+    return plus_scaled(total, load(zeros(lane_type), planes, start + below + right), w11)
 
 
 @kernel
-def places(x, y, z, origin, size, channels):
-    """Where a point lies in the planes xy, xz and yz, the first of which begins at offset ``origin``."""
+def plane_corners(x, y, z, origin, size, channels):
+    """The ``corners`` of a point's cells in the planes xy, xz and yz; xy begins at offset ``origin``."""
     plane = size * size * channels
     ix, fx = cell(x, size)
     iy, fy = cell(y, size)
@@ -61,16 +61,16 @@ def places(x, y, z, origin, size, channels):
 
 
 @kernel
-def product(like, planes, origin, size, x, y, z):
-    """The features of one point in the planes from offset ``origin`` on."""
-    xy, xz, yz = places(x, y, z, origin, size, len(like))
-    found = times(interpolate(like, planes, xy), interpolate(like, planes, xz))
-    return times(found, interpolate(like, planes, yz))
+def product(lane_type, planes, origin, size, x, y, z):
+    """The features of one point; the planes begin at offset ``origin``."""
+    xy, xz, yz = plane_corners(x, y, z, origin, size, len(lane_type))
+    features = times(interpolate(lane_type, planes, xy), interpolate(lane_type, planes, xz))
+    return times(features, interpolate(lane_type, planes, yz))
 
 
 @kernel
-def products(like, planes, size, points, out, offset, stride):
-    """The features of ``points`` (n, 3) into the flat ``out``, at ``offset + i * stride`` for point i."""
+def products(lane_type, planes, size, points, out, offset, stride):
+    """Write the features of ``points`` (n, 3) to ``out``, those of point i at ``offset + i * stride``."""
     for i in range(points.shape[0]):
-        found = product(like, planes, 0, size, points[i, 0], points[i, 1], points[i, 2])
-        store(out, offset + i * stride, found)
+        features = product(lane_type, planes, 0, size, points[i, 0], points[i, 1], points[i, 2])
+        store(out, offset + i * stride, features)

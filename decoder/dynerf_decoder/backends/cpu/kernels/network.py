@@ -1,10 +1,10 @@
-"""A network with one hidden layer on rows of features, hidden units in lanes.
+"""Evaluates a network with one hidden layer on rows of features, hidden units in lanes.
 
     hidden = relu(features W + b),    out = hidden V^T + c
 
 W is (feature, hidden), V (output, hidden); all arrays are flat. The number of hidden units is a multiple of
-``WIDTH``, that of outputs is what ``like`` has lanes (pad with zeros), and rows come in blocks of ``ROWS``: a
-weight once loaded serves them all.
+``WIDTH``; the number of outputs is that of the lanes of ``lane_type`` (pad with zeros). Rows come in blocks
+of ``ROWS``, which share each loaded weight.
 """
 
 import numpy as np
@@ -36,25 +36,25 @@ def hidden_block(features, at, count, weights, bias, hidden, to, width):
 
 
 @kernel
-def output_block(like, hidden, at, width, weights, offsets, out, to):
-    """The outputs of ``ROWS`` rows, hidden layers from offset ``at`` on; ``weights`` are V, transposed."""
-    a = b = c = d = load(zeros(like), offsets, 0)
+def output_block(lane_type, hidden, at, width, weights, offsets, out, to):
+    """The outputs of ``ROWS`` rows, whose hidden units begin at ``at``; ``weights`` is V transposed."""
+    a = b = c = d = load(zeros(lane_type), offsets, 0)
     for unit in range(width):
-        column = load(zeros(like), weights, unit * len(like))
+        column = load(zeros(lane_type), weights, unit * len(lane_type))
         a = plus_scaled(a, column, item(hidden, at + unit))
         b = plus_scaled(b, column, item(hidden, at + width + unit))
         c = plus_scaled(c, column, item(hidden, at + 2 * width + unit))
         d = plus_scaled(d, column, item(hidden, at + 3 * width + unit))
     store(out, to, a)
-    store(out, to + len(like), b)
-    store(out, to + 2 * len(like), c)
-    store(out, to + 3 * len(like), d)
+    store(out, to + len(lane_type), b)
+    store(out, to + 2 * len(lane_type), c)
+    store(out, to + 3 * len(lane_type), d)
 
 
 @kernel
-def forward(like, features, count, first, bias, second, offsets, hidden, out):
+def forward(lane_type, features, count, first, bias, second, offsets, hidden, out):
     """Hidden layer and outputs of all rows; ``first`` is W, ``second`` V transposed, ``offsets`` c."""
     width = len(bias)
     for row in range(0, len(hidden) // width, ROWS):
         hidden_block(features, row * count, count, first, bias, hidden, row * width, width)
-        output_block(like, hidden, row * width, width, second, offsets, out, row * len(like))
+        output_block(lane_type, hidden, row * width, width, second, offsets, out, row * len(lane_type))

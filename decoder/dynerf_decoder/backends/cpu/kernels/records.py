@@ -1,14 +1,15 @@
-"""What kernels take together, by name. Arrays are flat; ``like`` is a tuple of as many zeros as lanes."""
+"""Named tuples of kernel arguments. Arrays are flat."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-Like = tuple[np.float32, ...]
+LaneType = tuple[np.float32, ...]
+"""Zeros, one for each lane; only the length counts."""
 
 
 class Bounds(NamedTuple):
-    """What is added to a raw density, and the least and the most of the exponent that it then is."""
+    """The bias added to a raw density, and the limits of the resulting exponent."""
 
     bias: np.float32
     least: np.float32
@@ -18,21 +19,21 @@ class Bounds(NamedTuple):
 class Stack(NamedTuple):
     """Planes and size of each scale, and the network that decodes them: W, b, V transposed and c.
 
-    ``like`` has as many items as there are channels, ``outputs`` as there are outputs.
+    ``channels`` has one item for each channel, ``outputs`` one for each output.
     """
 
     planes: tuple[np.ndarray, ...]
     sizes: np.ndarray
-    like: Like
+    channels: LaneType
     weights: np.ndarray
     bias: np.ndarray
-    outputs: Like
+    outputs: LaneType
     out_weights: np.ndarray
     out_bias: np.ndarray
 
 
 class ViewNetwork(NamedTuple):
-    """W as (input, hidden), b, V as (3, hidden), c; hidden units filled up to whole lanes."""
+    """W as (input, hidden), b, V as (3, hidden), c; hidden units are padded to whole lanes."""
 
     weights: np.ndarray
     bias: np.ndarray
@@ -40,22 +41,22 @@ class ViewNetwork(NamedTuple):
     out_bias: np.ndarray
 
 
-class Grid(NamedTuple):
-    """Which cells may hold something, ``size`` a side; without a grid there are no cells."""
+class CellBits(NamedTuple):
+    """Which cells are occupied, as bits, ``size`` cells per side; 0 when there is no grid."""
 
     bits: np.ndarray
     size: int
 
 
-class Grids(NamedTuple):
-    """Where the coarse and the fine field are empty."""
+class MarchGrids(NamedTuple):
+    """The occupancy grids of the coarse and the fine field."""
 
-    coarse: Grid
-    fine: Grid
+    coarse: CellBits
+    fine: CellBits
 
 
-class Rays(NamedTuple):
-    """Starts in the cube, steps to the ends, lengths, which hit, and directions in the world."""
+class MarchRays(NamedTuple):
+    """Starts in the cube, steps to the ends, lengths, hit flags, and directions in the world."""
 
     starts: np.ndarray
     steps: np.ndarray
@@ -64,30 +65,30 @@ class Rays(NamedTuple):
     directions: np.ndarray
 
 
-class Rule(NamedTuple):
-    """Bounds of densities, the share of the histogram that is spread evenly, and where a ray ends."""
+class MarchSettings(NamedTuple):
+    """Density bounds, the share of the histogram that is spread evenly, and where a ray ends."""
 
     bounds: Bounds
     padding: np.float32
-    opaque: np.float32
+    min_transmittance: np.float32
 
 
 class CoarseScratch(NamedTuple):
-    """Room for ``histogram``: features, densities and optical depths are of whole blocks of samples.
+    """Buffers of ``histogram``; features, densities and optical depths hold whole blocks of samples.
 
-    ``positions`` are the middles of the intervals, ``chosen`` the numbers of those that are decoded.
+    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded.
     """
 
     features: np.ndarray
     positions: np.ndarray
     chosen: np.ndarray
-    found: np.ndarray
+    densities: np.ndarray
     depths: np.ndarray
     weights: np.ndarray
 
 
 class FineScratch(NamedTuple):
-    """Room for ``ROWS`` samples: features, hidden units, raw outputs and lengths."""
+    """Buffers of ``ROWS`` samples: features, hidden units, raw outputs and interval lengths."""
 
     features: np.ndarray
     hidden: np.ndarray
@@ -96,17 +97,17 @@ class FineScratch(NamedTuple):
 
 
 class ViewScratch(NamedTuple):
-    """Room for ``shade``: inputs and hidden units."""
+    """Buffers of ``shade``: inputs and hidden units."""
 
-    seen: np.ndarray
+    inputs: np.ndarray
     hidden: np.ndarray
 
 
 class Slots(NamedTuple):
-    """``ROWS`` rays under way: edges, outputs summed, transmittance, next interval and ray of each."""
+    """``ROWS`` rays in progress: each one's edges, summed outputs, transmittance, interval and ray index."""
 
     edges: np.ndarray
     totals: np.ndarray
-    left: np.ndarray
-    places: np.ndarray
-    numbers: np.ndarray
+    transmittance: np.ndarray
+    intervals: np.ndarray
+    rays: np.ndarray
