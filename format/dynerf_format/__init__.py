@@ -1,4 +1,10 @@
-"""The .dnv file: bytes <-> header, chunks and quantised tensors. ``format/SPEC.md`` is the law.
+"""The .dnv file format: bytes <-> header, chunks and quantised tensors, as specified in ``format/SPEC.md``.
+
+``io``         file-system helpers, the cache of compiled code
+``coding``     integer symbols <-> entropy-coded bytes
+``tensors``    quantised tensors and occupancy grids <-> chunk payloads
+``container``  header and chunks <-> a file; reader and writer
+``edit``       cut, join and repair
 
 Reading::
 
@@ -7,7 +13,9 @@ Reading::
         weights = clip.weights(clip.header.segment_at(120))
         latents = clip.latents(first=120, count=2)
 
-Writing: :func:`quantise` tensors, make chunks of them, :func:`write_clip`. Never imports torch.
+Writing: :func:`quantise` tensors, build chunks from them, call :func:`write_clip`. torch is never imported.
+
+Imports: container, edit, io, tensors.
 """
 
 from dynerf_format.container.chunk_lookup import (

@@ -1,24 +1,24 @@
-"""Everything that can be wrong with what a user gives us, as one exception tree.
+"""The exception hierarchy for everything that can be wrong with user input.
 
 ::
 
     DynerfError                  shown to the user as one line, exit status 2, no traceback
-    ├── FormatError              a .dnv file that cannot be trusted
+    ├── FormatError              a .dnv file that is invalid
     │   ├── NotDnvError          some other kind of file, or empty
     │   ├── VersionError         written by a newer major version
     │   ├── TruncatedError       bytes are missing
     │   ├── ChecksumError        bytes were changed
-    │   └── LimitError           declares more than the reader is willing to allocate
-    ├── RemoteError              an address whose bytes cannot be had
-    │   └── ChangedError         it has another content than when it was opened
+    │   └── LimitError           declares more than the reader may allocate
+    ├── RemoteError              an address that cannot be read
+    │   └── ChangedError         its content changed after it was opened
     ├── CaptureError             a capture folder, video or pose file that cannot be used
-    ├── ConfigError              an option, preset or setting that makes no sense
+    ├── ConfigError              an option, preset or setting that is invalid
     ├── ViewError                a view, time or picture size that cannot be rendered
     ├── ResumeError              a checkpoint that does not belong to this job
     └── OutputError              the result cannot be written
 
-A message says what was found, what was expected, and where. An OSError that
-escapes is shown as :func:`describe` has it; anything else is a bug.
+A message states what was found, what was expected, and where. An uncaught OSError
+is shown as formatted by :func:`describe`; any other exception is a bug.
 """
 
 import os
@@ -33,7 +33,7 @@ class FormatError(DynerfError):
 
 
 class NotDnvError(FormatError):
-    """The file does not start like a .dnv file."""
+    """The file does not start with the magic bytes of a .dnv file."""
 
 
 class VersionError(FormatError):
@@ -41,7 +41,7 @@ class VersionError(FormatError):
 
 
 class TruncatedError(FormatError):
-    """The file ends before its own directory says it does."""
+    """The file is shorter than its head declares."""
 
 
 class ChecksumError(FormatError):
@@ -53,11 +53,11 @@ class LimitError(FormatError):
 
 
 class RemoteError(DynerfError):
-    """The clip at an address cannot be read: no such file, no answer, or not by range requests."""
+    """The clip at an address cannot be read: no such file, no response, or no support for range requests."""
 
 
 class ChangedError(RemoteError):
-    """The clip at an address was replaced while it was read: open it again."""
+    """The clip at an address was replaced while it was being read; open it again."""
 
 
 class CaptureError(DynerfError):
@@ -73,23 +73,22 @@ class ViewError(DynerfError):
 
 
 class ResumeError(DynerfError):
-    """The checkpoint and the job at hand do not belong together."""
+    """The checkpoint does not belong to this job."""
 
 
 class OutputError(DynerfError):
-    """The output cannot be written where it was asked for."""
+    """The output cannot be written to the requested path."""
 
 
 def describe(error: OSError) -> str:
-    """What the operating system refused, and where, in one line: ``/mnt/a.dnv: No space left on device``."""
+    """Format an OSError on one line, with its path: ``/mnt/a.dnv: No space left on device``."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     if not names and error.errno is not None and error.strerror == os.strerror(error.errno):
-        names = [
-            "a file cannot be read or written"
-        ]  # the system's words alone; Python's own say what they are about
+        # Messages of the system do not say what they refer to; messages of Python do.
+        names = ["a file cannot be read or written"]
     return ": ".join([*([" and ".join(names)] if names else []), reason(error)])
 
 
 def reason(error: OSError) -> str:
-    """What the operating system refused, in its own words."""
+    """The operating system's message, on one line."""
     return " ".join((error.strerror or str(error) or type(error).__name__).split())

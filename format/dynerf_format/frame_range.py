@@ -1,4 +1,4 @@
-"""Which frames of a clip are meant: a half-open range A:B of frame numbers, the first frame being 0."""
+"""A half-open range A:B of frame numbers, counted from 0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TEXT = re.compile(r" *([0-9]{0,9}) *: *([0-9]{0,9}) *")
 
 @dataclass(frozen=True)
 class FrameRange:
-    """Frames ``first`` (included) to ``stop`` (excluded); ``stop`` None is the clip's end.
+    """Frames ``first`` (included) to ``stop`` (excluded); a ``stop`` of None is the end of the clip.
 
     Raises ConfigError when the range is empty or starts before frame 0.
     """
@@ -31,11 +31,11 @@ class FrameRange:
 
     @classmethod
     def parse(cls, text: str) -> FrameRange:
-        """Read ``A:B``, ``A:``, ``:B`` or ``:``. Raises ConfigError on anything else."""
+        """Parse ``A:B``, ``A:``, ``:B`` or ``:``. Raises ConfigError on anything else."""
         match = _TEXT.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"frames {text[:40]!r}: expected A:B, two frame numbers, of which either may be left out"
+                f"frames {text[:40]!r}: expected A:B, two frame numbers, either of which may be omitted"
             )
         first, stop = match.groups()
         return cls(int(first or 0), int(stop) if stop else None)
@@ -43,9 +43,9 @@ class FrameRange:
     def within(self, total: int, where: str) -> range:
         """The frame numbers in a clip of ``total`` frames; ``where`` names the clip in the error.
 
-        Raises CaptureError when the clip does not have them all.
+        Raises CaptureError when the clip does not have all of them.
         """
         stop = total if self.stop is None else self.stop
         if not self.first < stop <= total:
-            raise CaptureError(f"{where}: frames {self} asked for, the clip has frames 0:{total}")
+            raise CaptureError(f"{where}: frames {self} requested, the clip has frames 0:{total}")
         return range(self.first, stop)

@@ -1,4 +1,4 @@
-"""The bytes of a .dnv file: every fixed-width record, written once, used for reading and for writing.
+"""The fixed-width records of a .dnv file, defined once for reading and writing.
 
 ::
 
@@ -8,7 +8,7 @@
     chunks     each a 32-byte chunk head and its stored bytes, back to back, no padding
     trailer    36 bytes   SHA-256 of all bytes before the digest
 
-All integers are little-endian and unsigned. ``format/SPEC.md`` explains each field; this file must agree.
+All integers are little-endian and unsigned. ``format/SPEC.md`` defines each field.
 """
 
 import struct
@@ -38,13 +38,13 @@ bytes."""
 TRAILER = struct.Struct("<4s32s")
 """tag, SHA-256 of all bytes of the file before the digest (the tag included)."""
 
-TRAILER_TAG = b"\x00END"  # not four letters, so never taken for a chunk
+TRAILER_TAG = b"\x00END"  # not four letters, so it cannot be a chunk kind
 
 CRC32 = struct.Struct("<I")
 TENSOR_NAME = struct.Struct("<BB")
-"""how many characters of the name before begin this one, how many follow; names only stand in layer 0."""
+"""number of leading characters shared with the previous name, number of others; layer 0 and latents only."""
 RANK = struct.Struct("<B")
-"""the extents follow, numbers of 1 to 5 bytes."""
+"""followed by the extents, varints of 1 to 5 bytes."""
 CODING = struct.Struct("<B")
 FACTOR = struct.Struct("<B")
 CODED = struct.Struct("<BB")

@@ -1,18 +1,18 @@
-"""What a reader is willing to allocate for a file that it does not know."""
+"""Limits on what a reader allocates for an untrusted file."""
 
 from dataclasses import dataclass
 
 TENSORS_MAX = 2**12
-"""Of one chunk: each takes a thousand bytes in memory beside its symbols, and may take ten in the file."""
+"""Per chunk: a tensor takes some 1000 bytes in memory besides its symbols, but as few as 10 in the file."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps that are compared with declared sizes before anything is allocated.
+    """Maximum sizes, compared with declared sizes before anything is allocated.
 
-    ``elements`` bounds one tensor payload and one answer of :meth:`Reader.latents`; an element takes
-    4 bytes in memory. It also bounds what is kept of a segment while those that continue it are read.
-    ``chain`` is how many segments the weights of one may build on.
+    ``elements`` bounds one tensor payload and one result of :meth:`Reader.latents`; an element takes
+    4 bytes in memory. It also bounds what is kept of a segment while segments that continue it are read.
+    ``chain`` is the largest number of segments that the weights of one may build on.
     """
 
     header_bytes: int = 1 << 20

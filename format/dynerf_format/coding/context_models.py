@@ -1,28 +1,28 @@
-"""What is known of a symbol before it is decoded: a base value, a sign and a context, from earlier symbols.
+"""Context models: predict a symbol's base value, sign and context from symbols decoded earlier.
 
-A *model* lays the symbols of a tensor on a canvas (position, column) and puts the positions in waves. The
-symbols of a wave depend on earlier waves only, so each wave is one NumPy expression and, within it, the
-order is position by position, column by column. A symbol is ``base + sign * residual``; the residual is
-coded with the table of the context. Encoder and decoder call the same ``predict``, in integers, so they
-cannot drift.
+A *model* arranges the symbols of a tensor on a canvas (position, column) and orders the positions in waves.
+The symbols of a wave depend on earlier waves only, so each wave is one NumPy expression; within it the order
+is position by position, column by column. A symbol is ``base + sign * residual``, and the residual is coded
+with the table of the context. Encoder and decoder call the same ``predict``, in integers, so they cannot
+diverge.
 
 ============  ===  ========================================================================  ========
 model         id   base                                                                      contexts
 ============  ===  ========================================================================  ========
-flat          0    what is known beside: 0, the coarser symbol's, the segment before's       1
+flat          0    from side information: 0, the coarser or the previous segment's symbol    1
 planes        1    median edge detection of left, up and upper left (LOCO-I)                 68
 refined       2    factor times the coarser symbol                                           343
 rows          3    as flat, row by row                                                       41
-continued     4    the symbol of the segment before, or factor times the coarser symbol      208
+continued     4    the previous segment's symbol, or factor times the coarser symbol         208
 columns       5    as flat, column by column                                                 41
-steps         6    the symbol of the row before                                              41
-lines         7    on the line through the symbols of the two rows before                    41
+steps         6    the symbol of the previous row                                            41
+lines         7    extrapolated linearly from the two previous rows                          41
 ============  ===  ========================================================================  ========
 
-RowModel, columns, steps and lines are in ``rows.py``.
-LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The LOCO-I lossless image compression algorithm", 2000. Its
-contexts are three gradients of the neighbourhood, and a context and its mirror image share a table. Most
-texels have none, so that context is divided by *activity*: how many channels are uneven at this texel.
+Rows, columns, steps and lines are in ``row_model.py``. LOCO-I: M. Weinberger, G. Seroussi, G. Sapiro, "The
+LOCO-I lossless image compression algorithm", 2000. Its contexts are three gradients of the neighbourhood, and
+a context and its mirror image share a table. Most texels have zero gradients, so that context is divided by
+*activity*: the number of channels that are uneven at the texel.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int32]
 
 FLAT, PLANES, REFINED, ROWS, CONTINUED, COLUMNS, STEPS, LINES = range(8)
-BY_ROWS = (ROWS, COLUMNS, STEPS, LINES)
+ROW_MODELS = (ROWS, COLUMNS, STEPS, LINES)
 _ORDER = {ROWS: 0, COLUMNS: 0, STEPS: 1, LINES: 2}
-QUIET = 5
-"""Contexts for even neighbourhoods beside the first: by how many channels are uneven there."""
-_BY_ROWS = 1 + CLASSES
-CONTEXTS = (1, 63 + QUIET, 338 + QUIET, _BY_ROWS, 203 + QUIET, _BY_ROWS, _BY_ROWS, _BY_ROWS)
+ACTIVITIES = 5
+"""Contexts for neighbourhoods without gradients besides the first, by the number of uneven channels."""
+_ROW_CONTEXTS = 1 + CLASSES
+CONTEXTS = (1, 63 + ACTIVITIES, 338 + ACTIVITIES, _ROW_CONTEXTS, 203 + ACTIVITIES, *[_ROW_CONTEXTS] * 3)
 """Number of contexts of each model."""
-MOST_WAVES = 2**16
-LEAST_PER_WAVE = 64
-_ACTIVITY = np.array([min(QUIET, count.bit_length()) for count in range(17)], np.int32)
-WAVE_MAX = 2**16  # symbols: what is known of a wave at once takes some hundred bytes each
+WAVES_MAX = 2**16
+SYMBOLS_PER_WAVE_MIN = 64
+_ACTIVITY = np.array([min(ACTIVITIES, count.bit_length()) for count in range(17)], np.int32)
+WAVE_MAX = 2**16  # symbols; the working memory is about a hundred bytes each
 
 
 class ContextModel(Protocol):
-    """The symbols of one tensor in coding order. ``canvas`` int32 (position, column) holds those known."""
+    """A tensor's symbols in coding order; ``canvas``, int32 (position, column), holds the known ones."""
 
     contexts: int
     canvas: Ints
@@ -69,11 +69,11 @@ class ContextModel(Protocol):
         ...
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        """What earlier waves tell of this one."""
+        """Predict the symbols of a wave from earlier waves."""
         ...
 
     def load(self, symbols: Ints) -> None:
-        """Put all symbols onto the canvas."""
+        """Fill the canvas with all symbols."""
         ...
 
     def symbols(self) -> Ints:
@@ -81,62 +81,64 @@ class ContextModel(Protocol):
         ...
 
 
-def fits(model: int, shape: tuple[int, ...], known: SideInformation) -> bool:
-    """Whether a tensor of this shape may use the model; many small waves would take long."""
+def fits(model: int, shape: tuple[int, ...], side_info: SideInformation) -> bool:
+    """Whether a tensor of this shape may use the model; many small waves would be slow."""
     if model == FLAT:
         return True
-    if model in BY_ROWS:
-        alone = known.coarse is None and known.before is None
-        if len(shape) != 2 or (_ORDER[model] > 0 and not alone):
+    if model in ROW_MODELS:
+        independent = side_info.coarse is None and side_info.previous is None
+        if len(shape) != 2 or (_ORDER[model] > 0 and not independent):
             return False
         rows, columns = shape[::-1] if model == COLUMNS else shape
         return rows <= ROWS_MAX and columns <= COLUMNS_MAX
-    if model != model_for_planes(known) or len(shape) < 3:
+    if model != model_for_planes(side_info) or len(shape) < 3:
         return False
     waves = wave_count(model, shape)
     if math.prod(shape[:-2]) > WAVE_MAX:
         return False
-    return waves <= MOST_WAVES and math.prod(shape) >= LEAST_PER_WAVE * waves
+    return waves <= WAVES_MAX and math.prod(shape) >= SYMBOLS_PER_WAVE_MIN * waves
 
 
-def model_for_planes(known: SideInformation) -> int:
-    """The model that makes the most of what is known."""
-    if known.before is not None:
+def model_for_planes(side_info: SideInformation) -> int:
+    """The model for planes that uses the available side information."""
+    if side_info.previous is not None:
         return CONTINUED
-    return PLANES if known.coarse is None else REFINED
+    return PLANES if side_info.coarse is None else REFINED
 
 
 def wave_count(model: int, shape: tuple[int, ...]) -> int:
-    """The number of waves of a tensor, not counting that long ones are cut."""
+    """The number of waves of a tensor, before long ones are split."""
     if model == FLAT:
         return -(-math.prod(shape) // WAVE_MAX)
-    if model in BY_ROWS:
+    if model in ROW_MODELS:
         rows, columns = shape[::-1] if model == COLUMNS else shape
         return -(-rows // rows_per_wave(rows, columns, _ORDER[model]))
     return shape[-1] + 2 * (shape[-2] - 1)
 
 
-def make_model(model: int, shape: tuple[int, ...], known: SideInformation) -> ContextModel:
-    """The model by its number."""
-    if model in BY_ROWS:
-        return RowModel(shape, known, _ORDER[model], turned=model == COLUMNS)
+def make_model(model: int, shape: tuple[int, ...], side_info: SideInformation) -> ContextModel:
+    """Create a model by its number."""
+    if model in ROW_MODELS:
+        return RowModel(shape, side_info, _ORDER[model], transposed=model == COLUMNS)
     if model == FLAT:
-        return FlatModel(shape, known)
-    if known.before is not None:
-        return ContinuedModel(shape, known.before, known)
+        return FlatModel(shape, side_info)
+    if side_info.previous is not None:
+        return ContinuedModel(shape, side_info.previous, side_info)
     return (
-        PlanesContextModel(shape) if known.coarse is None else RefinedModel(shape, known.coarse, known.factor)
+        PlanesContextModel(shape)
+        if side_info.coarse is None
+        else RefinedModel(shape, side_info.coarse, side_info.factor)
     )
 
 
 class FlatModel:
-    """No symbol of the tensor itself is used."""
+    """Prediction from side information only, not from other symbols of the tensor."""
 
     contexts = CONTEXTS[FLAT]
 
-    def __init__(self, shape: tuple[int, ...], known: SideInformation) -> None:
+    def __init__(self, shape: tuple[int, ...], side_info: SideInformation) -> None:
         self._shape = shape
-        base = known.base()
+        base = side_info.base()
         self._base = None if isinstance(base, int) else base.ravel()
         self.canvas = np.empty((math.prod(shape), 1), np.int32)
 
@@ -156,9 +158,9 @@ class FlatModel:
 
 
 class PlanesContextModel:
-    """Pictures (plane, row, column) with zeros around them; wave d holds the texels with column + 2 row = d.
+    """Planes (plane, row, column) padded with zeros; wave d holds the texels with column + 2 row = d.
 
-    Left, up, upper left and upper right of a texel lie in earlier waves.
+    Left, upper, upper left and upper right neighbours of a texel lie in earlier waves.
     """
 
     contexts = CONTEXTS[PLANES]
@@ -174,30 +176,30 @@ class PlanesContextModel:
         for wave in range(self._width + 2 * (self._height - 1)):
             first = max(0, (wave - self._width + 2) // 2)
             rows = np.arange(first, min(self._height - 1, wave // 2) + 1)
-            yield from _cut((rows + 1) * self._stride + wave - 2 * rows + 1, self.canvas.shape[1])
+            yield from _split_wave((rows + 1) * self._stride + wave - 2 * rows + 1, self.canvas.shape[1])
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        left, up, upper_left, upper_right = around = self._neighbours(wave)
+        left, up, upper_left, upper_right = neighbours = self._neighbours(wave)
         k = 25 * _level(upper_right - up) + 5 * _level(up - upper_left) + _level(upper_left - left)
-        return self._mirrored(k, _median(left, up, upper_left), around)
+        return self._mirrored(k, _median(left, up, upper_left), neighbours)
 
     def load(self, symbols: Ints) -> None:
-        self._inside()[:] = symbols.reshape(-1, self._height, self._width).transpose(1, 2, 0)
+        self._interior()[:] = symbols.reshape(-1, self._height, self._width).transpose(1, 2, 0)
 
     def symbols(self) -> Ints:
-        return np.ascontiguousarray(self._inside().transpose(2, 0, 1)).reshape(self._shape)
+        return np.ascontiguousarray(self._interior().transpose(2, 0, 1)).reshape(self._shape)
 
-    def _inside(self) -> Ints:
+    def _interior(self) -> Ints:
         return self.canvas.reshape(self._height + 2, self._stride, -1)[1:-1, 1:-1]
 
-    def _mirrored(self, k: Ints, base: Ints, around: tuple[Ints, ...]) -> Prediction:
-        """A signed context and its mirror image are one, with the residual's sign turned; 0 has several."""
+    def _mirrored(self, k: Ints, base: Ints, neighbours: tuple[Ints, ...]) -> Prediction:
+        """Merge a context with its mirror image, negating the residual; split context 0 by activity."""
         size = np.abs(k)
-        context = np.where(size == 0, self._activity(*around), size + QUIET)
+        context = np.where(size == 0, self._activity(*neighbours), size + ACTIVITIES)
         return Prediction(context.astype(np.intp), base, np.where(k < 0, np.int32(-1), np.int32(1)))
 
     def _activity(self, left: Ints, up: Ints, upper_left: Ints, upper_right: Ints) -> Ints:
-        """0 to 5, for each symbol: the bit length of the number of channels that are uneven at its texel."""
+        """0 to 5 for each symbol: the bit length of the number of channels that are uneven at its texel."""
         uneven = ((left ^ up) | (up ^ upper_right) | (upper_left ^ left)) != 0
         count = np.count_nonzero(uneven.reshape(-1, self._channels), axis=1)
         level = _ACTIVITY.take(count, mode="clip")
@@ -209,7 +211,7 @@ class PlanesContextModel:
 
 
 class RefinedModel(PlanesContextModel):
-    """PlanesContextModel whose coarser symbols are known everywhere, to the right and below too."""
+    """Planes in a refinement: the coarser symbols are known everywhere, also to the right and below."""
 
     contexts = CONTEXTS[REFINED]
 
@@ -219,7 +221,7 @@ class RefinedModel(PlanesContextModel):
         self._factor = factor
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        left, up, upper_left, upper_right = around = self._neighbours(wave)
+        left, up, upper_left, upper_right = neighbours = self._neighbours(wave)
         coarse = self._coarse[wave].ravel()
         base = self._factor * coarse
         k = np.clip(_median(left, up, upper_left) - base, -2, 2)
@@ -227,7 +229,7 @@ class RefinedModel(PlanesContextModel):
             k = 3 * k + np.sign(gradient)
         right, below = self._coarse[wave + 1].ravel(), self._coarse[wave + self._stride].ravel()
         k = 5 * k + np.sign(right - coarse) + np.sign(below - coarse)
-        return self._mirrored(k, base, around)
+        return self._mirrored(k, base, neighbours)
 
 
 class ContinuedModel(PlanesContextModel):
@@ -235,37 +237,37 @@ class ContinuedModel(PlanesContextModel):
 
     contexts = CONTEXTS[CONTINUED]
 
-    def __init__(self, shape: tuple[int, ...], before: Ints, known: SideInformation) -> None:
+    def __init__(self, shape: tuple[int, ...], previous: Ints, side_info: SideInformation) -> None:
         super().__init__(shape)
-        self._before = _canvas(shape, before)
-        self._coarse = None if known.coarse is None else _canvas(shape, known.coarse)
-        self._factor = known.factor
+        self._previous = _canvas(shape, previous)
+        self._coarse = None if side_info.coarse is None else _canvas(shape, side_info.coarse)
+        self._factor = side_info.factor
 
     def predict(self, wave: npt.NDArray[np.intp]) -> Prediction:
-        left, up, upper_left, upper_right = around = self._neighbours(wave)
-        before = self._before[wave].ravel()
+        left, up, upper_left, upper_right = neighbours = self._neighbours(wave)
+        previous = self._previous[wave].ravel()
         if self._coarse is None:
-            base = before
-            right, below = self._before[wave + 1].ravel(), self._before[wave + self._stride].ravel()
-            hint = np.sign(np.sign(right - before) + np.sign(below - before))
+            base = previous
+            right, below = self._previous[wave + 1].ravel(), self._previous[wave + self._stride].ravel()
+            hint = np.sign(np.sign(right - previous) + np.sign(below - previous))
         else:
             base = self._factor * self._coarse[wave].ravel()
-            hint = np.sign(before - base)
+            hint = np.sign(previous - base)
         k = 5 * hint + np.clip(_median(left, up, upper_left) - base, -2, 2)
         for gradient in (upper_right - up, up - upper_left, upper_left - left):
             k = 3 * k + np.sign(gradient)
-        return self._mirrored(k, base, around)
+        return self._mirrored(k, base, neighbours)
 
 
 def _canvas(shape: tuple[int, ...], symbols: Ints) -> Ints:
-    """SideInformation symbols laid out as those of planes are."""
+    """Symbols of another layer or segment on the canvas of planes."""
     planes = PlanesContextModel(shape)
     planes.load(symbols)
     return planes.canvas
 
 
-def _cut(wave: npt.NDArray[np.intp], columns: int) -> Iterator[npt.NDArray[np.intp]]:
-    """A wave of at most 65,536 symbols, or several."""
+def _split_wave(wave: npt.NDArray[np.intp], columns: int) -> Iterator[npt.NDArray[np.intp]]:
+    """Split a wave into waves of at most 65,536 symbols."""
     positions = WAVE_MAX // columns
     for start in range(0, len(wave), positions):
         yield wave[start : start + positions]
@@ -279,5 +281,5 @@ def _median(left: Ints, up: Ints, upper_left: Ints) -> Ints:
 
 
 def _level(gradient: Ints) -> Ints:
-    """-2 to 2: the sign, doubled from 3 on."""
+    """Quantise a gradient to -2..2: its sign, doubled from magnitude 3 on."""
     return np.sign(gradient) + (gradient > 2) - (gradient < -2)

@@ -1,11 +1,11 @@
 """Entropy-coded tensors: choose a model and tables, and turn symbols into tokens.
 
-A tensor's coded record holds the model and the tables; the words and raw bits of all tensors of a payload
-stand in one rANS section (``section.py``), so that the lanes are paid for once.
+A tensor's coded record holds the model and the tables. The words and raw bits of all tensors of a payload are
+in one rANS section (``rans_section.py``), so that the cost of the lanes is paid once.
 
-    record   u8 model, u8 tables T, [u8 table of each context, when T > 1 and not by rows], T tables
-             T = 0: the tables of the last record before it with this model
-             by rows T = 2: the table of the first context, and a smooth one that is scaled for the others
+    record   u8 model, u8 number of tables T, [u8 table of each context: T > 1, not row models], T tables
+             T = 0: the tables of the previous record with this model
+             row models, T = 2: the table of the first context, and a smooth one that is scaled for the others
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dynerf_format.errors import FormatError
 from dynerf_format.layout import CODED
 
 from .context_models import (
-    BY_ROWS,
     COLUMNS,
     CONTEXTS,
     FLAT,
     LINES,
+    ROW_MODELS,
     ROWS,
     STEPS,
     fits,
     make_model,
     model_for_planes,
 )
-from .frequency_tables import Table, best_table, choose_tables, cost_of, stacked, unpack_table
+from .frequency_tables import Table, best_table, choose_tables, cost_of, stack_tables, unpack_table
 from .parametric_tables import SCALES_PER_OCTAVE, ParametricTable, fit_scaled, scaled_frequencies
 from .rans import TABLES_MAX
 from .row_model import CLASSES
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .side_information import SideInformation
 
     Longs: TypeAlias = npt.NDArray[np.int64]
-    Places: TypeAlias = npt.NDArray[np.intp]
+    Indices: TypeAlias = npt.NDArray[np.intp]
 
 CLASS_SCALES = SCALES_PER_OCTAVE // 2
 """Half an octave."""
@@ -55,39 +55,39 @@ CLASS_SCALES = SCALES_PER_OCTAVE // 2
 
 @dataclass(frozen=True, eq=False)
 class CodedRecord:
-    """What a coded tensor's record says: the model, and which tables its contexts use."""
+    """The contents of a coded record: the model, the tables, and the table of each context."""
 
     model: int
     tables: Sequence[Table]
-    table_of: Places
+    table_of: Indices
 
     @property
     def table_count(self) -> int:
-        """How many tables there are to make: by rows one for each context."""
-        return CONTEXTS[self.model] if self.model in BY_ROWS else len(self.tables)
+        """Number of tables to expand; in row models one per context."""
+        return CONTEXTS[self.model] if self.model in ROW_MODELS else len(self.tables)
 
     def frequencies(self) -> npt.NDArray[np.uint32]:
-        """Those of all tables (table, token); by rows a table for each context."""
+        """Frequencies of all tables (table, token); in row models one table per context."""
         rows = [table.frequencies for table in self.tables]
-        if self.model in BY_ROWS and isinstance(second := self.tables[1].stored, ParametricTable):
+        if self.model in ROW_MODELS and isinstance(second := self.tables[1].stored, ParametricTable):
             rows[1:] = scaled_frequencies(second, CLASSES, CLASS_SCALES)
-        return stacked(rows)
+        return stack_tables(rows)
 
     def pack(self) -> bytes:
         """Return its bytes."""
         count = len(self.tables)
         contexts = (
-            self.table_of.astype(np.uint8).tobytes() if count > 1 and self.model not in BY_ROWS else b""
+            self.table_of.astype(np.uint8).tobytes() if count > 1 and self.model not in ROW_MODELS else b""
         )
         return CODED.pack(self.model, count) + contexts + b"".join(table.pack() for table in self.tables)
 
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """What a model makes of a tensor: each symbol in coding order, and the lengths of the waves."""
+    """A tensor's symbols as tokens, in coding order, and the lengths of the waves."""
 
     model: int
-    contexts: Places
+    contexts: Indices
     tokens: Longs
     raw: Longs
     raw_widths: Longs
@@ -95,7 +95,7 @@ class Tokens:
 
     @functools.cached_property
     def counts(self) -> Longs:
-        """How often each token occurs in each context: (context, token)."""
+        """Occurrences of each token in each context: (context, token)."""
         contexts, width = CONTEXTS[self.model], int(self.tokens.max()) + 1
         pairs: Longs = np.bincount(self.contexts * width + self.tokens, minlength=contexts * width)
         return pairs.reshape(contexts, width)
@@ -109,38 +109,38 @@ class CodedTensor:
     tables: CodedRecord
     record: bytes
     bits: float
-    """Estimated size of record, words and raw bits."""
+    """Estimated size of record, words and raw bits, in bits."""
 
-    def looked_up(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-        """Frequency, and the sum of those before it, of each symbol's token."""
+    def token_frequencies(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+        """Frequency and cumulative frequency of each symbol's token."""
         frequencies = self.tables.frequencies()
         starts = np.cumsum(frequencies, axis=1, dtype=np.uint32) - frequencies
         rows = self.tables.table_of[self.tokens.contexts], self.tokens.tokens
         return frequencies[rows], starts[rows]
 
 
-def code(symbols: Ints, known: SideInformation, time_like: bool) -> CodedTensor:
-    """Code a tensor with the model that gives the fewest bits; ``time_like``: rows may tell of rows."""
-    tried = [FLAT, model_for_planes(known), ROWS, COLUMNS] + ([STEPS, LINES] if time_like else [])
-    coded = [_code(n, symbols, known) for n in tried if fits(n, symbols.shape, known)]
+def code(symbols: Ints, side_info: SideInformation, temporal: bool) -> CodedTensor:
+    """Code a tensor with the model of fewest bits; ``temporal`` also tries prediction from row to row."""
+    candidates = [FLAT, model_for_planes(side_info), ROWS, COLUMNS] + ([STEPS, LINES] if temporal else [])
+    coded = [_code(n, symbols, side_info) for n in candidates if fits(n, symbols.shape, side_info)]
     return min(coded, key=lambda one: one.bits)
 
 
-def coded_by(coded: CodedTensor, tables: CodedRecord) -> CodedTensor:
-    """The same by the tables of another record of its model; infinitely many bits when these lack a token."""
+def code_with_tables(coded: CodedTensor, tables: CodedRecord) -> CodedTensor:
+    """The same with the tables of another record of its model; infinitely many bits if they lack a token."""
     record = CODED.pack(coded.tokens.model, 0)
     return CodedTensor(coded.tokens, tables, record, _bits(coded.tokens, tables, record))
 
 
-def _code(number: int, symbols: Ints, known: SideInformation) -> CodedTensor:
-    tokens = _tokens(number, symbols, known)
-    tables = _choose(number, tokens.counts)
+def _code(number: int, symbols: Ints, side_info: SideInformation) -> CodedTensor:
+    tokens = _tokens(number, symbols, side_info)
+    tables = _choose_tables(number, tokens.counts)
     record = tables.pack()
     return CodedTensor(tokens, tables, record, _bits(tokens, tables, record))
 
 
-def _choose(number: int, counts: Longs) -> CodedRecord:
-    if number in BY_ROWS:
+def _choose_tables(number: int, counts: Longs) -> CodedRecord:
+    if number in ROW_MODELS:
         tables = [best_table(counts[0]), Table(fit_scaled(counts[1:], CLASS_SCALES))]
         return CodedRecord(number, tables, np.arange(CONTEXTS[number]))
     return CodedRecord(number, *choose_tables(counts))
@@ -151,14 +151,14 @@ def _bits(tokens: Tokens, tables: CodedRecord, record: bytes) -> float:
     return 8 * len(record) + words + float(tokens.raw_widths.sum())
 
 
-def _tokens(number: int, symbols: Ints, known: SideInformation) -> Tokens:
-    model = make_model(number, symbols.shape, known)
+def _tokens(number: int, symbols: Ints, side_info: SideInformation) -> Tokens:
+    model = make_model(number, symbols.shape, side_info)
     model.load(symbols)
     contexts, residuals, waves = _residuals(model)
     return Tokens(number, contexts, *to_tokens(residuals), waves)
 
 
-def _residuals(model: ContextModel) -> tuple[Places, Longs, list[int]]:
+def _residuals(model: ContextModel) -> tuple[Indices, Longs, list[int]]:
     """Contexts and residuals in coding order, and the lengths of the waves."""
     contexts, residuals, lengths = [], [], []
     for wave in model.waves():
@@ -171,44 +171,46 @@ def _residuals(model: ContextModel) -> tuple[Places, Longs, list[int]]:
 
 
 def read_record(
-    cursor: ByteReader,
+    reader: ByteReader,
     name: str,
     shape: tuple[int, ...],
-    known: SideInformation,
+    side_info: SideInformation,
     last: dict[int, CodedRecord],
 ) -> CodedRecord:
-    """Read model and tables of a coded tensor of this shape; FormatError when they are impossible.
+    """Read model and tables of a coded tensor of this shape; FormatError when they are invalid.
 
-    ``last`` holds the last record of each model, whose tables another may use, and is kept up to date.
+    ``last`` holds the last record of each model, whose tables a later record may reuse, and is updated.
     """
-    model, count = cursor.unpack(CODED)
-    if not fits(model, shape, known):
+    model, count = reader.unpack(CODED)
+    if not fits(model, shape, side_info):
         raise FormatError(f"tensor {name!r}: model {model} does not fit shape {shape}")
     if count == 0:
         if model not in last:
-            raise FormatError(f"tensor {name!r}: no tables, and no record before it has any of model {model}")
+            raise FormatError(f"tensor {name!r}: no tables, and no previous record has any of model {model}")
         return last[model]
     last[model] = (
-        _by_rows(cursor, name, model, count) if model in BY_ROWS else _tables(cursor, name, model, count)
+        _read_row_tables(reader, name, model, count)
+        if model in ROW_MODELS
+        else _read_tables(reader, name, model, count)
     )
     return last[model]
 
 
-def _by_rows(cursor: ByteReader, name: str, model: int, count: int) -> CodedRecord:
+def _read_row_tables(reader: ByteReader, name: str, model: int, count: int) -> CodedRecord:
     if count != 2:
         raise FormatError(f"tensor {name!r}: {count} tables, expected 2 for model {model}")
-    tables = [unpack_table(cursor, name) for _ in range(count)]
+    tables = [unpack_table(reader, name) for _ in range(count)]
     if not isinstance(tables[1].stored, ParametricTable):
         raise FormatError(f"tensor {name!r}: the second table of model {model} is not a smooth one")
     return CodedRecord(model, tables, np.arange(CONTEXTS[model]))
 
 
-def _tables(cursor: ByteReader, name: str, model: int, count: int) -> CodedRecord:
+def _read_tables(reader: ByteReader, name: str, model: int, count: int) -> CodedRecord:
     if count > TABLES_MAX:
         raise FormatError(f"tensor {name!r}: {count} tables, expected at most {TABLES_MAX}")
     table_of = np.zeros(CONTEXTS[model], np.intp)
     if count > 1:
-        table_of = np.frombuffer(cursor.take(len(table_of)), np.uint8).astype(np.intp)
+        table_of = np.frombuffer(reader.take(len(table_of)), np.uint8).astype(np.intp)
         if int(table_of.max()) >= count:
-            raise FormatError(f"tensor {name!r}: table {int(table_of.max())} asked for, there are {count}")
-    return CodedRecord(model, [unpack_table(cursor, name) for _ in range(count)], table_of)
+            raise FormatError(f"tensor {name!r}: table {int(table_of.max())} referenced, there are {count}")
+    return CodedRecord(model, [unpack_table(reader, name) for _ in range(count)], table_of)

@@ -1,6 +1,6 @@
-"""The loops of ``rans.py``, symbol by symbol, compiled by numba at their first use.
+"""The loops of ``rans.py`` over symbols, compiled by numba at their first use.
 
-Indices are checked: they come from what a stranger wrote into a file.
+Indices are bounds-checked, because they come from untrusted files.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 
 from dynerf_format.io.compiled_code import compiled
 
-from .rans_layout import LOWEST, PRECISION, TOTAL
+from .rans_layout import PRECISION, STATE_MIN, TOTAL
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_WORD = 16
+_WORD_BITS = 16
 
 
 _HERE = Path(__file__)
@@ -32,30 +32,30 @@ _compiled = functools.partial(
 
 
 @_compiled
-def take_rows(
+def decode_wave(
     states: npt.NDArray[np.uint32],
     words: npt.NDArray[np.uint16],
     position: int,
     frequencies: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.uint32],
     slots: npt.NDArray[np.uint16],
-    which: npt.NDArray[np.intp],
+    table_of: npt.NDArray[np.intp],
     rows: npt.NDArray[np.int32],
 ) -> int:
-    """Decode a wave into ``rows`` (of ``frequencies``); the words' next position, -1 when they run out.
+    """Decode a wave into ``rows``, indices of ``frequencies``; return the next word's position, or -1.
 
-    ``which`` is the table of each symbol; ``states`` are changed.
+    -1 means that the words run out. ``table_of`` is the table of each symbol; ``states`` are updated.
     """
     lane = 0
-    for symbol in range(len(which)):
+    for symbol in range(len(table_of)):
         x = np.int64(states[lane])
         slot = x & TOTAL - 1
-        row = slots[which[symbol] * TOTAL + slot]
+        row = slots[table_of[symbol] * TOTAL + slot]
         x = np.int64(frequencies[row]) * (x >> PRECISION) + slot - np.int64(starts[row])
-        if x < LOWEST:
+        if x < STATE_MIN:
             if position == len(words):
                 return -1
-            x = x << _WORD | np.int64(words[position])
+            x = x << _WORD_BITS | np.int64(words[position])
             position += 1
         states[lane] = x
         rows[symbol] = row
@@ -64,7 +64,7 @@ def take_rows(
 
 
 @_compiled
-def put_symbols(
+def encode_wave(
     frequencies: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.uint32],
     first: int,
@@ -75,7 +75,7 @@ def put_symbols(
 ) -> int:
     """Encode the symbols of a wave, ``first`` to ``stop``, from the last to the first.
 
-    Words are written from ``position`` down; returns the new position.
+    Words are written downwards from ``position``; the new position is returned.
     """
     for symbol in range(stop - 1, first - 1, -1):
         lane = (symbol - first) % len(states)
@@ -83,6 +83,6 @@ def put_symbols(
         if x >= f << 32 - PRECISION:
             position -= 1
             words[position] = x & 0xFFFF
-            x >>= _WORD
+            x >>= _WORD_BITS
         states[lane] = (x // f << PRECISION) + x % f + np.int64(starts[symbol])
     return position

@@ -1,5 +1,5 @@
-"""The numbers of the entropy coder that its tables, its loops and its states share."""
+"""Constants of the rANS coder: table precision, table total and the smallest state."""
 
 PRECISION = 14
 TOTAL = 1 << PRECISION
-LOWEST = 1 << 16
+STATE_MIN = 1 << 16

@@ -1,4 +1,4 @@
-"""What a model is given for a tensor, and what it says of each symbol."""
+"""The input and output of a context model: side information of a tensor, and predictions of its symbols."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SideInformation:
-    """What is known of all symbols of a tensor before its own record: each may be missing.
+    """Symbols of the same tensor elsewhere that are known before its record is decoded; each is optional.
 
-    ``coarse`` are those of the layer below, ``factor`` times as coarse; ``before`` those of the same layer in
-    the segment before.
+    ``coarse`` are those of the layer below, whose steps are ``factor`` times as large; ``previous`` those of
+    the same layer in the previous segment.
     """
 
     coarse: Ints | None = None
     factor: int = 0
-    before: Ints | None = None
+    previous: Ints | None = None
 
     def base(self) -> Ints | int:
-        """What a symbol is expected to be: as in the segment before, but within reach of the coarser one."""
+        """The predicted symbols: those of the previous segment, clamped to what the coarser symbols allow."""
         if self.coarse is None:
-            return 0 if self.before is None else self.before
+            return 0 if self.previous is None else self.previous
         middle = self.factor * self.coarse
-        if self.before is None:
+        if self.previous is None:
             return middle
         reach = self.factor // 2
-        nearest: Ints = np.clip(self.before, middle - reach, middle + reach)
-        return nearest
+        clamped: Ints = np.clip(self.previous, middle - reach, middle + reach)
+        return clamped
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Of each symbol of a wave, flat: context, and base and sign of value = base + sign * residual."""
+    """For each symbol of a wave, flattened: context, and base and sign of value = base + sign * residual."""
 
     context: npt.NDArray[np.intp]
     base: Ints

@@ -1,6 +1,6 @@
-"""Which chunks answer a request: pure functions of the directory, no reading.
+"""Select the chunks that a request needs: pure functions of the directory, without I/O.
 
-The player plans with the same functions what it fetches over HTTP.
+The player uses the same functions to plan what it fetches over HTTP.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def weights_entries(directory: Sequence[Entry], segment: int, layers: int | None = None) -> tuple[Entry, ...]:
     """Return the chunks with the weights of a segment, coarse layer first, at most ``layers`` of them.
 
-    The layers end before the first one in a codec that this reader does not know, in this segment or in one
-    that it builds on. ViewError when there is no such segment or no layer is asked for.
+    The layers end before the first one in a codec unknown to this reader, in this segment or in one that it
+    builds on. ViewError when there is no such segment or ``layers`` is below 1.
     """
     return weights_chain(directory, segment, layers)[-1]
 
@@ -31,19 +31,19 @@ def weights_entries(directory: Sequence[Entry], segment: int, layers: int | None
 def weights_chain(
     directory: Sequence[Entry], segment: int, layers: int | None = None
 ) -> tuple[tuple[Entry, ...], ...]:
-    """As :func:`weights_entries` for each segment that it takes: those it builds on in order, then itself."""
+    """As :func:`weights_entries`, for every segment needed: those it builds on, in order, then itself."""
     if layers is not None and layers < 1:
-        raise ViewError(f"{layers} layers asked for, expected at least 1")
-    of: dict[int, list[Entry]] = {}
+        raise ViewError(f"{layers} layers requested, expected at least 1")
+    by_segment: dict[int, list[Entry]] = {}
     for entry in directory:
         if entry.kind == WEIGHTS and entry.segment <= segment:
-            of.setdefault(entry.segment, []).append(entry)
-    if segment not in of:
+            by_segment.setdefault(entry.segment, []).append(entry)
+    if segment not in by_segment:
         raise ViewError(f"segment {segment} is not in the clip")
-    chain = [of[number] for number in range(segment - of[segment][0].first, segment + 1)]
-    usable = [tuple(takewhile(lambda entry: entry.codec in CODECS, found[:layers])) for found in chain]
-    most = min(map(len, usable))
-    return tuple(entries[:most] for entries in usable)
+    chain = [by_segment[number] for number in range(segment - by_segment[segment][0].first, segment + 1)]
+    usable = [tuple(takewhile(lambda entry: entry.codec in CODECS, entries[:layers])) for entries in chain]
+    count = min(map(len, usable))
+    return tuple(entries[:count] for entries in usable)
 
 
 def weights_entry(directory: Sequence[Entry], segment: int) -> Entry:
@@ -52,7 +52,7 @@ def weights_entry(directory: Sequence[Entry], segment: int) -> Entry:
 
 
 def ancillary_entry(directory: Sequence[Entry], kind: bytes, segment: int) -> Entry | None:
-    """Return the first chunk of an ancillary kind (layer 0) for a segment that this reader can decode."""
+    """Return the first decodable chunk of an ancillary kind (layer 0) for a segment, if there is one."""
     for entry in directory:
         if (entry.kind, entry.segment, entry.layer) == (kind, segment, 0) and entry.codec in CODECS:
             return entry
@@ -67,7 +67,7 @@ def latents_entries(directory: Sequence[Entry], first: int, count: int) -> tuple
     groups = [entry for entry in directory if entry.kind == LATENTS and entry.layer == 0]
     frames = groups[-1].first + groups[-1].count
     if first < 0 or count < 1 or first + count > frames:
-        raise ViewError(f"frames {first} to {first + count - 1} asked for, the clip has 0 to {frames - 1}")
+        raise ViewError(f"frames {first} to {first + count - 1} requested, the clip has 0 to {frames - 1}")
     return tuple(
         entry for entry in groups if entry.first < first + count and first < entry.first + entry.count
     )

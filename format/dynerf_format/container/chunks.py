@@ -1,22 +1,23 @@
-"""What a chunk is: a kind, the segment it belongs to, the frames or tensors it covers, and its payload.
+"""Chunks: a kind, the segment it belongs to, the frames or tensors it covers, and a payload.
 
-Kinds are four ASCII letters. Upper-case first letter: critical, a reader that does not know it must refuse
-the file. Lower case: ancillary, to be skipped by readers that do not know it.
+Kinds are four ASCII letters. An upper-case first letter marks a critical kind: a reader that does not know it
+must refuse the file. A lower-case one marks an ancillary kind, which such readers skip.
 
-======  ==========================================  =============================  =====================
-kind    payload                                     first                          count
-======  ==========================================  =============================  =====================
-WGHT    tensors: the field's weights of a segment   segments it builds on          number of tensors
-LATN    one tensor ``latents`` (count, D)           first frame, from clip start   number of frames
-occu    where the space of a segment is empty   0                              0
-base    SHA-256 of the clip that comes before   0                              0
-diff    ``WGHT`` as it continues that clip      0                              number of tensors
-======  ==========================================  =============================  =====================
+======  =============================================  ============================  =================
+kind    payload                                        first                         count
+======  =============================================  ============================  =================
+WGHT    tensors: the field's weights of a segment      segments it builds on         number of tensors
+LATN    one tensor ``latents`` (count, D)              first frame, from clip start  number of frames
+occu    occupancy grids of a segment                   0                             0
+base    SHA-256 of the preceding clip                  0                             0
+diff    as ``WGHT``, building on that clip             0                             number of tensors
+======  =============================================  ============================  =================
 
-``base`` and ``diff`` are for :func:`join_clips`: a clip of one segment brings its weights once more, as what
-differs from another clip's last segment, and the two are joined without coding anything again.
+``base`` and ``diff`` are for :func:`join_clips`: a clip of one segment also holds its weights as the
+difference to the last segment of another clip, so that the two are joined without coding anything again.
 
-Layer 0 is what a picture needs; the higher layers of ``WGHT`` refine it (``layers.py``) and may be left out.
+Layer 0 suffices for a picture; the higher layers of ``WGHT`` refine it (``quality_layers.py``) and are
+optional.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ LAYERS_MAX = 16
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk before it is written. FormatError when a number does not fit its field."""
+    """A chunk to be written. FormatError when a number does not fit its field."""
 
     kind: bytes
     segment: int
@@ -57,15 +58,15 @@ class Chunk:
 
     def __post_init__(self) -> None:
         check_kind(self.kind)
-        for name, value, most in (
+        for name, value, maximum in (
             ("segment", self.segment, U32_MAX),
             ("layer", self.layer, U16_MAX),
             ("first", self.first, U32_MAX),
             ("count", self.count, U32_MAX),
             ("length", len(self.payload), U32_MAX),
         ):
-            if not 0 <= value <= most:
-                raise FormatError(f"{self.kind.decode()} chunk: {name} {value}, expected 0 to {most}")
+            if not 0 <= value <= maximum:
+                raise FormatError(f"{self.kind.decode()} chunk: {name} {value}, expected 0 to {maximum}")
 
 
 def check_kind(kind: bytes) -> None:
@@ -91,14 +92,14 @@ def latents_chunk(segment: int, first: int, latents: QuantisedTensor) -> Chunk:
 
 
 def occupancy_chunk(segment: int, occupancy: Occupancy) -> Chunk:
-    """The chunk that says where a segment is empty."""
+    """The chunk with the occupancy grids of a segment."""
     return Chunk(OCCUPANCY, segment, 0, 0, 0, pack_occupancy(occupancy))
 
 
 def ancillary_chunk(kind: bytes, segment: int, payload: bytes) -> Chunk:
-    """A chunk of an ancillary kind, opaque to this room. FormatError when the kind is a critical one."""
+    """A chunk of an ancillary kind, with an opaque payload. FormatError when the kind is critical."""
     if is_critical(kind):
-        raise FormatError(f"chunk kind {kind!r}: begins with a capital, so it is not ancillary")
+        raise FormatError(f"chunk kind {kind!r}: starts with an upper-case letter, so it is not ancillary")
     return Chunk(kind, segment, 0, 0, 0, payload)
 
 
@@ -107,13 +108,13 @@ def unpack_weights(
     count: int,
     limits: Limits = DEFAULT_LIMITS,
     coarser: Mapping[str, QuantisedTensor] | None = None,
-    before: Mapping[str, QuantisedTensor] | None = None,
+    previous: Mapping[str, QuantisedTensor] | None = None,
 ) -> dict[str, QuantisedTensor]:
     """Return the ``count`` tensors of a ``WGHT`` payload by name; above layer 0 they refine ``coarser``.
 
-    ``before`` are the tensors that the segment before has in this layer, if the chunk builds on it.
+    ``previous`` are the tensors of the previous segment in this layer, if the chunk builds on it.
     """
-    tensors = unpack_tensors(payload, limits, coarser, before)
+    tensors = unpack_tensors(payload, limits, coarser, previous)
     if len(tensors) != count:
         raise FormatError(f"weights: {len(tensors)} tensors, the directory declares {count}")
     return tensors

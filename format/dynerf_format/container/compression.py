@@ -1,8 +1,8 @@
 """Stored bytes <-> decoded bytes of one chunk: raw or one Zstandard frame.
 
-zstd is never trusted with a size. A frame must state its content size, that size must equal the length that
-the (already checked) directory declares, and only then is it decoded. The library's own ``max_output_size``
-is ignored for such frames, so it protects from nothing.
+A frame must state its content size, and that size must equal the length that the (already checked) directory
+declares; only then is it decoded. The library ignores its own ``max_output_size`` for such frames, so that
+argument offers no protection.
 """
 
 import zstandard
@@ -15,13 +15,13 @@ CODECS = (RAW, ZSTD)
 
 _LEVEL = 19
 _FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
-_WINDOW_MAX = 1 << 23  # what level 19 uses; a decoder needs no more memory than this beside the result
+_WINDOW_MAX = 1 << 23  # what level 19 uses; a decoder needs no more memory than this besides the result
 
 
 def compress(payload: bytes) -> tuple[int, bytes]:
-    """Return (codec, stored bytes), whichever codec is smaller; the same input gives the same bytes.
+    """Return (codec, stored bytes) for the smaller codec; the same input gives the same bytes.
 
-    (For one version of libzstd: another one may find another, equally valid, frame.)
+    (With one version of libzstd: another version may produce another, equally valid, frame.)
     """
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=True)
     frame = compressor.compress(payload)
@@ -31,7 +31,7 @@ def compress(payload: bytes) -> tuple[int, bytes]:
 def decompress(codec: int, stored: bytes, decoded_length: int) -> bytes:
     """Return exactly ``decoded_length`` bytes; the caller has compared that length with its limits.
 
-    FormatError when the stored bytes are anything but that many bytes in that codec.
+    FormatError when the stored bytes do not decode to that many bytes.
     """
     if codec == RAW:
         if len(stored) != decoded_length:
@@ -43,7 +43,7 @@ def decompress(codec: int, stored: bytes, decoded_length: int) -> bytes:
 
 
 def frame_length(frame: bytes) -> int:
-    """The content size that a frame states; it is a number only. FormatError when it states none."""
+    """The content size that a frame states; nothing is decoded. FormatError when it states none."""
     try:
         length = zstandard.get_frame_parameters(frame).content_size
     except zstandard.ZstdError as error:
@@ -57,13 +57,15 @@ def _decompress_frame(frame: bytes, decoded_length: int) -> bytes:
     if not frame.startswith(_FRAME_MAGIC):
         raise FormatError("zstd: does not start with a frame")
     try:
-        about = zstandard.get_frame_parameters(frame)
-        if about.content_size != decoded_length:
-            raise FormatError(f"zstd: frame of {about.content_size} bytes, {decoded_length} declared")
-        if about.window_size > _WINDOW_MAX:
-            raise FormatError(f"zstd: window of {about.window_size} bytes, at most {_WINDOW_MAX} allowed")
-        if about.dict_id:
-            raise FormatError(f"zstd: needs dictionary {about.dict_id}, dictionaries are not allowed")
+        parameters = zstandard.get_frame_parameters(frame)
+        if parameters.content_size != decoded_length:
+            raise FormatError(f"zstd: frame of {parameters.content_size} bytes, {decoded_length} declared")
+        if parameters.window_size > _WINDOW_MAX:
+            raise FormatError(
+                f"zstd: window of {parameters.window_size} bytes, at most {_WINDOW_MAX} allowed"
+            )
+        if parameters.dict_id:
+            raise FormatError(f"zstd: needs dictionary {parameters.dict_id}, dictionaries are not allowed")
         payload = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FormatError(f"zstd: {error}") from error

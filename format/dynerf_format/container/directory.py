@@ -1,7 +1,7 @@
 """The directory: one fixed-width entry per chunk, checked as a whole before any chunk is read.
 
 Chunks tile the file from the end of the directory to the trailer in directory order, so that every byte is
-accounted for, nothing overlaps, and a player that reads on gets each segment's weights before its latents.
+accounted for, nothing overlaps, and sequential reading yields each segment's weights before its latents.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a chunk is and what it claims to be. ``offset`` is that of its chunk head; lengths exclude it."""
+    """Location and declared contents of a chunk. ``offset`` is that of its chunk head; lengths exclude it."""
 
     kind: bytes
     segment: int
@@ -48,11 +48,11 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """The chunk's name in messages."""
+        """The chunk's name in error messages."""
         return f"{self.kind.decode('latin-1')} chunk at byte {self.offset}"
 
     def pack(self) -> bytes:
-        """Return the entry as it stands in the directory."""
+        """Return the bytes of the entry in the directory."""
         return ENTRY.pack(
             self.kind,
             self.segment,
@@ -67,7 +67,7 @@ class Entry:
         )
 
     def pack_chunk_head(self) -> bytes:
-        """Return the chunk head that must stand at ``offset``."""
+        """Return the bytes of the chunk head at ``offset``."""
         return CHUNK_HEAD.pack(
             self.kind,
             self.segment,
@@ -87,7 +87,7 @@ def unpack_directory(data: bytes) -> tuple[Entry, ...]:
 
 
 def unpack_chunk_head(head: bytes, offset: int) -> Entry:
-    """The entry of the chunk whose 32-byte head stands at ``offset``; nothing is checked here."""
+    """The entry of the chunk whose 32-byte head is at ``offset``; nothing is checked here."""
     kind, segment, layer, codec, first, count, stored, decoded, crc32 = CHUNK_HEAD.unpack(head)
     return Entry(kind, segment, layer, codec, first, count, offset, stored, decoded, crc32)
 
@@ -98,10 +98,10 @@ def chunk_checksum(entry: Entry, body: bytes) -> int:
 
 
 def with_fields(entry: Entry, **changes: Any) -> Entry:
-    """The entry of the same stored bytes with other fields in its head, and the checksum that goes with them.
+    """The entry for the same stored bytes with other fields in the chunk head, its checksum updated.
 
-    The stored bytes are not needed: CRC-32 is linear, so what two heads make of any bytes behind them differs
-    by what they make of as many zeros.
+    The stored bytes are not needed: CRC-32 is linear, so the checksums of two heads followed by the same
+    bytes differ by as much as those of the two heads followed by that many zeros.
     """
     changed = replace(entry, **changes)
     zeros = bytes(entry.stored_length)
@@ -112,12 +112,14 @@ def with_fields(entry: Entry, **changes: Any) -> Entry:
 def check_directory(
     entries: Sequence[Entry], segments: Sequence[SegmentRecord], start: int, end: int, limits: Limits
 ) -> None:
-    """FormatError unless the entries tile the bytes ``start`` to ``end`` and serve every segment."""
+    """FormatError unless the entries tile the bytes ``start`` to ``end`` and cover every segment."""
     position = start
     for entry in entries:
         _check_entry(entry, limits)
         if entry.offset != position:
-            raise FormatError(f"{entry.label}: expected at byte {position}; chunks must follow each other")
+            raise FormatError(
+                f"{entry.label}: expected at byte {position}; chunks must follow each other without gaps"
+            )
         position = entry.end
     if position != end:
         raise FormatError(f"chunks end at byte {position}, expected {end}")
@@ -131,7 +133,7 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
     check_kind(entry.kind)
     known = entry.kind in KNOWN_KINDS
     if not known and is_critical(entry.kind):
-        raise VersionError(f"{entry.label}: this reader does not know the kind, and it cannot be skipped")
+        raise VersionError(f"{entry.label}: the kind is unknown to this reader and cannot be skipped")
     if entry.codec not in CODECS and known and entry.layer == 0:
         raise VersionError(f"{entry.label}: codec {entry.codec} is unknown, this reader knows {CODECS}")
     if entry.decoded_length > limits.chunk_bytes:
@@ -140,7 +142,7 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
         )
     if entry.codec == RAW and entry.stored_length != entry.decoded_length:
         raise FormatError(
-            f"{entry.label}: raw, but {entry.stored_length} and {entry.decoded_length} bytes long"
+            f"{entry.label}: raw, but {entry.stored_length} bytes stored and {entry.decoded_length} decoded"
         )
     if entry.codec == ZSTD and entry.stored_length >= entry.decoded_length:
         raise FormatError(
@@ -149,31 +151,31 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
 
 
 def _check_playable(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:
-    """Layer 0 must read: weights of segment 0, its latents without a gap, weights of segment 1, and so on."""
-    base = iter([entry for entry in entries if entry.kind in KNOWN_KINDS and entry.layer == 0])
-    entry = next(base, None)
+    """Layer 0 must be: weights of segment 0, its latents without gaps, weights of segment 1, and so on."""
+    layer0 = iter([entry for entry in entries if entry.kind in KNOWN_KINDS and entry.layer == 0])
+    entry = next(layer0, None)
     for number, segment in enumerate(segments):
         if entry is None or entry.kind != WEIGHTS or entry.segment != number:
-            raise FormatError(f"segment {number}: its weights are missing or not in their place")
+            raise FormatError(f"segment {number}: its weights are missing or out of order")
         frame, end = segment.first_frame, segment.first_frame + segment.frames
-        entry = next(base, None)
+        entry = next(layer0, None)
         while frame < end:
             if entry is None or entry.kind != LATENTS or entry.segment != number or entry.first != frame:
                 raise FormatError(
-                    f"segment {number}: the latents of frame {frame} are missing or not in their place"
+                    f"segment {number}: the latents of frame {frame} are missing or out of order"
                 )
             if not 1 <= entry.count <= end - frame:
                 raise FormatError(
                     f"{entry.label}: {entry.count} frames from {frame}, the segment ends at {end}"
                 )
             frame += entry.count
-            entry = next(base, None)
+            entry = next(layer0, None)
     if entry is not None:
-        raise FormatError(f"{entry.label}: belongs to no segment or occurs twice")
+        raise FormatError(f"{entry.label}: does not belong to a segment or occurs twice")
 
 
 def _check_layers(entries: Sequence[Entry]) -> None:
-    """The layers of a segment's weights are counted from 0 on, before the next segment's begin."""
+    """The layers of a segment's weights are numbered from 0 and precede those of the next segment."""
     segment = layer = 0
     for entry in entries:
         if entry.kind != WEIGHTS:
@@ -184,14 +186,14 @@ def _check_layers(entries: Sequence[Entry]) -> None:
             layer += 1
         else:
             raise FormatError(
-                f"{entry.label}: layer {entry.layer} of segment {entry.segment} is not in its place"
+                f"{entry.label}: layer {entry.layer} of segment {entry.segment} is out of order"
             )
 
 
 def _check_chains(entries: Sequence[Entry], limits: Limits) -> None:
-    """A segment's weights build on none, or on all that the segment before builds on and that one itself.
+    """A segment's weights build on none, or on the previous segment and all those that it builds on.
 
-    They then build on it layer by layer. That leaves no room for loops or segments that are not there.
+    They then build on it layer by layer. This rules out loops and references to missing segments.
     """
     depth = before = layers = layers_before = 0
     for entry in entries:
@@ -205,25 +207,27 @@ def _check_chains(entries: Sequence[Entry], limits: Limits) -> None:
             if depth and (entry.segment == 0 or depth != before + 1):
                 raise FormatError(
                     f"{entry.label}: segment {entry.segment} builds on {depth} segments, expected 0 or one "
-                    "more than the segment before it"
+                    "more than the previous segment"
                 )
         layers += 1
         if entry.first != depth or (depth and layers > layers_before):
             raise FormatError(
                 f"{entry.label}: layer {entry.layer} of segment {entry.segment} builds on {entry.first} "
                 f"segments of which the last has {layers_before} layers, expected {depth} as in layer 0 and "
-                "no layer that is missing there"
+                "only layers that exist there"
             )
 
 
 def _check_occupancy(entries: Sequence[Entry], segments: Sequence[SegmentRecord]) -> None:
-    """At most one per segment, or readers would differ in which of them they use."""
+    """At most one per segment: otherwise readers could use different ones."""
     seen: set[int] = set()
     for entry in entries:
         if entry.kind != OCCUPANCY or entry.layer != 0:
             continue
         if entry.segment >= len(segments) or entry.segment in seen:
-            raise FormatError(f"{entry.label}: segment {entry.segment} does not exist or has two of them")
+            raise FormatError(
+                f"{entry.label}: segment {entry.segment} does not exist or has two occupancy chunks"
+            )
         if entry.decoded_length > OCCUPANCY_BYTES_MAX:
             raise LimitError(
                 f"{entry.label}: decodes to {entry.decoded_length} bytes, {OCCUPANCY_BYTES_MAX} allowed"

@@ -1,6 +1,6 @@
-"""The shapes of a field's tensors, by the settings in the header alone (``format/SPEC.md``, 14.4 and 14.5).
+"""The shapes of a field's tensors, from the settings in the header alone (``format/SPEC.md``, 14.4 and 14.5).
 
-Nothing is read and nothing allocated: this tells how many numbers a segment's weights are.
+Used to count a segment's weights; nothing is read or allocated.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from .records import FieldRecord
 
-_MOST_ITEMS = 64  # of a list of scales, and layers of a network: more is not a field that a decoder shows
+_ITEMS_MAX = 64  # scales of a list, and layers of a network: decoders refuse more
 
 
 def tensor_shapes(field: FieldRecord) -> dict[str, tuple[int, ...]] | None:
-    """Name and shape of each tensor of a segment; None for a field of another kind or without such settings.
+    """Name and shape of each tensor of a segment; None for an unknown kind of field or invalid settings.
 
     A tensor without elements is not in the file and is left out.
     """
@@ -42,7 +42,7 @@ def _planes(settings: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
     return {
         **{f"fine.{name}": shape for name, shape in fine.items()},
         **{f"coarse.{name}": shape for name, shape in coarse.items()},
-        **_linear("view.0", features + _encoded(2), view),
+        **_linear("view.0", features + _encoding_length(2), view),
         **_linear("view.2", view, 3),
     }
 
@@ -65,12 +65,16 @@ def _stack(
 
 def _mlp(settings: Mapping[str, object]) -> dict[str, tuple[int, ...]]:
     width, skip = _whole(settings["width"]), _whole(settings["skip"])
-    seen = _encoded(_whole(settings["position_frequencies"])) + _whole(settings["latent"])
+    inputs_width = _encoding_length(_whole(settings["position_frequencies"])) + _whole(settings["latent"])
     network: dict[str, tuple[int, ...]] = {}
     for n in range(_bounded(settings["depth"])):
-        network |= _linear(f"layers.{n}", seen if n == 0 else width + seen * (n == skip), width)
+        network |= _linear(
+            f"layers.{n}", inputs_width if n == 0 else width + inputs_width * (n == skip), width
+        )
     network |= _linear("density", width, 1) | _linear("feature", width, width)
-    network |= _linear("view", width + _encoded(_whole(settings["direction_frequencies"])), width // 2)
+    network |= _linear(
+        "view", width + _encoding_length(_whole(settings["direction_frequencies"])), width // 2
+    )
     network |= _linear("rgb", width // 2, 3)
     names = ("fine", "coarse")[: _whole(settings.get("networks", 2))]
     return {f"{name}.{tensor}": shape for name in names for tensor, shape in network.items()}
@@ -80,8 +84,8 @@ def _linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
-def _encoded(frequencies: int) -> int:
-    """The length of e_L of three numbers (SPEC 14.3)."""
+def _encoding_length(frequencies: int) -> int:
+    """The length of the encoding e_L of a 3-vector (SPEC 14.3)."""
     return 3 + 6 * frequencies
 
 
@@ -92,13 +96,13 @@ def _whole(value: object) -> int:
 
 
 def _bounded(value: object) -> int:
-    if (number := _whole(value)) > _MOST_ITEMS:
+    if (number := _whole(value)) > _ITEMS_MAX:
         raise ValueError("too many")
     return number
 
 
 def _list(value: object) -> list[int]:
-    if not isinstance(value, list | tuple) or len(value) > _MOST_ITEMS:
+    if not isinstance(value, list | tuple) or len(value) > _ITEMS_MAX:
         raise TypeError("not a list of whole numbers")
     return [_whole(item) for item in value]
 

@@ -1,4 +1,4 @@
-"""The 40-byte head: which format this is, and how long header, directory and file are.
+"""The 40-byte head: format and version, and the lengths of header, directory and file.
 
 The first 10 bytes (magic, major, minor) never change their meaning; the rest belongs to the major version.
 """
@@ -19,7 +19,7 @@ from dynerf_format.errors import (
 )
 from dynerf_format.layout import CRC32, ENTRY, FLAGS_KNOWN, HEAD, MAGIC, MAJOR, MINOR, TRAILER
 
-from .file_type import looks_like
+from .file_type import describe_content
 
 if TYPE_CHECKING:
     from dynerf_format.limits import Limits
@@ -68,11 +68,11 @@ def pack_head(head: FileHead) -> bytes:
 def unpack_head(start: bytes, size: int, limits: Limits) -> FileHead:
     """Read the head from the first bytes of a file of ``size`` bytes.
 
-    NotDnvError, VersionError, ChecksumError, LimitError, TruncatedError or FormatError, in this order of
-    suspicion; a head that is returned describes sections that lie within the file.
+    NotDnvError, TruncatedError, VersionError, ChecksumError, LimitError or FormatError. The sections that a
+    returned head describes lie within the file.
     """
     if not start or start[: len(MAGIC)] != MAGIC[: len(start)]:
-        raise NotDnvError(f"not a .dnv file: this looks like {looks_like(start[:512])}")
+        raise NotDnvError(f"not a .dnv file: this looks like {describe_content(start[:512])}")
     if len(start) < HEAD.size:
         raise TruncatedError(f"{size} bytes, a .dnv file has at least {HEAD.size + TRAILER.size}")
     fields = HEAD.unpack_from(start)
@@ -87,7 +87,7 @@ def unpack_head(start: bytes, size: int, limits: Limits) -> FileHead:
         raise ChecksumError("the head is damaged: its checksum does not match")
     unknown = flags & ~FLAGS_KNOWN
     if unknown:
-        raise VersionError(f"flags {unknown:#06x} are set that version {MAJOR}.{MINOR} does not know")
+        raise VersionError(f"flags {unknown:#06x} are set, which version {MAJOR}.{MINOR} does not define")
     head = FileHead(header_length, header_crc32, directory_length, directory_crc32, file_length, minor, flags)
     _check_lengths(head, size, limits)
     return head
@@ -103,8 +103,8 @@ def _check_lengths(head: FileHead, size: int, limits: Limits) -> None:
     if head.directory_length % ENTRY.size:
         raise FormatError(f"directory of {head.directory_length} bytes, expected a multiple of {ENTRY.size}")
     if head.chunks_start > head.chunks_end:
-        raise FormatError(f"header and directory do not fit into the {head.file_length} bytes declared")
+        raise FormatError(f"header and directory do not fit into the declared {head.file_length} bytes")
     if size < head.file_length:
-        raise TruncatedError(f"{size} of {head.file_length} bytes are there; the rest was cut off")
+        raise TruncatedError(f"{size} of {head.file_length} bytes are present; the rest is missing")
     if size > head.file_length:
-        raise FormatError(f"{size - head.file_length} bytes follow after the end of the clip")
+        raise FormatError(f"{size - head.file_length} bytes follow the end of the clip")

@@ -1,4 +1,4 @@
-"""What a file is when it is not a .dnv file, told from its first bytes, for the error message only."""
+"""Guess from its first bytes what a file that is not a .dnv file is, for the error message."""
 
 from dynerf_format.layout import MAGIC
 
@@ -20,8 +20,8 @@ _KNOWN = (
 )
 
 
-def looks_like(start: bytes) -> str:
-    """Name the kind of file that begins with ``start`` (a few hundred bytes), as the end of "this is ..."."""
+def describe_content(start: bytes) -> str:
+    """Describe the kind of file that begins with ``start`` (a few hundred bytes), as "an MP4 video"."""
     if not start:
         return "an empty file"
     if start[4:8] == b"ftyp":

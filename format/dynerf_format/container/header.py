@@ -1,7 +1,7 @@
-"""The header <-> msgpack bytes, with one set of rules for reading and for writing.
+"""The header <-> msgpack bytes, with one set of rules for reading and writing.
 
-Unknown keys are ignored (a newer minor version may add some); missing keys, wrong types, numbers out of range
-and contradictions are refused with the path of the culprit.
+Unknown keys are ignored (a newer minor version may add some). Missing keys, wrong types, numbers out of range
+and contradictions are refused with the path of the offending value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 COLOUR = {"matrix": "bt709", "primaries": "bt709", "range": "full", "transfer": "bt709"}
-"""The only colours of this version."""
+"""The only colour description that this version allows."""
 
 PICTURE_SIZE_MAX = 16384
 FPS_MAX = 1000
@@ -43,7 +43,7 @@ _ROOT = "header"
 
 
 def encode_header(header: Header) -> bytes:
-    """Return the header's bytes, the same for equal headers; FormatError when a reader would refuse them."""
+    """Return the header's bytes, equal for equal headers; FormatError when a reader would refuse them."""
     fields = plain(asdict(header), _ROOT)
     if not fields["viewing_volume"]:
         del fields["viewing_volume"]  # an optional key
@@ -52,7 +52,7 @@ def encode_header(header: Header) -> bytes:
 
 
 def decode_header(data: bytes) -> Header:
-    """Return the header in ``data``; FormatError that names the path of what is wrong."""
+    """Return the header in ``data``; FormatError with the path of an invalid value."""
     return _header(MsgpackNode(unpack(data, _ROOT), _ROOT))
 
 
@@ -100,12 +100,12 @@ def _space(node: MsgpackNode) -> SpaceRecord:
         raise FormatError(f"{node.path}.near: found {near}, expected at least 0")
     matrix = node.field("matrix").numbers(16)
     if not _is_invertible(np.array(matrix).reshape(4, 4)):
-        raise FormatError(f"{node.path}.matrix: is singular, so it maps no volume to the cube")
+        raise FormatError(f"{node.path}.matrix: is singular, so it does not map a volume to the cube")
     return SpaceRecord(kind=node.field("kind").choice(_SPACES), matrix=matrix, near=near)
 
 
 def _is_invertible(matrix: np.ndarray) -> bool:
-    """Whether the rank is 4 with columns of length one: wherever the origin of the world is."""
+    """Whether the rank is 4 after scaling columns to length one (independent of the world's origin)."""
     with np.errstate(over="ignore"):  # a column too long for float64 becomes zero
         lengths = np.linalg.norm(matrix, axis=0)
     return bool(np.linalg.matrix_rank(matrix / np.maximum(lengths, np.finfo(np.float64).tiny)) == 4)

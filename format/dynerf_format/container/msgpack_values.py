@@ -1,6 +1,6 @@
 """Plain values (msgpack's nil, bool, int, float, str, array, map) and typed access to them by path.
 
-Errors name the place: ``header.cameras[3].focal_x: found str, expected number``.
+Errors give the path: ``header.cameras[3].focal_x: found str, expected number``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes, path: str) -> Any:
-    """Return the one plain value in ``data``; FormatError when there is anything else."""
+    """Return the single plain value in ``data``; FormatError when there is anything else."""
     try:
         build = _Builder()
         value = msgpack.unpackb(
@@ -36,14 +36,16 @@ def unpack(data: bytes, path: str) -> Any:
     except FormatError as error:
         raise type(error)(f"{path}: {error}") from error
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
-        raise FormatError(f"{path}: is not one msgpack value: {error or type(error).__name__}") from error
+        raise FormatError(
+            f"{path}: is not a single msgpack value: {error or type(error).__name__}"
+        ) from error
     return plain(value, path)
 
 
 def plain(value: object, path: str, depth: int = 0) -> Any:
     """Return a copy of ``value`` made of lists and of dicts sorted by key, after checking every leaf.
 
-    Sorted, so that equal values are written as equal bytes.
+    Keys are sorted so that equal values are written as equal bytes.
     FormatError for other types, numbers that are not finite or beyond 64 bits, keys that are not text, text
     that is not Unicode, and nesting deeper than 12.
     """
@@ -66,7 +68,7 @@ def plain(value: object, path: str, depth: int = 0) -> Any:
 
 
 class MsgpackNode:
-    """A plain value and where it was found; every method checks and returns one thing."""
+    """A plain value and its path; every method checks the type and returns the typed value."""
 
     def __init__(self, value: object, path: str) -> None:
         self.value = value
@@ -91,16 +93,16 @@ class MsgpackNode:
             raise self._unexpected("array")
         return [MsgpackNode(item, f"{self.path}[{index}]") for index, item in enumerate(self.value)]
 
-    def integer(self, least: int, most: int) -> int:
+    def integer(self, minimum: int, maximum: int) -> int:
         """An integer in a closed range."""
         if not isinstance(self.value, int) or isinstance(self.value, bool):
             raise self._unexpected("integer")
-        if not least <= self.value <= most:
-            raise FormatError(f"{self.path}: found {self.value}, expected {least} to {most}")
+        if not minimum <= self.value <= maximum:
+            raise FormatError(f"{self.path}: found {self.value}, expected {minimum} to {maximum}")
         return self.value
 
     def number(self) -> float:
-        """A finite number; integers count, because other languages write 1.0 as 1."""
+        """A finite number; integers are accepted, because other languages write 1.0 as 1."""
         if not isinstance(self.value, (int, float)) or isinstance(self.value, bool):
             raise self._unexpected("number")
         return float(self.value)
@@ -119,12 +121,12 @@ class MsgpackNode:
             raise FormatError(f"{self.path}: found {len(items)} numbers, expected {count}")
         return tuple(item.number() for item in items)
 
-    def text(self, longest: int) -> str:
+    def text(self, length_max: int) -> str:
         """Printable text of 1 to ``longest`` characters."""
         if not isinstance(self.value, str):
             raise self._unexpected("text")
-        if not 1 <= len(self.value) <= longest or not self.value.isprintable():
-            raise FormatError(f"{self.path}: expected 1 to {longest} printable characters")
+        if not 1 <= len(self.value) <= length_max or not self.value.isprintable():
+            raise FormatError(f"{self.path}: expected 1 to {length_max} printable characters")
         return self.value
 
     def choice(self, allowed: tuple[_Choice, ...]) -> _Choice:
@@ -162,12 +164,12 @@ def _check_unicode(text: str, path: str) -> None:
 
 
 def _type_name(value: object) -> str:
-    names = {type(None): "nothing", str: "str", list: "array", dict: "map"}
+    names = {type(None): "nil", str: "str", list: "array", dict: "map"}
     return names.get(type(value), type(value).__name__)
 
 
 class _Builder:
-    """Called by msgpack for every container of one message, before the containers around it are complete."""
+    """Callbacks of msgpack for the containers of one message, each called before its parent is complete."""
 
     def __init__(self) -> None:
         self._containers = 0

@@ -1,7 +1,7 @@
-"""The opening of a file: head, header and directory, what a reader fetches first.
+"""The prologue of a file: head, header and directory, which a reader fetches first.
 
-A header of more than ``_PLAIN`` bytes is stored as one Zstandard frame, which a flag of the head tells:
-cameras repeat their keys, and every byte before the first picture is waited for. Short ones stay readable.
+A header of more than ``_UNCOMPRESSED_MAX`` bytes is stored as one Zstandard frame, marked by a flag in the
+head: cameras repeat their keys, and these bytes delay the first picture. Short headers stay readable.
 """
 
 from __future__ import annotations
@@ -27,26 +27,27 @@ if TYPE_CHECKING:
     from .directory import Entry
     from .records import Header
 
-_PLAIN = 2048
+_UNCOMPRESSED_MAX = 2048
 
 
 @dataclass(frozen=True)
 class Prologue:
-    """Bytes in the order of the file, the chunks' entries in their places, and the whole file's length."""
+    """The bytes in file order, the chunks' entries with their offsets, and the length of the whole file."""
 
     parts: list[bytes]
     entries: list[Entry]
     file_length: int
 
 
-def make_prologue(header: Header, count: int, place: Callable[[int], list[Entry]]) -> Prologue:
-    """The opening of a clip of ``count`` chunks; ``place`` puts their entries in a row from a byte on.
+def make_prologue(header: Header, count: int, assign_offsets: Callable[[int], list[Entry]]) -> Prologue:
+    """The prologue of a clip of ``count`` chunks.
 
-    FormatError when a reader would refuse it.
+    ``assign_offsets`` returns their entries, laid out from a given byte on. FormatError when a reader would
+    refuse it.
     """
-    flags, stored = _store(header)
+    flags, stored = _stored_header(header)
     start = HEAD.size + len(stored) + ENTRY.size * count
-    entries = place(start)
+    entries = assign_offsets(start)
     end = entries[-1].end if entries else start
     check_directory(entries, header.segments, start, end, DEFAULT_LIMITS)
     directory = b"".join(entry.pack() for entry in entries)
@@ -61,17 +62,17 @@ def make_prologue(header: Header, count: int, place: Callable[[int], list[Entry]
     return Prologue([pack_head(head), stored, directory], entries, head.file_length)
 
 
-def _store(header: Header) -> tuple[int, bytes]:
-    """Flags of the head, and the header's bytes in the file."""
+def _stored_header(header: Header) -> tuple[int, bytes]:
+    """Flags of the head, and the header's stored bytes."""
     plain = encode_header(header)
-    if len(plain) <= _PLAIN:
+    if len(plain) <= _UNCOMPRESSED_MAX:
         return 0, plain
     codec, stored = compress(plain)
     return (FLAG_ZSTD_HEADER if codec == ZSTD else 0), stored
 
 
 def read_header(head: FileHead, stored: bytes, limits: Limits) -> Header:
-    """The header of a checked head. ChecksumError, FormatError, or LimitError when it would be too long."""
+    """Decode the header of a checked head. ChecksumError, FormatError, or LimitError when it is too long."""
     if zlib.crc32(stored) != head.header_crc32:
         raise ChecksumError("the header is damaged: its checksum does not match")
     if not head.flags & FLAG_ZSTD_HEADER:

@@ -1,8 +1,8 @@
-"""Quality layers: the same weights, coarse first, then what is missing to the next finer grid.
+"""Quality layers: the weights with coarse steps first, then refinements to finer steps.
 
-A factor f between two layers makes the coarser step f times the finer one: coarse = fine / f, rounded to
-the nearest integer, and fine = f * coarse + residual. With f = 3 the residual is -1, 0 or 1. The residual
-is coded knowing the coarser symbols around it, so that all layers together take little more than one alone.
+A factor f between two layers makes the coarser step f times the finer one: coarse = fine / f, rounded to the
+nearest integer, and fine = f * coarse + residual. With f = 3 the residual is -1, 0 or 1. Its context is made
+of the coarser symbols around it, so that all layers together take little more than a single layer.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def coarsen(tensor: QuantisedTensor, factor: int) -> QuantisedTensor:
 
 @dataclass(frozen=True, eq=False)
 class QualityLayer:
-    """What one layer adds: its tensors.
+    """The tensors of one layer.
 
-    ``below`` are all tensors of the layers below by name, in the order of layer 0, each with the factor to
+    ``below`` holds all tensors of the layers below by name, in the order of layer 0, each with the factor to
     this layer, or 0 where this layer does not refine it.
     """
 
@@ -48,9 +48,8 @@ def weights_chunks(
 ) -> list[Chunk]:
     """The chunks of a segment's weights, one per layer, coarse first.
 
-    ``factors`` tells for a tensor by which factor each layer refines the one before it: (3, 3) makes three
-    layers of it. A tensor without factors is complete in layer 0, one with fewer than others is complete
-    sooner.
+    ``factors`` holds, per tensor, the factor by which each layer refines the one below: (3, 3) makes three
+    layers. A tensor without factors is complete in layer 0; one with fewer factors is complete earlier.
     """
     return key_chunks(segment, split_layers(tensors, factors))
 
@@ -64,23 +63,27 @@ def key_chunks(segment: int, layers: Sequence[QualityLayer]) -> list[Chunk]:
 
 
 def continued_chunks(
-    segment: int, layers: Sequence[QualityLayer], before: Sequence[Mapping[str, QuantisedTensor]], depth: int
+    segment: int,
+    layers: Sequence[QualityLayer],
+    previous: Sequence[Mapping[str, QuantisedTensor]],
+    depth: int,
 ) -> list[Chunk]:
-    """As :func:`key_chunks`, building on the segment before, which builds on ``depth`` - 1 others.
+    """As :func:`key_chunks`, building on the previous segment, which builds on ``depth`` - 1 others.
 
-    ``before`` are its tensors after each of its layers. Returns nothing when that makes no tensor smaller or
-    the segment before has fewer layers.
+    ``previous`` holds its tensors after each of its layers. Returns an empty list when this makes no tensor
+    smaller or the previous segment has fewer layers.
     """
-    if len(before) < len(layers):
+    if len(previous) < len(layers):
         return []
     packed = [
-        pack_parts(layer.tensors, layer.below, known) for layer, known in zip(layers, before, strict=False)
+        pack_parts(layer.tensors, layer.below, below_previous)
+        for layer, below_previous in zip(layers, previous, strict=False)
     ]
-    if not any(one.continued for one in packed):
+    if not any(parts.continued for parts in packed):
         return []
     return [
-        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), one.payload)
-        for n, (layer, one) in enumerate(zip(layers, packed, strict=True))
+        Chunk(WEIGHTS, segment, n, depth, len(layer.tensors), parts.payload)
+        for n, (layer, parts) in enumerate(zip(layers, packed, strict=True))
     ]
 
 
@@ -88,24 +91,24 @@ def split_layers(
     tensors: Sequence[QuantisedTensor], factors: Mapping[str, Sequence[int]]
 ) -> list[QualityLayer]:
     """The layers of a segment's weights, coarse first; ``factors`` as in :func:`weights_chunks`."""
-    ladders = {tensor.name: _ladder(tensor, factors.get(tensor.name, ())) for tensor in tensors}
-    layers = max((len(ladder) for ladder in ladders.values()), default=1)
+    levels_by_name = {tensor.name: _levels(tensor, factors.get(tensor.name, ())) for tensor in tensors}
+    layers = max((len(levels) for levels in levels_by_name.values()), default=1)
     if layers > LAYERS_MAX:
         raise FormatError(f"weights: {layers} layers, at most {LAYERS_MAX} are possible")
-    split = [QualityLayer([ladder[0] for ladder in ladders.values()], None)]
+    split = [QualityLayer([levels[0] for levels in levels_by_name.values()], None)]
     for layer in range(1, layers):
-        finer = {name: ladder for name, ladder in ladders.items() if len(ladder) > layer}
+        finer = {name: levels for name, levels in levels_by_name.items() if len(levels) > layer}
         below = {
-            name: (ladder[layer - 1], factors[name][layer - 1]) if name in finer else (ladder[-1], 0)
-            for name, ladder in ladders.items()
+            name: (levels[layer - 1], factors[name][layer - 1]) if name in finer else (levels[-1], 0)
+            for name, levels in levels_by_name.items()
         }
-        split.append(QualityLayer([ladder[layer] for ladder in finer.values()], below))
+        split.append(QualityLayer([levels[layer] for levels in finer.values()], below))
     return split
 
 
-def _ladder(tensor: QuantisedTensor, factors: Sequence[int]) -> list[QuantisedTensor]:
-    """The tensor in all its layers, coarse first."""
-    ladder = [tensor]
+def _levels(tensor: QuantisedTensor, factors: Sequence[int]) -> list[QuantisedTensor]:
+    """The tensor at the steps of each layer, coarse first."""
+    levels = [tensor]
     for factor in reversed(factors):
-        ladder.insert(0, coarsen(ladder[0], factor))
-    return ladder
+        levels.insert(0, coarsen(levels[0], factor))
+    return levels

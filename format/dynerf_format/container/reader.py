@@ -1,8 +1,8 @@
-"""Reads a clip from any source; believes nothing that it has not checked.
+"""Read a clip from any source; nothing is used before it is checked.
 
 Opening takes one read of 16 KiB and at most one more; it checks the head, the header and the whole directory.
-Chunks are read on demand, one read each, and checked before they are decoded. Nothing is kept but the weights
-read last, and only where the next segment continues them.
+Chunks are read on demand, one read each, and checked before they are decoded. Only the weights read last are
+cached, and only where the next segment continues them.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ if TYPE_CHECKING:
 
     Tensors: TypeAlias = dict[str, QuantisedTensor]
 
-_RUN = 1 << 20  # bytes read at once when all of a file is read
+_READ_BYTES = 1 << 20  # per read when a whole file is read
 
 
-class _Contents:
-    """The weights of a file that is read from front to back, as far as what follows may need them.
+class _DecodedWeights:
+    """State of a sequential read: the decoded weights that later chunks may build on.
 
-    ``found`` are those of the segment at hand after each layer, the newest only where no segment continues
-    it; ``before`` those of the segment before, if it builds on that.
+    ``found`` are those of the current segment after each layer, only the newest where no segment continues
+    it; ``previous`` those of the previous segment, if the current one builds on it.
     """
 
     def __init__(self) -> None:
         self.found: list[Tensors] = []
-        self.before: list[Tensors] = []
+        self.previous: list[Tensors] = []
         self._layers = 0
 
-    def expect(self, entry: Entry) -> bool:
-        """Whether a ``WGHT`` chunk can be used: not after a layer, here or there, in an unknown codec."""
+    def accepts(self, entry: Entry) -> bool:
+        """Whether a ``WGHT`` chunk is usable: no layer below it, in either segment, has an unknown codec."""
         if entry.layer == 0:
-            self.before = self.found if entry.first else []
+            self.previous = self.found if entry.first else []
             self.found, self._layers = [], 0
-        return entry.layer == self._layers and (not entry.first or entry.layer < len(self.before))
+        return entry.layer == self._layers and (not entry.first or entry.layer < len(self.previous))
 
     def add(self, tensors: Tensors, continued: bool) -> None:
-        """Take the weights after one more layer."""
+        """Store the weights after one more layer."""
         self.found = [*self.found, tensors] if continued else [tensors]
         self._layers += 1
 
 
 class Reader:
-    """An opened clip: ``header``, ``directory`` and what the chunks hold. The source stays the caller's.
+    """An opened clip: ``header``, ``directory`` and the contents of the chunks. The caller closes the source.
 
     Every FormatError names the source.
     """
@@ -81,18 +81,18 @@ class Reader:
     def __init__(self, source: Source, limits: Limits = DEFAULT_LIMITS) -> None:
         self._source = source
         self._limits = limits
-        self._kept: tuple[int, list[Tensors]] | None = None
-        with _naming(source):
+        self._cached: tuple[int, list[Tensors]] | None = None
+        with _source_in_errors(source):
             self._open()
 
     def read_chunk(self, entry: Entry) -> bytes:
         """Return the decoded payload of a chunk of this clip."""
-        with _naming(self._source):
+        with _source_in_errors(self._source):
             return self._decode(entry, self._read_stored(entry)[CHUNK_HEAD.size :])
 
     def read_stored(self, entry: Entry) -> bytes:
-        """Return a chunk's bytes as they are stored, without its head, checked but not decoded."""
-        with _naming(self._source):
+        """Return a chunk's stored bytes, without its head, checked but not decoded."""
+        with _source_in_errors(self._source):
             return self._read_stored(entry)[CHUNK_HEAD.size :]
 
     def layers(self, segment: int) -> int:
@@ -102,8 +102,8 @@ class Reader:
     def weights(self, segment: int, layers: int | None = None) -> Tensors:
         """Return the weights of a segment by name, from its first ``layers`` quality layers (default: all).
 
-        Fewer layers mean larger steps, not fewer tensors. Reads the segments that it builds on, too, but for
-        the one read last. ViewError when there is no such segment.
+        Fewer layers mean larger steps, not fewer tensors. Also reads the segments that it builds on, except
+        those cached from the last call. ViewError when there is no such segment.
         """
         chain = weights_chain(self.directory, segment, layers)
         if len(chain) > 1 or segment in self._continued:
@@ -111,7 +111,7 @@ class Reader:
         tensors: Tensors = {}
         for entry in chain[0]:
             payload = self.read_chunk(entry)
-            with _naming(self._source):
+            with _source_in_errors(self._source):
                 coarser = tensors if entry.layer else None
                 tensors |= unpack_weights(payload, entry.count, self._limits, coarser)
         return tensors
@@ -119,14 +119,14 @@ class Reader:
     def layered_weights(self, segment: int, layers: int | None = None) -> list[Tensors]:
         """As :meth:`weights`, after each of the first ``layers`` quality layers, coarse first."""
         chain = weights_chain(self.directory, segment, layers)
-        key, count, kept = segment - len(chain) + 1, len(chain[0]), self._kept
+        key, count, kept = segment - len(chain) + 1, len(chain[0]), self._cached
         found: list[Tensors] = []
         if kept is not None and key <= kept[0] <= segment and len(kept[1]) >= count:
             chain, found = chain[kept[0] - key + 1 :], kept[1][:count]
         for entries in chain:
             found = self._read_layers(entries, found)
         if segment in self._continued:
-            self._kept = segment, found
+            self._cached = segment, found
         return found
 
     def latents(self, first: int, count: int) -> npt.NDArray[np.float32]:
@@ -139,53 +139,53 @@ class Reader:
             group = self._latents_group(entry)
             start, stop = max(first - entry.first, 0), min(first + count - entry.first, entry.count)
             groups.append(group[start:stop])
-            with _naming(self._source):
+            with _source_in_errors(self._source):
                 _check_group(groups, count, self._limits)
         return np.concatenate(groups)
 
     def ancillary(self, kind: bytes, segment: int) -> bytes | None:
-        """Return the payload of an ancillary kind (b"occu", say) for a segment; None when there is none."""
+        """Return the payload of an ancillary kind, such as b"occu", for a segment, if present."""
         entry = ancillary_entry(self.directory, kind, segment)
         return None if entry is None else self.read_chunk(entry)
 
     def occupancy(self, segment: int) -> Occupancy | None:
-        """Return where a segment is empty with exactly so many layers as it says; None when there is none."""
+        """Return a segment's occupancy grids, valid for exactly their number of layers; None when absent."""
         payload = self.ancillary(OCCUPANCY, segment)
         if payload is None:
             return None
-        with _naming(self._source):
+        with _source_in_errors(self._source):
             return unpack_occupancy(payload)
 
     def bytes_by_kind(self) -> dict[str, int]:
-        """Return how the bytes of the file are spent: "container", then each kind with its chunk heads."""
-        spent = {"container": self._chunks_start + TRAILER.size}
+        """Return the size in bytes of "container" and, chunk heads included, of each chunk kind."""
+        sizes = {"container": self._chunks_start + TRAILER.size}
         for entry in self.directory:
             kind = entry.kind.decode("ascii")
-            spent[kind] = spent.get(kind, 0) + entry.end - entry.offset
-        return spent
+            sizes[kind] = sizes.get(kind, 0) + entry.end - entry.offset
+        return sizes
 
     def verify(self) -> str:
-        """Read and decode the whole file once; return its SHA-256 in hex when everything is in order."""
-        contents = _Contents()
-        return self._read_through(lambda entry, body: self._check_content(entry, body, contents))
+        """Read and decode the whole file once; return its SHA-256 in hex when everything is valid."""
+        decoded = _DecodedWeights()
+        return self._read_through(lambda entry, body: self._check_content(entry, body, decoded))
 
     def check(self) -> str:
-        """As :meth:`verify` without decoding: every checksum, and the SHA-256 of the whole file."""
+        """As :meth:`verify`, without decoding: check every checksum and the SHA-256 of the whole file."""
         return self._read_through()
 
-    def _read_through(self, use: Callable[[Entry, bytes], None] | None = None) -> str:
-        """Read the whole file once and compare all checksums; ``use`` gets each chunk's stored bytes."""
+    def _read_through(self, visit: Callable[[Entry, bytes], None] | None = None) -> str:
+        """Read the whole file once and compare all checksums; ``visit`` gets each chunk's stored bytes."""
         digest = hashlib.sha256()
-        with _naming(self._source):
+        with _source_in_errors(self._source):
             digest.update(self._source.read(0, self._chunks_start))
-            for run in _runs(self.directory):
-                start = run[0].offset
-                data = self._source.read(start, run[-1].end - start)
-                for entry in run:
+            for batch in _batches(self.directory):
+                start = batch[0].offset
+                data = self._source.read(start, batch[-1].end - start)
+                for entry in batch:
                     stored = self._checked(entry, data[entry.offset - start : entry.end - start])
                     digest.update(stored)
-                    if use is not None:
-                        use(entry, stored[CHUNK_HEAD.size :])
+                    if visit is not None:
+                        visit(entry, stored[CHUNK_HEAD.size :])
             tag, expected = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))
             digest.update(tag)
             if tag != TRAILER_TAG or digest.digest() != expected:
@@ -193,7 +193,7 @@ class Reader:
         return digest.hexdigest()
 
     def digest(self) -> bytes:
-        """Return the SHA-256 that the trailer states, unchecked: it tells files apart."""
+        """Return the SHA-256 stated in the trailer, unchecked: it identifies the file."""
         stored: bytes = TRAILER.unpack(self._source.read(self._source.size - TRAILER.size, TRAILER.size))[1]
         return stored
 
@@ -234,33 +234,33 @@ class Reader:
         except FormatError as error:
             raise type(error)(f"{entry.label}: {error}") from error
 
-    def _read_layers(self, entries: Sequence[Entry], before: Sequence[Tensors]) -> list[Tensors]:
-        """The weights of a segment after each of its layers; ``before`` are those of the segment before."""
+    def _read_layers(self, entries: Sequence[Entry], previous: Sequence[Tensors]) -> list[Tensors]:
+        """A segment's weights after each of its layers; ``previous`` are those of the previous segment."""
         found: list[Tensors] = []
         for entry in entries:
-            found.append(self._add_layer(entry, self.read_chunk(entry), found, before))
+            found.append(self._add_layer(entry, self.read_chunk(entry), found, previous))
         return found
 
     def _add_layer(
-        self, entry: Entry, payload: bytes, found: Sequence[Tensors], before: Sequence[Tensors]
+        self, entry: Entry, payload: bytes, found: Sequence[Tensors], previous: Sequence[Tensors]
     ) -> Tensors:
-        """The weights after one more layer than ``found``, which stay in memory beside it."""
+        """The weights after one more layer than ``found``, which stay in memory as well."""
         kept = {id(tensor): tensor.symbols.size for tensors in found for tensor in tensors.values()}
         limits = replace(self._limits, elements=self._limits.elements - sum(kept.values()))
         coarser = found[-1] if entry.layer else None
-        known = before[entry.layer] if entry.first else None
-        with _naming(self._source):
-            fresh = unpack_weights(payload, entry.count, limits, coarser, known)
-        return {**(coarser or {}), **fresh}
+        previous_layer = previous[entry.layer] if entry.first else None
+        with _source_in_errors(self._source):
+            added = unpack_weights(payload, entry.count, limits, coarser, previous_layer)
+        return {**(coarser or {}), **added}
 
-    def _check_content(self, entry: Entry, body: bytes, contents: _Contents) -> None:
-        """Decode a chunk, unless this reader may skip it; ``contents`` hold what came before it."""
-        if entry.codec not in CODECS or (entry.kind == WEIGHTS and not contents.expect(entry)):
+    def _check_content(self, entry: Entry, body: bytes, decoded: _DecodedWeights) -> None:
+        """Decode a chunk, unless this reader may skip it; ``decoded`` holds the weights read before it."""
+        if entry.codec not in CODECS or (entry.kind == WEIGHTS and not decoded.accepts(entry)):
             return  # only chunks that may be skipped
         payload = self._decode(entry, body)
         if entry.kind == WEIGHTS:
-            tensors = self._add_layer(entry, payload, contents.found, contents.before)
-            contents.add(tensors, entry.segment in self._continued)
+            tensors = self._add_layer(entry, payload, decoded.found, decoded.previous)
+            decoded.add(tensors, entry.segment in self._continued)
         if entry.kind == LATENTS and entry.layer == 0:
             unpack_latents(payload, entry.count, self._limits)
         if entry.kind == OCCUPANCY and entry.layer == 0:
@@ -268,24 +268,24 @@ class Reader:
 
     def _latents_group(self, entry: Entry) -> npt.NDArray[np.float32]:
         payload = self.read_chunk(entry)
-        with _naming(self._source):
+        with _source_in_errors(self._source):
             return unpack_latents(payload, entry.count, self._limits).dequantise()
 
 
-def _runs(directory: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """The chunks in file order, so many at once that a read is worth a request, and one at least."""
-    run: list[Entry] = []
+def _batches(directory: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The chunks in file order, in batches of at most ``_READ_BYTES``, or of one chunk."""
+    batch: list[Entry] = []
     for entry in directory:
-        if run and entry.end - run[0].offset > _RUN:
-            yield run
-            run = []
-        run.append(entry)
-    if run:
-        yield run
+        if batch and entry.end - batch[0].offset > _READ_BYTES:
+            yield batch
+            batch = []
+        batch.append(entry)
+    if batch:
+        yield batch
 
 
 def _check_group(groups: list[npt.NDArray[np.float32]], count: int, limits: Limits) -> None:
-    """Check the newest group against the first one, and what the answer will need."""
+    """Check the newest group against the first one, and the size of the result."""
     dimensions = groups[0].shape[1]
     if groups[-1].shape[1] != dimensions:
         raise FormatError(f"latents of {groups[-1].shape[1]} and of {dimensions} dimensions in one clip")
@@ -296,8 +296,8 @@ def _check_group(groups: list[npt.NDArray[np.float32]], count: int, limits: Limi
 
 
 @contextmanager
-def _naming(source: Source) -> Iterator[None]:
-    """Put the source's name before the message of a FormatError that does not carry it yet."""
+def _source_in_errors(source: Source) -> Iterator[None]:
+    """Prefix the message of a FormatError with the source's name, unless it has it already."""
     try:
         yield
     except FormatError as error:

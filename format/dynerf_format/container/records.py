@@ -1,6 +1,6 @@
-"""What the header of a clip says, as frozen dataclasses. Plain data: rules are in ``header.py``.
+"""The contents of a clip's header as frozen dataclasses. They are plain data; ``header.py`` has the rules.
 
-Lengths are in world units (metres where the capture knows them), picture sizes and intrinsics in pixels,
+Lengths are in world units (metres where the capture is metric), picture sizes and intrinsics in pixels,
 frames are counted from 0 at the start of the clip.
 """
 
@@ -38,7 +38,7 @@ class CameraRecord:
 
 @dataclass(frozen=True)
 class SpaceRecord:
-    """Where the scene is: ``matrix``, 4x4 row by row, takes homogeneous world points to the cube [-1, 1]^3.
+    """The scene bounds: ``matrix``, 4x4 row by row, maps homogeneous world points to the cube [-1, 1]^3.
 
     The result is divided by its fourth component. ``near`` is the distance from a camera, in world units,
     before which nothing is rendered.
@@ -51,7 +51,7 @@ class SpaceRecord:
 
 @dataclass(frozen=True)
 class FieldRecord:
-    """Which field the weights belong to and its settings; their meaning is the decoder's."""
+    """The kind of field that the weights belong to, and its settings, which the decoder interprets."""
 
     kind: str
     settings: dict[str, int | float | str | bool | list[Any]]
@@ -67,12 +67,12 @@ class SegmentRecord:
 
 @dataclass(frozen=True)
 class Header:
-    """Everything that must be known before the first picture, and how the file came to be.
+    """Everything needed before the first picture, and how the file was made.
 
-    ``first_source_frame`` is the frame of the recordings that became frame 0. ``colour`` describes the RGB
-    handed out. ``config`` is the encoder's effective configuration, ``quality`` what it measured.
-    ``viewing_volume`` holds corners, (x, y, z) each, whose convex hull is where the clip may be looked at
-    from; none when the file declares none.
+    ``first_source_frame`` is the frame of the recordings that became frame 0. ``colour`` describes the
+    decoded RGB. ``config`` is the encoder's effective configuration, ``quality`` what it measured.
+    ``viewing_volume`` holds points (x, y, z) whose convex hull bounds the intended viewpoints; it is empty
+    when the file declares none.
     """
 
     generator: str
@@ -100,18 +100,18 @@ class Header:
         for number, segment in enumerate(self.segments):
             if segment.first_frame <= frame < segment.first_frame + segment.frames:
                 return number
-        raise ViewError(f"frame {frame} asked for, the clip has 0 to {self.frames - 1}")
+        raise ViewError(f"frame {frame} requested, the clip has 0 to {self.frames - 1}")
 
     def moment(self, frame: float) -> tuple[int, float]:
-        """The frame whose latents show a moment, and the share of the latents of the one after it.
+        """The frame at or before a fractional frame number, and the weight of the next frame's latents.
 
-        Between the last frame of a segment and the first of the next the nearer one is taken: latents of
-        two models have nothing in common. ViewError outside the clip.
+        Between the last frame of a segment and the first of the next the nearer one is used: latents of
+        different models cannot be interpolated. ViewError outside the clip.
         """
         if not 0 <= frame <= self.frames - 1:
-            raise ViewError(f"frame {frame:g} asked for, the clip has frames 0 to {self.frames - 1}")
-        before = int(frame)
-        share = frame - before
-        if share > 0 and self.segment_at(before) != self.segment_at(before + 1):
+            raise ViewError(f"frame {frame:g} requested, the clip has frames 0 to {self.frames - 1}")
+        frame_before = int(frame)
+        weight = frame - frame_before
+        if weight > 0 and self.segment_at(frame_before) != self.segment_at(frame_before + 1):
             return round(frame), 0.0
-        return before, share
+        return frame_before, weight

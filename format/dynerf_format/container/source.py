@@ -1,7 +1,7 @@
-"""Where the bytes of a clip come from: ``read(offset, length)`` and nothing more.
+"""Sources of a clip's bytes, with one operation: ``read(offset, length)``.
 
-A file and a block of memory are here; HTTP lives in the player. The same contract test runs on all of them:
-a read returns exactly the bytes asked for or raises TruncatedError, and allocates nothing when it cannot.
+Files and memory are implemented here, HTTP in the player. The same contract test runs on all of them: a read
+returns exactly the requested bytes, or raises TruncatedError without allocating anything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Source(Protocol):
-    """Bytes at offsets. ``name`` is for messages, ``size`` is the total number of bytes."""
+    """Random access to bytes. ``name`` is used in messages, ``size`` is the total number of bytes."""
 
     @property
     def name(self) -> str: ...
@@ -76,7 +76,7 @@ class FileSource:
         return data
 
     def close(self) -> None:
-        """Close the file; later reads are a mistake of the caller."""
+        """Close the file; it cannot be read afterwards."""
         self._file.close()
 
     def __enter__(self) -> FileSource:
@@ -89,7 +89,7 @@ class FileSource:
 
 
 def check_range(source: Source, offset: int, length: int) -> None:
-    """TruncatedError unless the bytes ``offset`` to ``offset + length`` exist; for authors of sources."""
+    """TruncatedError unless the bytes ``offset`` to ``offset + length`` exist; for Source implementations."""
     if offset < 0 or length < 0 or offset + length > source.size:
         raise TruncatedError(
             f"{source.name}: bytes {offset} to {offset + length} are needed, the file has {source.size}"
@@ -98,7 +98,7 @@ def check_range(source: Source, offset: int, length: int) -> None:
 
 def _open_regular(path: Path) -> BinaryIO:
     try:
-        # Asked before opening: opening a named pipe would wait for its other end.
+        # Checked before opening: opening a named pipe would block until its other end is opened.
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise FormatError(f"{path}: is a folder, expected a .dnv file")

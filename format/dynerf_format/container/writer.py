@@ -1,8 +1,8 @@
-"""Header and chunks -> the bytes of a .dnv file: for what is encoded, cut, joined and repaired alike.
+"""Header and chunks -> the bytes of a .dnv file, for encoded, cut, joined and repaired clips.
 
-Equal input gives equal bytes. A chunk is written from a :class:`ChunkRef`, and memory holds one chunk at a
-time beside those that were made here. What is written has passed the reader's own rules, and the finished
-file is read back before it takes its final name.
+Equal input gives equal bytes. Chunks are written from :class:`ChunkRef`; of those copied from other files one
+at a time is in memory. Header and directory are checked by the reader's rules, and the finished file is read
+back before it takes its final name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChunkRef:
-    """A chunk to be written: its entry, whose ``offset`` the writer sets, and how to get its stored bytes."""
+    """A chunk to be written: its entry, whose ``offset`` the writer sets, and how to read its bytes."""
 
     entry: Entry
     read: Callable[[], bytes]
@@ -40,37 +40,37 @@ class ChunkRef:
 def write_clip(path: Path, header: Header, chunks: Sequence[Chunk]) -> int:
     """Write a clip and return its length in bytes; the file appears complete and verified, or not at all.
 
-    ``chunks`` stand in file order: weights of segment 0, its latents by frame, weights of segment 1, ...
-    OutputError when the place cannot be written, FormatError when a reader would refuse the result.
+    ``chunks`` are in file order: weights of segment 0, its latents by frame, weights of segment 1, ...
+    OutputError when the path cannot be written, FormatError when a reader would refuse the result.
     """
-    return write_chunks(path, header, [compressed(chunk) for chunk in chunks])
+    return write_chunks(path, header, [compress_chunk(chunk) for chunk in chunks])
 
 
 def write_chunks(
     path: Path, header: Header, chunks: Sequence[ChunkRef], check: Callable[[Reader], str] = Reader.verify
 ) -> int:
-    """As :func:`write_clip`, of chunks that are stored already, each read once.
+    """As :func:`write_clip`, for chunks that are already compressed, each read once.
 
     ``check`` reads the finished file back: ``Reader.check`` suffices for chunks of a file that was verified.
     """
-    opening = _opening(header, chunks)
+    prologue = _prologue(header, chunks)
     with atomic_path(path) as temporary:
         with temporary.open("xb") as file:
-            file.writelines(_parts(opening, chunks))
+            file.writelines(_parts(prologue, chunks))
         with FileSource(temporary) as source:
-            source.name = str(path)  # for messages: the temporary is gone when they are read
+            source.name = str(path)  # for messages: the temporary file is gone by then
             check(Reader(source))
-    return opening.file_length
+    return prologue.file_length
 
 
 def clip_bytes(header: Header, chunks: Sequence[Chunk]) -> bytes:
     """Return the bytes that :func:`write_clip` writes."""
-    refs = [compressed(chunk) for chunk in chunks]
-    return b"".join(_parts(_opening(header, refs), refs))
+    refs = [compress_chunk(chunk) for chunk in chunks]
+    return b"".join(_parts(_prologue(header, refs), refs))
 
 
-def compressed(chunk: Chunk) -> ChunkRef:
-    """A new chunk, compressed; it stays in memory until the clip is written."""
+def compress_chunk(chunk: Chunk) -> ChunkRef:
+    """Compress a new chunk; it stays in memory until the clip is written."""
     codec, body = compress(chunk.payload)
     entry = Entry(
         kind=chunk.kind,
@@ -87,31 +87,31 @@ def compressed(chunk: Chunk) -> ChunkRef:
     return ChunkRef(replace(entry, crc32=chunk_checksum(entry, body)), lambda: body)
 
 
-def _opening(header: Header, chunks: Sequence[ChunkRef]) -> Prologue:
-    return make_prologue(header, len(chunks), lambda start: _placed(chunks, start))
+def _prologue(header: Header, chunks: Sequence[ChunkRef]) -> Prologue:
+    return make_prologue(header, len(chunks), lambda start: _with_offsets(chunks, start))
 
 
-def _placed(chunks: Sequence[ChunkRef], start: int) -> list[Entry]:
-    """The entries, one chunk after the other from byte ``start`` on."""
-    placed: list[Entry] = []
+def _with_offsets(chunks: Sequence[ChunkRef], start: int) -> list[Entry]:
+    """The entries with the offsets of chunks laid out back to back from byte ``start`` on."""
+    entries: list[Entry] = []
     for chunk in chunks:
-        placed.append(replace(chunk.entry, offset=placed[-1].end if placed else start))
-    return placed
+        entries.append(replace(chunk.entry, offset=entries[-1].end if entries else start))
+    return entries
 
 
-def _parts(opening: Prologue, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
+def _parts(prologue: Prologue, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
     """All bytes of the file, in order."""
     digest = hashlib.sha256()
-    for part in _hashed_parts(opening, chunks):
+    for part in _hashed_parts(prologue, chunks):
         digest.update(part)
         yield part
     yield digest.digest()
 
 
-def _hashed_parts(opening: Prologue, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
+def _hashed_parts(prologue: Prologue, chunks: Sequence[ChunkRef]) -> Iterator[bytes]:
     """All bytes before the digest."""
-    yield from opening.parts
-    for entry, chunk in zip(opening.entries, chunks, strict=True):
+    yield from prologue.parts
+    for entry, chunk in zip(prologue.entries, chunks, strict=True):
         yield entry.pack_chunk_head()
         yield chunk.read()
     yield TRAILER_TAG

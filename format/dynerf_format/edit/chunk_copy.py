@@ -1,4 +1,4 @@
-"""Chunks on their way from one clip into another, as references for the writer."""
+"""Chunks to be copied from one clip into another, as references for the writer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dynerf_format.container.chunks import Chunk, unpack_latents
 from dynerf_format.container.directory import with_fields
 from dynerf_format.container.source import FileSource
-from dynerf_format.container.writer import ChunkRef, compressed
+from dynerf_format.container.writer import ChunkRef, compress_chunk
 from dynerf_format.tensors.payload import pack_tensors
 from dynerf_format.tensors.quantise import QuantisedTensor
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PathSource:
-    """A file opened for each read: more clips can be joined than files may be open."""
+    """A file opened for each read, so that more clips can be joined than files may be open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -34,13 +34,13 @@ class PathSource:
             return file.read(offset, length)
 
 
-def copied(reader: Reader, entry: Entry, **changes: Any) -> ChunkRef:
-    """A chunk as it is stored, with other fields in its head; its checksum is compared when it is read."""
+def copy_chunk(reader: Reader, entry: Entry, **changes: Any) -> ChunkRef:
+    """A chunk copied as it is stored, with other fields in its head; its checksum is compared on reading."""
     return ChunkRef(with_fields(entry, **changes), partial(reader.read_stored, entry))
 
 
-def sliced(reader: Reader, entry: Entry, segment: int, frames: range, shift: int) -> ChunkRef:
-    """The latents of ``frames``, a part of a group, packed anew with the symbols they had.
+def slice_latents(reader: Reader, entry: Entry, segment: int, frames: range, shift: int) -> ChunkRef:
+    """The latents of ``frames``, a part of a group, packed again with the same symbols.
 
     ``shift`` is the frame of the clip that becomes frame 0.
     """
@@ -48,4 +48,4 @@ def sliced(reader: Reader, entry: Entry, segment: int, frames: range, shift: int
     rows = slice(frames.start - entry.first, frames.stop - entry.first)
     steps = latents.steps if latents.steps.size == 1 else latents.steps[rows]
     payload = pack_tensors([QuantisedTensor(latents.name, latents.symbols[rows], steps)])
-    return compressed(Chunk(entry.kind, segment, entry.layer, frames.start - shift, len(frames), payload))
+    return compress_chunk(Chunk(entry.kind, segment, entry.layer, frames.start - shift, len(frames), payload))

@@ -1,10 +1,10 @@
-"""What can be saved of a damaged file: its whole chunks before the damage, as a clip that plays.
+"""Recover the intact chunks before the damage in a file, as a clip that plays.
 
-FileHead and header must be intact: nothing can stand in for them. The directory is not needed, because every
-chunk carries its own head and checksum. The clip ends with the last frame whose latents were saved; layers
-that were lost leave the picture coarser.
+Head and header must be intact. The directory is not needed, because every chunk carries its own head and
+checksum. The clip ends with the last frame whose latents were recovered; without its finer layers the picture
+is coarser.
 
-The file is read twice, chunk by chunk: to find what is whole, and to copy it.
+The file is read twice, chunk by chunk: to find the intact chunks, and to copy them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Repair:
-    """What was saved and what was lost; ``reason`` tells where saving ended and why."""
+    """What was recovered and what was lost; ``reason`` states where recovery ended and why."""
 
     chunks: int
     frames: int
@@ -45,9 +45,9 @@ class Repair:
 
 
 def repair_clip(source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> Repair:
-    """Write what can be saved of ``source`` to ``path``; the source is only read.
+    """Write what can be recovered of ``source`` to ``path``; the source is only read.
 
-    FormatError when not even one picture can be saved, OutputError when the place cannot be written.
+    FormatError when not even one picture can be recovered, OutputError when ``path`` cannot be written.
     """
     try:
         return _repair(source, path, limits)
@@ -59,22 +59,24 @@ def repair_clip(source: Source, path: Path, limits: Limits = DEFAULT_LIMITS) -> 
 def _repair(source: Source, path: Path, limits: Limits) -> Repair:
     head, header = _read_start(source, limits)
     scan = _Scan(source, head.chunks_start, limits)
-    whole = list(scan.entries())
-    segments = _covered(header, whole)
+    intact = list(scan.entries())
+    segments = _covered(header, intact)
     if not segments:
-        raise FormatError(f"no picture can be saved: {scan.reason}")
-    saved = [entry for entry in whole if entry.segment < len(segments)]
+        raise FormatError(f"no picture can be recovered: {scan.reason}")
+    kept_entries = [entry for entry in intact if entry.segment < len(segments)]
     frames = sum(segment.frames for segment in segments)
     shorter = replace(header, frames=frames, segments=segments)
-    write_chunks(path, shorter, [ChunkRef(entry, partial(_body, source, entry)) for entry in saved])
-    kept = sum(entry.end - entry.offset for entry in saved)
-    lost = max(head.chunks_end, source.size) - head.chunks_start - kept
+    write_chunks(path, shorter, [ChunkRef(entry, partial(_body, source, entry)) for entry in kept_entries])
+    kept_bytes = sum(entry.end - entry.offset for entry in kept_entries)
+    lost_bytes = max(head.chunks_end, source.size) - head.chunks_start - kept_bytes
     complete = frames == header.frames and scan.complete
-    return Repair(len(saved), frames, header.frames - frames, 0 if complete else lost, scan.reason)
+    return Repair(
+        len(kept_entries), frames, header.frames - frames, 0 if complete else lost_bytes, scan.reason
+    )
 
 
 def _read_start(source: Source, limits: Limits) -> tuple[FileHead, Header]:
-    """FileHead and header, whatever the length of the file is now."""
+    """Head and header, whatever the current length of the file."""
     start = source.read(0, min(HEAD.size, source.size))
     declared = HEAD.unpack(start)[8] if len(start) == HEAD.size else source.size
     head = unpack_head(start, declared, limits)
@@ -83,7 +85,7 @@ def _read_start(source: Source, limits: Limits) -> tuple[FileHead, Header]:
 
 
 class _Scan:
-    """Walks from chunk head to chunk head until something is wrong; ``reason`` then says what."""
+    """Scan from chunk head to chunk head until an invalid one; ``reason`` then states what was found."""
 
     def __init__(self, source: Source, position: int, limits: Limits) -> None:
         self._source = source
@@ -93,19 +95,19 @@ class _Scan:
         self.complete = False
 
     def entries(self) -> Iterator[Entry]:
-        """The chunks that are whole; their stored bytes are not kept."""
+        """The intact chunks; their stored bytes are not kept."""
         while not self.reason:
-            left = self._source.size - self._position
-            if left < CHUNK_HEAD.size:
+            remaining = self._source.size - self._position
+            if remaining < CHUNK_HEAD.size:
                 self.reason = f"the file ends at byte {self._source.size}"
                 return
             head = self._source.read(self._position, CHUNK_HEAD.size)
             if head.startswith(TRAILER_TAG):
-                self.reason, self.complete = "all chunks are whole", True
+                self.reason, self.complete = "all chunks are intact", True
                 return
             entry = unpack_chunk_head(head, self._position)
             if entry.end > self._source.size or entry.decoded_length > self._limits.chunk_bytes:
-                self.reason = f"{entry.label} goes beyond the end of the file or is no chunk"
+                self.reason = f"{entry.label} extends beyond the end of the file or is not a chunk"
                 return
             if chunk_checksum(entry, _body(self._source, entry)) != entry.crc32:
                 self.reason = f"{entry.label} is damaged: its checksum does not match"
@@ -119,7 +121,7 @@ def _body(source: Source, entry: Entry) -> bytes:
 
 
 def _covered(header: Header, entries: Sequence[Entry]) -> tuple[SegmentRecord, ...]:
-    """The segments that can be shown, from the first on; the last may have lost frames."""
+    """The segments that can be rendered, from the first on; the last may have lost frames."""
     segments: list[SegmentRecord] = []
     for number, segment in enumerate(header.segments):
         own = [entry for entry in entries if entry.segment == number and entry.layer == 0]

@@ -1,19 +1,19 @@
-"""Cut a clip and join clips without decoding a picture: chunks move as they are stored.
+"""Cut and join clips without decoding pictures: chunks are copied as they are stored.
 
-The checksum of each chunk is compared as it moves; its contents are decoded only where they change.
+The checksum of each chunk is compared when it is copied; its contents are decoded only where they change.
 
-A part keeps the whole weights of every segment it touches and exactly the latents of its frames. Only a group
-of latents that the cut goes through is packed anew, with the same symbols and steps, so that every frame that
-stays decodes to the same numbers as before.
+A part keeps the complete weights of every segment it overlaps and exactly the latents of its frames. Only a
+group of latents that the cut divides is packed again, with the same symbols and steps, so that every
+remaining frame decodes to the same numbers as before.
 
-Weights that continue those of a segment that is cut away are the other exception: they are packed anew with
-the same symbols and steps, building on nothing, and the segments after them build on fewer. A clip that
-brings its weights as what differs from the clip before it (chunks ``base`` and ``diff``) is joined to it with
+Weights that continue those of a removed segment are the other exception: they are packed again with the same
+symbols and steps, as a key segment, and the segments after them build on fewer. A clip that also stores its
+weights as the difference to the preceding clip (chunks ``base`` and ``diff``) is joined to that clip with
 these.
 
-A chunk goes with the segment its directory entry names, whatever its kind and layer, unknown ancillary kinds
-included. An ancillary chunk that names no segment of the clip is left behind. What a newer minor version put
-into the header and this one does not know is left behind, too.
+A chunk goes with the segment that its directory entry names, whatever its kind and layer, unknown ancillary
+kinds included. Ancillary chunks that name no segment of the clip, and header keys of newer minor versions,
+are dropped.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from dynerf_format.container.compression import CODECS
 from dynerf_format.container.quality_layers import QualityLayer, key_chunks
 from dynerf_format.container.reader import Reader
 from dynerf_format.container.records import Header, Scalar, SegmentRecord
-from dynerf_format.container.writer import ChunkRef, compressed, write_chunks
+from dynerf_format.container.writer import ChunkRef, compress_chunk, write_chunks
 from dynerf_format.errors import FormatError, ViewError
 from dynerf_format.limits import DEFAULT_LIMITS
 from dynerf_format.tensors.payload import unpack_records
 
-from .chunk_copy import PathSource, copied, sliced
+from .chunk_copy import PathSource, copy_chunk, slice_latents
 
 if TYPE_CHECKING:
     from dynerf_format.container.source import Source
     from dynerf_format.tensors.quantise import QuantisedTensor
 
-_OWN = ("generator", "frames", "first_source_frame", "segments", "config", "quality")
-"""What of a header may differ between clips that are joined."""
+_MAY_DIFFER = ("generator", "frames", "first_source_frame", "segments", "config", "quality")
+"""Header keys that may differ between clips that are joined."""
 
 
 def cut_clip(clip: Path | Source, first: int, stop: int, output: Path) -> int:
@@ -54,7 +54,7 @@ def cut_clip(clip: Path | Source, first: int, stop: int, output: Path) -> int:
     reader = Reader(source)
     if not 0 <= first < stop <= reader.header.frames:
         raise ViewError(
-            f"{source.name}: frames {first}:{stop} asked for, the clip has 0:{reader.header.frames}"
+            f"{source.name}: frames {first}:{stop} requested, the clip has 0:{reader.header.frames}"
         )
     segments = _cut_segments(reader.header.segments, first, stop)
     header = replace(
@@ -69,11 +69,11 @@ def cut_clip(clip: Path | Source, first: int, stop: int, output: Path) -> int:
 
 
 def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar] | None = None) -> int:
-    """Write clips of one capture, each going on where the one before ends, as one; return its length.
+    """Write consecutive clips of one capture as one clip; return its length in bytes.
 
-    ``quality`` is the result's; by default the mean over all frames of each held-out PSNR that all state.
-    FormatError, naming clip and difference, for clips of different captures, fields, spaces or cameras, for
-    frames missing or doubled between them, and for damaged clips; OutputError.
+    ``quality`` is that of the result; by default the mean over all frames of each held-out PSNR that all
+    clips state. FormatError, naming clip and difference, for clips of different captures, fields, spaces or
+    cameras, for missing or overlapping frames between them, and for damaged clips; OutputError.
     """
     if not clips:
         raise FormatError("no clips to join")
@@ -107,7 +107,7 @@ def join_clips(clips: Sequence[Path], output: Path, quality: Mapping[str, Scalar
 def _cut_segments(
     segments: Sequence[SegmentRecord], first: int, stop: int
 ) -> list[tuple[int, SegmentRecord]]:
-    """Old number and new record of every segment that has some of the frames."""
+    """Old number and new record of every segment that has any of the frames."""
     kept = []
     for number, segment in enumerate(segments):
         start = max(segment.first_frame, first)
@@ -119,79 +119,79 @@ def _cut_segments(
 
 def _cut_chunks(reader: Reader, renumbered: Mapping[int, int], first: int, stop: int) -> Iterator[ChunkRef]:
     key = min(renumbered)
-    anew = _as_key(reader, key) if weights_entry(reader.directory, key).first else None
+    as_key = _as_key(reader, key) if weights_entry(reader.directory, key).first else None
     for entry in reader.directory:
         if entry.segment not in renumbered:
             continue
         segment = renumbered[entry.segment]
         if entry.kind == WEIGHTS:
-            if anew is None or segment > 0:
-                yield copied(reader, entry, segment=segment, first=min(entry.first, segment))
-            elif entry.layer in anew:  # or in a codec that cannot be packed anew
-                yield anew[entry.layer]
+            if as_key is None or segment > 0:
+                yield copy_chunk(reader, entry, segment=segment, first=min(entry.first, segment))
+            elif entry.layer in as_key:  # a layer in an unknown codec cannot be packed again
+                yield as_key[entry.layer]
             continue
         if entry.kind != LATENTS:
-            yield copied(reader, entry, segment=segment)
+            yield copy_chunk(reader, entry, segment=segment)
             continue
         start, end = max(entry.first, first), min(entry.first + entry.count, stop)
         if start >= end:
             continue
         if end - start == entry.count:
-            yield copied(reader, entry, segment=segment, first=entry.first - first)
+            yield copy_chunk(reader, entry, segment=segment, first=entry.first - first)
         else:
-            yield sliced(reader, entry, segment, range(start, end), first)
+            yield slice_latents(reader, entry, segment, range(start, end), first)
 
 
 def _as_key(reader: Reader, segment: int) -> dict[int, ChunkRef]:
-    """The weights of a segment that builds on others, layer by layer, as segment 0 that builds on none."""
+    """The weights of a segment that builds on others, by layer, as segment 0 that builds on none."""
     entries = weights_entries(reader.directory, segment)
-    before = reader.layered_weights(segment - 1, len(entries))
+    previous = reader.layered_weights(segment - 1, len(entries))
     layers: list[QualityLayer] = []
     found: dict[str, QuantisedTensor] = {}
-    for entry, known in zip(entries, before, strict=True):
+    for entry, previous_layer in zip(entries, previous, strict=True):
         coarser = found if entry.layer else None
-        records = unpack_records(reader.read_chunk(entry), DEFAULT_LIMITS, coarser, known)
+        records = unpack_records(reader.read_chunk(entry), DEFAULT_LIMITS, coarser, previous_layer)
         factors = {tensor.name: factor for tensor, factor in records}
         below = None if coarser is None else {n: (t, factors.get(n, 0)) for n, t in found.items()}
         layers.append(QualityLayer([tensor for tensor, _ in records], below))
         found = {**found, **{tensor.name: tensor for tensor, _ in records}}
-    return {chunk.layer: compressed(chunk) for chunk in key_chunks(0, layers)}
+    return {chunk.layer: compress_chunk(chunk) for chunk in key_chunks(0, layers)}
 
 
 def _continues(reader: Reader, before: Reader) -> bool:
-    """Whether a clip brings the weights of its one segment as what differs from the clip before it."""
+    """Whether a clip stores the weights of its only segment as the difference to the preceding clip too."""
     if len(reader.header.segments) > 1 or reader.ancillary(BASE, 0) != before.digest():
         return False
-    known = {e.layer for e in reader.directory if e.kind == DIFFERENCES and e.codec in CODECS}
-    return known == {e.layer for e in reader.directory if e.kind == WEIGHTS}
+    usable = {e.layer for e in reader.directory if e.kind == DIFFERENCES and e.codec in CODECS}
+    return usable == {e.layer for e in reader.directory if e.kind == WEIGHTS}
 
 
 def _shifted(reader: Reader, segments: int, frames: int, depth: int) -> Iterator[ChunkRef]:
-    """All chunks of a clip that comes after ``segments`` segments and ``frames`` frames of others.
+    """All chunks of a clip that follows ``segments`` segments and ``frames`` frames of other clips.
 
-    With a ``depth`` above 0 its weights are taken as what differs from the clip before it.
+    With a ``depth`` above 0, its ``diff`` chunks replace its weights.
     """
     differences = {entry.layer: entry for entry in reader.directory if entry.kind == DIFFERENCES}
     for entry in reader.directory:
         if entry.segment >= len(reader.header.segments) or entry.kind in (BASE, DIFFERENCES):
             continue
         if entry.kind == WEIGHTS and depth:
-            yield copied(reader, differences[entry.layer], kind=WEIGHTS, segment=segments, first=depth)
+            yield copy_chunk(reader, differences[entry.layer], kind=WEIGHTS, segment=segments, first=depth)
             continue
         shift = frames if entry.kind == LATENTS else 0
-        yield copied(reader, entry, segment=entry.segment + segments, first=entry.first + shift)
+        yield copy_chunk(reader, entry, segment=entry.segment + segments, first=entry.first + shift)
 
 
 def _check_same_capture(one: Path, expected: Header, other: Path, found: Header) -> None:
-    """FormatError naming the first thing that differs of what a file can have only one of."""
-    here, there = dict(_flat(asdict(found))), dict(_flat(asdict(expected)))
+    """FormatError naming the first key that differs and of which a file can have only one value."""
+    here, there = dict(_flatten(asdict(found))), dict(_flatten(asdict(expected)))
     for key in sorted(here.keys() | there.keys()):
-        if key.split(".")[0].split("[")[0] in _OWN:
+        if key.split(".")[0].split("[")[0] in _MAY_DIFFER:
             continue
         if here.get(key) != there.get(key):
             raise FormatError(
-                f"{other}: cannot be joined to {one}: {key} is {_shown(here, key)} here and "
-                f"{_shown(there, key)} there; expected clips of one capture and one kind of field"
+                f"{other}: cannot be joined to {one}: {key} is {_format_value(here, key)} here and "
+                f"{_format_value(there, key)} there; expected clips of one capture and one kind of field"
             )
 
 
@@ -199,29 +199,29 @@ def _check_follows(clip: Path, expected: int, header: Header) -> None:
     if header.first_source_frame != expected:
         raise FormatError(
             f"{clip}: starts with frame {header.first_source_frame} of the recording, expected {expected}, "
-            "where the clip before it ends"
+            "where the preceding clip ends"
         )
 
 
-def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """All leaves of nested maps and sequences with their paths, empty ones included."""
+def _flatten(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """All leaves of nested maps and sequences with their paths, and the lengths of sequences."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
+            yield from _flatten(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, (list, tuple)):
         yield f"{path}.length", len(value)
         for index, item in enumerate(value):
-            yield from _flat(item, f"{path}[{index}]")
+            yield from _flatten(item, f"{path}[{index}]")
     else:
         yield path, value
 
 
-def _shown(values: Mapping[str, object], key: str) -> str:
+def _format_value(values: Mapping[str, object], key: str) -> str:
     return repr(values[key])[:80] if key in values else "absent"
 
 
 def _joined_config(headers: Sequence[Header]) -> dict[str, Any]:
-    """The configuration all clips share; all different ones, in order, under ``joined`` otherwise."""
+    """The configuration that all clips share; otherwise all different ones, in order, under ``joined``."""
     configs: list[dict[str, Any]] = []
     for header in headers:
         parts = header.config["joined"] if list(header.config) == ["joined"] else [header.config]

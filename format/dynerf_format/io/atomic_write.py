@@ -1,8 +1,8 @@
-"""Results appear under their final name complete and on disk, or not at all.
+"""Write files that appear under their final name complete and on disk, or not at all.
 
-The writer gets a temporary path in the same folder. Success: flush to disk, rename over the final name,
-flush the folder. Failure of any kind, Ctrl-C included: the temporary is removed and an older file of that
-name stays.
+The caller writes to a temporary path in the same folder. On success it is flushed to disk and renamed over
+the final name, and the folder is flushed. On any failure, Ctrl-C included, it is removed and an older file of
+the final name stays.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from dynerf_format.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Reasons that concern the place written to, whatever call reports them (FFmpeg's errors carry no path).
-_PLACE_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO}
+# Errors of the output, whichever call reports them (FFmpeg's errors carry no path).
+_OUTPUT_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 @contextlib.contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
     """Yield a path to write to; when the block succeeds, that file becomes ``final``.
 
-    The temporary keeps the suffix (a muxer guesses its container from it) and is named like
-    ``.clip.tmp-1234-9f3a01c2.mp4``. A symbolic link at ``final`` stays; what it points to is replaced.
-    What killed processes left of earlier attempts is removed first. OutputError when the folder cannot be
-    written, the disk is full or the block wrote no file.
+    The temporary file keeps the suffix (from which a muxer guesses its container) and is named like
+    ``.clip.tmp-1234-9f3a01c2.mp4``. A symbolic link at ``final`` stays; its target is replaced. Temporary
+    files left by killed processes are removed first. OutputError when the folder cannot be written, the disk
+    is full or the block wrote no file.
     """
     check_writable(final)
     target = _target(final)
@@ -43,7 +43,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
         _move_into_place(temporary, target)
     except OSError as error:
         _remove(temporary)
-        if error.errno in _PLACE_ERRORS or error.filename in (str(temporary), temporary):
+        if error.errno in _OUTPUT_ERRORS or error.filename in (str(temporary), temporary):
             raise OutputError(f"{final}: cannot be written: {_reason(error)}") from error
         raise
     except BaseException:
@@ -52,10 +52,10 @@ def atomic_path(final: Path) -> Iterator[Path]:
 
 
 def check_writable(final: Path) -> None:
-    """OutputError unless a file ``final`` can be made: call it before hours of work, not after.
+    """OutputError unless a file ``final`` can be created; to be called before hours of work.
 
-    Makes and removes an empty file in the folder, because permissions alone do not tell (read-only mounts,
-    access lists). Devices and pipes are refused: renaming over ``/dev/null`` would replace it.
+    Creates and removes an empty file in the folder, because permissions alone do not suffice (read-only
+    mounts, access lists). Devices and pipes are refused: renaming over ``/dev/null`` would replace it.
     """
     target = _target(final)
     folder = target.parent
@@ -78,14 +78,14 @@ def check_writable(final: Path) -> None:
 
 
 def _target(final: Path) -> Path:
-    """The path that will be replaced: behind links, so that the temporary is on the same file system."""
+    """The path to replace, with links resolved, so that the temporary file is on the same file system."""
     if "\0" in str(final) or not final.name:
         raise OutputError(f"{str(final)!r}: is not the name of a file to write")
     return Path(os.path.realpath(final))
 
 
 def _mode(path: Path) -> int | None:
-    """The type and permission bits of what is at ``path``; None when there is nothing."""
+    """The type and permission bits of ``path``; None when it does not exist."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -95,7 +95,7 @@ def _mode(path: Path) -> int | None:
 
 
 def remove_leftovers(final: Path) -> None:
-    """Remove the temporaries of ``final`` whose writers were killed; what living ones write stays."""
+    """Remove the temporary files of ``final`` whose processes no longer run."""
     for leftover in final.parent.glob(f".{glob.escape(final.stem[:40])}.tmp-*{glob.escape(final.suffix)}"):
         pid = leftover.name.rsplit(".tmp-", 1)[1].split("-", 1)[0]
         if not _is_running(pid):
@@ -107,13 +107,13 @@ def _is_running(pid: str) -> bool:
         os.kill(int(pid), 0)
     except (ValueError, OverflowError, ProcessLookupError):
         return False
-    except OSError:  # somebody else's process, alive
+    except OSError:  # a running process of another user
         return True
     return True
 
 
 def _temporary_beside(target: Path) -> Path:
-    # Cut, because the added characters must not make a legal long name illegal.
+    # Cut, because the added characters must not make a valid long name too long.
     stem = target.stem[:40]
     return target.with_name(f".{stem}.tmp-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
 
@@ -124,7 +124,7 @@ def _move_into_place(temporary: Path, target: Path) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
     temporary.replace(target)
-    # The file is complete and in place; a folder that cannot be flushed is no reason to report a failure.
+    # The file is complete and in place; failing to flush the folder is not an error.
     with contextlib.suppress(OSError):
         handle = os.open(target.parent, os.O_RDONLY)
         try:

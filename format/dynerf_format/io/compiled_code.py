@@ -1,12 +1,12 @@
-"""Functions compiled by numba at their first call, and the folder in which the machine code is kept.
+"""Functions compiled by numba at their first call, and the cache folder of their machine code.
 
-numba recompiles a function when the file that defines it changes. Constants and functions of other files are
-compiled into it all the same, so here the folder's name holds a digest of every source that takes part, of
-numba's version and of the processor: code of other sources is never found. The folders lie in the user's
-cache; ``NUMBA_CACHE_DIR``, where it is set, names another place.
+numba recompiles a function when the file that defines it changes, but constants and functions of other files
+are compiled into it as well. Here the folder's name holds a digest of every source that takes part, of
+numba's version and of the processor, so that code of other sources is never used. The folders are in the
+user's cache folder, or in ``NUMBA_CACHE_DIR`` where it is set.
 
-Keeping code is never worth an error: where nothing can be written, one warning says so and each process
-compiles for itself. numba stores code as pickles, trusted as far as the user's own cache folder is.
+A cache that cannot be written is not an error: one warning is logged and each process compiles for itself.
+numba stores code as pickles, which are trusted as much as the user's own cache folder.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _LOG = logging.getLogger(__name__)
-_KEPT = 8  # folders per package: several installations and versions of the sources, the last used ones
+_FOLDERS_KEPT = 8  # most recently used folders per package: several installations and versions of the sources
 _config: Any = numba.config
-_settings_lock = threading.Lock()  # numba's settings are the process's
+_settings_lock = threading.Lock()  # numba's settings are global to the process
 _warned = threading.Event()
 
 
 def compiled(function: Callable[..., Any], *, package: str, sources: Iterable[Path], **options: Any) -> Any:
     """``function`` compiled by ``numba.njit(**options)``, its code kept in the user's cache folder.
 
-    ``sources`` are all files, or folders of files, that anything compiled into the function comes from. A
-    cache entry that is damaged, or was made for other argument types, is discarded and made again.
+    ``sources`` are all files, or folders of files, of which code or constants are compiled into the function.
+    A cache entry that is damaged, or was made for other argument types, is discarded and rebuilt.
     """
     if _config.DISABLE_JIT:
         return numba.njit(**options)(function)
@@ -51,22 +51,22 @@ def compiled(function: Callable[..., Any], *, package: str, sources: Iterable[Pa
     try:
         with _settings_lock, _caching_in(folder):
             dispatcher: Any = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # what numba raises for a folder that it cannot write to
+    except RuntimeError:  # raised by numba for a folder that cannot be written to
         _warn(f"the folder {folder} cannot be written to")
         return numba.njit(**options)(function)
-    # numba calls this method, also for a function that is called by another compiled one.
+    # numba calls this method also for functions that are called by other compiled functions.
     dispatcher.compile = functools.partial(_compile, dispatcher, dispatcher.compile, folder)
     return dispatcher
 
 
 def _compile(dispatcher: Any, compile_as_numba: Callable[[Any], Any], folder: Path, signature: Any) -> Any:
-    """Compile or load the code for a signature, whatever the state of the cache and of its disk."""
+    """Compile or load the code for a signature, whatever the state of the cache and its disk."""
     types = tuple(getattr(signature, "args", signature))
     try:
         code = compile_as_numba(signature)
         if types in dispatcher.overloads:
             return code
-        # Two processes that store code of two signatures at once may exchange them: numba holds no lock.
+        # Two processes that store two signatures at the same time may exchange them: numba holds no lock.
     except NumbaError:
         raise
     except Exception as error:
@@ -79,7 +79,7 @@ def _compile(dispatcher: Any, compile_as_numba: Callable[[Any], Any], folder: Pa
 
 @functools.cache
 def _folder(package: str, sources: tuple[Path, ...]) -> Path | None:
-    """The folder for code of these sources; None, after a warning, where there is no place for one."""
+    """The folder for code of these sources; None, after a warning, when there is no cache folder."""
     named = os.environ.get("NUMBA_CACHE_DIR")
     top = Path(named).absolute() / "dynerf" if named else user_cache()
     if top is None:
@@ -96,7 +96,7 @@ def _folder(package: str, sources: tuple[Path, ...]) -> Path | None:
 
 
 def _digest(sources: Iterable[Path]) -> str:
-    """Of everything that decides what the machine code is."""
+    """A digest of everything that determines the machine code."""
     files = [Path(__file__)]
     for source in sources:
         files += sorted(source.glob("*.py")) if source.is_dir() else [source]
@@ -108,13 +108,13 @@ def _digest(sources: Iterable[Path]) -> str:
 
 
 def _prune(used: Path) -> None:
-    """Note that a folder is used; remove those of the same package that were not used for longest."""
+    """Mark a folder as used; remove the least recently used ones of the same package."""
     with contextlib.suppress(OSError):
         used.mkdir(parents=True, exist_ok=True)
         os.utime(used)
         package = used.name.rpartition("-")[0]
         siblings = [path for path in used.parent.iterdir() if path.name.rpartition("-")[0] == package]
-        for old in sorted(siblings, key=_used_last, reverse=True)[_KEPT:]:
+        for old in sorted(siblings, key=_used_last, reverse=True)[_FOLDERS_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 
 
@@ -127,9 +127,9 @@ def _used_last(folder: Path) -> float:
 
 @contextlib.contextmanager
 def _caching_in(folder: Path) -> Iterator[None]:
-    """Functions decorated in this block keep their code there, those of other libraries where they do now."""
+    """Within this block, numba caches the functions it decorates in ``folder``."""
     before = _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES
-    # Without the second, numba would take a folder beside the sources where it cannot use this one.
+    # Without the second setting, numba would fall back to a folder beside the sources.
     _config.CACHE_DIR, _config.CACHE_LOCATOR_CLASSES = str(folder), "UserProvidedCacheLocator"
     try:
         yield
@@ -138,7 +138,7 @@ def _caching_in(folder: Path) -> Iterator[None]:
 
 
 def _warn(reason: str) -> None:
-    """One line per process, whatever else goes wrong later."""
+    """Log at most one warning per process."""
     if not _warned.is_set():
         _warned.set()
         _LOG.warning("compiled code cannot be kept, every run compiles it again: %s", reason)

@@ -1,4 +1,4 @@
-"""Temporary folders and files, whose failures are OutputErrors that name the place."""
+"""Temporary folders and preallocated files, whose failures are OutputErrors that name the path."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
         folder = TemporaryDirectory(prefix=prefix)
     except OSError as error:
         raise OutputError(
-            f"no temporary folder can be made: {describe(error)}; TMPDIR may name another place"
+            f"a temporary folder cannot be created: {describe(error)}; set TMPDIR to use another folder"
         ) from error
     with folder as name:
         yield Path(name)
 
 
 def allocate(path: Path, size: int) -> None:
-    """Make a file of ``size`` bytes that has all its room on the disk.
+    """Create a file of ``size`` bytes, all allocated on the disk.
 
-    Writing to a mapping of a sparse file kills the process (SIGBUS) when the disk is full; here that is
-    found out first. Raises OutputError.
+    Writing to a mapping of a sparse file kills the process (SIGBUS) when the disk is full; this detects a
+    full disk first. Raises OutputError.
     """
     try:
         with path.open("xb") as file:
@@ -44,12 +44,12 @@ def allocate(path: Path, size: int) -> None:
                     file.write(bytes(min(_BLOCK, size - start)))
     except OSError as error:
         raise OutputError(
-            f"{path}: needs {size / 1e6:,.0f} MB: {reason(error)}; TMPDIR may name another place"
+            f"{path}: needs {size / 1e6:,.0f} MB: {reason(error)}; set TMPDIR to use another folder"
         ) from error
 
 
 def _reserve(handle: int, size: int) -> bool:
-    """Let the file system reserve the room; False where it cannot (macOS has no such function)."""
+    """Let the file system allocate the space; False where it cannot (macOS has no such function)."""
     if not hasattr(os, "posix_fallocate"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""The user's cache folder: macOS, Linux (XDG) and Windows each have their own."""
+"""The user's cache folder, by the conventions of macOS, Linux (XDG) and Windows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from platformdirs import user_cache_dir
 
 
 def user_cache() -> Path | None:
-    """The folder, which need not exist; None for a user without a home directory."""
+    """The folder, which may not exist yet; None for a user without a home directory."""
     folder = Path(user_cache_dir("dynerf", appauthor=False))
     return folder if folder.is_absolute() else None

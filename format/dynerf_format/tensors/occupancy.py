@@ -1,8 +1,8 @@
-"""Occupancy grids <-> the payload of an ``occu`` chunk: where a segment's fields are empty at all its frames.
+"""Occupancy grids <-> the payload of an ``occu`` chunk: where a segment's fields are empty at all frames.
 
-Two grids of equal cells over the cube, for the coarse field (density below ``COARSE_EMPTY`` in an empty
-cell) and for the fine one (``FINE_EMPTY``), per cube unit. They hold for the weights with exactly ``layers``
-quality layers: other steps are other densities.
+Two grids of equal cells over the cube, for the coarse field (density below ``COARSE_EMPTY`` per cube unit in
+an empty cell) and for the fine one (``FINE_EMPTY``). They are valid for weights with exactly ``layers``
+quality layers, because other steps give other densities.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CELLS_MAX = 256
 LAYERS_MAX = 16
 
 _HEAD = struct.Struct("<BHH")
+"""layers, cells per side of the coarse field's and of the fine field's grid."""
 OCCUPANCY_BYTES_MAX = _HEAD.size + 2 * CELLS_MAX**3 // 8
-"""layers, cells a side of the coarse field's and of the fine field's grid."""
 
 
 @dataclass(frozen=True, eq=False)
 class CellGrid:
-    """``size`` cells a side, x fastest, then y, then z; a bit each, the lowest of a byte first; 1: occupied.
+    """``size`` cells per side, x fastest, then y, then z; one bit each, lowest bit first; 1: occupied.
 
     Bits after the last cell are 0.
     """
@@ -59,7 +59,7 @@ class Occupancy:
 
     @property
     def grids(self) -> tuple[CellGrid | None, CellGrid | None]:
-        """The coarse field's and the fine field's."""
+        """The coarse field's and the fine field's grid."""
         return self.coarse, self.fine
 
 
@@ -69,7 +69,7 @@ def pack_occupancy(occupancy: Occupancy) -> bytes:
     sizes = [0 if grid is None else grid.size for grid in grids]
     bodies = [grid.bits.tobytes() for grid in grids if grid is not None]
     if not 1 <= occupancy.layers <= LAYERS_MAX or max(sizes) > CELLS_MAX:
-        raise FormatError(f"occupancy: {occupancy.layers} layers, {sizes} cells a side")
+        raise FormatError(f"occupancy: {occupancy.layers} layers, {sizes} cells per side")
     payload = _HEAD.pack(occupancy.layers, *sizes) + b"".join(bodies)
     unpack_occupancy(payload)
     return payload
@@ -87,7 +87,7 @@ def unpack_occupancy(payload: bytes) -> Occupancy:
     if not 1 <= layers <= LAYERS_MAX:
         raise FormatError(f"occupancy: for {layers} layers, expected 1 to {LAYERS_MAX}")
     if max(sizes) > CELLS_MAX:
-        raise LimitError(f"occupancy: {max(sizes)} cells a side, {CELLS_MAX} allowed")
+        raise LimitError(f"occupancy: {max(sizes)} cells per side, {CELLS_MAX} allowed")
     if not any(sizes):
         raise FormatError("occupancy: no cells")
     expected = _HEAD.size + sum(map(_bytes, sizes))

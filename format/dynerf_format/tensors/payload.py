@@ -1,14 +1,14 @@
 """A list of quantised tensors <-> the decoded bytes of a ``WGHT`` or ``LATN`` chunk.
 
-Per tensor a head (``heads.py``): coding, name and shape, steps (float32); then its symbols. A tensor of a
-layer above 0 *refines* the one of the layers below: symbol = factor * coarser symbol + stored symbol.
-One that is *continued* is coded knowing the tensor of its name and layer in the segment before.
-Symbols are stored plainly, as byte planes (all low bytes, then all next bytes, ...: zstd finds more in
-them), or entropy-coded (``coding.py``); then the record holds tables, and one section at the end the words
-of all (``section.py``).
+Per tensor there is a head (``tensor_head.py``: coding, name and shape, float32 steps), then its symbols. A
+tensor of a layer above 0 *refines* that of the layers below: symbol = factor * coarser symbol + stored
+symbol. A *continued* tensor is predicted from the tensor of its name and layer in the previous segment.
+Symbols are stored plainly, as byte planes (all low bytes, then all next bytes, ...: these compress better
+with zstd), or entropy-coded: the record then holds the tables (``coding/entropy_coder.py``), and one section
+at the end the words of all tensors (``coding/rans_section.py``).
 
-Reading compares every declared size with the bytes that are left, and all work with limits, before it
-allocates.
+Every declared size is compared with the remaining bytes, and all work with limits, before anything is
+allocated.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy as np
 import zstandard
 
 from dynerf_format.coding.byte_reader import ByteReader, pack_varint
-from dynerf_format.coding.entropy_coder import CodedRecord, CodedTensor, code, coded_by, read_record
-from dynerf_format.coding.rans_section import SECTION_SHARE, SectionReader, pack_section
+from dynerf_format.coding.entropy_coder import CodedRecord, CodedTensor, code, code_with_tables, read_record
+from dynerf_format.coding.rans_section import SECTION_OVERHEAD, SectionReader, pack_section
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.errors import FormatError, LimitError
 from dynerf_format.limits import DEFAULT_LIMITS, TENSORS_MAX, Limits
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _WIDTHS = dict(zip(PLAIN, ("<i1", "<i2", "<i4"), strict=True))
-_LEVEL = 19
+_ZSTD_LEVEL = 19
 
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """How a tensor may be stored: its symbols plainly, or coded; and what is known of it."""
+    """The two ways to store a tensor, plain and entropy-coded, and its side information."""
 
-    known: SideInformation
+    side_info: SideInformation
     width: int
     planes: bytes
     plain_bits: float
@@ -55,13 +55,13 @@ class _Choice:
 
     @property
     def gain(self) -> float:
-        """The bits that coding saves; below 0 when it is not used."""
+        """The bits that entropy coding saves; below 0 when it is not used."""
         return self.plain_bits - self.coded.bits
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A payload in parts: of each tensor its head, and its record or plain symbols; the section of all."""
+    """A payload in parts: head, and record or plain symbols, of each tensor; the section of all."""
 
     heads: list[bytes]
     bodies: list[bytes]
@@ -70,7 +70,7 @@ class Packed:
 
     @property
     def payload(self) -> bytes:
-        """The parts as they stand in the payload."""
+        """The parts in the order of the payload."""
         tensors = [part for pair in zip(self.heads, self.bodies, strict=True) for part in pair]
         return b"".join([pack_varint(len(self.heads)), *tensors, self.section])
 
@@ -78,78 +78,82 @@ class Packed:
 def pack_tensors(
     tensors: Sequence[QuantisedTensor],
     coarser: Mapping[str, tuple[QuantisedTensor, int]] | None = None,
-    before: Mapping[str, QuantisedTensor] | None = None,
+    previous: Mapping[str, QuantisedTensor] | None = None,
 ) -> bytes:
     """Return the payload that holds ``tensors`` in the given order; FormatError when two share a name.
 
-    ``coarser`` makes it a refinement: the tensors of the layers below by name, in the order of layer 0, each
-    with the factor between the two where it is refined. Tensors that ``before``, this layer in the segment
-    before, makes smaller are continued from there.
+    With ``coarser`` they are refinements: it holds the tensors of the layers below by name, in the order of
+    layer 0, each with the factor between the two where it is refined. Tensors that become smaller when coded
+    with ``previous``, the same layer of the previous segment, are continued.
     """
-    return pack_parts(tensors, coarser, before).payload
+    return pack_parts(tensors, coarser, previous).payload
 
 
 def pack_parts(
     tensors: Sequence[QuantisedTensor],
     coarser: Mapping[str, tuple[QuantisedTensor, int]] | None = None,
-    before: Mapping[str, QuantisedTensor] | None = None,
+    previous: Mapping[str, QuantisedTensor] | None = None,
 ) -> Packed:
     """As :func:`pack_tensors`, in parts."""
-    choices = _choices(tensors, coarser, before)
-    worth_it = sum(max(one.gain, 0) for one in choices) > 8 * SECTION_SHARE
-    places = None if coarser is None else {name: place for place, name in enumerate(coarser)}
+    choices = _choices(tensors, coarser, previous)
+    use_section = sum(max(choice.gain, 0) for choice in choices) > 8 * SECTION_OVERHEAD
+    indices = None if coarser is None else {name: index for index, name in enumerate(coarser)}
     heads, bodies, coded, last_name = [], [], [], ""
-    for tensor, one in zip(tensors, choices, strict=True):
-        in_section = worth_it and one.gain > 0
-        place = None if places is None else places[tensor.name]
-        heads.append(pack_head(tensor, CODED if in_section else one.width, one.known, last_name, place))
-        bodies.append(one.coded.record if in_section else one.planes)
-        coded += [one.coded] if in_section else []
+    for tensor, choice in zip(tensors, choices, strict=True):
+        in_section = use_section and choice.gain > 0
+        index = None if indices is None else indices[tensor.name]
+        heads.append(
+            pack_head(tensor, CODED if in_section else choice.width, choice.side_info, last_name, index)
+        )
+        bodies.append(choice.coded.record if in_section else choice.planes)
+        coded += [choice.coded] if in_section else []
         last_name = tensor.name
-    return Packed(heads, bodies, pack_section(coded), any(one.known.before is not None for one in choices))
+    return Packed(
+        heads, bodies, pack_section(coded), any(choice.side_info.previous is not None for choice in choices)
+    )
 
 
 def _choices(
     tensors: Sequence[QuantisedTensor],
     coarser: Mapping[str, tuple[QuantisedTensor, int]] | None,
-    before: Mapping[str, QuantisedTensor] | None,
+    previous: Mapping[str, QuantisedTensor] | None,
 ) -> list[_Choice]:
     names = [tensor.name for tensor in tensors]
     if len(set(names)) != len(names):
         raise FormatError("tensors: a name occurs more than once")
     if len(names) > TENSORS_MAX:
-        raise FormatError(f"tensors: {len(names)}, at most {TENSORS_MAX} are possible")
+        raise FormatError(f"{len(names)} tensors, at most {TENSORS_MAX} are possible")
     choices = []
     for tensor in tensors:
         below, factor = coarser[tensor.name] if coarser is not None else (None, 0)
-        known = SideInformation(None if below is None else below.symbols, factor)
-        choice = _choose(tensor, known)
-        last = None if before is None else before.get(tensor.name)
+        side_info = SideInformation(None if below is None else below.symbols, factor)
+        choice = _choose(tensor, side_info)
+        last = None if previous is None else previous.get(tensor.name)
         if last is not None and last.symbols.shape == tensor.symbols.shape:
-            other = _choose(tensor, replace(known, before=last.symbols))
-            choice = min(choice, other, key=lambda one: one.bits)
+            other = _choose(tensor, replace(side_info, previous=last.symbols))
+            choice = min(choice, other, key=lambda candidate: candidate.bits)
         choices.append(choice)
-    return _with_tables_at_hand(choices)
+    return _share_tables(choices)
 
 
-def _choose(tensor: QuantisedTensor, known: SideInformation) -> _Choice:
-    residuals = tensor.symbols - known.base()
+def _choose(tensor: QuantisedTensor, side_info: SideInformation) -> _Choice:
+    residuals = tensor.symbols - side_info.base()
     width = _smallest_width(residuals)
     planes = _split_planes(residuals, width)
-    zipped = zstandard.ZstdCompressor(level=_LEVEL).compress(planes)
-    coded = code(tensor.symbols, known, time_like=tensor.name == "latents")
-    return _Choice(known, width, planes, 8.0 * min(len(planes), len(zipped)), coded)
+    zipped = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(planes)
+    coded = code(tensor.symbols, side_info, temporal=tensor.name == "latents")
+    return _Choice(side_info, width, planes, 8.0 * min(len(planes), len(zipped)), coded)
 
 
-def _with_tables_at_hand(choices: Sequence[_Choice]) -> list[_Choice]:
-    """The same, with the tables of an earlier tensor where these serve as well as its own."""
+def _share_tables(choices: Sequence[_Choice]) -> list[_Choice]:
+    """The same, with the tables of an earlier tensor where these take fewer bits than its own."""
     result: list[_Choice] = []
     last: dict[int, CodedRecord] = {}
     for choice in choices:
         coded = choice.coded
         model = coded.tokens.model
         if model in last:
-            coded = min(coded, coded_by(coded, last[model]), key=lambda one: one.bits)
+            coded = min(coded, code_with_tables(coded, last[model]), key=lambda candidate: candidate.bits)
         result.append(replace(choice, coded=coded))
         if result[-1].gain > 0:
             last[model] = coded.tables
@@ -160,72 +164,72 @@ def unpack_tensors(
     payload: bytes,
     limits: Limits = DEFAULT_LIMITS,
     coarser: Mapping[str, QuantisedTensor] | None = None,
-    before: Mapping[str, QuantisedTensor] | None = None,
+    previous: Mapping[str, QuantisedTensor] | None = None,
 ) -> dict[str, QuantisedTensor]:
     """Return the tensors of a payload by name, in stored order.
 
-    ``coarser`` are those of the layers below when this is one above 0, in the order of layer 0; ``before``
-    those of the same layer in the segment before.
-    FormatError when anything is missing, left over, doubled or out of range; LimitError when all tensors
-    together have more than ``limits.elements`` elements, or few bytes ask for long work.
+    Above layer 0, ``coarser`` are those of the layers below, in the order of layer 0; ``previous`` are those
+    of the same layer in the previous segment. FormatError when anything is missing, left over, duplicated or
+    out of range; LimitError when all tensors together have more than ``limits.elements`` elements, or few
+    bytes declare a lot of work.
     """
-    return {tensor.name: tensor for tensor, _ in unpack_records(payload, limits, coarser, before)}
+    return {tensor.name: tensor for tensor, _ in unpack_records(payload, limits, coarser, previous)}
 
 
 def unpack_records(
     payload: bytes,
     limits: Limits = DEFAULT_LIMITS,
     coarser: Mapping[str, QuantisedTensor] | None = None,
-    before: Mapping[str, QuantisedTensor] | None = None,
+    previous: Mapping[str, QuantisedTensor] | None = None,
 ) -> list[tuple[QuantisedTensor, int]]:
     """As :func:`unpack_tensors`, each tensor with its factor."""
-    cursor = ByteReader(payload)
-    records = _read_records(cursor, limits, coarser, before)
+    reader = ByteReader(payload)
+    records = _read_records(reader, limits, coarser, previous)
     coded = [(stored, head.shape) for head, stored in records if isinstance(stored, CodedRecord)]
-    section = SectionReader(cursor, coded) if coded else None
+    section = SectionReader(reader, coded) if coded else None
     tensors = []
     for head, stored in records:
         if isinstance(stored, CodedRecord):
             assert section is not None
-            symbols = section.symbols(stored, head.shape, head.known)
+            symbols = section.symbols(stored, head.shape, head.side_info)
         else:
-            symbols = head.known.base() + stored
-        tensors.append((QuantisedTensor(head.name, symbols, head.steps), head.known.factor))
+            symbols = head.side_info.base() + stored
+        tensors.append((QuantisedTensor(head.name, symbols, head.steps), head.side_info.factor))
     if section is not None:
         section.finish()
-    if cursor.left:
-        raise FormatError(f"tensors: {cursor.left} bytes left over after the last tensor")
+    if reader.remaining:
+        raise FormatError(f"tensors: {reader.remaining} bytes left over after the last tensor")
     return tensors
 
 
 def _read_records(
-    cursor: ByteReader,
+    reader: ByteReader,
     limits: Limits,
     coarser: Mapping[str, QuantisedTensor] | None,
-    before: Mapping[str, QuantisedTensor] | None,
+    previous: Mapping[str, QuantisedTensor] | None,
 ) -> list[tuple[TensorHead, CodedRecord | npt.NDArray[np.int32]]]:
-    """All that stands before the section: of each tensor its head, and tables or plain symbols."""
-    count = cursor.varint()
+    """Everything before the section: head, and tables or plain symbols, of each tensor."""
+    count = reader.varint()
     if count > TENSORS_MAX:
-        raise LimitError(f"tensors: {count} of them, at most {TENSORS_MAX} allowed")
+        raise LimitError(f"{count} tensors, at most {TENSORS_MAX} allowed")
     found: dict[str, tuple[TensorHead, CodedRecord | npt.NDArray[np.int32]]] = {}
     tables: dict[int, CodedRecord] = {}
     budget, name = limits.elements, ""
     for _ in range(count):
-        head = read_head(cursor, budget, name, coarser, before)
+        head = read_head(reader, budget, name, coarser, previous)
         name = head.name
         if name in found:
             raise FormatError(f"tensors: {name!r} occurs more than once")
         budget -= math.prod(head.shape)
         if head.coding == CODED:
-            found[name] = head, read_record(cursor, name, head.shape, head.known, tables)
+            found[name] = head, read_record(reader, name, head.shape, head.side_info, tables)
         else:
-            found[name] = head, _read_plain(cursor, head)
+            found[name] = head, _read_plain(reader, head)
     return list(found.values())
 
 
-def _read_plain(cursor: ByteReader, head: TensorHead) -> npt.NDArray[np.int32]:
-    plain = _join_planes(cursor.take(math.prod(head.shape) * head.coding), head.coding).reshape(head.shape)
+def _read_plain(reader: ByteReader, head: TensorHead) -> npt.NDArray[np.int32]:
+    plain = _join_planes(reader.take(math.prod(head.shape) * head.coding), head.coding).reshape(head.shape)
     if int(plain.max()) > REFINED_MAX or int(plain.min()) < -REFINED_MAX:
         raise FormatError(f"tensor {head.name!r}: symbols beyond +-{REFINED_MAX}")
     return plain
@@ -237,7 +241,7 @@ def _smallest_width(symbols: npt.NDArray[np.int32]) -> int:
 
 
 def _split_planes(symbols: npt.NDArray[np.int32], width: int) -> bytes:
-    """Two's complement, plane by plane, the lowest byte first."""
+    """Byte planes of the two's complement, lowest byte first."""
     interleaved = np.frombuffer(symbols.astype(_WIDTHS[width]).tobytes(), np.uint8).reshape(-1, width)
     return interleaved.T.tobytes()
 

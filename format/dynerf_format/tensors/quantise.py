@@ -1,8 +1,8 @@
-"""Numbers as integers: value = symbol * step.
+"""Uniform quantisation of tensors: value = symbol * step.
 
-A step is one float32 for the whole tensor or one per index of its first axis ("channel"). Symbols stay within
-2^23, so each is exact in float32 and a product is rounded once: all decoders get the same values to the bit.
-Entropy coding sees only the integers.
+A step is one float32 for the whole tensor or one per index of its first axis ("channel"). Symbols are within
+2^23, so each is exact in float32 and a product is rounded once: all decoders obtain bit-identical values.
+Only the integers are entropy-coded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9_./\-]+")
 class QuantisedTensor:
     """A named tensor of ``symbols`` (int32, rank 1 to 8, no empty axis) and its ``steps`` (float32).
 
-    ``steps`` has shape (1,) or (symbols.shape[0],). FormatError when a rule is broken.
+    ``steps`` has shape (1,) or (symbols.shape[0],). FormatError when a rule is violated.
     """
 
     name: str
@@ -59,14 +59,14 @@ def quantise(name: str, values: npt.ArrayLike, step: npt.ArrayLike) -> Quantised
     """Round ``values`` / ``step`` to the nearest integer, ties to even.
 
     ``step`` is a number, or (values.shape[0],) numbers. It is rounded to float32 before it is used, so that
-    the error is at most half of the step that is stored. FormatError when values are not finite or need
+    the error is at most half of the stored step. FormatError when values are not finite or need
     symbols beyond 2^23.
     """
     numbers = np.asarray(values, dtype=np.float64)
     check_name(name)
     check_shape(name, numbers.shape)
     if not np.isfinite(numbers).all():
-        raise FormatError(f"tensor {name!r}: holds values that are not finite")
+        raise FormatError(f"tensor {name!r}: has values that are not finite")
     with np.errstate(over="ignore"):  # an overflow to infinity is refused on the next line
         steps = np.atleast_1d(np.asarray(step, dtype=np.float64)).astype(np.float32)
     _check_steps(name, steps, numbers.shape[0])
@@ -87,17 +87,19 @@ def check_name(name: str) -> None:
 def check_shape(name: str, shape: tuple[int, ...]) -> None:
     """FormatError unless the rank is 1 to 8 and every extent is 1 to 2^32 - 1."""
     if not 1 <= len(shape) <= RANK_MAX or not all(1 <= extent <= EXTENT_MAX for extent in shape):
-        raise FormatError(f"tensor {name!r}: shape {shape}, expected 1 to {RANK_MAX} axes and none empty")
+        raise FormatError(
+            f"tensor {name!r}: shape {shape}, expected 1 to {RANK_MAX} axes, none of them empty"
+        )
 
 
 def _check_steps(name: str, steps: npt.NDArray[np.float32], channels: int) -> None:
     if steps.ndim != 1 or steps.shape[0] not in (1, channels):
         raise FormatError(f"tensor {name!r}: steps of shape {steps.shape}, expected (1,) or ({channels},)")
-    # Written so that NaN, which compares false with everything, is refused too.
+    # Written so that NaN, which compares false with everything, is also refused.
     if not ((steps >= STEP_MIN) & (steps <= STEP_MAX)).all():
-        raise FormatError(f"tensor {name!r}: a step is not finite or not within 2^-100 and 2^100")
+        raise FormatError(f"tensor {name!r}: a step is not finite or not between 2^-100 and 2^100")
 
 
 def _channel_shape(rank: int) -> tuple[int, ...]:
-    """The shape that lines steps up with the first axis of a tensor of this rank."""
+    """The shape that broadcasts steps along the first axis of a tensor of this rank."""
     return (-1,) + (1,) * (rank - 1)

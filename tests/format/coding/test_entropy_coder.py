@@ -25,8 +25,8 @@ from dynerf_format import (
 )
 from dynerf_format.coding.entropy_coder import code
 from dynerf_format.coding.frequency_tables import choose_tables, normalise
-from dynerf_format.coding.rans import Decoder, Tables, encode
-from dynerf_format.coding.rans_layout import LOWEST, TOTAL
+from dynerf_format.coding.rans import RansDecoder, Tables, encode
+from dynerf_format.coding.rans_layout import STATE_MIN, TOTAL
 from dynerf_format.coding.rans_section import pack_section
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.coding.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
@@ -68,7 +68,7 @@ def test_rans_returns_its_symbols_whatever_the_lanes_and_waves(lanes: int) -> No
     tokens = np.array([generator.choice(np.flatnonzero(counts[n])) for n in which])
     rows = which * tables.tokens + tokens
     states, words = encode(tables.frequencies[rows], tables.starts[rows], waves, lanes)
-    decoder = Decoder(states, words)
+    decoder = RansDecoder(states, words)
     found = [decoder.wave(tables, part) for part in np.split(which, np.cumsum(waves)[:-1])]
     decoder.finish()
     assert np.array_equal(np.concatenate(found), tokens)
@@ -77,7 +77,7 @@ def test_rans_returns_its_symbols_whatever_the_lanes_and_waves(lanes: int) -> No
 @pytest.mark.parametrize("scale", [0.1, 0.5, 1.5, 4.0, 300.0])
 def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(scale: float) -> None:
     symbols = laplace(100_000, scale)
-    coded = code(symbols, SideInformation(), time_like=False)
+    coded = code(symbols, SideInformation(), temporal=False)
     stored = len(coded.record) + len(pack_section([coded]))
     tokens = to_tokens(symbols.astype(np.int64))[0]
     counts = np.bincount(tokens)
@@ -97,7 +97,7 @@ def test_the_example_of_the_specification() -> None:
 
 
 def test_a_table_of_one_token_costs_nothing() -> None:
-    coded = code(np.zeros(10_000, np.int32), SideInformation(), time_like=False)
+    coded = code(np.zeros(10_000, np.int32), SideInformation(), temporal=False)
     assert len(coded.record) + len(pack_section([coded])) < 40
 
 
@@ -395,8 +395,8 @@ def test_a_symbol_is_exact_in_the_smallest_and_largest_state() -> None:
     tables = Tables(np.array([[TOTAL - 1, 1]], np.uint32))
     tokens = np.array([1] * 40 + [0] * 4000 + [1] * 40)
     states, words = encode(tables.frequencies[tokens], tables.starts[tokens], [len(tokens)], 1)
-    assert LOWEST <= int(states[0]) < 2**32
-    decoder = Decoder(states, words)
+    assert STATE_MIN <= int(states[0]) < 2**32
+    decoder = RansDecoder(states, words)
     found = decoder.wave(tables, np.zeros(len(tokens), np.intp))
     decoder.finish()
     assert np.array_equal(found, tokens)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynerf_format import coarsen
-from dynerf_format.coding.context_models import BY_ROWS, COLUMNS, LINES, ROWS, STEPS, fits
+from dynerf_format.coding.context_models import COLUMNS, LINES, ROW_MODELS, ROWS, STEPS, fits
 from dynerf_format.coding.entropy_coder import code
 from dynerf_format.coding.parametric_tables import (
     SCALE_MAX,
@@ -92,10 +92,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("model", BY_ROWS)
+@pytest.mark.parametrize("model", ROW_MODELS)
 def test_each_row_model_is_chosen_where_it_serves_and_gives_the_symbols_back(model: int) -> None:
     symbols = CASES[model]
-    assert code(symbols, SideInformation(), time_like=True).tokens.model == model
+    assert code(symbols, SideInformation(), temporal=True).tokens.model == model
     payload = pack_tensors([tensor("latents", symbols)])
     assert 8 * len(payload) < 0.95 * bits_of_class(symbols)
     assert np.array_equal(unpack_tensors(payload)["latents"].symbols, symbols)
@@ -122,16 +122,16 @@ def test_what_refines_or_continues_is_coded_by_rows_too(refines: bool) -> None:
         payload = pack_tensors([fine], {"w": (coarse, 9)})
         found, plain = unpack_tensors(payload, coarser=other), unpack(payload, symbols)
     else:
-        payload = pack_tensors([fine], before=other)
-        found, plain = unpack_tensors(payload, before=other), unpack(payload, None, symbols)
+        payload = pack_tensors([fine], previous=other)
+        found, plain = unpack_tensors(payload, previous=other), unpack(payload, None, symbols)
     assert np.array_equal(found["w"].symbols, fine.symbols)
     assert np.array_equal(plain["w"], fine.symbols)
 
 
 def test_prediction_over_time_is_for_what_stands_alone() -> None:
     other = np.zeros((4, 4), np.int32)
-    for known in (SideInformation(other, 3), SideInformation(before=other)):
-        assert [fits(model, (4, 4), known) for model in (ROWS, COLUMNS, STEPS, LINES)] == [
+    for side_info in (SideInformation(other, 3), SideInformation(previous=other)):
+        assert [fits(model, (4, 4), side_info) for model in (ROWS, COLUMNS, STEPS, LINES)] == [
             True,
             True,
             False,
