@@ -117,7 +117,7 @@ def _check_gaps(folder: Path, name: str, timeline: Timeline, stop: int) -> None:
             f"{folder}: {name} has varying frame intervals, {intervals.min():.3f} to "
             f"{intervals.max():.3f} s, expected a constant frame rate"
         )
-    more = f"; the same at {len(gaps) - 1} more frames" if len(gaps) > 1 else ""
+    more = f"; {len(gaps) - 1} more intervals are irregular" if len(gaps) > 1 else ""
     raise CaptureError(f"{folder}: {name} {_gap_text(gaps[0], float(timeline.step))}{more}")
 
 

@@ -31,7 +31,7 @@ _AGREE, _DISAGREE = 0.7, 0.3  # length of the mean of unit vectors
 
 def warn_of_convention(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> str | None:
     """One line that states what is wrong with the poses and possible causes; None when nothing is."""
-    found = _axes_meet_behind(cameras, near, far) or _lie_on_their_side(cameras)
+    found = _axes_meet_behind(cameras, near, far) or _rolled_on_their_side(cameras)
     return None if found is None else f"poses: {found}; {CAUSES}"
 
 
@@ -63,7 +63,7 @@ def _miss(
     return float(np.sqrt(np.square(np.cross(point - origins, axes)).sum(axis=1).mean()))
 
 
-def _lie_on_their_side(cameras: Sequence[Camera]) -> str | None:
+def _rolled_on_their_side(cameras: Sequence[Camera]) -> str | None:
     rolled = _agreement(cameras, 0) > _AGREE and _agreement(cameras, 1) < _DISAGREE
     if looks_one_way(cameras) or not rolled:
         return None

@@ -254,5 +254,5 @@ def _check_cameras(clip: Clip, store: FrameStore, capture: Path) -> None:
         if not (same_size and same_lens and same_pose):
             raise CaptureError(
                 f"{capture}: camera {camera.name} has another pose, lens or size than in the clip; "
-                "expected the capture that the clip was encoded from"
+                "expected the capture the clip was encoded from"
             )
