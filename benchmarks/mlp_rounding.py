@@ -30,7 +30,7 @@ from dynerf_encoder.config.schema import Quantisation
 from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.export.tensors import dequantised_latents, make_chunks, quantise_clip
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.rays.cpu_source import Rays, RaySource
+from dynerf_encoder.rays.cpu_source import RaySource, TrainingRays
 from dynerf_format import FileSource, QuantisedTensor, Reader, clip_bytes, pack_tensors
 from dynerf_format.frame_range import FrameRange
 
@@ -83,7 +83,7 @@ def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
-def _rays(clip: Clip, capture: Path, count: int) -> Rays:
+def _rays(clip: Clip, capture: Path, count: int) -> TrainingRays:
     """The same rays every time, evenly over all frames and training views."""
     first, header = clip.header.first_source_frame, clip.header
     training = [record.name for record in header.cameras if record.role == "training"]
@@ -100,7 +100,7 @@ def _rays(clip: Clip, capture: Path, count: int) -> Rays:
 
 
 @torch.no_grad()
-def _psnr(clip: Clip, model: Model, latents: Tensor, rays: Rays) -> float:
+def _psnr(clip: Clip, model: Model, latents: Tensor, rays: TrainingRays) -> float:
     """Of all rays together, by the plain renderer; a few frames at once."""
     found = torch.empty_like(rays.colours)
     frames = torch.as_tensor(rays.frames)

@@ -45,7 +45,7 @@ def evaluate(
             every=every,
             lpips_weights=None if lpips_weights is None else Path(lpips_weights),
             progress=None if on_progress is None else _reporting(on_progress),
-            watch=None if page is None else page.watch,
+            on_frame=None if page is None else page.add,
         )
         if page is not None:
             page.write(result)

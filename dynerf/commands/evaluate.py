@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _record(result: "Evaluation") -> dict[str, object]:
-    from dynerf_encoder.evaluation.evaluate import FIGURES
+    from dynerf_encoder.evaluation.evaluate import METRICS
 
-    means = {name: result.mean(name) for name in FIGURES}
+    means = {name: result.mean(name) for name in METRICS}
     frames = [dataclasses.asdict(score) for score in result.frames]
     return {
         **means,
@@ -49,14 +49,14 @@ def _record(result: "Evaluation") -> dict[str, object]:
 
 
 def _table(result: "Evaluation") -> str:
-    from dynerf_encoder.evaluation.evaluate import FIGURES
+    from dynerf_encoder.evaluation.evaluate import METRICS
 
-    lines = ["view       frame" + "".join(f"{head:>11}" for head, _ in FIGURES.values())]
+    lines = ["view       frame" + "".join(f"{head:>11}" for head, _ in METRICS.values())]
     lines += [
-        f"{score.view:<10} {score.frame:>5}" + _figures([getattr(score, name) for name in FIGURES])
+        f"{score.view:<10} {score.frame:>5}" + _figures([getattr(score, name) for name in METRICS])
         for score in result.frames
     ]
-    lines.append(f"mean of {len(result.frames):<8}" + _figures([result.mean(name) for name in FIGURES]))
+    lines.append(f"mean of {len(result.frames):<8}" + _figures([result.mean(name) for name in METRICS]))
     if result.jod is not None:
         lines.append(f"JOD (ColorVideoVDP) {result.jod:.3f}")
     lines += [f"no {name}: {reason}" for name, reason in result.missing.items()]
@@ -64,9 +64,9 @@ def _table(result: "Evaluation") -> str:
 
 
 def _figures(values: "Sequence[float | None]") -> str:
-    from dynerf_encoder.evaluation.evaluate import FIGURES
+    from dynerf_encoder.evaluation.evaluate import METRICS
 
     return "".join(
         f"{'-' if value is None else format(value, f'.{digits}f'):>11}"
-        for value, (_, digits) in zip(values, FIGURES.values(), strict=True)
+        for value, (_, digits) in zip(values, METRICS.values(), strict=True)
     )

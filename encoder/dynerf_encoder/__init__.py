@@ -1,0 +1,17 @@
+"""Encoder: from a capture (videos and poses) to a ``.dnv`` file.
+
+Rooms in the order of the data path:
+
+- ``jobs``: runs an encode, in one process, several processes or on a cluster, and writes the file
+- ``config``: settings, presets and overrides
+- ``captures``: reads a capture folder
+- ``frames``: decoded pictures, memory-mapped
+- ``schedule``: stages, keyframes, learning rate, initial latents
+- ``importance``: importance maps (ISG, IST)
+- ``rays``: draws training rays
+- ``training``: the training loop, checkpoints, warm start and validation
+- ``step``: one optimiser update, by CPU kernels (``step/kernels``), torch or CUDA graphs, also distributed
+- ``rate``: rate loss, rate control, target size and quantisation steps
+- ``export``: tensors, latents and occupancy grids as the file stores them
+- ``evaluation``: quality metrics of a clip
+"""

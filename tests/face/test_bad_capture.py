@@ -90,7 +90,7 @@ def _set(row: int, columns: slice | int, value: object) -> Callable[[np.ndarray]
         pytest.param(_set(2, 15, 9.0), "row of cam05: near 9 and far 8, expected 0 < near", id="near"),
         pytest.param(_set(2, 15, 0), "row of cam05: near 0 and far 8, expected 0 < near", id="near 0"),
         pytest.param(_set(0, 14, -30), "row of cam00: height 24, width 32, focal length -30", id="focal"),
-        pytest.param(lambda rows: rows.astype(object), "is no array of numbers", id="objects"),
+        pytest.param(lambda rows: rows.astype(object), "is not an array of numbers", id="objects"),
         pytest.param(lambda rows: rows.astype(complex), "type complex128, expected", id="complex"),
     ],
 )

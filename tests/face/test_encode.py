@@ -116,7 +116,7 @@ def test_quality_and_size_come_before_single_settings(scene: Path, out: Path) ->
         ("--set", "schedule.scale=0", "0 training steps"),
         ("--config", "nowhere.toml", "nowhere.toml"),
         ("--device", "cuda", "this torch finds no CUDA device; use --device cpu or auto"),
-        ("--downscale", "100", "downscale 100: leaves nothing of the pictures"),
+        ("--downscale", "100", "downscale 100: leaves no pixel of the pictures"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_at_once(

@@ -89,13 +89,13 @@ def test_eval_writes_a_page_that_needs_no_network(clip: Path, scene: Path, out: 
 
 def test_a_report_that_cannot_be_written_is_refused_at_once(clip: Path, scene: Path, out: Path) -> None:
     line = refused("eval", clip, scene, "--report", clip / "report", folder=out)
-    assert f"{clip / 'report'}: cannot be made: Not a directory" in line
+    assert f"{clip / 'report'}: cannot be created: Not a directory" in line
 
 
 def test_weights_that_are_none_are_refused_at_once(clip: Path, scene: Path, out: Path) -> None:
     (out / "alex.pth").write_bytes(b"\x80\x02}q\x00.")
     line = refused("eval", clip, scene, "--lpips-weights", out / "alex.pth", folder=out)
-    assert f"{out / 'alex.pth'}: is no readable safetensors file" in line
+    assert f"{out / 'alex.pth'}: is not a readable safetensors file" in line
 
 
 def test_eval_refuses_what_does_not_fit(clip: Path, scene: Path, capture: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tiny videos and captures, made on the spot, and child processes with resource limits."""
+"""Generates tiny videos and captures, and runs child processes with resource limits."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def flat_pictures(frames: int, width: int = 32, height: int = 24, offset: int = 0) -> np.ndarray:
-    """Pictures of one grey each, 4 levels apart per frame, so that a decoded frame tells its number."""
+    """Uniformly grey pictures, 4 levels apart per frame, so that a decoded frame's number can be read off."""
     levels = (offset + 16 + 4 * np.arange(frames)) % 240
     return np.broadcast_to(levels[:, None, None, None], (frames, height, width, 3)).astype(np.uint8)
 
@@ -41,7 +41,6 @@ def write_video(
     pixel_format: str = "yuv420p",
     transfer: int | None = None,
     aspect: Fraction | None = None,
-    turned: int = 0,
     unit: Fraction | None = None,
     coding: dict[str, str] | None = None,
     codec: str = "libx264",
@@ -49,7 +48,7 @@ def write_video(
 ) -> Path:
     """Encode pictures (frame, height, width, 3) losslessly with H.264.
 
-    ``times`` are in units of ``unit`` seconds (default: frames), ``coding`` are more options of the encoder.
+    ``times`` are in units of ``unit`` seconds (default: frames), ``coding`` are further encoder options.
     """
     unit = unit or 1 / Fraction(fps)
     to_frame = RgbToFrame(pixel_format)
@@ -65,8 +64,6 @@ def write_video(
         stream.metadata.update(metadata or {})
         if aspect is not None:
             stream.sample_aspect_ratio = aspect
-        if turned:
-            stream.set_display_rotation(turned)
         if tagged:
             tag_bt709(stream.codec_context)
         if transfer is not None:
@@ -93,7 +90,7 @@ def pose_row(
 
 
 def example_pose(index: int) -> np.ndarray:
-    """A camera turned about the vertical axis, standing to the right of its predecessor."""
+    """A camera rotated about the vertical axis, to the right of the previous one."""
     angle = 0.1 * index
     right = [np.cos(angle), 0, np.sin(angle)]
     backwards = [-np.sin(angle), 0, np.cos(angle)]
@@ -124,11 +121,11 @@ def write_capture(
 
 
 def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run Python code in a fresh process, where limits can be set that cannot be lifted again."""
-    rooms = [str(ROOT / room) for room in ("encoder", "decoder", "format", ".")]
+    """Run Python code in a new process, for resource limits that cannot be raised again."""
+    folders = [str(ROOT / folder) for folder in ("encoder", "decoder", "format", ".")]
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(rooms)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
         capture_output=True,
         text=True,
         timeout=120,

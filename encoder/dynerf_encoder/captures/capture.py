@@ -1,8 +1,8 @@
-"""A capture: synchronised videos of one scene, each with the camera that took it.
+"""Defines a capture: synchronised videos of one scene, each with its camera.
 
-Every reader in this package (one per layout on disk) produces this and nothing else. World units and axes
-are the capture's own; cameras follow ``cameras.camera`` and fit the videos' real picture size. All
-views share picture size, frame rate and frame count: frame t of every view shows the same instant.
+Every reader (one per layout on disk) returns a ``Capture``. World units and axes are the capture's own;
+cameras follow ``cameras.camera`` and have the size of the videos' pictures. All views share picture size,
+frame rate and frame count: frame t of every view shows the same instant.
 """
 
 import re
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 @dataclass(frozen=True)
 class CaptureView:
-    """One camera of a capture: its video, its pose, and the depths (world units) between which it sees.
+    """One camera of a capture: its video, its pose, and its near and far depths (world units).
 
     ``first`` is the frame of the video that is frame 0 of the capture.
     """
@@ -33,7 +33,7 @@ class CaptureView:
     first: int = 0
 
     def in_video(self, frames: range) -> range:
-        """Where frames of the capture lie in the video."""
+        """The video's frame numbers of a range of the capture's frames."""
         return range(self.first + frames.start, self.first + frames.stop)
 
     def __post_init__(self) -> None:
@@ -46,9 +46,9 @@ class CaptureView:
 
 @dataclass(frozen=True)
 class Capture:
-    """All views of a scene; ``colour[i]`` is how the samples of ``views[i]`` are read.
+    """All views of a scene; ``colour[i]`` is the colour format of the samples of ``views[i]``.
 
-    ``frames`` are the instants that all views show; ``notes`` says what of the videos was not used.
+    ``frames`` is the number of instants that all views show; ``notes`` lists what of the videos is not used.
     """
 
     root: Path
@@ -71,19 +71,19 @@ class Capture:
         )
 
     def view(self, name: str) -> CaptureView:
-        """The view called ``name``; ViewError, listing those that exist, when there is none."""
+        """The view called ``name``. Raises ViewError, listing the existing ones, when there is none."""
         for view in self.views:
             if view.name == name:
                 return view
         raise ViewError(f"{self.root}: no view {name!r}, there are {', '.join(self.names)}")
 
     def only(self, names: Collection[str]) -> "Capture":
-        """The same capture with some of its views, in their order; ViewError when one does not exist."""
+        """The same capture with some of its views, in their order. Raises ViewError when one is missing."""
         for name in names:
             self.view(name)
-        kept = [index for index, view in enumerate(self.views) if view.name in names]
+        chosen = [index for index, view in enumerate(self.views) if view.name in names]
         return replace(
             self,
-            views=tuple(self.views[index] for index in kept),
-            colour=tuple(self.colour[index] for index in kept),
+            views=tuple(self.views[index] for index in chosen),
+            colour=tuple(self.colour[index] for index in chosen),
         )

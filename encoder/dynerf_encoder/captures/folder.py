@@ -1,4 +1,4 @@
-"""The files of a capture folder: which are videos of cameras, and what is there when these are not."""
+"""Finds the cameras' videos in a capture folder, and describes its contents when there are none."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from .video import SUFFIXES
 POSES = "poses_bounds.npy"
 _CAMERA = re.compile(r"cam([0-9]{1,9})")
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}
-_MOST_LISTED = 1000  # entries of a folder that are looked at to describe it
+_MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
 
 
 def find_videos(folder: Path) -> list[Path]:
     """The videos camNN in the order of the pose file's rows. Raises CaptureError.
 
-    Any suffix counts that FFmpeg's video containers have, in any case (``cam00.MP4``, ``cam00.mov``).
+    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``).
     """
     if not folder.exists():
         raise CaptureError(f"{folder}: does not exist, {_EXPECTED}")
@@ -39,43 +39,43 @@ def find_videos(folder: Path) -> list[Path]:
         others = _others(path for path in entries if path not in videos)
         raise CaptureError(
             f"{folder}: holds {found}{others}, expected the videos of at least two cameras, "
-            "camNN.mp4 (or .mov, .mkv and the like)"
+            "camNN.mp4 (or .mov, .mkv, ...)"
         )
     _check_names(folder, videos)
     return videos
 
 
 def _check_names(folder: Path, videos: Sequence[Path]) -> None:
-    """CaptureError when a camera has several files, or the order by name is not that by number."""
+    """CaptureError when a camera has several files, or the orders by name and by number differ."""
     by_number: dict[int, list[str]] = {}
     for video in videos:
         by_number.setdefault(int(video.stem.removeprefix("cam")), []).append(video.name)
     for number, files in by_number.items():
         if len(files) > 1:
             raise CaptureError(
-                f"{folder}: {' and '.join(files)} are both of camera {number}, expected one file per camera"
+                f"{folder}: {' and '.join(files)} all belong to camera {number}, expected one file per camera"
             )
     if list(by_number) != sorted(by_number):
         raise CaptureError(
-            f"{folder}: the order of the videos by name is not that by number ({videos[0].name} to "
-            f"{videos[-1].name}), so it is unclear which pose is whose; use equally many digits"
+            f"{folder}: the videos' order by name differs from that by number ({videos[0].name} to "
+            f"{videos[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
         )
 
 
 def _others(entries: Iterable[Path]) -> str:
-    """What else lies in the folder: folders of pictures, videos and pictures of other names."""
-    shown = [path for path in entries if not path.name.startswith(".")][:_MOST_LISTED]
+    """The folder's other contents: folders of pictures, videos and pictures with other names."""
+    shown = [path for path in entries if not path.name.startswith(".")][:_MAX_ENTRIES]
     folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path)]
     videos = [path.name for path in shown if path.is_file() and _is_video(path)]
     pictures = [path.name for path in shown if path.is_file() and _is_picture(path)]
     kinds = (
         (folders, "folder", " of pictures"),
-        (videos, "video", " named otherwise"),
+        (videos, "video", " with other names"),
         (pictures, "picture", ""),
     )
     found = [
-        f"{len(names)} {one}{'' if len(names) == 1 else 's'}{more} ({listed(names, 3)})"
-        for names, one, more in kinds
+        f"{len(names)} {noun}{'' if len(names) == 1 else 's'}{suffix} ({listed(names, 3)})"
+        for names, noun, suffix in kinds
         if names
     ]
     return f", but {' and '.join(found)}" if found else ""
@@ -83,7 +83,7 @@ def _others(entries: Iterable[Path]) -> str:
 
 def _holds_pictures(folder: Path) -> bool:
     try:
-        return any(_is_picture(path) for path in islice(folder.iterdir(), _MOST_LISTED))
+        return any(_is_picture(path) for path in islice(folder.iterdir(), _MAX_ENTRIES))
     except OSError:
         return False
 

@@ -1,8 +1,8 @@
-"""The frame rate that a sequence of presentation times has, as the fraction that was most likely meant.
+"""Estimates the nominal frame rate of a sequence of presentation times, as a simple fraction.
 
-Containers round times to their own units, phones vary from frame to frame, and average rates include the
-last frame's duration, which some files do not know. So the rate follows from the distances of the pictures,
-and is then replaced by a simple fraction near enough to make no difference over the clip.
+Containers round times to their own units, frame intervals of phones vary, and average rates include the last
+frame's duration, which some files do not state. So the rate is computed from the presentation times and then
+replaced by a simple fraction that is close enough to make no difference over the clip.
 """
 
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ from math import floor
 import numpy as np
 from jaxtyping import Int
 
-LOWEST, HIGHEST = Fraction(1, 3600), Fraction(1000)  # what MP4 and the clip's header can state
+LOWEST, HIGHEST = Fraction(1, 3600), Fraction(1000)  # what MP4 and the clip's header can represent
 _NTSC = Fraction(1000, 1001)
-_EXACT = 1001  # denominators up to this one are meant
-_DRIFT = Fraction(1, 4)  # of a frame over the clip, when times vary
-_COARSE = 4  # ticks: frames so few units apart have exact times, not rounded ones
-_DENOMINATORS = (*range(1, 61), 100, 1000, _EXACT, 10_000, 100_000)
+_MAX_EXACT_DENOMINATOR = 1001  # rates with denominators up to this one are taken as exact
+_MAX_DRIFT = Fraction(1, 4)  # of a frame over the clip, when times vary
+_COARSE_TICKS = 4  # times of frames at most this many ticks apart are exact, not rounded
+_DENOMINATORS = (*range(1, 61), 100, 1000, _MAX_EXACT_DENOMINATOR, 10_000, 100_000)
 
 
 def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterable[Fraction]) -> Fraction:
     """Frames per second of ascending presentation times in units of ``unit`` seconds.
 
-    ``stated`` are rates named by the file: one that agrees with the times is taken. A single frame has the
-    first of them. Raises ValueError when no rate follows or when it cannot be stored.
+    ``stated`` are the rates that the file states: one that agrees with the times is used. A single frame has
+    the first positive one. Raises ValueError when there is no rate or when it cannot be stored.
     """
     if len(ticks) < 2:
         found = next((rate for rate in stated if rate > 0), None)
@@ -37,7 +37,7 @@ def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterab
     steps = len(ticks) - 1
     measured = steps / (span * unit)
     variation = int(np.ptp(np.diff(ticks)))
-    coarse = span <= _COARSE * steps
+    coarse = span <= _COARSE_TICKS * steps
     candidates: list[Fraction] = []
     if variation == 0 and coarse:
         tolerance = Fraction(0)
@@ -45,16 +45,16 @@ def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterab
         tolerance = Fraction(1, span)
         candidates += stated
     else:
-        tolerance = _DRIFT / steps
-    if variation == 0 and measured.denominator <= _EXACT:
+        tolerance = _MAX_DRIFT / steps
+    if variation == 0 and measured.denominator <= _MAX_EXACT_DENOMINATOR:
         candidates.append(measured)
-    candidates += _simple(measured)
+    candidates += _simple_fractions(measured)
     near = (rate for rate in candidates if rate > 0 and abs(rate / measured - 1) <= tolerance)
     return _storable(next(near, measured.limit_denominator(_DENOMINATORS[-1])))
 
 
-def _simple(measured: Fraction) -> Iterable[Fraction]:
-    """Fractions near a rate, the simplest first; rates below 1 by the time between frames."""
+def _simple_fractions(measured: Fraction) -> Iterable[Fraction]:
+    """Fractions near a rate, the simplest first; for rates below 1, those of the frame interval."""
     yield Fraction(round(measured))
     yield round(measured / _NTSC) * _NTSC
     for denominator in _DENOMINATORS:

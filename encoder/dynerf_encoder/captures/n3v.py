@@ -1,8 +1,8 @@
-"""Reader of the Plenoptic Video (N3V) layout: ``camNN.mp4`` per camera and one ``poses_bounds.npy``.
+"""Reads captures in the Plenoptic Video (N3V) layout: ``camNN.mp4`` per camera and one ``poses_bounds.npy``.
 
-Camera numbers may have gaps (bad cameras were taken out by the authors): row i of the pose file belongs to
-the i-th existing video in sorted order. ``cam00`` is by convention the view that is held out, but nothing
-is treated specially here. No frame but the first of each video is decoded.
+Camera numbers may have gaps (the authors removed bad cameras): row i of the pose file belongs to the i-th
+existing video in sorted order. By convention ``cam00`` is the held-out view, but it is not treated specially
+here. Only the first frame of each video is decoded.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from .video import VideoFacts, probe
 
 
 def read_n3v(folder: Path, frames: FrameRange | None = None) -> Capture:
-    """Read a capture folder and check that its parts belong together.
+    """Read a capture folder and check that videos and poses are consistent.
 
-    ``frames`` are those that will be used: they must exist in every video, and only when they are given with
-    an end may videos that start together differ in length (``Capture.frames`` is then the shortest). Videos
+    ``frames`` is the range that will be used; it must exist in every video. Videos that start together may
+    differ in length only when the range has an end (``Capture.frames`` is then the shortest length). Videos
     that start at different times are paired by time (``pairing``). Raises CaptureError.
     """
     videos = find_videos(folder)
@@ -41,13 +41,13 @@ def read_n3v(folder: Path, frames: FrameRange | None = None) -> Capture:
 
 
 def _colour_notes(names: Sequence[str], facts: Sequence[VideoFacts]) -> list[str]:
-    """One line each for transparency and for wide primaries, which are not taken over."""
+    """One line each for alpha channels and for wide primaries, which are not kept."""
     colours = [(name, fact.colour) for name, fact in zip(names, facts, strict=True)]
     notes = []
     transparent = [name for name, colour in colours if colour.alpha]
     if transparent:
-        notes.append(f"the alpha channel of {listed(transparent)} is left out")
+        notes.append(f"the alpha channel of {listed(transparent)} is ignored")
     for wide in sorted({colour.wide for _, colour in colours if colour.wide}):
-        having = [name for name, colour in colours if colour.wide == wide]
-        notes.append(f"{listed(having)}: {wide} primaries are read as those of BT.709, so colours are muted")
+        cameras = [name for name, colour in colours if colour.wide == wide]
+        notes.append(f"{listed(cameras)}: {wide} primaries are read as BT.709, so colours are muted")
     return notes

@@ -1,8 +1,8 @@
-"""``poses_bounds.npy``, the pose file of LLFF and of the N3V videos, read with distrust.
+"""Reads ``poses_bounds.npy``, the pose file of LLFF and of the N3V videos. The file is not trusted.
 
 One row of 17 numbers per camera: a 3x5 row-major matrix [R | t | (height, width, focal length)], then near
 and far. R's columns are the camera's [down, right, backwards] axes in world space, t its centre in world
-units, the focal length is in pixels of a height x width picture with the principal point in its middle.
+units; the focal length is in pixels of a height x width picture with the principal point at its centre.
 """
 
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
 _COLUMNS = 17
-_MOST_BYTES = 2**24
+_MAX_BYTES = 2**24
 _MAGIC = b"\x93NUMPY"
-_MOST = 1e9  # pixels or world units: what decoders accept
-_MOST_COARSE = 1e-4  # of the rig's size: how far apart the numbers may be that say where a camera is
-_MOST_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
+_MAX_VALUE = 1e9  # pixels or world units: what decoders accept
+_MAX_SPACING = 1e-4  # of the rig's size, between neighbouring numbers of the file's type at the cameras
+_MAX_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
 
 
 @dataclass(frozen=True, eq=False)
 class StoredPose:
-    """One row, checked and turned to OpenGL's axes [right, up, backwards]; sizes in pixels."""
+    """One row, checked and converted to OpenGL's axes [right, up, backwards]; sizes in pixels."""
 
     name: str
     camera_to_world: Float[np.ndarray, "3 4"]
@@ -37,13 +37,13 @@ class StoredPose:
     far: float
 
     def camera(self, width: int, height: int) -> Camera:
-        """The camera of a video that was scaled to width x height after the poses were found.
+        """The camera of a video that was scaled to width x height after the poses were estimated.
 
-        Raises CaptureError when the video has another shape than the pose: then it was cropped, or the pose
-        belongs to something else.
+        Raises CaptureError when the aspect ratios of video and pose differ: then the video was cropped, or
+        the pose is of another video.
         """
         stretch = (width / height) / (self.width / self.height)
-        if abs(stretch - 1) > _MOST_STRETCH:
+        if abs(stretch - 1) > _MAX_STRETCH:
             raise CaptureError(
                 f"{self.name}: the video is {width}x{height}, the pose was made for "
                 f"{self.width:g}x{self.height:g}, expected the same aspect ratio"
@@ -61,7 +61,7 @@ class StoredPose:
 
 
 def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
-    """The poses of the cameras called ``names``, row by row. Raises CaptureError, naming the row at fault."""
+    """The poses of the cameras called ``names``, one per row. Raises CaptureError, naming the invalid row."""
     stored = _load(path)
     rows = stored.astype(np.float64)
     if rows.ndim != 2 or rows.shape[1] != _COLUMNS:
@@ -83,41 +83,42 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
 
 
 def _load(path: Path) -> np.ndarray:
-    """The array as it is stored, of any real type and shape."""
+    """The stored array, of any real type and shape."""
     try:
         if not path.is_file():
-            raise CaptureError(f"{path}: is missing, expected the cameras' poses there")
-        if path.stat().st_size > _MOST_BYTES:
+            raise CaptureError(f"{path}: is missing, expected a file with the cameras' poses")
+        if path.stat().st_size > _MAX_BYTES:
             raise CaptureError(f"{path}: {path.stat().st_size} bytes, expected {_COLUMNS} numbers per camera")
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
     except OSError as error:
         raise CaptureError(f"{path}: cannot be read: {reason(error)}") from error
-    if magic != _MAGIC:  # numpy would take it for a pickle and advise to load that
-        raise CaptureError(f"{path}: is no array of numbers in NumPy's format (.npy)")
+    if magic != _MAGIC:  # NumPy would assume a pickle and suggest loading it as one
+        raise CaptureError(f"{path}: is not an array of numbers in NumPy's format (.npy)")
     try:
         # Mapped, because a plain load allocates whatever size the header claims.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy's header parser also leaks SyntaxError, tokenize's errors and others
-        raise CaptureError(f"{path}: is no array of numbers in NumPy's format: {error}") from error
+    except Exception as error:  # NumPy's header parser also raises SyntaxError, tokenize's errors and others
+        raise CaptureError(f"{path}: is not an array of numbers in NumPy's format: {error}") from error
     if stored.dtype.kind not in "fiu":
         raise CaptureError(f"{path}: holds elements of type {stored.dtype}, expected real numbers")
     return np.array(stored)
 
 
 def _check_precision(path: Path, poses: tuple[StoredPose, ...], kind: np.dtype[Any]) -> None:
-    """CaptureError when the file's numbers are too coarse to say where the cameras stand to each other."""
+    """CaptureError when the file's numbers are too coarse for the cameras' relative positions."""
     if kind.kind != "f":
         return
-    places = np.stack([pose.camera_to_world[:, 3] for pose in poses])
-    farthest = np.abs(places).max()
-    coarse = float(np.spacing(farthest.astype(kind)))
-    size = max(float(np.linalg.norm(places - places.mean(axis=0), axis=1).max()), min(p.near for p in poses))
-    if coarse > _MOST_COARSE * size:
+    centres = np.stack([pose.camera_to_world[:, 3] for pose in poses])
+    farthest = np.abs(centres).max()
+    spacing = float(np.spacing(farthest.astype(kind)))
+    distances = np.linalg.norm(centres - centres.mean(axis=0), axis=1)
+    size = max(float(distances.max()), min(pose.near for pose in poses))
+    if spacing > _MAX_SPACING * size:
         raise CaptureError(
-            f"{path}: numbers of type {kind} are {coarse:.2g} apart at {farthest:.3g} from the origin, too "
-            f"coarse for cameras within {size:.2g} of their centre; expected float64, written before the "
-            "places were rounded, or places relative to the cameras' mean"
+            f"{path}: numbers of type {kind} are {spacing:.2g} apart at {farthest:.3g} from the origin, too "
+            f"coarse for cameras within {size:.2g} of their centre; expected float64, from positions that "
+            "were never rounded, or positions relative to the cameras' mean"
         )
 
 
@@ -126,13 +127,13 @@ def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
     if not np.isfinite(row).all():
         column = int(np.flatnonzero(~np.isfinite(row))[0])
         raise CaptureError(f"{where}: column {column} holds {row[column]}, expected finite numbers")
-    if np.abs(row).max() > _MOST:
+    if np.abs(row).max() > _MAX_VALUE:
         column = int(np.abs(row).argmax())
-        raise CaptureError(f"{where}: column {column} holds {row[column]:g}, expected at most {_MOST:g}")
+        raise CaptureError(f"{where}: column {column} holds {row[column]:g}, expected at most {_MAX_VALUE:g}")
     matrix = row[:15].reshape(3, 5)
     height, width, focal = (float(value) for value in matrix[:, 4])
     near, far = float(row[15]), float(row[16])
-    if min(height, width, focal) < 1 / _MOST:
+    if min(height, width, focal) < 1 / _MAX_VALUE:
         raise CaptureError(
             f"{where}: height {height:g}, width {width:g}, focal length {focal:g}, expected positive"
         )
@@ -144,11 +145,11 @@ def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
 
 
 def _rotation(where: str, matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
-    """The rotation nearest to the stored matrix; CaptureError when that is none but for rounding."""
+    """The rotation nearest to the stored matrix; CaptureError unless that is one up to rounding."""
     with np.errstate(over="ignore", invalid="ignore"):
         skew = float(skew_of(matrix))
     if not skew <= MAX_SKEW:
-        raise CaptureError(f"{where}: the first three columns are no rotation, off by {skew:.2g} in R^T R")
+        raise CaptureError(f"{where}: the first three columns are not a rotation, off by {skew:.2g} in R^T R")
     if np.linalg.det(matrix) < 0:
         raise CaptureError(
             f"{where}: the first three columns mirror the world (determinant -1), "

@@ -1,8 +1,8 @@
-"""How a picture is to be shown, as container, stream and decoded frame state it.
+"""Checks how pictures are to be presented, as container, stream and decoded frame state it.
 
-The encoder uses the samples of a picture as they lie in the file, so whatever a player would do to them
-beyond colour conversion (turn, mirror, stretch, crop, deinterlace, split, project) is refused by name, with
-the remedy. ``docs/reference/captures.md`` lists all statements and what becomes of each.
+The encoder uses the samples of a picture as decoded. Whatever a player would do to them beyond colour
+conversion (rotate, mirror, stretch, crop, deinterlace, split, project) is refused by name, with the remedy.
+``docs/reference/captures.md`` lists all statements and how each is handled.
 """
 
 import re
@@ -20,10 +20,10 @@ from av.video.stream import VideoStream
 
 from dynerf_format.errors import CaptureError
 
-MOST_STRETCH = Fraction(1, 100)  # from square pixels, and of a display matrix from a rotation
+_MAX_STRETCH = Fraction(1, 100)  # from square pixels, and of a display matrix from a rotation
 _FIELD_ORDERS = {2: "top", 3: "bottom", 4: "top", 5: "bottom"}  # AVFieldOrder: the field coded first
 _CROPPING = re.compile(r"Frame Cropping: ([0-9]+)/([0-9]+)/([0-9]+)/([0-9]+)")
-_STEREO = {1: "side by side", 2: "one above the other", 3: "in turns", 4: "as a chequerboard"}
+_STEREO = {1: "side by side", 2: "one above the other", 3: "frame sequential", 4: "as a chequerboard"}
 _NOT_STEREO = (0, 8)  # AVStereo3DType: 2D, unspecified
 _RECTILINEAR = 4  # AVSphericalProjection
 _PROJECTIONS = {0: "equirectangular", 1: "cube map", 2: "equirectangular", 3: "equirectangular", 5: "fisheye"}
@@ -36,9 +36,9 @@ _DYNAMIC_HDR = {
 
 
 def check_stream(stream: VideoStream, where: str) -> None:
-    """CaptureError when a stream whose first frame was decoded has no square pixels or is interlaced."""
+    """CaptureError when a stream whose first frame was decoded is interlaced or its pixels are not square."""
     ratio = stream.sample_aspect_ratio
-    if ratio and abs(ratio - 1) > MOST_STRETCH:
+    if ratio and abs(ratio - 1) > _MAX_STRETCH:
         raise CaptureError(
             f"{where}: pixels are {ratio} times as wide as high, expected square pixels; scale the pictures: "
             "ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT"
@@ -49,34 +49,34 @@ def check_stream(stream: VideoStream, where: str) -> None:
 
 
 def check_container(container: InputContainer, stream: VideoStream, where: str) -> None:
-    """CaptureError when the container crops the pictures. Call it before any frame is decoded."""
+    """CaptureError when the container crops the pictures. Call this before any frame is decoded."""
     cropping = stated_cropping(container, stream)
     if any(cropping):
         raise CaptureError(
             f"{where}: the container crops the pictures by {'/'.join(map(str, cropping))} pixels "
-            "(left/right/top/bottom), expected none; re-encode with ffmpeg, which cuts them"
+            "(left/right/top/bottom), expected no cropping; re-encode with ffmpeg, which applies it"
         )
 
 
 def check_frame(frame: VideoFrame, where: str) -> None:
-    """CaptureError when a decoded frame is to be shown otherwise than as it is; ``check_flags`` and more.
+    """CaptureError when a decoded frame is to be presented other than as decoded; includes ``check_flags``.
 
-    Only for the first frame of a video: in PyAV a frame whose side data was read and its list of side data
-    keep each other alive until the next garbage collection.
+    Only for the first frame of a video: in PyAV reading a frame's side data creates a reference cycle, which
+    keeps the frame in memory until the next garbage collection.
     """
     check_flags(frame, where)
-    stated = cast("SideDataContainer", frame.side_data)  # PyAV's stubs say otherwise
+    stated = cast("SideDataContainer", frame.side_data)  # PyAV's stubs declare another type
     check_side_data({data.type: bytes(data) for data in stated}, where)
 
 
 def check_flags(frame: VideoFrame, where: str) -> None:
-    """CaptureError when a frame has two fields. Cheap enough for every frame of a video."""
+    """CaptureError when a frame is interlaced. Cheap enough for every frame of a video."""
     if frame.interlaced_frame:
         raise CaptureError(_interlaced(where, "by the flags of its frames"))
 
 
 def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:
-    """CaptureError when what goes with a frame says that it is not a plain, upright SDR picture."""
+    """CaptureError when a frame's side data says that it is not a plain, upright SDR picture."""
     if Type.DISPLAYMATRIX in side_data:
         check_orientation(side_data[Type.DISPLAYMATRIX], where)
     for kind, name in _DYNAMIC_HDR.items():
@@ -92,26 +92,26 @@ def check_orientation(matrix: bytes, where: str) -> None:
     """CaptureError unless a display matrix (nine 32-bit integers, FFmpeg's order) shows pictures upright."""
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float) / 2**16
     scale = max(abs(a), abs(b), abs(c), abs(d))
-    most = float(MOST_STRETCH) * scale
-    if abs(a - d) <= most and max(abs(b), abs(c)) <= most and a > 0:
+    tolerance = float(_MAX_STRETCH) * scale
+    if abs(a - d) <= tolerance and max(abs(b), abs(c)) <= tolerance and a > 0:
         return
-    if abs(b) <= most and abs(c) <= most and a > 0 and d > 0:
-        raise CaptureError(f"{where}: is to be shown stretched by {a:g} x {d:g}, expected as it is")
+    if abs(b) <= tolerance and abs(c) <= tolerance and a > 0 and d > 0:
+        raise CaptureError(f"{where}: is to be shown stretched by {a:g} x {d:g}, expected no stretching")
     mirrored = a * d - b * c < 0
     angle = -round(degrees(atan2(-b, -a) if mirrored else atan2(b, a))) % 360
     angle -= 360 if angle > 180 else 0
-    ways = (["mirrored"] if mirrored else []) + ([f"turned by {angle} degrees"] if angle else [])
+    changes = (["mirrored"] if mirrored else []) + ([f"rotated by {angle} degrees"] if angle else [])
     raise CaptureError(
-        f"{where}: is to be shown {' and '.join(ways)}, expected upright; re-encode it with ffmpeg, which "
-        "makes it upright, or, if the poses are of the pictures as they lie in the file, take the statement "
-        "out: ffmpeg -display_rotation 0 -i IN -c copy OUT"
+        f"{where}: is to be shown {' and '.join(changes)}, expected upright; re-encode it with ffmpeg, which "
+        "makes it upright, or, if the poses are of the pictures as stored, remove the display matrix: "
+        "ffmpeg -display_rotation 0 -i IN -c copy OUT"
     )
 
 
 def stated_cropping(container: InputContainer, stream: VideoStream) -> tuple[int, ...]:
-    """What the container cuts off at the left, right, top and bottom (``clap``, PixelCrop).
+    """Pixels that the container crops at the left, right, top and bottom (``clap``, PixelCrop).
 
-    PyAV shows this in its description of the file only, which is empty unless FFmpeg's log is on. The log
+    PyAV exposes this only in its description of the file, which is empty unless FFmpeg's log is on. The log
     must be off again before frames are decoded: PyAV deadlocks when a decoder thread logs.
     """
     level = av.logging.get_level()
@@ -120,14 +120,14 @@ def stated_cropping(container: InputContainer, stream: VideoStream) -> tuple[int
         description = container.dumps_format()  # type: ignore[attr-defined]  # not in PyAV's stubs
     finally:
         av.logging.set_level(level)
-    _, _, own = description.partition(f"Stream #0:{stream.index}")
-    found = _CROPPING.search(own.partition("Stream #0:")[0])
+    _, _, rest = description.partition(f"Stream #0:{stream.index}")
+    found = _CROPPING.search(rest.partition("Stream #0:")[0])
     return tuple(int(side) for side in found.groups()) if found else ()
 
 
 def _interlaced(where: str, found: str) -> str:
     return (
-        f"{where}: is interlaced ({found}): each frame holds two moments; expected progressive video; "
+        f"{where}: is interlaced ({found}): each frame holds two instants; expected progressive video; "
         "deinterlace it first: ffmpeg -i IN -vf bwdif=send_frame OUT (or -vf yadif)"
     )
 

@@ -1,8 +1,8 @@
-"""Choose the space a rig records: perspective for forward-facing cameras, a box for cameras that look inward.
+"""Chooses the space of a scene: perspective for forward-facing cameras, a box for inward-facing ones.
 
-Everything is derived from the cameras alone, in world units. A box must hold what the cameras see, the floor
-included: a scene that reaches past its box cannot be learned. It is the bounding box of the cameras and of
-all places that at least a third of them see between their near and far bounds.
+It is derived from the cameras alone, in world units. A box must hold everything that the cameras see,
+including the floor: parts of a scene outside the box cannot be learned. It is the bounding box of the cameras
+and of all points that at least a third of them see between their near and far bounds.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from dynerf_format.errors import ConfigError
 
 Choice = Literal["auto", "perspective", "box"]
 
-_STEEPEST = np.cos(np.radians(80))  # no ray of a perspective space may leave its axis further
-_SEEN_BY = 1 / 3
+_MIN_COSINE = np.cos(np.radians(80))  # between the rays of a perspective space and its axis
+_SEEN_BY = 1 / 3  # of the cameras
 _GRID = 48
 _MARGIN = 1.02
 
@@ -27,12 +27,12 @@ _MARGIN = 1.02
 def choose_space(
     cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float], choice: Choice = "auto"
 ) -> Space:
-    """The space of a rig. Raises ConfigError when ``perspective`` is asked for and rays point all around."""
+    """The space of a rig. Raises ConfigError for ``perspective`` when the cameras do not face one way."""
     forward_facing = is_forward_facing(cameras)
     if choice == "perspective" and not forward_facing:
         raise ConfigError(
-            "--space perspective needs cameras that look the same way (within 45 degrees of their mean "
-            "direction), found cameras that look inward or around; use --space box or auto"
+            "--space perspective needs cameras that face the same way (within 45 degrees of their mean "
+            "direction), found cameras that face inward or all around; use --space box or auto"
         )
     if choice == "perspective" or (choice == "auto" and forward_facing):
         return perspective_space(cameras, near, far)
@@ -40,19 +40,19 @@ def choose_space(
 
 
 def is_forward_facing(cameras: Sequence[Camera]) -> bool:
-    """Whether all cameras look roughly one way, so that one virtual frustum can hold all their rays."""
+    """Whether all cameras face roughly one way, so that one virtual frustum can hold all their rays."""
     if not shares_viewing_direction(cameras):
         return False
     axis = mean_axis(cameras)
-    return bool(min(float((_corner_rays(camera) @ axis).min()) for camera in cameras) > _STEEPEST)
+    return bool(min(float((_corner_rays(camera) @ axis).min()) for camera in cameras) > _MIN_COSINE)
 
 
 def perspective_space(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> Space:
-    """The frustum of a virtual camera behind the rig, as narrow as all cameras' frusta allow."""
+    """The frustum of a virtual camera behind the rig, as narrow as the cameras' frusta permit."""
     rotation = nearest_rotation(np.mean([camera.camera_to_world[:, :3] for camera in cameras], axis=0))
     centre = np.mean([camera.origin for camera in cameras], axis=0)
     corners = _frustum_corners(cameras, near, far, rotation, centre)
-    # Pulled back until the rig's own extent fits the frustum that the far corners ask for.
+    # Moved back until the rig itself fits into the frustum that holds the far corners.
     half_extent = np.abs(corners[:, :2]).max(axis=0)
     rig = np.abs(np.stack([(camera.origin - centre) @ rotation for camera in cameras])[:, :2]).max(axis=0)
     far_depth = float(-corners[:, 2].min())
@@ -77,8 +77,8 @@ def box_space(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[fl
     ]
     cells = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     seen = sum(_sees(c, n, f, cells).astype(int) for c, n, f in zip(cameras, near, far, strict=True))
-    places = np.concatenate([cells[seen >= max(2, _SEEN_BY * len(cameras))], origins])
-    return Space.box(places.min(axis=0), places.max(axis=0), near=float(min(near)))
+    points = np.concatenate([cells[seen >= max(2, _SEEN_BY * len(cameras))], origins])
+    return Space.box(points.min(axis=0), points.max(axis=0), near=float(min(near)))
 
 
 def _corner_rays(camera: Camera) -> Float[np.ndarray, "4 3"]:
@@ -94,7 +94,7 @@ def _frustum_corners(
     rotation: Float[np.ndarray, "3 3"],
     centre: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "n 3"]:
-    """Near and far corners of all frusta, in the frame of the mean camera (near and far are depths)."""
+    """Near and far corners of all frusta in the mean camera's coordinates (near and far are depths)."""
     corners = []
     for camera, first, last in zip(cameras, near, far, strict=True):
         rays = _corner_rays(camera)

@@ -1,4 +1,4 @@
-"""Which of a file's tracks is the video: cover art, thumbnails and auxiliary layers are not."""
+"""Chooses a file's video track: cover art, thumbnails and auxiliary layers are excluded."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from av.video.stream import VideoStream
 
 from dynerf_format.errors import CaptureError
 
-# Tracks that accompany a video; the last is an enhancement layer, which cannot be shown by itself.
+# Tracks that accompany a video; the last is an enhancement layer, which cannot be decoded alone.
 _AUXILIARY = (
     Disposition.attached_pic,
     Disposition.timed_thumbnails,
@@ -21,8 +21,8 @@ _AUXILIARY = (
 def choose_video(container: InputContainer, path: Path) -> VideoStream:
     """The video track of a file.
 
-    A still picture beside a longer track is a thumbnail, marked so or not. Of several videos the only one
-    that is marked as default is taken. Raises CaptureError where there is none, or where it is unclear.
+    A single picture next to a longer track is a thumbnail, marked as such or not. Of several videos the only
+    one marked as default is chosen. Raises CaptureError when there is none, or when it is ambiguous.
     """
     tracks = list(container.streams.video)
     videos = [track for track in tracks if not any(track.disposition & kind for kind in _AUXILIARY)]
@@ -33,16 +33,16 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
     if len(videos) == 1:
         return videos[0]
     if tracks and not videos:
-        raise CaptureError(f"{path}: holds {_described(tracks)} for a cover or as an extra, but no video")
+        raise CaptureError(f"{path}: holds {_describe(tracks)} as cover art or auxiliary track, but no video")
     if not videos:
         raise CaptureError(f"{path}: holds no video stream")
     raise CaptureError(
-        f"{path}: holds {len(videos)} videos ({_described(videos)}), expected one; keep one of them with "
+        f"{path}: holds {len(videos)} videos ({_describe(videos)}), expected one; extract one of them: "
         f"ffmpeg -i IN -map 0:{videos[0].index} -c copy OUT"
     )
 
 
-def _described(tracks: list[VideoStream]) -> str:
+def _describe(tracks: list[VideoStream]) -> str:
     return ", ".join(
         f"track {track.index} of {track.codec_context.width}x{track.codec_context.height}" for track in tracks
     )

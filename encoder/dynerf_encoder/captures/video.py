@@ -1,10 +1,10 @@
-"""One camera's video file: what it states about itself, and its pictures, decoded in order.
+"""Reads one camera's video file: its properties, and its pictures, decoded in order.
 
-Whatever FFmpeg reads is taken, as long as its pictures can be used as they are (``presentation.py``). The
-file is not trusted: it may only refer to itself (a playlist under the name of a video would make FFmpeg fetch
-other files), and the times that it states are a claim until ``decode`` has delivered the pictures.
+Every format that FFmpeg reads is accepted, as long as pictures can be used as decoded (``presentation.py``).
+The file is not trusted: it may only refer to itself (a playlist named like a video would make FFmpeg open
+other files), and ``decode`` checks the times that it states against the decoded pictures.
 
-Never touch a PyAV stream after its container was closed: PyAV 18 then reads freed memory.
+Never use a PyAV stream after its container was closed: PyAV 18 then reads freed memory.
 """
 
 import contextlib
@@ -30,19 +30,19 @@ from .track import choose_video
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
 
-_SAFE = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska,webm,avi,mpegts,h264,hevc"}
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska,webm,avi,mpegts,h264,hevc"}
 _SEEKABLE = ("mov", "matroska")  # formats with an index of keyframes
-_MOST_PIXELS = 2**26  # 8192 x 8192: a hundred-byte file may claim more than memory holds
+_MAX_PIXELS = 2**26  # 8192 x 8192: a file of a hundred bytes may claim more than fits into memory
 
-_REORDERED = 32  # frames; no codec shows a frame that much later or earlier than it is stored
+_MAX_REORDERING = 32  # frames; no codec moves a frame that far between decoding and presentation order
 
-# Each decoder thread holds pictures of its own, so the core count of a big machine would become memory.
+# Each decoder thread holds pictures of its own, so memory would grow with the number of cores.
 _THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, eq=False)
 class VideoFacts:
-    """What a video states: picture size in pixels, when its frames are shown, colour."""
+    """Properties of a video: picture size in pixels, presentation times, colour, frame rate."""
 
     width: int
     height: int
@@ -52,15 +52,15 @@ class VideoFacts:
 
     @property
     def frames(self) -> int:
-        """How many frames the video shows."""
+        """Number of frames that the video shows."""
         return self.timeline.frames
 
 
 def probe(path: Path) -> VideoFacts:
-    """Read the facts and decode the first picture of a video.
+    """Read the properties of a video and decode its first picture.
 
-    Frames that an edit list hides do not count. Raises CaptureError when the file is not a video or one
-    whose pictures cannot be used as they are.
+    Frames that an edit list hides do not count. Raises CaptureError when the file is not a video or its
+    pictures cannot be used as decoded.
     """
     try:
         return _probe(path)
@@ -70,10 +70,10 @@ def probe(path: Path) -> VideoFacts:
 
 def _probe(path: Path) -> VideoFacts:
     where = str(path)
-    with _opened(path) as (container, stream):
+    with _open(path) as (container, stream):
         width, height = stream.codec_context.width, stream.codec_context.height
-        if not 0 < width * height <= _MOST_PIXELS:
-            raise CaptureError(f"{path}: pictures of {width}x{height}, expected 1 to {_MOST_PIXELS} pixels")
+        if not 0 < width * height <= _MAX_PIXELS:
+            raise CaptureError(f"{path}: pictures of {width}x{height}, expected 1 to {_MAX_PIXELS} pixels")
         check_container(container, stream, where)
         first = next(container.decode(stream), None)
         if first is None:
@@ -92,8 +92,8 @@ def _probe(path: Path) -> VideoFacts:
 
 
 def _timeline(path: Path) -> Timeline:
-    """The times of a video's frames, as ``probe`` finds them."""
-    with _opened(path) as (container, stream):
+    """The presentation times of a video's frames, as in ``probe``."""
+    with _open(path) as (container, stream):
         first = next(container.decode(stream), None)
         timeline = None if first is None else _indexed(container, stream, first)
     return timeline or _demuxed(path, None if first is None else first.pts)
@@ -107,7 +107,7 @@ def _indexed(container: InputContainer, stream: VideoStream, first: VideoFrame) 
 
 
 def _demuxed(path: Path, first: int | None) -> Timeline:
-    with _opened(path) as (container, stream):
+    with _open(path) as (container, stream):
         ticks = demuxed_ticks(container, stream, first, str(path))
         return Timeline(ticks, _unit(stream), _stated(stream), comparable=container.format.name != "avi")
 
@@ -122,17 +122,17 @@ def _stated(stream: VideoStream) -> tuple[Fraction, ...]:
 
 
 def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Yield the pictures of the frames asked for, RGB full range, in order.
+    """Yield the pictures of ``frames``, RGB full range, in order.
 
-    Decodes from the start, or from a keyframe whose number its time proves (``_entry_point``), and holds one
-    RGB picture and what the decoder itself holds. Raises CaptureError, saying how far it came, when the video
-    ends early, is damaged, shows frames at other times than it stated, or has interlaced ones.
+    Decodes from the start, or from a keyframe whose number is known by its time (``_entry_point``). Memory
+    holds one RGB picture and the decoder's own. Raises CaptureError, with the number of frames decoded, when
+    the video ends early, is damaged, has frames at other times than it stated, or interlaced ones.
     """
     done = 0
     try:
         timeline = _timeline(path)
         entry = _entry_point(path, timeline, frames.start)
-        with _opened(path, _THREADS) as (container, stream):
+        with _open(path, _THREADS) as (container, stream):
             to_rgb = FrameToRgb(str(path), stream.codec_context.name)
             if entry is not None:
                 done, timestamp = entry
@@ -152,47 +152,48 @@ def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height widt
     raise CaptureError(_stopped(path, done, frames.stop, "the file is truncated or damaged"))
 
 
-def _entry_point(path: Path, timeline: Timeline, wanted: int) -> tuple[int, int] | None:
-    """A frame to begin decoding with, well before ``wanted``: its number, and the timestamp to seek to.
+def _entry_point(path: Path, timeline: Timeline, target: int) -> tuple[int, int] | None:
+    """A frame to start decoding at, well before ``target``: its number, and the timestamp to seek to.
 
-    None where decoding from the start is as good, or where a seek does not lead to a frame of known time.
+    None when decoding from the start is as good, or when a seek does not lead to a frame of known time.
     """
-    if not timeline.comparable or not _REORDERED < wanted < timeline.frames:
+    if not timeline.comparable or not _MAX_REORDERING < target < timeline.frames:
         return None
-    timestamp = int(timeline.ticks[wanted - _REORDERED])
-    with _opened(path) as (container, stream):
+    timestamp = int(timeline.ticks[target - _MAX_REORDERING])
+    with _open(path) as (container, stream):
         if not container.format.name.startswith(_SEEKABLE):
             return None
         container.seek(timestamp, stream=stream)
         found = next(container.decode(stream), None)
     if found is None or found.pts is None:
         return None
-    late = np.abs(timeline.ticks - found.pts)
-    number = int(late.argmin())
-    return (number, timestamp) if 0 < number < wanted and late[number] <= 1 else None
+    differences = np.abs(timeline.ticks - found.pts)
+    number = int(differences.argmin())
+    return (number, timestamp) if 0 < number < target and differences[number] <= 1 else None
 
 
-def _stopped(path: Path, done: int, wanted: int, reason: str) -> str:
-    return f"{path}: decoded {done} of {wanted} frames, then stopped: {reason}"
+def _stopped(path: Path, done: int, expected: int, reason: str) -> str:
+    return f"{path}: decoded {done} of {expected} frames, then stopped: {reason}"
 
 
 def _check_time(path: Path, index: int, timeline: Timeline, frame: VideoFrame) -> None:
-    """CaptureError when a decoded frame is not shown when the file said, by a quarter of a frame."""
+    """CaptureError when a decoded frame's time differs from the stated one by over a quarter of a frame."""
     if not timeline.comparable or frame.pts is None or index >= timeline.frames:
         return
-    late = float((frame.pts - int(timeline.ticks[index])) * timeline.unit)
-    if abs(late) * 4 > float(timeline.step):
+    delay = float((frame.pts - int(timeline.ticks[index])) * timeline.unit)
+    if abs(delay) * 4 > float(timeline.step):
+        order = "after" if delay > 0 else "before"
         raise CaptureError(
-            f"{path}: frame {index} is shown {abs(late):.3f} s {'after' if late > 0 else 'before'} the time "
-            "that the file states for it; frames are missing or damaged"
+            f"{path}: frame {index} is shown {abs(delay):.3f} s {order} the time stated in the file; "
+            "frames are missing or damaged"
         )
 
 
 @contextlib.contextmanager
-def _opened(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open(path: Path, threads: int = 1) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
-        # An absolute path: FFmpeg takes "a:b.mp4" for a network address.
-        container = av.open(str(path.absolute()), options=_SAFE)
+        # An absolute path, because FFmpeg treats "a:b.mp4" as a network address.
+        container = av.open(str(path.absolute()), options=_OPTIONS)
     except (av.error.FFmpegError, OSError) as error:
         raise CaptureError(f"{path}: cannot be opened as a video: {error.strerror}") from error
     with container:

@@ -1,7 +1,7 @@
-"""Change single settings by name: ``schedule.scale=0.5``, ``planes.scales=64,160``, or a TOML file.
+"""Changes single settings by name: ``schedule.scale=0.5``, ``planes.scales=64,160``, or a TOML file.
 
-Names and types come from the dataclasses themselves. What does not exist is refused, with the nearest name
-that does; a value of the wrong type is refused, with what was expected.
+Names and types come from the dataclasses. The error for an unknown name states the nearest known one; the
+error for a value of the wrong type states what was expected.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ def apply_file(config: Config, path: Path) -> Config:
 
 
 def known_keys() -> list[str]:
-    """All names that can be set, sorted."""
+    """Names of all settings, sorted."""
     return sorted(
         f"{section.name}.{key.name}"
         for section in dataclasses.fields(Config)
@@ -73,7 +73,7 @@ def _assign(config: Config, key: str, value: object, where: str) -> Config:
 
 
 def _parse(value: object, kind: Any) -> object:
-    """A value of type ``kind`` from TOML or text; ValueError says what was expected."""
+    """A value of type ``kind`` from TOML or text; the ValueError's message is what was expected."""
     if get_origin(kind) is tuple:
         return _parse_list(value, get_args(kind)[0])
     if isinstance(value, str):
@@ -96,7 +96,7 @@ def _parse_list(value: object, kind: type[int] | type[float]) -> tuple[object, .
         return tuple(_parse_number(part, kind) for part in parts)
     except ValueError:
         numbers = "whole numbers" if kind is int else "numbers"
-        raise ValueError(f"{numbers} that are not negative, as 96,192 or [96,192]") from None
+        raise ValueError(f"{numbers} that are not negative, such as 96,192 or [96,192]") from None
 
 
 def _items(text: str) -> list[str]:
@@ -107,7 +107,7 @@ def _items(text: str) -> list[str]:
 
 
 def _unquoted(text: str) -> str:
-    """``"isg"`` as in TOML is isg, too."""
+    """Text without its quotes: ``"isg"``, as in TOML, is isg."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 

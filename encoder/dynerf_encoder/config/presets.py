@@ -1,7 +1,7 @@
 """The presets: named, complete configurations.
 
-``paper`` holds the published constants, each with its source; [P] is the paper (Li et al., CVPR 2022), [HX]
-the HexPlane authors' configuration of "hierarchical sampling from DyNeRF", [NeRF] what the paper inherits by
+``paper`` holds the published constants, each with its source: [P] is the paper (Li et al., CVPR 2022), [HX]
+the HexPlane authors' configuration of "hierarchical sampling from DyNeRF", [NeRF] what the paper adopts
 "as NeRF". ``fast`` is for one GPU, ``preview`` for two CPU cores and a few minutes.
 """
 
@@ -19,9 +19,9 @@ PRESETS: tuple[PresetName, ...] = ("preview", "fast", "paper")
 
 _CONDITIONING = Conditioning(
     kind="latent",
-    frequencies=10,  # of NeRF-T; not published, those of a position [NeRF] 5.1
+    frequencies=10,  # of NeRF-T; not published, taken from the encoding of positions [NeRF] 5.1
 )
-# Grids of finer cells find a twentieth more empty space and take four times the bytes.
+# Finer grids find a twentieth more empty space but take four times the bytes.
 _QUANTISATION = Quantisation(planes=0.16, network=0.03, latents=0.01, coarse=3.0, group=0, grid=32)
 
 _PREVIEW = Config(
@@ -68,7 +68,7 @@ _FAST = replace(
         rays=16384, frames_per_step=4,
     ),
     sampling=Sampling(coarse=48, fine=24, union=False),
-    # A file ten times the size of preview's earns less per megabyte: dB per doubling are about the same.
+    # Files are ten times as large as preview's; dB per doubling are about the same, so a MB gains less.
     rate=replace(_PREVIEW.rate, weight=3e-4),
     planes=PlanesSettings(
         scales=(64, 128, 256, 512), basis=(16, 16, 16, 0), channels=12, coarse_scale=96, coarse_basis=16
@@ -86,16 +86,16 @@ _PAPER = Config(
         keyframe_steps=300_000,  # [P] 4.1
         isg_steps=250_000,  # [HX] nv3d.yaml
         ist_steps=100_000,  # [HX] nv3d.yaml
-        ist_rate=0.1,  # "low learning rate" [P] 3.2, the number is not published
+        ist_rate=0.1,  # "low learning rate" [P] 3.2; the value is not published
         rays=24_576,  # [P] 4.1
         frames_per_step=8,  # not published; one frame for each of the paper's 8 GPUs
     ),
     sampling=Sampling(coarse=64, fine=128, union=True),  # [NeRF] 5.3
     optimiser=Optimiser(
-        planes_rate=0.0,  # there are no planes; --field planes takes the rates of another preset
+        planes_rate=0.0,  # there are no planes; --field planes uses the rates of another preset
         network_rate=5e-4,  # [P] 4.1
         latent_gain=10.0,  # [P] 4.1
-        latent_sigma=3.1e-4,  # N(0, 0.01 / sqrt(D)), D = 1024 [P] 3.1; the extraction is ambiguous
+        latent_sigma=3.1e-4,  # N(0, 0.01 / sqrt(D)), D = 1024 [P] 3.1; the formula is ambiguous
         final_rate=0.1,  # [NeRF] 5.3: 5e-4 falls to 5e-5
         warm_up=0,
         beta2=0.999,  # [P] 4.1
@@ -111,18 +111,18 @@ _PAPER = Config(
         floor=0.1,  # [HX]
     ),
     conditioning=_CONDITIONING,
-    rate=Rate(start=0.9, weight=1e-4, target=0),  # not the paper's: it does not compress
+    rate=Rate(start=0.9, weight=1e-4, target=0),  # not from the paper, which does not compress
     quantisation=replace(_QUANTISATION, network=0.1, latents=0.05, coarse=12.0),
     mlp=MlpSettings(),
 )
 
 
 def preset(name: PresetName, field: FieldKind | None = None) -> Config:
-    """A preset, for its own field or the one asked for.
+    """A preset, with its own field or with ``field``.
 
-    A field other than the preset's brings the settings along that make it trainable at all: the ``mlp``
-    samples the union of coarse and fine and learns at the paper's rates, ``planes`` the opposite. How bits
-    count comes with it.
+    Another field than the preset's comes with the settings that it needs to train at all: ``mlp`` samples the
+    union of coarse and fine and uses the paper's learning rates, ``planes`` samples fine only and uses those
+    of ``fast``. Rate and quantisation come from the same preset.
     """
     config = {"preview": _PREVIEW, "fast": _FAST, "paper": _PAPER}[name]
     if field is None or field == config.field:

@@ -1,7 +1,7 @@
-"""Everything that decides what an encode computes, as small frozen dataclasses, one per part.
+"""All settings of an encode, as small frozen dataclasses, one per section.
 
-``Config`` is what ``--set section.key=value`` and a configuration file reach, and what travels in the file it
-produced. Presets (``presets.py``) are values of it; no default hides elsewhere.
+``Config`` is what ``--set section.key=value`` and a configuration file change, and what the clip's header
+records. Presets (``presets.py``) are instances of it; there are no defaults elsewhere.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ ConditioningKind = Literal["latent", "time", "none"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long each stage lasts. ``scale`` shortens or lengthens all of them alike.
+    """Length of each stage; ``scale`` multiplies all of them.
 
     Stage 1 trains keyframes, every ``keyframe_interval`` frames; stage 2 all frames by ISG weights; stage 3
     all frames by IST weights at ``ist_rate`` times the learning rate (DyNeRF, 3.2). ``keyframes`` "auto"
-    takes as many, but places them where the video changes most. Without ``hierarchical`` the steps of stage 1
-    are spent on all frames too, whose latents then start independently of each other.
+    uses as many, but places them where the video changes most. Without ``hierarchical`` the steps of stage 1
+    train all frames too, whose latents then start independently of each other.
     """
 
     scale: float = setting("Multiplies the number of steps of every stage.", "factor")
@@ -46,10 +46,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Adam's rates. Planes and networks differ; latents learn at ``latent_gain`` times the networks' rate.
+    """Learning rates of Adam for planes and networks; that of latents is ``latent_gain`` times the networks'.
 
-    All rates fall exponentially to ``final_rate`` times their start, after ``warm_up`` steps of rising.
-    ``latent_sigma`` is the standard deviation that keyframes' latents start with. ``coarse_weight`` is the
+    All rates rise over ``warm_up`` steps and decay exponentially to ``final_rate`` times their start.
+    ``latent_sigma`` is the standard deviation of the keyframes' initial latents. ``coarse_weight`` is the
     weight of the coarse field's loss, ``total_variation`` that of the planes' mean squared gradient.
     """
 
@@ -68,10 +68,10 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class Importance:
-    """Which rays are drawn. ``share`` of them by weight, the rest evenly over all views.
+    """Which rays are drawn: ``share`` of them by weight, the rest uniformly over all views.
 
     ``strategy`` names the weights of stages 2 and 3: the paper's ISG and then IST (its IS*), one of them in
-    both, or none anywhere.
+    both, or none in any stage.
 
     ISG: Geman-McClure of the difference to the temporal median, with one gamma for the keyframe stage and
     one for all frames. IST: largest change within ``window`` frames, at least ``floor`` (DyNeRF, 3.2).
@@ -89,11 +89,11 @@ class Importance:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What tells the field which frame is meant.
+    """How the field is conditioned on the frame.
 
-    ``latent`` is the paper's learned code per frame. Its baselines, as codes that are not learned: ``time``,
-    the positional encoding of t in -1..1 with ``frequencies`` octaves (NeRF-T), and ``none``, the same for
-    all frames (one NeRF per frame, when the clip has one).
+    ``latent`` is the paper's learned code per frame. The paper's baselines are codes that are not learned:
+    ``time``, the positional encoding of t in -1..1 with ``frequencies`` octaves (NeRF-T), and ``none``, the
+    same code for all frames (one NeRF per frame, when the clip has one frame).
     """
 
     kind: ConditioningKind = setting(
@@ -104,12 +104,12 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """Steps of the quantised tensors: planes in feature units, the others relative to root mean squares.
+    """Steps of the quantised tensors: planes in feature units, the others relative to the root mean square.
 
-    Network weights get a step of ``network`` times each tensor's root mean square, latents ``latents`` times
-    that of all latents. The steps of the coarse field are ``coarse`` times as wide: it only places samples.
-    ``group`` is the number of frames whose latents share a chunk; 0 makes it those of one second. Grids that
-    say where nothing is have ``grid`` cells a side; 0 leaves them out.
+    The step of network weights is ``network`` times each tensor's root mean square, that of latents
+    ``latents`` times that of all latents. The steps of the coarse field, which only places samples, are
+    ``coarse`` times as wide. ``group`` is the number of frames whose latents share a chunk; 0 stands for one
+    second. Occupancy grids have ``grid`` cells a side; 0 omits them.
     """
 
     planes: float = setting("Quantisation step of the planes.", "feature units")
@@ -124,11 +124,11 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Rate:
-    """How the last part of the training, from position ``start`` (0 to 1) on, weighs bits against errors.
+    """The trade-off of bits against errors from position ``start`` (0 to 1) of the training on.
 
-    The loss is the squared error plus ``weight`` times the size in megabytes (``rate.py``). With a ``target``
-    in bytes (0: none) the weight is only where a control starts that steers the file towards that size.
-    A weight of 0 without a target trains as if there were no file.
+    The loss is the squared error plus ``weight`` times the size in megabytes (``rate_loss.py``). With a
+    ``target`` in bytes (0: none) ``weight`` is the initial value of the rate control that steers the file
+    towards that size. A weight of 0 without a target trains without a rate term.
     """
 
     start: float = setting("Position in the schedule from which on bits count.", "0 to 1")
@@ -141,7 +141,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole of it. Only the settings of the chosen ``field`` matter."""
+    """All settings. Of ``planes`` and ``mlp`` only those of the chosen ``field`` are used."""
 
     preset: str
     field: FieldKind

@@ -1,4 +1,4 @@
-"""Compare a clip with the capture it was made from: decoded RGB against the true pictures.
+"""Evaluates a clip: decoded RGB compared with the pictures of the capture it was encoded from.
 
 Pictures are compared before any video coding.
 """
@@ -26,20 +26,20 @@ from .external_metrics import ColorVideoVdp, Flip, Spool
 from .lpips import Lpips
 from .metrics import dssim, moving_psnr, mse, psnr, ssim
 
-_MEDIAN_VALUES = 2**18  # of (frame, pixel) at once
+_MEDIAN_VALUES = 2**18  # values of (frame, pixel) at once
 
 
-FIGURES = {
+METRICS = {
     "psnr": ("PSNR dB", 3), "ssim": ("SSIM", 4), "mse": ("MSE", 5), "dssim": ("DSSIM", 4),
     "lpips": ("LPIPS", 4), "flip": ("FLIP", 4), "psnr_moving": ("moving dB", 3),
 }  # fmt: skip
-"""What is measured of each picture, with its heading and its decimals in a table; the mean over pictures is
-taken of each. JOD is of a whole view."""
+"""Metrics of a picture, reported per picture and as means, with heading and decimals in a table. JOD is not
+among them, because it is of a whole view."""
 
 
 @dataclass(frozen=True)
 class FrameScore:
-    """The distortion of one decoded picture; None where ``Evaluation.missing`` says why."""
+    """The metrics of one decoded picture; for None see ``Evaluation.missing``."""
 
     view: str
     frame: int
@@ -54,18 +54,18 @@ class FrameScore:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of all compared pictures. ``missing`` says why a figure is None."""
+    """Scores of all compared pictures. ``missing`` says why a metric is None."""
 
     views: tuple[str, ...]
     frames: tuple[FrameScore, ...]
     jod: float | None
     missing: Mapping[str, str]
 
-    def mean(self, figure: str) -> float | None:
-        """Mean of one of ``FIGURES`` (of dB values, as is the custom); None when no picture has it."""
-        values = [getattr(score, figure) for score in self.frames]
-        known = [value for value in values if value is not None]
-        return float(np.mean(known)) if known else None
+    def mean(self, metric: str) -> float | None:
+        """Mean of one of ``METRICS`` (for PSNR the mean of dB values); None when no picture has it."""
+        values = [getattr(score, metric) for score in self.frames]
+        defined = [value for value in values if value is not None]
+        return float(np.mean(defined)) if defined else None
 
     @property
     def psnr(self) -> float:
@@ -78,8 +78,8 @@ class Evaluation:
         return self.mean("ssim")
 
 
-Watch = Callable[[FrameScore, Float[Tensor, "height width 3"], Float[Tensor, "height width 3"]], None]
-"""Told each score with the decoded and the true picture."""
+OnFrame = Callable[[FrameScore, Float[Tensor, "height width 3"], Float[Tensor, "height width 3"]], None]
+"""Called with each score, the decoded and the true picture."""
 
 
 def evaluate(
@@ -90,18 +90,18 @@ def evaluate(
     every: int = 1,
     lpips_weights: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-    watch: Watch | None = None,
+    on_frame: OnFrame | None = None,
 ) -> Evaluation:
     """Decode every ``every``-th frame of some views and compare with the capture's videos.
 
-    Without ``views`` the held-out cameras, or all cameras when none was held out. The capture's frames are
-    averaged and cut as the clip's cameras say, in a temporary folder. Raises ViewError for unknown views,
-    CaptureError when the capture is not the clip's, ConfigError for LPIPS weights that cannot be used.
+    Without ``views`` these are the held-out cameras, or all cameras when none was held out. The capture's
+    frames are averaged like the clip's, in a temporary folder. Raises ViewError for unknown views,
+    CaptureError when the capture is not the clip's, ConfigError for invalid LPIPS weights.
     """
     names = _chosen_views(clip, views)
     if every < 1:
         raise ConfigError(f"--every {every}: expected 1 or more")
-    judges = _Judges.find(clip, every, lpips_weights)
+    optional = _OptionalMetrics.load(clip, every, lpips_weights)
     first = clip.header.first_source_frame
     frames = FrameRange(first, first + clip.frames)
     recording = read_n3v(capture, frames)
@@ -110,23 +110,23 @@ def evaluate(
         downscale = _downscale(clip, chosen.view(names[0]).camera)
         store = FrameStore.build(chosen, folder, frames=frames, downscale=downscale)
         _check_cameras(clip, store, capture)
-        scorer = _Scorer(clip, store, judges, folder if judges.jod else None)
+        scorer = _Scorer(clip, store, optional, folder if optional.jod else None)
         work = [(view, frame) for frame in range(0, clip.frames, every) for view in names]
         scores = []
         for done, (view, frame) in enumerate(work):
             score, decoded, truth = scorer.score(view, frame)
             scores.append(score)
-            if watch:
-                watch(score, decoded, truth)
+            if on_frame:
+                on_frame(score, decoded, truth)
             if progress:
                 progress(done + 1, len(work))
         jod = scorer.jod()
-    return Evaluation(tuple(names), tuple(scores), jod, _missing(scores, judges))
+    return Evaluation(tuple(names), tuple(scores), jod, _missing(scores, optional))
 
 
 @dataclass(frozen=True)
-class _Judges:
-    """The metrics that need something of their own, and why some are not there."""
+class _OptionalMetrics:
+    """The metrics that need weights or other packages; ``missing`` says why some are not available."""
 
     lpips: Lpips | None
     flip: Flip | None
@@ -134,7 +134,7 @@ class _Judges:
     missing: Mapping[str, str]
 
     @classmethod
-    def find(cls, clip: Clip, every: int, lpips_weights: Path | None) -> "_Judges":
+    def load(cls, clip: Clip, every: int, lpips_weights: Path | None) -> "_OptionalMetrics":
         lpips, flip, jod, missing = None, None, None, {}
         if lpips_weights is None:
             missing["lpips"] = "needs weights, which are not downloaded: --lpips-weights FILE"
@@ -149,17 +149,19 @@ class _Judges:
             return cls(lpips, flip, jod, missing)
         try:
             jod = ColorVideoVdp()
-        except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
+        except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision for another torch version
             first_line = str(error).partition("\n")[0]
             missing["jod"] = f"needs the package cvvdp: {first_line}"
         return cls(lpips, flip, jod, missing)
 
 
 class _Scorer:
-    """Decodes and compares; keeps each view's median, and its pictures when JOD will be asked for."""
+    """Decodes and compares; keeps each view's median, and its pictures in ``folder`` if needed for JOD."""
 
-    def __init__(self, clip: Clip, store: FrameStore, judges: _Judges, folder: Path | None) -> None:
-        self._clip, self._store, self._judges, self._folder = clip, store, judges, folder
+    def __init__(
+        self, clip: Clip, store: FrameStore, optional: _OptionalMetrics, folder: Path | None
+    ) -> None:
+        self._clip, self._store, self._optional, self._folder = clip, store, optional, folder
         self._medians: dict[str, Tensor] = {}
         self._spools: dict[str, Spool] = {}
 
@@ -169,7 +171,7 @@ class _Scorer:
         truth = torch.as_tensor(true_bytes).float() / 255
         decoded = self._clip.render(self._store.cameras[index], frame=float(frame)).rgb.cpu()
         similarity = ssim(decoded, truth)
-        lpips, flip = self._judges.lpips, self._judges.flip
+        lpips, flip = self._optional.lpips, self._optional.flip
         if self._folder is not None:
             if view not in self._spools:
                 size = (self._store.frames, self._store.height, self._store.width)
@@ -185,11 +187,11 @@ class _Scorer:
         return score, decoded, truth
 
     def jod(self) -> float | None:
-        """Mean over the views; None without the package."""
-        if self._judges.jod is None:
+        """Mean over the views; None when it is not available."""
+        if self._optional.jod is None:
             return None
         fps = float(self._clip.fps)
-        scores = [self._judges.jod(spool.decoded, spool.truth, fps) for spool in self._spools.values()]
+        scores = [self._optional.jod(spool.decoded, spool.truth, fps) for spool in self._spools.values()]
         return float(np.mean(scores))
 
     def _median(self, view: str) -> Float[Tensor, "height width 3"]:
@@ -210,14 +212,14 @@ def _view_median(store: FrameStore, view: int) -> Float[Tensor, "height width 3"
     return torch.as_tensor(doubled.astype(np.float32) / (2 * 255))
 
 
-def _missing(scores: Sequence[FrameScore], judges: _Judges) -> dict[str, str]:
-    missing = dict(judges.missing)
+def _missing(scores: Sequence[FrameScore], optional: _OptionalMetrics) -> dict[str, str]:
+    missing = dict(optional.missing)
     small = "the pictures are too small for it"
-    for figure, reason in (
+    for metric, reason in (
         ("ssim", small), ("dssim", small), ("lpips", small), ("psnr_moving", "no pixel moves"),
     ):  # fmt: skip
-        if all(getattr(score, figure) is None for score in scores):
-            missing.setdefault(figure, reason)
+        if all(getattr(score, metric) is None for score in scores):
+            missing.setdefault(metric, reason)
     return missing
 
 
@@ -232,23 +234,23 @@ def _chosen_views(clip: Clip, views: Sequence[str] | None) -> list[str]:
 
 
 def _downscale(clip: Clip, camera: Camera) -> int:
-    """The whole factor by which the encoder averaged the capture's pictures.
+    """The integer factor by which the encoder averaged the capture's pictures.
 
-    Told by the focal length, which is divided exactly; of the width a remainder was cut.
+    It follows from the focal length, which is divided exactly; the width was rounded down.
     """
-    mine = next(mine for mine in clip.cameras if mine.name == camera.name)
-    return max(1, round(camera.focal_x / mine.focal_x))
+    averaged = next(found for found in clip.cameras if found.name == camera.name)
+    return max(1, round(camera.focal_x / averaged.focal_x))
 
 
 def _check_cameras(clip: Clip, store: FrameStore, capture: Path) -> None:
-    """A capture with other cameras would give figures that mean nothing."""
-    known = {camera.name: camera for camera in clip.cameras}
+    """CaptureError when the capture's cameras are not the clip's: metrics would be meaningless."""
+    expected = {camera.name: camera for camera in clip.cameras}
     for camera in store.cameras:
-        mine = known[camera.name]
-        same_size = (camera.width, camera.height) == (mine.width, mine.height)
-        same_lens = np.allclose([camera.focal_x, camera.focal_y], [mine.focal_x, mine.focal_y])
-        # A relative tolerance would be 46 units for a capture in map coordinates.
-        same_pose = np.allclose(camera.camera_to_world, mine.camera_to_world, rtol=0, atol=1e-6)
+        other = expected[camera.name]
+        same_size = (camera.width, camera.height) == (other.width, other.height)
+        same_lens = np.allclose([camera.focal_x, camera.focal_y], [other.focal_x, other.focal_y])
+        # No relative tolerance: it would be 46 units for a capture in map coordinates.
+        same_pose = np.allclose(camera.camera_to_world, other.camera_to_world, rtol=0, atol=1e-6)
         if not (same_size and same_lens and same_pose):
             raise CaptureError(
                 f"{capture}: camera {camera.name} has another pose, lens or size than in the clip; "

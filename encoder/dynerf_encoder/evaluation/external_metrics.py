@@ -1,7 +1,7 @@
-"""Metrics that other packages compute, when they are there: FLIP by flip-evaluator, JOD by ColorVideoVDP.
+"""Metrics computed by optional packages: FLIP by flip-evaluator, JOD by ColorVideoVDP.
 
-What is not there is told as one line, and the figure is left out. The paper's JOD came from FovVideoVDP, the
-predecessor of ColorVideoVDP; figures of the two are not to be compared.
+A metric whose package is not installed is omitted and reported in one line. The paper's JOD was computed by
+FovVideoVDP, the predecessor of ColorVideoVDP; the two are not comparable.
 """
 
 import importlib
@@ -48,22 +48,22 @@ class ColorVideoVdp:
         fps: float,
     ) -> float:
         metric = self._package.cvvdp(display_name=DISPLAY, quiet=True)
-        # As tensors: the package would copy arrays, and these may be files larger than memory.
+        # As tensors: the package would copy arrays, and these are mapped files that may exceed memory.
         videos = [torch.from_numpy(video) for video in (decoded, truth)]
         score, _ = metric.predict(*videos, dim_order="FHWC", frames_per_second=fps)
         return float(score)
 
 
 class Spool:
-    """The pictures of one view, decoded and true, kept in files until the whole sequence is there."""
+    """The pictures of one view, decoded and true, kept in files until the sequence is complete."""
 
     def __init__(self, folder: Path, view: str, frames: int, height: int, width: int) -> None:
-        """Raises OutputError when there is no room for them."""
+        """Raises OutputError when the disk has too little space."""
         shape = (frames, height, width, 3)
-        self.decoded = _pictures(folder / f"{view}.decoded", shape)
-        self.truth = _pictures(folder / f"{view}.truth", shape)
+        self.decoded = _allocated(folder / f"{view}.decoded", shape)
+        self.truth = _allocated(folder / f"{view}.truth", shape)
 
 
-def _pictures(path: Path, shape: tuple[int, ...]) -> np.memmap:
+def _allocated(path: Path, shape: tuple[int, ...]) -> np.memmap:
     allocate(path, math.prod(shape))
     return np.memmap(path, np.uint8, mode="r+", shape=shape)

@@ -1,7 +1,7 @@
-"""An evaluation as one offline HTML page: metrics, PSNR over time, pictures, bytes of the file's parts.
+"""Writes an evaluation as one offline HTML page: metrics, PSNR over time, pictures, bytes of the file.
 
-Pictures are inside the page (PNG, data URIs), the chart is SVG. The template escapes everything that came
-from a file or a capture; the page has no script.
+Pictures are embedded in the page (PNG, data URIs), the chart is SVG. The template escapes everything that
+comes from a file or a capture; the page has no script.
 """
 
 import base64
@@ -20,45 +20,45 @@ from dynerf_decoder.video.frame_writer import png_bytes
 from dynerf_format.errors import OutputError
 from dynerf_format.io.atomic_write import atomic_path
 
-from .evaluate import FIGURES, Evaluation, FrameScore
+from .evaluate import METRICS, Evaluation, FrameScore
 
 _ERROR_GAIN = 5  # error pictures show five times the absolute difference
 _WIDTH, _HEIGHT = 640, 160
 
 
 class HtmlReport:
-    """Collects the pictures that are shown, the first, the worst and the best, while they are compared."""
+    """Collects the pictures to show (the first, the worst and the best) during an evaluation."""
 
     def __init__(self, folder: Path, clip: Clip) -> None:
-        """Make the folder. Raises OutputError."""
+        """Create the folder. Raises OutputError."""
         self._path = folder / "index.html"
         self._clip = clip
-        self._kept: dict[str, tuple[FrameScore, list[str]]] = {}
+        self._examples: dict[str, tuple[FrameScore, list[str]]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+            raise OutputError(f"{folder}: cannot be created: {error.strerror}") from error
 
-    def watch(
+    def add(
         self,
         score: FrameScore,
         decoded: Float[Tensor, "height width 3"],
         truth: Float[Tensor, "height width 3"],
     ) -> None:
-        """Keep the pictures of a comparison if the page will show them."""
-        worst, best = (self._kept.get(which) for which in ("worst", "best"))
-        wanted = [
-            which
-            for which, wins in (
-                ("first", "first" not in self._kept),
+        """Keep a picture with its true one if it is the first, the worst or the best so far."""
+        worst, best = (self._examples.get(role) for role in ("worst", "best"))
+        roles = [
+            role
+            for role, applies in (
+                ("first", "first" not in self._examples),
                 ("worst", worst is None or score.psnr < worst[0].psnr),
                 ("best", best is None or score.psnr > best[0].psnr),
             )
-            if wins
+            if applies
         ]
-        if wanted:
-            shown = (score, _pictures(decoded, truth))
-            self._kept |= dict.fromkeys(wanted, shown)
+        if roles:
+            example = (score, _pictures(decoded, truth))
+            self._examples |= dict.fromkeys(roles, example)
 
     def write(self, result: Evaluation) -> Path:
         """Write the page and return its path. Raises OutputError."""
@@ -71,8 +71,8 @@ class HtmlReport:
         return self._path
 
     def _contents(self, result: Evaluation) -> dict[str, object]:
-        """What the template shows."""
-        means = {name: result.mean(name) for name in FIGURES} | {"jod": result.jod}
+        """The template's variables."""
+        means = {name: result.mean(name) for name in METRICS} | {"jod": result.jod}
         parts = self._clip.reader.bytes_by_kind()
         return {
             "title": self._clip.name,
@@ -81,7 +81,7 @@ class HtmlReport:
             "metrics": [(name, mean, result.missing.get(name, "")) for name, mean in means.items()],
             "chart": _chart(result),
             "error_gain": _ERROR_GAIN,
-            "figures": [(which, score, images) for which, (score, images) in self._kept.items()],
+            "examples": [(role, score, images) for role, (score, images) in self._examples.items()],
             "header": self._clip.header,
             "parts": list(parts.items()),
             "total": sum(parts.values()),
@@ -109,7 +109,7 @@ def _template() -> jinja2.Template:
 
 
 def _pictures(decoded: Tensor, truth: Tensor) -> list[str]:
-    """The decoded picture, the true one and the amplified error, as PNG in base64."""
+    """The decoded picture, the true one and the amplified error, as base64-encoded PNGs."""
     error = ((decoded - truth).abs() * _ERROR_GAIN).clamp(0, 1)
     return [_base64_png(rgb_to_uint8(picture)) for picture in (decoded, truth, error)]
 

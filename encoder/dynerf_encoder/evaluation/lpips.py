@@ -1,13 +1,13 @@
-"""LPIPS (Zhang et al., 2018, version 0.1): how far apart two pictures are for a trained network.
+"""LPIPS (Zhang et al., 2018, version 0.1): the distance of two pictures in the features of a trained network.
 
     d(x, y) = sum over layers l of mean over pixels of  w_l . (f_l(x) - f_l(y))^2
 
-f_l are the activations of AlexNet or VGG-16 after five of their ReLUs, each pixel's scaled to length one; w_l
-are learned, not negative. Pictures are RGB in 0..1 and are brought to the network's own range first.
+f_l are the activations of AlexNet or VGG-16 after five of their ReLUs, normalised to unit length per pixel;
+w_l are learned and not negative. Pictures are RGB in 0..1 and are first scaled to the network's range.
 
-The weights (AlexNet 10 MB, VGG-16 59 MB) are never downloaded: the user gives a safetensors file with the
-tensors of the reference implementation's ``LPIPS`` module, under its names. The file tells which network it
-is. It is untrusted: names and shapes are compared before a tensor is read, and nothing in it can be executed.
+The weights (AlexNet 10 MB, VGG-16 59 MB) are never downloaded: the user provides a safetensors file with the
+tensors of the reference implementation's ``LPIPS`` module, under its names, which identify the network. The
+file is not trusted: names and shapes are checked before a tensor is read, and it contains no code.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,10 @@ _EPSILON = 1e-10
 
 @dataclass(frozen=True)
 class _Layer:
-    """A convolution called ``tensor`` with its ReLU; ``pool`` is the max pooling before it (size, stride)."""
+    """A convolution called ``tensor`` with its ReLU; ``pool`` is the max pooling before it (size, stride).
+
+    ``compared`` is whether its activations are among the f_l.
+    """
 
     tensor: str
     inputs: int
@@ -36,34 +39,34 @@ class _Layer:
     stride: int = 1
     padding: int = 1
     pool: tuple[int, int] | None = None
-    judged: bool = False
+    compared: bool = False
 
 
 _ALEX = (
-    _Layer("net.slice1.0", 3, 64, 11, 4, 2, judged=True),
-    _Layer("net.slice2.3", 64, 192, 5, 1, 2, pool=(3, 2), judged=True),
-    _Layer("net.slice3.6", 192, 384, pool=(3, 2), judged=True),
-    _Layer("net.slice4.8", 384, 256, judged=True),
-    _Layer("net.slice5.10", 256, 256, judged=True),
+    _Layer("net.slice1.0", 3, 64, 11, 4, 2, compared=True),
+    _Layer("net.slice2.3", 64, 192, 5, 1, 2, pool=(3, 2), compared=True),
+    _Layer("net.slice3.6", 192, 384, pool=(3, 2), compared=True),
+    _Layer("net.slice4.8", 384, 256, compared=True),
+    _Layer("net.slice5.10", 256, 256, compared=True),
 )
 _VGG = (
     _Layer("net.slice1.0", 3, 64),
-    _Layer("net.slice1.2", 64, 64, judged=True),
+    _Layer("net.slice1.2", 64, 64, compared=True),
     _Layer("net.slice2.5", 64, 128, pool=(2, 2)),
-    _Layer("net.slice2.7", 128, 128, judged=True),
+    _Layer("net.slice2.7", 128, 128, compared=True),
     _Layer("net.slice3.10", 128, 256, pool=(2, 2)),
     _Layer("net.slice3.12", 256, 256),
-    _Layer("net.slice3.14", 256, 256, judged=True),
+    _Layer("net.slice3.14", 256, 256, compared=True),
     _Layer("net.slice4.17", 256, 512, pool=(2, 2)),
     _Layer("net.slice4.19", 512, 512),
-    _Layer("net.slice4.21", 512, 512, judged=True),
+    _Layer("net.slice4.21", 512, 512, compared=True),
     _Layer("net.slice5.24", 512, 512, pool=(2, 2)),
     _Layer("net.slice5.26", 512, 512),
-    _Layer("net.slice5.28", 512, 512, judged=True),
+    _Layer("net.slice5.28", 512, 512, compared=True),
 )
 NETWORKS = {"alex": _ALEX, "vgg": _VGG}
-LEAST_SIZE = {"alex": 31, "vgg": 16}
-"""Pixels on each side below which a network has no picture left in its last layer."""
+MIN_SIZE = {"alex": 31, "vgg": 16}
+"""Pixels per side that a picture needs for the network's last layer not to be empty."""
 
 
 class Lpips:
@@ -75,7 +78,7 @@ class Lpips:
 
     @classmethod
     def load(cls, path: Path, device: torch.device | str = "cpu") -> "Lpips":
-        """Read the weights. Raises ConfigError: no such package or file, damaged, other names or shapes."""
+        """Read the weights. Raises ConfigError: package or file missing, damaged, other names or shapes."""
         try:
             from safetensors import SafetensorError, safe_open
         except ImportError as error:
@@ -97,29 +100,29 @@ class Lpips:
                     if not tensors[tensor].isfinite().all():
                         raise ConfigError(f"{path}: {tensor} holds numbers that are not finite")
         except (OSError, SafetensorError) as error:
-            raise ConfigError(f"{path}: is no readable safetensors file: {error}") from error
+            raise ConfigError(f"{path}: is not a readable safetensors file: {error}") from error
         return cls(name, tensors)
 
     @torch.no_grad()
     def __call__(
         self, a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]
     ) -> float | None:
-        """The distance, 0 for equal pictures; None for pictures too small for the network."""
-        if min(a.shape[:2]) < LEAST_SIZE[self.name]:
+        """The distance, 0 for equal pictures; None for pictures that are too small for the network."""
+        if min(a.shape[:2]) < MIN_SIZE[self.name]:
             return None
         device = self._tensors["lin0.model.1.weight"].device
         hidden = torch.stack([a, b]).to(device, torch.float32).permute(0, 3, 1, 2)
         shift, scale = (torch.tensor(values, device=device).view(3, 1, 1) for values in (_SHIFT, _SCALE))
         hidden = (2 * hidden - 1 - shift) / scale
-        distance, judged = 0.0, 0
+        distance, compared = 0.0, 0
         for layer in NETWORKS[self.name]:
             if layer.pool is not None:
                 hidden = F.max_pool2d(hidden, *layer.pool)
             weight, bias = self._tensors[f"{layer.tensor}.weight"], self._tensors[f"{layer.tensor}.bias"]
             hidden = F.relu(F.conv2d(hidden, weight, bias, layer.stride, layer.padding))
-            if layer.judged:
-                distance += self._layer_distance(hidden, judged)
-                judged += 1
+            if layer.compared:
+                distance += self._layer_distance(hidden, compared)
+                compared += 1
         return distance
 
     def _layer_distance(self, activations: Float[Tensor, "2 channel height width"], number: int) -> float:
@@ -135,7 +138,7 @@ def expected_shapes(name: str) -> dict[str, tuple[int, ...]]:
     for layer in NETWORKS[name]:
         shapes[f"{layer.tensor}.weight"] = (layer.outputs, layer.inputs, layer.size, layer.size)
         shapes[f"{layer.tensor}.bias"] = (layer.outputs,)
-    judged = [layer for layer in NETWORKS[name] if layer.judged]
-    for number, layer in enumerate(judged):
+    compared = [layer for layer in NETWORKS[name] if layer.compared]
+    for number, layer in enumerate(compared):
         shapes[f"lin{number}.model.1.weight"] = (1, layer.outputs, 1, 1)
     return shapes

@@ -1,14 +1,13 @@
-"""Distortion of RGB pictures with values in 0..1 (data range 1).
+"""Distortion metrics of RGB pictures with values in 0..1 (data range 1).
 
 ``psnr`` is over all pixels and channels together. ``ssim`` is the original one (Wang et al., 2004): Gaussian
 window of 11 x 11 pixels with sigma 1.5, population covariance, K1 = 0.01, K2 = 0.03, computed per channel and
-averaged over channels and over the pixels whose window lies inside the picture. That is scikit-image's
+averaged over channels and over the pixels whose window is inside the picture. This equals scikit-image's
 ``structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)``.
-``dssim`` is (1 - SSIM) / 2 of it.
+``dssim`` is (1 - SSIM) / 2.
 
-``moving_psnr`` looks only at pixels that move: those whose true colour differs from the temporal median of
-its view by more than ``MOVING``, as a mean over the channels. The mask is of the truth, never of what is
-judged.
+``moving_psnr`` is over moving pixels only: those whose true colour differs from the temporal median of its
+view by more than ``MOVING``, as a mean over the channels. The mask depends on the true picture only.
 """
 
 import math
@@ -20,10 +19,8 @@ from torch import Tensor
 
 _SIGMA, _RADIUS = 1.5, 5
 _C1, _C2 = 0.01**2, 0.03**2
-MOVING = (
-    0.04  # of 0..1, about ten levels: above the noise of compressed video, below what an eye calls motion
-)
-_PERFECT = 1e-10  # squared error below which PSNR stops at 100 dB
+MOVING = 0.04  # of 0..1, about ten levels: above the noise of compressed video, below visible motion
+_MIN_ERROR = 1e-10  # squared error; limits PSNR to 100 dB
 
 
 def psnr(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float:
@@ -49,16 +46,16 @@ def moving_psnr(
 
 
 def dssim(similarity: float | None) -> float | None:
-    """Structural dissimilarity of an SSIM."""
+    """Structural dissimilarity from SSIM."""
     return None if similarity is None else (1 - similarity) / 2
 
 
 def _decibels(squared_error: float) -> float:
-    return -10 * math.log10(max(squared_error, _PERFECT))
+    return -10 * math.log10(max(squared_error, _MIN_ERROR))
 
 
 def ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float | None:
-    """Mean structural similarity; None for pictures smaller than the window."""
+    """Mean structural similarity; None for pictures that are smaller than the window."""
     if min(a.shape[:2]) <= 2 * _RADIUS:
         return None
     x, y = a.double().permute(2, 0, 1), b.double().permute(2, 0, 1)
@@ -74,7 +71,7 @@ def ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"])
 def _blur(
     pictures: Float[Tensor, "channel height width"],
 ) -> Float[Tensor, "channel inner_height inner_width"]:
-    """Gaussian means where the window fits."""
+    """Gaussian-weighted means at pixels where the window fits into the picture."""
     offsets = torch.arange(-_RADIUS, _RADIUS + 1, dtype=pictures.dtype, device=pictures.device)
     window = torch.exp(-0.5 * (offsets / _SIGMA) ** 2)
     window = window / window.sum()

@@ -1,12 +1,12 @@
-"""The training pictures: decoded once to raw files, then read pixel by pixel through the page cache.
+"""Stores the capture's pictures: decoded once to raw files, then read pixel by pixel through the page cache.
 
 A folder holds one raw file per view, uint8 RGB (frames, height, width, 3), and a manifest. The files are
-memory-mapped, so a capture larger than memory works: the kernel keeps what is used and drops the rest.
+memory-mapped, so a capture may be larger than memory: the kernel keeps the pages that are used.
 Frame t of the store is frame ``first_source_frame + t`` of the capture. All views of the capture are stored,
-held-out ones included; who trains on what is decided elsewhere.
+including held-out ones.
 
-The folder is a cache. A view stays when neither its video, nor the range, nor the averaging changed; that
-is told by the manifest and the file's size, the stored pixels themselves are not checked.
+The folder is a cache. A view is reused when its video, the range and the averaging are unchanged, according
+to the manifest and the file's size; the stored pixels are not checked.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class FrameStore:
     """Pictures of all views of a capture over a range of frames, as mapped arrays.
 
     ``cameras`` fit the stored (averaged) pictures; ``near`` and ``far`` are world units per view;
-    ``fingerprint`` changes with anything that training could see: videos, poses, range, averaging.
+    ``fingerprint`` changes with everything that training depends on: videos, poses, range, averaging.
     """
 
     folder: Path
@@ -61,23 +61,23 @@ class FrameStore:
         videos: Mapping[str, VideoDigest] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> "FrameStore":
-        """Decode what is not stored yet and map it all.
+        """Decode the views that are not stored yet and map all of them.
 
         Pictures are averaged over ``downscale`` x ``downscale`` pixels (exact mean, halves rounded up).
-        ``videos`` are digests already known, by view; only the lengths of these videos are checked again.
-        ``progress(done, total)`` is told the frames decoded and to be decoded; it is not called when nothing
-        has to be. Memory stays bounded by the decoder's own pictures (its reference pictures, at most four
-        threads) plus three RGB pictures, whatever the clip's length; written pages are the kernel's to drop.
+        ``videos`` are known digests by view; of these videos only the lengths are checked again.
+        ``progress(done, total)`` is called with the frames decoded and their total, unless all are stored.
+        Memory is bounded by the decoder's pictures (its reference pictures, at most four threads) plus three
+        RGB pictures, whatever the clip's length; the kernel may drop pages once they are written.
 
         Raises CaptureError (a video that cannot be used, frames outside the clip), ConfigError (averaging
-        that leaves no picture), OutputError (no room, or the folder cannot be written). A view that failed
-        leaves nothing behind; views finished before it stay and are not decoded again.
+        that leaves no picture), OutputError (disk full, or the folder cannot be written). A view that failed
+        leaves no files; views finished before it stay and are not decoded again.
         """
         chosen = frames.within(capture.frames, str(capture.root))
         cameras = _averaged_cameras(capture, downscale)
-        wanted = {view.name: describe(view, chosen, downscale, videos) for view in capture.views}
-        store_missing(capture, folder, wanted, progress)
-        pictures = [_mapped(raw_path(folder, name), stored) for name, stored in wanted.items()]
+        entries = {view.name: describe(view, chosen, downscale, videos) for view in capture.views}
+        store_missing(capture, folder, entries, progress)
+        pictures = [_mapped(raw_path(folder, name), entry) for name, entry in entries.items()]
         return cls(
             folder=folder,
             names=capture.names,
@@ -89,16 +89,16 @@ class FrameStore:
             width=cameras[0].width,
             fps=capture.fps,
             first_source_frame=chosen.start,
-            fingerprint=_fingerprint(capture, wanted),
+            fingerprint=_fingerprint(capture, entries),
             _pictures=tuple(pictures),
         )
 
     def moved(self, offset: Float[np.ndarray, "3"]) -> "FrameStore":
-        """The same pictures, by cameras in a world whose points have all moved by ``offset``."""
+        """The same pictures with cameras in world coordinates translated by ``offset``."""
         return replace(self, cameras=tuple(camera.moved(offset) for camera in self.cameras))
 
     def view(self, index: SupportsIndex) -> UInt8[np.memmap, "frame height width 3"]:
-        """All pictures of one view, read-only, mapped."""
+        """All pictures of one view, mapped read-only."""
         return self._pictures[index]
 
     def gather(
@@ -107,13 +107,13 @@ class FrameStore:
         frame_idx: Int[np.ndarray, " n"],
         pixel_idx: Int[np.ndarray, " n"],
     ) -> UInt8[np.ndarray, "n 3"]:
-        """Single pixels from anywhere in the store; ``pixel_idx`` is row * width + column.
+        """Single pixels of any views and frames; ``pixel_idx`` is row * width + column.
 
         Raises IndexError for indices outside the store.
         """
         pixels = self.height * self.width
         for indices, size in ((view_idx, len(self.names)), (frame_idx, self.frames), (pixel_idx, pixels)):
-            # Unchecked, a pixel too far would silently be one of the next frame.
+            # Without this check a pixel index out of range would read from the next frame.
             if indices.size and not (indices.min() >= 0 and indices.max() < size):
                 raise IndexError(f"indices {indices.min()} to {indices.max()}, expected 0 to {size - 1}")
         flat = frame_idx.astype(np.int64) * pixels + pixel_idx
@@ -139,24 +139,24 @@ def _averaged_cameras(capture: Capture, downscale: int) -> tuple[Camera, ...]:
         found = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
         raise CaptureError(f"{capture.root}: pictures of {found}, expected one size for all views")
     if 0 in sizes.pop():
-        raise ConfigError(f"downscale {downscale}: leaves nothing of the pictures in {capture.root}")
+        raise ConfigError(f"downscale {downscale}: leaves no pixel of the pictures in {capture.root}")
     return cameras
 
 
-def _mapped(path: Path, stored: StoredView) -> np.memmap:
-    shape = (stored.frames, stored.height, stored.width, 3)
+def _mapped(path: Path, entry: StoredView) -> np.memmap:
+    shape = (entry.frames, entry.height, entry.width, 3)
     try:
         return np.memmap(path, np.uint8, mode="r", shape=shape)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be mapped as pictures {shape}: {error}") from error
 
 
-def _fingerprint(capture: Capture, stored: dict[str, StoredView]) -> str:
-    """SHA-256 over everything that decides what a sampled ray and its colour are."""
+def _fingerprint(capture: Capture, entries: dict[str, StoredView]) -> str:
+    """SHA-256 over everything that sampled rays and their colours depend on."""
     views = [
         {
             "name": view.name,
-            "stored": asdict(stored[view.name]),
+            "stored": asdict(entries[view.name]),
             "focal": [view.camera.focal_x, view.camera.focal_y],
             "centre": [view.camera.centre_x, view.camera.centre_y],
             "pose": view.camera.camera_to_world.tolist(),

@@ -1,8 +1,8 @@
-"""What a frame store wrote down about each view, so that the next build knows what it can keep.
+"""Reads and writes a frame store's manifest, which records what the stored pictures depend on.
 
-``store.json`` holds, per view, everything that the stored numbers depend on. A view is kept only when its
-entry equals what would be written now and the raw file has exactly the size that follows from it. The file
-is read with distrust: whatever is odd about it counts as "nothing stored", and no path is taken from it.
+``store.json`` has an entry per view. A view is reused only when its entry equals the one that would be
+written now and the raw file has exactly the size that follows from it. The file is not trusted: a malformed
+one counts as "nothing stored", and no path is read from it.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 
 _NAME = "store.json"
-_MOST_BYTES = 2**22
+_MAX_BYTES = 2**22
 
 
 @dataclass(frozen=True)
 class StoredView:
-    """What the stored pictures of one view depend on; sizes in pixels after averaging.
+    """The entry of one view: what its stored pictures depend on; sizes in pixels after averaging.
 
     ``first`` is the video's own frame number, not the capture's.
     """
@@ -61,14 +61,14 @@ def digest_video(view: CaptureView) -> VideoDigest:
 
 
 def describe(
-    view: CaptureView, frames: range, downscale: int, known: Mapping[str, VideoDigest] | None = None
+    view: CaptureView, frames: range, downscale: int, digests: Mapping[str, VideoDigest] | None = None
 ) -> StoredView:
-    """The entry for frames of the capture as a view's video is now. Raises CaptureError.
+    """The entry of a view for some frames of the capture, by its present video. Raises CaptureError.
 
-    Reads the whole video file, unless its digest is ``known``: then only its length is compared.
+    Reads the whole video file, unless its digest is among ``digests``: then only its length is compared.
     """
     camera = view.camera.downscaled(downscale)
-    digest = (known or {}).get(view.name)
+    digest = (digests or {}).get(view.name)
     if digest is None:
         digest = digest_video(view)
     else:
@@ -96,17 +96,17 @@ def _check_length(video: Path, expected: int) -> None:
 
 
 def raw_path(folder: Path, name: str) -> Path:
-    """Where the pictures of a view lie: uint8, (frames, height, width, 3), nothing else in the file."""
+    """The file of a view's pictures: uint8, (frames, height, width, 3), nothing else in the file."""
     return folder / f"{name}.rgb"
 
 
-def kept_views(folder: Path, wanted: dict[str, StoredView]) -> dict[str, StoredView]:
-    """Those of the wanted views that are stored already, exactly as wanted."""
+def stored_views(folder: Path, required: dict[str, StoredView]) -> dict[str, StoredView]:
+    """Those of the required views that the folder already holds with an equal entry."""
     entries = _read_entries(folder / _NAME)
     return {
         name: view
-        for name, view in wanted.items()
-        if entries.get(name) == asdict(view) and _is_file_of(raw_path(folder, name), view.nbytes)
+        for name, view in required.items()
+        if entries.get(name) == asdict(view) and _is_regular_file(raw_path(folder, name), view.nbytes)
     }
 
 
@@ -116,7 +116,7 @@ def write_manifest(folder: Path, views: dict[str, StoredView]) -> None:
     path = folder / _NAME
     try:
         if path.is_symlink():
-            path.unlink()  # else the file it points to, which is not ours, would be replaced
+            path.unlink()  # else the file that it points to would be replaced
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -132,7 +132,7 @@ def remove_view(folder: Path, name: str) -> None:
 
 def _read_entries(path: Path) -> dict[str, object]:
     try:
-        if not _is_file_of(path) or path.stat().st_size > _MOST_BYTES:
+        if not _is_regular_file(path) or path.stat().st_size > _MAX_BYTES:
             return {}
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -141,8 +141,8 @@ def _read_entries(path: Path) -> dict[str, object]:
     return entries if isinstance(entries, dict) else {}
 
 
-def _is_file_of(path: Path, size: int | None = None) -> bool:
-    """Whether there is a regular file, no link, of the given size (None: any)."""
+def _is_regular_file(path: Path, size: int | None = None) -> bool:
+    """Whether a path is a regular file, not a link, of a size (None: any)."""
     try:
         status = path.lstat()
     except OSError:

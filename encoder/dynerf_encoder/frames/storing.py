@@ -1,4 +1,4 @@
-"""Writes the frame store's raw files: decode, average, temporary file, rename, one view after the other."""
+"""Writes the frame store's raw files, one view at a time: decode, average, write a temporary file, rename."""
 
 import shutil
 from collections.abc import Callable
@@ -12,40 +12,40 @@ from dynerf_encoder.captures.video import decode
 from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path
 
-from .manifest import StoredView, kept_views, raw_path, remove_view, write_manifest
+from .manifest import StoredView, raw_path, remove_view, stored_views, write_manifest
 
-_SPARE_BYTES = 2**24  # left free beside the pictures, for the manifest and the file system's own tables
+_RESERVED_BYTES = 2**24  # of free disk space, for the manifest and the file system's own tables
 
 
 def store_missing(
     capture: Capture,
     folder: Path,
-    wanted: dict[str, StoredView],
+    required: dict[str, StoredView],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Bring the folder to what is wanted, view by view; see ``FrameStore.build`` for the promises."""
-    stored = kept_views(folder, wanted)
+    """Store the required views that the folder lacks; see ``FrameStore.build`` for errors and guarantees."""
+    stored = stored_views(folder, required)
     missing = [view for view in capture.views if view.name not in stored]
     if not missing:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _check_room(
-            folder, [view.name for view in missing], sum(wanted[view.name].nbytes for view in missing)
+        _check_disk_space(
+            folder, [view.name for view in missing], sum(required[view.name].nbytes for view in missing)
         )
-        # Before its pictures change, a view leaves the manifest: a crash in between must not mix old and new.
+        # A view's entry is removed before its pictures change, so that a crash cannot mix old and new.
         write_manifest(folder, stored)
         for view in missing:
             remove_view(folder, view.name)
     except OSError as error:
         raise OutputError(f"{folder}: cannot store pictures there: {error.strerror}") from error
-    total = sum(wanted[view.name].frames for view in missing)
+    total = sum(required[view.name].frames for view in missing)
     done = 0
     for view in missing:
-        entry = wanted[view.name]
+        entry = required[view.name]
         with atomic_path(raw_path(folder, view.name)) as temporary, temporary.open("xb") as file:
             for picture in decode(view.video, range(entry.first, entry.first + entry.frames)):
-                file.write(_stored_form(view, picture, entry).data)
+                file.write(_downscaled(view, picture, entry).data)
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -53,7 +53,7 @@ def store_missing(
         write_manifest(folder, stored)
 
 
-def _stored_form(
+def _downscaled(
     view: CaptureView, picture: UInt8[np.ndarray, "h w 3"], entry: StoredView
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
     height, width = picture.shape[:2]
@@ -64,11 +64,11 @@ def _stored_form(
     return np.ascontiguousarray(box_average(picture, entry.downscale))
 
 
-def _check_room(folder: Path, names: list[str], needed: int) -> None:
-    """OutputError unless the pictures fit beside what stays; ``names`` are the views to be replaced."""
+def _check_disk_space(folder: Path, names: list[str], needed: int) -> None:
+    """OutputError unless the pictures fit on the disk; ``names`` are the views to be replaced."""
     outdated = [raw_path(folder, name) for name in names]
     free = shutil.disk_usage(folder).free + sum(path.stat().st_size for path in outdated if path.is_file())
-    needed += _SPARE_BYTES
+    needed += _RESERVED_BYTES
     if free < needed:
         raise OutputError(
             f"{folder}: the decoded pictures need {needed / 1e6:,.0f} MB there, {free / 1e6:,.0f} MB are free"
@@ -76,7 +76,7 @@ def _check_room(folder: Path, names: list[str], needed: int) -> None:
 
 
 def box_average(picture: UInt8[np.ndarray, "h w 3"], factor: int) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Mean over factor x factor pixels, halves rounded up; a remainder at the right and bottom is cut."""
+    """Mean over factor x factor pixels, halves rounded up; a remainder at the right and bottom is cropped."""
     if factor == 1:
         return picture
     height, width = picture.shape[0] // factor, picture.shape[1] // factor

@@ -1,8 +1,8 @@
-"""A file that is expensive to make and can be made again: kept while what it was made from is the same.
+"""Caches a file that is expensive to build: it is reused while its inputs are the same.
 
-Beside ``isg.map`` lies ``isg.json``, which says what the file was made from. The file is current when that is
-equal to what it would be made from now and the size is right; its contents are not checked. A file that is
-not current is removed before its successor is written. It appears complete or not at all.
+``isg.json`` next to ``isg.map`` records the inputs of the file. The file is current when they equal the
+present inputs and its size is right; its contents are not checked. A file that is not current is removed
+before the new one is written. Files appear complete or not at all.
 """
 
 import json
@@ -18,26 +18,26 @@ import numpy as np
 from dynerf_format.errors import OutputError
 from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 
-_MOST_BYTES = 2**22  # of a manifest
-_SPARE_BYTES = 2**24  # left free beside the file, for the manifest and the file system's own tables
+_MAX_MANIFEST_BYTES = 2**22
+_RESERVED_BYTES = 2**24  # of free disk space, for the manifest and the file system's own tables
 
 
 @dataclass(frozen=True)
 class CachedFile:
-    """A file of ``nbytes`` bytes; ``made_from`` holds everything its contents depend on, as plain JSON."""
+    """A file of ``nbytes`` bytes; ``inputs`` holds everything its contents depend on, as JSON values."""
 
     path: Path
     nbytes: int
-    made_from: Mapping[str, object]
+    inputs: Mapping[str, object]
 
     def is_current(self) -> bool:
-        """Whether the file is there and need not be made again."""
-        return _size(self.path) == self.nbytes and self._manifest() == json.loads(json.dumps(self.made_from))
+        """Whether the file exists and need not be built again."""
+        return _size(self.path) == self.nbytes and self._manifest() == json.loads(json.dumps(self.inputs))
 
     def write(self, fill: Callable[[BinaryIO], None]) -> None:
-        """Make the file, and its folder; ``fill`` writes ``nbytes`` bytes, in any order.
+        """Build the file, and its folder; ``fill`` writes ``nbytes`` bytes, in any order.
 
-        Raises OutputError when it does not fit, which is checked first, or cannot be written.
+        Raises OutputError when the disk has too little space, which is checked first, or on a write error.
         """
         manifest = self.path.with_suffix(".json")
         try:
@@ -45,16 +45,16 @@ class CachedFile:
             manifest.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
             remove_leftovers(self.path)
-            self._check_room()
+            self._check_disk_space()
             with atomic_path(self.path) as temporary, temporary.open("xb") as file:
                 fill(file)
             with atomic_path(manifest) as temporary:
-                temporary.write_text(json.dumps(self.made_from), encoding="utf-8")
+                temporary.write_text(json.dumps(self.inputs), encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
     def read(self, dtype: type[np.generic], shape: tuple[int, ...], offset: int = 0) -> np.ndarray:
-        """An array in the file, read-only, mapped. Raises OutputError."""
+        """An array in the file, mapped read-only. Raises OutputError."""
         try:
             return np.asarray(np.memmap(self.path, dtype, mode="r", offset=offset, shape=shape))
         except (OSError, ValueError) as error:
@@ -63,17 +63,17 @@ class CachedFile:
     def _manifest(self) -> object:
         path = self.path.with_suffix(".json")
         size = _size(path)
-        if size is None or size > _MOST_BYTES:
+        if size is None or size > _MAX_MANIFEST_BYTES:
             return None
         try:
             return json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError):
             return None
 
-    def _check_room(self) -> None:
+    def _check_disk_space(self) -> None:
         free = shutil.disk_usage(self.path.parent).free
-        if free < self.nbytes + _SPARE_BYTES:
-            needed = self.nbytes + _SPARE_BYTES
+        needed = self.nbytes + _RESERVED_BYTES
+        if free < needed:
             raise OutputError(f"{self.path}: needs {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free")
 
 

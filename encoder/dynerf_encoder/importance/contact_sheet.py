@@ -1,9 +1,8 @@
-"""Importance maps as pictures, so that a user sees what is sampled: one contact sheet per map and frame.
+"""Writes importance maps as pictures that show what is sampled: one contact sheet per map and frame.
 
-A sheet has a row of two pictures for each training view, side by side in up to four columns: what the camera
-saw, and its weights, white being the largest weight of the frame in any view. Pictures are averaged to at
-most ``_WIDTH`` pixels wide. Eight frames of each map are shown, evenly spread, the first and the last among
-them.
+A sheet has a pair of pictures for each training view, in up to four columns: the camera's picture and its
+weights, white being the largest weight of the frame in any view. Pictures are averaged to at most ``_WIDTH``
+pixels wide. Eight evenly spaced frames of each map are shown, including the first and the last.
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ def save_importance(folder: Path, store: FrameStore, maps: Mapping[StageName, Im
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, importance in maps.items():
-            for frame in _spread(importance.frames):
+            for frame in _evenly_spaced(importance.frames):
                 path = folder / f"{name}_frame{frame:04d}.png"
                 with atomic_path(path) as temporary:
                     temporary.write_bytes(png_bytes(contact_sheet(store, importance, int(frame))))
@@ -52,15 +51,15 @@ def contact_sheet(
     tiles = []
     for view, weight in zip(importance.views, weights, strict=True):
         grey = np.repeat((weight * scale).round().astype(np.uint8)[..., None], 3, axis=2)
-        seen = np.asarray(store.view(view)[frame])
-        tiles.append(np.concatenate([box_average(seen, factor), box_average(grey, factor)], axis=1))
+        picture = np.asarray(store.view(view)[frame])
+        tiles.append(np.concatenate([box_average(picture, factor), box_average(grey, factor)], axis=1))
     columns = min(_COLUMNS, len(tiles))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[start : start + columns], axis=1) for start in range(0, len(tiles), columns)]
     return np.concatenate(rows)
 
 
-def _spread(frames: np.ndarray) -> np.ndarray:
-    """Up to ``_FRAMES`` of some frames, evenly spread."""
+def _evenly_spaced(frames: np.ndarray) -> np.ndarray:
+    """Up to ``_FRAMES`` of the frames, evenly spaced."""
     chosen: np.ndarray = frames[np.unique(np.linspace(0, len(frames) - 1, _FRAMES).round().astype(int))]
     return chosen

@@ -1,8 +1,8 @@
-"""An importance map: one weight for each pixel of each training view of a frame, and rays drawn by it.
+"""Importance maps: one weight for each pixel of each training view of a frame, and rays drawn by weight.
 
-The weights of *all* training views of a frame are normalised together (DyNeRF, 3.2), so a view in which
-more moves gets more rays. Weights are uint8 and stay on disk, mapped; in memory is the running sum over
-lines, a line being one picture row of one view. 8 bytes per line: 49 MB for 300 frames, 20 views, 1014 rows.
+The weights of *all* training views of a frame are normalised together (DyNeRF, 3.2), so a view with more
+motion gets more rays. Weights are uint8, mapped from disk; memory holds the running sum over lines, a line
+being one picture row of one view. 8 bytes per line: 49 MB for 300 frames, 20 views, 1014 rows.
 """
 
 from typing import SupportsIndex
@@ -10,14 +10,15 @@ from typing import SupportsIndex
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8, UInt32
 
-_BLOCK = 64  # pixels; a row is searched block by block, then pixel by pixel, which is several times faster
+_BLOCK = 64  # pixels; searching a row by block and then by pixel is several times faster
 
 
 class ImportanceMap:
     """Weights of some frames of a frame store.
 
-    ``frames`` are the store's frame numbers that have weights, ascending; ``views`` the store's view indices
-    that rays are drawn from. Pixel indices are row * width + column, as in ``FrameStore.gather``.
+    ``frames`` are the numbers of the store's frames that have weights, ascending; ``views`` the indices of
+    the store's views that rays are drawn from. Pixel indices are row * width + column, as in
+    ``FrameStore.gather``.
     """
 
     frames: Int64[np.ndarray, " frame"]
@@ -40,10 +41,11 @@ class ImportanceMap:
     def draw(
         self, frame: SupportsIndex, uniforms: Float64[np.ndarray, " n"]
     ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
-        """Store view and pixel for each number in [0, 1), by inverse-transform sampling (DyNeRF, 3.2).
+        """Store view and pixel for each number in [0, 1), by inverse transform sampling (DyNeRF, 3.2).
 
-        Lay out all units of weight of the frame in a line, views first, then rows, then columns: number u
-        falls into the pixel that owns unit floor(u * total). A frame without any weight is drawn from evenly.
+        Weights are accumulated over views, then rows, then columns: number u selects the pixel whose interval
+        of the running sum contains floor(u * total). When all weights of a frame are 0, pixels are drawn
+        uniformly.
 
         Raises IndexError for a frame that has no weights stored.
         """
@@ -51,12 +53,11 @@ class ImportanceMap:
         ends = self._line_ends[slot]
         total = int(ends[-1])
         if total == 0:
-            evenly = (uniforms * (len(ends) * self._width)).astype(np.int64)
-            lines, columns = np.divmod(evenly, self._width)
+            pixels = (uniforms * (len(ends) * self._width)).astype(np.int64)
+            lines, columns = np.divmod(pixels, self._width)
         else:
-            units = (uniforms * total).astype(
-                np.int64
-            )  # < total: for u < 1 the product never rounds up to it
+            # Below total: for u < 1 the product never rounds up to it.
+            units = (uniforms * total).astype(np.int64)
             lines = np.searchsorted(ends, units, side="right")
             rows = self._lines[slot].take(lines, axis=0)
             columns = _owners(rows, units - _before(ends, lines))
@@ -76,18 +77,18 @@ class ImportanceMap:
 
 
 def _before(ends: Int64[np.ndarray, " m"], index: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
-    """The running sum in front of each entry."""
+    """The running sum before each entry."""
     return np.where(index > 0, ends[index - 1], 0)
 
 
 def _owners(rows: UInt8[np.ndarray, "n column"], units: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
-    """The column in each row that owns the given unit of the row's weight; 0 <= unit < sum of the row."""
+    """The column in each row whose interval of the running sum contains ``unit``, 0 <= unit < row sum."""
     width = rows.shape[1]
     sums = np.add.reduceat(rows, np.arange(0, width, _BLOCK), axis=1, dtype=np.uint32)
     ends = np.cumsum(sums, axis=1, dtype=np.int64)
     block = np.count_nonzero(ends[:, :-1] <= units[:, None], axis=1)
-    here = np.arange(len(rows))
-    units = units - (ends[here, block] - sums[here, block])
+    index = np.arange(len(rows))
+    units = units - (ends[index, block] - sums[index, block])
     columns = np.minimum(block[:, None] * _BLOCK + np.arange(_BLOCK), width - 1)
     inner = np.cumsum(np.take_along_axis(rows, columns, axis=1), axis=1, dtype=np.int64)
     column: np.ndarray = block * _BLOCK + np.count_nonzero(inner[:, :-1] <= units[:, None], axis=1)

@@ -1,10 +1,10 @@
-"""The weights that rays are drawn by: how much a pixel differs from what it shows at other times.
+"""Computes the weights that rays are drawn by: how much a pixel differs from itself at other times.
 
-DyNeRF, 3.2. ``pictures`` are pixels of one static view over time, uint8 (frame, n, 3); the formulas are the
-paper's and mean colours in 0..1, the code computes them in levels of 1/255. Weights w are in 0..1 and are
-returned as round(255 * w), uint8: a step of 0.004, which sampling cannot tell from the exact weight. Nothing
-here is differentiable. Scratch memory is about 40 bytes for each value of (frame, n), so pass few pixels at
-a time; few also stay in the processor's cache, which is what makes this fast.
+DyNeRF, 3.2. ``pictures`` are pixels of one static view over time, uint8 (frame, n, 3). The formulas are the
+paper's, for colours in 0..1; the code computes them in levels of 1/255. Weights w are in 0..1 and are
+returned as round(255 * w), uint8: a step of 0.004, too small to affect sampling. Nothing here is
+differentiable. Scratch memory is about 40 bytes for each value of (frame, n), so pass few pixels at a time;
+few pixels also stay in the CPU's cache, which makes this fast.
 """
 
 import numpy as np
@@ -14,9 +14,9 @@ from jaxtyping import Float32, Int16, UInt8, UInt16
 def temporal_median(pictures: UInt8[np.ndarray, "frame n 3"]) -> UInt16[np.ndarray, "n 3"]:
     """Twice the median over time, exact, 0..510.
 
-    Doubled, because the median of an even number of frames is the mean of the two middle ones. The median,
-    not the mean (a trap in public re-implementations): what passes by in less than half of the time leaves
-    no trace.
+    Doubled, because the median of an even number of frames is the mean of the two middle ones. Unlike the
+    mean, which public re-implementations use, the median ignores what is visible in less than half of the
+    frames.
     """
     frames, pixels = pictures.shape[:2]
     values = pictures.reshape(frames, 3 * pixels)
@@ -46,10 +46,10 @@ def ist_weights(
 ) -> UInt8[np.ndarray, "frame n"]:
     """IST: w = max(floor, max over t' within ``window`` frames of mean over rgb of |C_t - C_t'|).
 
-    t' lies before or after t. No pair of frames is ever formed: the sum of three absolute differences is the
-    largest of the signed sums, |r| + |g| + |b| = max over signs of (+-r +-g +-b), so that its maximum over
-    t' is a running maximum and minimum over time of four signed sums of the colour. Exact, in integers, and
-    the cost grows with log(window) instead of window.
+    t' is before or after t. No pairs of frames are compared: the sum of three absolute differences is the
+    largest of the signed sums, |r| + |g| + |b| = max over signs of (+-r +-g +-b), so its maximum over t'
+    follows from a running maximum and minimum over time of four signed sums of the colour. Exact, in
+    integers, and the cost grows with log(window) instead of window.
     """
     red, green, blue = (pictures[:, :, channel].astype(np.int16) for channel in range(3))
     change = np.zeros(red.shape, np.int16)
@@ -73,7 +73,7 @@ def _order_statistic(values: UInt8[np.ndarray, "frame n"], rank: int) -> UInt8[n
 
 
 def _true_in_column(mask: np.ndarray) -> np.ndarray:
-    """How often each column is true; summed in bytes, 255 rows at a time, because bytes add fastest."""
+    """Number of true values per column; summed in uint8, 255 rows at a time, because that is fastest."""
     total = np.zeros(mask.shape[1], np.int64)
     for start in range(0, len(mask), 255):
         total += np.add.reduce(mask[start : start + 255].view(np.uint8), axis=0, dtype=np.uint8)
@@ -86,7 +86,7 @@ def _running(
     """np.maximum or np.minimum of all rows within ``window`` of each row, by doubling the span."""
     frames = len(values)
     reach = min(window, frames - 1)
-    # Repeating the end rows changes nothing: a span that reaches beyond an end contains it.
+    # Repeating the end rows has no effect: a span that extends beyond an end contains its row.
     spans = np.concatenate([values[:1].repeat(reach, axis=0), values, values[-1:].repeat(reach, axis=0)])
     span = 1
     while 2 * span <= 2 * reach + 1:

@@ -1,8 +1,8 @@
-"""Training rays: some frames at random, and in each of them rays of all training views, with their colours.
+"""Draws training rays on the CPU: random frames, and in each of them rays of all training views.
 
 DyNeRF, 3.2. Rays of a step stay grouped by frame, because the field is folded once per frame. Origins and
-directions are in world units, directions of unit length, colours RGB in 0..1. Only the views given to
-``RaySource`` are read: whoever holds views out leaves them out there.
+directions are in world units, directions of unit length, colours RGB in 0..1. Only the views passed to
+``RaySource`` are read, so held-out views must not be among them.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from dynerf_format.errors import ConfigError
 
 
 @dataclass(frozen=True, eq=False)
-class Rays:
+class TrainingRays:
     """The rays of one training step; ``frames`` are store frame numbers. Nothing requires gradients."""
 
     frames: Int64[np.ndarray, " frame"]
@@ -28,32 +28,32 @@ class Rays:
     directions: Float32[Tensor, "frame ray 3"]
     colours: Float32[Tensor, "frame ray 3"]
 
-    def arrived(self) -> "Rays":
-        """The rays, ready for what this thread's stream does from now on."""
+    def wait(self) -> "TrainingRays":
+        """The rays, ready for use by this thread's current stream."""
         return self
 
 
 class RaySource:
     """Draws rays of some views of a frame store; the tensors it returns are on ``device``.
 
-    ``prefetch`` is whether rays are worth a thread that draws those of the next step during a step.
-    Raises ConfigError for views that are none, repeated or not in the store.
+    ``prefetch`` is whether it pays to draw the rays of the next step in another thread during a step.
+    Raises ConfigError when ``views`` is empty or holds views that are repeated or not in the store.
     """
 
     prefetch = False
 
     def __init__(self, store: FrameStore, views: tuple[int, ...], device: torch.device | str = "cpu") -> None:
-        known = range(len(store.names))
-        if not views or len(set(views)) != len(views) or not set(views) <= set(known):
-            raise ConfigError(f"training views {views}: expected some, distinct, of 0 to {len(known) - 1}")
+        count = len(store.names)
+        if not views or len(set(views)) != len(views) or not set(views) <= set(range(count)):
+            raise ConfigError(f"training views {views}: expected one or more, distinct, of 0 to {count - 1}")
         self.views = views
         self._store = store
         self._device = torch.device(device)
         self._view_numbers = np.array(views, np.int64)
-        # Held-out cameras stay NaN: a ray of theirs could not go unnoticed.
-        self._intrinsics = np.full((len(known), 4), np.nan)
-        self._rotations = np.full((len(known), 3, 3), np.nan)
-        self._origins = np.full((len(known), 3), np.nan, np.float32)
+        # Held-out cameras stay NaN, so a ray of theirs would show up as NaN.
+        self._intrinsics = np.full((count, 4), np.nan)
+        self._rotations = np.full((count, 3, 3), np.nan)
+        self._origins = np.full((count, 3), np.nan, np.float32)
         for view in views:
             camera = store.cameras[view]
             self._intrinsics[view] = camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y
@@ -68,22 +68,22 @@ class RaySource:
         rays: int,
         importance: ImportanceMap | None,
         share: float,
-    ) -> Rays:
+    ) -> TrainingRays:
         """``rays // frames_per_step`` rays in each of ``frames_per_step`` frames.
 
         Frames are picked from the distinct candidates ``frames`` without repetition; when there are fewer
-        than asked for, all of them come and some come again. In each frame round(share * rays) rays are drawn
-        by ``importance`` (they come first), the others evenly over all pixels of all training views; without
-        a map all are. The same state of ``rng`` gives the same rays.
+        candidates than frames, all are picked and some repeat. In each frame round(share * rays) rays are
+        drawn by ``importance`` (they come first), the others uniformly over all pixels of all training views;
+        without a map all are drawn uniformly. The same state of ``rng`` gives the same rays.
 
-        Raises ConfigError for numbers that make no sense, ValueError for a map of other views, IndexError for
-        frames that the map or the store does not have.
+        Raises ConfigError for invalid numbers, ValueError for a map of other views, IndexError for frames
+        that the map or the store does not have.
         """
         per_frame = rays_per_frame(rays, frames_per_step, share)
         self._check_map(importance)
         chosen = pick_frames(rng, np.asarray(frames, np.int64), frames_per_step)
         weighted = 0 if importance is None else round(share * per_frame)
-        parts = [self._even(rng, per_frame - weighted) for _ in chosen]
+        parts = [self._uniform(rng, per_frame - weighted) for _ in chosen]
         if importance is not None:
             by_weight = [importance.draw(frame, rng.random(weighted)) for frame in chosen]
             parts = [part for pair in zip(by_weight, parts, strict=True) for part in pair]
@@ -91,7 +91,7 @@ class RaySource:
         pixels = np.concatenate([part[1] for part in parts])
         colours = self._store.gather(views, chosen.repeat(per_frame), pixels)
         shape = (frames_per_step, per_frame, 3)
-        return Rays(
+        return TrainingRays(
             chosen,
             self._tensor(self._origins[views], shape),
             self._tensor(self._directions(views, pixels).astype(np.float32), shape),
@@ -102,7 +102,7 @@ class RaySource:
         if importance is not None and set(importance.views) != set(self.views):
             raise ValueError(f"importance map of views {importance.views}, rays of views {self.views}")
 
-    def _even(
+    def _uniform(
         self, rng: np.random.Generator, count: int
     ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
         """Views and pixels, each pixel of each training view equally likely."""
@@ -113,29 +113,29 @@ class RaySource:
     def _directions(
         self, views: Int64[np.ndarray, " n"], pixels: Int64[np.ndarray, " n"]
     ) -> Float64[np.ndarray, "n 3"]:
-        """``pixel_directions`` at pixel centres, for rays of different cameras."""
+        """As ``pixel_directions`` at pixel centres, but for rays of different cameras."""
         rows, columns = np.divmod(pixels, self._store.width)
         local = unproject(columns + 0.5, rows + 0.5, *self._intrinsics[views].T)
-        turned: np.ndarray = np.einsum("nij,nj->ni", self._rotations[views], local)
-        return turned
+        rotated: np.ndarray = np.einsum("nij,nj->ni", self._rotations[views], local)
+        return rotated
 
     def _tensor(self, array: np.ndarray, shape: tuple[int, ...]) -> Tensor:
         return torch.from_numpy(array).to(self._device).reshape(shape)
 
 
 def rays_per_frame(rays: int, frames_per_step: int, share: float) -> int:
-    """Rays of each frame of a step. Raises ConfigError for numbers that make no sense."""
+    """Rays of each frame of a step. Raises ConfigError for invalid numbers."""
     if not 1 <= frames_per_step <= rays:
         raise ConfigError(f"{rays} rays of {frames_per_step} frames: expected at least one of each frame")
     if not 0 <= share <= 1:
-        raise ConfigError(f"share {share} of the rays by weight: expected 0 to 1")
+        raise ConfigError(f"share {share} of rays drawn by weight: expected 0 to 1")
     return rays // frames_per_step
 
 
 def pick_frames(
     rng: np.random.Generator, candidates: Int64[np.ndarray, " candidate"], count: int
 ) -> Int64[np.ndarray, " frame"]:
-    """Frames of a step, without repetition while there are enough. Raises ConfigError when there are none."""
+    """Frames of a step, without repetition if there are enough. Raises ConfigError when there are none."""
     if not len(candidates):
         raise ConfigError("no frames to draw rays from")
     once = rng.permutation(candidates)[:count]

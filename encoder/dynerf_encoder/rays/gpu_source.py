@@ -1,10 +1,11 @@
-"""Training rays drawn where the training computes, from pictures that lie there.
+"""Draws training rays on the GPU, from pictures in its memory.
 
-A GPU waits for rays that a CPU looks up in a file. Where the training views' pictures fit into its memory
-they are copied there once, and so are the importance weights of a stage. Of a step only the random numbers
-come from the CPU, by the same generator and in the same order as ``RaySource``: the rays are the same ones.
+Rays that a CPU reads from files would keep a GPU waiting. When the training views' pictures fit into the
+GPU's memory they are copied there once, and so are the importance weights of a stage. In a step the CPU
+supplies only the random numbers, from the same generator and in the same order as ``RaySource``, so the rays
+are the same.
 
-Nothing here is CUDA's own: the tests run these lines on a CPU.
+Nothing here is specific to CUDA: the tests run this code on a CPU.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,33 +19,33 @@ from dynerf_decoder.cameras.camera import unproject_tensors
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.map import ImportanceMap
 
-from .cpu_source import Rays, RaySource, pick_frames, rays_per_frame
-from .pinned_source import PinnedRaySource, sent
+from .cpu_source import RaySource, TrainingRays, pick_frames, rays_per_frame
+from .pinned_source import PinnedRaySource, to_device
 
 _BLOCK = 64  # pixels; a row is searched block by block, then pixel by pixel
-_SHARE = 0.6  # of the free memory; the rest is for the model, Adam and what a step needs
+_MEMORY_SHARE = 0.6  # of the free memory; the rest is for the model, Adam and the steps
 _CHUNK = 2**28  # bytes read at once
 
 
 def ray_source(
-    store: FrameStore, views: tuple[int, ...], device: torch.device, say: Callable[[str], None]
+    store: FrameStore, views: tuple[int, ...], device: torch.device, report: Callable[[str], None]
 ) -> RaySource:
-    """What draws rays for a training on ``device``: from its memory when pictures fit, else from files."""
+    """The ray source for training on ``device``: from its memory when the pictures fit, else from files."""
     if device.type != "cuda":
         return RaySource(store, views, device)
     needed, free = bytes_needed(store, views), torch.cuda.mem_get_info(device)[0]
-    if needed > _SHARE * free:
-        say(
-            f"pictures stay on the disk: {needed / 1e9:.1f} GB are more than {_SHARE:.0%} of the GPU's free "
-            f"{free / 1e9:.1f} GB"
+    if needed > _MEMORY_SHARE * free:
+        report(
+            f"pictures are read from disk: {needed / 1e9:.1f} GB are more than {_MEMORY_SHARE:.0%} of the "
+            f"GPU's free {free / 1e9:.1f} GB"
         )
         return PinnedRaySource(store, views, device)
-    say(f"pictures and their weights, {needed / 1e9:.1f} GB, go to the GPU's memory")
+    report(f"pictures and their weights are copied to the GPU's memory: {needed / 1e9:.1f} GB")
     return GpuRaySource(store, views, device)
 
 
 def bytes_needed(store: FrameStore, views: tuple[int, ...]) -> int:
-    """Pictures of the training views, and one importance weight for each of their pixels."""
+    """Size of the training views' pictures and of one importance weight for each of their pixels."""
     return len(views) * store.frames * store.height * store.width * 4
 
 
@@ -67,48 +68,51 @@ class GpuRaySource(RaySource):
         rays: int,
         importance: ImportanceMap | None,
         share: float,
-    ) -> Rays:
+    ) -> TrainingRays:
         """As ``RaySource.draw``: the same state of ``rng`` gives the same rays."""
         per_frame = rays_per_frame(rays, frames_per_step, share)
         self._check_map(importance)
         chosen = pick_frames(rng, np.asarray(frames, np.int64), frames_per_step)
         weighted = 0 if importance is None else round(share * per_frame)
         pixels = self._store.height * self._store.width
-        spread = [rng.integers(0, len(self.views) * pixels, per_frame - weighted) for _ in chosen]
-        drawn = self._sent(np.stack(spread))
+        uniform = [rng.integers(0, len(self.views) * pixels, per_frame - weighted) for _ in chosen]
+        drawn = self._to_device(np.stack(uniform))
         if importance is not None:
-            uniforms = self._sent(np.stack([rng.random(weighted) for _ in chosen]))
-            drawn = torch.cat([self._resident(importance).draw(chosen, uniforms), drawn], dim=1)
-        numbers = self._sent(chosen)
+            uniforms = self._to_device(np.stack([rng.random(weighted) for _ in chosen]))
+            drawn = torch.cat([self._device_map(importance).draw(chosen, uniforms), drawn], dim=1)
+        numbers = self._to_device(chosen)
         if chosen.min() < 0 or chosen.max() >= self._store.frames:
             raise IndexError(f"frames {chosen.min()} to {chosen.max()}, of {self._store.frames}")
         position = torch.div(drawn, pixels, rounding_mode="floor")
         pixel = drawn - position * pixels
         colours = self._pictures[position, numbers.unsqueeze(1), pixel].float() / 255
-        return Rays(chosen, self._cameras[2][position], self._turned(position, pixel), colours)
+        directions = self._directions_at(position, pixel)
+        return TrainingRays(chosen, self._cameras[2][position], directions, colours)
 
-    def _turned(self, position: Int64[Tensor, "frame ray"], pixel: Int64[Tensor, "frame ray"]) -> Tensor:
+    def _directions_at(
+        self, position: Int64[Tensor, "frame ray"], pixel: Int64[Tensor, "frame ray"]
+    ) -> Tensor:
         """Directions of the rays through pixel centres, as ``RaySource`` computes them."""
         intrinsics, rotations, _ = self._cameras
         row = torch.div(pixel, self._store.width, rounding_mode="floor")
         column = pixel - row * self._store.width
         local = unproject_tensors(column + 0.5, row + 0.5, *intrinsics[position].unbind(dim=-1))
-        turned: Tensor = (rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
-        return turned.float()
+        rotated: Tensor = (rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
+        return rotated.float()
 
-    def _resident(self, importance: ImportanceMap) -> "GpuImportanceMap":
-        """The map on the device; one is kept, that of the stage."""
+    def _device_map(self, importance: ImportanceMap) -> "GpuImportanceMap":
+        """The map on the device; only the current stage's is kept."""
         if self._map is None or self._map[0] is not importance:
-            self._map = None  # before the next one takes memory
+            self._map = None  # frees its memory before the next one is allocated
             self._map = importance, GpuImportanceMap(importance, self.views, self._device)
         return self._map[1]
 
-    def _sent(self, values: np.ndarray) -> Tensor:
-        return sent(torch.from_numpy(values), self._device)
+    def _to_device(self, values: np.ndarray) -> Tensor:
+        return to_device(torch.from_numpy(values), self._device)
 
 
 class GpuImportanceMap:
-    """``ImportanceMap`` on a device; what it draws is rank in ``views`` * pixels + pixel."""
+    """``ImportanceMap`` on a device; it draws numbers of rank in ``views`` * pixels + pixel."""
 
     def __init__(self, importance: ImportanceMap, views: tuple[int, ...], device: torch.device) -> None:
         count, rows, width = importance.weights(importance.frames[0]).shape
@@ -128,23 +132,23 @@ class GpuImportanceMap:
     def draw(
         self, frames: Int64[np.ndarray, " frame"], uniforms: Float64[Tensor, "frame n"]
     ) -> Int64[Tensor, "frame n"]:
-        """As ``ImportanceMap.draw``, for several frames at once. IndexError for one that has no weights."""
+        """As ``ImportanceMap.draw``, for several frames at once. IndexError for a frame without weights."""
         slots = np.searchsorted(self._frames, frames)
         found = self._frames[np.minimum(slots, len(self._frames) - 1)] == frames
         if not found.all():
             missing = frames[~found][0]
             raise IndexError(f"frame {missing} has no weights, {len(self._frames)} other frames have")
-        slot = sent(torch.from_numpy(slots), uniforms.device).unsqueeze(1)
+        slot = to_device(torch.from_numpy(slots), uniforms.device).unsqueeze(1)
         ends = self._line_ends[slot.squeeze(1)]
         total = ends[:, -1:]
         units = (uniforms * total).long()
-        evenly = (uniforms * (ends.shape[1] * self._width)).long()  # of a frame without any weight
-        even_line = torch.div(evenly, self._width, rounding_mode="floor")
+        uniform = (uniforms * (ends.shape[1] * self._width)).long()  # for a frame whose weights are all 0
+        uniform_line = torch.div(uniform, self._width, rounding_mode="floor")
         line = torch.searchsorted(ends, units, right=True).clamp_max(ends.shape[1] - 1)
-        line = torch.where(total > 0, line, even_line)
+        line = torch.where(total > 0, line, uniform_line)
         before = torch.where(line > 0, ends.gather(1, (line - 1).clamp_min(0)), 0)
         column = self._owner(self._weights[slot, line], units - before)
-        column = torch.where(total > 0, column, evenly - even_line * self._width)
+        column = torch.where(total > 0, column, uniform - uniform_line * self._width)
         view = torch.div(line, self._rows, rounding_mode="floor")
         pixel: Tensor = (line - view * self._rows) * self._width + column
         pixel += self._ranks[view] * (self._rows * self._width)
@@ -157,8 +161,8 @@ class GpuImportanceMap:
         ends = rows.sum(dim=-1, dtype=torch.int64).cumsum(dim=-1)
         block = (ends[..., :-1] <= units.unsqueeze(-1)).sum(dim=-1)
         start = torch.where(block > 0, ends.gather(-1, (block - 1).clamp_min(0).unsqueeze(-1)).squeeze(-1), 0)
-        place = block[..., None, None].expand(*block.shape, 1, _BLOCK)
-        inner = rows.gather(-2, place).squeeze(-2).cumsum(dim=-1, dtype=torch.int64)
+        index = block[..., None, None].expand(*block.shape, 1, _BLOCK)
+        inner = rows.gather(-2, index).squeeze(-2).cumsum(dim=-1, dtype=torch.int64)
         inside = (inner[..., :-1] <= (units - start).unsqueeze(-1)).sum(dim=-1)
         column: Tensor = (block * _BLOCK + inside).clamp_max(self._width - 1)
         return column
@@ -167,7 +171,7 @@ class GpuImportanceMap:
 def _uploaded(
     store: FrameStore, views: tuple[int, ...], device: torch.device
 ) -> UInt8[Tensor, "view frame pixel 3"]:
-    """The training views' pictures, copied in parts of bounded size."""
+    """The training views' pictures on the device, copied in parts of bounded size."""
     pixels = store.height * store.width
     pictures = torch.empty(len(views), store.frames, pixels, 3, dtype=torch.uint8, device=device)
     part = max(1, _CHUNK // (3 * pixels))

@@ -1,10 +1,9 @@
-"""What tells the field which frame is meant: learned latents, or the paper's baselines as latents that are
-fixed.
+"""Initial latents of a training: learned ones, or the paper's baselines as fixed latents.
 
-NeRF-T (DyNeRF, 4.2) gives the network the positional encoding of time instead of a latent; a NeRF per frame
-gives it nothing. Both are latents that are not learned, so they need no other network, file or decoder.
-Between two frames a decoder interpolates them like any others: for NeRF-T that is the encoding's linear
-interpolation, not the encoding of the time between.
+NeRF-T (DyNeRF, 4.2) conditions the network on the positional encoding of time instead of a latent; a NeRF per
+frame is not conditioned. Both are expressed as latents that are not learned, so they need no separate
+network, file format or decoder. Between two frames a decoder interpolates them like any others: for NeRF-T
+that interpolates the encoding linearly instead of encoding the time between.
 """
 
 from dataclasses import replace
@@ -19,11 +18,11 @@ from dynerf_encoder.config.schema import Conditioning, Config
 
 from .stages import Plan, interpolate_latents
 
-_INITIAL_LATENTS = 2**40  # a step number that no training reaches: the latents' own random stream
+_LATENT_STREAM = 2**40  # a step number that no training reaches: seeds the latents' own random stream
 
 
 def fit_latents(config: Config) -> Config:
-    """The configuration with latents of the size that its conditioning has; learned ones keep theirs."""
+    """The configuration with the latent size that its conditioning requires; that of learned ones stays."""
     conditioning = config.conditioning
     if conditioning.kind == "latent":
         return config
@@ -35,12 +34,12 @@ def fit_latents(config: Config) -> Config:
 def initial_latents(
     config: Config, plan: Plan, frames: int, size: int, seed: int
 ) -> Float[Tensor, "frame latent"]:
-    """Learned latents start at random at the keyframes, N(0, latent_sigma), and between them in between."""
+    """Learned latents start at random at keyframes, N(0, latent_sigma), and interpolated between them."""
     if config.conditioning.kind == "time":
         return time_latents(frames, config.conditioning)
     if config.conditioning.kind == "none":
         return torch.zeros(frames, size)
-    random = np.random.default_rng([seed, _INITIAL_LATENTS]).standard_normal((frames, size))
+    random = np.random.default_rng([seed, _LATENT_STREAM]).standard_normal((frames, size))
     latents = torch.as_tensor(random * config.optimiser.latent_sigma, dtype=torch.float32)
     return interpolate_latents(latents, plan.keyframes)
 

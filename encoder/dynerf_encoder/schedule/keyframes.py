@@ -1,8 +1,8 @@
-"""Which frames the first stage trains: every K-th one, or as many where the video changes most.
+"""Chooses the keyframes that the first stage trains: every K-th frame, or as many placed by change.
 
-The first and the last frame always are keyframes, so that the latents of all others start between two of
-them. A clip no longer than K frames takes K = frames / 5, rounded up: six keyframes, or all frames of a
-shorter clip.
+The first and the last frame are always keyframes, so that the latents of all others start between two of
+them. A clip of at most K frames uses K = frames / 5, rounded up: six keyframes, or all frames of a shorter
+clip.
 
 Adaptive placement is what the paper suggests for large fast motion (DyNeRF, 5). The change of frame t is the
 mean absolute difference to frame t - 1 over all training views; keyframes are placed so that about the same
@@ -17,15 +17,15 @@ from jaxtyping import Float64
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format.errors import ConfigError
 
-_LEAST_INTERVALS = 5
-_EVERY = 4  # pixels; change is measured on one in sixteen, which tells frames apart as well as all of them
+_MIN_INTERVALS = 5
+_PIXEL_STRIDE = 4  # change is measured on one pixel in sixteen, which ranks frames as well as all of them do
 
 
 def interval_for(frames: int, interval: int) -> int:
-    """The interval that a clip of some frames gets when ``interval`` is asked for. Raises ConfigError."""
+    """The interval used for a clip of ``frames`` when ``interval`` is requested. Raises ConfigError."""
     if interval < 1:
         raise ConfigError(f"schedule.keyframe_interval: found {interval}, expected 1 or more")
-    return interval if frames > interval else -(-frames // _LEAST_INTERVALS)
+    return interval if frames > interval else -(-frames // _MIN_INTERVALS)
 
 
 def fixed_keyframes(frames: int, interval: int) -> tuple[int, ...]:
@@ -34,16 +34,15 @@ def fixed_keyframes(frames: int, interval: int) -> tuple[int, ...]:
 
 
 def adaptive_keyframes(changes: Float64[np.ndarray, " frame"], count: int) -> tuple[int, ...]:
-    """``count`` frames (at least two, at most all) between which equal sums of ``changes`` lie.
+    """``count`` frames (at least two, at most all) with equal sums of ``changes`` between neighbours.
 
-    ``changes[t]`` is the change from frame t - 1 to t, ``changes[0]`` is not looked at. Sums that fall on a
-    frame already taken go to the middle of the widest gap: where nothing changes, keyframes are spread
-    evenly.
+    ``changes[t]`` is the change from frame t - 1 to t; ``changes[0]`` is ignored. A keyframe that would fall
+    on a frame already chosen goes to the middle of the widest gap, so in a still clip they are spread evenly.
     """
     frames = len(changes)
     sums = np.concatenate([[0.0], np.cumsum(changes[1:])])
-    wanted = np.linspace(0, sums[-1], min(count, frames))
-    chosen = {0, frames - 1, *(int(np.abs(sums - sum_).argmin()) for sum_ in wanted[1:-1])}
+    targets = np.linspace(0, sums[-1], min(count, frames))
+    chosen = {0, frames - 1, *(int(np.abs(sums - target).argmin()) for target in targets[1:-1])}
     while len(chosen) < min(count, frames):
         ordered = np.array(sorted(chosen))
         widest = int(np.diff(ordered).argmax())
@@ -58,10 +57,10 @@ def frame_changes(store: FrameStore, views: Sequence[int]) -> Float64[np.ndarray
     """
     changes = np.zeros(store.frames)
     for view in views:
-        pictures, before = store.view(view), None
+        pictures, previous = store.view(view), None
         for frame in range(store.frames):
-            now = np.asarray(pictures[frame, ::_EVERY, ::_EVERY]).astype(np.int16)
-            if before is not None:
-                changes[frame] += np.abs(now - before).mean() / len(views)
-            before = now
+            current = np.asarray(pictures[frame, ::_PIXEL_STRIDE, ::_PIXEL_STRIDE]).astype(np.int16)
+            if previous is not None:
+                changes[frame] += np.abs(current - previous).mean() / len(views)
+            previous = current
     return changes

@@ -1,8 +1,8 @@
-"""The paper's hierarchical training as a list of stages along one axis, the position from 0 to 1.
+"""Plans the paper's hierarchical training: stages along one axis, the position from 0 to 1.
 
-Keyframes first, then all frames with ISG weights, then all frames with IST weights at a lower rate (DyNeRF,
-3.2). A position is normally step / steps. Under a time limit it is at least elapsed / limit, so that all
-stages and the decay of the learning rate still take place, only with fewer steps.
+Keyframes first, then all frames with ISG weights, then all frames with IST weights at a lower learning rate
+(DyNeRF, 3.2). The position is normally step / steps. Under a time limit it is at least elapsed / limit, so
+that all stages and the full decay of the learning rate still happen, only with fewer steps.
 """
 
 import itertools
@@ -22,7 +22,7 @@ StageName = Literal["keyframes", "uniform", "isg", "ist"]
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of the training: it ends at position ``end``; ``rate`` scales all learning rates."""
+    """A part of the training that ends at position ``end``; ``rate`` scales all learning rates."""
 
     name: StageName
     end: float
@@ -32,14 +32,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """All stages, the number of steps they have together, and the keyframes."""
+    """All stages, their total number of steps, and the keyframes."""
 
     stages: tuple[Stage, ...]
     steps: int
     keyframes: tuple[int, ...]
 
     def index_at(self, position: float) -> int:
-        """The number of the stage a position lies in."""
+        """The index of the stage that contains a position."""
         for index, stage in enumerate(self.stages):
             if position < stage.end:
                 return index
@@ -47,10 +47,10 @@ class Plan:
 
 
 def plan_training(schedule: Schedule, frames: int, strategy: Strategy, keys: tuple[int, ...]) -> Plan:
-    """Lay out the stages for a clip with some keyframes. Raises ConfigError when nothing is left to do.
+    """Plan the stages of a clip with the keyframes ``keys``. Raises ConfigError when no step remains.
 
-    Without ``schedule.hierarchical`` every frame counts as a keyframe and stage 1 is left out; the total of
-    steps stays. A strategy of one kind keeps its kind and the full learning rate in stages 2 and 3.
+    Without ``schedule.hierarchical`` every frame counts as a keyframe and stage 1 is omitted; the total
+    number of steps stays. A strategy other than "isg+ist" merges stages 2 and 3, at the full learning rate.
     """
     every = tuple(range(frames))
     keyframe_steps, isg_steps, ist_steps = (
@@ -80,7 +80,7 @@ def plan_training(schedule: Schedule, frames: int, strategy: Strategy, keys: tup
 def interpolate_latents(
     latents: Float[Tensor, "frame latent"], keys: Sequence[int]
 ) -> Float[Tensor, "frame latent"]:
-    """Latents of all frames by linear interpolation between the keyframes' (DyNeRF, 3.2)."""
+    """Latents of all frames, interpolated linearly between those of the keyframes (DyNeRF, 3.2)."""
     result = latents.clone()
     for first, last in itertools.pairwise(keys):
         shares = torch.arange(last - first + 1, device=latents.device, dtype=latents.dtype) / (last - first)
@@ -89,6 +89,6 @@ def interpolate_latents(
 
 
 def learning_rate(optimiser: Optimiser, position: float, step: int) -> float:
-    """The factor on all learning rates: a short linear rise, then exponential decay over the training."""
-    rise = min(1.0, (step + 1) / (optimiser.warm_up + 1))
-    return float(rise * optimiser.final_rate**position)
+    """The factor on all learning rates: a linear warm-up, and exponential decay over the training."""
+    warm_up = min(1.0, (step + 1) / (optimiser.warm_up + 1))
+    return float(warm_up * optimiser.final_rate**position)

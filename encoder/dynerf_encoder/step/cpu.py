@@ -19,7 +19,7 @@ from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack
 from dynerf_decoder.scene.ray_sampling import draw_jitter
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.rate.step_sizes import rounding_step
-from dynerf_encoder.rays.cpu_source import Rays
+from dynerf_encoder.rays.cpu_source import TrainingRays
 from dynerf_encoder.step.kernels.ray_pass import BLOCK, follow
 from dynerf_encoder.step.kernels.records import (
     Field,
@@ -99,7 +99,7 @@ class CpuKernelStep:
             TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
-    def prepare(self, rays: Rays, generator: torch.Generator) -> PackedRays:
+    def prepare(self, rays: TrainingRays, generator: torch.Generator) -> PackedRays:
         with threads_for_parts():
             frames, count, _ = rays.directions.shape
             jitter = draw_jitter((frames, count), self._config.sampling, generator, torch.device("cpu"))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from dynerf_encoder.rays.cpu_source import Rays
+from dynerf_encoder.rays.cpu_source import TrainingRays
 
 from .cuda_graph import GraphedStep, Graphs
 from .protocol import StepMetrics, StepState
@@ -28,7 +28,7 @@ class CudaGraphStep:
         for group in state.adam.param_groups:
             group["capturable"] = device.type == "cuda"
 
-    def prepare(self, rays: Rays, generator: torch.Generator) -> PreparedRays:
+    def prepare(self, rays: TrainingRays, generator: torch.Generator) -> PreparedRays:
         return self._decorated.prepare(rays, generator)
 
     def __call__(self, prepared: PreparedRays, position: float) -> StepMetrics:

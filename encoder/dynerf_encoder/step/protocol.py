@@ -11,7 +11,7 @@ from dynerf_decoder.fields.field import Model
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.rate.rate_control import RateControl
-from dynerf_encoder.rays.cpu_source import Rays
+from dynerf_encoder.rays.cpu_source import TrainingRays
 
 from .distributed import Group
 
@@ -48,7 +48,7 @@ class TrainingStep(Protocol[Prepared]):
 
     prefetch: bool
 
-    def prepare(self, rays: Rays, generator: torch.Generator, /) -> Prepared:
+    def prepare(self, rays: TrainingRays, generator: torch.Generator, /) -> Prepared:
         """The rays of a step, and all that is random about it. Changes nothing of the training."""
         ...
 

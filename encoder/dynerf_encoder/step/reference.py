@@ -15,8 +15,8 @@ from dynerf_decoder.render.reference import Rendered, render_rays
 from dynerf_decoder.scene.ray_sampling import Jitter, draw_jitter
 from dynerf_encoder.rate.plane_passes import add_variation
 from dynerf_encoder.rate.step_sizes import is_plane
-from dynerf_encoder.rays.cpu_source import Rays
-from dynerf_encoder.rays.pinned_source import sent
+from dynerf_encoder.rays.cpu_source import TrainingRays
+from dynerf_encoder.rays.pinned_source import to_device
 
 from .deferred_metrics import DeferredMetrics
 from .histogram_bound import histogram_bound_loss
@@ -28,7 +28,7 @@ from .torch_compile import Compiler, Fold
 class PreparedRays(NamedTuple):
     """All processes' rays, whose copy to the device may be under way, and the jitter of their samples."""
 
-    rays: Rays
+    rays: TrainingRays
     jitter: Jitter
 
 
@@ -55,7 +55,7 @@ class TorchStep:
         self._figures = DeferredMetrics(self._device)
         self._parameters = [each for part in state.adam.param_groups for each in part["params"]]
 
-    def prepare(self, rays: Rays, generator: torch.Generator) -> PreparedRays:
+    def prepare(self, rays: TrainingRays, generator: torch.Generator) -> PreparedRays:
         """Jitter is drawn for the rays of all processes: a shared batch has the same as a whole one."""
         shape = tuple(rays.colours.shape[:2])
         return PreparedRays(rays, draw_jitter(shape, self.state.config.sampling, generator, self._device))
@@ -65,10 +65,10 @@ class TorchStep:
 
     def inputs(self, prepared: PreparedRays) -> StepInputs:
         """This process's share of the rays, once they have arrived."""
-        rays, jitter = prepared.rays.arrived(), prepared.jitter
+        rays, jitter = prepared.rays.wait(), prepared.jitter
         mine = self.state.group.share(len(rays.frames))
         return StepInputs(
-            sent(torch.from_numpy(rays.frames[mine]), self._device), rays.origins[mine],
+            to_device(torch.from_numpy(rays.frames[mine]), self._device), rays.origins[mine],
             rays.directions[mine], rays.colours[mine], jitter[0][mine], jitter[1][mine],
         )  # fmt: skip
 

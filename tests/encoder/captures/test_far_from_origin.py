@@ -1,4 +1,4 @@
-"""Captures in map coordinates, millions of units from the origin, are as good as at the origin."""
+"""Captures in map coordinates, millions of units from the origin, encode as well as at the origin."""
 
 import json
 from dataclasses import replace
@@ -53,12 +53,12 @@ def test_the_same_quality_and_the_captures_own_cameras(
 ) -> None:
     capture = _moved_scene(tmp_path / "scene", distance * _DIRECTION)
     result = tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=3"))
-    # Roundings of the cameras' places to float64 make 0.06 dB of a training as short as this.
+    # Rounding the cameras' positions to float64 changes a training as short as this by 0.06 dB.
     assert result.psnr == pytest.approx(psnr_at_the_origin, abs=0.1)
     header, _ = contents(result.path)
     for view, record in zip(read_n3v(capture).views, header.cameras, strict=True):
         assert record.camera_to_world == tuple(view.camera.camera_to_world.ravel())
-    # By the file alone, in the world's coordinates, the same pictures.
+    # Decoded from the file, in world coordinates, the pictures are the same.
     with one_thread(), dynerf.open(result.path, device="cpu") as clip:
         found = evaluate(clip, capture).mean("psnr")
     assert found == pytest.approx(result.psnr, abs=1e-3)
@@ -81,7 +81,7 @@ def test_rays_are_clipped_as_at_the_origin(distance: float) -> None:
 
 
 @pytest.mark.parametrize("distance", [1e3, 1e6, 1e8])
-def test_a_space_far_from_the_origin_is_not_taken_for_singular(tmp_path: Path, distance: float) -> None:
+def test_a_space_far_from_the_origin_does_not_count_as_singular(tmp_path: Path, distance: float) -> None:
     job = tiny_job(write_scene(tmp_path / "scene"), tmp_path / "clip.dnv", "schedule.scale=0.1")
     header, _ = contents(tiny_encode(job).path)
     pose = np.concatenate([np.eye(3), [[0.0], [0.0], [1.0]]], axis=1)
@@ -90,13 +90,13 @@ def test_a_space_far_from_the_origin_is_not_taken_for_singular(tmp_path: Path, d
     assert decode_header(encode_header(far)) == far
 
 
-def test_near_the_origin_coordinates_stay_what_they_are() -> None:
+def test_near_the_origin_coordinates_are_unchanged() -> None:
     for offset in (np.zeros(3), 50 * _DIRECTION):
         assert not local_origin(_cameras(offset), [2.0] * 4).any()
 
 
 @pytest.mark.parametrize("distance", [1e3, 1e6, 4.6e6, 1e7])
-def test_far_away_they_begin_near_the_rig_and_lose_nothing(distance: float) -> None:
+def test_far_away_the_origin_is_near_the_rig_and_the_translation_exact(distance: float) -> None:
     cameras = _cameras(distance * _DIRECTION)
     origin = local_origin(cameras, [2.0] * 4)
     for camera in cameras:
@@ -105,19 +105,19 @@ def test_far_away_they_begin_near_the_rig_and_lose_nothing(distance: float) -> N
         np.testing.assert_allclose(local.moved(origin).origin, camera.origin, rtol=1e-15, atol=1e-15)
 
 
-def test_places_that_float32_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
+def test_positions_too_coarse_in_float32_are_refused(tmp_path: Path) -> None:
     capture = _moved_scene(tmp_path / "scene", 4.6e6 * _DIRECTION, "f4")
     with pytest.raises(CaptureError, match=r"float32 are 0\.5 apart at 4\.6e\+06 from the origin.*float64"):
         read_poses(capture / "poses_bounds.npy", ("cam00", "cam01", "cam02", "cam03"))
 
 
-def test_float32_near_the_origin_is_fine(tmp_path: Path) -> None:
+def test_float32_near_the_origin_is_accepted(tmp_path: Path) -> None:
     capture = _moved_scene(tmp_path / "scene", 100 * _DIRECTION, "f4")
     assert len(read_poses(capture / "poses_bounds.npy", ("cam00", "cam01", "cam02", "cam03"))) == 4
 
 
-def test_a_capture_a_metre_away_is_not_the_clips(tmp_path: Path) -> None:
-    """A relative tolerance would let all of it pass: 46 units at 4.6e6."""
+def test_a_capture_moved_by_a_metre_is_not_the_clips(tmp_path: Path) -> None:
+    """A relative tolerance would accept it: 46 units at 4.6e6."""
     capture = _moved_scene(tmp_path / "scene", 4.6e6 * _DIRECTION)
     result = tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=0.1"))
     rows = np.load(capture / "poses_bounds.npy")
@@ -127,7 +127,7 @@ def test_a_capture_a_metre_away_is_not_the_clips(tmp_path: Path) -> None:
         evaluate(clip, capture)
 
 
-def test_the_player_takes_a_view_in_map_coordinates() -> None:
+def test_the_player_accepts_a_view_in_map_coordinates() -> None:
     pose = [1, 0, 0, 500_012.4, 0, 1, 0, 4_649_776.25, 0, 0, 1, 120.7]
     message = {"type": "view", "id": 1, "frame": 0, "camera_to_world": pose, "fov": 45, "width": 32,
                "height": 24, "moving": False, "depth": False, "layers": 0}  # fmt: skip

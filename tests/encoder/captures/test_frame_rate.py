@@ -1,4 +1,4 @@
-"""The frame rate of presentation times, and that whatever rate comes out can be written to a movie."""
+"""The frame rate of presentation times, and that every resulting rate can be written to a video."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -28,21 +28,21 @@ def test_a_constant_rate_is_found_exactly(rate: Fraction, unit: Fraction, frames
 
 
 @pytest.mark.parametrize(("rate", "frames"), [(_NTSC, 300), (Fraction(30), 300), (Fraction(60), 100)])
-def test_times_in_milliseconds_give_the_rate_that_was_meant(rate: Fraction, frames: int) -> None:
+def test_times_in_milliseconds_give_the_nominal_rate(rate: Fraction, frames: int) -> None:
     assert simple_rate(_ticks(rate, Fraction(1, 1000), frames), Fraction(1, 1000), []) == rate
 
 
-def test_an_average_that_disagrees_with_the_times_is_not_taken() -> None:
+def test_an_average_that_disagrees_with_the_times_is_not_used() -> None:
     ticks = 512 * np.arange(6)
     assert simple_rate(ticks, Fraction(1, 15360), [Fraction(92160, 2561)]) == 30
 
 
-def test_a_phone_that_varies_has_the_simplest_rate_within_a_quarter_of_a_frame() -> None:
+def test_varying_intervals_give_the_simplest_rate_within_a_quarter_of_a_frame() -> None:
     ticks = np.cumsum([0, 3058, 2956, 2983, 3025, 3008])
     assert simple_rate(ticks, Fraction(1, 90000), []) == 30
 
 
-def test_a_single_frame_has_the_rate_that_is_stated() -> None:
+def test_a_single_frame_has_the_stated_rate() -> None:
     assert simple_rate(np.array([7]), Fraction(1, 30), [Fraction(25)]) == 25
     with pytest.raises(ValueError, match="states no frame rate"):
         simple_rate(np.array([7]), Fraction(1, 30), [])
@@ -60,7 +60,7 @@ def test_a_rate_that_cannot_be_stored_is_refused(rate: Fraction) -> None:
     unit=st.sampled_from([1, 24, 600, 1000, 15360, 30000, 90000, 10**6, 10**7]).map(lambda n: Fraction(1, n)),
     even=st.booleans(),
 )
-def test_every_rate_that_is_accepted_can_be_written_to_a_movie(
+def test_every_accepted_rate_can_be_written_to_a_video(
     tmp_path: Path, steps: list[int], unit: Fraction, even: bool
 ) -> None:
     distances = [steps[0]] * len(steps) if even else steps

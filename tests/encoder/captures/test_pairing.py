@@ -1,4 +1,4 @@
-"""Videos of one rig: paired by the times that their files state, or refused with the camera named."""
+"""Videos of one rig: paired by their presentation times, or refused with an error that names the camera."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -27,12 +27,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _replace(folder: Path, name: str = "cam05", frames: int = 6, shift: int = 0, **options: object) -> None:
-    """Another video for a camera, which shows the greys of the instants ``shift``, ``shift`` + 1, ..."""
+    """Replace a camera's video by one that shows the greys of the instants ``shift``, ``shift`` + 1, ..."""
     write_video(folder / f"{name}.mp4", flat_pictures(frames + shift)[shift:], **options)  # type: ignore[arg-type]
 
 
 def _instants(folder: Path) -> list[list[int]]:
-    """Which instants each camera shows, by the greys of a capture whose cameras all start with grey 16."""
+    """The instants that each camera shows, by the greys of a capture whose cameras all start with grey 16."""
     capture = read_n3v(folder)
     return [
         [
@@ -55,8 +55,8 @@ class TestStarts:
         assert [view.first for view in capture.views] == [2, 2, 0]
         assert _instants(folder) == [[2, 3, 4, 5]] * 3
         assert capture.notes == (
-            "cam05 starts 0.067 s (2 frames) after the others: frames are paired by time, and the 4 "
-            "frames are used that all cameras show, of 6",
+            "cam05 starts 0.067 s (2 frames) after the others: frames are paired by time; 4 frames that all "
+            "cameras show are used, of 6",
         )
 
     def test_a_camera_that_starts_earlier_is_paired_by_time(self, folder: Path) -> None:
@@ -65,7 +65,7 @@ class TestStarts:
         assert _instants(folder) == [[1, 2, 3, 4, 5]] * 3
         assert "cam02 starts 0.033 s (1 frame) before the others" in read_n3v(folder).notes[0]
 
-    def test_an_equal_start_of_all_cameras_means_nothing(self, folder: Path) -> None:
+    def test_an_equal_start_of_all_cameras_has_no_effect(self, folder: Path) -> None:
         for name in ("cam00", "cam02", "cam05"):
             _replace(folder, name, times=range(3, 9))
         capture = read_n3v(folder)
@@ -75,7 +75,7 @@ class TestStarts:
         _replace(folder, frames=8, times=range(-2, 6))
         assert _instants(folder) == [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5], [2, 3, 4, 5, 6, 7]]
 
-    def test_starts_apart_by_a_part_of_a_frame_are_refused(self, folder: Path) -> None:
+    def test_starts_that_differ_by_part_of_a_frame_are_refused(self, folder: Path) -> None:
         _replace(folder, times=3000 * np.arange(6) + 1200, unit=_FINE)
         with pytest.raises(
             CaptureError,
@@ -98,7 +98,7 @@ class TestStarts:
         for index in range(3):
             np.testing.assert_allclose(store.view(index)[:, 0, 0, 0], [28, 32], atol=1)
 
-    def test_a_changed_start_makes_the_stored_pictures_anew(self, folder: Path) -> None:
+    def test_a_changed_start_stores_the_pictures_again(self, folder: Path) -> None:
         built = []
         for times in (range(6), range(2, 8)):
             _replace(folder, times=times)
@@ -107,7 +107,7 @@ class TestStarts:
         assert built[0][0] != built[1][0]
         np.testing.assert_allclose([grey for _, grey in built], [16, 24], atol=1)
 
-    def test_what_was_left_out_is_said_once(self, folder: Path) -> None:
+    def test_unused_frames_are_reported_once(self, folder: Path) -> None:
         _replace(folder, shift=2, times=range(2, 8))
         capture, notes = read_n3v(folder), Notes()
         job = Job(folder, folder / "clip.dnv", tiny_config())
@@ -118,31 +118,31 @@ class TestStarts:
 
 class TestSteps:
     @pytest.mark.parametrize("coding", [{}, {"bf": "2", "preset": "veryfast"}], ids=["in order", "reordered"])
-    def test_a_hole_is_named_as_a_hole(self, folder: Path, coding: dict[str, str]) -> None:
+    def test_a_missing_frame_is_reported(self, folder: Path, coding: dict[str, str]) -> None:
         _replace(folder, frames=9, times=[0, 1, 2, 4, 5, 6, 7, 8, 9], coding=coding)
         with pytest.raises(
             CaptureError,
-            match=r"cam05 leaves out a frame after frame 2: 0\.067 s to the next one, expected 0\.033",
+            match=r"cam05 lacks a frame after frame 2: 0\.067 s to the next one, expected 0\.033",
         ):
             read_n3v(folder)
 
-    def test_a_wide_hole_says_how_many_frames_are_missing(self, folder: Path) -> None:
+    def test_the_number_of_missing_frames_is_reported(self, folder: Path) -> None:
         _replace(folder, times=[0, 1, 2, 3, 4, 9])
-        with pytest.raises(CaptureError, match="cam05 leaves out 4 frames after frame 4"):
+        with pytest.raises(CaptureError, match="cam05 lacks 4 frames after frame 4"):
             read_n3v(folder)
 
-    def test_a_hole_behind_the_frames_used_does_no_harm(self, folder: Path) -> None:
+    def test_a_missing_frame_after_the_frames_used_is_accepted(self, folder: Path) -> None:
         _replace(folder, times=[0, 1, 2, 3, 5, 6])
         assert read_n3v(folder, FrameRange(0, 4)).frames == 6
 
-    def test_a_frame_that_comes_too_early_is_named(self, folder: Path) -> None:
+    def test_a_frame_that_is_too_early_is_reported(self, folder: Path) -> None:
         _replace(folder, times=[0, 3000, 6000, 7000, 9000, 12000], unit=_FINE)
         with pytest.raises(CaptureError, match="cam05 shows frame 3 too early after frame 2"):
             read_n3v(folder)
 
-    def test_a_rate_that_varies_is_named(self, folder: Path) -> None:
+    def test_a_varying_rate_is_reported(self, folder: Path) -> None:
         _replace(folder, times=[0, 1, 4, 5, 8, 9])
-        with pytest.raises(CaptureError, match=r"cam05 shows .* varying distances, 0\.033 to 0\.100 s"):
+        with pytest.raises(CaptureError, match=r"cam05 has varying frame intervals, 0\.033 to 0\.100 s"):
             read_n3v(folder)
 
 
@@ -161,7 +161,7 @@ class TestRates:
         assert (capture.frames, capture.notes) == (6, ())
         assert abs(capture.fps - 30) < Fraction(1, 10)
 
-    def test_rates_that_drift_half_a_frame_are_refused_and_fewer_frames_of_them_are_not(
+    def test_rates_that_drift_half_a_frame_are_refused_but_a_shorter_range_is_accepted(
         self, folder: Path
     ) -> None:
         _replace(folder, times=[round(90000 * i / 27) for i in range(6)], unit=_FINE)
@@ -171,7 +171,7 @@ class TestRates:
             read_n3v(folder)
         assert read_n3v(folder, FrameRange(0, 5)).fps == 30
 
-    def test_phones_that_vary_around_their_rate_are_paired(self, folder: Path) -> None:
+    def test_videos_with_jittered_times_are_paired(self, folder: Path) -> None:
         generator = np.random.default_rng(1)
         for name in ("cam00", "cam02", "cam05"):
             _replace(folder, name, times=_jittered(generator), unit=_FINE)
@@ -192,18 +192,18 @@ def _jittered(generator: np.random.Generator) -> Sequence[int]:
 
 def test_a_stream_without_times_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", flat_pictures(6), container="h264")
-    with pytest.raises(CaptureError, match=r"a\.mp4: states no times for its frames \(raw H.264 video\)"):
+    with pytest.raises(CaptureError, match=r"a\.mp4: has no presentation times \(raw H.264 video\)"):
         probe(path)
 
 
 class TestFolder:
     @pytest.mark.parametrize("suffix", [".MP4", ".mov", ".mkv", ".webm", ".avi", ".MTS"])
-    def test_other_suffixes_of_videos_are_videos(self, folder: Path, suffix: str) -> None:
+    def test_other_video_suffixes_are_accepted(self, folder: Path, suffix: str) -> None:
         for path in folder.glob("*.mp4"):
             path.rename(path.with_suffix(suffix))
         assert read_n3v(folder).names == ("cam00", "cam02", "cam05")
 
-    def test_one_other_suffix_does_not_change_whose_pose_is_whose(self, folder: Path) -> None:
+    def test_mixed_suffixes_do_not_change_the_order_of_poses(self, folder: Path) -> None:
         (folder / "cam02.mp4").rename(folder / "cam02.MP4")
         assert read_n3v(folder).names == ("cam00", "cam02", "cam05")
 
@@ -213,23 +213,23 @@ class TestFolder:
     def test_two_files_of_one_camera_are_refused(self, folder: Path, second: str, both: str) -> None:
         (folder / second).write_bytes((folder / "cam00.mp4").read_bytes())
         with pytest.raises(
-            CaptureError, match=f"{both}.* are both of camera 0, expected one file per camera"
+            CaptureError, match=f"{both}.* all belong to camera 0, expected one file per camera"
         ):
             read_n3v(folder)
 
-    def test_a_refusal_says_what_was_found(self, tmp_path: Path) -> None:
+    def test_the_error_describes_what_was_found(self, tmp_path: Path) -> None:
         np.save(tmp_path / "poses_bounds.npy", example_rows(2))
         for name in ("cam00", "cam01"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "0001.png").touch()
         (tmp_path / "GX010001.MP4").touch()
         (tmp_path / "._GX010001.MP4").touch()
-        found = r"holds no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 video named otherwise"
+        found = r"no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 video with other names"
         with pytest.raises(CaptureError, match=found):
             read_n3v(tmp_path)
 
 
-def test_an_alpha_channel_is_left_out_and_said_once(folder: Path) -> None:
+def test_an_ignored_alpha_channel_is_reported_once(folder: Path) -> None:
     for name in ("cam00", "cam02"):
         _replace(folder, name, codec="ffv1", container="matroska", pixel_format="yuva420p")
-    assert read_n3v(folder).notes == ("the alpha channel of cam00, cam02 is left out",)
+    assert read_n3v(folder).notes == ("the alpha channel of cam00, cam02 is ignored",)

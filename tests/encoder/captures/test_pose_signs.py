@@ -1,4 +1,4 @@
-"""Poses in another convention are noticed by the cameras alone, right ones never; the docs convert each."""
+"""Poses in another convention are detected from the cameras alone, without false alarms; the docs convert."""
 
 import os
 import re
@@ -55,7 +55,7 @@ def _inverted(pose: np.ndarray) -> np.ndarray:
 
 
 def _look(origin: ArrayLike, backwards: ArrayLike, roll: float = 0.0) -> Camera:
-    """A camera whose up is the world's z, but for a roll in degrees."""
+    """A camera whose up axis is the world's z, apart from a roll in degrees."""
     back = np.asarray(backwards, np.float64) / np.linalg.norm(backwards)
     right = np.cross([0.0, 0, 1], back)
     right /= np.linalg.norm(right)
@@ -77,11 +77,11 @@ def _warning_of(cameras: Sequence[Camera]) -> str | None:
     return warn_of_convention(cameras, [1.0] * len(cameras), [8.0] * len(cameras))
 
 
-def test_candle_as_it_is_gives_no_warning(tmp_path: Path) -> None:
+def test_candle_unchanged_gives_no_warning(tmp_path: Path) -> None:
     assert _warning(_read_changed(_CANDLE, lambda pose: pose, tmp_path)) is None
 
 
-def test_axes_that_meet_behind_the_cameras_are_named_with_causes_and_remedy(tmp_path: Path) -> None:
+def test_axes_that_meet_behind_the_cameras_are_reported_with_causes_and_remedy(tmp_path: Path) -> None:
     warning = _warning(_read_changed(_CANDLE, _opencv, tmp_path))
     assert warning is not None
     assert "13 of 13 cameras look away from where their axes meet" in warning
@@ -98,16 +98,16 @@ def test_axes_that_meet_behind_the_cameras_are_named_with_causes_and_remedy(tmp_
 
 
 @pytest.mark.skipif(_BASKETBALL is None, reason="DYNERF_BASKETBALL names no folder with the capture")
-def test_basketball_as_it_is_gives_no_warning_and_by_other_axes_does(tmp_path: Path) -> None:
+def test_basketball_gives_a_warning_only_with_other_axes(tmp_path: Path) -> None:
     folder = Path(_BASKETBALL or "")
     assert _warning(_read_changed(folder, lambda pose: pose, tmp_path)) is None
     assert "behind" in (_warning(_read_changed(folder, _opencv, tmp_path)) or "")
     assert "on their side" in (_warning(_read_changed(folder, _opengl, tmp_path)) or "")
 
 
-def test_a_ring_on_its_side_is_named() -> None:
-    assert "all cameras lie on their side" in (_warning_of(_ring(3.0, roll=90)) or "")
-    assert "all cameras lie on their side" in (_warning_of(_ring(3.0, roll=-90)) or "")
+def test_a_ring_on_its_side_is_reported() -> None:
+    assert "all cameras are on their side" in (_warning_of(_ring(3.0, roll=90)) or "")
+    assert "all cameras are on their side" in (_warning_of(_ring(3.0, roll=-90)) or "")
 
 
 @pytest.mark.parametrize(
@@ -120,46 +120,46 @@ def test_a_ring_on_its_side_is_named() -> None:
         pytest.param(_ring(3.0, degrees=60), id="arc"),
         pytest.param([_look([x, 0, 0.1 * x * x], [0, -1, 0]) for x in (0.0, 1, 2)], id="parallel"),
         pytest.param([_look([x, 0, 0], [0, -1, 0], 90) for x in (0.0, 1, 2)], id="parallel, on their side"),
-        pytest.param([_look([0.0, 0, 0], [0, -1, 0])] * 2, id="in one place"),
+        pytest.param([_look([0.0, 0, 0], [0, -1, 0])] * 2, id="at one point"),
         pytest.param(
             [
                 _look([x, y, 3], [0.01 + 0.2 * x, 0.2 * y, 1], 70 * x + 110 * y)
                 for x in (-1, 1)
                 for y in (-1, 1)
             ],
-            id="from the ceiling, turned anyhow",
+            id="from the ceiling, rolled arbitrarily",
         ),
     ],
 )
-def test_rigs_that_people_build_give_no_warning(cameras: list[Camera]) -> None:
+def test_common_rigs_give_no_warning(cameras: list[Camera]) -> None:
     assert _warning_of(cameras) is None
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_cameras_side_by_side_that_were_aimed_carelessly_give_no_warning(seed: int) -> None:
+def test_carelessly_aimed_cameras_side_by_side_give_no_warning(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    places = [[*rng.uniform(-1, 1, 2), 0.1 * rng.normal()] for _ in range(5 + seed % 10)]
+    origins = [[*rng.uniform(-1, 1, 2), 0.1 * rng.normal()] for _ in range(5 + seed % 10)]
     assert (
-        _warning_of([_look([x, z, y], [0.06 * rng.normal(), -1, 0.06 * rng.normal()]) for x, y, z in places])
+        _warning_of([_look([x, z, y], [0.06 * rng.normal(), -1, 0.06 * rng.normal()]) for x, y, z in origins])
         is None
     )
 
 
 def _conversions() -> dict[str, str]:
-    """The docs' lines of numpy that make a pose, by what stands above them."""
+    """The docs' lines of NumPy that convert a pose, by the convention in the line above."""
     text = (ROOT / "docs/how-to/poses.md").read_text()
     return dict(re.findall(r"\n([^\n]+):\n\n```python\n(pose = .+)\n```", text))
 
 
 @pytest.mark.parametrize("name", _conversions())
-def test_each_line_of_numpy_in_the_docs_gives_back_the_layouts_poses(name: str) -> None:
+def test_each_line_of_numpy_in_the_docs_converts_to_the_layouts_poses(name: str) -> None:
     rows, _ = _rows(_CANDLE)
     assert len(_conversions()) == 4
     for row in rows:
-        right = row[:15].reshape(3, 5)[:, :4]
-        theirs = _opencv(right) if "OpenCV" in name else _opengl(right)
+        expected = row[:15].reshape(3, 5)[:, :4]
+        other = _opencv(expected) if "OpenCV" in name else _opengl(expected)
         if "World-to-camera" in name:
-            theirs = _inverted(theirs)
-        found: dict[str, np.ndarray] = {"R": theirs[:, :3], "t": theirs[:, 3]}
+            other = _inverted(other)
+        found: dict[str, np.ndarray] = {"R": other[:, :3], "t": other[:, 3]}
         exec(_conversions()[name], {"np": np}, found)
-        np.testing.assert_allclose(found["pose"], right, atol=1e-12)
+        np.testing.assert_allclose(found["pose"], expected, atol=1e-12)

@@ -1,6 +1,6 @@
-"""What a container, a stream and a frame state about how pictures are shown: each is refused by name or kept.
+"""Statements of container, stream and frame about the presentation of pictures: refused by name or accepted.
 
-The names of the tests stand in the table of ``docs/reference/captures.md``.
+The table of ``docs/reference/captures.md`` refers to these tests by name.
 """
 
 import struct
@@ -31,22 +31,22 @@ class TestOrientation:
     @pytest.mark.parametrize(
         ("matrix", "found"),
         [
-            ((0, 1, -1, 0), "shown turned by -90 degrees, expected upright"),  # phones, held upright
-            ((0, -1, 1, 0), "shown turned by 90 degrees"),
-            ((-1, 0, 0, -1), "shown turned by 180 degrees"),
+            ((0, 1, -1, 0), "shown rotated by -90 degrees, expected upright"),  # phones, held upright
+            ((0, -1, 1, 0), "shown rotated by 90 degrees"),
+            ((-1, 0, 0, -1), "shown rotated by 180 degrees"),
             ((-1, 0, 0, 1), "shown mirrored, expected"),  # front cameras
-            ((1, 0, 0, -1), "shown mirrored and turned by 180 degrees"),
-            ((0, 1, 1, 0), "shown mirrored and turned by 90 degrees"),
-            ((0.996, 0.087, -0.087, 0.996), "shown turned by -5 degrees"),
+            ((1, 0, 0, -1), "shown mirrored and rotated by 180 degrees"),
+            ((0, 1, 1, 0), "shown mirrored and rotated by 90 degrees"),
+            ((0.996, 0.087, -0.087, 0.996), "shown rotated by -5 degrees"),
         ],
     )
-    def test_turned_and_mirrored_pictures_are_refused_with_the_remedy(
+    def test_rotated_and_mirrored_pictures_are_refused_with_the_remedy(
         self, tmp_path: Path, matrix: tuple[float, float, float, float], found: str
     ) -> None:
         with pytest.raises(CaptureError, match=rf"a\.mp4: is to be {found}.*display_rotation 0"):
             probe(set_matrix(_video(tmp_path), *matrix))
 
-    def test_a_matrix_that_changes_nothing_is_taken(self, tmp_path: Path) -> None:
+    def test_a_matrix_without_effect_is_accepted(self, tmp_path: Path) -> None:
         assert probe(set_matrix(_video(tmp_path), 2, 0, 0, 2)).frames == 4
 
     def test_a_stretching_matrix_is_refused(self) -> None:
@@ -61,7 +61,7 @@ class TestPixels:
             probe(_video(tmp_path, aspect=Fraction(4, 3)))
 
     @pytest.mark.parametrize("aspect", [Fraction(1), Fraction(100, 101), Fraction(135, 136)])
-    def test_nearly_square_pixels_are_square(self, tmp_path: Path, aspect: Fraction) -> None:
+    def test_nearly_square_pixels_are_accepted(self, tmp_path: Path, aspect: Fraction) -> None:
         assert probe(_video(tmp_path, aspect=aspect)).frames == 4
 
     def test_cropping_by_the_container_is_refused(self, tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ class TestSideData:
             check_side_data({kind: b""}, "a")
 
     @pytest.mark.parametrize(("kind", "value"), [(Type.STEREO3D, 0), (Type.SPHERICAL, 4)])
-    def test_one_view_of_a_pinhole_camera_is_taken(self, kind: Type, value: int) -> None:
+    def test_one_view_of_a_pinhole_camera_is_accepted(self, kind: Type, value: int) -> None:
         check_side_data({kind: np.array([value, 0], np.int32).tobytes()}, "a")
 
 
 def _with_tracks(path: Path, *tracks: tuple[int, Disposition | None], container: str | None = None) -> Path:
-    """Video tracks of so many frames each, 8 pixels wider and 40 levels brighter from track to track."""
+    """Video tracks, each (frames, disposition), 8 pixels wider and 40 levels brighter from track to track."""
     with av.open(str(path), "w", format=container) as out:
         streams = []
         for index, (_, disposition) in enumerate(tracks):
@@ -182,7 +182,7 @@ class TestTracks:
         facts = probe(_with_tracks(tmp_path / "a.mp4", (1, None), (4, None)))
         assert (facts.width, facts.frames) == (40, 4)
 
-    def test_of_two_videos_the_default_one_is_taken(self, tmp_path: Path) -> None:
+    def test_of_two_videos_the_default_one_is_chosen(self, tmp_path: Path) -> None:
         path = _with_tracks(tmp_path / "a.mkv", (4, Disposition.original), (4, Disposition.default))
         assert probe(path).width == 40
 
@@ -192,5 +192,5 @@ class TestTracks:
             probe(path)
 
     def test_a_file_with_a_cover_only_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(CaptureError, match=r"a\.mp4: holds track 0 of 32x24 for a cover .* but no video"):
+        with pytest.raises(CaptureError, match=r"a\.mp4: holds track 0 of 32x24 as cover .* but no video"):
             probe(_with_tracks(tmp_path / "a.mp4", (1, Disposition.attached_pic)))

@@ -1,4 +1,4 @@
-"""Which space a rig gets, and that it holds what the rig sees."""
+"""The space chosen for a rig, and that it holds what the rig sees."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def _poses(folder: Path) -> tuple[StoredPose, ...]:
 
 
 def _ring(count: int, radius: float, height: float) -> list[Camera]:
-    """Cameras on a circle (z up) that look at the floor at its middle, (0, 0, 0)."""
+    """Cameras on a circle (z up) that look at the floor at its centre, (0, 0, 0)."""
     cameras = []
     for index in range(count):
         angle = 2 * np.pi * index / count
@@ -56,7 +56,7 @@ def test_basketball_gets_a_box() -> None:
     assert space.kind == "box"
     for camera in cameras:
         assert np.abs(space.to_cube(camera.origin[None])).max() <= 1 + 1e-9
-        # The capture's y axis points down and the floor is at 0: all that is looked at lies within the box.
+        # The capture's y axis points down and the floor is at 0: the points looked at are within the box.
         if camera.forward[1] > 0.3:
             floor = camera.origin - camera.forward * camera.origin[1] / camera.forward[1]
             assert np.abs(space.to_cube(floor[None])).max() <= 1
@@ -74,7 +74,7 @@ def test_an_inward_rigs_box_holds_cameras_and_the_floor_they_look_at(height: flo
 
 
 def test_a_perspective_space_cannot_be_forced_on_an_inward_rig() -> None:
-    with pytest.raises(ConfigError, match="--space perspective needs cameras that look the same way"):
+    with pytest.raises(ConfigError, match="--space perspective needs cameras that face the same way"):
         choose_space(_ring(8, 3.0, 1.5), [0.5] * 8, [6.0] * 8, "perspective")
 
 

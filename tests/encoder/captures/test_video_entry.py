@@ -1,4 +1,4 @@
-"""Frames from the middle of a video: the same pictures as when it is decoded from the start."""
+"""Decoding from the middle of a video gives the same pictures as decoding from the start."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -16,19 +16,19 @@ FRAMES = 100
 
 
 @pytest.mark.parametrize(
-    ("fps", "options", "entered"),
+    ("fps", "options", "seeks"),
     [
         (30, {}, True),
         (Fraction(30000, 1001), {}, True),
-        (30, {"movflags": "frag_keyframe+empty_moov"}, False),  # there may be an index, or none
+        (30, {"movflags": "frag_keyframe+empty_moov"}, False),  # with or without an index
         (30, {"container": "matroska"}, True),
         (30, {"container": "mpegts"}, False),
         (30, {"times": range(-2, FRAMES - 2)}, True),  # two frames hidden by an edit list
     ],
     ids=["mp4", "ntsc", "fragments", "matroska", "mpegts", "edit list"],
 )
-def test_any_stretch_is_what_decoding_from_the_start_gives(
-    tmp_path: Path, fps: Fraction | int, options: dict[str, str], entered: bool
+def test_any_range_equals_that_decoded_from_the_start(
+    tmp_path: Path, fps: Fraction | int, options: dict[str, str], seeks: bool
 ) -> None:
     path = write_video(tmp_path / "a.mp4", noisy_pictures(FRAMES, 32, 24), fps=fps, **options)  # type: ignore[arg-type]
     frames = FRAMES - 2 if "times" in options else FRAMES
@@ -36,13 +36,13 @@ def test_any_stretch_is_what_decoding_from_the_start_gives(
     for start, stop in ((1, 3), (33, 35), (50, 53), (71, 72), (frames - 1, frames)):
         part = list(decode(path, range(start, stop)))
         assert np.array_equal(part, whole[start:stop])
-    if entered:
+    if seeks:
         found = video._entry_point(path, video.probe(path).timeline, 80)
         assert found is not None
         assert 0 < found[0] <= 80 - 32
 
 
-def test_the_frames_before_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_frames_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "a.mp4", noisy_pictures(FRAMES, 32, 24))
     checked: list[int] = []
     check = video._check_time
@@ -57,7 +57,7 @@ def test_the_frames_before_are_not_decoded(tmp_path: Path, monkeypatch: pytest.M
     assert checked == list(range(checked[0], 92))
 
 
-def test_a_frame_that_is_not_shown_when_the_file_said_is_an_error(
+def test_a_frame_with_another_time_than_stated_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_video(tmp_path / "a.mp4", noisy_pictures(6, 32, 24))

@@ -1,4 +1,4 @@
-"""Settings by name: all that exist can be set, nothing else, and only to what makes sense."""
+"""Settings by name: every one can be set, nothing else can, and invalid values are refused."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ from dynerf_format.errors import ConfigError
 _CONFIG = preset("preview")
 
 
-_LIST = "whole numbers that are not negative, as 96,192 or [96,192]"
+_LIST = "whole numbers that are not negative, such as 96,192 or [96,192]"
 _OTHER_WORD = {"fixed": "auto", "isg+ist": "uniform", "latent": "time"}
 
 
@@ -72,7 +72,7 @@ class TestKeys:
             ("schedule.scale.x", "schedule.scale"),
         ],
     )
-    def test_an_unknown_one_is_refused_with_the_nearest_that_exists(self, key: str, nearest: str) -> None:
+    def test_an_unknown_one_is_refused_with_the_nearest_known_one(self, key: str, nearest: str) -> None:
         with pytest.raises(ConfigError) as caught:
             apply_assignments(_CONFIG, [f"{key}=1"])
         assert (
@@ -90,7 +90,7 @@ class TestAssignments:
         changed = apply_assignments(_CONFIG, ["schedule.rays=7", "planes.latent=3", "schedule.rays=9"])
         assert (changed.schedule.rays, changed.planes.latent) == (9, 3)
 
-    def test_leave_the_given_configuration_alone(self) -> None:
+    def test_do_not_change_the_configuration_passed_in(self) -> None:
         before = _flat(_CONFIG)
         apply_assignments(_CONFIG, ["schedule.rays=7"])
         assert _flat(_CONFIG) == before
@@ -130,7 +130,7 @@ class TestAssignments:
             ("planes.basis=2,-1", _LIST),
         ],
     )
-    def test_a_value_of_the_wrong_kind_is_refused_saying_what_was_expected(
+    def test_a_value_of_the_wrong_type_is_refused_with_the_expected_one(
         self, text: str, expected: str
     ) -> None:
         with pytest.raises(ConfigError) as caught:
@@ -139,7 +139,7 @@ class TestAssignments:
         assert str(caught.value).endswith(f", expected {expected}")
 
     @pytest.mark.parametrize("digits", [400, 5000])
-    def test_a_number_beyond_all_measure_is_refused(self, digits: int) -> None:
+    def test_a_number_with_too_many_digits_is_refused(self, digits: int) -> None:
         for key in ("schedule.rays", "schedule.scale"):
             with pytest.raises(ConfigError, match="expected a"):
                 apply_assignments(_CONFIG, [f"{key}={'9' * digits}"])
@@ -149,12 +149,12 @@ class TestAssignments:
         assert apply_assignments(_CONFIG, [f"planes.scales={text}"]).planes.scales == (96, 192)
 
     @pytest.mark.parametrize("text", ["[96,192", "96,192]", "[[96,192]]", "[]", "96 192", "{96,192}"])
-    def test_a_wrong_list_is_refused_saying_how_lists_are_written(self, text: str) -> None:
+    def test_a_malformed_list_is_refused_with_the_expected_syntax(self, text: str) -> None:
         with pytest.raises(ConfigError) as caught:
             apply_assignments(_CONFIG, [f"planes.scales={text}"])
         assert str(caught.value) == f"--set planes.scales={text}: found {text!r}, expected {_LIST}"
 
-    def test_words_may_stand_in_quotes_and_truth_in_capitals(self) -> None:
+    def test_words_may_be_quoted_and_booleans_capitalised(self) -> None:
         changed = apply_assignments(_CONFIG, ['importance.strategy="isg"', "sampling.union=True"])
         assert (changed.importance.strategy, changed.sampling.union) == ("isg", True)
 
@@ -164,7 +164,7 @@ class TestAssignments:
 
 
 class TestFiles:
-    def test_sets_what_its_tables_say(self, tmp_path: Path) -> None:
+    def test_sets_the_keys_of_its_tables(self, tmp_path: Path) -> None:
         path = _toml(
             tmp_path,
             "[schedule]\nrays = 7\nscale = 2\n[planes]\nscales = [8, 12]\n[sampling]\nunion = true\n"
@@ -181,7 +181,7 @@ class TestFiles:
         assert isinstance(changed["schedule.scale"], float)
 
     @pytest.mark.parametrize(
-        ("text", "told"),
+        ("text", "message"),
         [
             ("[schedule]\nrays = 1.5", r"schedule\.rays: found 1\.5, expected a whole number"),
             ("[schedule]\nrays = true", r"schedule\.rays: found True, expected a whole number"),
@@ -194,9 +194,9 @@ class TestFiles:
             ("[sampling]\nunion = 1", r"sampling\.union: found 1, expected true or false"),
             (
                 "[planes]\nscales = 8",
-                r"planes\.scales: found 8, expected whole numbers .*, as 96,192 or \[96,192\]",
+                r"planes\.scales: found 8, expected whole numbers .*, such as 96,192 or \[96,192\]",
             ),
-            ("[planes]\nscales = []", r"planes\.scales: found \[\], expected whole numbers .*, as 96,192"),
+            ("[planes]\nscales = []", r"planes\.scales: found \[\], expected whole numbers .* as 96,192"),
             ("[planes]\nscales = [8, 1.5]", r"planes\.scales: .*expected whole numbers"),
             ("[planes]\nscales = [[8]]", r"planes\.scales: .*expected whole numbers"),
             (
@@ -209,18 +209,18 @@ class TestFiles:
             ("[schedule\n", "not a TOML file"),
         ],
     )
-    def test_a_mistake_is_refused_naming_file_and_key(self, tmp_path: Path, text: str, told: str) -> None:
+    def test_an_error_names_file_and_key(self, tmp_path: Path, text: str, message: str) -> None:
         path = _toml(tmp_path, text)
-        with pytest.raises(ConfigError, match=told) as caught:
+        with pytest.raises(ConfigError, match=message) as caught:
             apply_file(_CONFIG, path)
         assert str(caught.value).startswith(f"{path}: ")
 
     def test_a_file_that_cannot_be_read_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "latin.toml").write_bytes(b"[schedule]\n# \xe4\n")
-        for name, told in (
+        for name, message in (
             ("none.toml", "cannot be read: No such file"),
             (".", "cannot be read: Is a directory"),
             ("latin.toml", "not a TOML file"),
         ):
-            with pytest.raises(ConfigError, match=told):
+            with pytest.raises(ConfigError, match=message):
                 apply_file(_CONFIG, tmp_path / name)

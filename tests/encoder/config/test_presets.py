@@ -1,4 +1,4 @@
-"""The presets: ``paper`` is the publication, and every preset can be trained with either field."""
+"""The presets: ``paper`` holds the published constants, and every preset trains with either field."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class TestChoice:
         assert [preset(name).field for name in PRESETS] == ["planes", "planes", "mlp"]
 
     @pytest.mark.parametrize(("name", "kind"), _ALL)
-    def test_any_preset_can_be_had_with_either_field(self, name: PresetName, kind: FieldKind) -> None:
+    def test_every_preset_exists_with_either_field(self, name: PresetName, kind: FieldKind) -> None:
         config = preset(name, kind)
         assert (config.preset, config.field) == (name, kind)
         assert config.schedule == preset(name).schedule
@@ -84,7 +84,7 @@ class TestChoice:
         check_job(tiny_job(Path(), Path("x.dnv"), config=config))
 
     @pytest.mark.parametrize("name", PRESETS)
-    def test_the_field_decides_over_rates_and_samples(self, name: PresetName) -> None:
+    def test_the_field_determines_rates_and_samples(self, name: PresetName) -> None:
         planes, mlp = preset(name, "planes"), preset(name, "mlp")
         assert not planes.sampling.union
         assert mlp.sampling.union
@@ -92,14 +92,14 @@ class TestChoice:
         assert planes.optimiser.network_rate > 5e-4
 
     @pytest.mark.parametrize("name", PRESETS)
-    def test_asking_for_the_presets_own_field_changes_nothing(self, name: PresetName) -> None:
+    def test_the_presets_own_field_changes_nothing(self, name: PresetName) -> None:
         assert preset(name, preset(name).field) == preset(name)
 
-    # fast and preview differ in sizes only, which are shrunk here
+    # fast and preview differ only in sizes, which are reduced here
     @pytest.mark.parametrize(
         ("name", "kind"), [("preview", "planes"), ("preview", "mlp"), ("paper", "planes"), ("paper", "mlp")]
     )
-    def test_either_field_learns_under_it(
+    def test_either_field_trains(
         self, capture: Path, tmp_path: Path, name: PresetName, kind: FieldKind
     ) -> None:
         sizes = [text for text in TINY if text.startswith(("planes.", "mlp.", "sampling."))]

@@ -1,4 +1,4 @@
-"""``dynerf eval``: the encoder's own figures again, from the file, and no figures where none would hold."""
+"""``dynerf eval``: it reproduces the encoder's metrics from the file and refuses other captures."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def _command(*arguments: object) -> int:
 
 
 class TestCommand:
-    def test_json_gives_the_encoders_own_figure(
+    def test_json_equals_the_encoders_metrics(
         self, encoded: EncodeResult, capture: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert _command(encoded.path, capture, "--json") == 0
@@ -63,13 +63,13 @@ class TestCommand:
         assert found["psnr"] == pytest.approx(np.mean([score["psnr"] for score in found["frames"]]))
         assert found["ssim"] == pytest.approx(np.mean([score["ssim"] for score in found["frames"]]))
 
-    def test_cameras_that_started_at_different_times_are_compared_by_the_same_instants(
+    def test_cameras_with_different_start_times_are_compared_at_the_same_instants(
         self, encoded: EncodeResult, capture: Path, tmp_path: Path
     ) -> None:
         for index, pose in enumerate(scene_poses(4)):
             pictures = scene_pictures(pose, FRAMES, WIDTH, HEIGHT)
             times = range(2, 2 + FRAMES)
-            if index:  # these were recording two frames earlier already
+            if index:  # these started two frames earlier
                 pictures, times = np.concatenate([255 - pictures[:2], pictures]), range(FRAMES + 2)
             write_video(tmp_path / f"cam{index:02d}.mp4", pictures, pixel_format="yuv444p", times=times)
         shutil.copy(capture / "poses_bounds.npy", tmp_path)
@@ -88,7 +88,7 @@ class TestCommand:
         assert lines[7].startswith("mean of 6")
 
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "message"),
         [
             (("--views", "cam00,cam07"), "no view 'cam07' in the clip, there are cam00, cam01, cam02, cam03"),
             (("--views", ""), "no view ''"),
@@ -100,16 +100,18 @@ class TestCommand:
         capture: Path,
         capsys: pytest.CaptureFixture[str],
         options: tuple[str, ...],
-        told: str,
+        message: str,
     ) -> None:
         assert _command(encoded.path, capture, *options) == 2
         captured = capsys.readouterr()
         assert captured.out == ""
-        assert captured.err.startswith(f"dynerf: error: {told}")
+        assert captured.err.startswith(f"dynerf: error: {message}")
 
 
-class TestFigures:
-    def test_are_of_the_decoded_pictures_and_the_videos(self, encoded: EncodeResult, tmp_path: Path) -> None:
+class TestMetrics:
+    def test_compare_the_decoded_pictures_with_the_videos(
+        self, encoded: EncodeResult, tmp_path: Path
+    ) -> None:
         # grey videos keep their values exactly
         scene = write_scene(tmp_path / "scene")
         grey = np.broadcast_to(np.arange(40, 40 + FRAMES)[:, None, None, None], (FRAMES, HEIGHT, WIDTH, 3))
@@ -130,17 +132,17 @@ class TestFigures:
                 )  # fmt: skip
                 assert score.ssim == pytest.approx(similarity, abs=1e-4)
 
-    def test_all_views_count_when_none_was_held_out(self, capture: Path, tmp_path: Path) -> None:
+    def test_are_of_all_views_when_none_was_held_out(self, capture: Path, tmp_path: Path) -> None:
         job = tiny_job(capture, tmp_path / "all.dnv", "schedule.scale=0.1", hold_out=())
         result = _evaluated(tiny_encode(job).path, capture, every=4)
         assert result.views == ("cam00", "cam01", "cam02", "cam03")
         assert sorted({score.frame for score in result.frames}) == [0, 4]
 
     @pytest.mark.parametrize("downscale", [2, 3, 5, 7])
-    def test_of_a_downscaled_clip_are_against_downscaled_pictures(
+    def test_of_a_downscaled_clip_compare_with_downscaled_pictures(
         self, capture: Path, tmp_path: Path, downscale: int
     ) -> None:
-        # 24 // 5 is 4, and so is 24 // 6: the size alone does not tell
+        # 24 // 5 is 4, and so is 24 // 6: the size alone does not determine the factor
         result = tiny_encode(
             tiny_job(capture, tmp_path / "small.dnv", "schedule.scale=0.5", downscale=downscale)
         )
@@ -148,7 +150,7 @@ class TestFigures:
         assert found.psnr == pytest.approx(result.psnr, abs=1e-3)
         assert found.ssim is None  # smaller than its window
 
-    def test_of_a_part_of_the_clip_are_against_that_part(self, capture: Path, tmp_path: Path) -> None:
+    def test_of_a_part_of_the_capture_compare_with_that_part(self, capture: Path, tmp_path: Path) -> None:
         job = tiny_job(capture, tmp_path / "part.dnv", "schedule.scale=2", frames=FrameRange(2, 5))
         result = tiny_encode(job)
         found = _evaluated(result.path, capture)
@@ -160,9 +162,9 @@ class TestFigures:
         assert _evaluated(result.path, other).psnr != pytest.approx(result.psnr, abs=1e-3)
 
     def test_progress_counts_pictures(self, encoded: EncodeResult, capture: Path) -> None:
-        told: list[tuple[int, int]] = []
-        _evaluated(encoded.path, capture, every=2, progress=lambda done, total: told.append((done, total)))
-        assert told == [(1, 3), (2, 3), (3, 3)]
+        calls: list[tuple[int, int]] = []
+        _evaluated(encoded.path, capture, every=2, progress=lambda done, total: calls.append((done, total)))
+        assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 class TestWrongCapture:
@@ -175,13 +177,13 @@ class TestWrongCapture:
         with pytest.raises(CaptureError, match=rf"^{scene}: camera cam00 has another pose, lens or size"):
             _evaluated(encoded.path, scene)
 
-    def test_a_turned_camera_is_refused(self, encoded: EncodeResult, tmp_path: Path) -> None:
+    def test_a_rotated_camera_is_refused(self, encoded: EncodeResult, tmp_path: Path) -> None:
         scene = write_scene(tmp_path / "scene")
         rows = np.load(scene / "poses_bounds.npy")
         matrix = rows[0, :15].reshape(3, 5)  # a view
         angle = 0.01
-        turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-        matrix[:, :3] = turn @ matrix[:, :3]
+        cos, sin = np.cos(angle), np.sin(angle)
+        matrix[:, :3] = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) @ matrix[:, :3]
         np.save(scene / "poses_bounds.npy", rows)
         with pytest.raises(CaptureError, match="cam00 has another pose, lens or size"):
             _evaluated(encoded.path, scene)
@@ -217,6 +219,6 @@ class TestWrongCapture:
         with pytest.raises(ViewError, match="no view 'cam03'"):
             _evaluated(encoded.path, few, views=["cam03"])
 
-    def test_nonsense_steps_are_refused(self, encoded: EncodeResult, capture: Path) -> None:
+    def test_an_invalid_step_is_refused(self, encoded: EncodeResult, capture: Path) -> None:
         with pytest.raises(ConfigError, match="--every 0"):
             _evaluated(encoded.path, capture, every=0)

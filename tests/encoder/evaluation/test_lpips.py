@@ -1,4 +1,4 @@
-"""LPIPS with small random weights against the definition in plain layers; and weight files that are not."""
+"""LPIPS with random weights compared with the definition in plain layers; and invalid weight files."""
 
 import math
 from pathlib import Path
@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dynerf_encoder.evaluation.lpips import LEAST_SIZE, Lpips, expected_shapes
+from dynerf_encoder.evaluation.lpips import MIN_SIZE, Lpips, expected_shapes
 from dynerf_format.errors import ConfigError
 
 _POOL, _RELU = "pool", "relu"
-# As torchvision has them: (inputs, outputs, size, stride, padding), and the activations that LPIPS looks at.
+# As in torchvision: (inputs, outputs, size, stride, padding), and the activations that LPIPS compares.
 _ALEX: list[tuple[int, ...] | str] = [
     (3, 64, 11, 4, 2), _RELU, _POOL, (64, 192, 5, 1, 2), _RELU, _POOL, (192, 384, 3, 1, 1), _RELU,
     (384, 256, 3, 1, 1), _RELU, (256, 256, 3, 1, 1), _RELU,
@@ -22,22 +22,22 @@ for _before, _after in ((3, 64), (64, 128), (128, 256), (256, 512), (512, 512)):
     _VGG += [(_before, _after, 3, 1, 1), _RELU, (_after, _after, 3, 1, 1), _RELU]
     _VGG += [(_after, _after, 3, 1, 1), _RELU] if _after > 128 else []
     _VGG += [_POOL]
-_LOOKED_AT = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29)}
+_COMPARED = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29)}
 
 
 def _weights(name: str) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
     tensors = {}
     for tensor, shape in expected_shapes(name).items():
-        spread = (2 / math.prod(shape[1:])) ** 0.5  # keeps activations of one size through all layers
-        tensors[tensor] = spread * torch.randn(shape, generator=generator)
+        sigma = (2 / math.prod(shape[1:])) ** 0.5  # preserves the variance of activations through the layers
+        tensors[tensor] = sigma * torch.randn(shape, generator=generator)
         if tensor.startswith("lin"):
             tensors[tensor] = tensors[tensor].abs()
     return tensors
 
 
 def _features(name: str, weights: dict[str, Tensor]) -> nn.Sequential:
-    """The network as torchvision lays it out, a layer per number."""
+    """The network with torchvision's layer numbers."""
     layers: list[nn.Module] = []
     for part in _ALEX if name == "alex" else _VGG:
         if part == _POOL:
@@ -56,18 +56,18 @@ def _features(name: str, weights: dict[str, Tensor]) -> nn.Sequential:
 
 
 def _truth(name: str, weights: dict[str, Tensor], a: Tensor, b: Tensor) -> float:
-    """The paper's definition, pixel by pixel vectors of unit length and all."""
+    """The paper's definition, with unit-length vectors per pixel."""
     shift = torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)
     scale = torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
     x, y = ((2 * picture.permute(2, 0, 1)[None] - 1 - shift) / scale for picture in (a, b))
-    total, judged = 0.0, 0
+    total, compared = 0.0, 0
     for number, layer in enumerate(_features(name, weights)):
         x, y = layer(x), layer(y)
-        if number in _LOOKED_AT[name]:
+        if number in _COMPARED[name]:
             unit = [value / (value.norm(dim=1, keepdim=True) + 1e-10) for value in (x, y)]
-            weighted = weights[f"lin{judged}.model.1.weight"] * (unit[0] - unit[1]) ** 2
+            weighted = weights[f"lin{compared}.model.1.weight"] * (unit[0] - unit[1]) ** 2
             total += float(weighted.sum(dim=1).mean())
-            judged += 1
+            compared += 1
     return total
 
 
@@ -99,17 +99,17 @@ class TestDistance:
         assert lpips(a, a) == 0
 
     def test_pictures_too_small_for_the_network_have_none(self, files: dict[str, Path], name: str) -> None:
-        lpips, least = Lpips.load(files[name]), LEAST_SIZE[name]
-        assert lpips(*_noisy(least, least)) is not None
-        assert lpips(*_noisy(least - 1, 64)) is None
+        lpips, smallest = Lpips.load(files[name]), MIN_SIZE[name]
+        assert lpips(*_noisy(smallest, smallest)) is not None
+        assert lpips(*_noisy(smallest - 1, 64)) is None
 
 
 class TestWeightFiles:
     def test_a_missing_file_or_another_format(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"no\.safetensors: is no readable safetensors file"):
+        with pytest.raises(ConfigError, match=r"no\.safetensors: is not a readable safetensors file"):
             Lpips.load(tmp_path / "no.safetensors")
         (tmp_path / "long.safetensors").write_bytes(b"\xff" * 64)
-        with pytest.raises(ConfigError, match="is no readable safetensors file"):
+        with pytest.raises(ConfigError, match="is not a readable safetensors file"):
             Lpips.load(tmp_path / "long.safetensors")
 
     def test_tensors_that_are_missing_or_of_another_shape(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""PSNR and SSIM against their formulas in numpy and against scikit-image."""
+"""PSNR and SSIM compared with their formulas in NumPy and with scikit-image."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ class TestSsim:
         self, size: tuple[int, int], noise: float
     ) -> None:
         a, b = _pictures(*size, noise)
-        # scikit-image leaves out the same border of 5 pixels, (win_size - 1) / 2, from its mean.
+        # scikit-image excludes the same border of 5 pixels, (win_size - 1) / 2, from its mean.
         expected = structural_similarity(  # type: ignore[no-untyped-call]
             a.astype(np.float64), b.astype(np.float64), gaussian_weights=True, sigma=1.5,
             use_sample_covariance=False, data_range=1, channel_axis=2,
@@ -57,7 +57,7 @@ class TestSsim:
         assert _ssim(a, b) == pytest.approx(expected, abs=1e-6)
         assert abs(expected) < 0.999
 
-    def test_what_lies_near_the_border_counts_only_inside_windows(self) -> None:
+    def test_pixels_near_the_border_have_less_weight(self) -> None:
         a, _ = _pictures(24, 24)
         b = a.copy()
         b[12, 12] = 1 - b[12, 12]

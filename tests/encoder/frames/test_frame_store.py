@@ -1,4 +1,4 @@
-"""The frame store: exact pictures, reuse, bounded memory, and failure that leaves nothing behind."""
+"""The frame store: exact pictures, reuse, bounded memory, and failures that leave no partial files."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def capture(tmp_path: Path) -> Capture:
 
 
 class _Progress:
-    """Remembers what a build reported."""
+    """Records what a build reported."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, int]] = []
@@ -61,7 +61,7 @@ class TestPictures:
             assert pictures.shape == (6, 24, 32, 3)
             assert np.abs(pictures.astype(int) - flat_pictures(6, offset=40 * index)).max() <= 1
 
-    def test_a_range_starts_where_it_says(self, capture: Capture, tmp_path: Path) -> None:
+    def test_a_range_starts_at_its_first_frame(self, capture: Capture, tmp_path: Path) -> None:
         store = FrameStore.build(capture, tmp_path / "store", frames=FrameRange(2, 5))
         assert (store.frames, store.first_source_frame) == (3, 2)
         assert np.abs(store.view(1).astype(int) - flat_pictures(6, offset=40)[2:5]).max() <= 1
@@ -133,9 +133,7 @@ class TestAveraging:
 
 
 class TestReuse:
-    def test_a_second_build_decodes_nothing_and_touches_nothing(
-        self, capture: Capture, tmp_path: Path
-    ) -> None:
+    def test_a_second_build_decodes_and_writes_nothing(self, capture: Capture, tmp_path: Path) -> None:
         store = tmp_path / "store"
         assert _build(capture, store) == 18
         before = {path: path.stat().st_mtime_ns for path in store.iterdir()}
@@ -150,10 +148,10 @@ class TestReuse:
     def test_a_changed_video_redoes_only_its_view(self, capture: Capture, tmp_path: Path) -> None:
         store = tmp_path / "store"
         _build(capture, store)
-        kept = (store / "cam00.rgb").stat().st_mtime_ns
+        before = (store / "cam00.rgb").stat().st_mtime_ns
         write_video(capture.root / "cam02.mp4", flat_pictures(6, offset=100))
         assert _build(capture, store) == 6
-        assert (store / "cam00.rgb").stat().st_mtime_ns == kept
+        assert (store / "cam00.rgb").stat().st_mtime_ns == before
         pictures = FrameStore.build(capture, store, frames=_ALL).view(1)
         assert np.abs(pictures.astype(int) - flat_pictures(6, offset=100)).max() <= 1
 
@@ -192,7 +190,7 @@ class TestReuse:
             "9" * 5_000,
         ],
     )
-    def test_an_odd_manifest_counts_as_nothing_stored(
+    def test_a_malformed_manifest_counts_as_nothing_stored(
         self, capture: Capture, tmp_path: Path, manifest: str
     ) -> None:
         _build(capture, tmp_path / "store")
@@ -212,7 +210,7 @@ class TestReuse:
         path.write_text(json.dumps(manifest))
         assert _build(capture, tmp_path / "store") == 6
 
-    def test_links_in_the_folder_are_replaced_not_followed(self, capture: Capture, tmp_path: Path) -> None:
+    def test_symlinks_in_the_folder_are_replaced_not_followed(self, capture: Capture, tmp_path: Path) -> None:
         _build(capture, tmp_path / "store")
         for name in ("cam00.rgb", "store.json"):
             path = tmp_path / "store" / name
@@ -223,16 +221,16 @@ class TestReuse:
         assert (tmp_path / "store.json").read_bytes() == before
         assert not (tmp_path / "store" / "cam00.rgb").is_symlink()
 
-    def test_temporaries_of_killed_builds_are_removed_and_those_of_living_ones_kept(
+    def test_temporary_files_of_killed_builds_are_removed_and_those_of_running_ones_kept(
         self, capture: Capture, tmp_path: Path
     ) -> None:
         store = tmp_path / "store"
         store.mkdir()
-        dead, living = store / ".cam00.tmp-99999999-0a.rgb", store / f".cam00.tmp-{os.getpid()}-0a.rgb"
-        dead.touch()
-        living.touch()
+        killed, running = store / ".cam00.tmp-99999999-0a.rgb", store / f".cam00.tmp-{os.getpid()}-0a.rgb"
+        killed.touch()
+        running.touch()
         _build(capture, store)
-        assert (dead.exists(), living.exists()) == (False, True)
+        assert (killed.exists(), running.exists()) == (False, True)
 
 
 class TestFingerprint:
@@ -279,7 +277,7 @@ class TestFailure:
         (folder / "cam02.mp4").write_bytes(sound)
         assert _build(capture, tmp_path / "store") == 12
 
-    def test_a_video_that_is_gone_or_of_another_size_by_now(self, capture: Capture, tmp_path: Path) -> None:
+    def test_a_video_that_was_removed_or_replaced(self, capture: Capture, tmp_path: Path) -> None:
         write_video(capture.root / "cam02.mp4", flat_pictures(6, 64, 48))
         with pytest.raises(CaptureError, match=r"cam02\.mp4: a picture of 64x48, expected 32x24"):
             _build(capture, tmp_path / "store")
@@ -300,12 +298,12 @@ class TestFailure:
             FrameStore.build(capture, tmp_path / "store", frames=_ALL, progress=interrupt)
         assert _names(tmp_path / "store") == ["cam00.rgb", "store.json"]
 
-    def test_a_file_in_place_of_the_folder(self, capture: Capture, tmp_path: Path) -> None:
+    def test_a_file_instead_of_the_folder(self, capture: Capture, tmp_path: Path) -> None:
         (tmp_path / "store").touch()
         with pytest.raises(OutputError, match="store: cannot store pictures there: File exists"):
             _build(capture, tmp_path / "store")
 
-    def test_too_little_room_is_found_before_decoding(
+    def test_too_little_disk_space_is_found_before_decoding(
         self, capture: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _build(capture, tmp_path / "store")
@@ -315,7 +313,7 @@ class TestFailure:
         ):
             _build(capture, tmp_path / "store", downscale=2)
         monkeypatch.undo()
-        assert _build(capture, tmp_path / "store") == 0  # what was there is still there
+        assert _build(capture, tmp_path / "store") == 0  # the stored views are still there
 
     def test_a_full_disk_is_one_clear_error_and_leaves_no_half_written_view(self, tmp_path: Path) -> None:
         folder = write_capture(tmp_path / "scene", frames=40, width=64, height=48)
@@ -367,13 +365,13 @@ def test_a_store_much_larger_than_memory_is_built_and_read(tmp_path: Path) -> No
     folder = write_capture(tmp_path / "scene", frames=240, width=320, height=240)
     done = run_child(_LITTLE_MEMORY, folder, tmp_path / "store", 64 * 2**20)
     assert done.stderr == ""
-    size, mean, *verdict = done.stdout.split(maxsplit=2)
-    assert int(size) == 3 * 240 * 240 * 320 * 3  # 166 MB, 2.5 times the memory allowed
+    size, mean, *limit = done.stdout.split(maxsplit=2)
+    assert int(size) == 3 * 240 * 240 * 320 * 3  # 166 MB, 2.5 times the memory limit
     assert float(mean) == pytest.approx(flat_pictures(240, 1, 1, 80)[-1].mean(), abs=1)
-    assert verdict == ["the limit holds\n"]
+    assert limit == ["the limit holds\n"]
 
 
-def test_the_bundled_capture_is_stored_as_its_videos_show_it(tmp_path: Path) -> None:
+def test_the_bundled_capture_is_stored_as_decoded(tmp_path: Path) -> None:
     capture = read_n3v(ROOT / "samples" / "candle")
     store = FrameStore.build(capture, tmp_path, frames=FrameRange(10, 13), downscale=2)
     assert (len(store.names), store.frames, store.height, store.width) == (13, 3, 96, 128)

@@ -1,4 +1,4 @@
-"""Importance maps: drawing by them, building them in little memory, keeping them, and failing cleanly."""
+"""Importance maps: drawing from them, building them in bounded memory, caching them, and clean failures."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def make_map(
 
 @pytest.fixture
 def pictures() -> np.ndarray:
-    """Three views, 8 frames of 15x11 (odd, so that nothing is aligned): noise on a ground at rest."""
+    """Three views, 8 frames of 15x11 (odd, so that nothing is aligned): noise on a static background."""
     rng = np.random.default_rng(1)
     ground = rng.integers(20, 200, (3, 1, 11, 15, 3))
     noise = rng.integers(-20, 56, (3, 8, 11, 15, 3)) * (rng.random((3, 8, 11, 15, 1)) < 0.4)
@@ -112,7 +112,7 @@ class _Progress:
 
 
 def _isg(store: FrameStore, folder: Path, **changes: object) -> int:
-    """Build the ISG map of all frames, with ``changes``, and return how many rows were looked at."""
+    """Build the ISG map of all frames, with ``changes``, and return how many rows were computed."""
     progress = _Progress()
     options: dict[str, object] = {"views": _VIEWS, "frames": range(store.frames), "gamma": 0.02}
     build_isg(store, folder=folder, progress=progress, **{**options, **changes})  # type: ignore[arg-type]
@@ -120,14 +120,14 @@ def _isg(store: FrameStore, folder: Path, **changes: object) -> int:
 
 
 def _drawn(importance_map: ImportanceMap, frame: int) -> np.ndarray:
-    """The weights (view, pixel) back from a map, by drawing each unit of weight once."""
+    """The weights (view, pixel) of a map, recovered by drawing each unit of weight once."""
     total = importance_map._line_ends[list(importance_map.frames).index(frame), -1]
     views, pixels = importance_map.draw(frame, (np.arange(total) + 0.5) / total)
     return np.array([np.bincount(pixels[views == view], minlength=165) for view in importance_map.views])
 
 
 def _owner(weights: list[int], unit: int) -> int:
-    """Which entry owns a unit of weight, by walking along."""
+    """The entry whose interval of the running sum contains ``unit``, by linear search."""
     index = 0
     while unit >= weights[index]:
         unit -= weights[index]
@@ -137,7 +137,7 @@ def _owner(weights: list[int], unit: int) -> int:
 
 class TestDraw:
     @pytest.mark.parametrize("width", [1, 2, 63, 64, 65, 200])
-    def test_each_number_falls_into_the_pixel_that_owns_its_unit_of_weight(self, width: int) -> None:
+    def test_each_number_selects_the_pixel_whose_interval_contains_it(self, width: int) -> None:
         rng = np.random.default_rng(width)
         weights = rng.integers(0, 256, (2, 2, 5, width)) * (rng.random((2, 2, 5, width)) < 0.5)
         weights[0, 0, 0] = weights[0, 1, 4] = weights[1, :, 2] = 0
@@ -150,14 +150,14 @@ class TestDraw:
             views, pixels = drawn.draw(frame, uniforms)
             np.testing.assert_array_equal(np.array([0, 1])[views // 2] * 5 * width + pixels, slow)
 
-    def test_every_unit_of_weight_is_reached_exactly_once(self) -> None:
+    def test_every_unit_of_weight_is_drawn_exactly_once(self) -> None:
         weights = np.random.default_rng(0).integers(0, 4, (1, 2, 11, 15))
         np.testing.assert_array_equal(_drawn(make_map(weights), 0), weights.reshape(2, 165))
 
-    def test_trap_the_weights_of_all_views_are_normalised_together(self) -> None:
+    def test_the_weights_of_all_views_are_normalised_together(self) -> None:
         rng = np.random.default_rng(0)
         weights = rng.integers(5, 60, (1, 2, 6, 70))
-        weights[:, 1] *= 4  # per view normalised, both views would get half of the rays
+        weights[:, 1] *= 4  # normalised per view, both views would get half of the rays
         views, pixels = make_map(weights, views=(3, 5)).draw(0, rng.random(100_000))
         found = np.array([np.bincount(pixels[views == view], minlength=420) for view in (3, 5)])
         expected = 100_000 * weights.reshape(2, 420) / weights.sum()
@@ -172,14 +172,14 @@ class TestDraw:
         views, pixels = make_map(weights, views=(4, 2, 0)).draw(0, np.array([0.0, 0.9]))
         assert (views.tolist(), pixels.tolist()) == ([2, 2], [2, 2])
 
-    def test_a_frame_without_weight_is_drawn_from_evenly(self) -> None:
+    def test_a_frame_of_zero_weights_is_drawn_from_uniformly(self) -> None:
         still = make_map(np.zeros((1, 2, 3, 4)))
         views, pixels = still.draw(0, (np.arange(240) + 0.5) / 240)
         assert np.bincount(views // 2 * 12 + pixels).tolist() == [10] * 24
         views, pixels = still.draw(0, np.array([0.0, np.nextafter(1, 0)]))
         assert (views.tolist(), pixels.tolist()) == ([0, 2], [0, 11])
 
-    def test_drawing_nothing_and_drawing_again(self) -> None:
+    def test_drawing_no_rays_and_repeated_drawing(self) -> None:
         drawn = make_map(np.random.default_rng(0).integers(0, 256, (1, 2, 5, 100)))
         uniforms = np.random.default_rng(1).random(100)
         np.testing.assert_array_equal(drawn.draw(0, uniforms), drawn.draw(0, uniforms))
@@ -251,7 +251,7 @@ class TestBuild:
         assert _isg(store, tmp_path, gamma=0.5) == 22
 
     @pytest.mark.parametrize(("tile", "chunk"), [(1, 50), (500, 100), (2000, 700)])
-    def test_sizes_of_tiles_and_chunks_do_not_show(
+    def test_sizes_of_tiles_and_chunks_do_not_affect_the_result(
         self, store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tile: int, chunk: int
     ) -> None:
         def build(folder: Path) -> list[bytes]:
@@ -265,7 +265,7 @@ class TestBuild:
         monkeypatch.setattr(importance, "CHUNK", chunk)
         assert build(tmp_path / "tiled") == expected
 
-    def test_memory_is_bounded_by_the_budget_not_by_the_store(
+    def test_memory_is_bounded_by_the_tile_size_not_by_the_store(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pictures = np.random.default_rng(0).integers(0, 256, (2, 40, 32, 128, 3), dtype=np.uint8)
@@ -281,7 +281,7 @@ class TestBuild:
         sums = 40 * 2 * 32 * (4 + 8)
         assert peak < sums + 2**15 + 2**11 * 40 + 60_000  # the last: JSON, paths, Python itself
 
-    def test_the_bundled_capture_weighs_what_moves(self, tmp_path: Path) -> None:
+    def test_in_the_bundled_capture_weights_follow_motion(self, tmp_path: Path) -> None:
         capture = read_n3v(ROOT / "samples" / "candle")
         store = FrameStore.build(capture, tmp_path / "store", frames=FrameRange(0, 12), downscale=2)
         views = tuple(range(1, 13))
@@ -294,7 +294,7 @@ class TestBuild:
         pairs = np.abs(colours[5] - colours).mean(axis=-1).max(axis=0)
         slow = np.rint(255 * np.maximum(0.1, pairs))
         np.testing.assert_array_equal(ist._lines.reshape(12, 12, -1)[5, 6], slow)
-        # Rays drawn by weight change more over time than rays drawn evenly do.
+        # Pixels drawn by weight change more over time than pixels drawn uniformly.
         rng = np.random.default_rng(0)
         change = np.ptp(colours.mean(axis=-1), axis=0)
         for drawn in (isg, ist):
@@ -302,21 +302,21 @@ class TestBuild:
             assert change[pixels[drawn_views == 7]].mean() > 1.2 * change.mean()
 
 
-class TestKept:
-    def test_a_second_build_reads_no_picture_and_touches_nothing(
+class TestCache:
+    def test_a_second_build_reads_no_picture_and_writes_nothing(
         self, store: FrameStore, tmp_path: Path
     ) -> None:
         folder = tmp_path / "maps"
         assert _isg(store, folder) > 0
         build_ist(store, _VIEWS, 3, 0.1, folder)
         before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-        blind = replace(store, _pictures=())
-        assert _isg(blind, folder) == 0
-        built = build_ist(blind, _VIEWS, 3, 0.1, folder)
+        without_pictures = replace(store, _pictures=())
+        assert _isg(without_pictures, folder) == 0
+        built = build_ist(without_pictures, _VIEWS, 3, 0.1, folder)
         assert built.draw(7, np.array([0.5]))[0].shape == (1,)
         assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
-    def test_keyframes_and_all_frames_lie_side_by_side_and_share_the_median(
+    def test_maps_of_keyframes_and_of_all_frames_are_both_kept_and_share_the_median(
         self, store: FrameStore, tmp_path: Path
     ) -> None:
         assert _isg(store, tmp_path / "maps", frames=[0, 4], gamma=1e-3) == 44
@@ -330,7 +330,7 @@ class TestKept:
         ("changes", "rows"),
         [({"gamma": 0.03}, 22), ({"views": (2, 0)}, 44), ({"views": (0,)}, 22), ({"frames": [1]}, 22)],
     )
-    def test_other_parameters_make_another_map(
+    def test_changed_parameters_rebuild_the_map(
         self, store: FrameStore, tmp_path: Path, changes: dict[str, object], rows: int
     ) -> None:
         _isg(store, tmp_path)
@@ -346,7 +346,7 @@ class TestKept:
         build_ist(store, _VIEWS, *changes, tmp_path, progress)
         assert len(progress.calls) == 4
 
-    def test_another_store_makes_another_map(
+    def test_another_store_rebuilds_the_map(
         self, store: FrameStore, pictures: np.ndarray, tmp_path: Path
     ) -> None:
         _isg(store, tmp_path / "maps")
@@ -354,25 +354,25 @@ class TestKept:
         before = _drawn(old, 3)
         other = make_store(tmp_path / "other", pictures[::-1].copy(), "two")
         assert _isg(other, tmp_path / "maps") == 44
-        np.testing.assert_array_equal(_drawn(old, 3), before)  # a map in use outlives its file
+        np.testing.assert_array_equal(_drawn(old, 3), before)  # a mapped file stays readable when replaced
 
     @pytest.mark.parametrize("name", ["isg.map", "isg.json", "median.map"])
     @pytest.mark.parametrize("size", [None, 0, 1, 7])
-    def test_a_file_that_is_gone_or_of_another_size_is_made_again(
+    def test_a_missing_file_or_one_of_another_size_is_rebuilt(
         self, store: FrameStore, tmp_path: Path, name: str, size: int | None
     ) -> None:
         _isg(store, tmp_path)
         path = tmp_path / name
         path.unlink() if size is None else os.truncate(path, size)
         if name == "median.map":
-            assert _isg(store, tmp_path) == 0  # not needed any more
+            assert _isg(store, tmp_path) == 0  # the map exists, so the median is not needed
         assert _isg(store, tmp_path, gamma=0.5) == (44 if name == "median.map" else 22)
         assert _isg(store, tmp_path, gamma=0.5) == 0
 
     @pytest.mark.parametrize(
         "manifest", ["", "{", "[]", "null", "[" * 100_000, "\xff" * 9, "9" * 5_000, "{}"]
     )
-    def test_an_odd_manifest_counts_as_nothing_kept(
+    def test_a_malformed_manifest_counts_as_nothing_cached(
         self, store: FrameStore, tmp_path: Path, manifest: str
     ) -> None:
         _isg(store, tmp_path)
@@ -385,7 +385,7 @@ class TestKept:
             file.write(b" " * 2**22)
         assert _isg(store, tmp_path) == 22
 
-    def test_links_are_replaced_not_followed(self, store: FrameStore, tmp_path: Path) -> None:
+    def test_symlinks_are_replaced_not_followed(self, store: FrameStore, tmp_path: Path) -> None:
         folder = tmp_path / "maps"
         for name in ("isg.map", "isg.json"):
             _isg(store, folder)
@@ -396,27 +396,27 @@ class TestKept:
             assert (tmp_path / name).stat().st_mtime_ns == before
             assert not (folder / name).is_symlink()
 
-    def test_a_new_map_is_never_taken_for_the_old_one(
+    def test_a_new_map_never_matches_the_old_manifest(
         self, store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(*_arguments: object, **_options: object) -> int:
             raise KeyboardInterrupt
 
         _isg(store, tmp_path)
-        monkeypatch.setattr(Path, "write_text", fail)  # the map is in place, its manifest is not
+        monkeypatch.setattr(Path, "write_text", fail)  # the map is written, its manifest is not
         with pytest.raises(KeyboardInterrupt):
             _isg(store, tmp_path, gamma=0.5)
         monkeypatch.undo()
         assert _isg(store, tmp_path) == 22
 
-    def test_temporaries_of_killed_builds_are_removed_and_those_of_living_ones_kept(
+    def test_temporary_files_of_killed_builds_are_removed_and_those_of_running_ones_kept(
         self, store: FrameStore, tmp_path: Path
     ) -> None:
-        dead, living = tmp_path / ".ist.tmp-99999999-0a.map", tmp_path / f".ist.tmp-{os.getpid()}-0a.map"
-        dead.touch()
-        living.touch()
+        killed, running = tmp_path / ".ist.tmp-99999999-0a.map", tmp_path / f".ist.tmp-{os.getpid()}-0a.map"
+        killed.touch()
+        running.touch()
         build_ist(store, _VIEWS, 3, 0.1, tmp_path)
-        assert (dead.exists(), living.exists()) == (False, True)
+        assert (killed.exists(), running.exists()) == (False, True)
 
 
 class TestFailure:
@@ -426,16 +426,16 @@ class TestFailure:
             ({"gamma": 0.0}, "gamma 0.0: expected 1e-6 to 1"),
             ({"gamma": 5.1}, "gamma 5.1"),
             ({"gamma": float("nan")}, "gamma nan"),
-            ({"views": ()}, r"views \(\): expected some, distinct, of 0 to 2"),
+            ({"views": ()}, r"views \(\): expected one or more, distinct, of 0 to 2"),
             ({"views": (0, 0)}, r"views \(0, 0\)"),
             ({"views": (3,)}, r"views \(3,\)"),
             ({"views": (-1,)}, r"views \(-1,\)"),
-            ({"frames": []}, r"frames \[\]: expected some, distinct, of 0 to 7"),
+            ({"frames": []}, r"frames \[\]: expected one or more, distinct, of 0 to 7"),
             ({"frames": [8]}, r"frames \[8\]"),
             ({"frames": [-1, 2]}, r"frames \[-1, 2\]"),
         ],
     )
-    def test_isg_parameters_that_make_no_sense(
+    def test_invalid_isg_parameters(
         self, store: FrameStore, tmp_path: Path, options: dict[str, object], message: str
     ) -> None:
         with pytest.raises(ConfigError, match=message):
@@ -451,13 +451,13 @@ class TestFailure:
             (25, float("nan"), "floor nan"),
         ],
     )
-    def test_ist_parameters_that_make_no_sense(
+    def test_invalid_ist_parameters(
         self, store: FrameStore, tmp_path: Path, window: int, floor: float, message: str
     ) -> None:
         with pytest.raises(ConfigError, match=message):
             build_ist(store, _VIEWS, window, floor, tmp_path / "maps")
 
-    def test_an_interrupted_build_leaves_nothing_and_can_be_repeated(
+    def test_an_interrupted_build_leaves_no_partial_map_and_can_be_repeated(
         self, store: FrameStore, tmp_path: Path
     ) -> None:
         def interrupt(done: int, _total: int) -> None:
@@ -469,7 +469,7 @@ class TestFailure:
         assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["median.json", "median.map"]
         assert _isg(store, tmp_path / "maps") == 22
 
-    def test_too_little_room_is_found_first(
+    def test_too_little_disk_space_is_found_first(
         self, store: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1000))
@@ -481,14 +481,14 @@ class TestFailure:
     @pytest.mark.parametrize(
         "make", [lambda path: path.touch(), lambda path: (path / "ist.map").mkdir(parents=True)]
     )
-    def test_something_else_in_place_of_folder_or_file(
+    def test_another_kind_of_file_at_the_path_of_folder_or_map(
         self, store: FrameStore, tmp_path: Path, make: Callable[[Path], None]
     ) -> None:
         make(tmp_path / "maps")
         with pytest.raises(OutputError, match=r"ist\.map: cannot be written"):
             build_ist(store, _VIEWS, 3, 0.1, tmp_path / "maps")
 
-    def test_a_full_disk_is_one_clear_error_and_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_a_full_disk_is_one_clear_error_and_leaves_no_file(self, tmp_path: Path) -> None:
         make_store(tmp_path / "store", np.zeros((2, 30, 64, 64, 3), np.uint8))
         done = run_child(_FULL_DISK, tmp_path)
         assert (done.returncode, done.stderr) == (2, "")
@@ -518,7 +518,7 @@ except OutputError as error:
 """
 
 
-def test_a_manifest_says_what_the_map_was_made_from(store: FrameStore, tmp_path: Path) -> None:
+def test_a_manifest_records_the_inputs_of_the_map(store: FrameStore, tmp_path: Path) -> None:
     build_ist(store, _VIEWS, 25, 0.1, tmp_path)
     assert json.loads((tmp_path / "ist.json").read_text()) == {
         "version": 1,

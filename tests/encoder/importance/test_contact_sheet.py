@@ -1,4 +1,4 @@
-"""Contact sheets show each training view and its weights, and an encode writes them where it is asked to."""
+"""Contact sheets show each training view and its weights; an encode writes them on request."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from dynerf_encoder.importance.contact_sheet import contact_sheet
 from support.encoding import HEIGHT, WIDTH, Notes, scene_store, tiny_encode, tiny_job, write_scene
 
 
-def test_a_sheet_shows_what_was_seen_and_the_weights_of_all_views_on_one_scale(tmp_path: Path) -> None:
+def test_a_sheet_shows_the_pictures_and_the_weights_of_all_views_on_one_scale(tmp_path: Path) -> None:
     store = scene_store(tmp_path)
     importance = build_isg(store, (1, 2, 3), range(5), 2e-2, tmp_path / "maps")
     sheet = contact_sheet(store, importance, 2)

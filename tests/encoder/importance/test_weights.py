@@ -1,4 +1,4 @@
-"""The weights against slow loops over the paper's formulas, in floating point and colours of 0..1."""
+"""The weights compared with slow loops over the paper's formulas, in floating point, colours in 0..1."""
 
 import numpy as np
 import pytest
@@ -64,20 +64,20 @@ class TestIsg:
         # Half a step from rounding; the rest is what single precision may add near a tie.
         assert np.abs(weights - 255 * _slow_isg(pictures, gamma)).max() <= 0.5 + 1e-3
 
-    def test_a_difference_of_gamma_weighs_one_half(self) -> None:
+    def test_a_difference_of_gamma_has_weight_one_half(self) -> None:
         pictures = np.full((3, 1, 3), 100, np.uint8)
         pictures[2] = 151  # 0.2 away from the median of 100, 100, 151
         weights = isg_weights(pictures, temporal_median(pictures), 0.2)
         assert weights[:, 0].tolist() == [0, 0, 128]
 
-    def test_trap_what_passes_by_leaves_no_trace_in_the_median(self) -> None:
+    def test_a_passing_object_does_not_affect_the_median(self) -> None:
         pictures = np.full((5, 1, 3), 100, np.uint8)
         pictures[1:3] = 200  # the mean would be 140, and all frames would differ from it
         weights = isg_weights(pictures, temporal_median(pictures), 2e-2)
         assert weights[[0, 3, 4], 0].tolist() == [0, 0, 0]
         assert weights[[1, 2], 0].min() > 250
 
-    def test_frames_may_be_fewer_than_the_median_is_of(self) -> None:
+    def test_weights_may_be_of_fewer_frames_than_the_median(self) -> None:
         pictures = _pictures(12, 30)
         median = temporal_median(pictures)
         some = np.array([0, 5, 11])
@@ -101,7 +101,7 @@ class TestIst:
         np.testing.assert_array_equal(weights, np.rint(255 * _slow_ist(pictures, 2, floor)))
         assert weights.min() >= round(255 * floor)
 
-    def test_the_greatest_change_there_is_weighs_one(self) -> None:
+    def test_the_largest_possible_change_has_weight_one(self) -> None:
         pictures = np.array([[[0, 255, 0]], [[255, 0, 255]]], np.uint8)
         assert ist_weights(pictures, 1, 0.1).tolist() == [[255], [255]]
 
@@ -120,8 +120,8 @@ class TestIst:
         pictures[0] = 255
         assert ist_weights(pictures, 3, 0.1)[:, 0].tolist() == [255] * 4 + [26] * 5
 
-    def test_trap_differences_are_of_colours_in_0_to_1_against_the_floor(self) -> None:
+    def test_the_floor_applies_to_differences_of_colours_in_0_to_1(self) -> None:
         pictures = np.full((3, 2, 3), 100, np.uint8)
         pictures[1] += np.array([[20], [40]], np.uint8)  # 0.08 and 0.16 of full scale
-        # In 0..255 a change of 20 would stand far above 0.1, and a pixel at rest far below any other.
+        # In 0..255 a change of 20 would be far above 0.1, so the floor would have no effect.
         assert ist_weights(pictures, 1, 0.1).tolist() == [[26, 40]] * 3

@@ -1,4 +1,4 @@
-"""Training rays: the right pixels and colours, of training views only, as often as weighed."""
+"""Training rays: the right pixels and colours, of training views only, as often as their weights say."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from dynerf_decoder.cameras.camera import pixel_directions
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap, build_isg
-from dynerf_encoder.rays.cpu_source import Rays, RaySource
+from dynerf_encoder.rays.cpu_source import RaySource, TrainingRays
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from support.video import ROOT, write_capture, write_video
@@ -41,7 +41,7 @@ def _even_map(frames: int = 8, views: tuple[int, ...] = _VIEWS) -> ImportanceMap
     return _map(np.ones((frames, len(views), _HEIGHT, _WIDTH), np.int64), views)
 
 
-def _pixels(store: FrameStore, rays: Rays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pixels(store: FrameStore, rays: TrainingRays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """View, row and column of each ray, found from origin and direction alone; each (frame, ray)."""
     origins = rays.origins.numpy().reshape(-1, 3).astype(np.float64)
     points = origins + rays.directions.numpy().reshape(-1, 3)
@@ -57,7 +57,7 @@ def _pixels(store: FrameStore, rays: Rays) -> tuple[np.ndarray, np.ndarray, np.n
     return views.reshape(shape), rows.reshape(shape), columns.reshape(shape)
 
 
-def _draw(store: FrameStore, seed: int = 0, **changes: object) -> Rays:
+def _draw(store: FrameStore, seed: int = 0, **changes: object) -> TrainingRays:
     options = {"frames": range(8), "frames_per_step": 4, "rays": 200, "importance": None, "share": 0.5}
     source = RaySource(store, _VIEWS)
     return source.draw(np.random.default_rng(seed), **{**options, **changes})  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ class TestRays:
         for index in _VIEWS:
             chosen = views == index
             slow = pixel_directions(store.cameras[index], columns[chosen] + 0.5, rows[chosen] + 0.5)
-            # One unit in the last place: both round the same double, whose last bit may differ.
+            # One ulp: both round the same double, whose last bit may differ.
             np.testing.assert_allclose(rays.directions.numpy()[chosen], slow, rtol=0, atol=6e-8)
             np.testing.assert_array_equal(
                 rays.origins.numpy()[chosen][0], store.cameras[index].origin.astype(np.float32)
@@ -134,8 +134,8 @@ class TestViews:
             return gather(store, views, frames, pixels)
 
         monkeypatch.setattr(FrameStore, "gather", guarded)
-        lost = replace(store.cameras[1], camera_to_world=np.full((3, 4), np.nan))
-        poisoned = replace(store, cameras=(store.cameras[0], lost, store.cameras[2]))
+        invalid = replace(store.cameras[1], camera_to_world=np.full((3, 4), np.nan))
+        poisoned = replace(store, cameras=(store.cameras[0], invalid, store.cameras[2]))
         source = RaySource(poisoned, _VIEWS)
         weights = _even_map()
         for seed in range(20):
@@ -155,8 +155,8 @@ class TestViews:
         assert [set(found.reshape(-1)) for found in _pixels(store, rays)] == [{0}, {3}, {4}]
 
     @pytest.mark.parametrize("views", [(), (0, 0), (3,), (-1, 0)])
-    def test_views_that_make_no_sense(self, store: FrameStore, views: tuple[int, ...]) -> None:
-        with pytest.raises(ConfigError, match="expected some, distinct, of 0 to 2"):
+    def test_invalid_views(self, store: FrameStore, views: tuple[int, ...]) -> None:
+        with pytest.raises(ConfigError, match="expected one or more, distinct, of 0 to 2"):
             RaySource(store, views)
 
 
@@ -170,7 +170,7 @@ class TestFrames:
             seen.update(frames.tolist())
         assert seen == set(candidates)
 
-    def test_with_fewer_candidates_all_come_and_some_come_again(self, store: FrameStore) -> None:
+    def test_with_fewer_candidates_all_are_picked_and_some_repeat(self, store: FrameStore) -> None:
         rays = _draw(store, frames=np.array([2, 5]), frames_per_step=5)
         assert set(rays.frames) == {2, 5}
         views, rows, columns = _pixels(store, rays)
@@ -179,7 +179,7 @@ class TestFrames:
         np.testing.assert_allclose(rays.colours.reshape(-1, 3) * 255, seen, atol=1e-4)
         assert not torch.equal(rays.directions[0], rays.directions[1])
 
-    def test_exactly_as_many_candidates_as_asked_for(self, store: FrameStore) -> None:
+    def test_exactly_as_many_candidates_as_frames(self, store: FrameStore) -> None:
         assert sorted(_draw(store, frames_per_step=8).frames) == list(range(8))
 
     def test_a_frame_without_weights_or_outside_the_store_is_refused(self, store: FrameStore) -> None:
@@ -191,15 +191,15 @@ class TestFrames:
 
 class TestShare:
     @pytest.mark.parametrize(("share", "weighted"), [(0.0, 0), (0.4, 20), (0.5, 25), (1.0, 50)])
-    def test_so_many_rays_of_each_frame_are_drawn_by_weight(
+    def test_the_share_of_each_frames_rays_is_drawn_by_weight(
         self, store: FrameStore, share: float, weighted: int
     ) -> None:
         weights = np.zeros((8, 2, _HEIGHT, _WIDTH), np.int64)
         weights[:, 1, 3, 4] = 9
         views, rows, columns = _pixels(store, _draw(store, importance=_map(weights), share=share))
-        there = (views == 2) & (rows == 3) & (columns == 4)
-        assert there[:, :weighted].all()
-        assert there[:, weighted:].sum() < 10
+        at_weight = (views == 2) & (rows == 3) & (columns == 4)
+        assert at_weight[:, :weighted].all()
+        assert at_weight[:, weighted:].sum() < 10
 
     def test_each_frame_follows_its_own_weights(self, store: FrameStore) -> None:
         weights = np.zeros((8, 2, _HEIGHT, _WIDTH), np.int64)
@@ -229,8 +229,6 @@ class TestShare:
             ({"frames": []}, "no frames"),
         ],
     )
-    def test_numbers_that_make_no_sense(
-        self, store: FrameStore, changes: dict[str, object], message: str
-    ) -> None:
+    def test_invalid_numbers(self, store: FrameStore, changes: dict[str, object], message: str) -> None:
         with pytest.raises(ConfigError, match=message):
             _draw(store, **changes)  # type: ignore[arg-type]

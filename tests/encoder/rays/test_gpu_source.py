@@ -1,4 +1,4 @@
-"""Rays drawn on the device are those that the CPU draws for the same numbers; memory decides what fits."""
+"""Rays drawn on the device equal those that the CPU draws; free memory decides which source is used."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ import torch
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap
-from dynerf_encoder.rays import gpu_source as resident
+from dynerf_encoder.rays import gpu_source
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.rays.gpu_source import GpuImportanceMap, GpuRaySource, bytes_needed, ray_source
 from dynerf_encoder.rays.pinned_source import PinnedRaySource
@@ -27,7 +27,7 @@ _HEIGHT, _WIDTH, _FRAMES = 6, 150, 4  # a row of more than two blocks
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     """Three views of noise, so that hardly any two pixels are alike."""
-    folder = tmp_path_factory.mktemp("resident") / "scene"
+    folder = tmp_path_factory.mktemp("gpu_source") / "scene"
     write_capture(folder, frames=_FRAMES, width=_WIDTH, height=_HEIGHT)
     pictures = np.random.default_rng(0).integers(0, 256, (3, _FRAMES, _HEIGHT, _WIDTH, 3), dtype=np.uint8)
     for name, of_view in zip(("cam00", "cam02", "cam05"), pictures, strict=True):
@@ -36,7 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
 
 
 def _map(seed: int, frames: np.ndarray, views: tuple[int, ...] = _VIEWS) -> ImportanceMap:
-    """Weights with long stretches of nothing; the last frame has none at all."""
+    """Weights with long runs of zeros; those of the last frame are all zero."""
     rng = np.random.default_rng(seed)
     weights = rng.integers(0, 256, (len(frames), len(views), _HEIGHT, _WIDTH)) * (
         rng.random((len(frames), len(views), _HEIGHT, _WIDTH)) < 0.2
@@ -48,25 +48,25 @@ def _map(seed: int, frames: np.ndarray, views: tuple[int, ...] = _VIEWS) -> Impo
 
 class TestSource:
     @pytest.mark.parametrize("device", DEVICES)
-    @pytest.mark.parametrize("weighed", [False, True])
+    @pytest.mark.parametrize("weighted", [False, True])
     @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
     def test_the_same_numbers_give_the_same_rays(
-        self, store: FrameStore, device: str, weighed: bool, share: float
+        self, store: FrameStore, device: str, weighted: bool, share: float
     ) -> None:
-        importance = _map(1, np.arange(_FRAMES)) if weighed else None
-        plain, here = RaySource(store, _VIEWS), GpuRaySource(store, _VIEWS, device)
+        importance = _map(1, np.arange(_FRAMES)) if weighted else None
+        plain, on_device = RaySource(store, _VIEWS), GpuRaySource(store, _VIEWS, device)
         for step in range(3):
             rngs = [np.random.default_rng([7, step]) for _ in range(2)]
             expected = plain.draw(rngs[0], range(_FRAMES), 3, 400, importance, share)
-            found = here.draw(rngs[1], range(_FRAMES), 3, 400, importance, share)
+            found = on_device.draw(rngs[1], range(_FRAMES), 3, 400, importance, share)
             assert np.array_equal(found.frames, expected.frames)
             assert torch.equal(found.colours.cpu(), expected.colours)
             assert torch.equal(found.origins.cpu(), expected.origins)
             torch.testing.assert_close(found.directions.cpu(), expected.directions, rtol=0, atol=1.2e-7)
             assert found.directions.dtype == torch.float32
-            assert rngs[0].random() == rngs[1].random(), "both have taken as many numbers"
+            assert rngs[0].random() == rngs[1].random(), "both drew the same number of random values"
 
-    def test_views_of_the_map_may_come_in_another_order(self, store: FrameStore) -> None:
+    def test_views_of_the_map_may_be_in_another_order(self, store: FrameStore) -> None:
         importance = _map(2, np.arange(_FRAMES), views=(2, 0))
         rays = [
             source.draw(np.random.default_rng(5), range(_FRAMES), 2, 200, importance, 0.5)
@@ -74,15 +74,15 @@ class TestSource:
         ]
         assert torch.equal(rays[0].colours, rays[1].colours)
 
-    def test_a_stage_s_map_replaces_the_one_before(self, store: FrameStore) -> None:
+    def test_a_stages_map_replaces_the_previous_one(self, store: FrameStore) -> None:
         source, plain = GpuRaySource(store, _VIEWS, "cpu"), RaySource(store, _VIEWS)
         for seed in (1, 2, 1):
             importance = _map(seed, np.arange(_FRAMES))
-            mine = source.draw(np.random.default_rng(1), range(3), 2, 100, importance, 1.0)
-            theirs = plain.draw(np.random.default_rng(1), range(3), 2, 100, importance, 1.0)
-            assert torch.equal(mine.colours, theirs.colours)
+            found = source.draw(np.random.default_rng(1), range(3), 2, 100, importance, 1.0)
+            expected = plain.draw(np.random.default_rng(1), range(3), 2, 100, importance, 1.0)
+            assert torch.equal(found.colours, expected.colours)
 
-    def test_nonsense_is_refused_as_before(self, store: FrameStore) -> None:
+    def test_invalid_arguments_are_refused_as_by_the_cpu_source(self, store: FrameStore) -> None:
         source, rng = GpuRaySource(store, _VIEWS, "cpu"), np.random.default_rng(0)
         with pytest.raises(ConfigError, match="3 rays of 4 frames"):
             source.draw(rng, range(_FRAMES), 4, 3, None, 0.0)
@@ -95,7 +95,7 @@ class TestSource:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_every_number_finds_the_pixel_that_the_cpu_finds(device: str) -> None:
+def test_every_number_selects_the_pixel_that_the_cpu_selects(device: str) -> None:
     frames = np.array([1, 4, 9, 10])
     importance = _map(3, frames)
     drawn = GpuImportanceMap(importance, _VIEWS, torch.device(device))
@@ -110,36 +110,36 @@ def test_every_number_finds_the_pixel_that_the_cpu_finds(device: str) -> None:
 
 
 class TestChoice:
-    def test_on_a_cpu_pictures_stay_where_they_are(self, store: FrameStore) -> None:
+    def test_on_a_cpu_pictures_are_not_copied(self, store: FrameStore) -> None:
         assert type(ray_source(store, _VIEWS, torch.device("cpu"), pytest.fail)) is RaySource
 
-    @pytest.mark.parametrize("room", [0.5, 2.0])
+    @pytest.mark.parametrize("ratio", [0.5, 2.0])
     def test_on_a_gpu_memory_decides(
-        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, room: float
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, ratio: float
     ) -> None:
         needed = bytes_needed(store, _VIEWS)
         assert needed == 2 * _FRAMES * _HEIGHT * _WIDTH * (3 + 1)
-        free = int(room * needed / 0.6)
+        free = int(ratio * needed / 0.6)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, 2 * free))
-        monkeypatch.setattr(resident, "_uploaded", lambda *_: torch.zeros(0))
+        monkeypatch.setattr(gpu_source, "_uploaded", lambda *_: torch.zeros(0))
         monkeypatch.setattr(torch, "as_tensor", lambda values, **_: values)
         monkeypatch.setattr(torch.cuda, "Stream", lambda device: SimpleNamespace(device=device))
-        said: list[str] = []
-        chosen = ray_source(store, _VIEWS, torch.device("cuda"), said.append)
-        assert type(chosen) is (GpuRaySource if room > 1 else PinnedRaySource)
-        assert len(said) == 1
-        assert ("stay on the disk" in said[0]) is (room < 1)
+        messages: list[str] = []
+        chosen = ray_source(store, _VIEWS, torch.device("cuda"), messages.append)
+        assert type(chosen) is (GpuRaySource if ratio > 1 else PinnedRaySource)
+        assert len(messages) == 1
+        assert ("read from disk" in messages[0]) is (ratio < 1)
 
 
-class TestFigures:
+class TestDeferredMetrics:
     def test_on_a_cpu_every_step_is_read(self) -> None:
-        figures = DeferredMetrics(torch.device("cpu"))
-        assert [figures.read(torch.tensor([float(step)])) for step in range(3)] == [(0.0,), (1.0,), (2.0,)]
+        metrics = DeferredMetrics(torch.device("cpu"))
+        assert [metrics.read(torch.tensor([float(step)])) for step in range(3)] == [(0.0,), (1.0,), (2.0,)]
 
-    def test_on_a_gpu_every_sixteenth_is(self) -> None:
-        figures = DeferredMetrics(torch.device("cuda"))
-        told = [figures.read(torch.tensor([float(step), 1.0]))[0] for step in range(40)]
-        assert told == [0.0] * 16 + [16.0] * 16 + [32.0] * 8
+    def test_on_a_gpu_every_sixteenth_step_is_read(self) -> None:
+        metrics = DeferredMetrics(torch.device("cuda"))
+        values = [metrics.read(torch.tensor([float(step), 1.0]))[0] for step in range(40)]
+        assert values == [0.0] * 16 + [16.0] * 16 + [32.0] * 8
 
 
 def test_nothing_is_rounded_on_a_cpu() -> None:

@@ -1,4 +1,4 @@
-"""The paper's baselines as configurations: time or nothing instead of a latent, fewer parts of the scheme."""
+"""The paper's baselines as configurations: time or nothing instead of a latent, and fewer sampling stages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ class TestTimeLatents:
         )
         np.testing.assert_allclose(time_latents(5, config).numpy(), expected, atol=1e-6)
 
-    def test_ten_octaves_tell_neighbouring_frames_of_a_long_clip_apart(self) -> None:
+    def test_ten_octaves_distinguish_neighbouring_frames_of_a_long_clip(self) -> None:
         latents = time_latents(300, _config("time").conditioning)
         assert float((latents[1:] - latents[:-1]).norm(dim=-1).min()) > 1
 
@@ -44,7 +44,7 @@ class TestTimeLatents:
 @pytest.mark.parametrize("field", ["planes", "mlp"])
 @pytest.mark.parametrize("kind", ["time", "none"])
 class TestFixedLatents:
-    def test_are_not_learned_and_travel_in_the_file(
+    def test_are_not_learned_and_are_stored_in_the_file(
         self, capture: Path, tmp_path: Path, kind: str, field: FieldKind
     ) -> None:
         config = _config(kind, field=field)
@@ -55,7 +55,7 @@ class TestFixedLatents:
             found = Reader(source).latents(0, 5)
         if field == "planes":
             np.testing.assert_allclose(found, expected, atol=0.006)
-        # A network's are stored in their principal axes: what is left of them is what they are to each other.
+        # Latents of an MLP are stored in their principal axes, which preserves their inner products.
         np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=0.006 * 21)
         with dynerf.open(tmp_path / "a.dnv", device="cpu") as clip:
             first, last = (clip.render(clip.cameras[0], frame=frame).rgb for frame in (0.0, 4.0))
@@ -79,7 +79,7 @@ def test_a_nerf_per_frame_is_a_clip_of_one_frame(capture: Path, tmp_path: Path) 
         ("uniform", {"keyframes", "uniform"}, set()),
     ],
 )
-def test_a_strategy_makes_only_the_maps_it_draws_by(
+def test_a_strategy_builds_only_the_maps_it_samples_from(
     capture: Path, tmp_path: Path, strategy: str, stages: set[str], maps: set[str]
 ) -> None:
     notes = Notes()

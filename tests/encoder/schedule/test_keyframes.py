@@ -1,4 +1,4 @@
-"""Keyframes: every K-th or where the video changes, always with both ends; and how change is measured."""
+"""Keyframes: every K-th frame or by change, always with both ends; and how change is measured."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ class TestAdaptive:
     def test_equal_changes_give_equal_distances(self) -> None:
         assert adaptive_keyframes(np.ones(31), 6) == (0, 6, 12, 18, 24, 30)
 
-    def test_they_gather_where_the_video_changes(self) -> None:
+    def test_they_are_denser_where_the_video_changes(self) -> None:
         changes = np.full(101, 0.1)
         changes[40:50] = 10.0
         chosen = adaptive_keyframes(changes, 11)
         assert sum(39 <= frame <= 50 for frame in chosen) >= 9
 
-    def test_a_still_video_gets_them_evenly(self) -> None:
+    def test_in_a_still_video_they_are_evenly_spaced(self) -> None:
         assert adaptive_keyframes(np.zeros(33), 5) == (0, 8, 16, 24, 32)
 
     def test_one_cut_gets_a_keyframe_on_both_sides(self) -> None:
@@ -52,14 +52,14 @@ def test_change_is_the_mean_absolute_difference_to_the_frame_before(tmp_path: Pa
 
 
 class TestEncoding:
-    def test_says_where_adaptive_ones_are_and_records_the_choice(self, tmp_path: Path) -> None:
+    def test_reports_adaptive_keyframes_and_records_the_choice(self, tmp_path: Path) -> None:
         notes = Notes()
         capture = write_scene(tmp_path / "scene")
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", "schedule.keyframes=auto"), notes)
         assert any(text.startswith("keyframes, where the video changes most: 0, ") for text in notes.said)
         assert contents(tmp_path / "a.dnv")[0].config["schedule"]["keyframes"] == "auto"
 
-    def test_says_what_a_clip_shorter_than_the_interval_gets(self, tmp_path: Path) -> None:
+    def test_reports_the_interval_of_a_clip_shorter_than_the_requested_one(self, tmp_path: Path) -> None:
         notes = Notes()
         capture = write_scene(tmp_path / "scene")
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", "schedule.keyframe_interval=30"), notes)

@@ -1,4 +1,4 @@
-"""The schedule: which frames are keyframes, which stage a position lies in, how rates and latents go."""
+"""The schedule: keyframes, the stage at a position, learning rates and interpolated latents."""
 
 from dataclasses import replace
 
@@ -134,7 +134,7 @@ class TestPlan:
         plan = _plan(_schedule(30, 50, 20, keyframe_interval=3, hierarchical=False), 8)
         assert [(stage.name, stage.end) for stage in plan.stages] == [("isg", 0.8), ("ist", 1)]
         assert plan.steps == 100
-        # no latent starts between two others
+        # no latent is interpolated
         assert plan.keyframes == tuple(range(8))
 
 

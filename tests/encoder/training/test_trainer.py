@@ -17,7 +17,7 @@ from dynerf_encoder.config.schema import Config, FieldKind
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap, build_isg
 from dynerf_encoder.rate.step_sizes import is_plane
-from dynerf_encoder.rays.cpu_source import Rays, RaySource
+from dynerf_encoder.rays.cpu_source import RaySource, TrainingRays
 from dynerf_encoder.schedule.keyframes import fixed_keyframes
 from dynerf_encoder.schedule.stages import interpolate_latents, plan_training
 from dynerf_encoder.step.factory import make_step
@@ -43,7 +43,7 @@ def _one_thread() -> Iterator[None]:
 class _Spy(RaySource):
     """Notes what is asked for; ``meanwhile`` is called at each step and may change the rays."""
 
-    def __init__(self, store: FrameStore, meanwhile: Callable[[Rays], object] | None = None) -> None:
+    def __init__(self, store: FrameStore, meanwhile: Callable[[TrainingRays], object] | None = None) -> None:
         super().__init__(store, _VIEWS)
         self.asked: list[tuple[tuple[int, ...], ImportanceMap | None, float]] = []
         self._meanwhile = meanwhile
@@ -56,7 +56,7 @@ class _Spy(RaySource):
         rays: int,
         importance: ImportanceMap | None,
         share: float,
-    ) -> Rays:
+    ) -> TrainingRays:
         self.asked.append((tuple(frames), importance, share))
         drawn = super().draw(rng, frames, frames_per_step, rays, importance, share)
         if self._meanwhile is not None:
@@ -321,7 +321,7 @@ class TestTimeLimit:
         monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         monkeypatch.setattr("dynerf_decoder.backends.cpu.compile_clock.time", clock)
 
-        def draw(_: Rays) -> None:
+        def draw(_: TrainingRays) -> None:
             clock.tick(1.0)
             if len(source.asked) in compiled:
                 with trigger_event("numba:compiler_lock"), trigger_event("numba:compile"):
