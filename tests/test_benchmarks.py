@@ -1,4 +1,4 @@
-"""``benchmarks/bench.py`` measures a clip, and its stages are places that exist."""
+"""``benchmarks/bench.py`` measures a clip, and the functions of its stages exist."""
 
 import json
 from pathlib import Path

@@ -19,7 +19,7 @@ _SIZE = {"width": 240, "height": 180}
 # Encodes the captures one after the other; prints the most anonymous memory up to the end of each, KiB.
 _CODE = """
 import json, sys, threading, time
-from dynerf.command import main
+from dynerf.cli.main import main
 
 most = 0
 def look():
