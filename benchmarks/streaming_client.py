@@ -1,10 +1,10 @@
-"""What the remote player fetches: bytes and requests before the first picture, and per seek.
+"""Measures what the remote player fetches: bytes and requests before the first frame, and per seek.
 
     python benchmarks/streaming_client.py candle.dnv [--seeks 1000]
 
 Serves the clip on this machine and reads it over loopback, without rendering. Seeks are made in a longer
-clip: the given one with its latents repeated for 100 s, in groups of one second. Counts are exact; seconds
-depend on the machine.
+clip: the input with its latents repeated for 100 s, in groups of one second. Counts are exact; times depend
+on the machine.
 """
 
 import argparse
@@ -41,7 +41,7 @@ async def measure(path: Path, seeks: int) -> list[str]:
         longer = Path(folder) / "longer.dnv"
         await asyncio.to_thread(_lengthen, path, longer)
         async with _serving(path) as address, _serving(longer) as longer_address:
-            return [*await _first_picture(address, path), *await _seeks(longer_address, seeks)]
+            return [*await _first_frame(address, path), *await _seeks(longer_address, seeks)]
 
 
 @asynccontextmanager
@@ -60,39 +60,39 @@ def _lengthen(path: Path, longer: Path) -> None:
     frames = 100 * group
     chunks = [weights_chunk(0, weights)]
     for first in range(0, frames, group):
-        some = latents.take(range(first, first + group), axis=0, mode="wrap")
-        chunks.append(latents_chunk(0, first, quantise("latents", some, 2**-6)))
+        group_latents = latents.take(range(first, first + group), axis=0, mode="wrap")
+        chunks.append(latents_chunk(0, first, quantise("latents", group_latents, 2**-6)))
     write_clip(longer, replace(header, frames=frames, segments=(SegmentRecord(0, frames),)), chunks)
 
 
-async def _first_picture(address: str, path: Path) -> list[str]:
+async def _first_frame(address: str, path: Path) -> list[str]:
     with FileSource(path) as source:
         latents = next(entry for entry in Reader(source).directory if entry.kind == LATENTS)
         least, size = chunk_span(latents).stop, source.size
     start = time.perf_counter()
-    edition = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
-    await edition.fetch(0.0, 1)
+    version = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
+    await version.fetch(0.0, 1)
     seconds = time.perf_counter() - start
-    budget = edition.source.budget()
-    await asyncio.to_thread(edition.close)
+    budget = version.source.budget()
+    await asyncio.to_thread(version.close)
     return [
-        f"first picture: {budget.fetched:,} bytes in {budget.requests} requests, {1e3 * seconds:.1f} ms; "
+        f"first frame: {budget.fetched:,} bytes in {budget.requests} requests, {1e3 * seconds:.1f} ms; "
         f"head, directory, first layer and first latents end at byte {least:,} of {size:,}"
     ]
 
 
 async def _seeks(address: str, seeks: int) -> list[str]:
-    edition = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
-    frames = Reader(edition.source).header.frames
-    await edition.fetch(0.0, 1)
+    version = await asyncio.to_thread(RemoteVersion, address, "clip", "cpu")
+    frames = Reader(version.source).header.frames
+    await version.fetch(0.0, 1)
     files, memory = _open_files(), _memory()
     generator = random.Random(0)
     requests, received, seconds = [], [], []
     for _ in range(seeks):
-        before, start = edition.source.budget(), time.perf_counter()
-        await edition.fetch(generator.uniform(0, frames - 1), 1)
-        requests.append(edition.source.budget().requests - before.requests)
-        received.append(edition.source.budget().fetched - before.fetched)
+        before, start = version.source.budget(), time.perf_counter()
+        await version.fetch(generator.uniform(0, frames - 1), 1)
+        requests.append(version.source.budget().requests - before.requests)
+        received.append(version.source.budget().fetched - before.fetched)
         seconds.append(time.perf_counter() - start)
     result = [
         f"{seeks} seeks in {frames} frames: at most {max(requests)} requests and {max(received):,} bytes "
@@ -100,7 +100,7 @@ async def _seeks(address: str, seeks: int) -> list[str]:
         f"seeks that fetched: median {1e3 * statistics.median(_where(seconds, requests)):.2f} ms",
         f"after them: {_open_files() - files:+d} open files, {_memory() - memory:+d} KiB of peak memory",
     ]
-    await asyncio.to_thread(edition.close)
+    await asyncio.to_thread(version.close)
     return result
 
 

@@ -124,5 +124,5 @@ def test_any_other_os_error(clip: Path, out: Path, monkeypatch: pytest.MonkeyPat
     def full(_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/mnt/a")
 
-    monkeypatch.setattr(info, "_record", lambda *_: full(None))
+    monkeypatch.setattr(info, "_text", full)
     assert refused("info", clip, folder=out) == "dynerf: error: /mnt/a: No space left on device\n"
