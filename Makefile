@@ -13,19 +13,23 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscop
 # Versions are pinned by constraints.txt; the pinned torch is the CPU build where the package index serves one.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check fuzz install install-dev clean
+.PHONY: demo test test-long check fuzz install install-dev clean
 
 demo: install
 	$(BIN)/python samples/demo.py $(OUT)
 
 test: install-dev
+	$(PYTEST) -m "not extensive"
+
+# Everything, also what takes long to try once more what quicker tests cover.
+test-long: install-dev
 	$(PYTEST)
 
 check: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST)
+	$(PYTEST) -m "not extensive"
 
 # Inputs that nobody thought of, for FUZZ_SECONDS; what is found is written to $(OUT)/fuzz-find-*.
 FUZZ_SECONDS ?= 60

@@ -14,6 +14,7 @@ import torch
 
 from dynerf.console.device import choose_device
 from dynerf_decoder.progress import OnProgress
+from dynerf_encoder.captures.folder import find_videos
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
@@ -73,7 +74,7 @@ class EncodeOptions:
             raise ConfigError(f"{self.output}: the output is a .dnv file, expected a name that ends in .dnv")
 
     def job(self) -> Job:
-        """The encoder's job. Raises ConfigError."""
+        """The encoder's job. Raises ConfigError or CaptureError."""
         device = choose_device(self.device)
         if self.space not in get_args(Choice):
             raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
@@ -115,7 +116,7 @@ class EncodeOptions:
     def _held_out(self) -> tuple[str, ...]:
         """By default cam00 if the capture has it, as in the Plenoptic Video data set."""
         if self.hold_out is None:
-            return ("cam00",) if (self.capture / "cam00.mp4").exists() else ()
+            return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
     def cutting(self) -> Cutting:

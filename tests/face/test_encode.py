@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dynerf.api.encoding import EncodeOptions
 from dynerf_format import FileSource, Header, Reader
 from support.command import FRAMES, TINY, done, listing, refused
 
@@ -77,6 +78,14 @@ def test_the_mlp_field_one_frame_and_no_view_held_out(scene: Path, out: Path) ->
     assert (header.field.kind, header.frames) == ("mlp", 1)
     assert {camera.role for camera in header.cameras} == {"training"}
     done("decode", out / "a.dnv", "-o", out / "a.mp4", "--view", "orbit", "--time", "0:0.02")
+
+
+def test_cam00_is_held_out_whatever_the_suffix_of_its_video(capture: Path, out: Path) -> None:
+    (capture / "cam00.mp4").rename(capture / "cam00.MP4")
+    assert EncodeOptions(capture, out / "a.dnv").job().hold_out == ("cam00",)
+    for name in ("cam00.MP4", "poses_bounds.npy"):
+        (capture / name).unlink()
+    assert EncodeOptions(capture, out / "a.dnv").job().hold_out == ()
 
 
 def test_single_settings_override_quality_and_size(scene: Path, out: Path) -> None:

@@ -193,7 +193,7 @@ import resource, sys
 from fractions import Fraction
 from pathlib import Path
 import numpy as np
-from dynerf_decoder.movie import open_output
+from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format.errors import OutputError
 noise = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)

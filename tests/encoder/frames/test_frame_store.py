@@ -331,7 +331,7 @@ from pathlib import Path
 import numpy as np
 from dynerf_format.frame_range import FrameRange
 from dynerf_encoder.captures.n3v import read_n3v
-from dynerf_encoder.frame_store import FrameStore
+from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format.errors import OutputError
 folder, store, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 """

@@ -501,7 +501,7 @@ import resource, sys
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
-from dynerf_encoder.importance import build_ist
+from dynerf_encoder.importance.build import build_ist
 from dynerf_format.errors import OutputError
 root = Path(sys.argv[1])
 files = [root / "store" / f"cam0{view}.rgb" for view in (0, 1)]

@@ -246,6 +246,7 @@ class TestWorkers:
         assert [line for line in killer.said if "was lost (killed by SIGKILL); begun again" in line]
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
+    @pytest.mark.extensive
     def test_a_worker_that_is_killed_again_and_again_is_not_replaced_for_ever(
         self, capture: Path, tmp_path: Path
     ) -> None:
@@ -401,7 +402,7 @@ class TestWarmStart:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (("--segment", "10"), "--segment 10: expected seconds or frames above 0"),
+        (("--segment", "10"), "--segment 10: expected seconds, minutes or frames above 0"),
         (("--overlap", "-1"), "--overlap -1: expected 0 frames or more"),
         (("--workers", "0"), "--workers 0: expected 1 to 1024"),
         (("--warm-start", "2"), "--warm-start: 2 of the steps"),

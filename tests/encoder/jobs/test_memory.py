@@ -36,6 +36,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.extensive
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_a_ten_times_longer_recording_takes_no_more_memory(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def _until(seen: object, driver: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.extensive
 def test_a_worker_killed_in_the_middle_changes_nothing(
     capture: Path, cluster: LocalCluster, tmp_path: Path, serial: bytes
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.dnv", "clip.log.jsonl"]
 
 
+@pytest.mark.extensive
 def test_a_driver_killed_in_the_middle_is_resumed_and_the_capture_can_be_sent(
     capture: Path, cluster: LocalCluster, tmp_path: Path, serial: bytes
 ) -> None:

@@ -36,6 +36,7 @@ def _ran_until(log: Path, event: str, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.extensive
 @pytest.mark.long
 def test_training_stops_together_and_goes_on(tmp_path: Path) -> None:
     capture, output = write_scene(tmp_path / "scene"), tmp_path / "out" / "clip.dnv"

@@ -247,7 +247,7 @@ GREEDY = """
     sys.path[:0] = {path!r}
     from dataclasses import replace
     from dynerf_format import BytesSource, FormatError, Limits, Reader
-    from dynerf_format.tensors import unpack_tensors
+    from dynerf_format.tensors.payload import unpack_tensors
     from support.clips import coded_payload, crowd, forge, forged_chunks, smallest
     from dynerf_format import encode_header
 

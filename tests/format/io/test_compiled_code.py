@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = repository(Path(__file__))
-KERNELS = (ROOT / "decoder" / "dynerf_decoder" / "kernels", ROOT / "encoder" / "dynerf_encoder" / "kernels")
-COPIED = ("format/dynerf_format", "decoder/dynerf_decoder/kernels")
+KERNELS = (
+    ROOT / "decoder" / "dynerf_decoder" / "backends" / "cpu" / "kernels",
+    ROOT / "encoder" / "dynerf_encoder" / "step" / "kernels",
+)
+COPIED = ("format/dynerf_format", "decoder/dynerf_decoder")
 SOURCE = "FACTOR = 2\ndef times(x):\n    return FACTOR * x\n"
 
 
@@ -193,24 +196,22 @@ def _run(copy: Path, code: str, **environment: str) -> str:
 def test_an_edited_constant_of_the_coder_or_of_a_kernel_counts_at_once(tmp_path: Path) -> None:
     for folder in COPIED:
         shutil.copytree(ROOT / folder, tmp_path / folder.split("/", 1)[1])
-    for name in ("__init__.py", "sampling.py"):
-        shutil.copy(ROOT / "decoder" / "dynerf_decoder" / name, tmp_path / "dynerf_decoder")
-    kernels = tmp_path / "dynerf_decoder" / "kernels"
+    kernels = tmp_path / "dynerf_decoder" / "backends" / "cpu" / "kernels"
     (kernels / "double.py").write_text(
         "from .compiling import kernel\nfrom .occupancy import cell_of\n"
         "@kernel\ndef double(x):\n    return 2 * cell_of(x, 8)\n"
     )
     code = """
         import numpy as np
-        from dynerf_decoder.kernels.double import double
-        from dynerf_format import rans, rans_layout
+        from dynerf_decoder.backends.cpu.kernels.double import double
+        from dynerf_format.coding import rans, rans_layout
         half = rans_layout.TOTAL // 2
         states, words = rans.encode(np.full(9, half, np.uint32), np.full(9, half, np.uint32), [9], 1)
         print(states[0], double(np.float32(0.6)))
     """
     before = _run(tmp_path, code)
     for path, old, new in (
-        (tmp_path / "dynerf_format" / "rans_layout.py", "PRECISION = 14", "PRECISION = 13"),
+        (tmp_path / "dynerf_format" / "coding" / "rans_layout.py", "PRECISION = 14", "PRECISION = 13"),
         (kernels / "occupancy.py", "np.float32(0.5)", "np.float32(0.25)"),
     ):
         text = path.read_text(encoding="utf-8")
@@ -238,6 +239,8 @@ def test_all_that_is_compiled_into_a_function_is_in_the_digest() -> None:
                     package = module if module in shared else module.rpartition(".")[0]
                     assert not module.startswith("dynerf") or package in shared, (path, module)
                 assert not isinstance(node, ast.ImportFrom) or node.level <= 1, path
-    loops = ast.parse((ROOT / "format" / "dynerf_format" / "rans_loops.py").read_text(encoding="utf-8"))
+    loops = ast.parse(
+        (ROOT / "format" / "dynerf_format" / "coding" / "rans_kernels.py").read_text(encoding="utf-8")
+    )
     relative = {node.module for node in ast.walk(loops) if isinstance(node, ast.ImportFrom) and node.level}
-    assert relative == {"compiled_code", "rans_layout"}
+    assert relative == {"rans_layout"}
