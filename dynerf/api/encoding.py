@@ -19,7 +19,7 @@ from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
-from dynerf_encoder.jobs import encode as long_encode
+from dynerf_encoder.jobs import encode as encoder
 from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Cutting, WarmStart
 from dynerf_encoder.jobs.job import EncodeResult, Job, Unwatched, Watcher
 from dynerf_encoder.jobs.process_pool import Workers
@@ -160,7 +160,7 @@ def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
     device, threads = choose_device(options.device), options.thread_count()
     with cpu_threads(threads if device == "cpu" else None):
         job = options.job()
-        return long_encode.encode(job, watcher, options.cutting(), options.runner(device), threads)
+        return encoder.encode(job, watcher, options.cutting(), options.runner(device), threads)
 
 
 @contextmanager
