@@ -146,7 +146,7 @@ def training(clip: Clip, steps: int) -> dict[str, Any]:
 
 @contextmanager
 def timed(device: torch.device, functions: dict[str, str]) -> Iterator[dict[str, float]]:
-    """Accumulate the seconds spent in some functions, given by name and dotted path, within the block."""
+    """Accumulate seconds spent in functions within the block; ``functions`` maps labels to dotted paths."""
     seconds = dict.fromkeys(functions, 0.0)
 
     def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Compares the coarse network of the ``mlp`` field with other ways to place samples.
+"""Compares the coarse network of the ``mlp`` field with other sample placements.
 
     python benchmarks/coarse_or_grid.py CLIP.dnv CAPTURE
 
@@ -59,7 +59,7 @@ Renderer = Callable[[FoldedMlpModel, RayIntervals, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Row:
-    """One way to place samples."""
+    """One sample placement."""
 
     name: str
     render: Renderer

@@ -47,7 +47,7 @@ class _TrainingData:
 
 @dataclass(frozen=True)
 class _Variant:
-    """One variant of the step: its ray source, graph recorder, and patches that apply meanwhile."""
+    """One variant of the step: its ray source, graph recorder, and patches applied while it runs."""
 
     source: type[RaySource] = GpuRaySource
     graphs: Callable[[torch.device], Graphs] | None = None
