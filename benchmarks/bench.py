@@ -1,12 +1,12 @@
-"""How fast this machine decodes and trains, as JSON.
+"""Measures how fast this machine decodes and trains, as JSON.
 
     python benchmarks/bench.py clip.dnv [--quick] [--device cuda]
 
-Decoding: the reference renderer and the fast one take turns, picture by picture; the median time counts, and
-``agreement_db`` is the lowest PSNR between their pictures before rounding to 8 bits (null when no pixel
-differs). Training: steps by torch alone and those that ``make_step`` chooses take turns, with the settings
-that the file records, on rays of all its cameras drawn evenly; colours are made up, so no capture is read.
-``stages`` are the mean seconds spent in functions of the product.
+Decoding: the reference renderer and the fast one alternate frame by frame; medians are reported, and
+``agreement_db`` is the lowest PSNR between their frames before rounding to 8 bits (null if no pixel
+differs). Training: steps by torch alone and those that ``make_step`` chooses alternate, with the settings
+that the file records, on uniformly drawn rays of all its cameras; colours are synthetic, so no capture is
+read. ``stages`` are the mean seconds spent in functions of the product.
 """
 
 import argparse
@@ -43,14 +43,14 @@ from machine import describe_machine, measure_ceilings, now, peak_device_memory,
 
 Size = tuple[int, int]
 
-PICTURE = {
+FRAME_STAGES = {
     "rays": "dynerf_decoder.render.frame.camera_rays",
     "clip": "dynerf_decoder.scene.contraction.Space.clip_plain",
     "coarse": "dynerf_decoder.render.reference._coarse_pass",
     "sample": "dynerf_decoder.render.reference.importance_edges",
     "fine and composite": "dynerf_decoder.render.reference._colour_pass",
 }
-STEP = {
+STEP_STAGES = {
     "torch: render": "dynerf_encoder.step.reference.render_rays",
     "torch: backward": "torch.Tensor.backward",
     "Adam": "torch.optim.Adam.step",
@@ -63,10 +63,10 @@ STEP = {
 
 @dataclass(frozen=True)
 class Effort:
-    """Picture sizes, how often a picture is rendered, and how many steps are trained after the first."""
+    """Frame sizes, number of frames per size, and number of training steps after the first."""
 
     sizes: tuple[Size, ...]
-    pictures: int
+    frames: int
     steps: int
 
 
@@ -78,19 +78,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("clip", type=Path)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--quick", action="store_true", help="one small picture size and few repetitions")
+    parser.add_argument("--quick", action="store_true", help="one small frame size and few repetitions")
     options = parser.parse_args()
     with dynerf.open(options.clip, device=options.device) as clip:
         print(json.dumps(measure(clip, QUICK if options.quick else FULL), allow_nan=False, indent=1))
 
 
 def measure(clip: Clip, effort: Effort) -> dict[str, Any]:
-    """All figures of a clip."""
+    """All measurements of a clip."""
     return {
         "machine": describe_machine(clip.device),
         "ceilings": {kind: asdict(each) for kind, each in measure_ceilings(clip.device).items()},
         "clip": clip.name,
-        "decode": {f"{width}x{height}": decoding(clip, (width, height), effort.pictures)
+        "decode": {f"{width}x{height}": decoding(clip, (width, height), effort.frames)
                    for width, height in effort.sizes},
         "train": training(clip, effort.steps),
         "peak_memory_bytes": peak_memory(),
@@ -98,40 +98,40 @@ def measure(clip: Clip, effort: Effort) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decoding(clip: Clip, size: Size, pictures: int) -> dict[str, Any]:
-    """Pictures per second of both renderers, their agreement, and the stages of a reference picture."""
+def decoding(clip: Clip, size: Size, repeats: int) -> dict[str, Any]:
+    """Frames per second of both renderers, their agreement, and the stages of a reference frame."""
     camera = clip.cameras[0].with_size(*size)
     times: dict[bool, list[float]] = {True: [], False: []}
     agreement = math.inf
     for plain in times:
-        clip.render(camera, frame=0.0, plain=plain)  # first calls load libraries and weights
-    with timed(clip.device, PICTURE) as stages:
-        for number in range(pictures):
-            frame, found = float(number % clip.frames), []
-            clip.fold(frame)  # so that neither has to fetch the latents
+        clip.render(camera, frame=0.0, plain=plain)  # the first call loads libraries and weights
+    with timed(clip.device, FRAME_STAGES) as stages:
+        for number in range(repeats):
+            frame, rendered = float(number % clip.frames), []
+            clip.fold(frame)  # so that neither renderer has to read the latents
             for plain, seconds in times.items():
                 started = now(clip.device)
-                found.append(clip.render(camera, frame=frame, plain=plain))
+                rendered.append(clip.render(camera, frame=frame, plain=plain))
                 seconds.append(now(clip.device) - started)
-            agreement = min(agreement, _psnr(*found))
+            agreement = min(agreement, _psnr(*rendered))
     return {
         "plain_fps": 1 / statistics.median(times[True]),
         "fast_fps": 1 / statistics.median(times[False]),
         "agreement_db": agreement if math.isfinite(agreement) else None,
-        "stages": {name: seconds / pictures for name, seconds in stages.items()},
+        "stages": {name: seconds / repeats for name, seconds in stages.items()},
     }
 
 
 def training(clip: Clip, steps: int) -> dict[str, Any]:
-    """Rays per second of steps by torch alone and of those that ``make_step`` chooses, and their stages."""
+    """Rays per second of both kinds of training steps, and their stages."""
     config = recorded_config(clip)
-    config = replace(config, rate=replace(config.rate, start=0.0))  # as in most of a training
-    ways = {"plain": TorchStep, "fast": make_step}
-    trainers = {name: _trainer(clip, config, factory).run() for name, factory in ways.items()}
+    config = replace(config, rate=replace(config.rate, start=0.0))  # without the rate term
+    factories = {"plain": TorchStep, "fast": make_step}
+    trainers = {name: _trainer(clip, config, factory).run() for name, factory in factories.items()}
     seconds: dict[str, list[float]] = {name: [] for name in trainers}
     for reports in trainers.values():
         next(reports)
-    with timed(clip.device, STEP) as stages:
+    with timed(clip.device, STEP_STAGES) as stages:
         for _ in range(steps):
             for name, reports in trainers.items():
                 started = now(clip.device)
@@ -146,7 +146,7 @@ def training(clip: Clip, steps: int) -> dict[str, Any]:
 
 @contextmanager
 def timed(device: torch.device, functions: dict[str, str]) -> Iterator[dict[str, float]]:
-    """While open, seconds that this thread spends in functions, given by their places."""
+    """Accumulate seconds spent in functions within the block; ``functions`` maps labels to dotted paths."""
     seconds = dict.fromkeys(functions, 0.0)
 
     def wrapped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,8 +160,8 @@ def timed(device: torch.device, functions: dict[str, str]) -> Iterator[dict[str,
         return call
 
     with ExitStack() as stack:
-        for name, place in functions.items():
-            stack.enter_context(patch(place, wrapped(name, pkgutil.resolve_name(place))))
+        for name, path in functions.items():
+            stack.enter_context(patch(path, wrapped(name, pkgutil.resolve_name(path))))
         yield seconds
 
 
@@ -185,7 +185,7 @@ def recorded_config(clip: Clip) -> Config:
 
 def _trainer(clip: Clip, config: Config, factory: StepFactory) -> Trainer:
     model = copy.deepcopy(clip.model(0)).train().requires_grad_(True)
-    source = RaySource(_made_up_store(clip), tuple(range(len(clip.cameras))), clip.device)
+    source = RaySource(_synthetic_store(clip), tuple(range(len(clip.cameras))), clip.device)
     frames = tuple(range(clip.frames))
     plan = Plan((Stage("uniform", 1.0, frames, 1.0),), 10**6, frames)
     return Trainer(
@@ -194,19 +194,19 @@ def _trainer(clip: Clip, config: Config, factory: StepFactory) -> Trainer:
     )  # fmt: skip
 
 
-class _MadeUpStore(FrameStore):
-    """Smooth pictures that change from frame to frame."""
+class _SyntheticStore(FrameStore):
+    """Smooth images that change from frame to frame."""
 
     def gather(self, view_idx: np.ndarray, frame_idx: np.ndarray, pixel_idx: np.ndarray) -> np.ndarray:
         rows, columns = np.divmod(pixel_idx, self.width)
-        parts = (255 * rows // self.height, 255 * columns // self.width, frame_idx % 256)
-        return np.stack(parts, axis=-1).astype(np.uint8)
+        channels = (255 * rows // self.height, 255 * columns // self.width, frame_idx % 256)
+        return np.stack(channels, axis=-1).astype(np.uint8)
 
 
-def _made_up_store(clip: Clip) -> FrameStore:
-    """A store of the clip's cameras and frames, all of the first camera's size."""
+def _synthetic_store(clip: Clip) -> FrameStore:
+    """A frame store with the clip's cameras, all of the first camera's size."""
     first, count = clip.cameras[0], len(clip.cameras)
-    return _MadeUpStore(
+    return _SyntheticStore(
         folder=Path(), names=tuple(camera.name for camera in clip.cameras),
         cameras=tuple(camera.with_size(first.width, first.height) for camera in clip.cameras),
         near=(0.0,) * count, far=(0.0,) * count, frames=clip.frames, height=first.height, width=first.width,
@@ -215,7 +215,7 @@ def _made_up_store(clip: Clip) -> FrameStore:
 
 
 def _psnr(one: Frame, other: Frame) -> float:
-    """Between pictures as rendered; in dB, infinite when they are the same."""
+    """PSNR between two rendered frames in dB; infinite if they are equal."""
     error = float((one.rgb.double() - other.rgb.double()).square().mean())
     return -10 * math.log10(error) if error > 0 else math.inf
 

@@ -1,18 +1,16 @@
-"""Does an occupancy grid, or nothing at all, place samples as well as a coarse network does?
+"""Compares the coarse network of the ``mlp`` field with other sample placements.
 
     python benchmarks/coarse_or_grid.py CLIP.dnv CAPTURE
 
-The clip is one of the ``mlp`` field, whose held-out views are decoded in several ways, all in full precision
-and without short cuts:
+The clip's held-out views are decoded in several ways, all in full precision and without early termination:
 
-- **coarse network**: as the file says, the histogram along a ray being the coarse network's.
-- **fine network instead**: the same, but that the fine network is asked in the coarse one's place.
-- **even, in ... cells**: no histogram; samples lie evenly in the cells that a grid of the fine field says are
-  occupied, as many as the fine network is asked for now, 1.5 and 2 times as many. The grid is the one that
-  the encoder writes (``safe``), or one of the cells that hold at least ``--visible`` of any training view's
-  ray, borders' neighbours not included (``visible``): the tightest that could do. Bytes are the whole file's
-  with the coarse network or without it, and with the grid that is needed. ``asked`` counts how often any
-  network is asked per ray.
+- **coarse network**: as the file defines it; the coarse network gives the histogram along a ray.
+- **fine network instead**: the fine network gives the histogram.
+- **even, in ... cells**: no histogram; samples are spread evenly over the occupied cells of a grid of the
+  fine field, 1, 1.5 and 2 times as many as the fine network evaluates. The grid is the one that the encoder
+  writes (``safe``), or the cells that hold at least ``--visible`` of any training view's ray, without their
+  neighbours (``visible``), the tightest grid possible. Bytes are those of the whole file with or without the
+  coarse network, and with the grid if one is needed. ``queries`` counts network evaluations per ray.
 """
 
 import argparse
@@ -51,38 +49,38 @@ from dynerf_format import (
 )
 from dynerf_format.frame_range import FrameRange
 
-_RAYS = 2048  # at once
-_STEPS = 512  # along a ray, to find which cells it passes
-_CELLS = 32  # a side of the visible cells' grid
+_RAYS = 2048  # per call
+_STEPS = 512  # along a ray, to find the cells it crosses
+_CELLS = 32  # per side of the grid of visible cells
 
-Way = Callable[[FoldedMlpModel, RayIntervals, Tensor], Tensor]
-"""Colours (1, ray, 3) of a frame's rays with their directions."""
+Renderer = Callable[[FoldedMlpModel, RayIntervals, Tensor], Tensor]
+"""Maps a folded frame, ray intervals and directions to colours (1, ray, 3)."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One way to place samples."""
+    """One sample placement."""
 
     name: str
-    way: Way
-    asked: int
+    render: Renderer
+    queries: int
     coarse: bool
     grid: CellGrid | None
 
 
 def main() -> None:
-    """Decode in all ways, print a table."""
+    """Decode in every way and print a table."""
     options = _options()
     with FileSource(options.clip) as source:
         clip = Clip(Reader(source))
         model = clip.model(0)
         if not isinstance(model, MlpModel) or len(clip.header.segments) > 1:
             raise SystemExit(f"{options.clip}: expected one segment of the mlp field")
-        print("| samples | networks asked, per ray | file | held-out PSNR |\n|---|--:|--:|--:|")
+        print("| samples | queries per ray | file | held-out PSNR |\n|---|--:|--:|--:|")
         for row in _rows(clip, model, options.visible):
-            score = _held_out_psnr(clip, options.capture, options.every, row.way)
+            score = _held_out_psnr(clip, options.capture, options.every, row.render)
             size = _file_bytes(clip, row.coarse, row.grid)
-            print(f"| {row.name} | {row.asked} | {size:,} | {score:.2f} dB |", flush=True)
+            print(f"| {row.name} | {row.queries} | {size:,} | {score:.2f} dB |", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -90,7 +88,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("clip", type=Path)
     parser.add_argument("capture", type=Path)
-    parser.add_argument("--every", type=int, default=1, help="of so many frames one is compared")
+    parser.add_argument("--every", type=int, default=1, help="compare every N-th frame")
     parser.add_argument(
         "--visible", type=float, default=0.02, help="share of a ray that makes a cell visible"
     )
@@ -114,44 +112,44 @@ def _rows(clip: Clip, model: MlpModel, visible: float) -> Iterator[Row]:
         yield Row(text, _evenly(grid, count), count, False, grid)
 
 
-def _hierarchical(clip: Clip, own: bool = False) -> Way:
-    def way(folded: FoldedMlpModel, segments: RayIntervals, directions: Tensor) -> Tensor:
+def _hierarchical(clip: Clip, own: bool = False) -> Renderer:
+    def render(folded: FoldedMlpModel, segments: RayIntervals, directions: Tensor) -> Tensor:
         model = replace(folded, coarse=folded.fine) if own else folded
         return render_rays(model, segments, directions, clip.sampling).rgb
 
-    return way
+    return render
 
 
-def _evenly(grid: CellGrid, count: int) -> Way:
-    """``count`` samples, each for as much of the ray's way through occupied cells, at its middle."""
+def _evenly(grid: CellGrid, count: int) -> Renderer:
+    """``count`` samples at the middles of equal parts of the ray's length in occupied cells."""
 
-    def way(folded: FoldedMlpModel, segments: RayIntervals, directions: Tensor) -> Tensor:
+    def render(folded: FoldedMlpModel, segments: RayIntervals, directions: Tensor) -> Tensor:
         middles = ((torch.arange(_STEPS) + 0.5) / _STEPS).expand(*directions.shape[:-1], _STEPS)
-        passed = occupied_at(grid, segments.at(middles))
-        passed[..., -1] = True  # the end of the space is opaque, whatever is there
-        positions, share = _spread(passed, count)
+        crossed = occupied_at(grid, segments.at(middles))
+        crossed[..., -1] = True  # the end of the bounds is opaque
+        positions, share = _spread(crossed, count)
         lengths = (share * segments.length()).unsqueeze(-1).expand_as(positions)
         density, colours = folded.fine.query(segments.at(positions), directions)
         return accumulate(ray_weights(density, lengths), colours) * segments.hit.unsqueeze(-1)
 
-    return way
+    return render
 
 
 def _spread(
-    passed: Bool[Tensor, "*ray step"], count: int
+    crossed: Bool[Tensor, "*ray step"], count: int
 ) -> tuple[Float[Tensor, "*ray count"], Float[Tensor, "*ray"]]:
-    """Positions evenly in the marked parts of equal steps over [0, 1], and the length each stands for."""
-    marked = passed.float().cumsum(dim=-1)
+    """Positions spread evenly over the marked steps of [0, 1], and the length that each represents."""
+    marked = crossed.float().cumsum(dim=-1)
     share = marked[..., -1] / count
-    wanted = (torch.arange(count) + 0.5) * share.unsqueeze(-1)
-    step = torch.searchsorted(marked, wanted).clamp_max(passed.shape[-1] - 1)
-    inside = wanted - (marked.gather(-1, step) - 1)
-    return (step + inside) / passed.shape[-1], share / passed.shape[-1]
+    targets = (torch.arange(count) + 0.5) * share.unsqueeze(-1)
+    step = torch.searchsorted(marked, targets).clamp_max(crossed.shape[-1] - 1)
+    inside = targets - (marked.gather(-1, step) - 1)
+    return (step + inside) / crossed.shape[-1], share / crossed.shape[-1]
 
 
 @torch.no_grad()
 def _visible_cells(clip: Clip, least: float) -> CellGrid:
-    """Cells that hold at least such a share of any ray's light, in training views of every third frame."""
+    """Cells with at least this weight in any ray of the training views, for every third frame."""
     cells = np.zeros(_CELLS**3, bool)
     training = [
         camera
@@ -162,8 +160,8 @@ def _visible_cells(clip: Clip, least: float) -> CellGrid:
         for folded, segments, directions in _rays(clip, camera, frame):
             rendered = render_rays(folded, segments, directions, clip.sampling)
             points = segments.at((rendered.edges[..., 1:] + rendered.edges[..., :-1]) / 2)
-            seen = points[(rendered.weights >= least) & segments.hit.unsqueeze(-1)]
-            x, y, z = ((seen + 1) * (_CELLS / 2)).clamp(0, _CELLS - 1).long().unbind(-1)
+            visible = points[(rendered.weights >= least) & segments.hit.unsqueeze(-1)]
+            x, y, z = ((visible + 1) * (_CELLS / 2)).clamp(0, _CELLS - 1).long().unbind(-1)
             cells[((z * _CELLS + y) * _CELLS + x).numpy()] = True
     return CellGrid.of_cells(cells.reshape(_CELLS, _CELLS, _CELLS))
 
@@ -171,19 +169,19 @@ def _visible_cells(clip: Clip, least: float) -> CellGrid:
 def _rays(
     clip: Clip, camera: Camera, frame: int
 ) -> Iterator[tuple[FoldedMlpModel, RayIntervals, Float[Tensor, "1 ray 3"]]]:
-    """A folded frame with a picture's rays, some at a time."""
+    """A folded frame with batches of a view's rays."""
     folded = clip.fold(float(frame))
     assert isinstance(folded, FoldedMlpModel)
     pixels = camera.width * camera.height
     for start in range(0, pixels, _RAYS):
-        some = slice(start, min(start + _RAYS, pixels))
-        origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, clip.device, some))
+        batch = slice(start, min(start + _RAYS, pixels))
+        origins, directions = (part.unsqueeze(0) for part in camera_rays(camera, clip.device, batch))
         yield folded, clip.space.clip(origins, directions), directions
 
 
 @torch.no_grad()
-def _held_out_psnr(clip: Clip, capture: Path, every: int, way: Way) -> float:
-    """Mean over the held-out views' frames, in dB."""
+def _held_out_psnr(clip: Clip, capture: Path, every: int, render: Renderer) -> float:
+    """Mean PSNR over the frames of the held-out views, in dB."""
     names = [record.name for record in clip.header.cameras if record.role != "training"]
     first = clip.header.first_source_frame
     frames = FrameRange(first, first + clip.frames)
@@ -194,14 +192,14 @@ def _held_out_psnr(clip: Clip, capture: Path, every: int, way: Way) -> float:
         store = FrameStore.build(recording, Path(folder), frames=frames, downscale=downscale)
         for name, frame in product(names, range(0, clip.frames, every)):
             view = store.names.index(name)
-            parts = [way(*rays)[0] for rays in _rays(clip, store.cameras[view], frame)]
+            parts = [render(*rays)[0] for rays in _rays(clip, store.cameras[view], frame)]
             truth = torch.as_tensor(store.view(view)[frame].copy()).float() / 255
             scores.append(psnr(torch.cat(parts).clamp(0, 1).view_as(truth), truth))
     return sum(scores) / len(scores)
 
 
 def _file_bytes(clip: Clip, coarse: bool, grid: CellGrid | None) -> int:
-    """The clip's file with the coarse network's weights or without, and with one grid or none."""
+    """Size of the clip's file with or without the coarse network and a grid."""
     reader = clip.reader
     kept = [t for t in reader.weights(0).values() if coarse or not t.name.startswith("coarse.")]
     base, *finer = weights_chunks(0, kept, layer_factors(kept))

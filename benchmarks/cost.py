@@ -1,19 +1,18 @@
-"""How cost grows with work: decoding over pixels and over clip length, the encoder's memory over length.
+"""Measures how cost grows: decoding over pixels and over clip length, the encoder's memory over length.
 
     python benchmarks/cost.py clip.dnv samples/candle --out docs/results [options of dynerf encode]
     python benchmarks/cost.py clip.dnv samples/candle --out docs/results --what memory
 
 Writes ``cost_pixels.svg``, ``cost_length.svg`` and ``cost_memory.svg`` into the folder and prints their
-figures as Markdown tables. Leave the machine alone while it runs; memory is not touched by other work.
+values as Markdown tables. Run it on an idle machine; only memory is unaffected by other load.
 
-- **Pixels**: the fast way to render the clip's first camera at six sizes of one shape, sizes taking turns.
-- **Length**: clips of 1, 5 and 10 times the frames, made of the given one in two ways: *one model* has its
-  weights once and its latents again and again, *joined* is ``dynerf join`` of copies that follow each
-  other, a model per copy. Seconds of a picture while playing, and from opening the file to a picture in its
-  middle.
+- **Pixels**: the fast renderer, first camera of the clip, at six sizes of one aspect ratio in turn.
+- **Length**: clips of 1, 5 and 10 times the frames, made of the input in two ways: *one model* has the
+  weights once and repeats the latents, *joined* is ``dynerf join`` of consecutive copies, a model per copy.
+  Seconds per frame while playing, and from opening the file to a frame in its middle.
 - **Memory**: ``dynerf encode`` of one segment of 1, 3 and 10 times the capture's frames, its videos repeated
-  packet by packet. The peak of anonymous memory (the encoder's own) apart from the peak of mapped files (the
-  page cache's, which the kernel takes back when it needs it), as /proc says 50 times a second.
+  packet by packet. The peak of anonymous memory (the encoder's own) and the peak of mapped files (page
+  cache, which the kernel reclaims when needed), read from /proc 50 times a second.
 """
 
 import argparse
@@ -37,7 +36,7 @@ from plot import Axis, Series, plot
 _SIZES = ((128, 96), (256, 192), (384, 288), (512, 384), (768, 576), (1024, 768))
 _LENGTHS, _LONGER = (1, 5, 10), (1, 3, 10)
 _ROUNDS, _OPENINGS = 7, 3
-_LOOK = 0.02  # seconds between two looks at a process's memory
+_POLL_SECONDS = 0.02  # between two readings of a process's memory
 _ENCODE = (
     "--preset", "preview", "--device", "cpu", "--threads", "1", "--segment", "100000f", "--downscale", "2",
     "--set", "schedule.scale=0.03", "--set", "schedule.rays=512",
@@ -46,23 +45,23 @@ _ENCODE = (
 
 @dataclass(frozen=True)
 class Peak:
-    """The most that a process had at once, MB: of its own, and of files that it has mapped."""
+    """Peak memory of a process in MB: anonymous, and of mapped files."""
 
     own: float
     mapped: float
 
 
 @dataclass(frozen=True)
-class Played:
-    """How long a clip of so many frames took: to its first picture, and for each of some after that."""
+class Playback:
+    """Seconds to the first frame of a clip with ``frames`` frames, and for each of some later ones."""
 
     frames: int
     opening: float
-    pictures: tuple[float, ...]
+    seconds: tuple[float, ...]
 
 
 def main() -> None:
-    """Measure, draw and print."""
+    """Measure, plot and print."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("clip", type=Path)
@@ -78,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dynerf-cost-") as name:
         folder = Path(name)
         cases: dict[str, tuple[Callable[[], Series], str, str]] = {
-            "pixels": (lambda: over_pixels(options.clip), "pixels of a picture", "seconds"),
+            "pixels": (lambda: over_pixels(options.clip), "pixels per frame", "seconds"),
             "length": (lambda: over_length(options.clip, folder), "frames of the clip", "seconds"),
             "memory": (lambda: over_memory(options.capture, folder, rest), "frames of the capture", "MB"),
         }
@@ -88,21 +87,21 @@ def main() -> None:
 
 
 def over_pixels(path: Path) -> Series:
-    """Median seconds of a picture at each size."""
+    """Median seconds per frame at each size."""
     with FileSource(path) as source:
         clip = Clip(Reader(source))
         camera = clip.cameras[0]
         times: dict[tuple[int, int], list[float]] = {size: [] for size in _SIZES}
-        for turn in range(_ROUNDS + 1):  # the first compiles and loads
+        for turn in range(_ROUNDS + 1):  # the first one compiles and loads
             for size in _SIZES:
                 taken = _seconds(clip, camera.with_size(*size), 10.0)
                 if turn:
                     times[size].append(taken)
-    return {"a picture": [(float(w * h), statistics.median(found)) for (w, h), found in times.items()]}
+    return {"a frame": [(float(w * h), statistics.median(seconds)) for (w, h), seconds in times.items()]}
 
 
 def over_length(path: Path, folder: Path) -> Series:
-    """Median seconds of a picture while playing, and of the first one after opening, by length and making."""
+    """Median seconds per frame while playing, and from opening to the first frame, by length."""
     series: Series = {}
     for name, make in (("one model", repeat_latents), ("joined", join_copies)):
         longer = [folder / f"{name}-{times}.dnv" for times in _LENGTHS]
@@ -110,16 +109,16 @@ def over_length(path: Path, folder: Path) -> Series:
             make(path, clip, times)
         rounds = [[_played(clip) for clip in longer] for _ in range(_OPENINGS)]  # lengths take turns
         turns = list(zip(*rounds, strict=True))
-        playing = [statistics.median(t for played in turn for t in played.pictures) for turn in turns]
+        playing = [statistics.median(t for played in turn for t in played.seconds) for turn in turns]
         opening = [statistics.median(played.opening for played in turn) for turn in turns]
         frames = [float(turn[0].frames) for turn in turns]
-        series[f"{name}: a picture"] = list(zip(frames, playing, strict=True))
+        series[f"{name}: a frame"] = list(zip(frames, playing, strict=True))
         series[f"{name}: open and seek"] = list(zip(frames, opening, strict=True))
     return series
 
 
 def repeat_latents(path: Path, output: Path, times: int) -> None:
-    """A clip of ``times`` as many frames that has the weights once."""
+    """Write a clip with ``times`` as many frames that has the weights once."""
     with FileSource(path) as source:
         reader = Reader(source)
         header, frames = reader.header, reader.header.frames
@@ -139,7 +138,7 @@ def repeat_latents(path: Path, output: Path, times: int) -> None:
 
 
 def join_copies(path: Path, output: Path, times: int) -> None:
-    """``times`` copies, each made to follow the one before, as one clip of as many segments."""
+    """Join ``times`` consecutive copies into one clip with as many segments."""
     copies = []
     for number in range(times):
         with FileSource(path) as source:
@@ -154,20 +153,20 @@ def join_copies(path: Path, output: Path, times: int) -> None:
     join_clips(copies, output)
 
 
-def _played(path: Path) -> Played:
-    """Open a clip, show its middle and play on from there."""
+def _played(path: Path) -> Playback:
+    """Open a clip, render its middle frame and play on from there."""
     with FileSource(path) as source:
-        began = time.perf_counter()
+        started = time.perf_counter()
         clip = Clip(Reader(source))
         camera, middle = clip.cameras[0], clip.frames // 2
         clip.render(camera, frame=float(middle))
-        opening = time.perf_counter() - began
-        pictures = tuple(_seconds(clip, camera, float(middle + n)) for n in range(1, _ROUNDS + 1))
-    return Played(clip.frames, opening, pictures)
+        opening = time.perf_counter() - started
+        seconds = tuple(_seconds(clip, camera, float(middle + n)) for n in range(1, _ROUNDS + 1))
+    return Playback(clip.frames, opening, seconds)
 
 
 def over_memory(capture: Path, folder: Path, rest: Iterable[str]) -> Series:
-    """Peaks of memory of an encode of longer and longer captures, MB."""
+    """Peak memory in MB of encodes of captures of increasing length."""
     series: Series = {"the encoder's own": [], "mapped files": []}
     for times in _LONGER:
         longer = folder / f"capture-{times}"
@@ -179,7 +178,7 @@ def over_memory(capture: Path, folder: Path, rest: Iterable[str]) -> Series:
 
 
 def repeat_videos(capture: Path, output: Path, times: int) -> int:
-    """A capture whose videos show those of another one several times over; frames of each."""
+    """Write a capture whose videos repeat those of another one; return its number of frames."""
     output.mkdir()
     (output / "poses_bounds.npy").write_bytes((capture / "poses_bounds.npy").read_bytes())
     frames = 0
@@ -191,7 +190,7 @@ def repeat_videos(capture: Path, output: Path, times: int) -> int:
                     if copy == 0:
                         target = out.add_stream_from_template(stream)
                     if stream.average_rate is None or stream.time_base is None:
-                        raise SystemExit(f"{video}: tells no frame rate")
+                        raise SystemExit(f"{video}: has no frame rate")
                     step = 1 / (stream.average_rate * stream.time_base)
                     frames = stream.frames
                     for packet in source.demux(stream):
@@ -205,7 +204,7 @@ def repeat_videos(capture: Path, output: Path, times: int) -> int:
 
 
 def peak_of(arguments: list[str]) -> Peak:
-    """Run ``dynerf`` and watch its memory."""
+    """Run ``dynerf`` and poll its memory."""
     process = subprocess.Popen([sys.executable, "-m", "dynerf", *arguments], stderr=subprocess.PIPE)
     own, mapped = 0, 0
     while process.poll() is None:
@@ -213,11 +212,11 @@ def peak_of(arguments: list[str]) -> Peak:
             status = Path(f"/proc/{process.pid}/status").read_text()
         except OSError:
             break
-        found = dict(line.split(":", 1) for line in status.splitlines())
-        if "RssAnon" in found:  # not between its start and its end
-            own = max(own, int(found["RssAnon"].split()[0]))
-            mapped = max(mapped, int(found["RssFile"].split()[0]) + int(found["RssShmem"].split()[0]))
-        time.sleep(_LOOK)
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        if "RssAnon" in fields:  # absent while the process starts or ends
+            own = max(own, int(fields["RssAnon"].split()[0]))
+            mapped = max(mapped, int(fields["RssFile"].split()[0]) + int(fields["RssShmem"].split()[0]))
+        time.sleep(_POLL_SECONDS)
     _, stderr = process.communicate()
     if process.returncode != 0:
         raise SystemExit(f"dynerf {' '.join(arguments)}: {stderr.decode()}")
@@ -225,19 +224,19 @@ def peak_of(arguments: list[str]) -> Peak:
 
 
 def _seconds(clip: Clip, camera: Camera, frame: float) -> float:
-    """Of a picture, its latents read and folded."""
-    began = time.perf_counter()
+    """Seconds to render a frame, including reading and folding its latents."""
+    started = time.perf_counter()
     clip.render(camera, frame=frame)
-    return time.perf_counter() - began
+    return time.perf_counter() - started
 
 
 def _draw(path: Path, series: Series, x: Axis, y: Axis) -> None:
-    """The picture into its file, and a table of the same figures."""
+    """Write the plot and print a table of the same values."""
     path.write_text(plot(series, x, y))
     print(f"| {x.label} | {' | '.join(f'{name}, {y.label}' for name in series)} |")
     print("|--:" * (1 + len(series)) + "|")
-    for place, (at, _) in enumerate(next(iter(series.values()))):
-        print(f"| {at:,.0f} | {' | '.join(f'{line[place][1]:.4g}' for line in series.values())} |")
+    for index, (x_value, _) in enumerate(next(iter(series.values()))):
+        print(f"| {x_value:,.0f} | {' | '.join(f'{line[index][1]:.4g}' for line in series.values())} |")
     print(flush=True)
 
 

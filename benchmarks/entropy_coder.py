@@ -1,12 +1,12 @@
-"""What entropy coding makes of a finished clip, class by class of its tensors.
+"""Measures the entropy coding of a finished clip by class of tensors.
 
     python benchmarks/entropy_coder.py clip.dnv [--json]
 
-For each class, in bits per symbol: the order-0 entropy of all its symbols together, which counts no table;
-Zstandard level 19 of the byte planes; what the file's coder takes in one layer, tables, lanes and all, as a
-chunk stores it; and, apart, the heads of the records: names, shapes and steps. Then how many symbols are
-decoded per second of one thread's time, the best of five, heads and zstd included. Classes are packed alone.
-Last the bytes of the file's quality layers and groups of latents.
+For each class, in bits per symbol: the order-0 entropy of all its symbols together, without tables;
+Zstandard level 19 of the byte planes; the file's coder in one layer, including tables and lanes, as a chunk
+stores it; and, separately, the heads of the records (names, shapes and steps). Then the symbols decoded per
+second of one thread's time, the best of five, including heads and zstd. Classes are packed separately.
+Finally the bytes of the file's quality layers and groups of latents.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
     with FileSource(options.clip) as source:
         reader = Reader(source)
         weights = list(reader.weights(0).values())
-        classes = {name: [[t for t in weights if chosen(t)]] for name, chosen in CLASSES.items()}
+        classes = {name: [[t for t in weights if belongs(t)]] for name, belongs in CLASSES.items()}
         classes["latents"] = [[one] for one in latents_of(reader)]
         rows = [measure(name, chunks) for name, chunks in classes.items() if chunks[0]]
         stored = [
@@ -90,7 +90,7 @@ def measure(name: str, chunks: Sequence[Sequence[QuantisedTensor]]) -> dict[str,
 
 
 def seconds_of(chunks: Sequence[tuple[int, int, bytes]]) -> float:
-    """How long decoding chunks of (length, codec, stored bytes) keeps this thread busy."""
+    """Thread time in seconds to decode chunks of (length, codec, stored bytes)."""
     started = time.thread_time()
     for length, codec, stored in chunks:
         unpack_tensors(decompress(codec, stored, length))
@@ -98,7 +98,7 @@ def seconds_of(chunks: Sequence[tuple[int, int, bytes]]) -> float:
 
 
 def entropy_bits(tensors: Sequence[QuantisedTensor]) -> float:
-    """Bits of the symbols when each is coded by how often it occurs in all tensors."""
+    """Bits of the symbols under their empirical order-0 distribution."""
     symbols = np.concatenate([tensor.symbols.ravel() for tensor in tensors])
     counts = np.unique(symbols, return_counts=True)[1]
     return float(-(counts * np.log2(counts / counts.sum())).sum())

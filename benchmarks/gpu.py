@@ -1,14 +1,14 @@
-"""Everything about a GPU in one run of less than eight minutes: tests, decoding, training, coding.
+"""Measures a GPU in one run of less than eight minutes: tests, decoding, training, video coding.
 
-    python benchmarks/gpu.py out/gpu                          # on a machine with one, alone on it
-    python benchmarks/gpu.py out/gpu --device cpu --quick     # every line of it, in a minute or two, anywhere
+    python benchmarks/gpu.py out/gpu                          # on an idle machine with a GPU
+    python benchmarks/gpu.py out/gpu --device cpu --quick     # a dry run of a minute or two on any machine
 
-Writes ``gpu.json`` and ``gpu.md`` into the folder given, anew after each part, so that whatever ends the run
-loses no more than the part it ended. A part that has no time left, or fails, says so and the next one begins.
+Writes ``gpu.json`` and ``gpu.md`` into the folder after each part, so that an interrupted run loses at most
+one part. A part that has no time left, or fails, is recorded as such and the next one starts.
 
-Needs ``samples/candle`` beside it and what ``pip install .`` brings (numpy, msgpack, zstandard, jaxtyping,
-av, numba, rich) under a torch with CUDA; for the tests pytest, pytest-timeout and beartype too. Triton comes
-with such a torch and wants a C compiler; without it that column stays empty.
+Needs ``samples/candle``, the dependencies of dynerf with a CUDA build of torch, and for the tests pytest,
+pytest-timeout and beartype. Triton comes with such a torch and needs a C compiler; without it that column
+stays empty.
 """
 
 import argparse
@@ -20,41 +20,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_SECONDS = 470.0  # of all parts together; what starts before ends within its own share
+_SECONDS = 470.0  # for all parts together; a part that has started may use its own share
 ROOT = Path(__file__).resolve().parents[1]
 
 
 class Budget:
-    """Time for all parts, and for the one that runs."""
+    """The time left for all parts, and for the current one."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._part_end = self._end
 
     def begin(self, seconds: float) -> float:
-        """A part begins that may take so long; what it really has, 0 when nothing is left."""
+        """Start a part that may take ``seconds``; return the time it has, 0 if none is left."""
         self._part_end = min(self._end, time.monotonic() + seconds)
         return self.left
 
     @property
     def left(self) -> float:
-        """Seconds that the part has left."""
+        """Seconds left for the current part."""
         return max(0.0, self._part_end - time.monotonic())
 
 
 def main() -> None:
-    """Run the parts, write after each."""
+    """Run the parts and write the results after each."""
     options = _options()
     options.folder.mkdir(parents=True, exist_ok=True)
-    sys.path[:0] = [str(ROOT / room) for room in ("format", "decoder", "encoder", "player", ".")]
+    sys.path[:0] = [str(ROOT / folder) for folder in ("format", "decoder", "encoder", "player", ".")]
     from dynerf.cli.environment import prepare_environment
 
-    prepare_environment(sys.argv)  # starts anew with a CPU's settings where there is no GPU
+    prepare_environment(sys.argv)  # re-executes with CPU settings if there is no GPU
     record: dict[str, Any] = {"device": options.device, "quick": options.quick, "parts": {}}
     budget = Budget(_SECONDS)
     for name, seconds, work in _parts(options):
         started = time.monotonic()
-        record["parts"][name] = _ran(name, seconds, work, budget)
+        record["parts"][name] = _run_part(name, seconds, work, budget)
         print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
         _write(options.folder, record)
     print((options.folder / "gpu.md").read_text())
@@ -63,14 +63,14 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
-    parser.add_argument("folder", type=Path, help="where gpu.json and gpu.md go")
+    parser.add_argument("folder", type=Path, help="folder for gpu.json and gpu.md")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: to see that all of it runs")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to check that everything runs")
     return parser.parse_args()
 
 
 def _parts(options: argparse.Namespace) -> list[tuple[str, float, Callable[[Budget], dict[str, Any]]]]:
-    """Names, seconds that each may take, and what it does; those that others need come first."""
+    """Name, time limit in seconds and function of each part, in order of dependency."""
     import gpu_parts
     import gpu_training
     from gpu_parts import Bench
@@ -89,7 +89,7 @@ def _parts(options: argparse.Namespace) -> list[tuple[str, float, Callable[[Budg
     ]
 
 
-def _ran(
+def _run_part(
     name: str, seconds: float, work: Callable[[Budget], dict[str, Any]], budget: Budget
 ) -> dict[str, Any]:
     if budget.begin(seconds) < seconds / 4:
@@ -97,7 +97,7 @@ def _ran(
         return {"skipped": "no time left"}
     try:
         return work(budget)
-    except Exception as error:  # a part that fails must not take the others' figures with it
+    except Exception as error:  # a failed part must not lose the results of the others
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"}
 

@@ -1,4 +1,4 @@
-"""What ``gpu.py`` measures, part by part. Each returns plain values by name."""
+"""The parts of ``gpu.py``. Each returns plain values by name."""
 
 import importlib.metadata
 import math
@@ -16,7 +16,7 @@ from unittest.mock import patch
 import torch
 
 import dynerf
-from bench import FULL, PICTURE, QUICK, Effort, timed
+from bench import FRAME_STAGES, FULL, QUICK, Effort, timed
 from dynerf_decoder.backends.triton import triton_marcher as march_triton
 from dynerf_decoder.clip.async_copy import copy_frames
 from dynerf_decoder.clip.clip import Clip
@@ -34,23 +34,23 @@ from machine import describe_machine, measure_ceilings, now, peak_device_memory,
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURE = ROOT / "samples" / "candle"
 _TARGETS = (28.35, 30.0)
-_LIMITS = (10.0, 20.0, 40.0, 60.0)  # seconds of training, tried until the last target is reached
+_LIMITS = (10.0, 20.0, 40.0, 60.0)  # seconds of training, until the last target is reached
 SMALL = MlpSettings(latent=32, depth=4, width=64, skip=2)
-_MOST_PICTURES, _SECONDS_A_SIZE = 30, 3.0
+_MAX_FRAMES, _SECONDS_PER_SIZE = 30, 3.0
 
-Left = Callable[[], float]
+TimeLeft = Callable[[], float]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where it runs, how much is measured, and the folder for what is made."""
+    """Device, extent of the measurements, and the output folder."""
 
     device: str
     quick: bool
     folder: Path
 
     @property
-    def place(self) -> torch.device:
+    def torch_device(self) -> torch.device:
         return torch.device(self.device)
 
     @property
@@ -59,25 +59,25 @@ class Bench:
 
     @property
     def clip(self) -> Path:
-        """The clip that ``quality`` has made."""
+        """The clip that ``quality`` encodes."""
         return self.folder / "clip.dnv"
 
 
 def machine(bench: Bench) -> dict[str, Any]:
-    """Name, ceilings, and which of the optional parts are there."""
+    """Name, ceilings, and which optional components are available."""
     codec = video_codec(bench.device == "cuda", 1352, 1014)
     return {
-        "machine": describe_machine(bench.place),
-        "ceilings": {kind: asdict(each) for kind, each in measure_ceilings(bench.place).items()},
+        "machine": describe_machine(bench.torch_device),
+        "ceilings": {kind: asdict(each) for kind, each in measure_ceilings(bench.torch_device).items()},
         "triton": importlib.metadata.version("triton") if march_triton.has_triton() else "not installed",
         "movies": f"{codec.name} {codec.reason}".strip(),
     }
 
 
 def tests(bench: Bench, seconds: float) -> dict[str, Any]:
-    """The tests that need a GPU; ``quick`` only looks at how many there are."""
-    more = ["--collect-only"] if bench.quick else []
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", *more, "tests"]
+    """Run the tests that need a GPU; ``quick`` only collects them."""
+    extra = ["--collect-only"] if bench.quick else []
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", *extra, "tests"]
     try:
         ran = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=max(seconds, 1), check=False
@@ -90,10 +90,10 @@ def tests(bench: Bench, seconds: float) -> dict[str, Any]:
     ]}  # fmt: skip
 
 
-def quality(bench: Bench, left: Left) -> dict[str, Any]:
-    """Trainings of growing length: held-out PSNR of all frames of cam00, the first to reach each target.
+def quality(bench: Bench, left: TimeLeft) -> dict[str, Any]:
+    """Trainings of increasing length: held-out PSNR of all frames of cam00, and the time to each target.
 
-    Each has its own schedule, whose learning rate ends with it: how a longer one stands halfway says little.
+    Each has a schedule of its own, at whose end the learning rate has decayed.
     """
     config = preset("preview" if bench.quick else "fast")
     found: dict[str, Any] = {}
@@ -120,8 +120,8 @@ def quality(bench: Bench, left: Left) -> dict[str, Any]:
     return found
 
 
-def planes(bench: Bench, left: Left) -> dict[str, Any]:
-    """Pictures per second of the clip: plain, by torch with short cuts, by Triton; and their agreement."""
+def planes(bench: Bench, left: TimeLeft) -> dict[str, Any]:
+    """Frames per second of the clip: reference, torch with early termination, Triton; and their agreement."""
     found: dict[str, Any] = {}
     with dynerf.open(bench.clip, device=bench.device) as clip:
         for size in bench.effort.sizes:
@@ -142,10 +142,10 @@ def _compared(clip: Clip, size: tuple[int, int]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "plain": {"fps": _rate(clip.device, lambda f: rendered(f, plain=True), clip.frames)}
     }
-    ways = {"torch": False, "Triton": True}
-    for name, triton in ways.items():
+    variants = {"torch": False, "Triton": True}
+    for name, triton in variants.items():
         if triton and not march_triton.can_use_triton(clip.device):
-            found[name] = "not here"
+            found[name] = "not available"
             continue
         allowed = march_triton.can_use_triton if triton else lambda _device: False
         with patch.object(march_triton, "can_use_triton", allowed):
@@ -157,14 +157,14 @@ def _compared(clip: Clip, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _rate(device: torch.device, render: Callable[[float], object], frames: int) -> float:
-    """Pictures per second, each waited for; the median, after one that does not count."""
+    """Median frames per second, synchronised after each frame; the first one is discarded."""
     render(0.0)
     times: list[float] = []
-    while len(times) < 2 or (len(times) < _MOST_PICTURES and sum(times) < _SECONDS_A_SIZE):
+    while len(times) < 2 or (len(times) < _MAX_FRAMES and sum(times) < _SECONDS_PER_SIZE):
         started = now(device)
         render(float(len(times) % frames))
         times.append(now(device) - started)
-        if sum(times) > 2 * _SECONDS_A_SIZE:
+        if sum(times) > 2 * _SECONDS_PER_SIZE:
             break
     return 1 / statistics.median(times)
 
@@ -175,17 +175,17 @@ def _psnr(one: Frame, other: Frame) -> float:
 
 
 def stages(bench: Bench) -> dict[str, Any]:
-    """Milliseconds of each stage of a picture by the reference renderer."""
+    """Milliseconds of each stage of a frame by the reference renderer."""
     with dynerf.open(bench.clip, device=bench.device) as clip:
         camera = clip.cameras[0].with_size(*bench.effort.sizes[0])
         clip.render(camera, frame=0.0, plain=True)
-        with timed(clip.device, PICTURE) as seconds:
+        with timed(clip.device, FRAME_STAGES) as seconds:
             clip.render(camera, frame=0.0, plain=True)
     return {name: 1e3 * each for name, each in seconds.items()}
 
 
 def movie(bench: Bench) -> dict[str, Any]:
-    """Pictures per second into a movie, one after the other and handed over while the next is rendered."""
+    """Frames per second written to a video, sequentially and with asynchronous copies."""
     size = (256, 192) if bench.quick else (1352, 1014)
     count = 3 if bench.quick else 60
     found: dict[str, Any] = {"pictures": f"{count} of {_name(size)}"}
@@ -210,8 +210,8 @@ def movie(bench: Bench) -> dict[str, Any]:
     return found
 
 
-def mlp(bench: Bench, left: Left) -> dict[str, Any]:
-    """Pictures per second of ``mlp`` models with untrained weights, plain and fast; sizes as time allows."""
+def mlp(bench: Bench, left: TimeLeft) -> dict[str, Any]:
+    """Frames per second of untrained ``mlp`` models, reference and fast; sizes as time allows."""
     sizes = ((32, 24),) if bench.quick else bench.effort.sizes
     samplings = {"small": Sampling(64, 64, union=True), "paper": Sampling(64, 128, union=True)}
     if bench.quick:
@@ -220,7 +220,7 @@ def mlp(bench: Bench, left: Left) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with dynerf.open(bench.clip, device=bench.device) as clip:
         for name, settings in models.items():
-            folded = _untrained(settings, bench.place)
+            folded = _untrained(settings, bench.torch_device)
             seconds, pixels = 0.0, 1
             for size in sizes:
                 expected = 4 * seconds * size[0] * size[1] / pixels
@@ -235,7 +235,7 @@ def mlp(bench: Bench, left: Left) -> dict[str, Any]:
 
 @torch.no_grad()
 def _untrained(settings: MlpSettings, device: torch.device) -> FoldedModel:
-    """With densities that make something to see: untrained ones are all alike."""
+    """An untrained model with scaled densities, so that its frames are not uniform."""
     torch.manual_seed(0)
     model = MlpModel(settings)
     for network in (model.coarse, model.fine):
@@ -263,6 +263,6 @@ def _name(size: tuple[int, int]) -> str:
 
 
 def memory(bench: Bench) -> dict[str, Any]:
-    """The most that was held, in MiB."""
-    on_gpu = peak_device_memory(bench.place)
+    """Peak memory in MiB."""
+    on_gpu = peak_device_memory(bench.torch_device)
     return {"main": peak_memory() / 2**20, "GPU": "none" if on_gpu is None else on_gpu / 2**20}

@@ -1,4 +1,4 @@
-"""The training part of ``gpu.py``: steps of both fields with all that a GPU has, and with one thing less."""
+"""The training part of ``gpu.py``: steps of both fields with all GPU optimisations, and with one disabled."""
 
 import logging
 import time
@@ -29,16 +29,16 @@ from dynerf_encoder.step.cuda_graph import Captured, Graphs, Work
 from dynerf_encoder.step.deferred_metrics import DeferredMetrics
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.frame_range import FrameRange
-from gpu_parts import CAPTURE, SMALL, Bench, Left
+from gpu_parts import CAPTURE, SMALL, Bench, TimeLeft
 from machine import now
 
-_WARM, _MOST, _SECONDS = 10, 200, 2.0
-_COMPARED = 17  # the step whose loss is told: the same rays for all; on a GPU every 16th is read
+_WARM_UP, _MAX_STEPS, _SECONDS = 10, 200, 2.0
+_COMPARED = 17  # the step whose loss is reported; the rays are the same for all variants
 _QUICK = (5, 2, 1.0)
 
 
 @dataclass(frozen=True)
-class _Material:
+class _TrainingData:
     store: FrameStore
     views: tuple[int, ...]
     space: Space
@@ -46,16 +46,16 @@ class _Material:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How steps are done: what draws their rays, what captures them, and what is exchanged meanwhile."""
+class _Variant:
+    """One variant of the step: its ray source, graph recorder, and patches applied while it runs."""
 
     source: type[RaySource] = GpuRaySource
     graphs: Callable[[torch.device], Graphs] | None = None
     changes: tuple[Any, ...] = ()
 
 
-class _OneByOne:
-    """Captures nothing: steps are launched operation by operation, and captures compared with that."""
+class _NoGraphs:
+    """Captures nothing: steps are launched operation by operation, as the baseline for captures."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -68,26 +68,26 @@ class _OneByOne:
         return Captured(lambda: result.copy_(work()), result)
 
     def rest(self) -> None:
-        """Nothing is kept that could be under way."""
+        """Nothing is pending."""
 
 
-def steps(bench: Bench, left: Left) -> dict[str, Any]:
-    """Rays per second, seconds of the first steps, the loss of one step; all learn from the same rays.
+def steps(bench: Bench, left: TimeLeft) -> dict[str, Any]:
+    """Rays per second, seconds of the first steps, and the loss of one step, on the same rays for all.
 
-    Captured and compiled, only one of them, neither; then other options for themselves switched off.
+    Variants: captured and compiled, only one of them, neither; then each other optimisation disabled.
     """
-    material = _material(bench)
+    data = _training_data(bench)
     found: dict[str, Any] = {}
     for name, config in _configurations(bench).items():
-        for way, how in _ways(config).items():
+        for label, variant in _variants(config).items():
             if left() < 2 * _SECONDS:
-                found[f"{name}, {way}"] = "no time left"
+                found[f"{name}, {label}"] = "no time left"
                 continue
-            found[f"{name}, {way}"] = _measured(bench, config, material, how)
+            found[f"{name}, {label}"] = _measured(bench, config, data, variant)
     return found
 
 
-def _material(bench: Bench) -> _Material:
+def _training_data(bench: Bench) -> _TrainingData:
     capture = read_n3v(CAPTURE)
     store = FrameStore.build(
         capture, bench.folder / "frames", frames=FrameRange(), downscale=4 if bench.quick else 1
@@ -96,7 +96,7 @@ def _material(bench: Bench) -> _Material:
     importance = build_isg(store, views, range(store.frames), 2e-2, bench.folder / "maps", lambda *_: None)
     chosen = [capture.views[view] for view in views]
     bounds = [view.near for view in chosen], [view.far for view in chosen]
-    return _Material(
+    return _TrainingData(
         store, views, choose_space([view.camera for view in chosen], *bounds, "auto"), importance
     )
 
@@ -111,7 +111,7 @@ def _configurations(bench: Bench) -> dict[str, Config]:
     )}  # fmt: skip
 
 
-def _ways(config: Config) -> dict[str, _Way]:
+def _variants(config: Config) -> dict[str, _Variant]:
     plain = patch.object(step_factory, "compiler_for", lambda *_: None)
     every_step = patch.object(
         autograd_step, "DeferredMetrics", lambda _device: DeferredMetrics(torch.device("cpu"))
@@ -119,70 +119,70 @@ def _ways(config: Config) -> dict[str, _Way]:
     exact = patch.object(
         autograd_step,
         "half_products",
-        lambda _field, place: torch.autocast(place.type, torch.bfloat16, enabled=False),
+        lambda _field, device: torch.autocast(device.type, torch.bfloat16, enabled=False),
     )
-    ways = {
-        "all on": _Way(),
-        "launched one by one": _Way(graphs=_OneByOne),
-        "not compiled": _Way(changes=(plain,)),
-        "neither": _Way(graphs=_OneByOne, changes=(plain,)),
-        "pictures in main memory": _Way(source=PinnedRaySource),
-        "loss read every step": _Way(changes=(every_step,)),
-        "float32 products, not compiled": _Way(changes=(exact, plain)),
+    variants = {
+        "all on": _Variant(),
+        "launched one by one": _Variant(graphs=_NoGraphs),
+        "not compiled": _Variant(changes=(plain,)),
+        "neither": _Variant(graphs=_NoGraphs, changes=(plain,)),
+        "pictures in main memory": _Variant(source=PinnedRaySource),
+        "loss read every step": _Variant(changes=(every_step,)),
+        "float32 products, not compiled": _Variant(changes=(exact, plain)),
     }
-    if config.field == "planes":  # they have neither
-        del ways["not compiled"], ways["neither"], ways["float32 products, not compiled"]
-    return ways
+    if config.field == "planes":  # not compiled, and in float32 anyway
+        del variants["not compiled"], variants["neither"], variants["float32 products, not compiled"]
+    return variants
 
 
-def _measured(bench: Bench, config: Config, material: _Material, way: _Way) -> dict[str, Any]:
-    with ExitStack() as stack, _warnings() as said:
-        if way.graphs is not None:
-            stack.enter_context(patch.object(step_factory, "graphs_on", way.graphs))
-        for change in way.changes:
+def _measured(bench: Bench, config: Config, data: _TrainingData, variant: _Variant) -> dict[str, Any]:
+    with ExitStack() as stack, _warnings() as warnings:
+        if variant.graphs is not None:
+            stack.enter_context(patch.object(step_factory, "graphs_on", variant.graphs))
+        for change in variant.changes:
             stack.enter_context(change)
-        trainer = _trainer(bench, config, material, way)
-        return _timed(bench, trainer) | ({"said": "; ".join(said)} if said else {})
+        trainer = _trainer(bench, config, data, variant)
+        return _timed(bench, trainer) | ({"warnings": "; ".join(warnings)} if warnings else {})
 
 
-def _trainer(bench: Bench, config: Config, material: _Material, way: _Way) -> Trainer:
+def _trainer(bench: Bench, config: Config, data: _TrainingData, variant: _Variant) -> Trainer:
     torch.manual_seed(0)
     settings = config.planes if config.field == "planes" else config.mlp
-    model = build_model(config.field, settings_record(settings)).to(bench.place)
-    every = tuple(range(material.store.frames))
+    model = build_model(config.field, settings_record(settings)).to(bench.torch_device)
+    every = tuple(range(data.store.frames))
     plan = Plan((Stage("isg", 1.0, every, 1.0),), 10**6, every)
     return Trainer(
-        config, model, material.space, way.source(material.store, material.views, bench.place),
-        {"isg": material.importance}, plan, frames=material.store.frames, seed=0, time_limit=None,
+        config, model, data.space, variant.source(data.store, data.views, bench.torch_device),
+        {"isg": data.importance}, plan, frames=data.store.frames, seed=0, time_limit=None,
     )  # fmt: skip
 
 
 def _timed(bench: Bench, trainer: Trainer) -> dict[str, Any]:
-    warm, most, seconds = _QUICK if bench.quick else (_WARM, _MOST, _SECONDS)
-    begun = started = now(bench.place)
+    warm_up, max_steps, seconds = _QUICK if bench.quick else (_WARM_UP, _MAX_STEPS, _SECONDS)
+    begin = started = now(bench.torch_device)
     rays, found = 0, dict[str, Any]()
     for done, report in enumerate(trainer.run(), start=1):
-        if done == warm:
-            started = now(bench.place)
-            found["seconds of the first steps"] = started - begun
-        elif done > warm:
+        if done == warm_up:
+            started = now(bench.torch_device)
+            found["seconds of the first steps"] = started - begin
+        elif done > warm_up:
             rays += report.rays
         if done == _COMPARED:
             found[f"loss at step {done}"] = report.loss
-        if done >= warm + most or (done > warm and time.perf_counter() - started > seconds):
+        if done >= warm_up + max_steps or (done > warm_up and time.perf_counter() - started > seconds):
             break
-    return {"rays/s": rays / (now(bench.place) - started), **found}
+    return {"rays/s": rays / (now(bench.torch_device) - started), **found}
 
 
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
-    """What the encoder's log warns of meanwhile: what could not be captured or compiled, and why."""
-    said: list[str] = []
+    """Collect the encoder's warnings: what could not be captured or compiled, and why."""
+    messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     log = logging.getLogger("dynerf_encoder")
     log.addHandler(handler)
     try:
-        yield said
+        yield messages
     finally:
         log.removeHandler(handler)

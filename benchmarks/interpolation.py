@@ -1,11 +1,11 @@
-"""Motion interpolation: train on even frames only, then show the odd ones by interpolated latents.
+"""Measures motion interpolation: trains on even frames and renders odd ones from interpolated latents.
 
     python benchmarks/interpolation.py samples/candle --work out/interpolation
     python benchmarks/interpolation.py CAPTURE --work out/other -- --downscale 2
 
 Writes a capture of the even frames at half the rate, encodes it, renders each odd frame half way between its
-neighbours and compares it with the held-out cam00; beside it, what showing the nearest even frame (the one
-before) instead scores. Prints one JSON object. A clip already in the work folder is not trained again.
+neighbours and compares it with the held-out cam00; the baseline shows the preceding even frame instead.
+Prints one JSON object. A clip already in the work folder is not trained again.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def write_even(capture: Path, folder: Path) -> None:
-    """The frames 0, 2, 4, ... of all videos, losslessly coded, and the same poses."""
+    """Write frames 0, 2, 4, ... of all videos, losslessly coded, with the same poses."""
     recording = read_n3v(capture, FrameRange())
     folder.mkdir(parents=True)
     for view in recording.views:
@@ -71,7 +71,7 @@ def write_even(capture: Path, folder: Path) -> None:
 
 
 def scores(clip_path: Path, capture: Path, folder: Path) -> dict[str, float | int]:
-    """Mean PSNR of the odd frames that lie between two even ones, interpolated and held."""
+    """Mean PSNR of the odd frames between two even ones, interpolated and repeated."""
     found: dict[str, list[float]] = {}
     with dynerf.open(clip_path) as clip:
         factor = int(clip.header.config["job"]["downscale"])

@@ -1,4 +1,4 @@
-"""The machine: its name, its clock, its memory, and the most it can move and multiply."""
+"""Describes the machine: name, clock, memory, and ceilings of bandwidth and arithmetic."""
 
 import os
 import platform
@@ -13,34 +13,34 @@ import torch
 
 _COPY_BYTES = {"cpu": 2**27, "cuda": 2**30}
 _MATRIX = {"cpu": 1536, "cuda": 8192}
-_REPEATS = 5  # the best one counts: a ceiling is what the machine reaches when nothing is in the way
+_REPEATS = 5  # the best one counts
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The most one device does: bytes per second, read and written; float32 operations per second."""
+    """Peak rates of a device: bytes per second, read and written; float32 operations per second."""
 
     bytes_per_s: float
     flops_per_s: float
 
 
 def now(device: torch.device) -> float:
-    """Seconds on a clock that only goes forwards, once the device has done all it was given."""
+    """Seconds on a monotonic clock, after synchronising with the device."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def measure_ceilings(device: torch.device) -> dict[str, Ceilings]:
-    """Of a device and of the CPU, where pictures are converted and coded, by type of device."""
+    """Ceilings of a device and of the CPU, which converts and codes frames, by type of device."""
     devices = {"cpu": torch.device("cpu"), device.type: device}
     return {kind: _measured(device) for kind, device in devices.items()}
 
 
 def _measured(device: torch.device) -> Ceilings:
-    """A copy too large for the caches (its bytes are read and written), a product of two square matrices.
+    """Time a copy larger than the caches (bytes read and written) and a product of two square matrices.
 
-    Both in float32, the product with TF32 or not as torch is set, as everywhere in dynerf.
+    Both in float32; TF32 as torch is configured.
     """
     source = torch.ones(_COPY_BYTES[device.type] // 4, device=device)
     target = torch.zeros_like(source)
@@ -77,7 +77,7 @@ def describe_machine(device: torch.device) -> str:
 
 
 def _processor() -> str:
-    """The processor's own name where the system tells it, else the architecture."""
+    """The processor's name if the system reports it, else the architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -87,11 +87,11 @@ def _processor() -> str:
 
 
 def peak_memory() -> int:
-    """The most bytes of main memory that this process has held."""
+    """Peak main memory of this process in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def peak_device_memory(device: torch.device) -> int | None:
-    """The most bytes that torch has held on the GPU; None without one."""
+    """Peak GPU memory allocated by torch in bytes; None without a GPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

@@ -1,11 +1,11 @@
-"""Measure the main job on this machine: training time, held-out distortion, file size, decoding time.
+"""Measures the main job on this machine: training time, held-out distortion, file size, decoding time.
 
     python benchmarks/main_job.py samples/candle
     python benchmarks/main_job.py CAPTURE --downscale 2 --time-limit 300s
     python benchmarks/main_job.py samples/candle --preset fast --device cuda
 
-Runs the same commands a user would, in a temporary folder, and prints one JSON object. Leave the machine
-alone while it runs: a busy core makes a training on two threads many times slower.
+Runs the same commands as a user would, in a temporary folder, and prints one JSON object. Run it on an idle
+machine: one busy core makes training on two threads many times slower.
 """
 
 import argparse
@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-_PICTURES = 12  # decoded one after the other; the first ones warm up
+_FRAMES = 12  # decoded in sequence; the first two are warm-up
 
 
 def main() -> None:
-    """Encode, evaluate, decode; print the figures."""
+    """Encode, evaluate, decode; print the measurements."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("capture", type=Path)
@@ -54,18 +54,18 @@ def main() -> None:
 
 
 def run(*arguments: object) -> str:
-    """The command, as a user would run it; its standard output."""
+    """Run the command as a user would; return its standard output."""
     command = [sys.executable, "-m", "dynerf", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def decode_seconds(clip: Path, device: str) -> dict[str, Any]:
-    """Seconds per picture of the first camera, fold included, in a process with the command's settings."""
+    """Seconds per frame of the first camera, including the fold, in a process with the command's settings."""
     script = (
         "import json, sys, time, dynerf\n"
         "with dynerf.open(sys.argv[1], device=sys.argv[2]) as clip:\n"
         "    times = []\n"
-        f"    for number in range({_PICTURES}):\n"
+        f"    for number in range({_FRAMES}):\n"
         "        started = time.monotonic()\n"
         "        clip.render(clip.cameras[0], frame=number % clip.frames)\n"
         "        times.append(time.monotonic() - started)\n"
@@ -86,7 +86,7 @@ def decode_seconds(clip: Path, device: str) -> dict[str, Any]:
 
 
 def machine(device: str) -> str:
-    """What it ran on."""
+    """Describe the machine."""
     import torch
 
     cores = f"{len(os.sched_getaffinity(0))} cores {platform.machine()}"

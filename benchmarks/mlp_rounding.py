@@ -1,13 +1,13 @@
-"""What rounding costs a network of the paper's size: bytes and PSNR for several steps.
+"""Measures bytes and PSNR of a network of the paper's size for several quantisation steps.
 
     dynerf encode CAPTURE -o exact.dnv --preset paper --set rate.weight=0 \
         --set quantisation.network=0.0005 --set quantisation.latents=0.0005
     python benchmarks/mlp_rounding.py exact.dnv CAPTURE --network 0.1,0.2 --coarse 1,2,4 --latents 0.05
 
-The clip holds a training that knew of no file, rounded so finely that it counts as exact. Each row rounds its
-weights and latents again, by the steps that the encoder would take. Bytes are the whole file's, ``fine`` and
-``coarse`` those of one network's tensors by themselves, latents' those of a frame. PSNR is over the same
-rays of all training views and frames in every row.
+The clip is trained without quantisation and stored with steps so fine that it counts as exact. Each row
+quantises its weights and latents again, with the encoder's rules. Bytes are those of the whole file, ``fine``
+and ``coarse`` those of one network's tensors, latents per frame. PSNR is over the same rays of all training
+views and frames in every row.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from dynerf_format.frame_range import FrameRange
 
 
 def main() -> None:
-    """Round in all ways asked for, print a table."""
+    """Quantise with all combinations of steps and print a table."""
     options = _options()
     with FileSource(options.clip) as source:
         clip = Clip(Reader(source))
@@ -72,7 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("capture", type=Path)
     parser.add_argument("--network", type=_numbers, default="0.1,0.2,0.3", help="shares of each tensor's RMS")
     parser.add_argument(
-        "--coarse", type=_numbers, default="1,2,4", help="times as wide in the coarse network"
+        "--coarse", type=_numbers, default="1,2,4", help="factors of the coarse network's steps"
     )
     parser.add_argument("--latents", type=_numbers, default="0.05", help="shares of the latents' RMS")
     parser.add_argument("--rays", type=int, default=3000)
@@ -84,7 +84,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _rays(clip: Clip, capture: Path, count: int) -> TrainingRays:
-    """The same rays every time, evenly over all frames and training views."""
+    """A fixed set of rays, spread evenly over all frames and training views."""
     first, header = clip.header.first_source_frame, clip.header
     training = [record.name for record in header.cameras if record.role == "training"]
     downscale = header.config["job"]["downscale"]
@@ -101,20 +101,20 @@ def _rays(clip: Clip, capture: Path, count: int) -> TrainingRays:
 
 @torch.no_grad()
 def _psnr(clip: Clip, model: Model, latents: Tensor, rays: TrainingRays) -> float:
-    """Of all rays together, by the plain renderer; a few frames at once."""
-    found = torch.empty_like(rays.colours)
+    """PSNR over all rays by the reference renderer, a few frames at a time."""
+    rendered = torch.empty_like(rays.colours)
     frames = torch.as_tensor(rays.frames)
     for start in range(0, len(frames), 4):
         part = slice(start, start + 4)
         directions = rays.directions[part]
         segments = clip.space.clip(rays.origins[part], directions)
         folded = model.fold(latents[frames[part]])
-        found[part] = render_rays(folded, segments, directions, clip.sampling).rgb
-    return psnr(found.clamp(0, 1), rays.colours)
+        rendered[part] = render_rays(folded, segments, directions, clip.sampling).rgb
+    return psnr(rendered.clamp(0, 1), rays.colours)
 
 
 def _size(tensors: Sequence[QuantisedTensor]) -> int:
-    """Bytes of some tensors in a payload of their own, as a chunk stores it."""
+    """Bytes of some tensors as the payload of a chunk."""
     payload = pack_tensors(tensors)
     return min(len(payload), len(zstandard.ZstdCompressor(level=19).compress(payload)))
 

@@ -1,4 +1,4 @@
-"""Line plots of measurements as SVG, by matplotlib.
+"""Draws line plots of measurements as SVG with matplotlib.
 
 plot({"fast": [(1e4, 0.02), (2e4, 0.04)]}, Axis("pixels", log=True), Axis("seconds", zero=True))
 """
@@ -26,10 +26,9 @@ class Axis:
 
 
 def plot(series: Series, x: Axis, y: Axis) -> str:
-    """An SVG of some lines; each is a list of (x, y) in the order in which they are joined."""
-    with plt.rc_context(
-        {"svg.hashsalt": "dynerf", "svg.fonttype": "none"}
-    ):  # equal data, equal bytes; text is text
+    """An SVG plot; each series is a list of (x, y) points, joined in order."""
+    # Deterministic output; text stays text.
+    with plt.rc_context({"svg.hashsalt": "dynerf", "svg.fonttype": "none"}):
         figure, axes = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
         for name, points in series.items():
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name)

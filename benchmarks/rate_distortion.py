@@ -1,16 +1,16 @@
-"""Bytes against picture quality: one training per quality, and the videos of all cameras beside them.
+"""Measures file size against PSNR: one training per quality, beside videos of all cameras.
 
     python benchmarks/rate_distortion.py samples/candle --work out/rate --no-rate
     python benchmarks/rate_distortion.py CAPTURE --work out/rate --qualities 4,6 -- --downscale 2
 
-Prints a table and writes it and a plot into the work folder (``table.md``, ``plot.svg``), anew after every
-clip. What was trained or measured before is kept there: the same command goes on where it was stopped, in
-the middle of a training too. Options after ``--`` go to each ``dynerf encode``; clips made with others are
-refused.
+Prints a table and writes it and a plot into the work folder (``table.md``, ``plot.svg``) after every clip.
+Finished trainings and measurements are kept there: the same command continues where it was interrupted, also
+within a training. Options after ``--`` are passed to each ``dynerf encode``; clips made with other options
+are refused.
 
 Every clip is compared with H.265 and AV1 (``video_baseline.py``) at its own mean PSNR on the *training*
-views, the only ones that videos have; how well it shows a view that no camera filmed is the held-out PSNR.
-The videos hold the pictures that were trained on: the same frames, averaged over as many pixels.
+views, the only ones that videos have. The quality of new views is the held-out PSNR. The videos hold the
+frames that were trained on, at the same resolution.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _NO_RATE = "none"
 
 @dataclass(frozen=True)
 class Clip:
-    """One finished file. PSNR in dB; none of a held-out view where nothing was held out."""
+    """One finished file. PSNR in dB; ``held_out`` is None if no view was held out."""
 
     quality: str
     bytes: int
@@ -44,17 +44,17 @@ class Clip:
 
 
 def main() -> None:
-    """Train and measure what is missing, print the table."""
+    """Train and measure what is missing and print the table."""
     os.environ["SVT_LOG"] = "1"  # errors only
-    options, passed_on = _options()
+    options, extra = _options()
     options.work.mkdir(parents=True, exist_ok=True)
-    _check_same(options, passed_on)
+    _check_same(options, extra)
     names = [*options.qualities.split(","), *([_NO_RATE] if options.no_rate else [])]
     clips: list[Clip] = []
     videos: dict[str, list[Point]] = {}
     for name in names:
-        clips.append(_clip(options, name, passed_on))
-        videos = videos or {codec: _videos(options, codec, name) for codec in CODECS}
+        clips.append(_clip(options, name, extra))
+        videos = videos or {codec: _video_curve(options, codec, name) for codec in CODECS}
         _write(options.work, clips, videos)
     print(_table(clips, videos))
 
@@ -67,72 +67,70 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--qualities", default="1,3,5,7,10")
     parser.add_argument("--no-rate", action="store_true", help="add a training without the rate term")
-    parser.add_argument(
-        "--every", type=int, default=6, help="frames between those measured on training views"
-    )
+    parser.add_argument("--every", type=int, default=6, help="measure every N-th frame of the training views")
     end = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     return parser.parse_args(sys.argv[1:end]), sys.argv[end + 1 :]
 
 
-def _check_same(options: argparse.Namespace, passed_on: list[str]) -> None:
-    """Stop rather than compare clips of several trainings."""
-    asked = {"capture": str(options.capture.resolve()), "every": options.every, "encode": passed_on}
-    kept = _kept(options.work / "options.json", lambda: asked)
-    if kept != asked:
-        sys.exit(f"{options.work}: holds clips made with {kept}, asked for now: {asked}")
+def _check_same(options: argparse.Namespace, extra: list[str]) -> None:
+    """Exit if the work folder holds clips made with other options."""
+    requested = {"capture": str(options.capture.resolve()), "every": options.every, "encode": extra}
+    kept = _cached(options.work / "options.json", lambda: requested)
+    if kept != requested:
+        sys.exit(f"{options.work}: holds clips made with {kept}, requested: {requested}")
 
 
-def _clip(options: argparse.Namespace, name: str, passed_on: list[str]) -> Clip:
-    """One clip, trained and measured unless it is there already."""
+def _clip(options: argparse.Namespace, name: str, extra: list[str]) -> Clip:
+    """One clip, trained and measured unless it exists already."""
     path = _path(options, name)
     work = path.with_suffix(".work")
     if not path.exists():
         setting = ["--set", "rate.weight=0"] if name == _NO_RATE else ["--quality", name]
-        _run("encode", options.capture, "-o", path, "--resume", "--cache", work, *setting, *passed_on)
-    shutil.rmtree(work, ignore_errors=True)  # decoded pictures, as large as the capture
-    about = _about(path)
+        _run("encode", options.capture, "-o", path, "--resume", "--cache", work, *setting, *extra)
+    shutil.rmtree(work, ignore_errors=True)  # decoded frames, as large as the capture
+    info = _clip_info(path)
     every = ["--every", options.every]
-    views = ",".join(camera["name"] for camera in about["cameras"] if camera["role"] == "training")
-    score = _kept(
+    views = ",".join(camera["name"] for camera in info["cameras"] if camera["role"] == "training")
+    score = _cached(
         path.with_suffix(".json"),
         lambda: json.loads(_run("eval", path, options.capture, "--views", views, *every, "--json"))["psnr"],
     )
-    return Clip(name, path.stat().st_size, about["quality"].get("held_out_psnr"), score)
+    return Clip(name, path.stat().st_size, info["quality"].get("held_out_psnr"), score)
 
 
-def _videos(options: argparse.Namespace, codec: str, name: str) -> list[Point]:
-    """One codec's curve: the pictures of all training cameras that the clip ``name`` was made from."""
-    about = _about(_path(options, name))
+def _video_curve(options: argparse.Namespace, codec: str, name: str) -> list[Point]:
+    """One codec's rate-distortion curve of the training views of the clip ``name``."""
+    info = _clip_info(_path(options, name))
 
-    def measured() -> list[dict[str, Any]]:
-        first = about["first_source_frame"]
+    def measure() -> list[dict[str, Any]]:
+        first = info["first_source_frame"]
         folder = options.work / "pictures"
         store = FrameStore.build(
-            read_n3v(options.capture, frames := FrameRange(first, first + about["frames"])),
+            read_n3v(options.capture, frames := FrameRange(first, first + info["frames"])),
             folder,
             frames=frames,
-            downscale=about["config"]["job"]["downscale"],
+            downscale=info["config"]["job"]["downscale"],
         )
-        roles = {camera["name"]: camera["role"] for camera in about["cameras"]}
+        roles = {camera["name"]: camera["role"] for camera in info["cameras"]}
         cameras = [store.view(i) for i, view in enumerate(store.names) if roles[view] == "training"]
         points = curve(cameras, store.fps, options.every, codec)
         shutil.rmtree(folder)
         return [asdict(point) for point in points]
 
-    return [Point(**point) for point in _kept(options.work / f"{codec}.json", measured)]
+    return [Point(**point) for point in _cached(options.work / f"{codec}.json", measure)]
 
 
 def _path(options: argparse.Namespace, name: str) -> Path:
     return Path(options.work / f"quality_{name}.dnv")
 
 
-def _about(path: Path) -> dict[str, Any]:
+def _clip_info(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(_run("info", path, "--json"))
     return found
 
 
-def _kept(path: Path, make: Callable[[], Any]) -> Any:
-    """What ``make`` returned, now or in an earlier run; nothing is kept of a run that was stopped in it."""
+def _cached(path: Path, make: Callable[[], Any]) -> Any:
+    """The result of ``make``, computed now or in an earlier run."""
     if not path.exists():
         text = json.dumps(make())
         new = path.with_suffix(".new")
@@ -153,8 +151,8 @@ def _table(clips: list[Clip], videos: dict[str, list[Point]]) -> str:
     for clip in sorted(clips, key=lambda clip: clip.bytes):
         held_out = "-" if clip.held_out is None else f"{clip.held_out:.2f} dB"
         others = [bytes_at(points, clip.training) for points in videos.values()]
-        figures = [f"{clip.bytes:,}", held_out, f"{clip.training:.2f} dB", *others]
-        lines.append(f"| {clip.quality} | {' | '.join(figures)} |")
+        cells = [f"{clip.bytes:,}", held_out, f"{clip.training:.2f} dB", *others]
+        lines.append(f"| {clip.quality} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +168,7 @@ def _series(clips: list[Clip], videos: dict[str, list[Point]]) -> dict[str, list
 
 
 def _run(*arguments: object) -> str:
-    """The command, as a user would run it; its standard output."""
+    """Run the command as a user would; return its standard output."""
     command = [sys.executable, "-m", "dynerf", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 

@@ -1,4 +1,4 @@
-"""Measure long clips on this machine: borders of segments, workers, Ray, memory; and plan an hour from it.
+"""Measures long clips on this machine (segment borders, workers, Ray, memory) and computes plans.
 
     python benchmarks/scale.py borders samples/candle [options of dynerf encode]
     python benchmarks/scale.py workers samples/candle --workers 2
@@ -6,9 +6,8 @@
     python benchmarks/scale.py memory samples/candle
     python benchmarks/scale.py plan clip.dnv --seconds 60 --cameras 30 --size 1352x1014 --hours 1
 
-Runs the same commands a user would, in a temporary folder, and prints one JSON object. ``plan`` runs nothing:
-it computes from a finished clip and the measured seconds of training per segment. Leave the machine alone
-while the others run.
+Runs the same commands as a user would, in a temporary folder, and prints one JSON object. ``plan`` only
+computes, from a finished clip and the seconds of training per segment. Run the others on an idle machine.
 """
 
 import argparse
@@ -29,13 +28,13 @@ _LENGTH = 10  # frames of a segment
 
 
 def main() -> None:
-    """Do one measurement and print it."""
+    """Run one measurement and print it."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=layout)
     parser.add_argument("what", choices=("borders", "workers", "cluster", "memory", "plan"))
-    parser.add_argument("place", type=Path, help="a capture, or a clip for plan")
+    parser.add_argument("input", type=Path, help="a capture, or a clip for plan")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of training per segment")
+    parser.add_argument("--seconds", type=float, default=60.0, help="seconds of training per segment")
     parser.add_argument("--cameras", type=int, default=30)
     parser.add_argument("--size", default="1352x1014")
     parser.add_argument("--hours", type=float, default=1.0)
@@ -46,33 +45,33 @@ def main() -> None:
         return
     measure = {"borders": borders, "workers": workers, "cluster": cluster, "memory": memory}[options.what]
     with tempfile.TemporaryDirectory(prefix="dynerf-scale-") as folder:
-        print(json.dumps(measure(options.place, Path(folder), options.workers, rest), indent=2))
+        print(json.dumps(measure(options.input, Path(folder), options.workers, rest), indent=2))
 
 
 def borders(capture: Path, folder: Path, _workers: int, rest: Sequence[str]) -> dict[str, Any]:
-    """One segment against segments of ten frames, with and without overlap."""
+    """Compare one segment with segments of ten frames, with and without overlap."""
     cases = {
         "one segment": ["--segment", "100000f"],
         "segments, no overlap": ["--segment", f"{_LENGTH}f", "--overlap", "0"],
         "segments": ["--segment", f"{_LENGTH}f"],
         "segments, warm start": ["--segment", f"{_LENGTH}f", "--warm-start"],
     }
-    found = {}
+    results = {}
     for name, options in cases.items():
         clip = folder / "clip.dnv"
         seconds, _ = encode(capture, clip, *options, *rest)
         scores = json.loads(run("eval", clip, capture, "--json"))
-        found[name] = {
+        results[name] = {
             "psnr": round(scores["psnr"], 3),
             "bytes": clip.stat().st_size,
             "encode_seconds": round(seconds, 1),
             "border_dips": dips(clip, {s["frame"]: s["psnr"] for s in scores["frames"]}),
         }
-    return found
+    return results
 
 
 def dips(clip: Path, scores: dict[int, float]) -> list[list[float]]:
-    """Per border: how far its two frames are below (minus) their segments' means, dB."""
+    """For each border, the PSNR of its two frames minus their segments' means, in dB."""
     with FileSource(clip) as source:
         segments = Reader(source).header.segments
     means = [sum(scores[s.first_frame + n] for n in range(s.frames)) / s.frames for s in segments]
@@ -86,10 +85,10 @@ def dips(clip: Path, scores: dict[int, float]) -> list[list[float]]:
 
 
 def workers(capture: Path, folder: Path, count: int, rest: Sequence[str]) -> dict[str, Any]:
-    """Segments one after the other against ``count`` at once, a thread each."""
-    alone = ["--segment", f"{_LENGTH}f", "--threads", "1", *rest]
-    one, _ = encode(capture, folder / "one.dnv", *alone)
-    many, _ = encode(capture, folder / "many.dnv", *alone, "--workers", str(count))
+    """Compare serial segments with ``count`` at once, one thread each."""
+    common = ["--segment", f"{_LENGTH}f", "--threads", "1", *rest]
+    one, _ = encode(capture, folder / "one.dnv", *common)
+    many, _ = encode(capture, folder / "many.dnv", *common, "--workers", str(count))
     return {
         "serial_seconds": round(one, 1),
         f"{count}_workers_seconds": round(many, 1),
@@ -99,14 +98,14 @@ def workers(capture: Path, folder: Path, count: int, rest: Sequence[str]) -> dic
 
 
 def cluster(capture: Path, folder: Path, count: int, rest: Sequence[str]) -> dict[str, Any]:
-    """``--workers`` against a Ray cluster of this machine with as many CPUs, started before."""
+    """Compare ``--workers`` with a local Ray cluster of as many CPUs, started beforehand."""
     import ray
 
-    alone = ["--segment", f"{_LENGTH}f", "--threads", "1", *rest]
-    local, _ = encode(capture, folder / "local.dnv", *alone, "--workers", str(count))
+    common = ["--segment", f"{_LENGTH}f", "--threads", "1", *rest]
+    local, _ = encode(capture, folder / "local.dnv", *common, "--workers", str(count))
     ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     address = ray.get_runtime_context().gcs_address
-    on_ray, _ = encode(capture, folder / "ray.dnv", *alone, "--cluster", address)
+    on_ray, _ = encode(capture, folder / "ray.dnv", *common, "--cluster", address)
     ray.shutdown()
     with FileSource(folder / "ray.dnv") as source:
         segments = len(Reader(source).header.segments)
@@ -120,7 +119,7 @@ def cluster(capture: Path, folder: Path, count: int, rest: Sequence[str]) -> dic
 
 
 def memory(capture: Path, folder: Path, _workers: int, rest: Sequence[str]) -> dict[str, Any]:
-    """Peak resident memory of one segment of three frames, and of ten of them."""
+    """Peak resident memory of one segment of three frames, and of ten such segments."""
     peaks = []
     for frames in (3, 30):
         options = ["--segment", "3f", "--overlap", "0", "--threads", "1", "--frames", f"0:{frames}"]
@@ -129,12 +128,12 @@ def memory(capture: Path, folder: Path, _workers: int, rest: Sequence[str]) -> d
 
 
 def plan(options: argparse.Namespace) -> dict[str, Any]:
-    """An event of some hours in segments like the clip's first one: docs/results/long-clips.md."""
-    with FileSource(options.place) as source:
+    """Cost of a recording of some hours with segments like the clip's: see docs/results/long-clips.md."""
+    with FileSource(options.input) as source:
         reader = Reader(source)
         fps, length = float(reader.header.fps), 300
-        spent, parts = reader.bytes_by_kind(), len(reader.header.segments)
-        weights, latents = spent["WGHT"] / parts, spent["LATN"] / reader.header.frames
+        bytes_by_kind, segment_count = reader.bytes_by_kind(), len(reader.header.segments)
+        weights, latents = bytes_by_kind["WGHT"] / segment_count, bytes_by_kind["LATN"] / reader.header.frames
     width, height = (int(number) for number in options.size.split("x"))
     segments = options.hours * 3600 * fps / length
     segment_bytes = weights + length * latents
@@ -152,7 +151,7 @@ def plan(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def encode(capture: Path, output: Path, *options: str) -> tuple[float, int]:
-    """Seconds and peak resident MB of ``dynerf encode``; the largest of its processes counts."""
+    """Seconds and peak resident MB of ``dynerf encode``, of the largest of its processes."""
     command = [sys.executable, "-m", "dynerf", "encode", str(capture), "-o", str(output), *options]
     started = time.monotonic()
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -163,7 +162,7 @@ def encode(capture: Path, output: Path, *options: str) -> tuple[float, int]:
 
 
 def run(*arguments: object) -> str:
-    """The command, as a user would run it; its standard output."""
+    """Run the command as a user would; return its standard output."""
     command = [sys.executable, "-m", "dynerf", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 

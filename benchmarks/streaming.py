@@ -1,11 +1,11 @@
-"""How the server streams: the raw file to many clients, stalled readers, and pose to picture over loopback.
+"""Measures the server: range requests of many clients, stalled readers, and latency from pose to frame.
 
     python benchmarks/streaming.py candle.dnv [--minutes 10]
 
-The server runs in a process of its own. Rendering time, which the server states with each picture, is taken
-off the time from pose to picture; what remains is messages, waiting, coding and loopback. The first picture
-also waits for the clip's model to be decoded, and stands by itself. The client does not decode or draw. With
-``--minutes`` the clip is played in a loop for so long afterwards, with seeks in between. One line per figure.
+The server runs in a process of its own, over loopback. Rendering time, which the server states with each
+frame, is subtracted from the latency; what remains is messages, waiting, coding and loopback. The first
+frame also waits for the clip's model to be decoded and is reported separately. The client neither decodes
+nor draws. With ``--minutes`` the clip is then played in a loop for that long, with seeks. One line per value.
 """
 
 import argparse
@@ -24,11 +24,8 @@ from typing import Any
 
 import aiohttp
 
-_CLIENTS, _SEEKS, _STALLED, _PICTURES = 100, 20, 50, 20
-_PLAYED_SEEKS, _SPELLS = (
-    1000,
-    10,
-)  # while looping; how often memory is looked at, and the session is a new one
+_CLIENTS, _SEEKS, _STALLED, _FRAMES = 100, 20, 50, 20
+_PLAYED_SEEKS, _SESSIONS = 1000, 10  # while looping; memory is read after each session
 _PLAYED_SIZE = (96, 54)
 _HEAD = struct.Struct("<BBBBIfHHffQ")
 
@@ -37,7 +34,7 @@ def main() -> None:
     """Serve, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--minutes", type=float, default=0.0, help="of looped play with 1,000 seeks")
+    parser.add_argument("--minutes", type=float, default=0.0, help="minutes of looped play with 1,000 seeks")
     arguments = parser.parse_args()
     clip: Path = arguments.clip
     command = [sys.executable, "-m", "dynerf", "serve", str(clip), "--port", "0"]
@@ -47,7 +44,7 @@ def main() -> None:
         address = re.findall(r"https?://[^/]+", server.stderr.readline())[0]
         asyncio.run(_measure(address, clip.stem, clip.stat().st_size, server.pid))
         if arguments.minutes:
-            asyncio.run(_endure(address, clip.stem, 60 * arguments.minutes, server.pid))
+            asyncio.run(_play_loop(address, clip.stem, 60 * arguments.minutes, server.pid))
     finally:
         server.terminate()
         server.communicate()
@@ -58,10 +55,10 @@ async def _measure(address: str, name: str, size: int, pid: int) -> None:
         file = f"{address}/clips/{name}.dnv"
         live = f"{address}/live/{name}"
         first = await _poses(http, live, "jpeg", 1)
-        print(f"first picture of all, beyond the render: {1000 * first[0]:.0f} ms")
+        print(f"first frame, beyond the render: {1000 * first[0]:.0f} ms")
         for codec in ("avc", "jpeg"):
-            beyond = await _poses(http, live, codec, _PICTURES)
-            print(f"pose to picture beyond the render, 640x360, {codec}: {_summary(beyond)}")
+            beyond = await _poses(http, live, codec, _FRAMES)
+            print(f"pose to frame beyond the render, 640x360, {codec}: {_summary(beyond)}")
         waits = await asyncio.gather(*(_seeks(http, file, size) for _ in range(_CLIENTS)))
         print(f"{_CLIENTS} clients, {_SEEKS} random seeks each, first byte: {_summary(list(chain(*waits)))}")
         before = _resident(pid)
@@ -69,7 +66,7 @@ async def _measure(address: str, name: str, size: int, pid: int) -> None:
         await asyncio.sleep(1)
         waits = [await _seeks(http, file, size)]
         print(f"{_STALLED} stalled readers: memory up by {(_resident(pid) - before) / 1e6:.1f} MB")
-        print(f"the normal reader beside them, first byte: {_summary(list(chain(*waits)))}")
+        print(f"a normal reader beside them, first byte: {_summary(list(chain(*waits)))}")
         for reader in stalled:
             reader.close()
 
@@ -80,16 +77,16 @@ async def _seeks(http: aiohttp.ClientSession, file: str, size: int) -> list[floa
     for _ in range(_SEEKS):
         first = random.randrange(max(1, size - 16384))
         start = time.perf_counter()
-        async with http.get(file, headers={"Range": f"bytes={first}-{first + 16383}"}) as answer:
-            assert answer.status == 206
-            await answer.content.readany()
+        async with http.get(file, headers={"Range": f"bytes={first}-{first + 16383}"}) as response:
+            assert response.status == 206
+            await response.content.readany()
             waits.append(time.perf_counter() - start)
-            await answer.read()
+            await response.read()
     return waits
 
 
 def _stall(address: str, name: str) -> socket.socket:
-    """A client that asks for the whole file ten times and reads nothing."""
+    """A client that requests the whole file ten times and reads nothing."""
     host, _, port = address.removeprefix("http://").partition(":")
     reader = socket.socket()
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -99,29 +96,29 @@ def _stall(address: str, name: str) -> socket.socket:
 
 
 async def _poses(http: aiohttp.ClientSession, live: str, codec: str, count: int) -> list[float]:
-    """Seconds from a pose to its picture, less the rendering; one pose at a time, small moves."""
+    """Seconds from a pose to its frame, minus rendering; one pose at a time, small moves."""
     waits = []
     camera, _ = await _clip(http, live)
-    async with http.ws_connect(live) as wire:
-        await wire.send_json({"type": "hello", "version": 1, "codecs": [codec]})
+    async with http.ws_connect(live) as websocket:
+        await websocket.send_json({"type": "hello", "version": 1, "codecs": [codec]})
         for identity in range(count):
             pose = list(camera["camera_to_world"])
             pose[3] += 0.001 * identity
-            wish = _wish(identity, 0, camera | {"camera_to_world": pose}, (640, 360))
+            request = _view_request(identity, 0, camera | {"camera_to_world": pose}, (640, 360))
             start = time.perf_counter()
-            rendering = await _answered(wire, wish)
+            rendering = await _request_frame(websocket, request)
             waits.append(time.perf_counter() - start - rendering)
     return waits
 
 
 async def _clip(http: aiohttp.ClientSession, live: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The first camera, and the description it is from."""
-    async with http.get(live.replace("/live/", "/clips/") + ".json") as answer:
-        description = await answer.json()
+    """The first camera, and the clip's description."""
+    async with http.get(live.replace("/live/", "/clips/") + ".json") as response:
+        description = await response.json()
     return description["cameras"][0], description
 
 
-def _wish(
+def _view_request(
     identity: int, frame: float, camera: dict[str, Any], size: tuple[int, int], *, moving: bool = False
 ) -> dict[str, Any]:
     return {
@@ -131,51 +128,55 @@ def _wish(
     }  # fmt: skip
 
 
-async def _answered(wire: aiohttp.ClientWebSocketResponse, wish: dict[str, Any]) -> float:
-    """Wish, and wait for the final picture, or for the first one if something moves; seconds of rendering."""
-    await wire.send_json(wish)
+async def _request_frame(websocket: aiohttp.ClientWebSocketResponse, request: dict[str, Any]) -> float:
+    """Request a view and wait for its final frame, or the first if moving; return seconds of rendering."""
+    await websocket.send_json(request)
     rendering = 0.0
     while True:
-        frame = await wire.receive(timeout=60)
+        frame = await websocket.receive(timeout=60)
         if frame.type == aiohttp.WSMsgType.TEXT:
             continue
         head: tuple[Any, ...] = _HEAD.unpack(frame.data[: _HEAD.size])
-        await wire.send_json({"type": "ack", "id": head[4]})
-        if head[4] == wish["id"]:
+        await websocket.send_json({"type": "ack", "id": head[4]})
+        if head[4] == request["id"]:
             rendering += float(head[8]) / 1000
-            if wish["moving"] or head[2] & 2:
+            if request["moving"] or head[2] & 2:
                 return rendering
 
 
-async def _endure(address: str, name: str, seconds: float, pid: int) -> None:
-    """Play in a loop with seeks in between, and say how much memory and how many files the server holds."""
-    seeks = _PLAYED_SEEKS // _SPELLS
+async def _play_loop(address: str, name: str, seconds: float, pid: int) -> None:
+    """Play in a loop with seeks, and print the server's memory and number of open files."""
+    seeks = _PLAYED_SEEKS // _SESSIONS
     async with aiohttp.ClientSession() as http:
-        for spell in range(_SPELLS):
-            codec = ("avc", "jpeg")[spell % 2]
-            pictures = await _spell(http, f"{address}/live/{name}", codec, seconds / _SPELLS, seeks)
+        for session in range(_SESSIONS):
+            codec = ("avc", "jpeg")[session % 2]
+            frames = await _play_session(http, f"{address}/live/{name}", codec, seconds / _SESSIONS, seeks)
             print(
-                f"after {(spell + 1) * seconds / _SPELLS / 60:g} minutes of looped play and "
-                f"{(spell + 1) * seeks} seeks ({pictures} more pictures): {_resident(pid) / 1e6:.1f} MB, "
+                f"after {(session + 1) * seconds / _SESSIONS / 60:g} minutes of looped play and "
+                f"{(session + 1) * seeks} seeks ({frames} more frames): {_resident(pid) / 1e6:.1f} MB, "
                 f"{len(list(Path(f'/proc/{pid}/fd').iterdir()))} open files",
                 flush=True,
             )
 
 
-async def _spell(http: aiohttp.ClientSession, live: str, codec: str, seconds: float, seeks: int) -> int:
-    """One session: seeks to random moments and cameras, evenly spread, and play in between; its pictures."""
+async def _play_session(
+    http: aiohttp.ClientSession, live: str, codec: str, seconds: float, seeks: int
+) -> int:
+    """One session: evenly spaced seeks to random times and cameras, and play in between; its frames."""
     _, clip = await _clip(http, live)
     start = time.monotonic()
     identity = 0
-    async with http.ws_connect(live) as wire:
-        await wire.send_json({"type": "hello", "version": 1, "codecs": [codec]})
+    async with http.ws_connect(live) as websocket:
+        await websocket.send_json({"type": "hello", "version": 1, "codecs": [codec]})
         for seek in range(seeks):
             frame, camera = random.uniform(0, clip["frames"] - 1), random.choice(clip["cameras"])
-            await _answered(wire, _wish(identity, frame, camera, _PLAYED_SIZE))
+            await _request_frame(websocket, _view_request(identity, frame, camera, _PLAYED_SIZE))
             identity += 1
             while time.monotonic() < start + (seek + 1) * seconds / seeks:
                 playing = (time.monotonic() * clip["fps"]) % clip["frames"]
-                await _answered(wire, _wish(identity, playing, camera, _PLAYED_SIZE, moving=True))
+                await _request_frame(
+                    websocket, _view_request(identity, playing, camera, _PLAYED_SIZE, moving=True)
+                )
                 identity += 1
     return identity
 
@@ -186,7 +187,7 @@ def _summary(seconds: list[float]) -> str:
 
 
 def _resident(pid: int) -> int:
-    """Bytes of memory that a process holds (Linux)."""
+    """Resident memory of a process in bytes (Linux)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
 
 

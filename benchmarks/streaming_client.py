@@ -1,10 +1,10 @@
-"""What the remote player fetches: bytes and requests before the first picture, and per seek.
+"""Measures what the remote player fetches: bytes and requests before the first frame, and per seek.
 
     python benchmarks/streaming_client.py candle.dnv [--seeks 1000]
 
 Serves the clip on this machine and reads it over loopback, without rendering. Seeks are made in a longer
-clip: the given one with its latents repeated for 100 s, in groups of one second. Counts are exact; seconds
-depend on the machine.
+clip: the input with its latents repeated for 100 s, in groups of one second. Counts are exact; times depend
+on the machine.
 """
 
 import argparse
@@ -41,7 +41,7 @@ async def measure(path: Path, seeks: int) -> list[str]:
         longer = Path(folder) / "longer.dnv"
         await asyncio.to_thread(_lengthen, path, longer)
         async with _serving(path) as address, _serving(longer) as longer_address:
-            return [*await _first_picture(address, path), *await _seeks(longer_address, seeks)]
+            return [*await _first_frame(address, path), *await _seeks(longer_address, seeks)]
 
 
 @asynccontextmanager
@@ -60,12 +60,12 @@ def _lengthen(path: Path, longer: Path) -> None:
     frames = 100 * group
     chunks = [weights_chunk(0, weights)]
     for first in range(0, frames, group):
-        some = latents.take(range(first, first + group), axis=0, mode="wrap")
-        chunks.append(latents_chunk(0, first, quantise("latents", some, 2**-6)))
+        group_latents = latents.take(range(first, first + group), axis=0, mode="wrap")
+        chunks.append(latents_chunk(0, first, quantise("latents", group_latents, 2**-6)))
     write_clip(longer, replace(header, frames=frames, segments=(SegmentRecord(0, frames),)), chunks)
 
 
-async def _first_picture(address: str, path: Path) -> list[str]:
+async def _first_frame(address: str, path: Path) -> list[str]:
     with FileSource(path) as source:
         latents = next(entry for entry in Reader(source).directory if entry.kind == LATENTS)
         least, size = chunk_span(latents).stop, source.size
@@ -76,7 +76,7 @@ async def _first_picture(address: str, path: Path) -> list[str]:
     stats = version.source.stats()
     await asyncio.to_thread(version.close)
     return [
-        f"first picture: {stats.fetched:,} bytes in {stats.requests} requests, {1e3 * seconds:.1f} ms; "
+        f"first frame: {stats.fetched:,} bytes in {stats.requests} requests, {1e3 * seconds:.1f} ms; "
         f"head, directory, first layer and first latents end at byte {least:,} of {size:,}"
     ]
 

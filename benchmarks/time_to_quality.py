@@ -1,13 +1,13 @@
-"""How long trainings with different settings take to reach a picture quality, side by side.
+"""Compares how long trainings with different settings take to reach a PSNR.
 
     python benchmarks/time_to_quality.py samples/candle --work out/time --until 28.35 \
         --run preview= --run short="--set schedule.scale=0.5"
 
-Each ``--run NAME=OPTIONS`` is one training with these options of ``dynerf encode``. On its way the pictures
-of the first held-out view are compared with what its camera filmed, as the file would show them; that takes
-no training time. Prints a table and writes it, all figures and a plot into the work folder (``table.md``,
-``figures.json``, ``plot.svg``). Decoded pictures are kept there and used by all. Leave the machine alone
-while it runs.
+Each ``--run NAME=OPTIONS`` is one training with these options of ``dynerf encode``. During training, frames
+of the first held-out view are rendered as the file would show them and compared with the video; this does not
+count as training time. Prints a table and writes it, all measurements and a plot into the work folder
+(``table.md``, ``results.json``, ``plot.svg``). Decoded frames are kept there and shared by all runs. Run it
+on an idle machine.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from plot import Axis, plot
 
 
 @dataclass(frozen=True)
-class Look:
-    """Seconds of training, steps and mean PSNR of the held-out pictures, in dB."""
+class Validation:
+    """Seconds of training, steps and mean PSNR of the held-out frames in dB."""
 
     seconds: float
     steps: int
@@ -36,53 +36,52 @@ class Look:
 
 @dataclass(frozen=True)
 class Trained:
-    """One training: its looks and what its file came to."""
+    """One training: its validations, and the PSNR and size of its file."""
 
     name: str
     options: str
-    looks: list[Look]
+    validations: list[Validation]
     seconds: float
     steps: int
     psnr: float
     bytes: int
 
     def seconds_until(self, psnr: float) -> float | None:
-        """Seconds of training until a PSNR was first reached, linear between looks; None when it never
-        was."""
-        before = Look(0.0, 0, float("-inf"))
-        for look in self.looks:
-            if look.psnr >= psnr:
+        """Seconds of training until a PSNR was first reached, interpolated linearly; None if never."""
+        before = Validation(0.0, 0, float("-inf"))
+        for validation in self.validations:
+            if validation.psnr >= psnr:
                 if before.psnr == float("-inf"):
-                    return look.seconds
-                share = (psnr - before.psnr) / (look.psnr - before.psnr)
-                return before.seconds + share * (look.seconds - before.seconds)
-            before = look
+                    return validation.seconds
+                share = (psnr - before.psnr) / (validation.psnr - before.psnr)
+                return before.seconds + share * (validation.seconds - before.seconds)
+            before = validation
         return None
 
 
-class Looks:
-    """A watcher of an encode that notes how good the held-out pictures are."""
+class Validations:
+    """A watcher of an encode that records the PSNR of held-out frames."""
 
     def __init__(self) -> None:
-        self.found: list[Look] = []
+        self.found: list[Validation] = []
 
     def say(self, text: str) -> None:
-        """What the encoder says goes to standard error."""
+        """Print messages on standard error."""
         print(text, file=sys.stderr)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Nobody waits for it."""
+        """Not shown."""
 
     def trained(self, report: Any) -> None:
-        """Steps are not counted here."""
+        """Not recorded."""
 
     def looked(self, report: Any, held_out_psnr: float) -> None:
-        """Note a look."""
-        self.found.append(Look(report.place.seconds, report.place.step, held_out_psnr))
+        """Record a validation."""
+        self.found.append(Validation(report.place.seconds, report.place.step, held_out_psnr))
 
 
 def main() -> None:
-    """Train all, print the table."""
+    """Train all runs and print the table."""
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     trained: list[Trained] = []
@@ -105,11 +104,11 @@ def _options() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="train this one by torch alone, without kernels",
+        help="train this run with torch alone, without kernels",
     )
     parser.add_argument("--until", type=float, default=28.35, metavar="DB")
-    parser.add_argument("--looks", type=int, default=20, help="times that a training is judged on its way")
-    parser.add_argument("--frames-per-look", type=int, default=5, help="held-out pictures of each time")
+    parser.add_argument("--validations", type=int, default=20, help="validations during a training")
+    parser.add_argument("--frames-per-validation", type=int, default=5, help="held-out frames of each")
     options = parser.parse_args()
     options.run = options.run or ["preview="]
     for run in options.run:
@@ -121,7 +120,7 @@ def _options() -> argparse.Namespace:
 
 
 def _torch_alone() -> AbstractContextManager[object]:
-    """Encodes within it train by the reference instead of kernels."""
+    """Train with the reference step instead of kernels within the block."""
     from dynerf_encoder.step.reference import TorchStep
     from dynerf_encoder.training.trainer import Trainer
 
@@ -136,26 +135,29 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
 
     output = options.work / f"{name}.dnv"
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
-    asked, looks = encode_options(parse_arguments(words)), Looks()
-    job = replace(asked.job(), cache=options.work / "pictures")
-    often = {"_LOOKS": options.looks, "_LOOK_FRAMES": options.frames_per_look}
+    request, validations = encode_options(parse_arguments(words)), Validations()
+    job = replace(request.job(), cache=options.work / "pictures")
+    patches = {"_LOOKS": options.validations, "_LOOK_FRAMES": options.frames_per_validation}
     with (
-        cpu_threads(asked.thread_count() if job.device == "cpu" else None),
-        patch.multiple("dynerf_encoder.jobs.encode_segment", **often),
+        cpu_threads(request.thread_count() if job.device == "cpu" else None),
+        patch.multiple("dynerf_encoder.jobs.encode_segment", **patches),
     ):
-        result = encode_segment(job, looks)
+        result = encode_segment(job, validations)
     if result.psnr is None:
-        raise SystemExit(f"{name}: no view was held out, there is nothing to judge by")
+        raise SystemExit(f"{name}: no view was held out, there is nothing to compare with")
     return Trained(
-        name, settings, looks.found, result.training_seconds, result.steps, result.psnr, result.bytes
+        name, settings, validations.found, result.training_seconds, result.steps, result.psnr, result.bytes
     )
 
 
 def _write(options: argparse.Namespace, trained: list[Trained]) -> None:
     options.work.joinpath("table.md").write_text(_table(trained, options.until))
-    figures = [asdict(each) for each in trained]
-    options.work.joinpath("figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    series = {each.name: [(look.seconds, look.psnr) for look in each.looks] for each in trained}
+    records = [asdict(each) for each in trained]
+    options.work.joinpath("results.json").write_text(json.dumps(records, indent=1) + "\n")
+    series = {
+        each.name: [(validation.seconds, validation.psnr) for validation in each.validations]
+        for each in trained
+    }
     axes = Axis("seconds of training", zero=True), Axis("held-out PSNR, dB")
     options.work.joinpath("plot.svg").write_text(plot(series, *axes))
 
@@ -174,8 +176,8 @@ def _table(trained: list[Trained], until: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _with_settings() -> None:
-    """Start again with what the command sets before torch is loaded, where it is missing."""
+def _set_environment() -> None:
+    """Re-execute with the environment that the command sets, if it is missing."""
     from dynerf.cli.environment import CPU_SETTINGS
 
     if any(os.environ.get(name) is None for name in CPU_SETTINGS):
@@ -183,5 +185,5 @@ def _with_settings() -> None:
 
 
 if __name__ == "__main__":
-    _with_settings()
+    _set_environment()
     main()

@@ -1,8 +1,8 @@
-"""What a user has today: every camera's video coded by itself, as H.265 or AV1, at a given mean PSNR.
+"""The video baseline: every camera coded separately as H.265 or AV1, at a given mean PSNR.
 
-Each camera is encoded at several constant rate factors with a preset that spends time for size. Bytes are the
-sum of the packets of all cameras, without a container, which favours the videos. PSNR is measured as that of
-a clip: on RGB, per picture, then averaged. Between two factors, bytes are interpolated in their logarithm.
+Each camera is encoded at several constant rate factors with a slow preset. Bytes are the sum of the packets
+of all cameras, without a container, which favours the videos. PSNR is measured as for a clip: on RGB, per
+frame, then averaged. Between two factors, bytes are interpolated logarithmically.
 """
 
 import io
@@ -27,7 +27,7 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Point:
-    """All cameras at one constant rate factor: bytes together, mean PSNR in dB."""
+    """All cameras at one constant rate factor: total bytes, mean PSNR in dB."""
 
     crf: int
     bytes: int
@@ -37,43 +37,43 @@ class Point:
 def curve(cameras: Sequence[np.ndarray], fps: Fraction, every: int, name: str) -> list[Point]:
     """One codec's points, from the best to the worst; PSNR of every ``every``-th frame.
 
-    A camera is (frame, height, width, 3), uint8; memory holds one camera's pictures twice.
+    A camera is (frame, height, width, 3), uint8; two copies of one camera's frames are in memory.
     """
     library, options, factors = CODECS[name]
     points = []
     for crf in factors:
         size, scores = 0, []
         for pictures in cameras:
-            with _priority_kept():
-                taken, decoded = _encode(pictures, fps, library, {**options, "crf": str(crf)})
-            size += taken
+            with _scheduling_restored():
+                packet_bytes, decoded = _encode(pictures, fps, library, {**options, "crf": str(crf)})
+            size += packet_bytes
             scores += [psnr(decoded[frame], pictures[frame]) for frame in range(0, len(pictures), every)]
         points.append(Point(crf, size, float(np.mean(scores))))
         print(f"{name} crf {crf}: {points[-1].bytes} bytes, {points[-1].psnr:.2f} dB", flush=True)
     return points
 
 
-def bytes_at(points: Sequence[Point], wanted: float) -> str:
-    """Bytes at a mean PSNR, in words: outside of what was encoded, the nearest there is."""
+def bytes_at(points: Sequence[Point], target: float) -> str:
+    """Bytes at a mean PSNR, as text; outside the measured range, the nearest point."""
     ordered = sorted(points, key=lambda point: point.psnr)
     least, most = ordered[0], ordered[-1]
-    if wanted < least.psnr:
+    if target < least.psnr:
         return f"{least.bytes:,} at {least.psnr:.2f} dB"
-    if wanted > most.psnr:
+    if target > most.psnr:
         return f"more than {most.bytes:,}"
-    logs = np.interp(wanted, [p.psnr for p in ordered], [math.log(p.bytes) for p in ordered])
+    logs = np.interp(target, [p.psnr for p in ordered], [math.log(p.bytes) for p in ordered])
     return f"{round(math.exp(float(logs))):,}"
 
 
 def psnr(decoded: np.ndarray, truth: np.ndarray) -> float:
-    """Of one picture, uint8, in dB."""
+    """PSNR of one uint8 frame in dB."""
     error = np.square(decoded.astype(np.float64) - truth).mean() / 255**2
     return float(-10 * math.log10(max(error, 1e-10)))
 
 
 @contextmanager
-def _priority_kept() -> Iterator[None]:
-    """SVT-AV1 gives a superuser's thread real-time priority for good; all that it starts would inherit it."""
+def _scheduling_restored() -> Iterator[None]:
+    """Restore the scheduling policy afterwards: SVT-AV1 gives root's thread real-time priority for good."""
     if not hasattr(os, "sched_getscheduler"):
         yield
         return
@@ -87,9 +87,9 @@ def _priority_kept() -> Iterator[None]:
 def _encode(
     pictures: np.ndarray, fps: Fraction, library: str, options: dict[str, str]
 ) -> tuple[int, np.ndarray]:
-    """Bytes of one camera's packets, and its pictures as decoded."""
+    """Bytes of one camera's packets, and its decoded frames."""
     height, width = pictures.shape[1:3]
-    # Half the chroma needs even sizes: an odd row or column is doubled, coded and cut off again.
+    # 4:2:0 needs even sizes: an odd row or column is duplicated before coding and cropped afterwards.
     even = np.pad(pictures, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     file = io.BytesIO()
     size = 0
@@ -106,5 +106,5 @@ def _encode(
     file.seek(0)
     to_rgb = FrameToRgb(library)
     with av.open(file, "r") as decoded:
-        shown = np.stack([to_rgb(frame) for frame in decoded.decode(video=0)])
-    return size, shown[:, :height, :width]
+        frames = np.stack([to_rgb(frame) for frame in decoded.decode(video=0)])
+    return size, frames[:, :height, :width]

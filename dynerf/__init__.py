@@ -8,14 +8,16 @@
 
 Conventions everywhere: cameras have OpenGL's axes (x right, y up, looking along -z) and ``camera_to_world``
 poses; the centre of the first pixel is at (0.5, 0.5); distances are in the recording's world units; time is
-in seconds or in frames, which may be fractional. Everything that input can cause is a subclass of
-DynerfError.
+in seconds or in frames, which may be fractional. Every error caused by input is a subclass of DynerfError.
 
-Importing this package loads nothing else; each name is loaded when it is first used (PEP 562). The command
-``dynerf`` does the same and more; see ``dynerf --help``.
+Importing this package loads nothing else; each name is imported on first use (PEP 562). The command
+``dynerf`` offers the same and more; see ``dynerf --help``.
+
+Sub-packages: ``cli`` and ``commands`` (the command line), ``api`` (the functions above), ``console``
+(terminal output, log, choice of device).
 """
 
-TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
+TYPE_CHECKING = False  # not imported from typing, which takes longer to load than this package
 if TYPE_CHECKING:
     from dynerf.api.encoding import encode
     from dynerf.api.evaluating import evaluate
@@ -76,8 +78,8 @@ __all__ = [
     "paths",
 ]
 
-# The module of each name; one that is called like the name is meant itself.
-_HOMES = {
+# The module that defines each name. A module whose last part is the name itself is exported as a module.
+_MODULES = {
     "AsyncClip": "dynerf_player.client.async_clip",
     "Camera": "dynerf_decoder.cameras.camera",
     "CameraInfo": "dynerf.api.inspecting",
@@ -110,15 +112,15 @@ _HOMES = {
     "paths": "dynerf.paths",
 }
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of this module's
+if not TYPE_CHECKING:  # otherwise type checkers accept any attribute of this module
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        module = import_module(_HOMES[name])
-        value: object = module if _HOMES[name] == f"{__name__}.{name}" else getattr(module, name)
+        module = import_module(_MODULES[name])
+        value: object = module if _MODULES[name] == f"{__name__}.{name}" else getattr(module, name)
         globals()[name] = value
         return value
 

@@ -1,4 +1,4 @@
-"""``python -m dynerf``."""
+"""Runs the command as ``python -m dynerf``."""
 
 from .entry import run
 

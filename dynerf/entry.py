@@ -1,8 +1,8 @@
-"""Where the command begins: before anything heavy is imported, Ctrl-C already ends it in one line.
+"""Entry point of the command: handles Ctrl-C in one line before anything heavy is imported.
 
-A KeyboardInterrupt in the middle of an import is a traceback through other people's modules, or one of them
-swallows it. While there is nothing to clean up, Ctrl-C therefore ends the process at once; ``command.main``
-turns that off before the work begins.
+A KeyboardInterrupt during an import prints a traceback through third-party modules, or one of them
+suppresses it. While there is nothing to clean up, Ctrl-C therefore ends the process at once;
+``dynerf.cli.main`` restores KeyboardInterrupt before the work starts.
 """
 
 import os
@@ -12,12 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 
-INTERRUPTED = 130  # the exit status of shells for SIGINT
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def run() -> None:
     """Entry point of the console script and of ``python -m dynerf``."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as nohup does
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # otherwise ignored, e.g. in background
         end_on_interrupt()
     from dynerf.cli.main import run
 
@@ -25,7 +25,7 @@ def run() -> None:
 
 
 def end_on_interrupt() -> None:
-    """From here on Ctrl-C ends the process, without a word from what is being imported."""
+    """From here on Ctrl-C ends the process at once, with one line and no traceback."""
     signal.signal(signal.SIGINT, _end)
 
 

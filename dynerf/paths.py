@@ -1,14 +1,14 @@
-"""Ways for a camera to go through a clip: ``dynerf.paths.orbit(clip)``, for ``Clip.save_video``.
+"""Camera trajectories for ``Clip.save_video``, such as ``dynerf.paths.orbit(clip)``.
 
-Each is a ``Trajectory``; iterating gives its shots, a camera and a time in seconds per picture. Common to
-all:
+Each function returns a ``Trajectory``; iterating over it gives shots, one camera and time in seconds per
+output frame. Common parameters:
 
-- ``frames`` (a, b) or ``seconds`` (start, stop): the part of the clip to show, by default the whole.
-- ``speed``: 0.25 is slow motion with new in-between pictures.
-- ``freeze``: the second at which the content stands still while the camera moves.
+- ``frames`` (a, b) or ``seconds`` (start, stop): the part of the clip to show, by default all of it.
+- ``speed``: 0.25 is slow motion; frames in between are interpolated.
+- ``freeze``: the second at which the content is frozen while the camera moves.
 - ``size``: width and height in pixels, by default those of the first camera, or the path's own.
 
-What cannot be rendered raises ViewError, when the shots are planned.
+Iterating raises ViewError for what cannot be rendered.
 """
 
 import os
@@ -30,7 +30,7 @@ def orbit(
     freeze: float | None = None,
     size: tuple[int, int] | None = None,
 ) -> Trajectory:
-    """Around the point that the cameras look at: a full turn, or a swing over the arc that they cover."""
+    """Move around the point that the cameras look at: a full turn, or back and forth over the rig's arc."""
     return Trajectory(clip, RigPath("orbit"), frames, seconds, speed, freeze, size)
 
 
@@ -43,7 +43,7 @@ def spiral(
     freeze: float | None = None,
     size: tuple[int, int] | None = None,
 ) -> Trajectory:
-    """On an ellipse around the mean camera (the first one when cameras look inward), looking at one point."""
+    """Move on an ellipse around the mean camera (for inward-facing rigs the first), looking at one point."""
     return Trajectory(clip, RigPath("spiral"), frames, seconds, speed, freeze, size)
 
 
@@ -56,7 +56,7 @@ def still(
     speed: float = 1.0,
     size: tuple[int, int] | None = None,
 ) -> Trajectory:
-    """One camera that does not move."""
+    """Keep one camera fixed."""
     return Trajectory(clip, Still(camera), frames, seconds, speed, None, size)
 
 
@@ -70,6 +70,6 @@ def from_nerfstudio(
     freeze: float | None = None,
     size: tuple[int, int] | None = None,
 ) -> Trajectory:
-    """A camera path that nerfstudio's viewer exported (JSON), in the clip's world units."""
+    """Follow a camera path exported by nerfstudio's viewer (JSON), in the clip's world units."""
     view: View = read_camera_path(Path(path))
     return Trajectory(clip, view, frames, seconds, speed, freeze, size)

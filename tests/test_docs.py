@@ -1,4 +1,4 @@
-"""The documentation: generated pages are current, and local links lead somewhere."""
+"""The documentation: generated pages are current, and local links resolve."""
 
 import importlib.util
 import re

@@ -1,6 +1,6 @@
-"""``make`` takes the newest Python that can make an environment, or says in one line what is needed.
+"""``make`` uses the newest Python that can create an environment, or reports in one line what is needed.
 
-Stand-ins answer as Pythons with and without the venv module do.
+Shell scripts stand in for Pythons with and without the venv module.
 """
 
 import os
@@ -31,8 +31,8 @@ exit 1
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
-class Place:
-    """A folder with the Makefile, and all that is in the search path."""
+class Checkout:
+    """A folder with the Makefile, and a search path of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "checkout"
@@ -57,19 +57,19 @@ class Place:
         )  # fmt: skip
 
     def made_by(self, *words: str) -> str:
-        """Which Python the environment was made by."""
+        """Name of the Python that created the environment."""
         ran = self.make(".venv/bin/python", *words)
         assert (ran.returncode, ran.stderr) == (0, "")
         return (self.folder / ".venv/bin/python").read_text().split()[0]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("there", "taken"),
+    ("available", "expected"),
     [
         ({"python3.11": GOOD}, "python3.11"),
         ({"python3.11": GOOD, "python3.12": GOOD, "python3.14": GOOD}, "python3.14"),
@@ -77,49 +77,51 @@ def place(tmp_path: Path) -> Place:
         ({"python3.11": GOOD, "python3.14": WITHOUT_VENV}, "python3.11"),
     ],
 )
-def test_the_newest_that_can_make_an_environment_is_taken(
-    place: Place, there: dict[str, str], taken: str
+def test_the_newest_usable_python_is_used(
+    checkout: Checkout, available: dict[str, str], expected: str
 ) -> None:
-    for name, script in there.items():
-        place.python(name, script)
-    assert place.made_by() == taken
+    for name, script in available.items():
+        checkout.python(name, script)
+    assert checkout.made_by() == expected
 
 
-def test_a_named_one_is_taken(place: Place) -> None:
-    place.python("python3.14", GOOD)
-    place.python("other", GOOD)
-    assert place.made_by("PYTHON=other") == "other"
+def test_a_named_python_is_used(checkout: Checkout) -> None:
+    checkout.python("python3.14", GOOD)
+    checkout.python("other", GOOD)
+    assert checkout.made_by("PYTHON=other") == "other"
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])
-@pytest.mark.parametrize("there", [[], ["python3.11", "python3.13"]])
-def test_without_any_one_line_says_what_is_needed(place: Place, there: list[str], target: str) -> None:
-    for name in there:
-        place.python(name, WITHOUT_VENV)
-    (place.folder / "pyproject.toml").touch()
-    (place.folder / "constraints.txt").touch()
-    ran = place.make(target)
+@pytest.mark.parametrize("available", [[], ["python3.11", "python3.13"]])
+def test_without_a_usable_python_one_line_says_what_is_needed(
+    checkout: Checkout, available: list[str], target: str
+) -> None:
+    for name in available:
+        checkout.python(name, WITHOUT_VENV)
+    (checkout.folder / "pyproject.toml").touch()
+    (checkout.folder / "constraints.txt").touch()
+    ran = checkout.make(target)
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
     assert "found none of python3.14 python3.13 python3.12 python3.11 that can be used: " in ran.stderr
     assert "expected Python 3.11 to 3.14 with its venv module" in ran.stderr
 
 
-def test_a_named_one_that_cannot_be_used_is_named(place: Place) -> None:
-    ran = place.make(".venv/bin/python", "PYTHON=python3.8")
+def test_a_named_python_that_cannot_be_used_is_reported(checkout: Checkout) -> None:
+    ran = checkout.make(".venv/bin/python", "PYTHON=python3.8")
     assert ran.returncode == 2
     assert "python3.8 cannot be used: expected Python 3.11 to 3.14" in ran.stderr
 
 
-def test_a_failed_environment_is_one_reason_and_nothing_half_made(place: Place) -> None:
-    place.python("python3.12", BROKEN_VENV)
-    ran = place.make(".venv/bin/python")
+def test_a_failed_environment_is_reported_and_removed(checkout: Checkout) -> None:
+    checkout.python("python3.12", BROKEN_VENV)
+    ran = checkout.make(".venv/bin/python")
     assert ran.returncode == 2
     assert ran.stderr.splitlines()[0] == "make: python3.12 cannot make .venv: no space left"
-    assert not (place.folder / ".venv").exists()
+    assert not (checkout.folder / ".venv").exists()
 
 
-def test_an_environment_that_is_there_needs_no_python(place: Place) -> None:
-    (place.folder / ".venv/bin").mkdir(parents=True)
-    (place.folder / ".venv/bin/python").touch()
-    ran = place.make(".venv/bin/python")
+def test_an_existing_environment_needs_no_python(checkout: Checkout) -> None:
+    (checkout.folder / ".venv/bin").mkdir(parents=True)
+    (checkout.folder / ".venv/bin/python").touch()
+    ran = checkout.make(".venv/bin/python")
     assert (ran.returncode, ran.stderr) == (0, "")

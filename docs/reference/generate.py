@@ -2,7 +2,7 @@
 
     python docs/reference/generate.py
 
-A test fails when the pages differ from what this writes.
+A test compares the pages with the output.
 """
 
 import argparse
@@ -89,7 +89,10 @@ def commands_page() -> str:
         if parser.description:
             lines += ["```", parser.description.strip(), "```", ""]
         lines += ["| argument | meaning |", "|---|---|"]
-        lines += [f"| `{_invocation(action)}` | {_help(action, parser)} |" for action in _actions(parser)]
+        rows = [
+            (_invocation(action).replace("|", "\\|"), _help(action, parser)) for action in _actions(parser)
+        ]
+        lines += [f"| `{invocation}` | {meaning} |" for invocation, meaning in rows]
         if parser.epilog:
             lines += ["", "```", parser.epilog.strip(), "```"]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
-"""Encodes a capture: options as Python values, the job that they mean, and the run itself.
+"""Encodes a capture: validates the options, turns them into a job, and runs it.
 
-``encode`` is the library's function, ``run_encode`` what it shares with the command ``dynerf encode``.
+``encode`` is the public function; it shares ``run_encode`` with the command ``dynerf encode``.
 """
 
 import os
@@ -19,7 +19,7 @@ from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
-from dynerf_encoder.jobs import encode as long_encode
+from dynerf_encoder.jobs import encode as encoder
 from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Cutting, WarmStart
 from dynerf_encoder.jobs.job import EncodeResult, Job, Unwatched, Watcher
 from dynerf_encoder.jobs.process_pool import Workers
@@ -31,15 +31,15 @@ from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_writable
 
-from .progress import ProgressWatcher
+from .progress_watcher import ProgressWatcher
 from .quantities import parse_frames_or_seconds, parse_size
 
-_MOST_WORKERS = 1024
+_MAX_WORKERS = 1024
 
 
 @dataclass(frozen=True)
 class EncodeOptions:
-    """The options that ``encode`` describes. OutputError or ConfigError when ``output`` cannot be written."""
+    """The options of ``encode``. Raises OutputError or ConfigError when ``output`` cannot be written."""
 
     capture: Path
     output: Path
@@ -74,7 +74,7 @@ class EncodeOptions:
             raise ConfigError(f"{self.output}: the output is a .dnv file, expected a name that ends in .dnv")
 
     def job(self) -> Job:
-        """What is to be encoded. Raises ConfigError or CaptureError."""
+        """The encoder's job. Raises ConfigError or CaptureError."""
         device = choose_device(self.device)
         if self.space not in get_args(Choice):
             raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
@@ -95,7 +95,7 @@ class EncodeOptions:
         )
 
     def _settings(self, device: str) -> Config:
-        """The preset, changed in the order of precedence."""
+        """The preset with all changes applied, in order of precedence."""
         name = self.preset or ("fast" if device.startswith("cuda") else "preview")
         if name not in PRESETS:
             raise ConfigError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
@@ -114,13 +114,13 @@ class EncodeOptions:
         return config
 
     def _held_out(self) -> tuple[str, ...]:
-        """By default cam00, as the data set's authors do, when the capture has it."""
+        """By default cam00 if the capture has it, as in the Plenoptic Video data set."""
         if self.hold_out is None:
             return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
     def cutting(self) -> Cutting:
-        """How the clip is to be cut. Raises ConfigError."""
+        """How the clip is divided into segments. Raises ConfigError."""
         warm = None if self.warm_start is None else WarmStart(self.warm_start, self.key_segment)
         overlap = DEFAULT_OVERLAP if self.overlap is None else self.overlap
         try:
@@ -130,16 +130,18 @@ class EncodeOptions:
         return Cutting(length, overlap, warm)
 
     def runner(self, device: str) -> Runner:
-        """What does the work. Raises ConfigError."""
-        if not 1 <= self.workers <= _MOST_WORKERS:
-            raise ConfigError(f"--workers {self.workers}: expected 1 to {_MOST_WORKERS}")
+        """The runner of the segments: this process, a pool of processes, or Ray. Raises ConfigError."""
+        if not 1 <= self.workers <= _MAX_WORKERS:
+            raise ConfigError(f"--workers {self.workers}: expected 1 to {_MAX_WORKERS}")
         if ":" in device and (self.workers > 1 or self.cluster is not None):
-            raise ConfigError(f"device {device}: workers choose their GPUs themselves, expected cuda")
+            raise ConfigError(f"device {device}: workers are assigned their GPUs, expected cuda")
         if self.cluster is not None:
             from dynerf_encoder.jobs.ray_runner import OnRay  # Ray is optional
 
             if self.workers != 1:
-                raise ConfigError("--workers and --cluster exclude each other: Ray knows how many it has")
+                raise ConfigError(
+                    "--workers and --cluster: expected one of them; Ray sets its own worker count"
+                )
             return OnRay(self.cluster, self.send_capture)
         if self.send_capture:
             raise ConfigError("--send-capture: expected together with --cluster")
@@ -148,22 +150,22 @@ class EncodeOptions:
         return Workers(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
 
     def thread_count(self) -> int:
-        """CPU threads of each process that trains: those stated, or its share of the cores."""
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * self.workers  # the first set by torchrun
+        """CPU threads of each training process: as requested, or its share of the cores."""
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * self.workers  # torchrun sets the variable
         return self.threads or max(1, _cores() // max(1, processes))
 
 
 def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
-    """Encode, holding the lock of the work folder. Raises DynerfError for what the user can mend."""
+    """Encode, holding the lock of the work folder. Raises DynerfError for what the user can correct."""
     device, threads = choose_device(options.device), options.thread_count()
     with cpu_threads(threads if device == "cpu" else None):
         job = options.job()
-        return long_encode.encode(job, watcher, options.cutting(), options.runner(device), threads)
+        return encoder.encode(job, watcher, options.cutting(), options.runner(device), threads)
 
 
 @contextmanager
 def cpu_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads within the block; None leaves it as it is."""
+    """Set torch's number of threads within the block; None leaves it unchanged."""
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)
@@ -203,25 +205,26 @@ def encode(
     resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> EncodeResult:
-    """Train on a capture and write a .dnv file; the options are those of the command ``dynerf encode``.
+    """Train on a capture and write a .dnv file, with the options of the command ``dynerf encode``.
 
     - ``preset``: preview, fast or paper (default: fast with CUDA, else preview); ``field``: planes or mlp.
     - ``quality`` 1 to 10, or ``target_size`` in bytes or as ``"2MB"``, met within 5 %.
-    - ``config`` (a TOML file), then ``settings`` (texts as ``"schedule.scale=0.5"``) change single settings.
-    - ``device``: auto, cpu, cuda or cuda:N; ``threads`` of the CPU (default: all cores).
-    - ``frames``: ``"A:B"``, A included, B not; ``downscale``: N x N pixels become one.
-    - ``hold_out``: names of cameras to measure on (default: cam00 where it exists; ``()`` trains on all).
-    - ``space``: auto, perspective or box; ``seed``: an encode on a CPU is repeatable to the bit.
-    - ``time_limit``: seconds of training of each segment.
+    - ``config`` (a TOML file), then ``settings`` (strings such as ``"schedule.scale=0.5"``) change single
+      settings.
+    - ``device``: auto, cpu, cuda or cuda:N; ``threads``: CPU threads (default: all cores).
+    - ``frames``: ``"A:B"``, A included, B excluded; ``downscale``: averages N x N pixels.
+    - ``hold_out``: names of validation cameras (default: cam00 if it exists; ``()`` trains on all).
+    - ``space``: auto, perspective or box; ``seed``: with the same seed, a CPU encode is bit-exact.
+    - ``time_limit``: seconds of training per segment.
     - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,
-      ``cluster`` and ``send_capture`` concern long clips.
-    - ``cache``: the work folder (default: beside the output), locked while this runs; ``resume`` goes on from
-      the checkpoint in it. ``save_importance``: a folder for pictures of the sampling weights.
-    - ``on_progress`` is called with a ``Progress`` at most some times a second, in this thread.
+      ``cluster`` and ``send_capture`` are for long clips.
+    - ``cache``: the work folder (default: beside the output), locked during the encode; ``resume`` continues
+      from its checkpoint. ``save_importance``: a folder for images of the sampling weights.
+    - ``on_progress`` is called with a ``Progress`` a few times per second at most, in the calling thread.
 
     Raises CaptureError, ConfigError, ViewError (held-out cameras that do not exist), ResumeError and
-    OutputError, all of them DynerfError. KeyboardInterrupt leaves a checkpoint behind. With ``workers`` above
-    1 a script needs ``if __name__ == "__main__":``, because the workers are started by ``spawn``.
+    OutputError, all subclasses of DynerfError. KeyboardInterrupt leaves a checkpoint. With ``workers`` above
+    1 a script needs ``if __name__ == "__main__":``, because the workers are started with ``spawn``.
     """
     options = EncodeOptions(
         capture=Path(capture),
@@ -262,11 +265,11 @@ def _size(size: int | str) -> int:
 
 
 def _cores() -> int:
-    """CPU cores that this process may use; all of them where the system cannot tell, as macOS."""
+    """CPU cores that this process may use; all cores where the system does not report it, as on macOS."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _path(place: str | os.PathLike[str] | None) -> Path | None:
-    return None if place is None else Path(place)
+def _path(value: str | os.PathLike[str] | None) -> Path | None:
+    return None if value is None else Path(value)

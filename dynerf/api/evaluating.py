@@ -25,15 +25,15 @@ def evaluate(
     device: str = "auto",
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Decode every ``every``-th frame of some views and compare with the capture's videos.
+    """Decode every ``every``-th frame of some views and compare it with the capture's videos.
 
-    ``clip`` is an open one, a path or an address (``device`` is where those are opened). ``views`` are names
-    of cameras, by default the held-out ones, or all when none was held out. ``lpips_weights`` is a
-    safetensors file. ``report`` is a folder for a page, ``index.html``.
+    ``clip`` is an open clip, a path or an address; the last two are opened on ``device``. ``views`` are names
+    of cameras, by default the held-out ones, or all if none was held out. ``lpips_weights`` is a
+    safetensors file. ``report`` is a folder in which ``index.html`` is written.
 
-    The result has ``psnr`` (dB), ``ssim``, ``mean(metric)``, the scores of each picture in ``frames``, and in
-    ``missing`` why a metric is None. Raises ViewError (unknown views), CaptureError (not the clip's capture),
-    ConfigError (weights, ``every``), OutputError (the report), and what ``open`` raises.
+    The result has ``psnr`` (dB), ``ssim``, ``mean(metric)``, the scores of each frame in ``frames``, and in
+    ``missing`` the reason for each metric that is None. Raises ViewError (unknown views), CaptureError (not
+    the clip's capture), ConfigError (weights, ``every``), OutputError (the report), and what ``open`` raises.
     """
     opened = nullcontext(clip) if isinstance(clip, Clip) else opening.open(clip, device=device)
     with opened as known:

@@ -1,4 +1,4 @@
-"""What header and directory of a .dnv file say, read by one or two requests. Needs no torch."""
+"""Summarises the header and directory of a .dnv file, read in one or two requests. Does not import torch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 from dynerf_format import Header, Reader, tensor_shapes
 
-from .opening import Place, source_at
+from .opening import Location, source_at
 
 
 @dataclass(frozen=True)
 class CameraInfo:
-    """A camera of the recording: picture size in pixels, and ``role``, training or held_out."""
+    """A camera of the capture: image size in pixels, and ``role``, training or held_out."""
 
     name: str
     width: int
@@ -22,7 +22,7 @@ class CameraInfo:
 
 @dataclass(frozen=True)
 class SegmentInfo:
-    """Frames with a model of their own; ``builds_on`` counts the segments before it that it needs."""
+    """Frames that share a model; ``builds_on`` is the number of preceding segments that it depends on."""
 
     first_frame: int
     frames: int
@@ -31,7 +31,7 @@ class SegmentInfo:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """A number of quality layers: bytes of their weights, and held-out PSNR in dB where it was measured."""
+    """The first ``layers`` quality layers: bytes of their weights, and held-out PSNR in dB if measured."""
 
     layers: int
     bytes: int
@@ -40,12 +40,11 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Info:
-    """What a clip says of itself, and what its parts take in bytes.
+    """A clip's metadata and the sizes of its parts in bytes.
 
-    ``seconds`` is the duration, ``first_source_frame`` the recording's frame that frame 0 is, ``quality``
-    what the encoder measured, ``config`` the settings it was encoded with. ``parameters`` and
-    ``tensors`` are None for a field that this version does not know, ``sha256`` and ``chunks_checked``
-    without a check.
+    ``seconds`` is the duration, ``first_source_frame`` the capture's frame number of frame 0, ``quality``
+    what the encoder measured, ``config`` the settings of the encode. ``parameters`` and ``tensors`` are None
+    for a field unknown to this version, ``sha256`` and ``chunks_checked`` without a check.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -73,8 +72,8 @@ class Info:
     chunks_checked: int | None = None
 
 
-def info(place: Place, *, check: bool = False) -> Info:
-    """What is in a clip at a path or an address; ``check`` reads all of it and compares every checksum.
+def info(place: Location, *, check: bool = False) -> Info:
+    """Describe a clip at a path or an address; ``check`` reads the whole file and verifies every checksum.
 
     Raises FormatError (not a .dnv file, or damaged) and RemoteError (an address that cannot be read).
     """
@@ -85,13 +84,13 @@ def info(place: Place, *, check: bool = False) -> Info:
 
 
 def _info(reader: Reader, size: int) -> Info:
-    header, spent = reader.header, reader.bytes_by_kind()
+    header, bytes_by_part = reader.header, reader.bytes_by_kind()
     shapes = tensor_shapes(header.field)
     parameters = None if shapes is None else len(header.segments) * sum(map(math.prod, shapes.values()))
     return Info(
         layers=_layers(reader),
         bytes=size,
-        bytes_by_part=spent,
+        bytes_by_part=bytes_by_part,
         frames=header.frames,
         fps=float(header.fps),
         seconds=float(header.frames / header.fps),
@@ -100,8 +99,8 @@ def _info(reader: Reader, size: int) -> Info:
         field_settings=header.field.settings,
         sampling=header.sampling,
         parameters=parameters,
-        bits_per_parameter=8 * spent["WGHT"] / parameters if parameters else None,
-        latent_bytes_per_frame=spent.get("LATN", 0) / header.frames,
+        bits_per_parameter=8 * bytes_by_part["WGHT"] / parameters if parameters else None,
+        latent_bytes_per_frame=bytes_by_part.get("LATN", 0) / header.frames,
         tensors=shapes,
         segments=_segments(reader),
         cameras=_cameras(header),
@@ -128,7 +127,7 @@ def _cameras(header: Header) -> tuple[CameraInfo, ...]:
 
 
 def _layers(reader: Reader) -> tuple[LayerInfo, ...]:
-    """What each quality layer brings: bytes of weights in it and below, PSNR if the encoder measured it."""
+    """Cumulative bytes of weights up to each quality layer, and PSNR with it if the encoder measured it."""
     entries = [entry for entry in reader.directory if entry.kind == b"WGHT"]
     layers = []
     for last in sorted({entry.layer for entry in entries}):

@@ -1,4 +1,4 @@
-"""Opens a clip wherever it is: a path, or an http or https address that is read by range requests."""
+"""Opens a clip at a path, or at an http or https address that is read by range requests."""
 
 from contextlib import asynccontextmanager
 from os import PathLike
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from dynerf_player.client.async_clip import AsyncClip
     from dynerf_player.client.source import HttpSource
 
-# torch and aiohttp take seconds to import: only those who need them pay for it.
+# torch and aiohttp take seconds to import, so they are imported where they are needed.
 
-Place: TypeAlias = str | PathLike[str]
+Location: TypeAlias = str | PathLike[str]
 """A path, or an http or https address as text."""
 
 
-def open(place: Place, *, device: str = "auto", layers: int | None = None) -> "Clip":  # noqa: A001
+def open(place: Location, *, device: str = "auto", layers: int | None = None) -> "Clip":  # noqa: A001
     """Open a clip at a path or an address for rendering; use it in a ``with`` block, or call its ``close``.
 
-    ``device`` is auto (cuda where there is one), cpu, cuda or cuda:N. ``layers`` is how many quality layers
-    of the weights are used at most. Of an address only the bytes that are needed are fetched.
+    ``device`` is auto (cuda if available), cpu, cuda or cuda:N. ``layers`` is the largest number of quality
+    layers of the weights to use. From an address only the bytes that are needed are fetched.
 
     Raises FormatError (not a .dnv file, or damaged), RemoteError (an address that cannot be read),
-    ConfigError (the device), ViewError (fewer than one layer); all are DynerfError.
+    ConfigError (the device), ViewError (fewer than one layer); all are subclasses of DynerfError.
     """
     from dynerf_decoder.clip.clip import Clip
     from dynerf_format import Reader
@@ -45,9 +45,9 @@ def open(place: Place, *, device: str = "auto", layers: int | None = None) -> "C
 
 @asynccontextmanager
 async def open_async(
-    place: Place, *, device: str = "auto", layers: int | None = None
+    place: Location, *, device: str = "auto", layers: int | None = None
 ) -> "AsyncIterator[AsyncClip]":
-    """As ``open``, for asynchronous programs: opening and rendering run in threads. Use in ``async with``."""
+    """Like ``open``, for use in ``async with``: opening and rendering run in threads."""
     import asyncio
 
     from dynerf_player.client.async_clip import AsyncClip
@@ -61,22 +61,22 @@ async def open_async(
             await clip.close()
 
 
-def source_at(place: Place) -> "FileSource | HttpSource":
-    """The bytes of a clip at a path or an address, to be closed. Raises DynerfError."""
+def source_at(location: Location) -> "FileSource | HttpSource":
+    """The bytes of a clip at a path or an address; the caller closes the source. Raises DynerfError."""
     from dynerf_format import FileSource
 
-    if is_remote(place):
+    if is_remote(location):
         from dynerf_player.client.source import HttpSource
 
-        return HttpSource(str(place))
-    return FileSource(Path(place))
+        return HttpSource(str(location))
+    return FileSource(Path(location))
 
 
-def is_remote(place: Place) -> bool:
-    """True for what is meant as an address."""
-    return isinstance(place, str) and is_address(place)
+def is_remote(location: Location) -> bool:
+    """Whether a location is an http or https address."""
+    return isinstance(location, str) and is_address(location)
 
 
-def place_of(text: str) -> str | Path:
-    """An argument of the command: an address as it is, everything else as a path."""
+def parse_location(text: str) -> str | Path:
+    """Parse a command-line argument: an address stays a string, everything else is a path."""
     return text if is_remote(text) else Path(text)

@@ -1,7 +1,7 @@
-"""Sizes, durations and rates as people write them: ``300 kB``, ``1h30m``, ``30000/1001``.
+"""Parses sizes, durations and rates: ``300 kB``, ``1h30m``, ``30000/1001``.
 
-Units may be in capitals or not and may stand behind a space. Every function raises ValueError, which says
-what was expected.
+Units are case-insensitive and may follow a space. Every function raises ValueError with a message that
+states what was expected.
 """
 
 import re
@@ -14,7 +14,7 @@ _SIZES = {
     **{f"{prefix}b": factor for prefix, factor in _FACTORS.items()},
     **_FACTORS, "byte": 1, "bytes": 1,
 }  # fmt: skip
-_MOST_BYTES = 2**32 - 1
+_MAX_BYTES = 2**32 - 1
 _DURATION = re.compile(
     rf"(?:({_NUMBER}) *(?:h|hr|hrs|hours?))? *(?:({_NUMBER}) *(?:m|min|mins|minutes?))? *"
     rf"(?:({_NUMBER}) *(?:s|sec|secs|seconds?))?",
@@ -22,22 +22,22 @@ _DURATION = re.compile(
 )
 _PLAIN = re.compile(_NUMBER)
 _FRAMES = re.compile(r"([0-9]{1,9}) *(?:f|frames?)", re.IGNORECASE)
-# Plain numbers only: Fraction would take its time to write out 1e99999999.
+# Plain numbers only: Fraction would expand 1e99999999.
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?|[0-9]{1,9} */ *[0-9]{1,9}) *(?:fps)?", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:
-    """Bytes, 1 to 2^32 - 1: kB and MB are powers of ten, as in all that the command prints; KiB of two."""
+    """Bytes, 1 to 2^32 - 1: kB and MB are powers of ten, as in the command's output; KiB is 2^10."""
     match = _SIZE.fullmatch(text.strip())
     factor = None if match is None else _SIZES.get(match[2].lower())
     size = 0 if match is None or factor is None else round(Fraction(match[1]) * factor)
-    if not 1 <= size <= _MOST_BYTES:
+    if not 1 <= size <= _MAX_BYTES:
         raise ValueError("a size such as 500kB or 2MB, below 4GiB")
     return size
 
 
 def parse_duration(text: str) -> Fraction:
-    """Seconds, at least 0: a number alone, or hours, minutes and seconds with their units."""
+    """Seconds, at least 0: a bare number, or hours, minutes and seconds with their units."""
     text = text.strip()
     if _PLAIN.fullmatch(text):
         return Fraction(text)
@@ -49,7 +49,7 @@ def parse_duration(text: str) -> Fraction:
 
 
 def parse_frames_or_seconds(text: str) -> tuple[Fraction, str]:
-    """A length above 0 and its unit, ``f`` or ``s``: ``120f``, ``10s`` or ``1m30s``, never a bare number."""
+    """A length above 0 and its unit, ``f`` or ``s``: ``120f``, ``10s`` or ``1m30s``, not a bare number."""
     frames = _FRAMES.fullmatch(text.strip())
     if frames is not None and int(frames[1]) > 0:
         return Fraction(int(frames[1])), "f"
@@ -58,17 +58,17 @@ def parse_frames_or_seconds(text: str) -> tuple[Fraction, str]:
     except ValueError:
         seconds = Fraction(0)
     if seconds == 0:
-        raise ValueError("seconds, minutes or frames above 0, as 10s, 2m or 120f")
+        raise ValueError("seconds, minutes or frames above 0, such as 10s, 2m or 120f")
     return seconds, "s"
 
 
 def parse_rate(text: str) -> Fraction:
-    """Pictures per second, above 0: ``30``, ``29.97``, ``30000/1001`` or ``30 fps``."""
+    """Frames per second, above 0: ``30``, ``29.97``, ``30000/1001`` or ``30 fps``."""
     match = _RATE.fullmatch(text.strip())
     try:
         rate = Fraction(0) if match is None else Fraction(match[1].replace(" ", ""))
     except ZeroDivisionError:
         rate = Fraction(0)
     if rate == 0:
-        raise ValueError("pictures per second, as 30 or 30000/1001")
+        raise ValueError("frames per second, such as 30 or 30000/1001")
     return rate

@@ -1,4 +1,4 @@
-"""The command line: every subcommand with its options, and help that reads like a manual page."""
+"""Defines the command line: every command with its options and the parsers of their values."""
 
 import argparse
 import math
@@ -7,24 +7,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from dynerf.api.opening import place_of
+from dynerf.api.opening import parse_location
 from dynerf.api.quantities import parse_duration, parse_size
 from dynerf.commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
-from dynerf.commands.job_options import add_long_options
+from dynerf.commands.job_options import add_segment_options
 from dynerf_format.version import __version__
 
-from . import help_texts as manual
+from . import help_texts
 
 _T = TypeVar("_T")
 _DEVICES = ("auto", "cpu", "cuda")
 _SIZE_UNIT = re.compile(r"[KMG]i?B|bytes", re.IGNORECASE)
-_WHOLE = re.compile(r"[0-9]{1,10}")
+_INTEGER = re.compile(r"[0-9]{1,10}")
 _MINUS = re.compile(r"-[0-9.:]")
-_MOST_THREADS = 1024
+_MAX_THREADS = 1024
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains in one line, like every other error of the command, and guesses no abbreviations."""
+    """Reports errors in one line, like all other errors of the command, and accepts no abbreviations."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
@@ -35,14 +35,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of one command line, without the program's name; SystemExit when they make no sense."""
-    return make_parser().parse_args(_joined(arguments))
+    """Parse one command line, without the program's name. SystemExit when it is invalid."""
+    return make_parser().parse_args(_join_words(arguments))
 
 
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """What belongs together as one word: ``--frames -1:3`` and ``--target-size 300 kB``.
+def _join_words(arguments: Sequence[str]) -> list[str]:
+    """Join values that argparse would split: ``--frames -1:3`` and ``--target-size 300 kB``.
 
-    argparse would take ``-1:3`` for an option and ``kB`` for the capture, and not say what is wrong.
+    argparse would take ``-1:3`` for an option and ``kB`` for the capture, with a misleading error.
     """
     words: list[str] = []
     for word in arguments:
@@ -56,14 +56,14 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def make_parser() -> Parser:
-    """The parser of all commands; the chosen one is ``options.run``.
+    """The parser of all commands; the function of the chosen command is ``options.run``.
 
     ``options.imports`` are the large modules that it needs: see ``entry.py``.
     """
     parser = Parser(
         prog="dynerf",
-        description=manual.COMMANDS[0],
-        epilog=manual.COMMANDS[1],
+        description=help_texts.COMMANDS[0],
+        epilog=help_texts.COMMANDS[1],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -84,11 +84,11 @@ def make_parser() -> Parser:
     return parser
 
 
-Commands = argparse._SubParsersAction
+Subparsers = argparse._SubParsersAction
 
 
-def _command(commands: "Commands[Parser]", name: str, summary: str, text: tuple[str, str]) -> Parser:
-    """A subcommand with its description and its examples."""
+def _command(commands: "Subparsers[Parser]", name: str, summary: str, text: tuple[str, str]) -> Parser:
+    """Add a command with its description and examples."""
     return commands.add_parser(
         name,
         help=summary,
@@ -98,8 +98,8 @@ def _command(commands: "Commands[Parser]", name: str, summary: str, text: tuple[
     )
 
 
-def _add_encode(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "encode", "train on a capture and write a .dnv file", manual.ENCODE)
+def _add_encode(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "encode", "train on a capture and write a .dnv file", help_texts.ENCODE)
     parser.add_argument(
         "capture", type=_local, metavar="CAPTURE", help="folder with camNN.mp4 and poses_bounds.npy"
     )
@@ -119,11 +119,12 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--quality", type=_quality, metavar="1..10",
-        help="10 is the best picture and the largest file; one less is about a quarter smaller (default: 6)",
+        help="10 gives the best quality and the largest file; each step down is about a quarter smaller "
+        "(default: 6)",
     )  # fmt: skip
     size.add_argument(
         "--target-size", type=_size, metavar="SIZE",
-        help="the file's size as 500kB, 2MB, 300KiB or bytes, met within 5 %%: the quality follows from it",
+        help="size of the file, such as 500kB, 2MB, 300KiB or bytes, met within 5 %%; sets the quality",
     )  # fmt: skip
     _add_device(parser)
     parser.add_argument(
@@ -131,26 +132,26 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     )
     parser.add_argument(
         "--hold-out", metavar="A,B", action="append",
-        help="cameras to keep out of the training and measure on; may be repeated, 'none' trains on all "
-        "(default: cam00 when it exists)",
+        help="cameras to exclude from training and use for validation; may be repeated, 'none' trains on all "
+        "(default: cam00 if it exists)",
     )  # fmt: skip
     parser.add_argument(
         "--downscale", type=_positive, default=1, metavar="N", help="average N x N pixels (default: 1)"
     )
     parser.add_argument(
         "--space", choices=("auto", "perspective", "box"), default="auto",
-        help="perspective for cameras that face forward, box for cameras that look inward "
-        "(default: auto, told by the cameras)",
+        help="perspective for forward-facing cameras, box for inward-facing cameras "
+        "(default: auto, detected from the poses)",
     )  # fmt: skip
     _add_baselines(parser)
     parser.add_argument(
-        "--save-importance", type=Path, metavar="DIR", help="write pictures of what is sampled more often"
+        "--save-importance", type=Path, metavar="DIR", help="write images of the rays' sampling weights"
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--time-limit", type=_duration, metavar="T",
-        help="train each segment at most this long, as 90, 90s, 3m or 1h30m; all stages are shortened to fit "
-        "(default: none)",
+        help="train each segment for at most this long, such as 90, 90s, 3m or 1h30m; all stages are "
+        "shortened to fit (default: none)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings in [section] tables")
     parser.add_argument(
@@ -160,40 +161,41 @@ def _add_encode(commands: "Commands[Parser]") -> None:
     parser.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: all cores)")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR",
-        help="folder for decoded pictures, maps and the checkpoint (default: FILE.work beside the output)",
+        help="folder for decoded frames, maps and the checkpoint (default: FILE.work beside the output)",
     )  # fmt: skip
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint of an interrupted run"
+        "--resume", action="store_true", help="continue from the checkpoint of an interrupted run"
     )
-    add_long_options(parser)
+    add_segment_options(parser)
     parser.set_defaults(run=encode.run, imports=("dynerf_encoder.jobs.encode",))
 
 
 def _add_baselines(parser: Parser) -> None:
-    """The parts of the training that the paper takes away to show what they are worth."""
+    """Options that disable parts of the training, for the paper's baselines and ablations."""
     parser.add_argument(
         "--conditioning", choices=("latent", "time", "none"),
-        help="what tells frames apart: a learned code, the encoded time (NeRF-T), or nothing (a NeRF per "
-        "frame, with --frames T:T+1) (default: latent)",
+        help="what the field is conditioned on: a learned code per frame, the encoded time (NeRF-T), or "
+        "nothing (a NeRF per frame, with --frames T:T+1) (default: latent)",
     )  # fmt: skip
     parser.add_argument(
         "--no-hierarchical",
         action="store_true",
-        help="train on all frames from the start, no keyframes first",
+        help="train on all frames from the start, without a keyframe stage",
     )
     parser.add_argument(
         "--importance", choices=("uniform", "isg", "ist", "isg+ist"),
-        help="which rays are drawn more often: by difference to the median (isg), by change over time (ist), "
-        "one after the other, or none (default: isg+ist)",
+        help="how rays are sampled: by difference to the temporal median (isg), by temporal difference (ist),"
+        " one after the other, or uniformly (default: isg+ist)",
     )  # fmt: skip
     parser.add_argument(
         "--keyframes", type=_keyframes, metavar="N|auto",
-        help="every N-th frame, or as many where the video changes most (default: the preset's N)",
+        help="every N-th frame, or auto: as many, placed where the video changes most (default: the preset's "
+        "N)",
     )  # fmt: skip
 
 
-def _add_decode(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "decode", "render a viewpoint to MP4 or PNG", manual.DECODE)
+def _add_decode(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "decode", "render a viewpoint to MP4 or PNG", help_texts.DECODE)
     _add_clip(parser)
     parser.add_argument(
         "-o",
@@ -201,7 +203,7 @@ def _add_decode(commands: "Commands[Parser]") -> None:
         type=Path,
         required=True,
         metavar="OUT",
-        help="out.mp4, or name_%%04d.png for pictures",
+        help="out.mp4, or name_%%04d.png for images",
     )
     parser.add_argument(
         "--view", default=None, metavar="VIEW",
@@ -210,31 +212,31 @@ def _add_decode(commands: "Commands[Parser]") -> None:
     )  # fmt: skip
     span = parser.add_mutually_exclusive_group()
     span.add_argument("--frames", metavar="A:B", help="show frames A to B-1 (default: all)")
-    span.add_argument("--time", metavar="S:S", help="show this stretch, as 0.5:2 in seconds")
+    span.add_argument("--time", metavar="S:S", help="show this range in seconds, such as 0.5:2")
     parser.add_argument(
         "--speed",
         type=_number,
         default=1.0,
         metavar="X",
-        help="0.25 is slow motion with new in-between frames",
+        help="0.25 is slow motion with interpolated frames (default: 1)",
     )
     parser.add_argument(
-        "--freeze", type=_moment, metavar="S",
-        help="stop the content at second S while the view moves: for 4 s, a camera path's length, or that of "
-        "--time or --frames",
+        "--freeze", type=_seconds, metavar="S",
+        help="freeze the content at second S while the view moves: for 4 s, or the duration of the camera "
+        "path, --time or --frames",
     )  # fmt: skip
-    parser.add_argument("--fps", metavar="N", help="pictures per second of the output (default: the clip's)")
+    parser.add_argument("--fps", metavar="N", help="frame rate of the output (default: the clip's)")
     parser.add_argument(
         "--size",
         metavar="WxH",
-        help="picture size (default: the camera's); a movie's odd sides grow by a pixel",
+        help="image size (default: the camera's); odd sides of a video grow by one pixel",
     )
     parser.add_argument(
         "--layers", type=_positive, metavar="N",
-        help="use only the first N quality layers of the weights, as a viewer does that has not got more "
+        help="use only the first N quality layers of the weights, as during progressive loading "
         "('dynerf info' lists them; default: all)",
     )  # fmt: skip
-    parser.add_argument("--depth", action="store_true", help="show distance instead of colour: near is white")
+    parser.add_argument("--depth", action="store_true", help="show distance instead of colour; near is white")
     _add_device(parser)
     parser.set_defaults(
         run=decode.run,
@@ -246,22 +248,22 @@ def _add_decode(commands: "Commands[Parser]") -> None:
     )
 
 
-def _add_eval(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "eval", "measure a clip against its capture", manual.EVAL)
+def _add_eval(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "eval", "measure a clip against its capture", help_texts.EVAL)
     _add_clip(parser)
     parser.add_argument("capture", type=_local, metavar="CAPTURE", help="the folder it was encoded from")
     parser.add_argument(
-        "--views", metavar="A,B", help="cameras to compare (default: the held-out ones, or all without any)"
+        "--views", metavar="A,B", help="cameras to compare (default: the held-out ones, or all if none is)"
     )
     parser.add_argument(
         "--every", type=_positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
     )
     parser.add_argument(
         "--lpips-weights", type=Path, metavar="FILE",
-        help="LPIPS by these weights, a safetensors file (docs/reference/metrics.md); never downloaded",
+        help="compute LPIPS with these weights, a safetensors file (docs/reference/metrics.md)",
     )  # fmt: skip
     parser.add_argument(
-        "--report", type=Path, metavar="DIR", help="write DIR/index.html, one file that needs no network"
+        "--report", type=Path, metavar="DIR", help="write DIR/index.html, a single self-contained file"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     _add_device(parser)
@@ -270,19 +272,19 @@ def _add_eval(commands: "Commands[Parser]") -> None:
     )
 
 
-def _add_info(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "info", "tell what is in a .dnv file", manual.INFO)
+def _add_info(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "info", "describe a .dnv file", help_texts.INFO)
     _add_clip(parser)
     parser.add_argument(
         "--check", action="store_true",
-        help="read all of the file and compare every checksum ('dynerf verify' decodes, too)",
+        help="read the whole file and verify every checksum ('dynerf verify' also decodes)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=info.run)
 
 
-def _add_cut(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "cut", "write some frames of a clip as a clip", manual.CUT)
+def _add_cut(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "cut", "extract frames of a clip as a new clip", help_texts.CUT)
     _add_clip(parser)
     parser.add_argument("--frames", metavar="A:B", required=True, help="keep frames A to B-1")
     parser.add_argument(
@@ -291,14 +293,14 @@ def _add_cut(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=splice.cut)
 
 
-def _add_join(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "join", "write clips that follow each other as one", manual.JOIN)
+def _add_join(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "join", "concatenate consecutive clips", help_texts.JOIN)
     parser.add_argument(
         "clips",
         type=_local,
         nargs="+",
         metavar="CLIP.dnv",
-        help="files on this machine: clips of one capture, in order of time",
+        help="local files: clips of one capture, in temporal order",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="ALL.dnv", help="the file to write"
@@ -306,17 +308,17 @@ def _add_join(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=splice.join)
 
 
-def _add_verify(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "verify", "check every byte of a .dnv file", manual.VERIFY)
+def _add_verify(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "verify", "check every byte of a .dnv file", help_texts.VERIFY)
     _add_clip(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(run=verify.run)
 
 
-def _add_repair(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "repair", "save what is whole of a damaged .dnv file", manual.REPAIR)
+def _add_repair(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "repair", "recover the intact part of a damaged .dnv file", help_texts.REPAIR)
     parser.add_argument(
-        "clip", type=_local, metavar="CLIP.dnv", help="the damaged file, on this machine; it is only read"
+        "clip", type=_local, metavar="CLIP.dnv", help="the damaged file; local, and not modified"
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
@@ -324,37 +326,39 @@ def _add_repair(commands: "Commands[Parser]") -> None:
     parser.set_defaults(run=repair.run)
 
 
-def _add_serve(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "serve", "watch clips in a browser", manual.SERVE)
+def _add_serve(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "serve", "watch clips in a browser", help_texts.SERVE)
     parser.add_argument(
-        "place", type=_local, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them"
+        "path", type=_local, metavar="FILE_OR_FOLDER", help="a .dnv file, or a folder of them"
     )
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="0.0.0.0 lets other machines in (default: 127.0.0.1, this machine only)",
+        help="address to listen on; 0.0.0.0 accepts other machines (default: 127.0.0.1, this machine only)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=_port, default=8080, metavar="N", help="0 takes a free one (default: 8080)"
+        "--port", type=_port, default=8080, metavar="N", help="port; 0 chooses a free one (default: 8080)"
     )
     _add_device(parser)
     parser.add_argument(
         "--render-sessions", type=_positive, default=4, metavar="N",
-        help="how many viewers and movies may be rendered for at once (default: 4)",
+        help="how many viewers and downloads of videos are rendered for at once (default: 4)",
     )  # fmt: skip
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain (PEM), for https")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (PEM)")
     _add_origins(parser)
     parser.add_argument(
         "--token", nargs="?", const="", metavar="TEXT",
-        help="serve only those who open the printed address, which holds this text (made up when it is not "
-        "given; after FILE_OR_FOLDER)",
+        help="require the printed address, which contains this token (default: a random one; place it after "
+        "FILE_OR_FOLDER)",
     )  # fmt: skip
     parser.set_defaults(run=serve.run, imports=("dynerf_player.library.local", "dynerf_player.server.app"))
 
 
-def _add_play(commands: "Commands[Parser]") -> None:
-    parser = _command(commands, "play", "watch one clip, here or from afar", manual.PLAY)
-    parser.add_argument("clip", type=place_of, metavar="FILE_OR_URL", help="a .dnv file, or its address")
+def _add_play(commands: "Subparsers[Parser]") -> None:
+    parser = _command(commands, "play", "watch one clip, local or remote", help_texts.PLAY)
+    parser.add_argument(
+        "clip", type=parse_location, metavar="FILE_OR_URL", help="a .dnv file, or its address"
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     parser.add_argument(
         "--port", type=_port, default=0, metavar="N", help="port of the page (default: 0, a free one)"
@@ -366,57 +370,60 @@ def _add_play(commands: "Commands[Parser]") -> None:
 
 def _add_clip(parser: Parser) -> None:
     parser.add_argument(
-        "clip", type=place_of, metavar="CLIP.dnv", help="a file that 'dynerf encode' wrote, or its address"
+        "clip",
+        type=parse_location,
+        metavar="CLIP.dnv",
+        help="a file that 'dynerf encode' wrote, or its address",
     )
 
 
 def _add_device(parser: Parser) -> None:
     parser.add_argument(
-        "--device", choices=_DEVICES, default="auto", help="where to compute (default: cuda if there is one)"
+        "--device", choices=_DEVICES, default="auto", help="where to compute (default: cuda if available)"
     )
 
 
 def _local(text: str) -> Path:
-    """A file of this machine, where an address cannot be taken."""
-    place = place_of(text)
-    if isinstance(place, str):
+    """A local path, for commands that do not accept an address."""
+    location = parse_location(text)
+    if isinstance(location, str):
         raise argparse.ArgumentTypeError(
             "found an address, expected a file or folder on this machine: download it first"
         )
-    return place
+    return location
 
 
 def _add_origins(parser: Parser) -> None:
     parser.add_argument(
         "--allow-origin", action="append", default=[], metavar="ORIGIN",
-        help="the address at which browsers reach this server, without a path, as https://films.example, "
-        "when it is not this machine's own name or number: that of a proxy or a tunnel, or a name in the "
-        "local network; also another site whose pages may use this server; may be repeated; * for all",
+        help="the origin at which browsers reach this server, such as https://films.example, when it is not "
+        "this machine's own name or IP address: that of a proxy or a tunnel, or a name in the local network; "
+        "also another site whose pages may use this server; may be repeated; * for all",
     )  # fmt: skip
 
 
 def _positive(text: str) -> int:
-    return _whole(text, 1, 10**6)
+    return _integer(text, 1, 10**6)
 
 
 def _port(text: str) -> int:
-    return _whole(text, 0, 65535)
+    return _integer(text, 0, 65535)
 
 
 def _keyframes(text: str) -> str:
-    return text if text == "auto" else str(_whole(text, 1, 10**6))
+    return text if text == "auto" else str(_integer(text, 1, 10**6))
 
 
 def _threads(text: str) -> int:
-    return _whole(text, 1, _MOST_THREADS)
+    return _integer(text, 1, _MAX_THREADS)
 
 
 def _seed(text: str) -> int:
-    return _whole(text, 0, 2**32 - 1)
+    return _integer(text, 0, 2**32 - 1)
 
 
 def _quality(text: str) -> int:
-    return _whole(text, 1, 10)
+    return _integer(text, 1, 10)
 
 
 def _size(text: str) -> int:
@@ -430,8 +437,8 @@ def _quantity(parse: Callable[[str], _T], text: str) -> _T:
         raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected {error}") from None
 
 
-def _whole(text: str, least: int, most: int) -> int:
-    if _WHOLE.fullmatch(text) is None or not least <= int(text) <= most:
+def _integer(text: str, least: int, most: int) -> int:
+    if _INTEGER.fullmatch(text) is None or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(
             f"found {text[:40]!r}, expected a whole number from {least} to {most}"
         )
@@ -455,8 +462,8 @@ def _duration(text: str) -> float:
     return float(seconds)
 
 
-def _moment(text: str) -> float:
-    """Seconds of the clip; what lies outside it is refused by name where the clip is known."""
+def _seconds(text: str) -> float:
+    """Seconds of the clip; the range is checked once the clip is open."""
     try:
         return float(parse_duration(text))
     except ValueError:

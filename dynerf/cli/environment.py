@@ -1,10 +1,10 @@
-"""Settings that must be in the environment before torch is loaded.
+"""Sets environment variables that torch reads when it is loaded.
 
-On a CPU, OpenMP threads that spin while they wait, and an allocator that hands every large block back to the
-kernel, each make elementwise operations an order of magnitude slower. oneDNN and torch keep what they
-prepared for each shape of a matrix product, 1,024 of each by default; pictures from anywhere have ever new
-shapes, so a server would grow by some 2 GB and be no faster. All are read once, at load time, so the command
-starts itself again with them set. What the user has set is left alone.
+On a CPU, OpenMP threads that spin while they wait, and an allocator that returns every large block to the
+kernel, each make elementwise operations an order of magnitude slower. oneDNN and torch cache a primitive per
+shape of a matrix product, 1,024 of each by default; free viewpoints produce ever new shapes, so a server
+would grow by some 2 GB without being faster. All are read once, at load time, so the command re-executes
+itself with them set. Variables set by the user are kept.
 """
 
 import os
@@ -24,7 +24,7 @@ _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
 def prepare_environment(argv: Sequence[str]) -> None:
-    """Start the process again with CPU settings, once, if they are missing and no GPU will be used."""
+    """Re-execute the process with the CPU settings, once, if they are missing and no GPU will be used."""
     _release_interrupts()
     gpu = _CUDA_DRIVER.exists() and not {"cpu", "--device=cpu"} & set(argv)
     missing = {name: value for name, value in CPU_SETTINGS.items() if name not in os.environ}
@@ -36,7 +36,7 @@ def prepare_environment(argv: Sequence[str]) -> None:
 
 
 def _hold_interrupts() -> None:
-    """Ctrl-C waits until the new process has a handler: its interpreter's own would print a traceback."""
+    """Block SIGINT until the new process has a handler: the interpreter's default prints a traceback."""
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 

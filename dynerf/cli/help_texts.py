@@ -1,16 +1,16 @@
-"""What ``--help`` says round the list of options: a description and examples. At most 79 columns wide."""
+"""Descriptions and examples of the commands' help pages. At most 79 columns wide."""
 
 COMMANDS = (
     """\
-A codec and player for neural 3D video: multi-view recordings in, one compact
-file out, any viewpoint at any time.
+A codec and player for neural 3D video: encodes multi-view recordings into one
+compact file and renders any viewpoint at any time.
 """,
     """\
 exit status:
-  0 done, 1 a bug, 2 bad input, a bad option or a place that cannot be read
-  or written, 130 interrupted
+  0 success, 1 internal error, 2 bad input, a bad option or a file that cannot
+  be read or written, 130 interrupted
 
-'dynerf COMMAND --help' tells all about a command.
+'dynerf COMMAND --help' describes a command.
 """,
 )
 ENCODE = (
@@ -23,14 +23,14 @@ CAPTURE is a folder in the layout of the Plenoptic Video data set: camNN.mp4,
 one per camera, and poses_bounds.npy, one row per video in sorted order.
 
 Ctrl-C finishes the step, saves a checkpoint and exits with status 130;
---resume goes on from there, also after a crash. Progress goes to standard
-error and, as JSON lines, to FILE.log.jsonl beside the output. Decoded
-pictures and the checkpoint are kept in FILE.work.
+--resume continues from there, also after a crash. Progress is written to
+standard error and, as JSON lines, to FILE.log.jsonl beside the output.
+Decoded frames and the checkpoint are kept in FILE.work.
 
-Clips longer than a segment (300 frames) get a model per segment. Segments are
-independent pieces of work: --workers and --cluster encode several at once,
---resume only those that are missing, and on the CPU the same --threads give
-the same file in every case.
+Clips longer than a segment (300 frames) have one model per segment. Segments
+are independent tasks: --workers and --cluster encode several at once,
+--resume encodes only those that are missing, and on the CPU the same
+--threads give the same file in every case.
 """,
     """\
 examples:
@@ -47,13 +47,13 @@ examples:
 )
 DECODE = (
     """\
-Render any viewpoint at any time. Times between two frames interpolate their
-latent codes, so slow motion shows new pictures.
+Render any viewpoint at any time. Between two frames the latent codes are
+interpolated, so slow motion shows new frames.
 
 VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
 the scene, or a camera path that nerfstudio's viewer exported (a .json file).
 
-CLIP.dnv may be an http or https address; only what is shown is fetched.
+CLIP.dnv may be an http or https address; only the parts shown are fetched.
 """,
     """\
 examples:
@@ -66,15 +66,15 @@ examples:
 )
 EVAL = (
     """\
-Decode pictures of a clip and compare them with the capture it was encoded
-from, on decoded RGB before any video coding: PSNR, SSIM, MSE, DSSIM, LPIPS,
-FLIP and PSNR inside moving pixels per frame, their means, and JOD. SSIM:
-Gaussian window of sigma 1.5, data range 1; DSSIM is (1 - SSIM) / 2. A pixel
-moves when it differs from its temporal median by more than 0.04.
+Decode frames of a clip and compare them with the capture it was encoded from,
+on decoded RGB before any video coding: PSNR, SSIM, MSE, DSSIM, LPIPS, FLIP and
+PSNR inside moving pixels per frame, their means, and JOD. SSIM: Gaussian
+window of sigma 1.5, data range 1; DSSIM is (1 - SSIM) / 2. A pixel moves when
+it differs from its temporal median by more than 0.04.
 
-LPIPS needs weights given by path, FLIP the package flip-evaluator, JOD the
-package cvvdp (ColorVideoVDP; the paper used FovVideoVDP). What is missing is
-said in one line. --every 10 is the paper's protocol.
+LPIPS needs a file of weights, FLIP the package flip-evaluator, JOD the package
+cvvdp (ColorVideoVDP; the paper used FovVideoVDP). Each missing metric is
+reported in one line. --every 10 is the paper's protocol.
 """,
     """\
 examples:
@@ -86,10 +86,10 @@ examples:
 )
 INFO = (
     """\
-Tell what is in a .dnv file: length, cameras, field, bytes per part, bits per
-parameter, and the effective configuration that made it. Reads the header and
-the directory only; --check reads all of the file and compares every checksum.
-Needs no torch.
+Describe a .dnv file: length, cameras, field, bytes per part, bits per
+parameter, and the effective configuration of the encode. Reads the header and
+the directory only; --check reads the whole file and verifies every checksum.
+Does not load torch.
 """,
     """\
 examples:
@@ -101,11 +101,11 @@ examples:
 )
 VERIFY = (
     """\
-Read all of a .dnv file: every checksum, every tensor of every quality layer,
-and the hash of the whole file. Needs no torch.
+Read all of a .dnv file and check every checksum, every tensor of every quality
+layer, and the hash of the whole file. Does not load torch.
 
 exit status:
-  0 in order, 2 damaged or no .dnv file
+  0 intact, 2 damaged or not a .dnv file
 """,
     """\
 examples:
@@ -116,10 +116,10 @@ examples:
 )
 REPAIR = (
     """\
-Save what is whole of a .dnv file that was cut off or damaged: all chunks
-before the damage, as a file that plays. What came later is lost: the last
-frames, or the finer quality layers. The damaged file is never altered; one at
-an address must be downloaded first.
+Recover the intact part of a truncated or damaged .dnv file: all chunks before
+the damage, as a playable file. What follows is lost: the last frames, or the
+finer quality layers. The damaged file is not modified; one at an address must
+be downloaded first.
 """,
     """\
 examples:
@@ -129,13 +129,13 @@ examples:
 SERVE = (
     """\
 Serve a clip, or a folder of clips, to browsers: a page that shows it from any
-angle at any time, rendered here while you watch, and the file itself by range
-requests. Ctrl-C ends it.
+viewpoint at any time, rendered live on this machine, and the file itself by
+range requests. Ctrl-C stops the server.
 
-Only this machine can connect unless --host says otherwise. With --token only
-those who have the printed address can watch. A reverse proxy may serve the
-player below any path. Requests under an unknown name of this machine, or from
-pages of another origin, are refused: --allow-origin states the address that
+Only this machine can connect unless --host is set. With --token only viewers
+with the printed address can connect. A reverse proxy may serve the player
+below any path. Requests under an unknown name of this machine, or from pages
+of another origin, are refused: --allow-origin states the address that
 browsers use.
 """,
     """\
@@ -149,12 +149,12 @@ examples:
 )
 PLAY = (
     """\
-Watch a clip in the browser: a page on this machine shows it from any angle at
-any time, rendered here. Ctrl-C ends it.
+Watch a clip in the browser: a page on this machine shows it from any viewpoint
+at any time, rendered locally. Ctrl-C stops it.
 
 A clip at an http or https address is fetched by range requests while it plays:
-first what the first picture needs, then what comes next. Any web server that
-serves files will do. When the file there is replaced, the page starts anew.
+first what the first frame needs, then what follows. Any web server that serves
+files will do. When the remote file is replaced, the page reloads it.
 """,
     """\
 examples:
@@ -165,10 +165,10 @@ examples:
 )
 CUT = (
     """\
-Write some frames of a clip as a clip of its own, without encoding again: the
-weights of every segment it touches are copied as they are stored, and exactly
-the latents of its frames. Those frames decode to the same numbers as before.
-Of a clip at an address only what is kept is fetched.
+Write some frames of a clip as a new clip, without re-encoding: the stored
+weights of every segment involved are copied, and the latents of exactly these
+frames. The frames decode to the same values as before. From a clip at an
+address only what is kept is fetched.
 """,
     """\
 examples:
@@ -179,10 +179,10 @@ examples:
 )
 JOIN = (
     """\
-Write clips of one capture as one, without encoding again. Each must go on
-with the frame of the recording where the one before it ends, with the same
-cameras, space, field and sampling; what differs is named otherwise. Clips at
-addresses must be downloaded first.
+Concatenate clips of one capture without re-encoding. Each must start at the
+frame of the recording where the previous one ends, with the same cameras,
+space, field and sampling; a difference is reported by name. Clips at addresses
+must be downloaded first.
 """,
     """\
 examples:

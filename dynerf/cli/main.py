@@ -1,7 +1,7 @@
-"""The ``dynerf`` command: parse, run one subcommand, turn errors into one line and an exit status.
+"""Runs the ``dynerf`` command: parses, runs one command, turns errors into one line and an exit status.
 
-Exit status: 0 done, 1 a bug or an error nobody foresaw, 2 bad input, a bad option or a place that cannot be
-read or written, 130 interrupted.
+Exit status: 0 success, 1 internal error, 2 bad input, a bad option or a file that cannot be read or written,
+130 interrupted.
 """
 
 import importlib
@@ -20,14 +20,14 @@ from .environment import prepare_environment
 
 
 def run() -> None:
-    """What the console script does once Ctrl-C is provided for."""
+    """Run the console script; ``dynerf.entry`` has installed the handler of Ctrl-C."""
     prepare_environment(sys.argv)
     logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
-    # A polite kill unwinds the stack like Ctrl-C: temporary files are removed.
+    # SIGTERM unwinds the stack like Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     status = main(sys.argv[1:])
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        end_on_interrupt()  # the interpreter has its own cleaning up to do, which nobody need see fail
+        end_on_interrupt()  # no traceback if the interpreter is interrupted while it shuts down
     if sys.stdout is not None:  # closed by the shell: >&-
         sys.stdout.flush()
     sys.exit(status)
@@ -43,31 +43,31 @@ def main(arguments: Sequence[str]) -> int:
         status: int = options.run(options)
         return status
     except DynerfError as error:
-        return _refused(str(error))
+        return _fail(str(error))
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
-        return _refused(
-            "out of memory: ask for smaller pictures (--size, --downscale) or, to encode, for fewer rays "
+        return _fail(
+            "out of memory: use smaller images (--size, --downscale) or, to encode, fewer rays "
             "(--set schedule.rays=N)"
         )
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output, `head` say, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        return _refused(describe(error))
+        return _fail(describe(error))
 
 
-def _refused(reason: str) -> int:
+def _fail(reason: str) -> int:
     say(f"error: {reason}")
     return 2
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Also torch's two ways to say so, without importing it."""
+    """Whether an error is MemoryError or one of torch's two equivalents, without importing torch."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

@@ -1,4 +1,4 @@
-"""``dynerf decode``."""
+"""Implements ``dynerf decode``."""
 
 import argparse
 from fractions import Fraction
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynerf.api.quantities import parse_duration, parse_rate
-from dynerf.console.progress import Tasks, say
+from dynerf.console.progress import ProgressDisplay, say
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Render a view into a movie or pictures."""
+    """Render a view to a video or images."""
     import dynerf
     from dynerf_decoder.clip.saving import save_video
 
     with dynerf.open(options.clip, device=options.device, layers=options.layers) as clip:
         shots, fps = _plan(clip, options)
-        with Tasks() as tasks:
+        with ProgressDisplay() as tasks:
             codec = save_video(
                 clip, options.output, shots, fps, depth=options.depth, on_progress=tasks.show
             )  # fmt: skip
@@ -32,34 +32,34 @@ def run(options: argparse.Namespace) -> int:
             say(codec.reason)
         _warn_outside(clip, shots)
     width, height = shots[0].camera.width, shots[0].camera.height
-    rate = f" at {float(fps):g} per second" if options.output.suffix.lower() == ".mp4" else ""
-    say(f"{options.output}: {len(shots)} pictures of {width}x{height}{rate}")
+    rate = f" at {float(fps):g} fps" if options.output.suffix.lower() == ".mp4" else ""
+    say(f"{options.output}: {len(shots)} frames of {width}x{height}{rate}")
     return 0
 
 
 def _warn_outside(clip: "Clip", shots: "Sequence[Shot]") -> None:
-    """Say when the view goes where no camera stood, beyond a tenth of what the cameras span."""
+    """Warn if the view leaves the cameras' hull by more than its margin, a tenth of the rig's extent."""
     volume = clip.viewing_volume
     farthest = max(volume.distance(shot.camera.origin) for shot in shots)
     if farthest > volume.margin:
-        say(f"the view leaves the cameras' viewing volume by up to {farthest:.3g}; there it is a guess")
+        say(f"the view leaves the cameras' viewing volume by up to {farthest:.3g}, where it is extrapolated")
 
 
 def _plan(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
-    """What to show, and the output's rate. Raises ViewError naming the clip, or the camera path's file."""
+    """The shots and the output's frame rate. Raises ViewError naming the clip or the camera path's file."""
     try:
-        return _planned(clip, options)
+        return _plan_unnamed(clip, options)
     except ViewError as error:
         if options.view is not None and str(error).startswith(f"{Path(options.view)}: "):
             raise
         raise ViewError(f"{clip.name}: {error}") from error
 
 
-def _planned(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
+def _plan_unnamed(clip: "Clip", options: argparse.Namespace) -> "tuple[Sequence[Shot], Fraction]":
     from dynerf_decoder.cameras.paths import Trajectory, default_size, parse_size, parse_view
 
     view = parse_view(clip.cameras[0].name if options.view is None else options.view, clip.cameras)
-    # Without --size too, because a clip may state cameras of any size.
+    # Also checked without --size, because a clip may declare cameras of any size.
     size = parse_size(options.size or "{}x{}".format(*default_size(view, clip.cameras)))
     trajectory = Trajectory(
         clip,
@@ -89,12 +89,12 @@ def _seconds(text: str | None) -> tuple[float, float] | None:
     try:
         start, stop = map(_moment, text.split(":"))
     except ValueError:
-        raise ViewError(f"--time {text[:40]}: expected START:STOP in seconds, as 0.5:2") from None
+        raise ViewError(f"--time {text[:40]}: expected START:STOP in seconds, such as 0.5:2") from None
     return start, stop
 
 
 def _moment(text: str) -> float:
-    """Seconds; what is not in the clip is refused where its length is known. ValueError for no number."""
+    """Seconds; the range is checked once the clip is open. Raises ValueError if ``text`` is not a number."""
     try:
         return float(parse_duration(text))
     except ValueError:

@@ -1,11 +1,11 @@
-"""``dynerf encode``."""
+"""Implements ``dynerf encode``."""
 
 import argparse
 import os
 from typing import TYPE_CHECKING
 
 from dynerf.console.log import JsonLog
-from dynerf.console.progress import Messages, Tasks, say
+from dynerf.console.progress import ConsoleWatcher, ProgressDisplay, say
 
 if TYPE_CHECKING:
     from dynerf.api.encoding import EncodeOptions
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Encode; print what was reached."""
+    """Encode and print a summary."""
     from dynerf.api.encoding import run_encode
 
-    asked = encode_options(options)
-    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, the one that writes
+    request = encode_options(options)
+    is_main = os.environ.get("RANK", "0") == "0"  # among torchrun's processes, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
-    with log, Tasks() as tasks:
+    with log, ProgressDisplay() as tasks:
         try:
-            result = run_encode(asked, Messages(tasks, log))
-            if not leads:
+            result = run_encode(request, ConsoleWatcher(tasks, log))
+            if not is_main:
                 return 0
         except KeyboardInterrupt:
             tasks.stop()
-            if leads:
-                say("stopped; the same command with --resume goes on from the last checkpoint")
+            if is_main:
+                say("stopped; the same command with --resume continues from the last checkpoint")
             raise
         log.write(
             "done", psnr=result.psnr, bytes=result.bytes, steps=result.steps,
             training_seconds=result.training_seconds,
         )  # fmt: skip
-    _tell(result)
+    _print_summary(result)
     return 0
 
 
 def encode_options(options: argparse.Namespace) -> "EncodeOptions":
-    """What a command line means."""
+    """Convert a parsed command line to the options of ``encode``."""
     from dynerf.api.encoding import EncodeOptions
 
     return EncodeOptions(
@@ -72,7 +72,7 @@ def encode_options(options: argparse.Namespace) -> "EncodeOptions":
 
 
 def _shorthands(options: argparse.Namespace) -> list[str]:
-    """The options that stand for settings, as assignments."""
+    """Options that are shorthands for settings, as assignments."""
     settings = []
     if options.conditioning is not None:
         settings.append(f"conditioning.kind={options.conditioning}")
@@ -88,17 +88,17 @@ def _shorthands(options: argparse.Namespace) -> list[str]:
 
 
 def _held_out(names: list[str] | None) -> list[str] | None:
-    """The names of ``--hold-out``, which may be repeated; none of them for ``none``."""
+    """The names of the repeatable ``--hold-out``; an empty list for ``none``."""
     if names is None:
         return None
     return [] if names == ["none"] else [name.strip() for part in names for name in part.split(",")]
 
 
-def _tell(result: "EncodeResult") -> None:
+def _print_summary(result: "EncodeResult") -> None:
     quality = "no view held out" if result.psnr is None else f"held-out PSNR {result.psnr:.2f} dB"
     say(
         f"{result.path}: {quality}, {result.bytes / 1e6:.2f} MB, "
         f"{result.steps} steps in {result.training_seconds:.0f} s of training"
     )
     if result.work_folder.exists():
-        say(f"decoded pictures and maps stay in {result.work_folder} for the next run; delete it when done")
+        say(f"decoded frames and maps are kept in {result.work_folder} for the next run; delete it when done")

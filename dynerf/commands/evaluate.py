@@ -1,11 +1,11 @@
-"""``dynerf eval``."""
+"""Implements ``dynerf eval``."""
 
 import argparse
 import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from dynerf.console.progress import Tasks, print_result, say
+from dynerf.console.progress import ProgressDisplay, print_result, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare a clip with its capture and print the figures."""
+    """Compare a clip with its capture and print the metrics."""
     import dynerf
 
     views = None if options.views is None else [name.strip() for name in options.views.split(",")]
-    with dynerf.open(options.clip, device=options.device) as clip, Tasks() as tasks:
+    with dynerf.open(options.clip, device=options.device) as clip, ProgressDisplay() as tasks:
         result = dynerf.evaluate(
             clip,
             options.capture,
@@ -53,17 +53,17 @@ def _table(result: "Evaluation") -> str:
 
     lines = ["view       frame" + "".join(f"{head:>11}" for head, _ in METRICS.values())]
     lines += [
-        f"{score.view:<10} {score.frame:>5}" + _figures([getattr(score, name) for name in METRICS])
+        f"{score.view:<10} {score.frame:>5}" + _cells([getattr(score, name) for name in METRICS])
         for score in result.frames
     ]
-    lines.append(f"mean of {len(result.frames):<8}" + _figures([result.mean(name) for name in METRICS]))
+    lines.append(f"mean of {len(result.frames):<8}" + _cells([result.mean(name) for name in METRICS]))
     if result.jod is not None:
         lines.append(f"JOD (ColorVideoVDP) {result.jod:.3f}")
     lines += [f"no {name}: {reason}" for name, reason in result.missing.items()]
     return "\n".join(lines)
 
 
-def _figures(values: "Sequence[float | None]") -> str:
+def _cells(values: "Sequence[float | None]") -> str:
     from dynerf_encoder.evaluation.evaluate import METRICS
 
     return "".join(

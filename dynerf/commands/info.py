@@ -1,6 +1,6 @@
-"""``dynerf info``: what header and directory say, read by one or two requests. Needs no torch.
+"""Implements ``dynerf info``: reads header and directory in one or two requests. Does not import torch.
 
-With ``--check`` all of the file is read and every checksum compared; nothing is decoded.
+With ``--check`` the whole file is read and every checksum is verified; nothing is decoded.
 """
 
 import argparse
@@ -13,20 +13,20 @@ from dynerf.api import inspecting
 from dynerf.api.inspecting import Info, LayerInfo
 from dynerf.console.progress import print_result
 
-_OF_A_CHECK = ("sha256", "chunks_checked")
+_CHECK_FIELDS = ("sha256", "chunks_checked")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is in a file; FormatError when ``--check`` finds damage."""
+    """Describe a file. Raises FormatError when ``--check`` finds damage."""
     found = inspecting.info(options.clip, check=options.check)
     print_result(json.dumps(_record(found)) if options.json else _text(found))
     return 0
 
 
 def _record(info: Info) -> dict[str, Any]:
-    """All fields; those of a check only when there was one."""
+    """All fields; those of a check only if there was one."""
     record = asdict(info)
-    return record if info.sha256 is not None else {k: v for k, v in record.items() if k not in _OF_A_CHECK}
+    return record if info.sha256 is not None else {k: v for k, v in record.items() if k not in _CHECK_FIELDS}
 
 
 def _psnr(layer: LayerInfo) -> str:
@@ -39,23 +39,23 @@ def _text(info: Info) -> str:
     first = info.cameras[0]
     lines = [
         f"{info.bytes:,} bytes, written by {info.generator}",
-        f"{info.frames} frames at {info.fps:g} per second ({info.seconds:.2f} s), "
+        f"{info.frames} frames at {info.fps:g} fps ({info.seconds:.2f} s), "
         f"{len(info.segments)} segment(s), "
-        f"{sum(segment.builds_on == 0 for segment in info.segments)} of them need no other",
+        f"{sum(segment.builds_on == 0 for segment in info.segments)} of them independent",
         f"{len(info.cameras)} cameras of {first.width}x{first.height}; "
         + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
-        f"{_shown(info.field)} field in a {_shown(info.space)} space: {_parameters(info)}, "
+        f"{_printable(info.field)} field in a {_printable(info.space)} space: {_parameters(info)}, "
         f"{info.latent_bytes_per_frame:.0f} bytes of latents per frame",
-        *_checked(info),
+        *_check_lines(info),
         "",
         "bytes per part",
         *(f"  {name:<12}{count:>12,}" for name, count in info.bytes_by_part.items()),
         "",
-        "quality layers: bytes of weights up to each, held-out PSNR with it",
+        "quality layers: cumulative bytes of weights, held-out PSNR",
         *(f"  {layer.layers:<12}{layer.bytes:>12,}  {_psnr(layer)}" for layer in info.layers),
         "",
         "measured by the encoder",
-        *(f"  {name:<24}{_shown(value)}" for name, value in info.quality.items()),
+        *(f"  {name:<24}{_printable(value)}" for name, value in info.quality.items()),
         "",
         "configuration",
         *_tree(info.config),
@@ -65,11 +65,11 @@ def _text(info: Info) -> str:
 
 def _parameters(info: Info) -> str:
     if not info.parameters:
-        return "its parameters are not known to this version"
+        return "its parameters are unknown to this version"
     return f"{info.parameters:,} parameters, {info.bits_per_parameter:.2f} bits each"
 
 
-def _checked(info: Info) -> list[str]:
+def _check_lines(info: Info) -> list[str]:
     if info.sha256 is None:
         return []
     return [
@@ -84,11 +84,11 @@ def _tree(values: Mapping[str, Any], indent: str = "  ") -> list[str]:
         if isinstance(value, dict):
             lines += [f"{indent}{name}", *_tree(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{name} = {_shown(value)}")
+            lines.append(f"{indent}{name} = {_printable(value)}")
     return lines
 
 
-def _shown(value: object) -> str:
-    """A value as text that cannot move the cursor: a file may hold any string."""
+def _printable(value: object) -> str:
+    """A value as text without control characters: a file may contain any string."""
     text = str(value)
     return text if text.isprintable() else repr(value)

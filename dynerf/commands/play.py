@@ -1,4 +1,4 @@
-"""``dynerf play``."""
+"""Implements ``dynerf play``."""
 
 import argparse
 import webbrowser
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
     def show(address: str) -> None:
         say(f"playing {clip} at {address}/")
-        # The browser may be one that runs in the terminal, or there may be none: the address is printed.
+        # There may be no browser, or only one in the terminal: the address is printed in any case.
         if not options.no_browser and not webbrowser.open(f"{address}/"):
             say("no browser was found: open the address in one")
 
@@ -32,11 +32,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _library(place: str | Path, device: str) -> "Library":
-    if is_remote(place):
+def _library(location: str | Path, device: str) -> "Library":
+    if is_remote(location):
         from dynerf_player.library.remote import RemoteLibrary
 
-        return RemoteLibrary(str(place), device)
+        return RemoteLibrary(str(location), device)
     from dynerf_player.library.local import FileLibrary
 
-    return FileLibrary(Path(place), device)
+    return FileLibrary(Path(location), device)

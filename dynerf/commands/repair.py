@@ -1,4 +1,4 @@
-"""``dynerf repair``: what can be saved of a damaged file, as a new one. Needs no torch."""
+"""Implements ``dynerf repair``: recovers the intact part of a damaged file. Does not import torch."""
 
 import argparse
 import os
@@ -8,9 +8,9 @@ from dynerf_format import FileSource, OutputError, repair_clip
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the whole chunks before the damage to another file, and say what was lost."""
+    """Write the intact chunks before the damage to another file, and report what was lost."""
     if os.path.realpath(options.clip) == os.path.realpath(options.output):
-        raise OutputError(f"{options.output}: is the file to be repaired; expected another name")
+        raise OutputError(f"{options.output}: is the file to repair, expected another name")
     with FileSource(options.clip) as source:
         repair = repair_clip(source, options.output)
     say(f"{options.output}: {repair.chunks} chunks, {repair.frames} frames; {repair.reason}")

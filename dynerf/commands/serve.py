@@ -1,4 +1,4 @@
-"""``dynerf serve``."""
+"""Implements ``dynerf serve``."""
 
 import argparse
 import ipaddress
@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--tls-cert and --tls-key: expected both or neither")
     certificate = (str(options.tls_cert), str(options.tls_key)) if options.tls_cert else None
     access = None if options.token is None else Access(options.token or secrets.token_urlsafe(16))
-    library = FileLibrary(options.place, choose_device(options.device))
+    library = FileLibrary(options.path, choose_device(options.device))
     settings = Settings(
         host=options.host,
         port=options.port,
@@ -32,14 +32,14 @@ def run(options: argparse.Namespace) -> int:
     def show(address: str) -> None:
         say(f"serving {address}/{'' if access is None else access.query()}")
         if access is None and not _is_this_machine(options.host):
-            say("anyone who reaches this port can watch and make this machine render; see --token")
+            say("anyone who can reach this port can watch and use this machine to render; see --token")
 
     serve(library, settings, show)
     return 0
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether only this machine can connect to an address that is served from."""
+    """Whether a server that listens on ``host`` accepts connections from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""``dynerf cut`` and ``dynerf join``: neither needs torch, and no picture is decoded."""
+"""Implements ``dynerf cut`` and ``dynerf join``, without decoding frames or importing torch."""
 
 import argparse
 from pathlib import Path
@@ -11,20 +11,20 @@ from dynerf_format.frame_range import FrameRange
 
 
 def cut(options: argparse.Namespace) -> int:
-    """Write some frames of a clip as a clip of their own."""
+    """Extract frames of a clip as a new clip."""
     from dynerf_format import Reader
 
     _check_output(options.output)
-    wanted = FrameRange.parse(options.frames)
+    requested = FrameRange.parse(options.frames)
     with source_at(options.clip) as source:
-        frames = wanted.within(Reader(source).header.frames, source.name)
+        frames = requested.within(Reader(source).header.frames, source.name)
         size = cut_clip(source, frames.start, frames.stop, options.output)
     say(f"{options.output}: frames {frames.start}:{frames.stop}, {size / 1e6:.2f} MB")
     return 0
 
 
 def join(options: argparse.Namespace) -> int:
-    """Write clips that follow each other as one."""
+    """Concatenate consecutive clips."""
     _check_output(options.output)
     size = join_clips(options.clips, options.output)
     say(f"{options.output}: {len(options.clips)} clips, {size / 1e6:.2f} MB")

@@ -1,4 +1,4 @@
-"""``dynerf verify``: every checksum, every tensor, the hash of the whole file. Needs no torch."""
+"""Implements ``dynerf verify``: checks every checksum, tensor and the file's hash. Does not import torch."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from dynerf_format import FormatError, Reader
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read and decode all of a file; raises FormatError unless everything is in order."""
+    """Read and decode all of a file. Raises FormatError if it is damaged."""
     try:
         with source_at(options.clip) as source:
             reader = Reader(source)
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         print_result(json.dumps({**record, "frames": reader.header.frames, "layers": layers}))
     else:
         print_result(
-            f"{name}: in order: {size:,} bytes, {len(reader.directory)} chunks, "
+            f"{name}: intact: {size:,} bytes, {len(reader.directory)} chunks, "
             f"{reader.header.frames} frames, {max(layers)} quality layers\nSHA-256 {digest}"
         )
     return 0

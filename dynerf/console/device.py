@@ -1,4 +1,4 @@
-"""Which device to compute on."""
+"""Chooses the device to compute on."""
 
 import re
 
@@ -8,7 +8,7 @@ _KNOWN = re.compile(r"auto|cpu|cuda(:[0-9]{1,3})?")
 
 
 def choose_device(name: str) -> str:
-    """``auto`` is cuda where there is one, else cpu. Raises ConfigError for a device that does not exist."""
+    """Resolve ``auto`` to cuda if available, else cpu. Raises ConfigError for an unknown device."""
     import torch
 
     if _KNOWN.fullmatch(name) is None:
@@ -17,7 +17,7 @@ def choose_device(name: str) -> str:
     if name == "auto":
         return "cuda" if count else "cpu"
     if name.startswith("cuda") and not count:
-        raise ConfigError(f"--device {name}: this torch finds no CUDA device; use --device cpu or auto")
+        raise ConfigError(f"--device {name}: torch finds no CUDA device; use --device cpu or auto")
     if int(name.partition(":")[2] or 0) >= max(count, 1):
         raise ConfigError(f"device {name}: torch finds {count} CUDA devices")
     return name

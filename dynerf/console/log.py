@@ -1,4 +1,4 @@
-"""The JSON-lines log of an encode: one object per line, with an ``event`` and seconds since the start."""
+"""Writes the JSON-lines log of an encode: one object per line, with ``event`` and seconds since the start."""
 
 import contextlib
 import json
@@ -11,9 +11,9 @@ from dynerf_format.errors import OutputError
 
 
 class JsonLog:
-    """Appends events to a file; ``fresh`` starts it anew.
+    """Appends events to a file; ``fresh`` truncates it first.
 
-    The file appears with the first event, so that a job refused at once leaves nothing behind.
+    The file is created with the first event, so that a job refused at the start leaves no file.
     """
 
     def __init__(self, path: Path, fresh: bool) -> None:
@@ -32,7 +32,7 @@ class JsonLog:
             self._file.close()
 
     def write(self, event: str, **values: object) -> None:
-        """Write one event. Raises OutputError on a full disk."""
+        """Write one event. Raises OutputError if it cannot be written."""
         record = {"event": event, "seconds": round(time.monotonic() - self._started, 2), **values}
         try:
             if self._file is None:
@@ -45,7 +45,7 @@ class JsonLog:
             raise OutputError(f"{self._path}: the log cannot be written: {error.strerror}") from error
 
     def _drop(self) -> None:
-        """Close the file without what could not be written: closing it later would fail again."""
+        """Close the file, discarding what could not be written: closing it later would fail again."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()

@@ -1,6 +1,6 @@
-"""What the user sees: bars on a terminal, plain lines elsewhere, all on standard error.
+"""Terminal output: progress bars on a terminal and plain lines elsewhere, on standard error.
 
-Standard output belongs to results (``print_result``).
+Standard output is reserved for results (``print_result``).
 """
 
 import os
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from dynerf_decoder.progress import Progress as WorkProgress
     from dynerf_encoder.training.trainer import StepReport
 
-_PLAIN_SECONDS = 10.0  # between two lines of the same work when nobody watches a terminal
-_LOG_SECONDS = 1.0
+_PLAIN_SECONDS = 10.0  # least interval between two lines of one task when there is no terminal
+_LOG_SECONDS = 1.0  # least interval between two logged training steps
 
 
 def say(text: str) -> None:
-    """One line of message. Where it cannot be written, on a full disk say, the work goes on without."""
+    """Print one line of message. It is dropped if it cannot be written, for example on a full disk."""
     try:
         print(f"dynerf: {text}", file=sys.stderr, flush=True)  # noqa: T201
     except BrokenPipeError:
@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """What was asked for, on standard output. Raises OutputError when that is a file on a full disk."""
+    """Print a result on standard output. Raises OutputError if it cannot be written."""
     try:
         print(text, flush=True)  # noqa: T201
     except BrokenPipeError:
@@ -47,18 +47,18 @@ def print_result(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Drop what is written: Python would try to write the rest when it exits, and complain again."""
+    """Redirect a stream to the null device: Python would fail again flushing the rest at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class Tasks:
-    """Progress of work: a bar per kind of work on a terminal, else a line now and then."""
+class ProgressDisplay:
+    """Shows progress: one bar per task on a terminal, otherwise a line every few seconds."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
         self._bars: Progress | None = None
         if console.is_terminal:
-            # In a narrow window the detail is cut, and nothing else.
+            # In a narrow window only the detail is truncated.
             columns = (
                 TextColumn("{task.description}", table_column=_whole_column()),
                 BarColumn(bar_width=12, table_column=_whole_column(12)),
@@ -68,8 +68,8 @@ class Tasks:
             )
             self._bars = Progress(*columns, console=console)
         self._ids: dict[str, TaskID] = {}
-        self._begun: dict[str, tuple[float, float]] = {}
-        self._told: dict[str, float] = {}
+        self._started: dict[str, tuple[float, float]] = {}  # time, and units done by then
+        self._printed: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -82,28 +82,28 @@ class Tasks:
         self.stop()
 
     def stop(self) -> None:
-        """Leave the terminal as it is now."""
+        """Stop updating the bars."""
         if self._bars is not None:
             self._bars.stop()
 
     def progress(self, what: str, done: float, total: float, detail: str = "") -> None:
-        """``done`` of ``total`` units of some work."""
+        """Show that ``done`` of ``total`` units of a task are done."""
         if self._bars is not None:
             if what not in self._ids:
                 self._ids[what] = self._bars.add_task(what, total=total, detail=detail)
             self._bars.update(self._ids[what], completed=done, total=total, detail=detail)
             return
         now = time.monotonic()
-        begun, first = self._begun.setdefault(what, (now, done))
-        if done < total and now - self._told.setdefault(what, now) < _PLAIN_SECONDS:
+        started, first = self._started.setdefault(what, (now, done))
+        if done < total and now - self._printed.setdefault(what, now) < _PLAIN_SECONDS:
             return
-        self._told[what] = now
-        left = (now - begun) * (total - done) / max(done - first, 1e-9)
-        parts = [f"{100 * done / total:.0f} %", f"{left:.0f} s left" if done < total else "", detail]
+        self._printed[what] = now
+        remaining = (now - started) * (total - done) / max(done - first, 1e-9)
+        parts = [f"{100 * done / total:.0f} %", f"{remaining:.0f} s left" if done < total else "", detail]
         say(f"{what}: " + ", ".join(part for part in parts if part))
 
     def show(self, report: "WorkProgress") -> None:
-        """As ``progress``, from a report of the library."""
+        """Show a progress report of the library."""
         self.progress(report.task, report.done, report.total, report.detail)
 
 
@@ -111,10 +111,10 @@ def _whole_column(width: int | None = None) -> Column:
     return Column(no_wrap=True, min_width=width)
 
 
-class Messages:
-    """Watches an encode: shows it and writes it to the log. Implements the encoder's ``Watcher``."""
+class ConsoleWatcher:
+    """Shows an encode's progress and writes it to the log. Implements the encoder's ``Watcher``."""
 
-    def __init__(self, tasks: Tasks, log: JsonLog) -> None:
+    def __init__(self, tasks: ProgressDisplay, log: JsonLog) -> None:
         self._tasks = tasks
         self._log = log
         self._psnr: float | None = None
@@ -122,16 +122,16 @@ class Messages:
         self._logged = 0.0
 
     def say(self, text: str) -> None:
-        """A message."""
+        """Print and log a message."""
         say(text)
         self._log.write("message", text=text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Work of known length."""
+        """Show progress of work of known length."""
         self._tasks.progress(what, done, total)
 
     def trained(self, report: "StepReport") -> None:
-        """A training step."""
+        """Show and log a training step."""
         place = report.place
         self._psnr = report.psnr if self._psnr is None else 0.95 * self._psnr + 0.05 * report.psnr
         rate = place.step * report.rays / max(place.seconds, 1e-3)
@@ -147,7 +147,7 @@ class Messages:
             )  # fmt: skip
 
     def looked(self, report: "StepReport", held_out_psnr: float) -> None:
-        """Held-out pictures."""
+        """Log the PSNR of held-out frames, in dB."""
         self._held_out = held_out_psnr
         self._log.write(
             "held_out", step=report.place.step, training_seconds=round(report.place.seconds, 2),

@@ -1,4 +1,4 @@
-"""One capture and one clip for all tests of the command; tests that change them work on copies."""
+"""One capture and one clip for all tests of the command; tests that modify them use copies."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from support.command import TINY, done, write_scene
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A capture of three cameras, not to be written to."""
+    """A capture of three cameras, read-only by convention."""
     return write_scene(tmp_path_factory.mktemp("scene") / "capture")
 
 
 @pytest.fixture(scope="session")
 def clip(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scene, encoded, cam00 held out; not to be written to."""
+    """The scene, encoded, cam00 held out; read-only by convention."""
     path = tmp_path_factory.mktemp("clip") / "clip.dnv"
     done("encode", scene, "-o", path, *TINY, "--keyframes", 5)
     return path
@@ -26,7 +26,7 @@ def clip(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: such small pictures gain nothing from more, least of all on busy cores."""
+    """Compute on one thread: such small images are not faster with more."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -35,7 +35,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def capture(scene: Path, tmp_path: Path) -> Path:
-    """A copy of the scene to be spoilt."""
+    """A copy of the scene that a test may modify."""
     return Path(shutil.copytree(scene, tmp_path / "capture"))
 
 

@@ -1,4 +1,4 @@
-"""``import dynerf``: its names and signatures, and what they do as the docs promise."""
+"""``import dynerf``: its names and signatures, and their documented behaviour."""
 
 import inspect
 import json
@@ -102,7 +102,7 @@ def test_importing_loads_no_library() -> None:
     assert not loaded & {"numpy", "torch", "av", "aiohttp", "msgpack", "numba", "rich", "dynerf_format"}
 
 
-def test_every_package_says_that_it_is_typed() -> None:
+def test_every_package_is_marked_as_typed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert len(packages) == 5
@@ -110,7 +110,7 @@ def test_every_package_says_that_it_is_typed() -> None:
         assert (ROOT / package / "py.typed").is_file()
 
 
-def test_a_moment_is_a_time_in_seconds_or_a_frame(clip: Path) -> None:
+def test_a_render_takes_a_time_in_seconds_or_a_frame(clip: Path) -> None:
     with dynerf.open(clip, device="cpu") as opened:
         camera = opened.cameras["cam02"]
         assert camera is opened.cameras[1]
@@ -127,7 +127,7 @@ def test_a_moment_is_a_time_in_seconds_or_a_frame(clip: Path) -> None:
             opened.render(camera, frame=FRAMES)
 
 
-def test_a_frame_is_8_bit_rgb_and_a_distance_in_world_units(clip: Path) -> None:
+def test_a_frame_has_8_bit_rgb_and_depth_in_world_units(clip: Path) -> None:
     with dynerf.open(str(clip), device="cpu") as opened:
         camera = dynerf.Camera.from_opencv(*opened.cameras[0].to_opencv(), size=(WIDTH, HEIGHT))
         frame = opened.render(camera, frame=0)
@@ -143,7 +143,7 @@ def test_a_frame_is_8_bit_rgb_and_a_distance_in_world_units(clip: Path) -> None:
     assert np.array_equal(frame.cpu().depth, depth)
 
 
-def test_closing_lets_go_of_the_file_and_with_does_it_too(clip: Path) -> None:
+def test_close_and_with_close_the_file(clip: Path) -> None:
     opened = dynerf.open(clip, device="cpu")
     opened.close()
     with pytest.raises(ValueError, match="closed file"):
@@ -189,7 +189,7 @@ def test_a_camera_a_trajectory_and_shots_are_saved_as_they_are_rendered(clip: Pa
 
 
 @pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
-def test_a_rate_that_makes_no_sense_is_refused(clip: Path, out: Path, fps: float) -> None:
+def test_an_invalid_frame_rate_is_refused(clip: Path, out: Path, fps: float) -> None:
     with dynerf.open(clip, device="cpu") as opened:
         for view in (opened.cameras[0], [dynerf.Shot(opened.cameras[0], 0.0)]):
             with pytest.raises(dynerf.ViewError):
@@ -197,7 +197,7 @@ def test_a_rate_that_makes_no_sense_is_refused(clip: Path, out: Path, fps: float
     assert list(out.iterdir()) == []
 
 
-def test_shots_of_several_sizes_and_none_are_refused(clip: Path, out: Path) -> None:
+def test_no_shots_and_shots_of_several_sizes_are_refused(clip: Path, out: Path) -> None:
     with dynerf.open(clip, device="cpu") as opened:
         camera = opened.cameras[0]
         mixed = [dynerf.Shot(camera, 0.0), dynerf.Shot(camera.with_size(8, 6), 0.0)]
@@ -239,7 +239,7 @@ def test_encode_writes_what_the_command_writes(clip: Path, scene: Path, out: Pat
     assert str(last).startswith("training: 100 %, ist, train ")
 
 
-def test_encode_refuses_what_makes_no_sense_and_leaves_nothing(scene: Path, out: Path) -> None:
+def test_encode_refuses_invalid_options_and_leaves_no_files(scene: Path, out: Path) -> None:
     for options, error, message in (
         ({"preset": "slow"}, dynerf.ConfigError, "preset 'slow': expected one of preview, fast, paper"),
         ({"field": "nerf"}, dynerf.ConfigError, "field 'nerf': expected planes or mlp"),
@@ -275,9 +275,7 @@ def test_encode_refuses_a_work_folder_in_use(scene: Path, out: Path) -> None:
     assert list(out.iterdir()) == []
 
 
-def test_evaluate_takes_a_path_or_an_open_clip_and_measures_what_the_encoder_measured(
-    clip: Path, scene: Path, out: Path
-) -> None:
+def test_evaluate_takes_a_path_or_an_open_clip(clip: Path, scene: Path, out: Path) -> None:
     reports: list[dynerf.Progress] = []
     result = dynerf.evaluate(
         str(clip), str(scene), device="cpu", every=3, report=out / "page", on_progress=reports.append

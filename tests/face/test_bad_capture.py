@@ -1,4 +1,4 @@
-"""Captures that cannot be encoded: one line that names the file, and nothing left behind."""
+"""Captures that cannot be encoded: one line that names the file, and no output left."""
 
 import shutil
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path / 'empty'}: holds no camNN.mp4, expected the videos" in _encode(tmp_path / "empty")
 
 
-def test_a_file_is_no_capture(scene: Path, tmp_path: Path) -> None:
+def test_a_file_is_not_a_capture(scene: Path, tmp_path: Path) -> None:
     video = shutil.copy(scene / "cam00.mp4", tmp_path)
     assert "is a file, expected a folder" in _encode(Path(video))
 
@@ -63,7 +63,7 @@ def test_a_video_that_does_not_decode_is_named(
         (FRAMES, (WIDTH, HEIGHT), 25, "frame rate: 25 in cam05; 30 in cam00, cam02"),
     ],
 )
-def test_cameras_that_differ_are_told_apart(
+def test_cameras_that_differ_are_named(
     capture: Path, frames: int, size: tuple[int, int], fps: int, found: str
 ) -> None:
     write_video(capture / "cam05.mp4", noisy_pictures(frames, *size), fps=Fraction(fps))
@@ -104,7 +104,7 @@ def test_a_bad_pose_file_is_named_with_the_row(
 
 
 @pytest.mark.parametrize("column", [3, 14], ids=["centre", "focal length"])
-def test_cameras_out_of_this_world_are_refused_before_hours_of_training(capture: Path, column: int) -> None:
+def test_extreme_cameras_are_refused_before_training(capture: Path, column: int) -> None:
     change_poses(capture, _set(1, column, 1e300))
     assert f"{capture / 'poses_bounds.npy'}: row of cam02: " in _encode(capture)
 
@@ -114,7 +114,7 @@ def test_a_missing_pose_file_is_named(capture: Path) -> None:
     assert f"{capture / 'poses_bounds.npy'}: is missing" in _encode(capture)
 
 
-def test_two_views_must_be_left_to_train_on(capture: Path) -> None:
+def test_at_least_two_training_views_are_required(capture: Path) -> None:
     assert f"{capture}: 3 views, 2 held out; expected at least two" in _encode(
         capture, "--hold-out", "cam00,cam02"
     )
@@ -123,7 +123,7 @@ def test_two_views_must_be_left_to_train_on(capture: Path) -> None:
     assert f"{capture}: 2 views, 1 held out; expected at least two to train on" in _encode(capture)
 
 
-def test_a_held_out_view_that_does_not_exist_is_told_with_those_that_do(capture: Path) -> None:
+def test_an_unknown_held_out_view_is_reported_with_the_known_ones(capture: Path) -> None:
     line = _encode(capture, "--hold-out", "cam99")
     assert f"{capture}: no view 'cam99', there are cam00, cam02, cam05" in line
 

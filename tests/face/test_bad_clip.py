@@ -1,4 +1,4 @@
-"""Files that are no clips, and damaged clips: one line that names them, status 2."""
+"""Files that are not clips, and damaged clips: one line that names them, status 2."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def _decode(clip: Path, *more: object) -> str:
     return refused("decode", clip, "-o", clip.parent / "out.mp4", *more, folder=clip.parent)
 
 
-def test_another_kind_of_file_is_told_by_its_name_and_nature(tmp_path: Path, scene: Path) -> None:
+def test_other_kinds_of_files_are_named_and_identified(tmp_path: Path, scene: Path) -> None:
     files = {
         "empty": (b"", "an empty file"),
         "text": (b"Dear sir,\nthis is a text.\n", "this looks like a text file"),
@@ -34,7 +34,7 @@ def test_another_kind_of_file_is_told_by_its_name_and_nature(tmp_path: Path, sce
             assert found in line
 
 
-def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_clip_is_named(tmp_path: Path) -> None:
     assert f"{tmp_path / 'a.dnv'}: no such file" in _decode(tmp_path / "a.dnv")
     (tmp_path / "folder.dnv").mkdir()
     assert f"{tmp_path / 'folder.dnv'}: is a folder" in _decode(tmp_path / "folder.dnv")
@@ -53,15 +53,15 @@ def test_a_clip_cut_anywhere_is_refused(clip: Path, tmp_path: Path) -> None:
         _decode(cut)
 
 
-def test_a_clip_with_a_changed_byte_is_refused_or_shown_as_ever(clip: Path, tmp_path: Path) -> None:
+def test_a_clip_with_a_changed_byte_is_refused_or_unaffected(clip: Path, tmp_path: Path) -> None:
     data, damaged = clip.read_bytes(), tmp_path / "damaged.dnv"
-    for place in range(5, len(data), len(data) // 40):
-        damaged.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
+    for offset in range(5, len(data), len(data) // 40):
+        damaged.write_bytes(data[:offset] + bytes([data[offset] ^ 0x10]) + data[offset + 1 :])
         ran = run("decode", damaged, "-o", tmp_path / "out_%d.png", "--frames", "0:1")
-        in_trailer = place >= len(data) - 36
-        assert ran.status == (0 if in_trailer else 2), (place, ran)
+        in_trailer = offset >= len(data) - 36
+        assert ran.status == (0 if in_trailer else 2), (offset, ran)
 
 
-def test_a_video_is_no_clip_even_with_its_name(tmp_path: Path) -> None:
+def test_a_video_named_dnv_is_not_a_clip(tmp_path: Path) -> None:
     video = write_video(tmp_path / "a.mp4", np.zeros((2, 24, 32, 3), np.uint8)).rename(tmp_path / "a.dnv")
     assert "MP4" in _decode(video)

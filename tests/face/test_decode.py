@@ -1,4 +1,4 @@
-"""``dynerf decode``: what the pictures show, compared with what the library renders."""
+"""``dynerf decode``: its output compared with what the library renders."""
 
 import json
 from dataclasses import replace
@@ -37,10 +37,10 @@ def test_without_options_the_whole_clip_of_the_first_camera_is_shown(clip: Path,
     assert np.array_equal(shown, np.stack([_render(clip, "cam00", frame) for frame in range(FRAMES)]))
 
 
-def test_a_movie_has_every_picture_once_and_looks_like_them(clip: Path, out: Path) -> None:
+def test_a_video_shows_every_frame_once(clip: Path, out: Path) -> None:
     ran = done("decode", clip, "-o", out / "a.mp4", "--view", "cam02")
     assert ran.out == ""
-    assert "6 pictures of 32x24 at 30 per second" in ran.err
+    assert "6 frames of 32x24 at 30 fps" in ran.err
     shown = pictures(out / "a.mp4")
     rendered = np.stack([_render(clip, "cam02", frame) for frame in range(FRAMES)])
     assert shown.shape == rendered.shape
@@ -65,7 +65,7 @@ def test_a_movie_has_every_picture_once_and_looks_like_them(clip: Path, out: Pat
         ("--freeze 0 --fps 2 --view orbit", 8, Fraction(2)),
     ],
 )
-def test_a_movie_lasts_as_long_as_its_content(
+def test_a_video_is_as_long_as_its_content(
     clip: Path, out: Path, options: str, count: int, fps: Fraction
 ) -> None:
     done("decode", clip, "-o", out / "a.mp4", "--size", "16x12", *options.split())
@@ -76,16 +76,16 @@ def test_a_movie_lasts_as_long_as_its_content(
         assert sum(1 for _ in movie.decode(stream)) == count
 
 
-def test_slow_motion_shows_new_pictures_between_the_frames(clip: Path, out: Path) -> None:
+def test_slow_motion_interpolates_between_the_frames(clip: Path, out: Path) -> None:
     slow = _decode(clip, out, "--view", "cam05", "--speed", "0.5")
     assert np.array_equal(slow[::2], np.stack([_render(clip, "cam05", frame) for frame in range(FRAMES)]))
-    # The scene gets brighter all the time, and so must the pictures in between.
+    # The scene gets brighter steadily, so interpolated frames must, too.
     levels = slow[: 2 * FRAMES - 1].mean(axis=(1, 2, 3))
     assert np.diff(levels).min() > 1
     assert np.array_equal(slow[5], _render(clip, "cam05", 2.5))
 
 
-def test_frozen_time_stands_still_while_the_view_moves(clip: Path, out: Path, tmp_path: Path) -> None:
+def test_frozen_content_stands_still_while_the_view_moves(clip: Path, out: Path, tmp_path: Path) -> None:
     still = _decode(clip, out, "--view", "cam02", "--freeze", "0.05", "--fps", "1")
     assert np.array_equal(still, np.stack([_render(clip, "cam02", 1.5)] * 4))
     moving = tmp_path / "moving"
@@ -96,7 +96,7 @@ def test_frozen_time_stands_still_while_the_view_moves(clip: Path, out: Path, tm
     assert np.ptp(brightness) < 20  # a frame more is 9 levels brighter, and the clip spans 50
 
 
-def test_depth_is_grey_and_brighter_where_it_is_nearer(clip: Path, out: Path) -> None:
+def test_depth_is_grey_and_brighter_where_nearer(clip: Path, out: Path) -> None:
     shown = _decode(clip, out, "--view", "cam02", "--frames", "3:4", "--depth")[0]
     assert np.array_equal(shown[..., 0], shown[..., 1])
     assert np.array_equal(shown[..., 0], shown[..., 2])
@@ -111,8 +111,8 @@ def test_depth_is_grey_and_brighter_where_it_is_nearer(clip: Path, out: Path) ->
 
 
 def test_depth_is_black_where_there_is_nothing(clip: Path, out: Path) -> None:
-    looking_away = _pose(np.diag([1.0, 1, 1]), (1000, 0, 0))
-    path = _path_file(out / "path.json", [looking_away])
+    facing_away = _pose(np.diag([1.0, 1, 1]), (1000, 0, 0))
+    path = _path_file(out / "path.json", [facing_away])
     assert _decode(clip, out, "--view", path, "--depth").max() == 0
 
 
@@ -145,14 +145,14 @@ def test_a_camera_path_with_render_times_is_followed(clip: Path, out: Path) -> N
         )  # fmt: skip
         shown = _decode(clip, out, "--view", path)
         expected = [
-            opened.render(_seen_through(camera, 30, 20, fov), frame=time * (FRAMES - 1)).numpy()
+            opened.render(_with_lens(camera, 30, 20, fov), frame=time * (FRAMES - 1)).numpy()
             for camera, time, fov in zip(cameras, (0.0, 0.5, 1.0), (40, 40, 60), strict=True)
         ]
-    # Rounding apart: the poses went through a polar decomposition.
+    # Up to rounding: the poses were orthonormalised by a polar decomposition.
     assert np.abs(shown.astype(int) - np.stack(expected)).max() <= 1
 
 
-def _seen_through(camera: Camera, width: int, height: int, fov: float) -> Camera:
+def _with_lens(camera: Camera, width: int, height: int, fov: float) -> Camera:
     focal = height / 2 / np.tan(np.radians(fov) / 2)
     lens = {"focal_x": focal, "focal_y": focal, "centre_x": width / 2, "centre_y": height / 2}
     return replace(camera, width=width, height=height, **lens)
@@ -167,7 +167,7 @@ def test_a_bad_camera_path_is_named(clip: Path, out: Path) -> None:
     assert f"error: {path}: is not JSON" in refused("decode", clip, "-o", movie, "--view", path, folder=out)
 
 
-def test_odd_sizes_are_exact_in_pictures_and_a_pixel_larger_in_movies(clip: Path, out: Path) -> None:
+def test_odd_sizes_are_exact_in_images_and_one_pixel_larger_in_videos(clip: Path, out: Path) -> None:
     shown = _decode(clip, out, "--view", "cam02", "--frames", "0:1", "--size", "33x21")
     assert np.array_equal(shown[0], _render(clip, "cam02", 0, (33, 21)))
     done("decode", clip, "-o", out / "a.mp4", "--view", "cam02", "--frames", "0:1", "--size", "33x21")
@@ -178,7 +178,7 @@ def test_odd_sizes_are_exact_in_pictures_and_a_pixel_larger_in_movies(clip: Path
     assert pictures(out / "b.mp4").shape == (1, 2, 2, 3)
 
 
-def test_names_may_be_odd(clip: Path, out: Path) -> None:
+def test_unusual_file_names(clip: Path, out: Path) -> None:
     copy = out / "a clip: ü%.dnv"
     copy.write_bytes(clip.read_bytes())
     done("decode", copy, "-o", out / "-o ü:2.MP4", "--frames", "0:2")
@@ -224,13 +224,13 @@ def test_what_the_clip_cannot_show_is_refused_with_its_name(
 
 
 @pytest.mark.parametrize("fps", ["0", "-3", "fast", "1/0", "nan", "1e99999999", "100000"])
-def test_a_rate_that_no_movie_has_is_refused(clip: Path, out: Path, fps: str) -> None:
+def test_an_invalid_frame_rate_is_refused(clip: Path, out: Path, fps: str) -> None:
     line = refused("decode", clip, "-o", out / "a.mp4", "--fps", fps, folder=out)
     assert fps in line
     assert "expected" in line
 
 
-def test_a_view_far_from_all_cameras_is_said_to_be_a_guess(clip: Path, out: Path) -> None:
+def test_a_view_outside_the_viewing_volume_is_reported(clip: Path, out: Path) -> None:
     inside = done("decode", clip, "-o", out / "a_%d.png", "--view", "cam02", "--frames", "0:1")
     assert "viewing volume" not in inside.err
     away = done("decode", clip, "-o", out / "b_%d.png", "--view", "orbit")

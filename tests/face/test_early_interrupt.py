@@ -12,8 +12,8 @@ _COMMAND = """
     import signal
     from dynerf import entry
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # before that it is the interpreter's matter
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be inherited as ignored
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # before that the interpreter handles it
     install = entry.end_on_interrupt
 
     def installed():

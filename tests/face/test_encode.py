@@ -1,4 +1,4 @@
-"""``dynerf encode``: what it writes, how its options arrive in the file, and options it must refuse."""
+"""``dynerf encode``: what it writes, how its options are recorded in the file, and options it must refuse."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_an_encode_leaves_the_clip_the_log_and_the_work_folder(clip: Path) -> No
     assert header.fps == 30
 
 
-def test_the_log_tells_the_story_in_json_lines(clip: Path) -> None:
+def test_the_log_records_the_encode_in_json_lines(clip: Path) -> None:
     lines = (clip.parent / "clip.log.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines]
     names = [event["event"] for event in events]
@@ -44,7 +44,7 @@ def test_the_log_tells_the_story_in_json_lines(clip: Path) -> None:
     assert all(0 < step["rays_per_second"] < 5e6 for step in steps)
 
 
-def test_options_travel_in_the_file(scene: Path, out: Path) -> None:
+def test_options_are_recorded_in_the_file(scene: Path, out: Path) -> None:
     settings = out / "settings.toml"
     settings.write_text("[schedule]\nscale = 0.5\nrays = 64\n[planes]\nhidden = 16\n")
     ran = done(
@@ -88,7 +88,7 @@ def test_cam00_is_held_out_whatever_the_suffix_of_its_video(capture: Path, out: 
     assert EncodeOptions(capture, out / "a.dnv").job().hold_out == ()
 
 
-def test_quality_and_size_come_before_single_settings(scene: Path, out: Path) -> None:
+def test_single_settings_override_quality_and_size(scene: Path, out: Path) -> None:
     one = ("--set", "schedule.scale=0.002", "--cache", out / "cache")
     done("encode", scene, "-o", out / "a.dnv", *TINY, *one, "--quality", 4, "--set", "rate.start=0.5")
     config = _header(out / "a.dnv").config
@@ -115,11 +115,11 @@ def test_quality_and_size_come_before_single_settings(scene: Path, out: Path) ->
         ("--set", "quantisation.planes=0", "quantisation"),
         ("--set", "schedule.scale=0", "0 training steps"),
         ("--config", "nowhere.toml", "nowhere.toml"),
-        ("--device", "cuda", "this torch finds no CUDA device; use --device cpu or auto"),
-        ("--downscale", "100", "downscale 100: leaves no pixel of the pictures"),
+        ("--device", "cuda", "torch finds no CUDA device; use --device cpu or auto"),
+        ("--downscale", "100", "downscale 100: leaves nothing of the pictures"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused_at_once(
+def test_invalid_settings_are_refused_at_once(
     scene: Path, out: Path, option: str, value: str, found: str
 ) -> None:
     if value == "cuda":
@@ -165,7 +165,7 @@ def test_the_papers_baselines_are_options(scene: Path, out: Path) -> None:
     assert config["importance"]["strategy"] == "isg"
 
 
-def test_single_settings_come_after_the_options_that_stand_for_some(scene: Path, out: Path) -> None:
+def test_single_settings_override_the_options_that_are_shorthands(scene: Path, out: Path) -> None:
     options = ("--keyframes", "auto", "--set", "schedule.keyframes=fixed")
     done("encode", scene, "-o", out / "a.dnv", *TINY, *options)
     config = json.loads(done("info", out / "a.dnv", "--json").out)["config"]

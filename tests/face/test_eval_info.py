@@ -1,4 +1,4 @@
-"""``dynerf eval`` and ``dynerf info``: figures, JSON on standard output and nothing else."""
+"""``dynerf eval`` and ``dynerf info``: metrics, JSON on standard output and nothing else."""
 
 import json
 import subprocess
@@ -38,8 +38,8 @@ def test_eval_measures_what_the_encoder_measured(clip: Path, scene: Path) -> Non
     assert [(frame["view"], frame["frame"]) for frame in result["frames"]] == [
         ("cam00", frame) for frame in range(FRAMES)
     ]
-    for figure in ("psnr", "ssim", "mse", "dssim", "flip"):
-        assert result[figure] == pytest.approx(np.mean([frame[figure] for frame in result["frames"]]))
+    for metric in ("psnr", "ssim", "mse", "dssim", "flip"):
+        assert result[metric] == pytest.approx(np.mean([frame[metric] for frame in result["frames"]]))
 
 
 def test_eval_compares_decoded_pictures_with_the_video(clip: Path, scene: Path) -> None:
@@ -56,7 +56,7 @@ def test_eval_compares_decoded_pictures_with_the_video(clip: Path, scene: Path) 
     assert found == pytest.approx(-10 * np.log10(error), abs=1e-3)
 
 
-def test_eval_prints_a_table_for_people(clip: Path, scene: Path) -> None:
+def test_eval_prints_a_table(clip: Path, scene: Path) -> None:
     lines = done("eval", clip, scene, "--every", 3).out.splitlines()
     assert lines[0].split()[:5] == ["view", "frame", "PSNR", "dB", "SSIM"]
     assert [line.split()[:2] for line in lines[1:3]] == [["cam00", "0"], ["cam00", "3"]]
@@ -67,17 +67,17 @@ def test_eval_prints_a_table_for_people(clip: Path, scene: Path) -> None:
     ]
 
 
-def test_eval_has_all_figures_and_a_reason_for_those_it_lacks(clip: Path, scene: Path) -> None:
+def test_eval_reports_all_metrics_and_a_reason_for_missing_ones(clip: Path, scene: Path) -> None:
     result = json.loads(done("eval", clip, scene, "--json", "--every", 3).out)
-    figures = ("psnr", "ssim", "mse", "dssim", "lpips", "flip", "jod", "psnr_moving")
-    assert {figure for figure in figures if result[figure] is None} == result["missing"].keys()
+    metrics = ("psnr", "ssim", "mse", "dssim", "lpips", "flip", "jod", "psnr_moving")
+    assert {metric for metric in metrics if result[metric] is None} == result["missing"].keys()
     assert set(result["missing"]) == {"lpips", "jod"}
     assert result["dssim"] == pytest.approx((1 - result["ssim"]) / 2)
     for frame in result["frames"]:
         assert frame["psnr"] == pytest.approx(-10 * np.log10(frame["mse"]))
 
 
-def test_eval_writes_a_page_that_needs_no_network(clip: Path, scene: Path, out: Path) -> None:
+def test_eval_writes_a_self_contained_page(clip: Path, scene: Path, out: Path) -> None:
     done("eval", clip, scene, "--every", 3, "--report", out / "report")
     assert [path.name for path in (out / "report").iterdir()] == ["index.html"]
     page = (out / "report" / "index.html").read_text()
@@ -92,7 +92,7 @@ def test_a_report_that_cannot_be_written_is_refused_at_once(clip: Path, scene: P
     assert f"{clip / 'report'}: cannot be created: Not a directory" in line
 
 
-def test_weights_that_are_none_are_refused_at_once(clip: Path, scene: Path, out: Path) -> None:
+def test_invalid_weights_are_refused_at_once(clip: Path, scene: Path, out: Path) -> None:
     (out / "alex.pth").write_bytes(b"\x80\x02}q\x00.")
     line = refused("eval", clip, scene, "--lpips-weights", out / "alex.pth", folder=out)
     assert f"{out / 'alex.pth'}: is not a readable safetensors file" in line
@@ -115,7 +115,7 @@ def test_eval_refuses_what_does_not_fit(clip: Path, scene: Path, capture: Path, 
     assert "cam00" in refused_eval(clip, capture)
 
 
-def test_info_tells_what_is_in_the_file(clip: Path) -> None:
+def test_info_describes_the_file(clip: Path) -> None:
     ran = done("info", clip, "--json")
     assert (ran.out.count("\n"), ran.err) == (1, "")
     record = json.loads(ran.out)
@@ -129,18 +129,18 @@ def test_info_tells_what_is_in_the_file(clip: Path) -> None:
     assert record["config"]["schedule"]["rays"] == 512
 
 
-def test_info_tells_people_the_same(clip: Path) -> None:
+def test_info_prints_the_same_as_text(clip: Path) -> None:
     ran = done("info", clip)
     record = json.loads(done("info", clip, "--json").out)
     for text in (
-        f"{clip.stat().st_size:,} bytes", "6 frames at 30 per second (0.20 s)", "held out: cam00",
+        f"{clip.stat().st_size:,} bytes", "6 frames at 30 fps (0.20 s)", "held out: cam00",
         f"{record['parameters']:,} parameters", "WGHT", "LATN", "held_out_psnr", "scales = [8, 12]",
     ):  # fmt: skip
         assert text in ran.out
     assert ran.err == ""
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(clip: Path) -> None:
+def test_a_closed_output_pipe_is_not_an_error(clip: Path) -> None:
     code = "import sys; from dynerf.cli.main import run; sys.argv = ['dynerf', 'info', sys.argv[1]]; run()"
     child = subprocess.Popen(
         [sys.executable, "-c", f"import time; time.sleep(0.2); {code}", str(clip)],
@@ -165,7 +165,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(clip: Path) -> None:
 
 
 def _segments(clip: Path, count: int, path: Path) -> Path:
-    """The clip, with its first frame again and again as so many segments."""
+    """The clip with its first frame repeated as ``count`` segments."""
     with FileSource(clip) as source:
         reader = Reader(source)
         weights = [e for e in reader.directory if e.kind == b"WGHT"]
@@ -174,8 +174,10 @@ def _segments(clip: Path, count: int, path: Path) -> Path:
         header = reader.header
     chunks = []
     for number in range(count):
-        made = [Chunk(e.kind, number, e.layer, 0, e.count, p) for e, p in zip(weights, payloads, strict=True)]
-        chunks += [made[0], latents_chunk(number, number, latents), *made[1:]]
+        copies = [
+            Chunk(e.kind, number, e.layer, 0, e.count, p) for e, p in zip(weights, payloads, strict=True)
+        ]
+        chunks += [copies[0], latents_chunk(number, number, latents), *copies[1:]]
     records = tuple(SegmentRecord(number, 1) for number in range(count))
     path.write_bytes(clip_bytes(replace(header, frames=count, segments=records), chunks))
     return path
@@ -199,7 +201,7 @@ def test_info_decodes_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> No
     done("info", clip, "--check")
 
 
-def test_info_check_compares_every_checksum(clip: Path, tmp_path: Path) -> None:
+def test_info_check_verifies_every_checksum(clip: Path, tmp_path: Path) -> None:
     data = clip.read_bytes()
     record = json.loads(done("info", clip, "--check", "--json").out)
     with FileSource(clip) as source:
@@ -218,7 +220,7 @@ def test_info_check_compares_every_checksum(clip: Path, tmp_path: Path) -> None:
         assert done("info", path).status == 0
 
 
-def test_info_of_a_field_that_is_not_known_says_so(clip: Path, tmp_path: Path) -> None:
+def test_info_of_an_unknown_field_says_so(clip: Path, tmp_path: Path) -> None:
     with FileSource(clip) as source:
         reader = Reader(source)
         header = replace(
@@ -231,7 +233,7 @@ def test_info_of_a_field_that_is_not_known_says_so(clip: Path, tmp_path: Path) -
     path = tmp_path / "other.dnv"
     path.write_bytes(clip_bytes(header, chunks))
     assert (
-        "splats field in a perspective space: its parameters are not known to this version"
+        "splats field in a perspective space: its parameters are unknown to this version"
         in done("info", path).out
     )
     record = json.loads(done("info", path, "--json").out)

@@ -1,4 +1,4 @@
-"""Every Python example of the documents runs, on a tiny capture and offline."""
+"""Runs every Python example of the documentation on a tiny capture, offline."""
 
 import re
 import shutil
@@ -25,11 +25,11 @@ _DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(RO
 _BLOCK = re.compile(r"^```(?:python|py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"\n\n((?:    .*\n|\n)+)")
 _TINY_BYTES = 12_000
-_GIVEN = {
+_ASSUMED = {
     "np": np, "R": np.eye(3), "t": np.zeros(3), "pose": np.eye(3, 4),
     "height": 24, "width": 32, "focal": 30.0, "near": 1.0, "far": 9.0,
 }  # fmt: skip
-"""What single lines of a document take for granted; examples that are programs import what they use."""
+"""Names that fragments of the documentation assume; complete programs import what they use."""
 
 
 def _examples() -> Iterator[tuple[str, str]]:
@@ -48,7 +48,7 @@ _EXAMPLES = dict(_examples())
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Presets and target sizes of a tiny capture, which the examples' own would not fit."""
+    """Presets and target sizes for a tiny capture."""
 
     def tiny_preset(name: PresetName, field: FieldKind | None = None) -> Config:
         return apply_assignments(preset(name, field), [*SETTINGS, "schedule.scale=0.002"])
@@ -62,7 +62,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def lpips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package that the example of LPIPS weights needs, which downloads them."""
+    """Stand-in for the package lpips, which downloads weights."""
     module = ModuleType("lpips")
     weights = {"lin0.model.1.weight": torch.ones(1, 64, 1, 1)}
     module.LPIPS = lambda **_: SimpleNamespace(state_dict=lambda: weights)  # type: ignore[attr-defined]
@@ -92,4 +92,4 @@ def test_an_example_runs(
     Path("samples/candle").symlink_to(scene)
     with serving(clip.read_bytes()) as link:
         text = re.sub(r"https://example\.org/[a-z]+\.dnv", link.address, _EXAMPLES[name])
-        exec(compile(text, name, "exec"), {"__name__": "example", **({} if "import " in text else _GIVEN)})
+        exec(compile(text, name, "exec"), {"__name__": "example", **({} if "import " in text else _ASSUMED)})

@@ -1,4 +1,4 @@
-"""Clips forged to harm: all checksums right, but what they hold does not fit or asks for too much."""
+"""Malicious clips: valid checksums, but contents that are inconsistent or demand too many resources."""
 
 import textwrap
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def _decode(clip: Path, *more: object) -> str:
 
 
 class Forger:
-    """Changes the parts of an honest clip and writes them with right checksums."""
+    """Changes parts of a valid clip and writes them with valid checksums."""
 
     def __init__(self, clip: Path, folder: Path) -> None:
         with FileSource(clip) as source:
@@ -78,7 +78,7 @@ def forger(clip: Path, tmp_path: Path) -> Forger:
     return Forger(clip, tmp_path)
 
 
-def test_the_forger_can_be_honest(forger: Forger) -> None:
+def test_an_unchanged_clip_is_accepted(forger: Forger) -> None:
     path = forger.write(forger.header)
     done("decode", path, "-o", path.parent / "a.mp4")
     done("info", path)
@@ -153,9 +153,7 @@ def test_weights_and_latents_that_do_not_belong(forger: Forger) -> None:
         ({"coarse": 8, "fine": 8, "union": 1}, "sampling.union: found 1, expected true or false"),
     ],
 )
-def test_sampling_that_makes_no_sense(
-    forger: Forger, sampling: dict[str, int | float | str | bool], found: str
-) -> None:
+def test_invalid_sampling(forger: Forger, sampling: dict[str, int | float | str | bool], found: str) -> None:
     path = forger.write(replace(forger.header, sampling=sampling))
     assert f"{path}: header.{found}" in _decode(path)
 
@@ -170,14 +168,14 @@ def test_sampling_that_makes_no_sense(
         ({"width": 16384, "height": 16384}, "16384x16384 pixels, expected sides of 1 to 8192"),
     ],
 )
-def test_cameras_that_can_take_no_picture(forger: Forger, changes: dict[str, object], found: str) -> None:
+def test_invalid_cameras(forger: Forger, changes: dict[str, object], found: str) -> None:
     path = forger.write(forger.camera(**changes))
     line = _decode(path)
     assert f"{path}: " in line
     assert found in line
 
 
-def test_a_rig_that_sees_nothing_has_no_depth_but_pictures(forger: Forger) -> None:
+def test_a_rig_that_sees_nothing_renders_but_has_no_depth(forger: Forger) -> None:
     away = (1.0, 0, 0, 1e8, 0, 1, 0, 1e8, 0, 0, 1, 1e8)
     cameras = tuple(replace(camera, camera_to_world=away) for camera in forger.header.cameras)
     path = forger.write(replace(forger.header, cameras=cameras))
@@ -185,28 +183,29 @@ def test_a_rig_that_sees_nothing_has_no_depth_but_pictures(forger: Forger) -> No
     done("decode", path, "-o", path.parent / "out.mp4")
 
 
-def test_numbers_that_overflow_are_shown_without_a_crash(forger: Forger) -> None:
-    loud = [
+def test_overflowing_weights_render_without_a_crash(forger: Forger) -> None:
+    large = [
         replace(tensor, steps=np.array([2.0**100], np.float32), symbols=np.full_like(tensor.symbols, 2**23))
         for tensor in forger.weights
     ]
-    done("decode", forger.write(forger.header, loud), "-o", forger._path.parent / "a.mp4", "--depth")
+    done("decode", forger.write(forger.header, large), "-o", forger._path.parent / "a.mp4", "--depth")
 
 
-def test_a_clip_of_no_tensors_and_texts_that_move_the_cursor(forger: Forger) -> None:
+def test_a_clip_without_tensors_and_with_control_characters(forger: Forger) -> None:
     header = replace(forger.header, config={"note": "\x1b[2J\nfake"}, quality={"psnr": "\r\x1b[31m"})
     path = forger.write(header)
     codes = forged_chunks([latents_chunk(0, 0, quantise("latents", forger.latents, 0.01))])
     path.write_bytes(forge(encode_header(header), [ForgedChunk(count=0, body=pack_tensors([])), *codes]))
     shown = done("info", path).out
+    assert " parameters, 0.0" in shown  # bits each: the header alone states the sizes
     assert "\x1b" not in shown
     assert "\r" not in shown
     assert "\\x1b[2J\\nfake" in shown
     assert "is missing" in _decode(path)
 
 
-def test_settings_that_claim_much_cost_little_memory(forger: Forger, tmp_path: Path) -> None:
-    """In a process of its own, because the peak of memory is that of a process."""
+def test_settings_that_claim_large_tensors_use_little_memory(forger: Forger, tmp_path: Path) -> None:
+    """In a separate process, because peak memory is measured per process."""
     wide = forger.field(
         {"channels": 4096, "scales": [1], "basis": [1], "hidden": 1, "coarse_scale": 1, "coarse_basis": 1}
     )

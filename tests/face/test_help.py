@@ -1,4 +1,4 @@
-"""The command itself: help, version, one-line complaints, and the library's public names."""
+"""The command: help, version, one-line errors, and the library's public names."""
 
 import ast
 import importlib
@@ -21,7 +21,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_reads_like_a_manual_page(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_pages_fit_80_columns_and_have_examples(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     ran = run(*command.split(), "--help")
     assert (ran.status, ran.err) == (0, "")
@@ -49,7 +49,7 @@ def test_help_names_every_option_of_the_manual() -> None:
         assert option in decode
 
 
-def test_help_says_how_to_serve_behind_a_proxy() -> None:
+def test_help_explains_serving_behind_a_proxy() -> None:
     serve = " ".join(run("serve", "--help").out.split())
     assert "refused: --allow-origin states the address that browsers use" in serve
     assert "that of a proxy or a tunnel, or a name in the local network" in serve
@@ -87,7 +87,7 @@ def test_help_says_how_to_serve_behind_a_proxy() -> None:
         (f"eval clip.dnv in --every {'9' * 5000}", "'999"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_one_line(arguments: str, found: str) -> None:
+def test_an_invalid_option_is_reported_in_one_line(arguments: str, found: str) -> None:
     ran = run(*arguments.split())
     assert (ran.status, ran.out) == (2, "")
     assert ran.err.count("\n") == 1
@@ -95,7 +95,7 @@ def test_an_option_that_makes_no_sense_is_one_line(arguments: str, found: str) -
     assert len(ran.err) < 300
 
 
-def test_the_version_comes_from_one_place() -> None:
+def test_the_version_is_defined_once() -> None:
     assert run("--version").out == f"dynerf {__version__}\n"
     assert dynerf.__version__ == __version__
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -132,12 +132,12 @@ def test_info_needs_no_torch(clip: Path) -> None:
     """
     ran = run_child(textwrap.dedent(code), clip)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "6 frames at 30 per second" in ran.stdout
+    assert "6 frames at 30 fps" in ran.stdout
 
 
 def _modules() -> list[Path]:
-    rooms = (ROOT / "dynerf", ROOT / "format", ROOT / "decoder", ROOT / "encoder")
-    return [path for room in rooms for path in room.rglob("*.py")]
+    packages = (ROOT / "dynerf", ROOT / "format", ROOT / "decoder", ROOT / "encoder")
+    return [path for package in packages for path in package.rglob("*.py")]
 
 
 def _module_name(path: Path) -> list[str]:

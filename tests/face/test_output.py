@@ -1,4 +1,4 @@
-"""Where results cannot be written, and what is left when a decode is stopped: one line, and nothing."""
+"""Outputs that cannot be written, and interrupted decodes: one line, and no partial files."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ from support.video import run_child
         ("/dev/null", "supported are .mp4"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_named(clip: Path, out: Path, name: str, found: str) -> None:
+def test_an_output_that_cannot_be_written_is_named(clip: Path, out: Path, name: str, found: str) -> None:
     (out / "file").touch()
     (out / "folder.mp4").mkdir()
     line = refused("decode", clip, "-o", out / name, "--frames", "0:1", folder=out)
@@ -92,7 +92,7 @@ def test_an_interrupted_decode_leaves_the_older_file_alone(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    seen = 0  # twice: a file that is made and removed at once only tells that one can be made
+    seen = 0  # twice: the first file may be the one that tests whether the folder is writable
     while seen < 2 and time.monotonic() < deadline:
         seen = seen + 1 if len(listing(out)) == 2 else 0
         time.sleep(0.05)

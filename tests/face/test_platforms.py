@@ -1,4 +1,4 @@
-"""Nothing that only Linux has is needed to import, encode, decode, serve and play: macOS lacks it."""
+"""Importing, encoding, decoding, serving and playing need nothing that macOS lacks."""
 
 import textwrap
 from pathlib import Path
@@ -55,7 +55,7 @@ _EVERYTHING = """
 """
 
 
-@pytest.mark.skipif("sys.platform != 'linux'", reason="takes away what only Linux has")
+@pytest.mark.skipif("sys.platform != 'linux'", reason="removes what only Linux has")
 def test_what_only_linux_has_is_not_needed(scene: Path, out: Path) -> None:
     tiny = [
         word for word, before in zip(TINY, ("", *TINY), strict=False) if "--threads" not in (word, before)

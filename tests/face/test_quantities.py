@@ -1,4 +1,4 @@
-"""Sizes, durations, rates and lengths as people write them."""
+"""Parsing of sizes, durations, rates and lengths."""
 
 from fractions import Fraction
 
@@ -23,7 +23,7 @@ def test_sizes(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "MB", "2TB", "0", "-2MB", "1e3", "2MBs", "9GB", "300 k b", "2,5MB"])
-def test_sizes_that_make_no_sense(text: str) -> None:
+def test_invalid_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="a size such as 500kB or 2MB"):
         parse_size(text)
 
@@ -46,7 +46,7 @@ def test_durations(text: str, seconds: Fraction) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "s", "3x", "-1s", "1:30", "30s1m", "1h30", "1e9", "nan", "1m1m"])
-def test_durations_that_make_no_sense(text: str) -> None:
+def test_invalid_durations(text: str) -> None:
     with pytest.raises(ValueError, match="a duration such as 90, 90s, 3m, 2h or 1h30m"):
         parse_duration(text)
 
@@ -64,8 +64,8 @@ def test_lengths_in_seconds_and_frames(text: str, fps: Fraction, frames: int) ->
 
 
 @pytest.mark.parametrize("text", ["", "10", "0f", "0s", "-1f", "1.5f", "s", "1e3s", "9" * 50 + "f"])
-def test_lengths_that_make_no_sense(text: str) -> None:
-    with pytest.raises(ValueError, match="frames above 0, as 10s, 2m or 120f"):
+def test_invalid_lengths(text: str) -> None:
+    with pytest.raises(ValueError, match="frames above 0, such as 10s, 2m or 120f"):
         parse_frames_or_seconds(text)
 
 
@@ -85,6 +85,6 @@ def test_rates(text: str, rate: Fraction) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-3", "fast", "1/0", "1e99999999", "inf"])
-def test_rates_that_make_no_sense(text: str) -> None:
-    with pytest.raises(ValueError, match="pictures per second, as 30 or 30000/1001"):
+def test_invalid_rates(text: str) -> None:
+    with pytest.raises(ValueError, match="frames per second, such as 30 or 30000/1001"):
         parse_rate(text)

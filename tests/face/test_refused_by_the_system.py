@@ -1,4 +1,4 @@
-"""What the operating system refuses, wherever in a command: one line that names the place, exit status 2."""
+"""Errors of the operating system at any point of a command: one line that names the file, exit status 2."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ needs_proc = pytest.mark.skipif(not _NOT_A_FILE.exists(), reason="needs Linux's 
 
 @contextmanager
 def _files_of_at_most(size: int) -> Iterator[None]:
-    """What a disk with so much room left does: Python ignores the signal, so writing is an error."""
+    """Emulate a disk with ``size`` bytes left: Python ignores the signal, so writing is an error."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
@@ -60,7 +60,7 @@ def test_a_full_disk(
 
 
 @pytest.mark.parametrize("words", ["info {clip}", "verify {clip}"])
-def test_what_writes_nothing_needs_no_room(clip: Path, words: str) -> None:
+def test_commands_that_only_read_need_no_disk_space(clip: Path, words: str) -> None:
     with _files_of_at_most(0):
         assert run(*words.format(clip=clip).split()).status == 0
 
@@ -85,7 +85,7 @@ def test_a_log_that_cannot_be_written(scene: Path, out: Path) -> None:
     ],
 )
 def test_output_to_a_full_disk(clip: Path, out: Path, words: str, redirected: str, status: int) -> None:
-    """Messages are dropped and the work is done; a result that cannot be written is an error."""
+    """Messages are dropped and the work continues; a result that cannot be written is an error."""
     command = f"{sys.executable} -m dynerf {words.format(clip=clip, out=out)} {redirected}"
     ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert ran.returncode == status, ran.stderr
@@ -93,13 +93,13 @@ def test_output_to_a_full_disk(clip: Path, out: Path, words: str, redirected: st
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"),
+    ("folder", "reason"),
     [("file", "File exists"), ("file/below", "Not a directory"), ("/proc/self/a", "No such file")],
 )
-def test_a_work_folder_that_cannot_be_made(scene: Path, out: Path, place: str, reason: str) -> None:
+def test_a_work_folder_that_cannot_be_made(scene: Path, out: Path, folder: str, reason: str) -> None:
     (out / "file").touch()
-    line = refused("encode", scene, "-o", out / "a.dnv", "--cache", out / place, *TINY, folder=out)
-    assert f"error: {out / place}: the work folder cannot be made: {reason}" in line
+    line = refused("encode", scene, "-o", out / "a.dnv", "--cache", out / folder, *TINY, folder=out)
+    assert f"error: {out / folder}: the work folder cannot be made: {reason}" in line
 
 
 @needs_proc
@@ -120,7 +120,7 @@ def test_a_clip_that_cannot_be_read(out: Path) -> None:
         assert f"error: {clip}: " in refused(*words, folder=out)
 
 
-def test_whatever_else_it_is(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_os_error(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/mnt/a")
 

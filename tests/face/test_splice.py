@@ -10,12 +10,12 @@ from support.command import FRAMES, done, refused
 from support.link import serving
 
 
-def _picture(path: Path, frame: float) -> np.ndarray:
+def _render(path: Path, frame: float) -> np.ndarray:
     with dynerf.open(path, device="cpu") as clip:
         return clip.render(clip.cameras[0].with_size(8, 6), frame=float(frame)).numpy()
 
 
-def test_a_clip_cut_in_two_and_joined_shows_the_same_pictures(clip: Path, out: Path) -> None:
+def test_a_clip_cut_in_two_and_joined_renders_the_same(clip: Path, out: Path) -> None:
     done("cut", clip, "--frames", ":4", "-o", out / "a.dnv")
     done("cut", clip, "--frames", "4:", "-o", out / "b.dnv")
     ran = done("join", out / "a.dnv", out / "b.dnv", "-o", out / "all.dnv")
@@ -24,12 +24,12 @@ def test_a_clip_cut_in_two_and_joined_shows_the_same_pictures(clip: Path, out: P
     with dynerf.open(out / "all.dnv", device="cpu") as joined:
         assert [segment.frames for segment in joined.header.segments] == [4, FRAMES - 4]
     for frame in range(FRAMES):
-        assert np.array_equal(_picture(out / "all.dnv", frame), _picture(clip, frame))
-    assert np.array_equal(_picture(out / "b.dnv", 0), _picture(clip, 4))
-    # Between two segments the nearer frame's model is used, and no mixture of latents.
-    assert np.array_equal(_picture(out / "all.dnv", 3.4), _picture(clip, 3))
-    assert np.array_equal(_picture(out / "all.dnv", 3.6), _picture(clip, 4))
-    assert np.array_equal(_picture(out / "all.dnv", 1.5), _picture(clip, 1.5))
+        assert np.array_equal(_render(out / "all.dnv", frame), _render(clip, frame))
+    assert np.array_equal(_render(out / "b.dnv", 0), _render(clip, 4))
+    # Between two segments the nearer frame's model is used, and latents are not interpolated.
+    assert np.array_equal(_render(out / "all.dnv", 3.4), _render(clip, 3))
+    assert np.array_equal(_render(out / "all.dnv", 3.6), _render(clip, 4))
+    assert np.array_equal(_render(out / "all.dnv", 1.5), _render(clip, 1.5))
 
 
 def test_a_joined_clip_is_measured_against_its_capture(clip: Path, scene: Path, out: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_joined_clip_is_measured_against_its_capture(clip: Path, scene: Path, 
 
 
 @pytest.mark.parametrize(
-    ("frames", "told"),
+    ("frames", "message"),
     [
         ("4:9", f"frames 4:9 asked for, the clip has frames 0:{FRAMES}"),
         ("5:2", "frames 5:2: empty"),
@@ -49,8 +49,8 @@ def test_a_joined_clip_is_measured_against_its_capture(clip: Path, scene: Path, 
         ("all", "frames 'all': expected A:B"),
     ],
 )
-def test_frames_that_make_no_sense_are_refused(clip: Path, out: Path, frames: str, told: str) -> None:
-    assert told in refused("cut", clip, "--frames", frames, "-o", out / "a.dnv", folder=out)
+def test_invalid_frames_are_refused(clip: Path, out: Path, frames: str, message: str) -> None:
+    assert message in refused("cut", clip, "--frames", frames, "-o", out / "a.dnv", folder=out)
 
 
 def test_what_cannot_be_joined_is_named(clip: Path, scene: Path, out: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_cannot_be_joined_is_named(clip: Path, scene: Path, out: Path) -> N
     assert "ends in .dnv" in refused("join", clip, "-o", out / "all.mp4", folder=out)
 
 
-def test_a_part_of_a_clip_at_an_address_is_fetched_alone(clip: Path, tmp_path: Path, out: Path) -> None:
+def test_cutting_a_remote_clip_fetches_only_the_part(clip: Path, tmp_path: Path, out: Path) -> None:
     parts = []
     for number in range(6):
         done("cut", clip, "--frames", f"{number}:{number + 1}", "-o", tmp_path / f"{number}.dnv")

@@ -17,7 +17,7 @@ def broken(clip: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_verify_tells_that_all_is_in_order(clip: Path) -> None:
+def test_verify_reports_an_intact_file(clip: Path) -> None:
     data = clip.read_bytes()
     assert data[-32:].hex() in done("verify", clip).out
     record = json.loads(done("verify", clip, "--json").out)
@@ -37,7 +37,7 @@ def test_verify_refuses_a_file_with_one_wrong_bit(clip: Path, tmp_path: Path) ->
     assert json.loads(ran.out) == {"ok": False, "error": ran.err.removeprefix("dynerf: error: ").strip()}
 
 
-def test_repair_saves_the_frames_and_says_what_was_lost(broken: Path, out: Path) -> None:
+def test_repair_recovers_frames_and_reports_what_was_lost(broken: Path, out: Path) -> None:
     before = broken.read_bytes()
     ran = done("repair", broken, "-o", out / "saved.dnv")
     assert "6 frames" in ran.err
@@ -49,15 +49,15 @@ def test_repair_saves_the_frames_and_says_what_was_lost(broken: Path, out: Path)
 
 def test_repair_does_not_write_over_the_damaged_file(broken: Path, tmp_path: Path) -> None:
     line = refused("repair", broken, "-o", tmp_path / "x" / ".." / "broken.dnv", folder=tmp_path)
-    assert "is the file to be repaired" in line
+    assert "is the file to repair" in line
 
 
-def test_a_picture_of_the_first_layer_is_complete_but_coarser(clip: Path, out: Path) -> None:
+def test_the_first_layer_gives_a_complete_but_coarser_frame(clip: Path, out: Path) -> None:
     for layers in (1, 3, 9):
         done("decode", clip, "-o", out / f"{layers}_%d.png", "--frames", "0:1", "--layers", layers)
     pictures = [(out / f"{layers}_0.png").read_bytes() for layers in (1, 3, 9)]
     assert pictures[0] != pictures[1]
-    assert pictures[1] == pictures[2]  # a clip of three layers has no more to give
+    assert pictures[1] == pictures[2]  # the clip has three layers
     layers = json.loads(done("info", clip, "--json").out)["layers"]
     assert [layer["layers"] for layer in layers] == [1, 2, 3]
     assert [layer["bytes"] for layer in layers] == sorted(layer["bytes"] for layer in layers)
@@ -69,7 +69,7 @@ def test_verify_reads_an_address(clip: Path) -> None:
     data = clip.read_bytes()
     with serving(data) as link:
         ran = done("verify", link.address)
-        assert ran.out.startswith(f"{link.address}: in order: {len(data):,} bytes")
+        assert ran.out.startswith(f"{link.address}: intact: {len(data):,} bytes")
         assert json.loads(done("verify", link.address, "--json").out)["sha256"] == data[-32:].hex()
         broken = bytearray(data)
         broken[-400] ^= 4
@@ -90,6 +90,6 @@ def test_verify_reads_an_address(clip: Path) -> None:
         "eval a.dnv http://example.org/capture",
     ],
 )
-def test_what_must_be_on_this_machine_is_said(command: str, tmp_path: Path) -> None:
+def test_commands_that_need_local_files_refuse_addresses(command: str, tmp_path: Path) -> None:
     line = refused(*command.split(), folder=tmp_path)
     assert "found an address, expected a file or folder on this machine: download it first" in line

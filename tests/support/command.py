@@ -1,6 +1,6 @@
-"""Runs the command as a user would, but in this process, and a tiny scene for it to encode.
+"""Runs the command in this process, and writes a tiny scene for it to encode.
 
-Loading torch takes seconds, so only what needs a process of its own (signals, resource limits) gets one.
+Loading torch takes seconds, so only tests of signals and resource limits start a process.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Ran:
 
 
 def run(*arguments: object) -> Ran:
-    """Run ``dynerf`` with some arguments, on the CPU. What no DynerfError explains is raised: it is a bug."""
+    """Run ``dynerf`` with some arguments on the CPU. Unhandled exceptions are raised: they are bugs."""
     words = [str(argument) for argument in arguments]
     if words[:1] in (["decode"], ["eval"]):
         words += ["--device", "cpu"]
@@ -67,12 +67,12 @@ def refused(*arguments: object, folder: Path) -> str:
 
 
 def listing(folder: Path) -> list[str]:
-    """All that lies below a folder, hidden files too."""
+    """All paths below a folder, including hidden files."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def write_scene(folder: Path, cameras: tuple[str, ...] = CAMERAS, frames: int = FRAMES) -> Path:
-    """A capture whose pictures get brighter from frame to frame, with a gradient that tells the cameras."""
+    """A capture whose frames get brighter over time, with a gradient that differs between the cameras."""
     folder.mkdir(parents=True)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     for index, name in enumerate(cameras):
@@ -92,11 +92,11 @@ def change_poses(folder: Path, change: Callable[[np.ndarray], object]) -> None:
 
 
 def pictures(path: Path) -> np.ndarray:
-    """All pictures of a movie, or the one of a PNG file: uint8 (picture, height, width, 3)."""
+    """All frames of a video, or the image of a PNG file: uint8 (frame, height, width, 3)."""
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def numbered(folder: Path) -> np.ndarray:
-    """The PNG files of a folder in order: uint8 (picture, height, width, 3)."""
+    """The PNG files of a folder in order: uint8 (frame, height, width, 3)."""
     return np.concatenate([pictures(path) for path in sorted(folder.glob("*.png"))])

@@ -19,7 +19,7 @@ from support.video import ROOT
 
 _NEVER = 1e9
 _STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
-_ADVICE = "dynerf: stopped; the same command with --resume goes on from the last checkpoint"
+_ADVICE = "dynerf: stopped; the same command with --resume continues from the last checkpoint"
 
 
 def _ctrl_c() -> None:

@@ -47,7 +47,7 @@ def test_training_stops_together_and_goes_on(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does; the workers get it from the launcher
         _, stderr = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert stderr.count("the same command with --resume goes on from the last checkpoint") == 1
+    assert stderr.count("the same command with --resume continues from the last checkpoint") == 1
     assert stderr.count("dynerf: interrupted") == 2
     assert stderr.count("Traceback") <= 1, "torchrun's own"
     assert "dynerf_encoder" not in stderr, "no trace of ours"

@@ -298,7 +298,7 @@ def test_without_a_token_the_command_warns_that_anyone_can_watch(clip: Path) -> 
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert line == (
-        "dynerf: anyone who reaches this port can watch and make this machine render; see --token\n"
+        "dynerf: anyone who can reach this port can watch and use this machine to render; see --token\n"
     )
 
 

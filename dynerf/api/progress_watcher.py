@@ -1,4 +1,4 @@
-"""What the encoder reports, as ``Progress`` for the caller of ``dynerf.encode``."""
+"""Converts the encoder's reports to ``Progress`` for the caller of ``dynerf.encode``."""
 
 import time
 from typing import TYPE_CHECKING
@@ -8,8 +8,8 @@ from dynerf_decoder.progress import OnProgress, Progress
 if TYPE_CHECKING:
     from dynerf_encoder.training.trainer import StepReport
 
-_SECONDS = 0.5  # between two reports of one task; its first and last are never left out
-_SMOOTHING = 0.95  # of the training PSNR, which differs from batch to batch
+_SECONDS = 0.5  # least interval between two reports of one task; the first and last are always reported
+_SMOOTHING = 0.95  # of the running mean of the training PSNR, which varies from batch to batch
 
 
 class ProgressWatcher:
@@ -21,16 +21,16 @@ class ProgressWatcher:
         self._metrics: dict[str, int | float] = {}
 
     def say(self, text: str) -> None:
-        """A message."""
+        """Report a message."""
         self._on_progress(Progress("message", 0, 0, text))
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Work of known length."""
+        """Report progress of work of known length."""
         if self._is_due(what, done >= total):
             self._on_progress(Progress(what, done, total))
 
     def trained(self, report: "StepReport") -> None:
-        """A training step."""
+        """Report a training step."""
         place = report.place
         before = self._metrics.get("psnr", report.psnr)
         self._metrics |= {
@@ -44,7 +44,7 @@ class ProgressWatcher:
             self._report_training(report)
 
     def looked(self, report: "StepReport", held_out_psnr: float) -> None:
-        """Held-out pictures."""
+        """Report the PSNR of held-out frames, in dB."""
         self._metrics["held_out_psnr"] = held_out_psnr
         self._report_training(report)
 
