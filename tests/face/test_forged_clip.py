@@ -141,7 +141,7 @@ def test_weights_and_latents_that_do_not_belong(forger: Forger) -> None:
     assert f"{path}: weights: view.9.weight does not belong to this field" in _decode(path)
     assert "weights: fine.static.0 is missing" in _decode(forger.write(forger.header, forger.weights[1:]))
     path = forger.write(forger.header, latents=5)
-    assert f"{path}: latents of 5 numbers, the field's settings say 32" in _decode(path)
+    assert f"{path}: latents of 5 numbers, expected 32 by the field's settings" in _decode(path)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_rig_that_sees_nothing_renders_but_has_no_depth(forger: Forger) -> Non
     away = (1.0, 0, 0, 1e8, 0, 1, 0, 1e8, 0, 0, 1, 1e8)
     cameras = tuple(replace(camera, camera_to_world=away) for camera in forger.header.cameras)
     path = forger.write(replace(forger.header, cameras=cameras))
-    assert "no camera sees anything" in _decode(path, "--depth")
+    assert "no camera sees the scene" in _decode(path, "--depth")
     done("decode", path, "-o", path.parent / "out.mp4")
 
 

@@ -35,9 +35,7 @@ def test_an_unknown_encoder_is_not_an_error() -> None:
 
 def test_a_working_encoder_writes_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another encoder stands in for the GPU's, which would use the same code."""
-    monkeypatch.setattr(
-        h264, "_MOVIE_ON_GPU", Codec("libx264", {"qp": "0", "preset": "ultrafast", "bf": "0"})
-    )
+    monkeypatch.setattr(h264, "_NVENC_VIDEO", Codec("libx264", {"qp": "0", "preset": "ultrafast", "bf": "0"}))
     codec = video_codec(True, 33, 24)
     assert (codec.options["qp"], codec.reason) == ("0", "")
     pictures = flat_pictures(5, 33, 24)
