@@ -5,7 +5,7 @@ import { supportedCodecs } from "./video/decoder.js";
 import { Gestures } from "./ui/gestures.js";
 import { drawIcons } from "./ui/icons.js";
 import { listenToKeys, SHORTCUTS } from "./ui/keys.js";
-import { Messages } from "./net/messages.js";
+import { Messages } from "./ui/messages.js";
 import { PathPanel } from "./ui/path_panel.js";
 import { Player } from "./player.js";
 import { Seekbar } from "./ui/seekbar.js";

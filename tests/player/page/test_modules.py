@@ -193,7 +193,7 @@ def test_heads_of_pictures_are_read(modules: "Page") -> None:
     view: dict[str, Any] = description()["cameras"][1] | {"id": 7, "frame": 2.5}
     data = list(message(view, final=False))
     body = "return [m.readHead(new Uint8Array(x).buffer), m.readHead(new Uint8Array(x.slice(0, 31)).buffer)]"
-    head, short = run_module(modules, "video/frame", body, data)
+    head, short = run_module(modules, "net/picture_head", body, data)
     assert short is None
     expected = {
         "codec": 0,
@@ -206,7 +206,7 @@ def test_heads_of_pictures_are_read(modules: "Page") -> None:
         "fetched": 99_000,
     }
     assert {key: head[key] for key in expected} == expected
-    assert run_module(modules, "video/frame", body, [2, *data[1:]])[0] is None
+    assert run_module(modules, "net/picture_head", body, [2, *data[1:]])[0] is None
 
 
 WISHES = """const sent = [], wishes = new m.Wishes((message) => sent.push(message));

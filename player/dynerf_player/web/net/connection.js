@@ -3,7 +3,7 @@
  * Handlers: `onstate(state, seconds)` with "connecting", "open", "lost" or "busy" (seconds until the next try),
  * `onmessage(object)` for text, `onpicture(head, bytes)` for pictures.
  */
-import { readHead } from "../video/frame.js";
+import { readHead } from "./picture_head.js";
 
 const FIRST_PAUSE = 0.5; // seconds
 const LONGEST_PAUSE = 8;

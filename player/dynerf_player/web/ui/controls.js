@@ -1,7 +1,8 @@
 /** The buttons and menus of the player page: what they do, and how they show what is the case. */
 import { download } from "../video/canvas.js";
 import { setIcon } from "./icons.js";
-import { copyText, toHash } from "../view/share.js";
+import { copyText } from "./clipboard.js";
+import { toHash } from "../view/share.js";
 
 const PRESS_TURN = 0.06; // radians, of an arrow key with Shift
 const PRESS_STEP = 0.04; // of the distance to the pivot, of an arrow key when flying

@@ -4,7 +4,7 @@
  * for every picture taken in, shown or not, so that the server never waits for one; `onfailure()` is told once when
  * H.264 does not work after all.
  */
-import { AVC } from "./frame.js";
+import { AVC } from "../net/picture_head.js";
 
 const BASELINE = "avc1.42E01F";
 const MUTE_MS = 5000; // for the first image of a stream; a decoder that gives none counts as failed

@@ -34,27 +34,3 @@ function numbers(text, count) {
   const values = (text ?? "").split(",").map((word) => (word.trim() === "" ? NaN : Number(word)));
   return values.length === count && values.every((value) => Math.abs(value) <= 1e9) ? values : null;
 }
-
-/**
- * Put a text on the clipboard. Plain http from another machine has no clipboard: then the old command is tried, and
- * false says that the viewer must copy by hand.
- */
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copyBySelection(text);
-  }
-}
-
-function copyBySelection(text) {
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.className = "offscreen";
-  document.body.append(field);
-  field.select();
-  const copied = document.execCommand("copy");
-  field.remove();
-  return copied;
-}
