@@ -1,5 +1,5 @@
 /**
- * Copy a text to the clipboard. Plain http from another machine has no clipboard API: then the older command is tried,
+ * Copies text to the clipboard. Plain http from another machine has no clipboard API: then the older command is tried,
  * and false means that the viewer must copy by hand.
  */
 export async function copyText(text) {
@@ -14,7 +14,7 @@ export async function copyText(text) {
 function copyBySelection(text) {
   const field = document.createElement("textarea");
   field.value = text;
-  field.className = "offscreen";
+  field.className = "visually-hidden";
   document.body.append(field);
   field.select();
   const copied = document.execCommand("copy");

@@ -1,6 +1,6 @@
 /**
- * What the page tells the viewer: one state over the stage (loading, reconnecting, busy, an error), and short notices
- * that go away. States are announced to screen readers.
+ * Messages to the viewer: one state over the picture (loading, reconnecting, busy, an error), and short notices that
+ * disappear. Screen readers announce both.
  */
 const NOTICE_MS = 3500;
 
@@ -9,14 +9,17 @@ export class Messages {
     Object.assign(this, { state, title, detail, retry, spinner, notice, timer: null });
   }
 
-  /** Show a state; `spins` while something is under way, `onretry` gives the viewer a button. */
-  show(title, { detail = "", spins = false, onretry = null, covers = true } = {}) {
+  /**
+   * Show a state. `busy` shows the spinner, `onretry` a button; `overlay` leaves the picture visible and usable behind
+   * a small box.
+   */
+  show(title, { detail = "", busy = false, onretry = null, overlay = false } = {}) {
     if (this.title.textContent !== title) this.title.textContent = title;
     if (this.detail.textContent !== detail) this.detail.textContent = detail;
-    this.spinner.hidden = !spins;
+    this.spinner.hidden = !busy;
     this.retry.hidden = !onretry;
     this.retry.onclick = onretry;
-    this.state.classList.toggle("covers", covers);
+    this.state.classList.toggle("overlay", overlay);
     this.state.hidden = false;
   }
 
@@ -24,11 +27,11 @@ export class Messages {
     this.state.hidden = true;
   }
 
-  /** A short notice. */
-  tell(text) {
+  /** Show a short notice. */
+  notify(text) {
     clearTimeout(this.timer);
     this.notice.textContent = text;
-    this.notice.classList.add("shown");
-    this.timer = setTimeout(() => this.notice.classList.remove("shown"), NOTICE_MS);
+    this.notice.classList.add("visible");
+    this.timer = setTimeout(() => this.notice.classList.remove("visible"), NOTICE_MS);
   }
 }
