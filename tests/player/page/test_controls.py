@@ -79,8 +79,8 @@ def test_frozen_time_lets_the_camera_move(watching: "Page", server: FakeServer) 
     assert moved["camera_to_world"] != frozen["camera_to_world"]
     assert (
         moved["camera_to_world"][3] < frozen["camera_to_world"][3]
-    )  # the scene moved right, the camera left
-    assert moved["camera_to_world"][7] > frozen["camera_to_world"][7]  # and up, so the scene moved down
+    )  # scene to the right, camera to the left
+    assert moved["camera_to_world"][7] > frozen["camera_to_world"][7]  # scene down, camera up
     watching.click("#freeze")
     watching.wait_for_function(
         "at => Number(document.getElementById('seek').value) !== at", arg=frozen["frame"]

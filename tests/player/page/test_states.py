@@ -164,7 +164,7 @@ def test_a_replaced_file_is_noticed_after_a_reconnection(watching: "Page", serve
     new_picture(watching, lambda: watching.keyboard.press("."))
 
 
-def test_buffered_ranges_are_drawn_and_missing_data_stops_the_clock(
+def test_buffered_ranges_are_drawn_and_missing_data_is_awaited(
     watching: "Page", server: FakeServer
 ) -> None:
     server.tell({"type": "buffer", "fetched": 1000, "total": 4000, "ranges": [[0, 9], [15, 22]], "layers": 1})

@@ -4,13 +4,13 @@
  */
 const SETTLED_MS = 150; // without change, after which a view counts as still
 const LOST_MS = 4000; // after which an unanswered request no longer blocks the next
-const LONG_DELAY_MS = 40; // network delay above which two requests are in flight, to keep the server busy
+const LONG_ROUND_TRIP_MS = 40; // of the network; above it two requests are in flight, to keep the server busy
 
 export class ViewRequests {
   constructor(send) {
     this.send = send;
     this.id = 0;
-    this.delay = Infinity; // network delay there and back, milliseconds
+    this.roundTrip = Infinity; // of the network, milliseconds
     this.reset();
   }
 
@@ -40,7 +40,7 @@ export class ViewRequests {
   /** Moving views count as in flight; a still one does not, because a newer view replaces it at once. */
   canSend(now) {
     const inFlight = [...this.pending.values()].filter(({ sent, moving }) => moving && now - sent < LOST_MS);
-    return inFlight.length < (Number.isFinite(this.delay) && this.delay > LONG_DELAY_MS ? 2 : 1);
+    return inFlight.length < (Number.isFinite(this.roundTrip) && this.roundTrip > LONG_ROUND_TRIP_MS ? 2 : 1);
   }
 
   /** When the oldest unanswered request was sent (milliseconds), or null. */
@@ -55,7 +55,7 @@ export class ViewRequests {
     for (const earlier of this.pending.keys()) if (earlier <= id) this.pending.delete(earlier);
     if (!request) return null;
     // A minimum that slowly rises: a request that waited for another one's render does not measure the network.
-    this.delay = Math.min(now - request.sent - renderMs - codingMs, this.delay * 1.02 + 0.2);
+    this.roundTrip = Math.min(now - request.sent - renderMs - codingMs, this.roundTrip * 1.02 + 0.2);
     return now - request.sent;
   }
 }

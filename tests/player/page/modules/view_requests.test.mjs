@@ -45,7 +45,7 @@ test("a newer view does not wait for the answer to a still one", () => {
   assert.equal(requests.pendingSince(), 0);
 });
 
-test("with a long network delay two requests are in flight, and lost ones are repeated", () => {
+test("with a long round trip two requests are in flight, and lost ones are repeated", () => {
   const { update, answer, sent } = setUp();
   update(0, 0);
   answer(1, 200);
