@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from support.browser import canvas_image, new_picture, psnr, wait_for_picture
+from support.browser import canvas_image, new_picture, psnr, wait_for_picture, wait_until_settled
 from support.fake_pictures import chessboard, description
 from support.fake_server import FakeServer
 
@@ -94,7 +94,7 @@ def test_a_connection_without_a_welcome_is_reopened(page: "Page", server: FakeSe
 
 def test_messages_of_the_server_are_shown(watching: "Page", server: FakeServer) -> None:
     server.tell({"type": "error", "message": "The file cannot be read."})
-    watching.wait_for_selector("#notice.shown:has-text('The file cannot be read.')")
+    watching.wait_for_selector("#notice.visible:has-text('The file cannot be read.')")
     new_picture(watching, lambda: watching.keyboard.press("."))
 
 
@@ -164,9 +164,7 @@ def test_a_replaced_file_is_noticed_after_a_reconnection(watching: "Page", serve
     new_picture(watching, lambda: watching.keyboard.press("."))
 
 
-def test_buffered_ranges_are_drawn_and_missing_data_is_awaited(
-    watching: "Page", server: FakeServer
-) -> None:
+def test_buffered_ranges_are_drawn_and_missing_data_is_awaited(watching: "Page", server: FakeServer) -> None:
     server.tell({"type": "buffer", "fetched": 1000, "total": 4000, "ranges": [[0, 9], [15, 22]], "layers": 1})
     watching.wait_for_selector('#seek[data-buffered="0-9 15-22"]')
     server.silent = True
