@@ -1,7 +1,7 @@
-"""The page in real Chromium against the real server: everything a viewer does, once.
+"""The page in real Chromium with the real server: every action of a viewer, once.
 
-The clip is a tiny one, trained for a few seconds; the pictures that the page shows are compared with those
-that ``dynerf decode`` makes of the same camera and moment.
+The clip is tiny and trained for a few seconds. Pictures in the page are compared with those that
+``dynerf decode`` renders of the same camera and moment.
 """
 
 import os
@@ -22,14 +22,14 @@ import pytest
 import dynerf
 from dynerf_format import BytesSource, FileSource, Reader, encode_header
 from support.browser import (
+    canvas_image,
     chromium,
+    missing_browser,
     new_picture,
-    page_of,
+    open_page,
     psnr,
-    settled,
-    shown,
     wait_for_picture,
-    why_no_browser,
+    wait_until_settled,
 )
 from support.clips import ForgedChunk, forge
 from support.encoding import tiny_encode, tiny_job, write_scene
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser()),
+    pytest.mark.skipif(bool(missing_browser()), reason=missing_browser()),
 ]
 FRAMES, WIDTH, HEIGHT = 10, 128, 96
 _SAME = 33.0  # dB between a picture and what a video of it shows, chroma at half the size
@@ -49,7 +49,7 @@ _SAME = 33.0  # dB between a picture and what a video of it shows, chroma at hal
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of the tests' scene, in a folder of its own."""
+    """A clip of the test scene in its own folder."""
     folder = tmp_path_factory.mktemp("clip")
     capture = write_scene(folder / "scene", frames=FRAMES, width=WIDTH, height=HEIGHT)
     tiny_encode(tiny_job(capture, folder / "wall.dnv", "schedule.isg_steps=60", "planes.scales=16,32"))
@@ -58,7 +58,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def layered(clip: Path) -> bytes:
-    """The same clip with 16 KiB that nobody reads behind its first layer; one request brings no more."""
+    """The same clip with 16 KiB of padding after its first layer, so that one request ends there."""
     with FileSource(clip) as source:
         reader = Reader(source)
         chunks = [
@@ -72,14 +72,14 @@ def layered(clip: Path) -> bytes:
 
 @contextmanager
 def serving(clip: Path, *options: str, port: int = 0) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
-    """``dynerf serve`` in a process of its own, and its address."""
+    """``dynerf serve`` in its own process, and its address."""
     with running("serve", str(clip), "--port", str(port), *options) as running_server:
         yield running_server
 
 
 @contextmanager
 def running(*arguments: str) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
-    """A command that serves, in a process of its own, and the last address of the line it prints."""
+    """A serving command in its own process, and the last address of the line that it prints."""
     command = [sys.executable, "-m", "dynerf", *arguments, "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -90,7 +90,7 @@ def running(*arguments: str) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
             line = process.stderr.readline()
             assert line, "the server ended"
             address = "".join(re.findall(r"https?://\S+", line)[-1:]).rstrip("/")
-        # What it says later must not fill the pipe and stop it.
+        # Later output must not fill the pipe and block the process.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         yield address, process
     finally:
@@ -101,7 +101,7 @@ def running(*arguments: str) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
 
 @pytest.fixture(scope="module")
 def address(clip: Path) -> Iterator[str]:
-    """The player page of the clip."""
+    """The address of the clip's player page."""
     with serving(clip) as (address, _):
         yield f"{address}/watch/wall"
 
@@ -115,15 +115,15 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def watching(browser: "Browser", address: str) -> "Iterator[Page]":
-    """The player page, its first full picture shown at the clip's own size."""
-    with page_of(browser) as page:
+    """The player page, showing its first full picture at the clip's own size."""
+    with open_page(browser) as page:
         page.goto(address)
         wait_for_picture(page)
         yield page
 
 
 def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.ndarray:
-    """The picture that ``dynerf decode`` makes."""
+    """The picture that ``dynerf decode`` renders."""
     with dynerf.open(clip, device="cpu") as opened:
         picture = opened.render(opened.cameras[camera], frame=float(frame))
         if not depth:
@@ -133,29 +133,29 @@ def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.nd
         return depth_image(picture.depth, *opened.depth_range())
 
 
-def test_what_is_seen_is_what_is_decoded(watching: "Page", clip: Path) -> None:
-    assert psnr(shown(watching), decoded(clip, 0, 0)) > _SAME
+def test_the_page_shows_what_decode_renders(watching: "Page", clip: Path) -> None:
+    assert psnr(canvas_image(watching), decoded(clip, 0, 0)) > _SAME
     watching.select_option("#camera", label="cam02")
     for _ in range(3):
         watching.keyboard.press(".")
-    settled(watching)
+    wait_until_settled(watching)
     wait_for_picture(watching, frame=3)
     there = decoded(clip, 2, 3)
-    assert psnr(shown(watching), there) > _SAME
-    assert psnr(there, decoded(clip, 0, 0)) < 30  # so the two could be told apart
+    assert psnr(canvas_image(watching), there) > _SAME
+    assert psnr(there, decoded(clip, 0, 0)) < 30  # so that the two can be distinguished
 
 
-def test_jpeg_shows_the_same_where_h264_is_missing(browser: "Browser", address: str, clip: Path) -> None:
-    with page_of(browser) as page:
+def test_jpeg_shows_the_same_without_webcodecs(browser: "Browser", address: str, clip: Path) -> None:
+    with open_page(browser) as page:
         page.add_init_script("delete window.VideoDecoder")
         page.goto(address)
         wait_for_picture(page)
         page.keyboard.press("i")
         page.wait_for_selector("#stats >> text=JPEG")
-        assert psnr(shown(page), decoded(clip, 0, 0)) > _SAME
+        assert psnr(canvas_image(page), decoded(clip, 0, 0)) > _SAME
 
 
-def test_by_tls_the_same_page_plays(browser: "Browser", clip: Path, tmp_path: Path) -> None:
+def test_the_page_plays_over_tls(browser: "Browser", clip: Path, tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     with serving(clip, "--tls-cert", certificate, "--tls-key", key) as (address, _):
         assert address.startswith("https://")
@@ -165,27 +165,27 @@ def test_by_tls_the_same_page_plays(browser: "Browser", clip: Path, tmp_path: Pa
         wait_for_picture(page)
         page.keyboard.press("i")
         page.wait_for_selector("#stats >> text=H.264")
-        assert psnr(shown(page), decoded(clip, 0, 0)) > _SAME
+        assert psnr(canvas_image(page), decoded(clip, 0, 0)) > _SAME
         context.close()
 
 
 def test_depth_is_shown(watching: "Page", clip: Path) -> None:
     new_picture(watching, lambda: watching.keyboard.press("d"))
-    settled(watching)
-    assert psnr(shown(watching), decoded(clip, 0, 0, depth=True)) > 30
+    wait_until_settled(watching)
+    assert psnr(canvas_image(watching), decoded(clip, 0, 0, depth=True)) > 30
     new_picture(watching, lambda: watching.keyboard.press("d"))
 
 
-def test_orbit_and_the_copied_link_lead_to_the_same_view(watching: "Page") -> None:
-    before = shown(watching)
+def test_a_copied_link_leads_to_the_same_view_after_an_orbit(watching: "Page") -> None:
+    before = canvas_image(watching)
     watching.mouse.move(500, 300)
     watching.mouse.down()
     watching.mouse.move(560, 330, steps=4)
     watching.mouse.up()
     watching.fill("#seek", "4.5")
-    settled(watching)
+    wait_until_settled(watching)
     wait_for_picture(watching, frame=4.5)
-    seen = shown(watching)
+    seen = canvas_image(watching)
     assert psnr(seen, before) < 30
     watching.keyboard.press("Escape")
     watching.click("#share")
@@ -194,7 +194,7 @@ def test_orbit_and_the_copied_link_lead_to_the_same_view(watching: "Page") -> No
     watching.goto("about:blank")
     watching.goto(link)
     wait_for_picture(watching, frame=4.5)
-    assert psnr(shown(watching), seen) > _SAME
+    assert psnr(canvas_image(watching), seen) > _SAME
 
 
 def test_slow_motion_shows_moments_between_frames_and_freezes(watching: "Page") -> None:
@@ -202,7 +202,7 @@ def test_slow_motion_shows_moments_between_frames_and_freezes(watching: "Page") 
     watching.click("#play")
     watching.wait_for_function("() => document.getElementById('picture').dataset.frame % 1 > 0.01")
     watching.click("#freeze")
-    settled(watching)
+    wait_until_settled(watching)
     frozen = watching.get_attribute("#picture", "data-frame")
     new_picture(watching, lambda: watching.keyboard.press("Shift+ArrowUp"))
     assert watching.get_attribute("#picture", "data-frame") == frozen
@@ -229,8 +229,8 @@ def test_a_path_is_rendered_and_downloaded(watching: "Page", clip: Path, tmp_pat
     assert psnr(pictures[-1], decoded(clip, 1, 5)) > 30
 
 
-def test_a_phone_watches_too(browser: "Browser", address: str) -> None:
-    with page_of(browser, width=390, height=780, phone=True) as page:
+def test_the_page_plays_on_a_phone(browser: "Browser", address: str) -> None:
+    with open_page(browser, width=390, height=780, phone=True) as page:
         page.goto(address)
         wait_for_picture(page)
         page.tap("#play")
@@ -239,16 +239,14 @@ def test_a_phone_watches_too(browser: "Browser", address: str) -> None:
 
 
 def test_other_sites_may_embed_the_player(browser: "Browser", address: str) -> None:
-    with page_of(browser) as page:
+    with open_page(browser) as page:
         page.set_content(f'<iframe src="{address}?embed=1" width="320" height="240"></iframe>')
         page.frame_locator("iframe").locator('#picture[data-final="true"]').wait_for()
         assert page.frame_locator("iframe").locator(".bar").is_hidden()
 
 
-def test_the_page_goes_on_when_its_server_was_killed_and_started_again(
-    browser: "Browser", clip: Path
-) -> None:
-    with page_of(browser) as page:
+def test_the_page_continues_after_its_server_was_killed_and_restarted(browser: "Browser", clip: Path) -> None:
+    with open_page(browser) as page:
         with serving(clip) as (address, process):
             page.goto(f"{address}/watch/wall")
             wait_for_picture(page)
@@ -268,19 +266,19 @@ def test_the_remote_player_shows_the_first_quality_layer_and_then_refines(
     finer = next(entry.offset for entry in Reader(BytesSource(layered)).directory if entry.layer > 0)
     with dynerf.open(clip, layers=1, device="cpu") as first, dynerf.open(clip, device="cpu") as whole:
         coarse, fine = (opened.render(opened.cameras[0], frame=0.0).numpy() for opened in (first, whole))
-    assert psnr(coarse, fine) < _SAME - 2  # so the two can be told apart
+    assert psnr(coarse, fine) < _SAME - 2  # so that the two can be distinguished
     with (
         serving_bytes(layered, stalled_from=finer) as link,
         running("play", link.address, "--no-browser") as (address, _),
-        page_of(browser) as page,
+        open_page(browser) as page,
     ):
         page.goto(address)
         page.wait_for_selector('#picture[data-view]:not([data-final="true"])')
         page.wait_for_timeout(500)
-        assert psnr(shown(page), coarse) > _SAME
-        assert link.sent <= finer  # the rest was asked for and is not here
+        assert psnr(canvas_image(page), coarse) > _SAME
+        assert link.sent <= finer  # the rest was requested and has not arrived
         link.stalled_from = None
         wait_for_picture(page)
-        assert psnr(shown(page), fine) > _SAME
+        assert psnr(canvas_image(page), fine) > _SAME
         page.keyboard.press("i")
         page.wait_for_selector(f"#stats >> text={len(link.data) / 1000:.1f} kB")

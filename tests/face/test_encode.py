@@ -116,7 +116,7 @@ def test_single_settings_override_quality_and_size(scene: Path, out: Path) -> No
         ("--set", "schedule.scale=0", "0 training steps"),
         ("--config", "nowhere.toml", "nowhere.toml"),
         ("--device", "cuda", "torch finds no CUDA device; use --device cpu or auto"),
-        ("--downscale", "100", "downscale 100: leaves nothing of the pictures"),
+        ("--downscale", "100", "downscale 100: leaves no pixel of the pictures"),
     ],
 )
 def test_invalid_settings_are_refused_at_once(

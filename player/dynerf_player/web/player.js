@@ -1,46 +1,48 @@
 /**
- * The heart of the page: each picture of the screen it moves time and camera on, wishes for what should be seen, and
- * shows what comes. It knows no buttons; `onupdate()` lets those who do follow.
+ * Joins session, camera and canvas: on each animation frame it advances content time and camera, requests the view to
+ * show, and shows the pictures received. It does not know the controls; they follow `onupdate()`.
  */
 import { addressOf } from "./net/address.js";
-import { Cameras } from "./view/cameras.js";
 import { Clock } from "./net/clock.js";
 import { Connection } from "./net/connection.js";
+import { ViewRequests } from "./net/view_requests.js";
 import { PictureDecoder } from "./video/decoder.js";
-import { Travel } from "./view/camera_animation.js";
-import { rowsOf } from "./view/vector.js";
-import { Wishes } from "./net/view_requests.js";
+import { CameraAnimation } from "./view/camera_animation.js";
+import { Cameras } from "./view/cameras.js";
+import { matrixFromPose } from "./view/vector.js";
 
-const SLOW_MS = 800; // without an answer, after which the viewer is told
-const DEAD_MS = 20_000; // without a word, while a wish is open, after which the connection is made anew
+const SLOW_MS = 800; // without a picture, after which the page shows that it is waiting
+const DEAD_MS = 20_000; // without any message while a request is pending, after which the page reconnects
 
 export class Player {
-  /** `seams` has stage, stats, messages, and the callbacks onupdate, onbuffer(ranges), onchanged, onreopened. */
-  constructor(name, description, codecs, seams) {
-    Object.assign(this, { name, seams, depth: false, layers: 0, resolution: "auto", codec: "", oldest: 0, seen: null });
-    this.describe(description);
-    this.wishes = new Wishes((message) => this.connection.send(message));
+  /** `parts` has canvas, stats and messages; `handlers` onupdate, onbuffer(ranges), onchanged and onreopened. */
+  constructor(name, description, codecs, { canvas, stats, messages }, handlers) {
+    Object.assign(this, { name, canvas, stats, messages, handlers });
+    Object.assign(this, { depth: false, layers: 0, resolution: "auto", codec: "" });
+    Object.assign(this, { staleId: 0, hasPicture: false, serverError: null });
+    this.setClip(description);
+    this.requests = new ViewRequests((message) => this.connection.send(message));
     this.decoder = new PictureDecoder({
       onpicture: (head, image) => this.show(head, image),
       ondone: ({ id }) => this.connection.send({ type: "ack", id }),
-      onfailure: () => this.fallBack(),
+      onfailure: () => this.fallBackToJpeg(),
     });
     this.connection = new Connection(addressOf("live", name), codecs, {
-      onstate: (state, seconds) => this.connectionIs(state, seconds),
-      onmessage: (message) => this.hear(message),
-      onpicture: (head, bytes) => this.decoder.take({ ...head, bytes: bytes.length }, bytes),
+      onstate: (state, seconds) => this.handleState(state, seconds),
+      onmessage: (message) => this.handleMessage(message),
+      onpicture: (head, bytes) => this.decoder.decode({ ...head, bytes: bytes.length }, bytes),
     });
   }
 
-  /** Take on what the clip is; called again when its file was replaced. */
-  describe(description) {
-    this.travel?.stop();
+  /** Take over a clip's description; called again when its file was replaced. */
+  setClip(description) {
+    this.animation?.stop();
     this.description = description;
     const { loop = true, speed = 1 } = this.clock ?? {};
     this.clock = Object.assign(new Clock(description), { loop, speed });
     this.cameras = new Cameras(description);
-    this.travel = new Travel(this.cameras, this.clock);
-    this.ranges = null;
+    this.animation = new CameraAnimation(this.cameras, this.clock);
+    this.buffered = null;
     this.outdated = false;
   }
 
@@ -55,110 +57,111 @@ export class Player {
 
   tick(now) {
     if (this.outdated) return;
-    this.clock.waiting = this.isBuffering(now);
+    this.clock.buffering = this.isBuffering(now);
     this.clock.tick(now);
-    this.travel.tick(now);
-    if (this.connection.isOpen) this.wishes.want(this.view(), this.clock.runs || this.travel.trip !== null, now);
-    this.tellWaiting(now);
-    this.reviveDead(now);
-    this.seams.stats.draw(now, this.codec);
-    this.seams.onupdate();
+    this.animation.tick(now);
+    const playing = this.clock.isRunning || this.animation.isRunning;
+    if (this.connection.isOpen) this.requests.update(this.view(), playing, now);
+    this.showDelay(now);
+    this.reconnectIfDead(now);
+    this.stats.draw(now, this.codec);
+    this.handlers.onupdate();
   }
 
-  /** What should be seen now, as the protocol says it. */
+  /** The view to show now, as the protocol defines it. */
   view() {
     const { camera } = this.cameras;
     return {
       frame: Number(this.clock.frame.toFixed(4)),
-      camera_to_world: rowsOf(camera),
+      camera_to_world: matrixFromPose(camera),
       fov: camera.fov,
-      ...this.seams.stage.size(this.resolution),
+      ...this.canvas.size(this.resolution),
       depth: this.depth,
       layers: this.layers,
     };
   }
 
-  /** Time stands still while the moment's data is not here and nothing can be shown of it. */
+  /** Whether the moment's data is missing and its request pending: content time stops meanwhile. */
   isBuffering(now) {
-    const since = this.wishes.waitedSince();
+    const since = this.requests.pendingSince();
     const { frame } = this.clock;
-    const isHere = !this.ranges || this.ranges.some(([first, last]) => first <= frame && frame <= last);
-    return since !== null && now - since > SLOW_MS / 2 && !isHere;
+    const available = !this.buffered || this.buffered.some(([first, last]) => first <= frame && frame <= last);
+    return since !== null && now - since > SLOW_MS / 2 && !available;
   }
 
   show(head, image) {
     const now = performance.now();
-    if (head.id <= this.oldest) return;
-    const latency = this.wishes.answered(head, now);
-    this.seams.stage.show(image, this.seams.stage.size(this.resolution), head);
-    this.seams.stats.picture(head, latency, now);
-    this.seen = head;
+    if (head.id <= this.staleId) return;
+    const latency = this.requests.answer(head, now);
+    this.canvas.show(image, this.canvas.size(this.resolution), head);
+    this.stats.record(head, latency, now);
+    this.hasPicture = true;
   }
 
-  hear(message) {
-    const { stats, messages } = this.seams;
+  handleMessage(message) {
     if (message.type === "welcome") {
       this.codec = message.codec === "avc" ? "H.264" : "JPEG";
       if (message.codec_string) this.decoder.codecString = message.codec_string;
     } else if (message.type === "buffer") {
-      stats.buffer = message;
-      this.ranges = message.ranges;
-      this.seams.onbuffer(message.ranges);
+      this.stats.buffer = message;
+      this.buffered = message.ranges;
+      this.handlers.onbuffer(message.ranges);
     } else if (message.type === "error") {
-      this.trouble = String(message.message);
-      messages.tell(this.trouble);
+      this.serverError = String(message.message);
+      this.messages.notify(this.serverError);
     } else if (message.type === "changed") {
       this.outdated = true;
-      this.oldest = this.wishes.id;
-      this.wishes.reset();
-      this.seams.onchanged();
+      this.staleId = this.requests.id;
+      this.requests.reset();
+      this.handlers.onchanged();
     }
   }
 
-  /** H.264 turned out not to work: go on with JPEG. */
-  fallBack() {
+  /** H.264 could not be decoded: continue with JPEG. */
+  fallBackToJpeg() {
     this.connection.codecs = ["jpeg"];
     this.connection.open();
   }
 
-  connectionIs(state, seconds) {
-    const { messages } = this.seams;
+  handleState(state, seconds) {
     this.state = state;
     if (state === "open") {
-      this.trouble = null;
-      messages.clear();
-      if (this.seen) this.seams.onreopened();
+      this.serverError = null;
+      this.messages.clear();
+      if (this.hasPicture) this.handlers.onreopened();
     }
-    if (state === "connecting" && !this.seen && !this.trouble) messages.show("Connecting", { spins: true });
-    if (state === "busy" || state === "lost") this.tellLost(state, seconds);
+    const first = state === "connecting" && !this.hasPicture && !this.serverError;
+    if (first) this.messages.show("Connecting", { busy: true });
+    if (state === "busy" || state === "lost") this.showDisconnected(state, seconds);
     if (state !== "connecting") return;
     this.decoder.reset();
-    this.wishes.reset();
+    this.requests.reset();
   }
 
-  tellLost(state, seconds) {
-    const again = `Trying again in ${Math.max(1, Math.round(seconds))} s.`;
+  showDisconnected(state, seconds) {
+    const retry = `Trying again in ${Math.max(1, Math.round(seconds))} s.`;
     const [title, detail] = state === "busy"
-      ? ["All places are taken", `Others are watching; this page waits its turn. ${again}`]
-      : ["Connection lost", this.trouble ? `${this.trouble} ${again}` : again];
+      ? ["All sessions are in use", `This page waits for a free one. ${retry}`]
+      : ["Connection lost", this.serverError ? `${this.serverError} ${retry}` : retry];
     const onretry = () => this.connection.retry();
-    this.seams.messages.show(title, { detail, spins: true, onretry, covers: !this.seen });
+    this.messages.show(title, { detail, busy: true, onretry, overlay: this.hasPicture });
   }
 
-  /** Say that a picture takes long, and take it back when it is here. */
-  tellWaiting(now) {
+  /** Show that a picture takes long, until it is received. */
+  showDelay(now) {
     if (this.state !== "open") return;
-    const since = this.wishes.waitedSince();
+    const since = this.requests.pendingSince();
     const slow = since !== null && now - since > SLOW_MS;
-    if (slow && !this.seen) this.seams.messages.show("Loading", { spins: true });
-    else if (slow && this.clock.waiting) this.seams.messages.show("Buffering", { spins: true, covers: false });
-    else if (since === null || this.seen) this.seams.messages.clear();
+    if (slow && !this.hasPicture) this.messages.show("Loading", { busy: true });
+    else if (slow && this.clock.buffering) this.messages.show("Buffering", { busy: true, overlay: true });
+    else if (since === null || this.hasPicture) this.messages.clear();
   }
 
-  /** A network that went away does not close connections: silence tells. */
-  reviveDead(now) {
-    const since = this.wishes.waitedSince();
+  /** A network failure need not close the connection: reconnect when the server is silent for too long. */
+  reconnectIfDead(now) {
+    const since = this.requests.pendingSince();
     const { connection } = this;
-    if (connection.isOpen && since !== null && now - Math.max(since, connection.heard) > DEAD_MS) connection.open();
+    const dead = since !== null && now - Math.max(since, connection.lastReceived) > DEAD_MS;
+    if (connection.isOpen && dead) connection.open();
   }
 }

@@ -1,4 +1,4 @@
-"""The page's controls, one by one, against the stand-in server."""
+"""The page's controls, one by one, with the fake server."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.browser import PATIENCE, page_of, settled, wait_for_picture
+from support.browser import open_page, wait_for_picture, wait_until_settled
 from support.fake_server import FakeServer
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.long
 
 
-def last(page: "Page", server: FakeServer) -> dict[str, Any]:
-    """The newest view, once the page is at rest."""
-    settled(page)
+def last_view(page: "Page", server: FakeServer) -> dict[str, Any]:
+    """The newest view requested, once the page has settled."""
+    wait_until_settled(page)
     return server.views[-1]
 
 
@@ -41,14 +41,14 @@ def test_every_control_has_a_name(watching: "Page") -> None:
     controls = [node for node in nodes if not node["ignored"] and node["role"]["value"] in CONTROLS]
     names = [node["name"]["value"] for node in controls]
     assert len(names) > 30
-    assert {"Play", "Time", "Speed", "Filming camera", "Quality", "Layers", "Remove keyframe 1"} <= set(names)
+    assert {"Play", "Time", "Speed", "Capture camera", "Quality", "Layers", "Remove keyframe 1"} <= set(names)
     assert "" not in names
 
 
 def test_ids_in_the_script_are_in_the_page(watching: "Page") -> None:
     web = Path(__file__).parents[3] / "player" / "dynerf_player" / "web"
     used = {
-        name for path in web.glob("*.js") for name in re.findall(r'find\("([a-z-]+)"\)', path.read_text())
+        name for path in web.rglob("*.js") for name in re.findall(r'find\("([a-z-]+)"\)', path.read_text())
     }
     assert len(used) > 40
     assert [name for name in used if watching.query_selector(f"#{name}") is None] == []
@@ -59,7 +59,7 @@ def test_space_plays_and_pauses(watching: "Page", server: FakeServer) -> None:
     watching.wait_for_selector("#play[aria-label=Pause]")
     watching.wait_for_function("() => Number(document.getElementById('seek').value) > 3")
     watching.keyboard.press("Space")
-    view = last(watching, server)
+    view = last_view(watching, server)
     assert view["frame"] > 3
     assert not view["moving"]
     assert any(earlier["moving"] for earlier in server.views)
@@ -69,16 +69,18 @@ def test_frozen_time_lets_the_camera_move(watching: "Page", server: FakeServer) 
     watching.keyboard.press("Space")
     watching.wait_for_function("() => Number(document.getElementById('seek').value) > 2")
     watching.click("#freeze")
-    frozen = last(watching, server)
+    frozen = last_view(watching, server)
     watching.mouse.move(500, 300)
     watching.mouse.down()
     watching.mouse.move(560, 320, steps=3)
     watching.mouse.up()
-    moved = last(watching, server)
+    moved = last_view(watching, server)
     assert moved["frame"] == frozen["frame"]
     assert moved["camera_to_world"] != frozen["camera_to_world"]
-    assert moved["camera_to_world"][3] < frozen["camera_to_world"][3]  # the scene went right, the camera left
-    assert moved["camera_to_world"][7] > frozen["camera_to_world"][7]  # and up, the scene down
+    assert (
+        moved["camera_to_world"][3] < frozen["camera_to_world"][3]
+    )  # scene to the right, camera to the left
+    assert moved["camera_to_world"][7] > frozen["camera_to_world"][7]  # scene down, camera up
     watching.click("#freeze")
     watching.wait_for_function(
         "at => Number(document.getElementById('seek').value) !== at", arg=frozen["frame"]
@@ -88,72 +90,72 @@ def test_frozen_time_lets_the_camera_move(watching: "Page", server: FakeServer) 
 def test_steps_speed_loop_and_seeking_by_keys(watching: "Page", server: FakeServer) -> None:
     for key in (".", ".", ","):
         watching.keyboard.press(key)
-    assert last(watching, server)["frame"] == pytest.approx(1)
+    assert last_view(watching, server)["frame"] == pytest.approx(1)
     watching.keyboard.press("ArrowRight")
-    assert last(watching, server)["frame"] == pytest.approx(4)
+    assert last_view(watching, server)["frame"] == pytest.approx(4)
     watching.keyboard.press("[")
     watching.wait_for_function("() => document.getElementById('speed').value === '0.75'")
     watching.keyboard.press("l")
     watching.wait_for_selector("#loop[aria-pressed=false]")
     watching.focus("#seek")
     watching.keyboard.press("ArrowLeft")
-    assert last(watching, server)["frame"] == pytest.approx(3)
+    assert last_view(watching, server)["frame"] == pytest.approx(3)
 
 
-def test_wheel_pinch_and_flight_move_the_camera(watching: "Page", server: FakeServer) -> None:
-    start = last(watching, server)["camera_to_world"]
+def test_wheel_and_flight_move_the_camera(watching: "Page", server: FakeServer) -> None:
+    start = last_view(watching, server)["camera_to_world"]
     watching.mouse.move(500, 300)
     watching.mouse.wheel(0, -300)
-    closer = last(watching, server)["camera_to_world"]
+    closer = last_view(watching, server)["camera_to_world"]
     assert closer[11] < start[11]
     watching.keyboard.press("o")
     watching.keyboard.press("ArrowRight")
-    aside = last(watching, server)["camera_to_world"]
+    aside = last_view(watching, server)["camera_to_world"]
     assert aside[3] > closer[3]
     watching.mouse.down()
     watching.mouse.move(400, 300, steps=2)
     watching.mouse.up()
-    turned = last(watching, server)["camera_to_world"]
+    turned = last_view(watching, server)["camera_to_world"]
     assert [turned[i] for i in (3, 7, 11)] == pytest.approx([aside[i] for i in (3, 7, 11)])
-    assert turned[2] < aside[2]  # dragged left: the view went right
+    assert turned[2] < aside[2]  # dragged left: the camera turned right
     watching.keyboard.press("r")
-    assert last(watching, server)["camera_to_world"] == start
+    assert last_view(watching, server)["camera_to_world"] == start
 
 
-def test_filming_cameras_can_be_gone_to(watching: "Page", server: FakeServer) -> None:
+def test_capture_cameras_can_be_selected(watching: "Page", server: FakeServer) -> None:
     watching.select_option("#camera", label="cam03")
-    assert last(watching, server)["camera_to_world"][3] == 0.5
+    assert last_view(watching, server)["camera_to_world"][3] == 0.5
     watching.wait_for_url(re.compile("#t=0.000&camera=cam03$"))
 
 
-def test_depth_layers_and_resolution_are_asked_for(watching: "Page", server: FakeServer) -> None:
+def test_depth_layers_and_resolution_are_requested(watching: "Page", server: FakeServer) -> None:
     watching.keyboard.press("d")
-    assert last(watching, server)["depth"]
+    assert last_view(watching, server)["depth"]
     watching.click("#quality summary")
     watching.select_option("#layers", label="first 2 of 3")
     watching.select_option("#resolution", label="128 × 96")
-    view = last(watching, server)
+    view = last_view(watching, server)
     assert (view["layers"], view["width"], view["height"]) == (2, 128, 96)
     watching.mouse.click(300, 300)
     assert watching.get_attribute("#quality", "open") is None
 
 
-def test_shortcuts_yield_to_what_has_the_focus(watching: "Page", server: FakeServer) -> None:
+def test_focused_elements_take_precedence_over_shortcuts(watching: "Page", server: FakeServer) -> None:
     watching.keyboard.press("p")
     watching.focus("#path-seconds")
     watching.keyboard.type("2.5dk")
     watching.focus("#loop")
     watching.keyboard.press("Space")
-    view = last(watching, server)
+    view = last_view(watching, server)
     assert not view["depth"]
     assert watching.locator("#keyframes li").count() == 0
     assert watching.get_attribute("#loop", "aria-pressed") == "false"
     assert watching.get_attribute("#play", "aria-label") == "Play"
     watching.keyboard.press("Control+d")
-    assert not last(watching, server)["depth"]
+    assert not last_view(watching, server)["depth"]
 
 
-def test_a_hint_tells_that_the_camera_left_the_filmed_viewpoints(watching: "Page") -> None:
+def test_a_hint_is_shown_outside_the_captured_viewpoints(watching: "Page") -> None:
     assert watching.is_hidden("#hint")
     for _ in range(14):
         watching.keyboard.press("Shift+ArrowRight")
@@ -177,7 +179,7 @@ def test_statistics_help_and_screenshot(watching: "Page") -> None:
 
 def test_the_link_is_copied_or_shown(watching: "Page", server: FakeServer) -> None:
     watching.keyboard.press("Shift+ArrowLeft")
-    view = last(watching, server)
+    view = last_view(watching, server)
     watching.click("#share")
     watching.wait_for_selector("text=Link copied")
     link = watching.evaluate("navigator.clipboard.readText()")
@@ -189,7 +191,7 @@ def test_the_link_is_copied_or_shown(watching: "Page", server: FakeServer) -> No
     watching.goto("about:blank")
     watching.goto(link)
     wait_for_picture(watching)
-    assert last(watching, server)["camera_to_world"] == pytest.approx(view["camera_to_world"], abs=1e-4)
+    assert last_view(watching, server)["camera_to_world"] == pytest.approx(view["camera_to_world"], abs=1e-4)
 
 
 def test_a_path_is_recorded_previewed_saved_loaded_and_rendered(
@@ -204,7 +206,7 @@ def test_a_path_is_recorded_previewed_saved_loaded_and_rendered(
     watching.click("#preview")
     watching.wait_for_selector("#preview >> text=Stop")
     watching.wait_for_selector("#preview >> text=Preview")
-    assert last(watching, server)["camera_to_world"][3] == pytest.approx(0.5)
+    assert last_view(watching, server)["camera_to_world"][3] == pytest.approx(0.5)
     with watching.expect_download() as saved:
         watching.click("#path-export")
     file = tmp_path / "path.json"
@@ -228,20 +230,20 @@ def test_a_path_is_recorded_previewed_saved_loaded_and_rendered(
     )
 
 
-def test_refusals_of_paths_and_movies_are_shown(watching: "Page", server: FakeServer, tmp_path: Path) -> None:
+def test_errors_of_paths_and_movies_are_shown(watching: "Page", server: FakeServer, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text("{}")
     watching.keyboard.press("k")
     watching.keyboard.press("k")
     watching.set_input_files("#path-file", wrong)
     watching.wait_for_selector("#path-error:has-text('0 cameras')")
-    server.movie_error = "All places are taken."
+    server.movie_error = "All sessions are in use."
     watching.click("#render")
-    watching.wait_for_selector("#path-error:has-text('All places are taken.')")
+    watching.wait_for_selector("#path-error:has-text('All sessions are in use.')")
     assert watching.is_enabled("#render")
 
 
-def test_embedded_the_player_plays_without_its_controls(page: "Page", server: FakeServer) -> None:
+def test_an_embedded_player_plays_without_controls(page: "Page", server: FakeServer) -> None:
     page.emulate_media(reduced_motion="no-preference")
     page.goto(f"{server.address}/watch/board?embed=1#t=0.2&camera=cam02")
     wait_for_picture(page)
@@ -251,8 +253,8 @@ def test_embedded_the_player_plays_without_its_controls(page: "Page", server: Fa
     assert server.views[0]["camera_to_world"][3] == -0.5
 
 
-def test_a_phone_shows_all_controls_and_takes_fingers(browser: "Browser", server: FakeServer) -> None:
-    with page_of(browser, width=360, height=640, phone=True) as page:
+def test_a_phone_shows_all_controls_and_dollies_by_pinching(browser: "Browser", server: FakeServer) -> None:
+    with open_page(browser, width=360, height=640, phone=True) as page:
         page.goto(f"{server.address}/watch/board")
         wait_for_picture(page)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
@@ -263,7 +265,7 @@ def test_a_phone_shows_all_controls_and_takes_fingers(browser: "Browser", server
             assert box["x"] + box["width"] <= 360
             assert box["width"] >= 30
             assert box["y"] + box["height"] <= 640
-        start = last(page, server)["camera_to_world"]
+        start = last_view(page, server)["camera_to_world"]
         session = page.context.new_cdp_session(page)
         for kind, points in (
             ("touchStart", [(150, 200), (210, 200)]),
@@ -273,12 +275,12 @@ def test_a_phone_shows_all_controls_and_takes_fingers(browser: "Browser", server
         ):
             touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-        assert last(page, server)["camera_to_world"][11] < start[11]
+        assert last_view(page, server)["camera_to_world"][11] < start[11]
 
 
-def test_the_catalogue_leads_to_the_player(page: "Page", server: FakeServer) -> None:
+def test_the_catalogue_links_to_the_player(page: "Page", server: FakeServer) -> None:
     page.goto(server.address)
     page.wait_for_selector("text=0:01.00 · 64 × 48 · 123.5 kB")
-    page.wait_for_function("() => document.querySelector('.card img').naturalWidth === 64", timeout=PATIENCE)
+    page.wait_for_function("() => document.querySelector('.card img').naturalWidth === 64")
     page.click("text=board")
     wait_for_picture(page)

@@ -1,4 +1,4 @@
-"""The whole player in Chromium below a path of a real proxy, and what it says when one is set up wrongly."""
+"""The player in Chromium behind a real proxy with a path prefix, and its messages about wrong proxies."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import av
 import pytest
 
 from dynerf_player.server.access_token import Access
-from support.browser import new_picture, page_of, settled, wait_for_picture
+from support.browser import new_picture, open_page, wait_for_picture, wait_until_settled
 from support.proxy import HOST, any_proxy, free_port, served_in_thread
 
 if TYPE_CHECKING:
@@ -22,44 +22,44 @@ ACCESS = Access("word & more")
 
 
 @contextmanager
-def below_a_path(place: Path, folder: Path, *, bare: bool = False, **settings: Any) -> Iterator[str]:
-    """The root of a server behind a proxy that, unless bare, keeps Host and passes WebSockets on."""
+def behind_proxy(clips: Path, folder: Path, *, bare: bool = False, **settings: Any) -> Iterator[str]:
+    """The root of a server behind a proxy. Unless ``bare``, it keeps Host and passes WebSockets on."""
     port = free_port()
     own = () if bare else (f"http://{HOST}:{port}",)
     with (
-        served_in_thread(place, **{"origins": own, **settings}) as upstream,
+        served_in_thread(clips, **{"origins": own, **settings}) as upstream,
         any_proxy(port, upstream, folder, bare),
     ):
         yield f"http://{HOST}:{port}/films/"
 
 
-def test_everything_a_viewer_does_stays_below_the_path(
+def test_all_requests_of_the_page_stay_below_the_prefix(
     browser: "Browser", clip: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()
     for name in (NAME, "other"):
         shutil.copy(clip, folder / f"{name}.dnv")
-    with below_a_path(folder, tmp_path, access=ACCESS) as base, page_of(browser) as page:
-        asked = list[str]()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("websocket", lambda socket: asked.append(socket.url.replace("ws:", "http:")))
+    with behind_proxy(folder, tmp_path, access=ACCESS) as base, open_page(browser) as page:
+        requested = list[str]()
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("websocket", lambda socket: requested.append(socket.url.replace("ws:", "http:")))
         _catalogue(page, base)
         link = _watch(page, base)
         _movie(page, tmp_path)
         _file(page, clip)
         page.click("#catalogue")
         page.wait_for_url(base)
-        elsewhere = [url for url in asked if not url.startswith((base, "blob:", "data:"))]
+        elsewhere = [url for url in requested if not url.startswith((base, "blob:", "data:"))]
         assert elsewhere == []
-        assert any("/live/" in url for url in asked)
+        assert any("/live/" in url for url in requested)
         (cookie,) = page.context.cookies()
         assert (cookie["path"], cookie["httpOnly"], cookie["sameSite"]) == ("/films", True, "Lax")
         _shared(browser, link)
 
 
 def _catalogue(page: "Page", base: str) -> None:
-    """Opened with the token, which the address loses; thumbnails are there."""
+    """The catalogue, opened with the token, which is removed from the address; thumbnails are loaded."""
     page.goto(base + ACCESS.query())
     page.wait_for_function(
         "() => { const images = [...document.querySelectorAll('.card img')];"
@@ -69,11 +69,11 @@ def _catalogue(page: "Page", base: str) -> None:
 
 
 def _watch(page: "Page", base: str) -> str:
-    """Live pictures, and the link to a view."""
+    """Watch a clip; returns the link to a view."""
     page.click(f".card:has-text('{NAME}')")
     wait_for_picture(page)
     new_picture(page, lambda: page.keyboard.press("Shift+ArrowUp"))
-    settled(page)
+    wait_until_settled(page)
     page.click("#share")
     page.wait_for_selector("text=Link copied")
     link = str(page.evaluate("navigator.clipboard.readText()"))
@@ -95,15 +95,15 @@ def _movie(page: "Page", folder: Path) -> None:
 
 
 def _file(page: "Page", clip: Path) -> None:
-    """The clip itself, by the browser's own means."""
+    """Download the clip by the browser."""
     with page.expect_download() as download:
         page.evaluate("location.href = `../clips/${encodeURIComponent(document.title.split(' - ')[0])}.dnv`")
     assert Path(download.value.path()).read_bytes() == clip.read_bytes()
 
 
 def _shared(browser: "Browser", link: str) -> None:
-    """A copied link holds no token: it asks for it, and shows the view once it is there."""
-    with page_of(browser) as page:
+    """A copied link has no token: the server requires it, and with it the page shows the view."""
+    with open_page(browser) as page:
         answer = page.goto(link)
         assert answer is not None
         assert answer.status == 401
@@ -112,25 +112,25 @@ def _shared(browser: "Browser", link: str) -> None:
         page.wait_for_url(link)
 
 
-def test_a_proxy_that_replaces_host_is_answered_with_the_option_that_admits_it(
+def test_for_a_proxy_that_replaces_host_the_page_names_the_option_that_admits_it(
     browser: "Browser", clip: Path, tmp_path: Path
 ) -> None:
-    with below_a_path(clip, tmp_path, bare=True) as base, page_of(browser) as page:
+    with behind_proxy(clip, tmp_path, bare=True) as base, open_page(browser) as page:
         page.goto(base)
         page.wait_for_selector(f"#state:has-text('--allow-origin {base.removesuffix('/films/')}')")
 
 
-def test_a_proxy_that_passes_no_websockets_on_is_named(
+def test_a_proxy_that_does_not_pass_on_websockets_is_reported(
     browser: "Browser", clip: Path, tmp_path: Path
 ) -> None:
-    with below_a_path(clip, tmp_path, bare=True, origins=("*",)) as base, page_of(browser) as page:
+    with behind_proxy(clip, tmp_path, bare=True, origins=("*",)) as base, open_page(browser) as page:
         page.goto(base)
-        page.wait_for_selector("#state:has-text('a proxy in between must pass their upgrade on')")
+        page.wait_for_selector("#state:has-text('a proxy in between must pass on the upgrade')")
 
 
-def test_a_page_whose_token_is_no_longer_valid_says_so(browser: "Browser", clip: Path) -> None:
+def test_an_invalid_token_is_reported(browser: "Browser", clip: Path) -> None:
     port = free_port()
-    with page_of(browser) as page:
+    with open_page(browser) as page:
         with served_in_thread(clip, port=port, access=ACCESS):
             page.goto(f"http://127.0.0.1:{port}/{ACCESS.query()}")
             wait_for_picture(page)

@@ -1,7 +1,7 @@
-/** Addresses of the server. It may answer below a path of another one, so they all start where this module came from. */
+/** Addresses of the server. Its root may lie below a path of another server, so it is found from this module's URL. */
 const ROOT = new URL("../../", import.meta.url);
 
-/** The whole address of something below the server's root; each of the path's segments is escaped. */
+/** The absolute address of a path below the server's root; each segment is percent-encoded. */
 export function addressOf(...segments) {
   return new URL(segments.map(encodeURIComponent).join("/"), ROOT).href;
 }

@@ -1,6 +1,6 @@
 /**
  * Content time: which moment of the clip is shown. Seconds run from 0, the first frame, to the clip's length; frame i
- * is due at i / fps, and the last frame stays until the end. The camera's time is its own and not kept here.
+ * is due at i / fps, and the last frame stays until the end. Camera animations keep their own time.
  */
 export class Clock {
   constructor({ frames, fps, seconds }) {
@@ -10,8 +10,8 @@ export class Clock {
     this.loop = true;
     this.playing = false;
     this.frozen = false;
-    this.waiting = false;
-    this.last = null;
+    this.buffering = false;
+    this.lastTick = null;
   }
 
   /** The moment in frames, at most the last frame. */
@@ -19,16 +19,16 @@ export class Clock {
     return Math.min(this.time * this.fps, this.frames - 1);
   }
 
-  /** Whether time passes: playing, not held, and the data is here. */
-  get runs() {
-    return this.playing && !this.frozen && !this.waiting;
+  /** Whether time passes: playing, not frozen, not buffering. */
+  get isRunning() {
+    return this.playing && !this.frozen && !this.buffering;
   }
 
-  /** Move on to a time of the page's clock (milliseconds). A hidden page makes no steps: a long pause counts little. */
+  /** Advance to a time of the page (milliseconds). A hidden page does not tick: one step is at most 250 ms. */
   tick(now) {
-    const passed = this.last === null ? 0 : Math.min(now - this.last, 250) / 1000;
-    this.last = now;
-    if (!this.runs) return;
+    const passed = this.lastTick === null ? 0 : Math.min(now - this.lastTick, 250) / 1000;
+    this.lastTick = now;
+    if (!this.isRunning) return;
     this.time += passed * this.speed;
     if (this.time < this.seconds) return;
     if (this.loop) {
@@ -50,18 +50,18 @@ export class Clock {
     this.time = Math.min(Math.max(time, 0), (this.frames - 1) / this.fps);
   }
 
-  /** Pause, and go to the next whole frame forwards (1) or backwards (-1); a looping clip goes round. */
+  /** Pause, and go to the next whole frame forwards (1) or backwards (-1); a looping clip wraps around. */
   step(direction) {
     this.playing = false;
-    const whole = Math.round(this.frame * 1000) / 1000;
-    const next = direction > 0 ? Math.floor(whole) + 1 : Math.ceil(whole) - 1;
+    const current = Math.round(this.frame * 1000) / 1000;
+    const next = direction > 0 ? Math.floor(current) + 1 : Math.ceil(current) - 1;
     const frame = this.loop ? (next + this.frames) % this.frames : next;
     this.seek(frame / this.fps);
   }
 }
 
 /** Seconds as m:ss.cc. */
-export function timeText(seconds) {
+export function formatTime(seconds) {
   const hundredths = Math.round(seconds * 100);
   const [minutes, rest] = [Math.floor(hundredths / 6000), hundredths % 6000];
   return `${minutes}:${(rest / 100).toFixed(2).padStart(5, "0")}`;

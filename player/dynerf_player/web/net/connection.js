@@ -1,21 +1,22 @@
 /**
- * The WebSocket to the server: says hello, hands on what comes, and connects again with growing pauses when it breaks.
- * Handlers: `onstate(state, seconds)` with "connecting", "open", "lost" or "busy" (seconds until the next try),
+ * The WebSocket to the server: sends the greeting, passes messages on, and reconnects with exponential backoff.
+ * Handlers: `onstate(state, seconds)` with "connecting", "open", "lost" or "busy" (seconds until the next attempt),
  * `onmessage(object)` for text, `onpicture(head, bytes)` for pictures.
  */
-import { readHead } from "../video/frame.js";
+import { readHead } from "./picture_head.js";
 
-const FIRST_PAUSE = 0.5; // seconds
-const LONGEST_PAUSE = 8;
-const BUSY_PAUSE = 5;
-const UNREACHED = "The server answers, but WebSockets do not reach it: a proxy in between must pass their upgrade on.";
-const REFUSED = 1008; // WebSocket close code: the server did not like a message, and says why
-const WELCOME_MS = 10_000; // for the server to greet; then the line counts as dead
+const FIRST_DELAY = 0.5; // seconds
+const MAX_DELAY = 8;
+const BUSY_DELAY = 5;
+const BLOCKED = "The server responds, but WebSockets do not reach it: a proxy in between must pass on the upgrade.";
+const POLICY_VIOLATION = 1008; // WebSocket close code: the server refused a message and gives the reason
+const WELCOME_MS = 10_000; // without the server's welcome, after which the connection counts as dead
 
 export class Connection {
   /** `address` is an http or https one. */
   constructor(address, codecs, handlers) {
-    Object.assign(this, { address, codecs, handlers, pause: FIRST_PAUSE, timer: null, socket: null, heard: 0, refusals: 0 });
+    Object.assign(this, { address, codecs, handlers });
+    Object.assign(this, { delay: FIRST_DELAY, timer: null, socket: null, lastReceived: 0, blocked: 0 });
     addEventListener("online", () => this.retry());
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (event) => event.persisted && this.open());
@@ -34,16 +35,16 @@ export class Connection {
     const socket = new WebSocket(this.address.replace(/^http/, "ws"));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
-      Object.assign(this, { opened: true, refusals: 0 });
+      Object.assign(this, { opened: true, blocked: 0 });
       socket.send(JSON.stringify({ type: "hello", version: 1, codecs: this.codecs }));
     };
     socket.onmessage = ({ data }) => this.receive(data);
-    socket.onclose = (event) => this.lost(event);
+    socket.onclose = (event) => this.handleClose(event);
     this.socket = socket;
     setTimeout(() => socket === this.socket && !this.welcomed && socket.close(), WELCOME_MS);
   }
 
-  /** Close without trying again. */
+  /** Close without reconnecting. */
   close() {
     clearTimeout(this.timer);
     this.timer = null;
@@ -53,7 +54,7 @@ export class Connection {
     this.socket = null;
   }
 
-  /** Try now when waiting for the next try. */
+  /** Reconnect now instead of at the end of the delay. */
   retry() {
     if (this.timer !== null) this.open();
   }
@@ -63,52 +64,52 @@ export class Connection {
   }
 
   receive(data) {
-    this.heard = performance.now();
+    this.lastReceived = performance.now();
     if (data instanceof ArrayBuffer) {
       const head = readHead(data);
       if (head) this.handlers.onpicture(head, new Uint8Array(data, head.length));
       return;
     }
-    const message = parsed(data);
+    const message = parse(data);
     if (message.type === "busy") this.busy = true;
     if (message.type === "welcome") {
       this.welcomed = true;
-      this.pause = FIRST_PAUSE;
+      this.delay = FIRST_DELAY;
       this.handlers.onstate("open", 0);
     }
     this.handlers.onmessage(message);
   }
 
-  lost({ code, reason }) {
-    if (code === REFUSED && reason) this.handlers.onmessage({ type: "error", message: reason });
+  handleClose({ code, reason }) {
+    if (code === POLICY_VIOLATION && reason) this.handlers.onmessage({ type: "error", message: reason });
     this.socket = null;
     this.welcomed = false;
-    // Pauses differ from page to page: after a restart not all viewers come back in the same instant.
-    const seconds = (this.busy ? BUSY_PAUSE : this.pause) * (0.8 + 0.4 * Math.random());
-    this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
+    // Jitter: after a restart of the server not all pages reconnect at the same instant.
+    const seconds = (this.busy ? BUSY_DELAY : this.delay) * (0.8 + 0.4 * Math.random());
+    this.delay = Math.min(this.delay * 2, MAX_DELAY);
     this.timer = setTimeout(() => this.open(), seconds * 1000);
     this.handlers.onstate(this.busy ? "busy" : "lost", seconds);
-    if (!this.opened) this.explain(this.timer, seconds);
+    if (!this.opened) this.reportRefusal(this.timer, seconds);
   }
 
-  /** Browsers do not tell why a WebSocket was refused: ask the server, and show it while the next try is awaited. */
-  async explain(timer, seconds) {
-    const reason = await this.refusal();
+  /** Browsers do not expose why a WebSocket was refused: request the reason, and report it before the next attempt. */
+  async reportRefusal(timer, seconds) {
+    const reason = await this.refusalReason();
     if (!reason || timer !== this.timer) return;
     this.handlers.onmessage({ type: "error", message: reason });
     this.handlers.onstate("lost", seconds);
   }
 
-  /** Why the server refuses a session, or an empty string: it may be away, or have been for a moment. */
-  async refusal() {
-    const answer = await fetch(this.address, { method: "POST" }).catch(() => null);
-    if (answer?.ok) return ++this.refusals > 1 ? UNREACHED : "";
-    return answer && answer.status < 500 ? (await answer.text()).slice(0, 300) : "";
+  /** Why the server refuses a session; an empty string when it is unreachable, or admits one again. */
+  async refusalReason() {
+    const response = await fetch(this.address, { method: "POST" }).catch(() => null);
+    if (response?.ok) return ++this.blocked > 1 ? BLOCKED : "";
+    return response && response.status < 500 ? (await response.text()).slice(0, 300) : "";
   }
 }
 
-/** A text message as an object; what is none counts as a message of no type. */
-function parsed(text) {
+/** A text message as an object; invalid JSON counts as a message without a type. */
+function parse(text) {
   try {
     return JSON.parse(text) ?? {};
   } catch {

@@ -1,25 +1,26 @@
-/** The buttons and menus of the player page: what they do, and how they show what is the case. */
+/** The buttons and menus of the player page: their actions, and how they show the current state. */
 import { download } from "../video/canvas.js";
+import { copyText } from "./clipboard.js";
 import { setIcon } from "./icons.js";
-import { copyText, toHash } from "../view/share.js";
+import { toHash } from "../view/share.js";
 
-const PRESS_TURN = 0.06; // radians, of an arrow key with Shift
-const PRESS_STEP = 0.04; // of the distance to the pivot, of an arrow key when flying
+const KEY_ANGLE = 0.06; // radians per press of an arrow key with Shift
+const KEY_STEP = 0.04; // of the distance to the pivot, per press of an arrow key when flying
 
 export class Controls {
-  /** `find(id)` gives the page's elements. */
+  /** `find(id)` returns an element of the page. */
   constructor(player, find, messages) {
     Object.assign(this, { player, find, messages });
-    this.fill();
+    this.fillMenus();
     this.actions = {
       toggle: () => player.clock.toggle(),
       step: (event) => this.step(event.key === "," ? -1 : 1),
       arrows: (event) => this.arrow(event),
-      pace: (event) => this.pace(event.key === "[" ? -1 : 1),
+      speed: (event) => this.changeSpeed(event.key === "[" ? -1 : 1),
       loop: () => { player.clock.loop = !player.clock.loop; },
       freeze: () => { player.clock.frozen = !player.clock.frozen; },
       fly: () => { player.cameras.flying = !player.cameras.flying; },
-      reset: () => this.goHome(player.cameras.homeIndex),
+      reset: () => this.goToCamera(player.cameras.homeIndex),
       depth: () => { player.depth = !player.depth; },
       stats: () => { find("stats").hidden = !find("stats").hidden; },
       screenshot: () => this.screenshot(),
@@ -27,10 +28,10 @@ export class Controls {
       fullscreen: () => this.fullscreen(),
       help: () => find("help-dialog").showModal(),
     };
-    this.wire();
+    this.addListeners();
   }
 
-  wire() {
+  addListeners() {
     const { find, actions, player } = this;
     const buttons = { play: "toggle", info: "stats" };
     const same = ["loop", "freeze", "fly", "reset", "depth", "screenshot", "share", "fullscreen", "help"];
@@ -42,44 +43,44 @@ export class Controls {
     find("speed").addEventListener("change", (event) => { player.clock.speed = Number(event.target.value); });
     find("resolution").addEventListener("change", (event) => { player.resolution = event.target.value; });
     find("layers").addEventListener("change", (event) => { player.layers = Number(event.target.value); });
-    find("camera").addEventListener("change", (event) => this.goHome(Number(event.target.value)));
+    find("camera").addEventListener("change", (event) => this.goToCamera(Number(event.target.value)));
     find("fullscreen").hidden = !document.fullscreenEnabled;
-    // A pressed button would take the next Space; after the pointer pressed it the keyboard is the player's again.
+    // A focused button would handle the next Space; after a click by pointer it goes to the player again.
     document.addEventListener("click", ({ detail, target }) => detail && target.closest("button, summary")?.blur());
     document.addEventListener("pointerdown", ({ target }) => {
       if (!find("quality").contains(target)) find("quality").open = false;
     });
   }
 
-  /** Fill the menus with what the clip has; again when its file changed. */
-  fill() {
+  /** Fill the menus from the clip's description; called again when the file changed. */
+  fillMenus() {
     const { cameras, width, height, layers, name } = this.player.description;
     document.title = `${name} - dynerf`;
     this.find("name").textContent = name;
-    const kinds = { held_out: " (held out)" };
-    this.options("camera", cameras.map((camera, index) => [index, camera.name + (kinds[camera.role] ?? "")]));
-    const size = (share) => `${Math.round(width * share)} × ${Math.round(height * share)}`;
-    const sizes = [2, 1, 0.5, 0.25].map((share) => [share, size(share)]);
-    this.options("resolution", [["auto", "auto"], ...sizes], this.player.resolution);
+    const suffixes = { held_out: " (held out)" };
+    this.setOptions("camera", cameras.map((camera, index) => [index, camera.name + (suffixes[camera.role] ?? "")]));
+    const size = (scale) => `${Math.round(width * scale)} × ${Math.round(height * scale)}`;
+    const sizes = [2, 1, 0.5, 0.25].map((scale) => [scale, size(scale)]);
+    this.setOptions("resolution", [["auto", "auto"], ...sizes], this.player.resolution);
     const counts = Array.from({ length: layers - 1 }, (_, index) => [index + 1, `first ${index + 1} of ${layers}`]);
-    this.options("layers", [[0, layers > 1 ? `all ${layers}` : "all (1)"], ...counts], 0);
+    this.setOptions("layers", [[0, layers > 1 ? `all ${layers}` : "all (1)"], ...counts], 0);
     this.player.layers = 0;
   }
 
-  options(id, entries, chosen) {
+  setOptions(id, entries, selected) {
     this.find(id).replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
-    if (chosen !== undefined) this.find(id).value = String(chosen);
+    if (selected !== undefined) this.find(id).value = String(selected);
   }
 
-  /** Show what is the case; called for each picture of the screen, so it touches only what differs. */
+  /** Show the current state; called for each animation frame, so it changes only what differs. */
   draw() {
     const { clock, cameras, depth, description } = this.player;
     setIcon(this.find("play"), clock.playing ? "pause" : "play");
-    set(this.find("play"), "aria-label", clock.playing ? "Pause" : "Play");
+    setAttribute(this.find("play"), "aria-label", clock.playing ? "Pause" : "Play");
     const info = !this.find("stats").hidden;
-    const pressed = { loop: clock.loop, freeze: clock.frozen, fly: cameras.flying, depth, info };
-    for (const [id, is] of Object.entries(pressed)) set(this.find(id), "aria-pressed", String(is));
-    this.find("hint").hidden = cameras.excess === 0;
+    const toggles = { loop: clock.loop, freeze: clock.frozen, fly: cameras.flying, depth, info };
+    for (const [id, pressed] of Object.entries(toggles)) setAttribute(this.find(id), "aria-pressed", String(pressed));
+    this.find("hint").hidden = !cameras.isOutside;
     this.find("speed").value = String(clock.speed);
     const camera = this.find("camera");
     if (document.activeElement !== camera) camera.value = String(cameras.homeIndex);
@@ -87,47 +88,48 @@ export class Controls {
   }
 
   step(direction) {
-    this.player.travel.stop();
+    this.player.animation.stop();
     this.player.clock.step(direction);
   }
 
-  pace(direction) {
-    const paces = [...this.find("speed").options].map((option) => Number(option.value));
-    const next = paces[paces.indexOf(this.player.clock.speed) + direction];
+  changeSpeed(direction) {
+    const speeds = [...this.find("speed").options].map((option) => Number(option.value));
+    const next = speeds[speeds.indexOf(this.player.clock.speed) + direction];
     if (next) this.player.clock.speed = next;
-    this.messages.tell(`Speed ${this.player.clock.speed}×`);
+    this.messages.notify(`Speed ${this.player.clock.speed}×`);
   }
 
-  /** Arrows: time and distance; with Shift they turn the camera, and when flying they move it. */
+  /** Arrow keys: time and distance; with Shift they rotate the camera, and when flying they translate it. */
   arrow({ key, shiftKey }) {
-    const { cameras, clock, travel } = this.player;
+    const { cameras, clock, animation } = this.player;
     const right = { ArrowRight: 1, ArrowLeft: -1 }[key] ?? 0;
-    const ahead = { ArrowUp: 1, ArrowDown: -1 }[key] ?? 0;
-    travel.stop();
-    if (shiftKey && cameras.flying) cameras.look(right * PRESS_TURN, ahead * PRESS_TURN);
-    else if (shiftKey) cameras.orbit(right * PRESS_TURN, ahead * PRESS_TURN);
-    else if (cameras.flying) cameras.move(right * PRESS_STEP * cameras.reach, 0, ahead * PRESS_STEP * cameras.reach);
-    else if (ahead) cameras.approach(1.08 ** -ahead);
+    const up = { ArrowUp: 1, ArrowDown: -1 }[key] ?? 0;
+    const step = KEY_STEP * cameras.pivotDistance;
+    animation.stop();
+    if (shiftKey && cameras.flying) cameras.turn(right * KEY_ANGLE, up * KEY_ANGLE);
+    else if (shiftKey) cameras.orbit(right * KEY_ANGLE, up * KEY_ANGLE);
+    else if (cameras.flying) cameras.translate(right * step, 0, up * step);
+    else if (up) cameras.dolly(1.08 ** -up);
     else clock.seek(clock.time + right * Math.min(1, clock.seconds / 10));
   }
 
-  goHome(index) {
-    this.player.travel.stop();
+  goToCamera(index) {
+    this.player.animation.stop();
     this.player.cameras.homeIndex = index;
-    this.player.travel.flyTo(this.player.cameras.list[index]);
+    this.player.animation.flyTo(this.player.cameras.list[index]);
   }
 
   async screenshot() {
-    const image = await this.player.seams.stage.screenshot();
+    const image = await this.player.canvas.screenshot();
     download(image, `${this.player.name}_${this.player.clock.time.toFixed(3)}s.png`);
-    this.messages.tell("Picture saved");
+    this.messages.notify("Picture saved");
   }
 
   async share() {
     const { clock, cameras } = this.player;
-    const link = new URL(toHash(clock.time, cameras.camera, cameras.atHome), location.href).href;
+    const link = new URL(toHash(clock.time, cameras.camera, cameras.captureCamera), location.href).href;
     if (await copyText(link)) {
-      this.messages.tell("Link copied");
+      this.messages.notify("Link copied");
     } else {
       this.find("link").value = link;
       this.find("link-dialog").showModal();
@@ -136,11 +138,12 @@ export class Controls {
   }
 
   fullscreen() {
+    const refused = () => this.messages.notify("Full screen is not allowed here");
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.find("player").requestFullscreen?.().catch(() => this.messages.tell("Full screen is not allowed here"));
+    else this.find("player").requestFullscreen?.().catch(refused);
   }
 }
 
-function set(element, name, value) {
+function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }

@@ -1,6 +1,6 @@
 /**
- * Pointers and the wheel on the stage. One finger or the left button turns the camera; two fingers, the right button or
- * Shift move it sideways; pinch and wheel come closer; a click plays or pauses. `onstart()` precedes every movement.
+ * Pointer and wheel input on the canvas. One finger or the left button rotates the camera; two fingers, the right
+ * button or Shift pan; pinch and wheel dolly; a click plays or pauses. `onstart()` is called before every movement.
  */
 const CLICK_PIXELS = 5;
 const CLICK_MS = 400;
@@ -11,7 +11,7 @@ export class Gestures {
     this.pointers = new Map();
     this.press = null;
     surface.addEventListener("pointerdown", (event) => this.down(event));
-    surface.addEventListener("pointermove", (event) => this.moved(event));
+    surface.addEventListener("pointermove", (event) => this.move(event));
     for (const kind of ["pointerup", "pointercancel"]) surface.addEventListener(kind, (event) => this.up(event));
     surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     surface.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -19,12 +19,12 @@ export class Gestures {
 
   down(event) {
     this.surface.setPointerCapture(event.pointerId);
-    this.press = this.pointers.size ? null : { x: event.clientX, y: event.clientY, at: event.timeStamp };
+    this.press = this.pointers.size ? null : { x: event.clientX, y: event.clientY, time: event.timeStamp };
     this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
-    this.slides = event.button === 2 || event.button === 1 || event.shiftKey;
+    this.pans = event.button === 2 || event.button === 1 || event.shiftKey;
   }
 
-  moved(event) {
+  move(event) {
     const before = this.pointers.get(event.pointerId);
     if (!before) return;
     const after = [event.clientX, event.clientY];
@@ -32,50 +32,50 @@ export class Gestures {
     this.press = null;
     this.onstart();
     if (this.pointers.size >= 2) this.pinch(event.pointerId, before, after);
-    else if (this.slides) this.slide(after[0] - before[0], after[1] - before[1]);
-    else this.turn(after[0] - before[0], after[1] - before[1]);
+    else if (this.pans) this.pan(after[0] - before[0], after[1] - before[1]);
+    else this.rotate(after[0] - before[0], after[1] - before[1]);
     this.pointers.set(event.pointerId, after);
   }
 
   up(event) {
     this.pointers.delete(event.pointerId);
-    const isClick = this.press && event.type === "pointerup" && event.timeStamp - this.press.at < CLICK_MS;
+    const isClick = this.press && event.type === "pointerup" && event.timeStamp - this.press.time < CLICK_MS;
     if (isClick && event.button === 0) this.onclick(event);
     this.press = null;
   }
 
-  /** Pixels to radians: what is under the pointer goes along with it. */
-  turn(right, down) {
+  /** Pixels to radians, such that the scene follows the pointer. */
+  rotate(right, down) {
     const height = this.surface.clientHeight || 1;
     if (this.cameras.flying) {
       const perPixel = (this.cameras.camera.fov * Math.PI) / 180 / height;
-      this.cameras.look(-right * perPixel, down * perPixel);
+      this.cameras.turn(-right * perPixel, down * perPixel);
     } else {
       const perPixel = Math.PI / 2 / height;
       this.cameras.orbit(-right * perPixel, down * perPixel);
     }
   }
 
-  /** Move sideways so that what lies at the pivot stays under the pointer. */
-  slide(right, down) {
-    const { camera, reach } = this.cameras;
-    const perPixel = (2 * reach * Math.tan((camera.fov * Math.PI) / 360)) / (this.surface.clientHeight || 1);
-    this.cameras.move(-right * perPixel, down * perPixel, 0);
+  /** Move sideways, such that points at the pivot's depth follow the pointer. */
+  pan(right, down) {
+    const { camera, pivotDistance } = this.cameras;
+    const perPixel = (2 * pivotDistance * Math.tan((camera.fov * Math.PI) / 360)) / (this.surface.clientHeight || 1);
+    this.cameras.translate(-right * perPixel, down * perPixel, 0);
   }
 
-  /** Two fingers: apart is closer; both together move sideways (each of them does half). */
+  /** Two fingers: spreading them dollies in, moving both pans (each of them contributes half). */
   pinch(id, before, after) {
     const [, other] = [...this.pointers].find(([key]) => key !== id);
-    const [was, is] = [distance(other, before), distance(other, after)];
-    if (was > 10 && is > 10) this.cameras.approach(was / is);
-    this.slide((after[0] - before[0]) / 2, (after[1] - before[1]) / 2);
+    const [oldSpread, newSpread] = [distance(other, before), distance(other, after)];
+    if (oldSpread > 10 && newSpread > 10) this.cameras.dolly(oldSpread / newSpread);
+    this.pan((after[0] - before[0]) / 2, (after[1] - before[1]) / 2);
   }
 
   wheel(event) {
     event.preventDefault();
     this.onstart();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY / 100 : event.deltaY / 3;
-    this.cameras.approach(1.1 ** Math.min(Math.max(lines, -4), 4));
+    this.cameras.dolly(1.1 ** Math.min(Math.max(lines, -4), 4));
   }
 }
 

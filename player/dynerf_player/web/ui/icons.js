@@ -1,4 +1,4 @@
-/** Icons, drawn as lines on a 24 x 24 grid, put before the content of every element with `data-icon`. */
+/** Icons: line drawings on a 24 x 24 grid, placed before the content of every element with `data-icon`. */
 const SHAPES = {
   play: "M7 4.5v15l12-7.5z",
   pause: "M8 5v14M16 5v14",
@@ -24,7 +24,7 @@ const SHAPES = {
 };
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Draw an element's icon, by its name here; an icon that is there is replaced. */
+/** Draw the named icon in an element; it replaces an earlier one. */
 export function setIcon(element, name) {
   if (element.dataset.drawn === name) return;
   const icon = document.createElementNS(SVG, "svg");
@@ -37,7 +37,7 @@ export function setIcon(element, name) {
   element.dataset.drawn = name;
 }
 
-/** Draw all icons below an element. */
+/** Draw the icons of all descendants of an element. */
 export function drawIcons(root) {
   for (const element of root.querySelectorAll("[data-icon]")) setIcon(element, element.dataset.icon);
 }

@@ -1,33 +1,32 @@
-/** Movies of camera paths: the server renders, this reports how far it is and where the movie then lies. */
+/** Movies of camera paths: requests one from the server, and reports progress and the address of the result. */
 import { addressOf } from "../net/address.js";
 
 /**
- * Have a nerfstudio path rendered; `onprogress(done, total)` follows it, `signal` gives it up. Returns the address of
+ * Have a nerfstudio path rendered; `onprogress(done, total)` reports progress, `signal` aborts. Returns the address of
  * the MP4. Throws an Error whose message the page shows.
  */
 export async function renderMovie(name, path, onprogress, signal) {
-  const answer = await fetch(addressOf("movies", name), {
+  const response = await fetch(addressOf("movies", name), {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/x-ndjson" },
     body: JSON.stringify(path),
     signal,
   });
-  if (!answer.ok) throw new Error(await plainText(answer));
+  if (!response.ok) throw new Error(await refusalText(response));
   let movie = null;
-  for await (const line of lines(answer.body)) {
-    const news = JSON.parse(line);
-    if (news.error) throw new Error(news.error);
-    if (news.movie) movie = news.movie;
-    else onprogress(news.done, news.total);
+  for await (const line of lines(response.body)) {
+    const message = JSON.parse(line);
+    if (message.error) throw new Error(message.error);
+    if (message.movie) movie = message.movie;
+    else onprogress(message.done, message.total);
   }
   if (!movie) throw new Error("The server stopped before the movie was finished.");
-  return new URL(movie, answer.url).href;
+  return new URL(movie, response.url).href;
 }
 
-/** The sentence of a refusal. */
-async function plainText(answer) {
-  const text = (await answer.text()).trim();
-  return text && text.length < 300 ? text : `The server refused (${answer.status}).`;
+async function refusalText(response) {
+  const text = (await response.text()).trim();
+  return text && text.length < 300 ? text : `The server refused the request (status ${response.status}).`;
 }
 
 async function* lines(body) {

@@ -1,5 +1,5 @@
-/** The panel of the camera path: record keys, preview, load, export, and render to a movie. */
-import { timeText } from "../net/clock.js";
+/** The panel of the camera path: record keyframes, preview, load, export, and render to a movie. */
+import { formatTime } from "../net/clock.js";
 import { setIcon } from "./icons.js";
 import { renderMovie } from "./movies.js";
 import { fromNerfstudio, toNerfstudio } from "../view/nerfstudio.js";
@@ -8,26 +8,26 @@ import { download } from "../video/canvas.js";
 
 export class PathPanel {
   constructor(player, find) {
-    Object.assign(this, { player, find, path: new CameraPath(player.description), work: null });
+    Object.assign(this, { player, find, path: new CameraPath(player.description), rendering: null });
     find("path").addEventListener("click", () => this.toggle());
     find("path-close").addEventListener("click", () => this.toggle());
     find("keyframe").addEventListener("click", () => this.record());
     find("preview").addEventListener("click", () => this.preview());
-    find("path-seconds").addEventListener("change", () => this.read());
-    find("path-timing").addEventListener("change", () => this.read());
+    find("path-seconds").addEventListener("change", () => this.readFields());
+    find("path-timing").addEventListener("change", () => this.readFields());
     find("path-load").addEventListener("click", () => find("path-file").click());
     find("path-file").addEventListener("change", () => this.load());
     find("path-export").addEventListener("click", () => this.export());
     find("render").addEventListener("click", () => this.render());
-    find("render-cancel").addEventListener("click", () => this.work?.abort());
-    this.fill();
+    find("render-cancel").addEventListener("click", () => this.rendering?.abort());
+    this.setClip();
   }
 
-  /** The movie's sizes; again when the clip's file changed. */
-  fill() {
+  /** Take over the clip's description and offer its sizes; called again when the file changed. */
+  setClip() {
     const { width, height } = this.player.description;
     const even = (value) => 2 * Math.max(8, Math.round(value / 2));
-    const sizes = [1, 2, 0.5].map((share) => `${even(width * share)} × ${even(height * share)}`);
+    const sizes = [1, 2, 0.5].map((scale) => `${even(width * scale)} × ${even(height * scale)}`);
     this.find("path-size").replaceChildren(...sizes.map((text) => new Option(text)));
     this.path.clip = this.player.description;
     this.draw();
@@ -48,60 +48,60 @@ export class PathPanel {
   draw() {
     const { path, find } = this;
     find("keyframes").replaceChildren(...path.keys.map((key, index) => this.row(key, index)));
-    find("path-empty").hidden = path.isWhole;
-    for (const id of ["preview", "path-export", "render"]) find(id).disabled = !path.isWhole;
-    if (this.work) find("render").disabled = true;
+    find("path-empty").hidden = path.isComplete;
+    for (const id of ["preview", "path-export", "render"]) find(id).disabled = !path.isComplete;
+    if (this.rendering) find("render").disabled = true;
     find("path-seconds").value = String(path.seconds);
     find("path-timing").value = path.timing;
   }
 
   row(key, index) {
-    const [item, words] = [document.createElement("li"), document.createElement("span")];
-    words.textContent = `${index + 1} · ${timeText(key.time)}`;
-    const go = button("go", `Go to keyframe ${index + 1}`, () => {
-      this.player.travel.stop();
+    const [item, label] = [document.createElement("li"), document.createElement("span")];
+    label.textContent = `${index + 1} · ${formatTime(key.time)}`;
+    const go = iconButton("go", `Go to keyframe ${index + 1}`, () => {
+      this.player.animation.stop();
       this.player.clock.seek(key.time);
-      this.player.travel.flyTo(key);
+      this.player.animation.flyTo(key);
     });
-    const remove = button("close", `Remove keyframe ${index + 1}`, () => {
+    const remove = iconButton("close", `Remove keyframe ${index + 1}`, () => {
       this.path.remove(index);
       this.draw();
     });
-    item.append(words, go, remove);
+    item.append(label, go, remove);
     return item;
   }
 
-  /** Take over the fields: seconds within limits, and what content does along the path. */
-  read() {
+  /** Read the form: duration in seconds, clamped to the limits, and content time along the path. */
+  readFields() {
     const seconds = Number(this.find("path-seconds").value);
-    const most = Math.min(120, 3600 / this.path.clip.fps);
-    if (seconds > 0) this.path.seconds = Math.min(Math.max(seconds, 0.5), most);
+    const limit = Math.min(120, 3600 / this.path.clip.fps);
+    if (seconds > 0) this.path.seconds = Math.min(Math.max(seconds, 0.5), limit);
     this.path.timing = this.find("path-timing").value;
     this.path.heldAt = this.player.clock.frame / this.player.clock.fps;
     this.draw();
   }
 
   preview() {
-    const { travel } = this.player;
-    if (travel.isPreview) return travel.stop();
-    this.read();
-    this.showPreview("Stop", "pause");
-    return travel.preview(this.path, () => this.showPreview("Preview", "play"));
+    const { animation } = this.player;
+    if (animation.isPreview) return animation.stop();
+    this.readFields();
+    this.setPreviewButton("Stop", "pause");
+    return animation.preview(this.path, () => this.setPreviewButton("Preview", "play"));
   }
 
-  showPreview(word, icon) {
-    this.find("preview").lastChild.textContent = word;
+  setPreviewButton(label, icon) {
+    this.find("preview").lastChild.textContent = label;
     setIcon(this.find("preview"), icon);
   }
 
-  file() {
-    this.read();
+  nerfstudioFile() {
+    this.readFields();
     const [width, height] = this.find("path-size").value.split(" × ").map(Number);
     return toNerfstudio(this.path, { width, height });
   }
 
   export() {
-    const text = JSON.stringify(this.file(), null, 1);
+    const text = JSON.stringify(this.nerfstudioFile(), null, 1);
     download(new Blob([text], { type: "application/json" }), `${this.player.name}_path.json`);
   }
 
@@ -109,7 +109,7 @@ export class PathPanel {
     const [file] = this.find("path-file").files;
     this.find("path-file").value = "";
     if (!file) return;
-    await this.trying(async () => {
+    await this.showingErrors(async () => {
       Object.assign(this.path, fromNerfstudio(await file.text(), this.path.clip), { timing: "keys" });
       this.draw();
     });
@@ -117,22 +117,23 @@ export class PathPanel {
 
   async render() {
     const { find } = this;
-    this.work = new AbortController();
+    this.rendering = new AbortController();
     find("movie").hidden = true;
     find("rendering").hidden = false;
-    this.progress(0, 0);
-    await this.trying(async () => {
-      const news = (done, total) => this.progress(done, total);
-      find("movie").href = await renderMovie(this.player.name, this.file(), news, this.work.signal);
+    this.showProgress(0, 0);
+    await this.showingErrors(async () => {
+      const onprogress = (done, total) => this.showProgress(done, total);
+      const { signal } = this.rendering;
+      find("movie").href = await renderMovie(this.player.name, this.nerfstudioFile(), onprogress, signal);
       find("movie").download = `${this.player.name}.mp4`;
       find("movie").hidden = false;
     });
     find("rendering").hidden = true;
-    this.work = null;
+    this.rendering = null;
     this.draw();
   }
 
-  progress(done, total) {
+  showProgress(done, total) {
     const bar = this.find("render-progress");
     bar.max = total || 1;
     if (total) bar.value = done;
@@ -141,21 +142,21 @@ export class PathPanel {
     this.find("render").disabled = true;
   }
 
-  /** Do something that may fail; say in the panel why it did. Giving up is no failure. */
-  async trying(what) {
+  /** Run an action that may fail, and show its error in the panel. An aborted request is not an error. */
+  async showingErrors(action) {
     this.find("path-error").hidden = true;
     try {
-      await what();
+      await action();
     } catch (error) {
       if (error.name === "AbortError") return;
-      const broken = error instanceof TypeError; // what fetch throws when the network fails
-      this.find("path-error").textContent = broken ? "The connection to the server broke." : error.message;
+      const disconnected = error instanceof TypeError; // thrown by fetch when the network fails
+      this.find("path-error").textContent = disconnected ? "The connection to the server was lost." : error.message;
       this.find("path-error").hidden = false;
     }
   }
 }
 
-function button(icon, label, onclick) {
+function iconButton(icon, label, onclick) {
   const element = document.createElement("button");
   element.setAttribute("aria-label", label);
   element.title = label;

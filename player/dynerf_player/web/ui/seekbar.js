@@ -1,9 +1,9 @@
-/** The seek bar: a slider over the clip's frames, with the part that is here drawn behind it and the time beside it. */
-import { timeText } from "../net/clock.js";
+/** The seek bar: a slider over the clip's frames, with the buffered ranges drawn behind it and the time beside it. */
+import { formatTime } from "../net/clock.js";
 
 export class Seekbar {
-  constructor(slider, bubble, readout, clock, onseek) {
-    Object.assign(this, { slider, bubble, readout, clock });
+  constructor(slider, tooltip, readout, clock, onseek) {
+    Object.assign(this, { slider, tooltip, readout, clock });
     slider.addEventListener("input", () => onseek(Number(slider.value) / this.clock.fps));
     slider.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -12,7 +12,7 @@ export class Seekbar {
       onseek((Math.round(this.clock.frame) + step) / this.clock.fps);
     });
     slider.addEventListener("pointermove", (event) => this.hover(event));
-    slider.addEventListener("pointerleave", () => { bubble.hidden = true; });
+    slider.addEventListener("pointerleave", () => { tooltip.hidden = true; });
     this.setClock(clock);
   }
 
@@ -20,21 +20,21 @@ export class Seekbar {
     this.clock = clock;
     this.slider.max = String(Math.max(clock.frames - 1, 0));
     this.slider.disabled = clock.frames < 2;
-    this.drawn = null;
+    this.drawnFrame = null;
   }
 
   draw() {
     const { frame, fps, seconds } = this.clock;
-    if (this.drawn === frame) return;
-    this.drawn = frame;
+    if (this.drawnFrame === frame) return;
+    this.drawnFrame = frame;
     this.slider.value = String(frame);
-    const [now, all] = [timeText(frame / fps), timeText(seconds)];
-    this.readout.textContent = `${now} / ${all}`;
-    this.slider.setAttribute("aria-valuetext", `${now} of ${all}`);
+    const [now, total] = [formatTime(frame / fps), formatTime(seconds)];
+    this.readout.textContent = `${now} / ${total}`;
+    this.slider.setAttribute("aria-valuetext", `${now} of ${total}`);
     this.slider.style.setProperty("--played", `${this.percent(frame)}%`);
   }
 
-  /** Frame ranges [first, last] whose data is here, drawn as stretches of the bar. */
+  /** Draw the frame ranges [first, last] whose data has been fetched. */
   setBuffered(ranges) {
     const stops = ranges.flatMap(([first, last]) => {
       const [from, to] = [this.percent(first), last >= this.clock.frames - 1 ? 100 : this.percent(last)];
@@ -46,10 +46,10 @@ export class Seekbar {
   }
 
   hover({ offsetX }) {
-    const share = Math.min(Math.max(offsetX / this.slider.clientWidth, 0), 1);
-    this.bubble.textContent = timeText((share * (this.clock.frames - 1)) / this.clock.fps);
-    this.bubble.style.setProperty("left", `${share * 100}%`);
-    this.bubble.hidden = false;
+    const fraction = Math.min(Math.max(offsetX / this.slider.clientWidth, 0), 1);
+    this.tooltip.textContent = formatTime((fraction * (this.clock.frames - 1)) / this.clock.fps);
+    this.tooltip.style.setProperty("left", `${fraction * 100}%`);
+    this.tooltip.hidden = false;
   }
 
   percent(frame) {

@@ -1,19 +1,19 @@
 /**
- * Coded pictures to images: H.264 through WebCodecs, which only secure pages have (https, or this machine), else JPEG.
- * `onpicture(head, image)` gets each picture that may be shown and must not keep the image; `ondone(head)` is told once
- * for every picture taken in, shown or not, so that the server never waits for one; `onfailure()` is told once when
- * H.264 does not work after all.
+ * Decodes pictures: H.264 through WebCodecs, which only secure contexts have (https, or this machine), else JPEG.
+ * `onpicture(head, image)` gets each image to show and must not keep it; `ondone(head)` is called once for every
+ * received picture, shown or not, so that the server never waits for one; `onfailure()` is called once when H.264
+ * turns out not to work.
  */
-import { AVC } from "./frame.js";
+import { AVC } from "../net/picture_head.js";
 
 const BASELINE = "avc1.42E01F";
-const MUTE_MS = 5000; // for the first image of a stream; a decoder that gives none counts as failed
+const FIRST_OUTPUT_MS = 5000; // without a first image of a stream, after which the decoder counts as failed
 
 /** The codecs this page can decode, best first. */
 export async function supportedCodecs() {
   if (!("VideoDecoder" in self)) return ["jpeg"];
-  const answer = await VideoDecoder.isConfigSupported({ codec: BASELINE }).catch(() => null);
-  return answer?.supported ? ["avc", "jpeg"] : ["jpeg"];
+  const support = await VideoDecoder.isConfigSupported({ codec: BASELINE }).catch(() => null);
+  return support?.supported ? ["avc", "jpeg"] : ["jpeg"];
 }
 
 export class PictureDecoder {
@@ -23,24 +23,24 @@ export class PictureDecoder {
     this.reset();
   }
 
-  /** Forget the stream: pictures under way are dropped. Called for each new connection. */
+  /** Drop the stream and all pictures being decoded. Called for each new connection. */
   reset() {
-    this.dropAvc();
+    this.closeAvc();
     this.shown = 0;
-    this.taken = 0;
+    this.received = 0;
     this.epoch = (this.epoch ?? 0) + 1;
   }
 
-  take(head, bytes) {
-    this.taken += 1;
-    if (head.codec === AVC) this.takeAvc(head, bytes);
-    else this.takeJpeg(head, bytes, this.taken, this.epoch);
+  decode(head, bytes) {
+    this.received += 1;
+    if (head.codec === AVC) this.decodeAvc(head, bytes);
+    else this.decodeJpeg(head, bytes, this.received, this.epoch);
   }
 
-  async takeJpeg(head, bytes, number, epoch) {
+  async decodeJpeg(head, bytes, number, epoch) {
     const image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" })).catch(() => null);
     if (epoch !== this.epoch) return image?.close();
-    // Images may be ready in another order than they came: an older one is not shown after a newer one.
+    // Images may be ready in another order than received: an older one is not shown after a newer one.
     if (image && number > this.shown) {
       this.shown = number;
       this.handlers.onpicture(head, image);
@@ -49,7 +49,7 @@ export class PictureDecoder {
     return this.handlers.ondone(head);
   }
 
-  takeAvc(head, bytes) {
+  decodeAvc(head, bytes) {
     const starts = !this.avc || head.width !== this.size.width || head.height !== this.size.height;
     if (starts && !head.key) {
       this.handlers.ondone(head);
@@ -58,47 +58,47 @@ export class PictureDecoder {
     const type = head.key ? "key" : "delta";
     try {
       if (starts) this.startAvc(head);
-      this.waiting.set(this.taken, head);
-      this.avc.decode(new EncodedVideoChunk({ type, timestamp: this.taken, data: bytes }));
+      this.pending.set(this.received, head);
+      this.avc.decode(new EncodedVideoChunk({ type, timestamp: this.received, data: bytes }));
     } catch {
       this.fail();
     }
   }
 
   startAvc({ width, height }) {
-    this.dropAvc();
+    this.closeAvc();
     this.size = { width, height };
-    this.speaks = false;
+    this.hasOutput = false;
     const avc = new VideoDecoder({
       output: (image) => (this.avc === avc ? this.showAvc(image) : image.close()),
       error: () => this.avc === avc && this.fail(),
     });
-    setTimeout(() => this.avc === avc && !this.speaks && this.fail(), MUTE_MS);
+    setTimeout(() => this.avc === avc && !this.hasOutput && this.fail(), FIRST_OUTPUT_MS);
     avc.configure({ codec: this.codecString, codedWidth: width, codedHeight: height, optimizeForLatency: true });
     this.avc = avc;
   }
 
-  /** An image came out; what went in before it and did not come out was lost. */
+  /** Show a decoded image; earlier pictures that are still pending were dropped by the decoder. */
   showAvc(image) {
-    this.speaks = true;
-    for (const [number, head] of this.waiting) {
+    this.hasOutput = true;
+    for (const [number, head] of this.pending) {
       if (number > image.timestamp) break;
-      this.waiting.delete(number);
+      this.pending.delete(number);
       if (number === image.timestamp) this.handlers.onpicture(head, image);
       this.handlers.ondone(head);
     }
     image.close();
   }
 
-  dropAvc() {
+  closeAvc() {
     if (this.avc && this.avc.state !== "closed") this.avc.close();
     this.avc = null;
-    for (const head of this.waiting?.values() ?? []) this.handlers.ondone(head);
-    this.waiting = new Map(); // number -> head of what is being decoded, in order
+    for (const head of this.pending?.values() ?? []) this.handlers.ondone(head);
+    this.pending = new Map(); // number -> head of the pictures being decoded, in order
   }
 
   fail() {
-    this.dropAvc();
+    this.closeAvc();
     this.handlers.onfailure();
   }
 }

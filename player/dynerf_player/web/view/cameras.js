@@ -1,102 +1,98 @@
 /**
- * The viewer's camera: orbit round a pivot, fly, move sideways, come closer, and go back to a filming camera.
- * `camera` is {position, turn, fov}: world units, a unit quaternion, and the vertical field of view in degrees.
+ * The viewer's camera: orbits a pivot, flies, pans, dollies, and returns to a capture camera. `camera` is
+ * {position, rotation, fov}: world units, a unit quaternion, and the vertical field of view in degrees.
  */
-import { add, compose, dot, length, poseOf, rotate, scale, subtract, turnAbout, unit } from "./vector.js";
-import { Volume } from "./volume.js";
+import {
+  add, conjugate, dot, fromAxisAngle, length, multiply, normalize, poseFromMatrix, rotate, scale, subtract,
+} from "./vector.js";
+import { ViewingVolume } from "./volume.js";
 
-const POLE = 0.1; // radians between the view and the vertical that remain
-const NEAREST = 0.1; // of the distance from the home camera to the pivot
+const POLE = 0.1; // radians, the least angle between the viewing direction and the vertical
+const NEAREST = 0.1; // limits of the distance to the pivot, in multiples of `pivotDistance`
 const FARTHEST = 8;
 
 export class Cameras {
   constructor(description) {
     this.list = description.cameras.map((entry) => ({
-      name: entry.name, role: entry.role, fov: entry.fov, ...poseOf(entry.camera_to_world),
+      name: entry.name, role: entry.role, fov: entry.fov, ...poseFromMatrix(entry.camera_to_world),
     }));
-    this.up = unit(description.up);
+    this.up = normalize(description.up);
     this.focus = description.focus;
     this.flying = false;
-    this.volume = new Volume(description);
-    this.homeIndex = 0;
-    this.place(this.list[0]);
+    this.volume = new ViewingVolume(description);
+    this.homeIndex = 0; // of the capture camera that was last selected
+    this.moveTo(this.list[0]);
   }
 
-  /** Stand where another camera stands: a filming camera, a key of a path, or one from a link. */
-  place({ position, turn, fov }) {
-    this.camera = { position, turn, fov };
+  /** Take the pose of another camera: a capture camera, a keyframe of a path, or one from a link. */
+  moveTo({ position, rotation, fov }) {
+    this.camera = { position, rotation, fov };
     this.pivot = this.pivotOf(this.camera);
-    this.reach = length(subtract(this.pivot, position));
+    this.pivotDistance = length(subtract(this.pivot, position));
   }
 
-  /** What an orbit of a camera goes round: the point on its axis that is nearest to the focus, ahead of it. */
-  pivotOf({ position, turn }) {
-    const forward = rotate(turn, [0, 0, -1]);
-    const ahead = dot(subtract(this.focus, position), forward);
+  /** The centre of a camera's orbit: the point on its optical axis that is nearest to the focus, in front of it. */
+  pivotOf({ position, rotation }) {
+    const forward = rotate(rotation, [0, 0, -1]);
+    const depth = dot(subtract(this.focus, position), forward);
     const least = 0.3 * length(subtract(this.focus, position)) || 1;
-    return add(position, scale(forward, Math.max(ahead, least)));
+    return add(position, scale(forward, Math.max(depth, least)));
   }
 
-  /** The filming camera that the viewer stands at exactly, or undefined. */
-  get atHome() {
-    return this.list.find((entry) => entry.position === this.camera.position && entry.turn === this.camera.turn);
+  /** The capture camera whose pose is exactly the viewer's, or undefined. */
+  get captureCamera() {
+    const { position, rotation } = this.camera;
+    return this.list.find((entry) => entry.position === position && entry.rotation === rotation);
   }
 
-  /** The filming camera that was last gone to. */
-  get home() {
-    return this.list[this.homeIndex];
+  /** Whether the camera is outside the viewing volume. */
+  get isOutside() {
+    return this.volume.distance(this.camera.position) > 0;
   }
 
-  /** Outside the viewing volume: 0 within it; see Volume. */
-  get excess() {
-    return this.volume.excess(this.camera.position);
-  }
-
-  /** Go round the pivot, by radians to the right and upwards; the camera keeps looking the same way at it. */
+  /** Orbit the pivot, by radians to the right and upwards; the pivot keeps its position in the picture. */
   orbit(right, up) {
-    this.swing(this.pivot, right, -up);
+    this.rotateAbout(this.pivot, right, -up);
   }
 
-  /** Turn the view, by radians to the right and upwards, from where the camera stands. */
-  look(right, up) {
-    this.swing(this.camera.position, -right, up);
+  /** Rotate the camera in place, by radians to the right and upwards. */
+  turn(right, up) {
+    this.rotateAbout(this.camera.position, -right, up);
     this.pivot = this.pivotOf(this.camera);
   }
 
-  /** Turn about the vertical and the camera's own horizontal axis, both through a centre. */
-  swing(centre, yaw, pitch) {
-    const { position, turn, fov } = this.camera;
-    const polar = Math.acos(Math.min(1, Math.max(-1, dot(rotate(turn, [0, 0, 1]), this.up))));
+  /** Rotate about the vertical and the camera's own horizontal axis, both through a centre. */
+  rotateAbout(centre, yaw, pitch) {
+    const { position, rotation, fov } = this.camera;
+    const polar = Math.acos(Math.min(1, Math.max(-1, dot(rotate(rotation, [0, 0, 1]), this.up))));
     const tilt = Math.min(Math.max(pitch, POLE - polar), Math.PI - POLE - polar);
-    const turned = (share) => {
-      const level = compose(turnAbout(this.up, yaw * share), turn);
-      const whole = compose(turnAbout(rotate(level, [1, 0, 0]), tilt * share), level);
-      const local = rotate(inverse(turn), subtract(position, centre));
-      return { position: add(centre, rotate(whole, local)), turn: whole, fov };
+    const rotated = (fraction) => {
+      const level = multiply(fromAxisAngle(this.up, yaw * fraction), rotation);
+      const tilted = multiply(fromAxisAngle(rotate(level, [1, 0, 0]), tilt * fraction), level);
+      const local = rotate(conjugate(rotation), subtract(position, centre));
+      return { position: add(centre, rotate(tilted, local)), rotation: tilted, fov };
     };
-    const all = turned(1);
-    this.camera = turned(this.volume.resist(position, all.position));
+    const target = rotated(1);
+    this.camera = rotated(this.volume.allowedFraction(position, target.position));
   }
 
-  /** Move by world units along the camera's own axes: right, up, forwards. Orbits go with it. */
-  move(right, up, forward) {
-    const { position, turn, fov } = this.camera;
-    const step = rotate(turn, [right, up, -forward]);
-    const share = this.volume.resist(position, add(position, step));
-    this.camera = { position: add(position, scale(step, share)), turn, fov };
-    this.pivot = add(this.pivot, scale(step, share));
+  /** Translate camera and pivot by world units along the camera's own axes: right, up, forward. */
+  translate(right, up, forward) {
+    const { position, rotation, fov } = this.camera;
+    const step = rotate(rotation, [right, up, -forward]);
+    const fraction = this.volume.allowedFraction(position, add(position, step));
+    this.camera = { position: add(position, scale(step, fraction)), rotation, fov };
+    this.pivot = add(this.pivot, scale(step, fraction));
   }
 
-  /** Come closer to the pivot (factor below 1) or go away from it. */
-  approach(factor) {
-    const { position, turn, fov } = this.camera;
+  /** Multiply the distance to the pivot by a factor, below 1 to come closer. */
+  dolly(factor) {
+    const { position, rotation, fov } = this.camera;
     const offset = subtract(position, this.pivot);
-    const wanted = length(offset) * factor;
-    const bounded = Math.min(Math.max(wanted, NEAREST * this.reach), FARTHEST * this.reach);
-    const target = add(this.pivot, scale(unit(offset), bounded));
-    const share = this.volume.resist(position, target);
-    this.camera = { position: add(position, scale(subtract(target, position), share)), turn, fov };
+    const requested = length(offset) * factor;
+    const distance = Math.min(Math.max(requested, NEAREST * this.pivotDistance), FARTHEST * this.pivotDistance);
+    const target = add(this.pivot, scale(normalize(offset), distance));
+    const fraction = this.volume.allowedFraction(position, target);
+    this.camera = { position: add(position, scale(subtract(target, position), fraction)), rotation, fov };
   }
 }
-
-const inverse = ([x, y, z, w]) => [-x, -y, -z, w];

@@ -1,60 +1,36 @@
 /**
- * Camera and time in the address: `#t=0.433&camera=cam03` at a filming camera, else
- * `#t=0.433&at=x,y,z&turn=x,y,z,w&fov=45`. What is malformed is ignored, number by number.
+ * Camera and time in the address: `#t=0.433&camera=cam03` at a capture camera, else
+ * `#t=0.433&at=x,y,z&turn=x,y,z,w&fov=45`. Malformed values are ignored one by one.
  */
-import { length, unit } from "./vector.js";
+import { length, normalize } from "./vector.js";
 
-/** The part of the address after `#` for a moment and a camera. */
-export function toHash(time, { position, turn, fov }, home) {
-  const words = [`t=${time.toFixed(3)}`];
-  if (home) words.push(`camera=${encodeURIComponent(home.name)}`);
-  else words.push(`at=${digits(position)}`, `turn=${digits(turn)}`, `fov=${digits([fov])}`);
-  return `#${words.join("&")}`;
+/** The fragment of the address for a time and a camera; `captureCamera` is the one it coincides with, if any. */
+export function toHash(time, { position, rotation, fov }, captureCamera) {
+  const fields = [`t=${time.toFixed(3)}`];
+  if (captureCamera) fields.push(`camera=${encodeURIComponent(captureCamera.name)}`);
+  else fields.push(`at=${format(position)}`, `turn=${format(rotation)}`, `fov=${format([fov])}`);
+  return `#${fields.join("&")}`;
 }
 
-/** What an address says: {time, name, camera}, each null when it is missing or malformed. */
+/** The content of a fragment: {time, name, camera}, each null when it is missing or malformed. */
 export function fromHash(hash) {
-  const words = new URLSearchParams(hash.replace(/^#/, ""));
-  const time = numbers(words.get("t"), 1);
-  const position = numbers(words.get("at"), 3);
-  const turn = numbers(words.get("turn"), 4);
-  const fov = numbers(words.get("fov"), 1);
-  const whole = position && turn && length(turn) > 0.1 && fov && fov[0] > 1 && fov[0] < 170;
+  const fields = new URLSearchParams(hash.replace(/^#/, ""));
+  const time = parse(fields.get("t"), 1);
+  const position = parse(fields.get("at"), 3);
+  const rotation = parse(fields.get("turn"), 4);
+  const fov = parse(fields.get("fov"), 1);
+  const complete = position && rotation && length(rotation) > 0.1 && fov && fov[0] > 1 && fov[0] < 170;
   return {
     time: time ? time[0] : null,
-    name: words.get("camera"),
-    camera: whole ? { position, turn: unit(turn), fov: fov[0] } : null,
+    name: fields.get("camera"),
+    camera: complete ? { position, rotation: normalize(rotation), fov: fov[0] } : null,
   };
 }
 
-const digits = (values) => values.map((value) => Number(value.toFixed(5))).join(",");
+const format = (values) => values.map((value) => Number(value.toFixed(5))).join(",");
 
-/** Exactly so many finite numbers of a sane size, or null. */
-function numbers(text, count) {
+/** Exactly `count` finite numbers of at most 10^9, or null. */
+function parse(text, count) {
   const values = (text ?? "").split(",").map((word) => (word.trim() === "" ? NaN : Number(word)));
   return values.length === count && values.every((value) => Math.abs(value) <= 1e9) ? values : null;
-}
-
-/**
- * Put a text on the clipboard. Plain http from another machine has no clipboard: then the old command is tried, and
- * false says that the viewer must copy by hand.
- */
-export async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return copyBySelection(text);
-  }
-}
-
-function copyBySelection(text) {
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.className = "offscreen";
-  document.body.append(field);
-  field.select();
-  const copied = document.execCommand("copy");
-  field.remove();
-  return copied;
 }
