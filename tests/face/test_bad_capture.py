@@ -131,7 +131,7 @@ def test_a_held_out_view_that_does_not_exist_is_told_with_those_that_do(capture:
 @pytest.mark.parametrize(
     ("frames", "found"),
     [
-        ("0:7", "frames 0:7 asked for, the clip has frames 0:6"),
+        ("0:7", "frames 0:7 requested, the clip has frames 0:6"),
         ("6:", "the clip has frames 0:6"),
         ("3:3", "frames 3:3: empty, expected A:B"),
         ("5:2", "frames 5:2: empty, expected A:B"),
