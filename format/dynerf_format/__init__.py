@@ -14,8 +14,6 @@ Reading::
         latents = clip.latents(first=120, count=2)
 
 Writing: :func:`quantise` tensors, build chunks from them, call :func:`write_clip`. torch is never imported.
-
-Imports: container, edit, io, tensors.
 """
 
 from dynerf_format.container.chunk_lookup import (

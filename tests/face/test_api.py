@@ -123,7 +123,7 @@ def test_a_render_takes_a_time_in_seconds_or_a_frame(clip: Path) -> None:
                 opened.render(camera, time=time, frame=number)
         with pytest.raises(dynerf.ViewError, match=r"time 0\.21 s, expected 0 to 0\.2 s"):
             opened.render(camera, time=0.21)
-        with pytest.raises(dynerf.ViewError, match="frame 6 asked for, the clip has frames 0 to 5"):
+        with pytest.raises(dynerf.ViewError, match="frame 6 requested, the clip has frames 0 to 5"):
             opened.render(camera, frame=FRAMES)
 
 

@@ -131,7 +131,7 @@ def test_an_unknown_held_out_view_is_reported_with_the_known_ones(capture: Path)
 @pytest.mark.parametrize(
     ("frames", "found"),
     [
-        ("0:7", "frames 0:7 asked for, the clip has frames 0:6"),
+        ("0:7", "frames 0:7 requested, the clip has frames 0:6"),
         ("6:", "the clip has frames 0:6"),
         ("3:3", "frames 3:3: empty, expected A:B"),
         ("5:2", "frames 5:2: empty, expected A:B"),

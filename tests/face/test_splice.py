@@ -43,7 +43,7 @@ def test_a_joined_clip_is_measured_against_its_capture(clip: Path, scene: Path, 
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
-        ("4:9", f"frames 4:9 asked for, the clip has frames 0:{FRAMES}"),
+        ("4:9", f"frames 4:9 requested, the clip has frames 0:{FRAMES}"),
         ("5:2", "frames 5:2: empty"),
         ("-1:2", "frames '-1:2': expected A:B"),
         ("all", "frames 'all': expected A:B"),
@@ -71,6 +71,6 @@ def test_cutting_a_remote_clip_fetches_only_the_part(clip: Path, tmp_path: Path,
         done("cut", link.address, "--frames", "4:5", "-o", out / "part.dnv")
         assert link.sent < 16384 + 1.1 * parts[4].stat().st_size
         line = refused("cut", link.address, "--frames", "4:9", "-o", out / "none.dnv", folder=out)
-    assert f"{link.address}: frames 4:9 asked for, the clip has frames 0:6" in line
+    assert f"{link.address}: frames 4:9 requested, the clip has frames 0:6" in line
     done("cut", tmp_path / "all.dnv", "--frames", "4:5", "-o", out / "same.dnv")
     assert (out / "part.dnv").read_bytes() == (out / "same.dnv").read_bytes()

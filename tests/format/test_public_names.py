@@ -20,7 +20,7 @@ def test_the_public_names_are_complete_sorted_and_exist() -> None:
 
 
 @pytest.mark.parametrize("large", ["torch", "numba"])
-def test_importing_the_room_does_not_load_what_takes_long(large: str) -> None:
+def test_importing_the_package_loads_no_slow_library(large: str) -> None:
     code = (
         f"import sys; sys.path[:0] = {sys.path!r}; import dynerf_format; sys.exit({large!r} in sys.modules)"
     )

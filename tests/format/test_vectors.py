@@ -1,7 +1,7 @@
 """The sample files in ``format/vectors`` and the example in ``format/SPEC.md``: pinned byte by byte.
 
-Files of an old version stay for ever. To add one, add its recipe here and its hashes to ``vectors.json``;
-what a failing test prints is what belongs there.
+Files of released versions are never removed. To add one, add its function here and its hashes, which the
+failing test prints, to ``vectors.json``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from support.clips import (
     smallest,
     two_segments,
 )
-from support.plain_decoder import Bytes, records
+from support.plain_decoder import FieldReader, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ WEIGHTS, LATENTS = forged_chunks(smallest()[1])
 
 
 def newer_minor() -> bytes:
-    """What version 1.7 might write: another key, another ancillary kind and codec, a refinement layer."""
+    """A possible file of version 1.7: another key, another ancillary kind and codec, a refinement layer."""
     fields = msgpack.unpackb(HEADER) | {"added_in_1_7": {"anything": [1, 2.5, "x"]}}
     note = ForgedChunk(b"news", codec=7, body=b"in a codec of 1.7", decoded_length=99)
     finer = ForgedChunk(b"WGHT", layer=1, codec=7, body=b"finer weights", decoded_length=99)
@@ -70,10 +70,10 @@ def with_weights(payload: bytes) -> bytes:
     return forge(HEADER, [replace(WEIGHTS, body=payload), LATENTS])
 
 
-def changed(place: int, value: int) -> bytes:
+def changed(index: int, value: int) -> bytes:
     """The smallest clip with one byte of its weights replaced."""
     payload = bytearray(coded_payload())
-    payload[place] = value
+    payload[index] = value
     return with_weights(bytes(payload))
 
 
@@ -104,7 +104,7 @@ GRIDS = bytes([1, 2, 0, 3, 0, 0x81, 0x0A, 0x02, 0x00, 0x04])
 
 
 def with_header(stored: bytes) -> bytes:
-    """The smallest clip with a header that is said to be a frame."""
+    """The smallest clip with a header that is flagged as a frame."""
     return forge(stored, [WEIGHTS, LATENTS], flags=1)
 
 
@@ -176,7 +176,7 @@ def values(array: Any) -> dict[str, Any]:
 
 
 def summary(path: Path) -> dict[str, Any]:
-    """What ``vectors.json`` says of a good file."""
+    """The entry of a good file in ``vectors.json``."""
     with FileSource(path) as source:
         clip = Reader(source)
         clip.verify()
@@ -211,21 +211,21 @@ def weights(clip: Reader, segment: int, layers: int) -> dict[str, Any]:
     return {name: values(tensor.dequantise()) for name, tensor in clip.weights(segment, layers).items()}
 
 
-def test_the_file_of_mixed_tables_has_what_it_is_for() -> None:
+def test_the_file_of_mixed_tables_covers_models_and_tables() -> None:
     found = []
     with FileSource(VECTORS / "mixed_tables.dnv") as source:
         clip = Reader(source)
         for entry in clip.directory[:3]:
-            found += records(Bytes(clip.read_chunk(entry)))
+            found += records(FieldReader(clip.read_chunk(entry)))
     coded = [one for one in found if one["coding"] == 0]
     assert {one["model"] for one in coded} == {0, 1, 3, 5, 6, 7}
     assert coded[0]["kinds"].split() == ["smooth", "counted", "counted", "counted"]
     assert len(set(coded[0]["map"])) == 4
-    assert any(not one["tables"] for one in coded)  # those of an earlier one
-    assert [one["shape"][0] for one in found if one["name"] == "head.0.weight"] == [80]  # two rows a wave
+    assert any(not one["tables"] for one in coded)  # tables of an earlier record
+    assert [one["shape"][0] for one in found if one["name"] == "head.0.weight"] == [80]  # two rows per wave
 
 
-def test_no_file_is_forgotten() -> None:
+def test_all_files_are_listed() -> None:
     files = {path.name for path in VECTORS.glob("*.dnv")}
     assert files == set(GOOD) | set(BAD)
     assert files == set(EXPECTED["good"]) | set(EXPECTED["bad"])

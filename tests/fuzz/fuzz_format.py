@@ -1,8 +1,8 @@
-"""What ``make fuzz`` tries on the format room; ``run.py`` starts it.
+"""The fuzz target of ``make fuzz`` for dynerf_format; started by ``run.py``.
 
-The first byte of an input tells what the rest is: a file, a file whose checksums are mended before it is read
-(or no mutation would get further than those), the payload of a chunk of tensors, or a header. The seeds come
-from ``format/vectors``. Only FormatError may escape.
+The first byte of an input selects what the rest is: a file, a file whose checksums are corrected before it is
+read (otherwise no mutation would pass them), the payload of a chunk of tensors, or a header. The seeds come
+from ``format/vectors``. Only FormatError may be raised.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-FILE, MENDED, TENSORS, HEADER = b"f", b"m", b"t", b"h"
+FILE, CORRECTED, TENSORS, HEADER = b"f", b"m", b"t", b"h"
 LIMITS = Limits(chunk_bytes=2**20, elements=2**18)
 
 
 def one_input(data: bytes) -> bool:
-    """Try one input; whether it was accepted. Anything but a FormatError that escapes is a find."""
-    what, rest = data[:1], data[1:]
+    """Try one input and return whether it was accepted. Any exception other than FormatError is a finding."""
+    kind, rest = data[:1], data[1:]
     try:
-        if what == TENSORS:
+        if kind == TENSORS:
             unpack_tensors(rest, LIMITS)
-        elif what == HEADER:
+        elif kind == HEADER:
             decode_header(rest)
         else:
-            _read(mended(rest) if what == MENDED else rest)
+            _read(correct_checksums(rest) if kind == CORRECTED else rest)
     except FormatError:
         return False
     return True
@@ -50,16 +50,16 @@ def _read(data: bytes) -> None:
         raise
 
 
-def mended(data: bytes) -> bytes:
-    """The file with all checksums made right, as far as it can be told where they are."""
+def correct_checksums(data: bytes) -> bytes:
+    """The file with all checksums corrected that can be located."""
     if len(data) < HEAD.size + TRAILER.size:
         return data
     new = bytearray(data)
     magic, major, minor, flags, header, _, directory, _, _, _ = HEAD.unpack_from(new)
     start = HEAD.size + header
     end = start + directory
-    for place in range(start, min(end, len(new) - ENTRY.size), ENTRY.size):
-        _mend_chunk(new, place)
+    for offset_of_entry in range(start, min(end, len(new) - ENTRY.size), ENTRY.size):
+        _correct_chunk(new, offset_of_entry)
     sums = zlib.crc32(new[HEAD.size : start]), zlib.crc32(new[start:end])
     HEAD.pack_into(new, 0, magic, major, minor, flags, header, sums[0], directory, sums[1], len(new), 0)
     CRC32.pack_into(new, HEAD.size - CRC32.size, zlib.crc32(new[: HEAD.size - CRC32.size]))
@@ -68,24 +68,24 @@ def mended(data: bytes) -> bytes:
     return bytes(new)
 
 
-def _mend_chunk(data: bytearray, place: int) -> None:
-    """Make the chunk head that an entry points to agree with it, and both checksums right."""
-    *fields, offset, stored, decoded, _ = ENTRY.unpack_from(data, place)
+def _correct_chunk(data: bytearray, offset_of_entry: int) -> None:
+    """Make the chunk head that an entry points to agree with it, and correct both checksums."""
+    *fields, offset, stored, decoded, _ = ENTRY.unpack_from(data, offset_of_entry)
     if offset + CHUNK_HEAD.size + stored > len(data):
         return
     head = CHUNK_HEAD.pack(*fields, stored, decoded, 0)[: -CRC32.size]
     body = data[offset + CHUNK_HEAD.size : offset + CHUNK_HEAD.size + stored]
     checksum = CRC32.pack(zlib.crc32(body, zlib.crc32(head)))
     data[offset : offset + CHUNK_HEAD.size] = head + checksum
-    data[place + ENTRY.size - CRC32.size : place + ENTRY.size] = checksum
+    data[offset_of_entry + ENTRY.size - CRC32.size : offset_of_entry + ENTRY.size] = checksum
 
 
 def seeds() -> Iterator[bytes]:
-    """Every vector as a file and mended, and headers and payloads of the good ones."""
+    """Every vector as a file, with and without correction, and headers and payloads of the valid ones."""
     for path in sorted((ROOT / "format" / "vectors").glob("*.dnv")):
         data = path.read_bytes()
         yield FILE + data
-        yield MENDED + data
+        yield CORRECTED + data
         try:
             reader = Reader(BytesSource(data))
             reader.verify()

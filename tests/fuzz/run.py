@@ -1,4 +1,4 @@
-"""``python tests/fuzz/run.py CORPUS_FOLDER [libFuzzer options]``: what ``make fuzz`` calls."""
+"""``python tests/fuzz/run.py CORPUS_FOLDER [libFuzzer options]``, called by ``make fuzz``."""
 
 import hashlib
 import sys
@@ -9,7 +9,7 @@ import atheris  # type: ignore[import-untyped]
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "format")]
 
-# Only what is instrumented while it is imported tells the fuzzer where an input went.
+# Only modules instrumented at import report coverage to the fuzzer.
 with atheris.instrument_imports(include=["dynerf_format"]):
     from fuzz.fuzz_format import one_input, seeds
 
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def attack(data: bytes) -> None:
-    """What atheris calls: it takes a result for a status, so there is none."""
+    """Called by atheris, which treats a return value as a status; so there is none."""
     one_input(data)
 
 

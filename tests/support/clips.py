@@ -1,7 +1,7 @@
-"""Small clips for the tests of this folder, honest ones and forged ones.
+"""Small clips for tests, valid and forged.
 
-``forge`` writes files whose checksums are all right while their contents are not, so that a test meets the
-rule it is about and not a checksum.
+``forge`` writes files with invalid contents and valid checksums, so that a test reaches the rule that it
+checks.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def smallest() -> tuple[Header, list[Chunk]]:
 
 
 def two_segments() -> tuple[Header, list[Chunk]]:
-    """Segments of 5 and 3 frames, latents in groups of 2, all symbol widths and codecs, skippable chunks."""
-    # Arithmetic, because NumPy may change what its generators draw and these bytes are pinned.
+    """Segments of 5 and 3 frames, latents in groups of 2, all symbol widths and codecs, ancillary chunks."""
+    # Computed, because NumPy may change the output of its generators and these bytes are pinned.
     header = small_header((5, 3), cameras=(camera(), camera("cam01", role="held_out")))
     chunks: list[Chunk] = []
     for number, segment in enumerate(header.segments):
@@ -115,7 +115,7 @@ def two_segments() -> tuple[Header, list[Chunk]]:
     return header, chunks
 
 
-def dice(count: int) -> np.ndarray:
+def lcg_bytes(count: int) -> np.ndarray:
     """Numbers of 0 to 255 from a linear congruential generator."""
     states = [12345]
     for _ in range(count):
@@ -126,11 +126,11 @@ def dice(count: int) -> np.ndarray:
 def layered() -> tuple[Header, list[Chunk]]:
     """9 frames in three quality layers: every model of the entropy coder, and raw bits."""
     row, column = np.mgrid[:12, :12]
-    rough = dice(24 * 144).reshape(24, 12, 12) // 64
-    ramps = [row * (p % 5) + column * (p % 3) + rough[p] - 20 for p in range(24)]
+    noise = lcg_bytes(24 * 144).reshape(24, 12, 12) // 64
+    ramps = [row * (p % 5) + column * (p % 3) + noise[p] - 20 for p in range(24)]
     weights = [
         quantise("planes.0", np.reshape(ramps, (3, 8, 12, 12)), 1.0),
-        quantise("head.weight", (dice(4800).reshape(3, 40, 40).sum(axis=0) - 380) / 8, 1 / 8),
+        quantise("head.weight", (lcg_bytes(4800).reshape(3, 40, 40).sum(axis=0) - 380) / 8, 1 / 8),
         quantise("head.bias", np.zeros(200), 1.0),
     ]
     frame, number = np.mgrid[:9, :40]
@@ -141,14 +141,14 @@ def layered() -> tuple[Header, list[Chunk]]:
 
 
 def mixed() -> tuple[Header, list[Chunk]]:
-    """6 and 5 frames: several tables of both kinds for one tensor, every model by rows, tables used again."""
+    """6 and 5 frames: several tables of both kinds for one tensor, every row model, reused tables."""
     row, column = np.mgrid[:39, :41]
-    rough = dice(5 * 9 * 1599).reshape(9, 39, 41, 5)[..., :4].sum(axis=-1) - 510
-    quiet = (row // 10 + column // 10) % 2 == 0
-    planes = row * 3 + column * 2 + np.where(quiet, abs(rough) > 360, rough // 40)
-    size = 2 ** (np.arange(24) % 6)
-    sums = rough.ravel()
-    wide = sums[:1920].reshape(80, 24) * size // 64
+    noise = lcg_bytes(5 * 9 * 1599).reshape(9, 39, 41, 5)[..., :4].sum(axis=-1) - 510
+    sparse = (row // 10 + column // 10) % 2 == 0
+    planes = row * 3 + column * 2 + np.where(sparse, abs(noise) > 360, noise // 40)
+    magnitude = 2 ** (np.arange(24) % 6)
+    sums = noise.ravel()
+    wide = sums[:1920].reshape(80, 24) * magnitude // 64
     weights = [
         quantise("planes", planes, 1.0),
         quantise("head.0.weight", wide, 1.0),
@@ -168,12 +168,12 @@ def mixed() -> tuple[Header, list[Chunk]]:
 
 
 def moving_weights(number: int) -> list[QuantisedTensor]:
-    """A ramp that stays, in which a spot changes from segment to segment; a network that changes a little."""
+    """A constant ramp with a spot that changes from segment to segment; a network that changes a little."""
     row, column = np.mgrid[:12, :12]
-    rough = dice(24 * 144).reshape(24, 12, 12) // 32
-    spot = (abs(row - 2 * number - 3) < 3) * (rough // 2 + number)
-    ramps = row * 3 + column * 2 + rough - 20 + spot
-    head = dice(1600) - 128 + number * (dice(1600) % 3)
+    noise = lcg_bytes(24 * 144).reshape(24, 12, 12) // 32
+    spot = (abs(row - 2 * number - 3) < 3) * (noise // 2 + number)
+    ramps = row * 3 + column * 2 + noise - 20 + spot
+    head = lcg_bytes(1600) - 128 + number * (lcg_bytes(1600) % 3)
     return [
         quantise("planes.0", ramps.reshape(3, 8, 12, 12), 1.0),
         quantise("head.weight", head.reshape(40, 40), 1.0),
@@ -182,22 +182,22 @@ def moving_weights(number: int) -> list[QuantisedTensor]:
 
 
 def continued() -> tuple[Header, list[Chunk]]:
-    """Segments of 2 frames with layers, one key segment and two that build on it, and another key segment."""
+    """Segments of 2 frames with layers: a key segment, two that build on it, and another key segment."""
     chunks: list[Chunk] = []
-    before: list[dict[str, QuantisedTensor]] = []
+    previous: list[dict[str, QuantisedTensor]] = []
     factors = {"planes.0": (3, 2), "head.weight": (4,)}
     for number in range(4):
         weights, depth = moving_weights(number), number % 3
         layers = split_layers(weights, factors)
         if depth:
-            base, *finer = continued_chunks(number, layers, before, depth)
+            base, *finer = continued_chunks(number, layers, previous, depth)
         else:
             base, *finer = weights_chunks(number, weights, factors)
         latents = quantise("latents", [[number, 1], [2, number]], 1.0)
         chunks += [base, latents_chunk(number, 2 * number, latents), *finer]
-        before = []
+        previous = []
         for layer in layers:
-            before.append({**(before[-1] if before else {}), **{t.name: t for t in layer.tensors}})
+            previous.append({**(previous[-1] if previous else {}), **{t.name: t for t in layer.tensors}})
     return small_header((2, 2, 2, 2)), chunks
 
 
@@ -216,9 +216,9 @@ def coded_payload(
     factor: int | None = None,
     declared: tuple[int, int, int] | None = None,
 ) -> bytes:
-    """A payload of one entropy-coded tensor ``t``, of zeros as it stands; every field can be wrong.
+    """A payload of one entropy-coded tensor ``t``, of zeros by default, whose every field can be overridden.
 
-    A table is its frequencies; bytes are put in as they are. A factor makes it the refinement of tensor 0.
+    A table is given by its frequencies or as bytes. With a factor it is a refinement of tensor 0.
     """
     if factor is None:
         head = b"\0\0\1t" + bytes([len(shape)]) + b"".join(map(pack_varint, shape))
@@ -236,8 +236,8 @@ def coded_payload(
     return b"\1" + head + record + section
 
 
-def crowd(tensors: int, model: int, tables: int) -> bytes:
-    """A payload of many tensors of one symbol, 0, each with smooth tables of the most tokens."""
+def many_tensors(tensors: int, model: int, tables: int) -> bytes:
+    """A payload of many tensors of one symbol, 0, each with smooth tables of the maximum number of tokens."""
     shape = b"\2\1\1" if model else b"\1\1"
     contexts = b"" if model else b"\0"
     record = shape + struct.pack("<fBB", 1.0, model, tables) + contexts + bytes([193, 0, 192]) * tables
@@ -248,7 +248,7 @@ def crowd(tensors: int, model: int, tables: int) -> bytes:
 
 @dataclass(frozen=True)
 class ForgedChunk:
-    """A chunk as it shall stand in the file, whether that makes sense or not."""
+    """A chunk to be written as it is, valid or not."""
 
     kind: bytes = b"WGHT"
     segment: int = 0
@@ -270,7 +270,7 @@ def forge(
     gap: bytes = b"",
     lengths: dict[str, int] | None = None,
 ) -> bytes:
-    """A file with right checksums. ``lengths`` override fields of the head, ``gap`` precedes the chunks."""
+    """A file with valid checksums. ``lengths`` override fields of the head, ``gap`` precedes the chunks."""
     position = HEAD.size + len(header) + ENTRY.size * len(chunks) + len(gap)
     directory, body = b"", gap
     for chunk in chunks:
@@ -295,7 +295,7 @@ def forge(
 
 
 def forged_chunks(clip: Sequence[Chunk]) -> list[ForgedChunk]:
-    """The chunks of an honest clip, raw, to be changed one by one."""
+    """The chunks of a valid clip, uncompressed, to be changed by tests."""
     return [ForgedChunk(c.kind, c.segment, c.layer, 0, c.first, c.count, c.payload) for c in clip]
 
 

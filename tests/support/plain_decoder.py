@@ -1,7 +1,7 @@
-"""A decoder of tensor payloads as ``format/SPEC.md`` tells it: one symbol at a time, in plain integers.
+"""A decoder of tensor payloads written from ``format/SPEC.md``: one symbol at a time, in plain integers.
 
-It is the slow truth beside the room's NumPy code, and shows what a decoder in another language has to do. It
-checks nothing but that its own arithmetic stays within what JavaScript's numbers hold exactly.
+It is the slow reference for the NumPy code and shows what a decoder in another language has to do. It checks
+only that its arithmetic is exact in JavaScript's numbers.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import numpy as np
 Plane = dict[tuple[int, int], int]
 
 
-class Bytes:
-    """Fields one after the other."""
+class FieldReader:
+    """Sequential reader of fields."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+        self.data, self.position = data, 0
 
     def take(self, layout: str) -> tuple[Any, ...]:
-        found = struct.unpack_from(layout, self.data, self.at)
-        self.at += struct.calcsize(layout)
+        found = struct.unpack_from(layout, self.data, self.position)
+        self.position += struct.calcsize(layout)
         return found
 
     def u8(self) -> int:
@@ -40,15 +40,15 @@ class Bytes:
                 return value
 
 
-class Lanes:
+class RansSection:
     """The rANS section."""
 
-    def __init__(self, data: Bytes) -> None:
+    def __init__(self, data: FieldReader) -> None:
         lanes, words, raw = data.varint(), data.varint(), data.varint()
         self.states = list(data.take(f"<{lanes}I"))
         self.words = list(data.take(f"<{words}H"))
         self.raw = int.from_bytes(data.take(f"<{raw}s")[0], "little")  # bit 0 first
-        assert data.at == len(data.data)
+        assert data.position == len(data.data)
 
     def token(self, index: int, table: list[int]) -> int:
         lane = index % len(self.states)
@@ -83,30 +83,32 @@ def unpack(
 
     ``coarser`` are those below a refinement, ``earlier`` those of this layer in the segment before.
     """
-    data = Bytes(payload)
+    data = FieldReader(payload)
     found = records(data, coarser)
-    lanes = Lanes(data) if any(r["coding"] == 0 for r in found) else None
+    lanes = RansSection(data) if any(r["coding"] == 0 for r in found) else None
     result = {}
     tables: dict[int, dict[str, Any]] = {}
     for r in found:
         if r["coding"] == 0:
             r |= {} if r["tables"] else tables[r["model"]]
             tables[r["model"]] = {key: r[key] for key in ("map", "tables")}
-        below = None if r["factor"] == 0 else (coarser or {})[r["name"]]
-        known = (earlier or {})[r["name"]] if r["continued"] else None
+        coarse_symbols = None if r["factor"] == 0 else (coarser or {})[r["name"]]
+        earlier_planes = (earlier or {})[r["name"]] if r["continued"] else None
         if r["coding"] != 0:
-            result[r["name"]] = _expected(r["shape"], r["factor"], below, known) + r["plain"]
+            result[r["name"]] = (
+                _expected(r["shape"], r["factor"], coarse_symbols, earlier_planes) + r["plain"]
+            )
         else:
             assert lanes is not None
-            result[r["name"]] = _coded(r, lanes, below, known)
+            result[r["name"]] = _coded(r, lanes, coarse_symbols, earlier_planes)
     if lanes is not None:
         assert set(lanes.states) == {65536}
         assert (lanes.words, lanes.raw) == ([], 0)
     return result
 
 
-def records(data: Bytes, coarser: dict[str, np.ndarray] | None = None) -> list[dict[str, Any]]:
-    """What stands before the rANS section; a record that uses earlier tables has none."""
+def records(data: FieldReader, coarser: dict[str, np.ndarray] | None = None) -> list[dict[str, Any]]:
+    """The records before the rANS section; one that reuses earlier tables has none."""
     found: list[dict[str, Any]] = []
     for _ in range(data.varint()):
         found.append(_record(data, found[-1]["name"] if found else "", coarser))
@@ -114,20 +116,20 @@ def records(data: Bytes, coarser: dict[str, np.ndarray] | None = None) -> list[d
 
 
 def _expected(
-    shape: tuple[int, ...], factor: int, below: np.ndarray | None, earlier: np.ndarray | None
+    shape: tuple[int, ...], factor: int, coarse_symbols: np.ndarray | None, earlier: np.ndarray | None
 ) -> np.ndarray:
-    """What a symbol would be were nothing stored."""
-    if below is None:
+    """The predicted symbols."""
+    if coarse_symbols is None:
         return np.zeros(shape, int) if earlier is None else earlier
     if earlier is None:
-        return factor * below
+        return factor * coarse_symbols
     half = factor // 2
-    both = zip(below.ravel().tolist(), earlier.ravel().tolist(), strict=True)
+    both = zip(coarse_symbols.ravel().tolist(), earlier.ravel().tolist(), strict=True)
     middles = [sorted((p, factor * c - half, factor * c + half))[1] for c, p in both]
     return np.array(middles).reshape(shape)
 
 
-def _record(data: Bytes, last_name: str, coarser: dict[str, np.ndarray] | None) -> dict[str, Any]:
+def _record(data: FieldReader, last_name: str, coarser: dict[str, np.ndarray] | None) -> dict[str, Any]:
     coding, factor = data.u8(), 0
     if coarser is None:
         shared, length = data.take("<BB")
@@ -155,7 +157,7 @@ def _record(data: Bytes, last_name: str, coarser: dict[str, np.ndarray] | None) 
         contexts = (1, 68, 343, 0, 208)[model]
         record["map"] = list(data.take(f"<{contexts}B")) if tables > 1 else [0] * contexts
         for _ in range(tables):
-            record["kinds"] += "smooth " if data.data[data.at] > 192 else "counted "
+            record["kinds"] += "smooth " if data.data[data.position] > 192 else "counted "
             record["tables"].append(_table(data))
     elif tables == 2:
         first, (shape_of, scale, tokens) = _table(data), data.take("<BBB")
@@ -164,7 +166,7 @@ def _record(data: Bytes, last_name: str, coarser: dict[str, np.ndarray] | None) 
     return record
 
 
-def _table(data: Bytes) -> list[int]:
+def _table(data: FieldReader) -> list[int]:
     n = data.u8()
     if n > 192:
         return smooth_table(n - 192, *data.take("<BB"))
@@ -180,13 +182,13 @@ LOG_BUCKET = (1046, 1087, 1124, 1158, 1189, 1217, 1244, 1268)
 
 
 def smooth_table(shape: int, scale: int, tokens: int) -> list[int]:
-    likely = []
+    log_mass = []
     for t in range(tokens):
         raw = 0 if t < 16 else 1 + (t - 16) // 8
         log = LOG_DIRECT[(t + 1) // 2] if t < 16 else LOG_BUCKET[(t - 16) % 8] + 256 * raw
-        fall = _power(min(shape * (log - 32 * scale + 1536) // 8, 2560)) // 256 if t else 0
-        likely.append(256 * raw - fall)
-    weights = [_power(one - max(likely)) for one in likely]
+        decay = _power(min(shape * (log - 32 * scale + 1536) // 8, 2560)) // 256 if t else 0
+        log_mass.append(256 * raw - decay)
+    weights = [_power(one - max(log_mass)) for one in log_mass]
     assert sum(weights) * 16384 < 2**53
     table = [max(1, weight * 16384 // sum(weights)) for weight in weights]
     table[table.index(max(table))] += 16384 - sum(table)
@@ -200,67 +202,67 @@ def _power(e: int) -> int:
 
 
 def _coded(
-    r: dict[str, Any], lanes: Lanes, below: np.ndarray | None, earlier: np.ndarray | None
+    r: dict[str, Any], lanes: RansSection, coarse_symbols: np.ndarray | None, earlier: np.ndarray | None
 ) -> np.ndarray:
     def residual(index: int, context: int) -> int:
         return lanes.residual(index, r["tables"][r["map"][context]])
 
     shape, factor = r["shape"], r["factor"]
     if r["model"] == 0:
-        base = _expected(shape, factor, below, earlier).ravel()
+        base = _expected(shape, factor, coarse_symbols, earlier).ravel()
         # A wave of the flat model ends after 65,536 symbols.
         return np.array([int(b) + residual(i % 65536, 0) for i, b in enumerate(base)]).reshape(shape)
     if r["model"] in (3, 5, 6, 7):
-        return _rows(r, residual, _expected(shape, factor, below, earlier))
-    return _planes(shape, residual, factor, below, earlier)
+        return _rows(r, residual, _expected(shape, factor, coarse_symbols, earlier))
+    return _planes(shape, residual, factor, coarse_symbols, earlier)
 
 
-def _rows(r: dict[str, Any], residual: Any, known: np.ndarray) -> np.ndarray:
-    turned, order = r["model"] == 5, {6: 1, 7: 2}.get(r["model"], 0)
-    expected = (known.T if turned else known).tolist()
+def _rows(r: dict[str, Any], residual: Any, predictions: np.ndarray) -> np.ndarray:
+    transposed, order = r["model"] == 5, {6: 1, 7: 2}.get(r["model"], 0)
+    expected = (predictions.T if transposed else predictions).tolist()
     columns, sums = len(expected[0]), [0] * len(expected[0])
     group = 1 if order else max(1, min((len(expected) + 63) // 64, 65536 // columns))
     out: list[list[int]] = []
-    later = [0] * columns
-    for row, given in enumerate(expected):
+    wave_sums = [0] * columns
+    for row, predicted in enumerate(expected):
         first = row // group * group
         if row == first:
-            sums, later = [a + b for a, b in zip(sums, later, strict=True)], [0] * columns
+            sums, wave_sums = [a + b for a, b in zip(sums, wave_sums, strict=True)], [0] * columns
         counted = max(0, first - order)
-        everywhere = 16 * sum(sums) // (counted * columns) if counted else 0
+        overall = 16 * sum(sums) // (counted * columns) if counted else 0
         symbols = []
         for c in range(columns):
-            base = given[c]
+            base = predicted[c]
             if order and row:
                 base = out[row - 1][c]
                 if order == 2 and row > 1:
                     base = max(-(2**23), min(2**23, 2 * base - out[row - 2][c]))
-            mean = max(1, (16 * sums[c] + 2 * everywhere) // (counted + 2))
-            assert 16 * sums[c] + 2 * everywhere < 2**53
+            mean = max(1, (16 * sums[c] + 2 * overall) // (counted + 2))
+            assert 16 * sums[c] + 2 * overall < 2**53
             octave = mean.bit_length() - 1
             k = 2 * octave + (mean >> octave - 1 & 1 if octave else 0)
             distance = residual((row - first) * columns + c, 1 + min(k, 39) if counted else 0)
             symbols.append(base + distance)
             if row >= order:
-                later[c] += min(abs(distance), 65535)
+                wave_sums[c] += min(abs(distance), 65535)
         out.append(symbols)
     found = np.array(out)
-    return found.T if turned else found
+    return found.T if transposed else found
 
 
 def _planes(
     shape: tuple[int, ...],
     residual: Any,
     factor: int,
-    below: np.ndarray | None,
+    coarse_symbols: np.ndarray | None,
     earlier: np.ndarray | None,
 ) -> np.ndarray:
     height, width = shape[-2:]
     planes = math.prod(shape[:-2])
     longest = 65536 // planes * planes  # symbols of a wave
     out = np.zeros((planes, height, width), int)
-    coarse = None if below is None else below.reshape(planes, height, width)
-    known = None if earlier is None else earlier.reshape(planes, height, width)
+    coarse = None if coarse_symbols is None else coarse_symbols.reshape(planes, height, width)
+    earlier_planes = None if earlier is None else earlier.reshape(planes, height, width)
 
     def at(array: np.ndarray, plane: int, row: int, column: int) -> int:
         inside = 0 <= row < height and 0 <= column < width
@@ -276,11 +278,11 @@ def _planes(
                 continue
             for plane in range(planes):
                 left, up = at(out, plane, row, column - 1), at(out, plane, row - 1, column)
-                corner, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
-                median = sorted((left, up, left + up - corner))[1]
-                gradients = (right - up, up - corner, corner - left)
-                if known is not None:
-                    base, hint = _hint(at, known, coarse, factor, (plane, row, column))
+                upper_left, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
+                median = sorted((left, up, left + up - upper_left))[1]
+                gradients = (right - up, up - upper_left, upper_left - left)
+                if earlier_planes is not None:
+                    base, hint = _hint(at, earlier_planes, coarse, factor, (plane, row, column))
                     k = _signed(5 * hint + max(-2, min(2, median - base)), gradients)
                 elif coarse is None:
                     k, base = 0, median
@@ -291,20 +293,20 @@ def _planes(
                     base = factor * here
                     k = _signed(max(-2, min(2, median - base)), gradients)
                     k = 5 * k + _slope(at, coarse, (plane, row, column))
-                quiet = activity(plane // shape[-3], row, column)
-                r = residual(index % longest, abs(k) + 5 if k else quiet)
+                even_context = activity(plane // shape[-3], row, column)
+                r = residual(index % longest, abs(k) + 5 if k else even_context)
                 out[plane, row, column] = base + (r if k >= 0 else -r)
                 index += 1
     return out.reshape(shape)
 
 
 def _activity(out: np.ndarray, channels: int, at: Any) -> Any:
-    """A function that tells how many channels of a plane are uneven at a texel: the bit length, at most 5."""
+    """A function that returns the bit length, at most 5, of the number of uneven channels at a texel."""
 
     def uneven(plane: int, row: int, column: int) -> bool:
         left, up = at(out, plane, row, column - 1), at(out, plane, row - 1, column)
-        corner, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
-        return len({left, up, corner, right}) > 1
+        upper_left, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
+        return len({left, up, upper_left, right}) > 1
 
     @functools.lru_cache(maxsize=64)
     def activity(group: int, row: int, column: int) -> int:
@@ -315,20 +317,20 @@ def _activity(out: np.ndarray, channels: int, at: Any) -> Any:
 
 
 def _hint(
-    at: Any, known: np.ndarray, coarse: np.ndarray | None, factor: int, place: tuple[int, int, int]
+    at: Any, earlier_planes: np.ndarray, coarse: np.ndarray | None, factor: int, texel: tuple[int, int, int]
 ) -> tuple[int, int]:
-    """Base and hint of a texel that is continued."""
-    p = at(known, *place)
+    """Base and hint of a texel of a continued tensor."""
+    p = at(earlier_planes, *texel)
     if coarse is not None:
-        base = factor * at(coarse, *place)
+        base = factor * at(coarse, *texel)
         return base, _sign(p - base)
-    return p, _sign(_slope(at, known, place))
+    return p, _sign(_slope(at, earlier_planes, texel))
 
 
-def _slope(at: Any, array: np.ndarray, place: tuple[int, int, int]) -> int:
-    """The signs of what is to the right and below, against what is here, added."""
-    plane, row, column = place
-    here = at(array, *place)
+def _slope(at: Any, array: np.ndarray, texel: tuple[int, int, int]) -> int:
+    """The sum of the signs of the differences to the right and below."""
+    plane, row, column = texel
+    here = at(array, *texel)
     return _sign(at(array, plane, row, column + 1) - here) + _sign(at(array, plane, row + 1, column) - here)
 
 

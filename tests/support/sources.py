@@ -1,4 +1,4 @@
-"""The contract of all sources of bytes; each kind of source has a test class that inherits it."""
+"""Contract tests of byte sources; each kind of source has a test class that inherits them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DATA = b"".join(number.to_bytes(2, "little") for number in range(2**15))  # more
 
 
 class SourceContract:
-    """What every source of ``DATA`` must do; subclasses provide the fixture ``source``."""
+    """Tests that every source of ``DATA`` must pass; subclasses provide the fixture ``source``."""
 
-    def test_knows_name_and_size(self, source: Source) -> None:
+    def test_has_name_and_size(self, source: Source) -> None:
         assert source.name
         assert source.size == len(DATA)
 
     @pytest.mark.parametrize(("offset", "length"), [(0, 2**16), (0, 0), (2**16, 0), (7, 300), (2**16 - 1, 1)])
-    def test_returns_exactly_the_bytes_asked_for(self, source: Source, offset: int, length: int) -> None:
+    def test_returns_exactly_the_requested_bytes(self, source: Source, offset: int, length: int) -> None:
         data = source.read(offset, length)
         assert type(data) is bytes
         assert data == DATA[offset : offset + length]
@@ -39,7 +39,7 @@ class SourceContract:
         with pytest.raises(TruncatedError, match=r"bytes .* are needed, the file has 65536"):
             source.read(offset, length)
 
-    @pytest.mark.usefixtures("hasty_threads")
+    @pytest.mark.usefixtures("frequent_thread_switches")
     def test_serves_several_threads(self, source: Source) -> None:
         wrong: list[int] = []
 
@@ -55,8 +55,8 @@ class SourceContract:
         assert not wrong
 
     @pytest.fixture
-    def hasty_threads(self) -> Iterator[None]:
-        """Threads take turns so often that a missing lock shows."""
+    def frequent_thread_switches(self) -> Iterator[None]:
+        """Switch threads so often that a missing lock is detected."""
         usual = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
         yield

@@ -269,7 +269,7 @@ class TestBadVideos:
 
     @pytest.mark.parametrize("frames", [FrameRange(0, 7), FrameRange(6), FrameRange(9, 12)])
     def test_frames_beyond_the_clip(self, folder: Path, frames: FrameRange) -> None:
-        with pytest.raises(CaptureError, match=rf"frames {frames} asked for, the clip has frames 0:6"):
+        with pytest.raises(CaptureError, match=rf"frames {frames} requested, the clip has frames 0:6"):
             read_n3v(folder, frames)
 
 

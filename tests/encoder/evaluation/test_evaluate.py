@@ -213,7 +213,7 @@ class TestWrongCapture:
 
     def test_one_with_fewer_frames_or_views_is_refused(self, encoded: EncodeResult, tmp_path: Path) -> None:
         short = write_scene(tmp_path / "short", frames=FRAMES - 1)
-        with pytest.raises(CaptureError, match=f"frames 0:{FRAMES} asked for"):
+        with pytest.raises(CaptureError, match=f"frames 0:{FRAMES} requested"):
             _evaluated(encoded.path, short)
         few = write_scene(tmp_path / "few", cameras=3)
         with pytest.raises(ViewError, match="no view 'cam03'"):

@@ -286,7 +286,7 @@ class TestFailure:
             _build(capture, tmp_path / "store")
 
     def test_frames_beyond_the_clip(self, capture: Capture, tmp_path: Path) -> None:
-        with pytest.raises(CaptureError, match="frames 3:9 asked for, the clip has frames 0:6"):
+        with pytest.raises(CaptureError, match="frames 3:9 requested, the clip has frames 0:6"):
             _build(capture, tmp_path / "store", FrameRange(3, 9))
 
     def test_an_interrupted_build_leaves_no_half_written_view(self, capture: Capture, tmp_path: Path) -> None:

@@ -312,7 +312,7 @@ class TestRefusals:
         [
             ({"hold_out": ("cam09",)}, ViewError, r"no view 'cam09', there are cam00, cam01, cam02, cam03"),
             ({"hold_out": ("cam00", "cam01", "cam02")}, ViewError, "4 views, 3 held out; expected at least"),
-            ({"frames": FrameRange(2, 9)}, CaptureError, "frames 2:9 asked for"),
+            ({"frames": FrameRange(2, 9)}, CaptureError, "frames 2:9 requested"),
             ({"downscale": 17}, ConfigError, "downscale 17"),
             ({"downscale": 0}, ConfigError, "downscale 0"),
             ({"time_limit": 0.0}, ConfigError, "time-limit: found 0 s"),

@@ -1,7 +1,7 @@
-"""Tens of thousands of harmful files: each is refused by a typed error, or read as what it truly holds.
+"""Tens of thousands of damaged files: each is refused with a FormatError or decodes within its limits.
 
-Damage that no checksum was mended for must always be refused. With mended checksums a changed file may be
-valid; then it must decode within its limits. Anything else that is raised fails the test.
+Damage that checksums cover must always be refused. With corrected checksums a changed file may be valid; it
+must then decode within its limits. Any other exception fails the test.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def test_the_campaign_is_large_enough() -> None:
 
 
 def is_refused(data: bytes) -> bool:
-    """Whether a reader refuses a file. What it accepts it has decoded; what is no FormatError is raised."""
+    """Whether a reader refuses a file, which it otherwise decodes. Other exceptions are raised."""
     try:
         Reader(BytesSource(data), LIMITS).verify()
     except FormatError as error:
@@ -76,7 +76,7 @@ def is_refused(data: bytes) -> bool:
 
 
 @pytest.mark.long
-def test_a_cut_at_any_byte(tried: Counter[str]) -> None:
+def test_truncation_at_any_byte(tried: Counter[str]) -> None:
     for data in (SMALL, TWO):
         for length in range(len(data)):
             assert is_refused(data[:length]), length
@@ -97,13 +97,13 @@ def test_every_bit_of_head_header_and_directory(tried: Counter[str]) -> None:
 @pytest.mark.long
 def test_random_bits_of_the_payload(tried: Counter[str]) -> None:
     data = bytearray(LAYERED)
-    reader = Reader(BytesSource(data))  # none of what it has read already is hit
+    reader = Reader(BytesSource(data))  # the bytes it has already read stay intact
     start = 8 * reader.directory[0].offset
     for position in np.random.default_rng(0).integers(start, 8 * len(data), LEAST["payload bits"]).tolist():
         damaged = next((e for e in reader.directory if e.offset <= position // 8 < e.end), None)
         data[position // 8] ^= 1 << position % 8
         with pytest.raises(FormatError):
-            # The trailer is checked by a verification only.
+            # Only verification checks the trailer.
             reader.verify() if damaged is None else reader.read_chunk(damaged)
         data[position // 8] ^= 1 << position % 8
         tried["payload bits"] += 1
@@ -111,7 +111,7 @@ def test_random_bits_of_the_payload(tried: Counter[str]) -> None:
 
 
 @pytest.mark.long
-def test_headers_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> None:
+def test_headers_of_changed_bytes_with_valid_checksums(tried: Counter[str]) -> None:
     header, chunks = encode_header(smallest()[0]), forged_chunks(smallest()[1])
     for changed in mutations(header, LEAST["header bytes"]):
         is_refused(forge(changed, chunks))
@@ -119,7 +119,7 @@ def test_headers_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> 
 
 
 @pytest.mark.long
-def test_headers_in_a_frame_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> None:
+def test_framed_headers_of_changed_bytes_with_valid_checksums(tried: Counter[str]) -> None:
     cameras = tuple(camera(f"cam{n:02}") for n in range(20))
     stored, chunks = compress(encode_header(small_header(cameras=cameras)))[1], forged_chunks(smallest()[1])
     Reader(BytesSource(forge(stored, chunks, flags=1)))
@@ -129,7 +129,7 @@ def test_headers_in_a_frame_of_changed_bytes_with_a_right_checksum(tried: Counte
 
 
 @pytest.mark.long
-def test_tensor_payloads_of_changed_bytes_with_a_right_checksum(tried: Counter[str]) -> None:
+def test_tensor_payloads_of_changed_bytes_with_valid_checksums(tried: Counter[str]) -> None:
     generator = np.random.default_rng(3)
     planes = np.cumsum(generator.integers(-1, 2, (8, 6, 8)), axis=2)
     rows = np.rint(generator.laplace(0, 30, (4, 24)))
@@ -177,28 +177,28 @@ CLIPS = [smallest(), two_segments(), mixed(), layered()]
 
 @st.composite
 def forgeries(draw: st.DrawFn) -> bytes:
-    """A clip whose chunks were exchanged, doubled, dropped, put elsewhere or changed in a field."""
+    """A clip whose chunks were replaced, duplicated, dropped, moved or changed in a field."""
     header, clip = draw(st.sampled_from(CLIPS))
     chunks = forged_chunks(clip)
     for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, len(chunks) - 1)) if chunks else 0
-        what = draw(st.sampled_from(["field", "field", "double", "drop", "move"]))
+        index = draw(st.integers(0, len(chunks) - 1)) if chunks else 0
+        change = draw(st.sampled_from(["field", "field", "double", "drop", "move"]))
         if not chunks:
             break
-        if what == "field":
+        if change == "field":
             field = draw(st.sampled_from(sorted(FIELDS)))
-            chunks[place] = replace(chunks[place], **{field: draw(FIELDS[field])})
-        elif what == "double":
-            chunks.insert(draw(st.integers(0, len(chunks))), chunks[place])
+            chunks[index] = replace(chunks[index], **{field: draw(FIELDS[field])})
+        elif change == "double":
+            chunks.insert(draw(st.integers(0, len(chunks))), chunks[index])
         else:
-            chunk = chunks.pop(place)
-            if what == "move":
+            chunk = chunks.pop(index)
+            if change == "move":
                 chunks.insert(draw(st.integers(0, len(chunks))), chunk)
     return forge(encode_header(header), chunks)
 
 
 @pytest.mark.long
-def test_chunks_that_were_exchanged_doubled_dropped_or_changed(tried: Counter[str], tmp_path: Path) -> None:
+def test_chunks_swapped_duplicated_dropped_or_changed(tried: Counter[str], tmp_path: Path) -> None:
     @settings(deadline=None, max_examples=LEAST["structure"], database=None)
     @given(forgeries())
     def attack(data: bytes) -> None:
@@ -222,33 +222,32 @@ def flipped(data: bytes, position: int) -> bytes:
 
 
 def mutations(data: bytes, count: int) -> list[bytes]:
-    """Copies with one to three bytes replaced, taken out or put in, often by those that break parsers."""
+    """Copies with one to three bytes replaced, removed or inserted, often with values that break parsers."""
     generator = np.random.default_rng(len(data))
     changed = []
     for _ in range(count):
         copy = bytearray(data)
         for _ in range(generator.integers(1, 4)):
-            place = int(generator.integers(len(copy)))
+            index = int(generator.integers(len(copy)))
             byte = int(generator.choice([0, 1, 127, 128, 255, *generator.integers(0, 256, 5)]))
-            what = generator.integers(6)
-            if what == 0:
-                del copy[place]
-            elif what == 1:
-                copy.insert(place, byte)
+            change = generator.integers(6)
+            if change == 0:
+                del copy[index]
+            elif change == 1:
+                copy.insert(index, byte)
             else:
-                copy[place] = byte
+                copy[index] = byte
         changed.append(bytes(copy))
     return changed
 
 
-# In a process of its own, because the peak of memory is that of a process.
-GREEDY = """
+# Runs in a separate process, because peak memory is measured per process.
+MEMORY_CHECK = """
     import resource, sys
     sys.path[:0] = {path!r}
     from dataclasses import replace
     from dynerf_format import BytesSource, FormatError, Limits, Reader
-    from dynerf_format.tensors.payload import unpack_tensors
-    from support.clips import coded_payload, crowd, forge, forged_chunks, smallest
+    from support.clips import coded_payload, forge, forged_chunks, many_tensors, smallest
     from dynerf_format import encode_header
 
     limits = Limits(chunk_bytes=2**24, elements=2**22)
@@ -260,7 +259,7 @@ GREEDY = """
               ((2**16, 8, 8), 1)]
     bodies = [coded_payload(s, (first, wide) if m > 2 else (first,), m, states=lanes, words=words[:n])
               for s, m in shapes for first in ((16384,), (16383, 1)) for n in (0, 2000)]
-    bodies += [crowd(4096, 0, 32), crowd(4096, 3, 2), crowd(700, 0, 32), crowd(700, 3, 2)]
+    bodies += [many_tensors(*numbers) for numbers in ((4096, 0, 32), (4096, 3, 2), (700, 0, 32), (700, 3, 2))]
     bodies += [coded_payload((2**28,), states=lanes), coded_payload((2**31, 2**31), states=lanes)]
     bodies += [coded_payload(tables=((16384,),) * 32, context_map=b"", declared=(1, 2**32 - 1, 2**32 - 1))]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -275,7 +274,7 @@ GREEDY = """
 """
 
 
-def test_tensors_that_are_only_declared_stay_within_the_limits_and_64_mib() -> None:
-    code = textwrap.dedent(GREEDY).format(path=sys.path)
+def test_declared_tensors_stay_within_the_limits_and_64_mib() -> None:
+    code = textwrap.dedent(MEMORY_CHECK).format(path=sys.path)
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr

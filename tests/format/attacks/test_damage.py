@@ -1,4 +1,4 @@
-"""Accidents: whatever is cut off, flipped or appended is noticed, and a file of another kind is named."""
+"""Accidental damage: truncated, flipped or appended data is detected, other kinds of file are recognised."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_all(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [SMALL, LARGER], ids=["raw", "zstd"])
-def test_a_cut_at_any_byte_is_noticed_when_the_file_is_opened(data: bytes) -> None:
+def test_truncation_at_any_byte_is_detected_on_opening(data: bytes) -> None:
     for length in range(1, len(data)):
         with pytest.raises(TruncatedError, match=r"^clip\.dnv: "):
             Reader(BytesSource(data[:length], "clip.dnv"))
@@ -50,12 +50,12 @@ def is_refused(action: Callable[[bytes], object], data: bytes) -> bool:
     return False
 
 
-def test_every_single_flipped_bit_is_noticed() -> None:
+def test_every_single_flipped_bit_is_detected() -> None:
     unnoticed = [p for p in range(len(SMALL) * 8) if not is_refused(read_all, flipped(SMALL, p))]
     assert not unnoticed
 
 
-def test_every_flipped_bit_before_the_chunks_is_noticed_when_the_file_is_opened() -> None:
+def test_every_flipped_bit_before_the_chunks_is_detected_on_opening() -> None:
     start = Reader(BytesSource(SMALL)).directory[0].offset
     unnoticed = [
         position
@@ -65,7 +65,7 @@ def test_every_flipped_bit_before_the_chunks_is_noticed_when_the_file_is_opened(
     assert not unnoticed
 
 
-def test_flipped_bits_in_compressed_chunks_are_noticed_before_they_are_decoded() -> None:
+def test_flipped_bits_in_compressed_chunks_are_detected_before_decoding() -> None:
     reader = Reader(BytesSource(LARGER))
     start, end = reader.directory[0].offset, reader.directory[0].end
     for position in np.random.default_rng(0).integers(start * 8, end * 8, 500).tolist():
@@ -74,12 +74,12 @@ def test_flipped_bits_in_compressed_chunks_are_noticed_before_they_are_decoded()
 
 
 @pytest.mark.parametrize("extra", [b"\0", b"\n", SMALL])
-def test_bytes_after_the_end_are_noticed(extra: bytes) -> None:
-    with pytest.raises(FormatError, match=f"{len(extra)} bytes follow after the end"):
+def test_bytes_after_the_end_are_detected(extra: bytes) -> None:
+    with pytest.raises(FormatError, match=f"{len(extra)} bytes follow the end"):
         read_all(SMALL + extra)
 
 
-def test_two_chunks_in_each_others_place_are_noticed() -> None:
+def test_swapped_chunks_are_detected() -> None:
     reader = Reader(BytesSource(LARGER))
     one, other = (e for e in reader.directory if e.kind == b"note")
     swapped = bytearray(LARGER)
@@ -111,7 +111,7 @@ def test_two_chunks_in_each_others_place_are_noticed() -> None:
         (bytes(byte & 0x7F for byte in SMALL), "a .dnv file damaged by a transfer in text mode"),
     ],
 )
-def test_another_kind_of_file_is_named(data: bytes, kind: str) -> None:
+def test_another_kind_of_file_is_recognised(data: bytes, kind: str) -> None:
     with pytest.raises(NotDnvError) as caught:
         Reader(BytesSource(data, "clip.dnv"))
     assert str(caught.value).startswith(f"clip.dnv: not a .dnv file: this looks like {kind}")

@@ -1,4 +1,4 @@
-"""Weights that continue those of the segment before: exact from anywhere, and never trusted."""
+"""Weights that continue those of the previous segment: exact from any starting point, and checked."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FORGED = forged_chunks(CHUNKS)
 
 
 def _read(data: bytes, segment: int, layers: int | None = None) -> dict[str, QuantisedTensor]:
-    """With a reader that has read nothing else."""
+    """Read with a new reader, which has cached nothing."""
     return Reader(BytesSource(data)).weights(segment, layers)
 
 
@@ -69,7 +69,7 @@ class _Counting(BytesSource):
 
 
 class TestReading:
-    def test_the_directory_tells_what_weights_build_on(self) -> None:
+    def test_the_directory_states_what_weights_build_on(self) -> None:
         directory = Reader(BytesSource(DATA)).directory
         assert [e.first for e in directory if e.kind == b"WGHT" and e.layer == 0] == list(DEPTHS)
         chains = [[e[0].segment for e in weights_chain(directory, n)] for n in range(4)]
@@ -78,15 +78,15 @@ class TestReading:
     @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 2, 0, 2), (1, 3, 2, 1)])
     def test_any_order_of_segments_and_layers_gives_the_same(self, order: tuple[int, ...]) -> None:
         reader = Reader(BytesSource(DATA))
-        for place, segment in enumerate(order):
-            for layers in (1, 3, 2) if place % 2 else (None, 1):
+        for index, segment in enumerate(order):
+            for layers in (1, 3, 2) if index % 2 else (None, 1):
                 assert _same(reader.weights(segment, layers), _read(DATA, segment, layers))
 
-    def test_the_symbols_are_those_that_went_in(self) -> None:
+    def test_symbols_round_trip(self) -> None:
         for number in range(4):
             assert _same(_read(DATA, number), {t.name: t for t in moving_weights(number)})
 
-    def test_a_seek_reads_the_row_up_to_its_segment_and_playing_on_only_the_next(self) -> None:
+    def test_a_seek_reads_the_chain_and_playback_only_the_next_segment(self) -> None:
         source = _Counting(DATA)
         reader = Reader(source)
         opened = len(source.reads)
@@ -95,14 +95,14 @@ class TestReading:
         reader.weights(2, 1)
         assert len(source.reads) - opened == 3
         reader.weights(2, 1)
-        assert len(source.reads) - opened == 4  # nothing continues the last one: it is not kept
+        assert len(source.reads) - opened == 4  # no segment continues the last one, so it is not cached
         reader.weights(3, 1)
         assert len(source.reads) - opened == 5
 
     def test_the_whole_file_verifies(self) -> None:
         Reader(BytesSource(DATA)).verify()
 
-    def test_a_layer_in_an_unknown_codec_is_left_out_of_those_that_build_on_it(self) -> None:
+    def test_an_unknown_codec_limits_the_layers_of_dependent_segments(self) -> None:
         changed = [replace(c, codec=7) if (c.segment, c.layer) == (0, 1) else c for c in FORGED]
         reader = Reader(BytesSource(forge(HEADER, changed)))
         reader.verify()
@@ -123,8 +123,10 @@ class TestRefusing:
         [
             pytest.param(_with_first(0, 0, 1), "segment 0 builds on 1 segments", id="before the first"),
             pytest.param(_with_first(1, 0, 2), "segment 1 builds on 2 segments", id="too many"),
-            pytest.param(_with_first(2, 0, 1), "segment 2 builds on 1 segments", id="in the middle of a row"),
-            pytest.param(_with_first(3, 0, 4), "segment 3 builds on 4 segments", id="row does not end"),
+            pytest.param(
+                _with_first(2, 0, 1), "segment 2 builds on 1 segments", id="in the middle of a chain"
+            ),
+            pytest.param(_with_first(3, 0, 4), "segment 3 builds on 4 segments", id="chain does not end"),
             pytest.param(_with_first(1, 1, 0), "layer 1 of segment 1 builds on 0", id="layers differ"),
             pytest.param(
                 [c for c in FORGED if (c.kind, c.segment, c.layer) != (b"WGHT", 0, 2)],
@@ -133,22 +135,22 @@ class TestRefusing:
             ),
         ],
     )
-    def test_a_row_that_is_none(self, chunks: list[ForgedChunk], message: str) -> None:
+    def test_an_invalid_chain_is_refused(self, chunks: list[ForgedChunk], message: str) -> None:
         with pytest.raises(FormatError, match=message):
             Reader(BytesSource(forge(HEADER, chunks)))
 
-    def test_a_longer_row_than_allowed(self) -> None:
+    def test_a_longer_chain_than_allowed_is_refused(self) -> None:
         with pytest.raises(LimitError, match="builds on 2 segments, 1 allowed"):
             Reader(BytesSource(DATA), Limits(chain=1))
 
-    def test_more_kept_than_allowed(self) -> None:
+    def test_weights_kept_count_towards_the_limit(self) -> None:
         size = sum(t.symbols.size for t in _read(DATA, 0).values())
         assert _same(Reader(BytesSource(DATA), Limits(elements=size)).weights(3), _read(DATA, 3))
         with pytest.raises(LimitError, match="elements"):
             Reader(BytesSource(DATA), Limits(elements=size)).weights(1)
 
     @pytest.mark.parametrize("change", ["shape", "name", "key"])
-    def test_a_tensor_that_continues_nothing(self, change: str) -> None:
+    def test_a_tensor_without_a_previous_one_is_refused(self, change: str) -> None:
         layers = split_layers([tensor("w", np.arange(400).reshape(20, 20))], {})
         chunk = continued_chunks(1, layers, [{"w": layers[0].tensors[0]}], 1)[0]
         other = {"shape": ("w", (40, 10)), "name": ("v", (20, 20)), "key": ("w", (20, 20))}[change]
@@ -157,12 +159,14 @@ class TestRefusing:
         chunks = [base, latents[0], replace(chunk, first=change != "key"), latents[1]]
         reader = Reader(BytesSource(clip_bytes(small_header((2, 2)), chunks)))
         for read in (reader.verify, lambda: reader.weights(1)):
-            with pytest.raises(FormatError, match="'w': continues no tensor of this name and shape"):
+            with pytest.raises(
+                FormatError, match="'w': the previous segment has no tensor of this name and shape"
+            ):
                 read()
 
     def test_latents_are_never_continued(self) -> None:
         broken = [replace(c, body=_continued(c.body)) if c.kind == b"LATN" else c for c in FORGED]
-        with pytest.raises(FormatError, match="continues no tensor"):
+        with pytest.raises(FormatError, match="has no tensor of this name and shape"):
             Reader(BytesSource(forge(HEADER, broken))).latents(0, 1)
 
 
@@ -171,12 +175,12 @@ def _continued(payload: bytes) -> bytes:
 
 
 class TestWriting:
-    def test_what_stays_costs_almost_nothing(self) -> None:
+    def test_unchanged_weights_cost_almost_nothing(self) -> None:
         layers = split_layers([tensor("w", np.arange(10_000) * 7919 % 501)], {"w": (3,)})
-        before = [{t.name: t for t in layer.tensors} for layer in layers]
-        assert sum(len(compress(c.payload)[1]) for c in continued_chunks(1, layers, before, 1)) < 200
+        previous = [{t.name: t for t in layer.tensors} for layer in layers]
+        assert sum(len(compress(c.payload)[1]) for c in continued_chunks(1, layers, previous, 1)) < 200
 
-    def test_nothing_is_continued_where_that_is_not_smaller_or_cannot_be(self) -> None:
+    def test_tensors_are_continued_only_where_smaller(self) -> None:
         noise = np.random.default_rng(0).integers(-99, 99, (2, 3000))
         layers = split_layers([tensor("w", np.sign(noise[0]))], {})
         assert continued_chunks(1, layers, [{"w": tensor("w", noise[1] * 1000)}], 1) == []
@@ -191,14 +195,14 @@ class TestTools:
         cut_clip(tmp_path / "clip.dnv", first, 8, tmp_path / "part.dnv")
         data = (tmp_path / "part.dnv").read_bytes()
         reader = Reader(BytesSource(data))
-        gone = first // 2
-        for number in range(4 - gone):
+        removed = first // 2
+        for number in range(4 - removed):
             for layers in (1, 2, 3):
-                assert _same(_read(data, number, layers), _read(DATA, number + gone, layers))
+                assert _same(_read(data, number, layers), _read(DATA, number + removed, layers))
         depths = [e.first for e in reader.directory if e.kind == b"WGHT" and e.layer == 0]
-        assert depths == [min(depth, number) for number, depth in enumerate(DEPTHS[gone:])]
+        assert depths == [min(depth, number) for number, depth in enumerate(DEPTHS[removed:])]
 
-    def test_parts_join_with_a_key_segment_at_the_seam(self, tmp_path: Path) -> None:
+    def test_joined_parts_have_a_key_segment_at_the_seam(self, tmp_path: Path) -> None:
         write_clip(tmp_path / "clip.dnv", CLIP, CHUNKS)
         cut_clip(tmp_path / "clip.dnv", 0, 4, tmp_path / "a.dnv")
         cut_clip(tmp_path / "clip.dnv", 4, 8, tmp_path / "b.dnv")
@@ -206,7 +210,7 @@ class TestTools:
         data = (tmp_path / "all.dnv").read_bytes()
         assert all(_same(_read(data, n), _read(DATA, n)) for n in range(4))
 
-    def test_every_cut_off_file_is_repaired_to_a_valid_one(self, tmp_path: Path) -> None:
+    def test_every_truncated_file_is_repaired(self, tmp_path: Path) -> None:
         ends = [entry.end for entry in Reader(BytesSource(DATA)).directory]
         for end in ends[1:]:
             repair_clip(BytesSource(DATA[: end + 40]), tmp_path / "saved.dnv")
@@ -218,7 +222,7 @@ class TestTools:
 
 
 def _one(path: Path, number: int, extra: Callable[[list[Any]], list[Chunk]] | None = None) -> list[Any]:
-    """A clip of one segment with two layers; returns its weights after each, for the next."""
+    """Write a clip of one segment with two layers; return its weights after each, for the next clip."""
     values = np.arange(900).reshape(30, 30) * 7919 % 97 + number
     layers = split_layers([tensor("w", values)], {"w": (3,)})
     key = weights_chunks(0, [tensor("w", values)], {"w": (3,)})
@@ -228,24 +232,26 @@ def _one(path: Path, number: int, extra: Callable[[list[Any]], list[Chunk]] | No
     return [{t.name: t for t in layer.tensors} for layer in layers]
 
 
-class TestDifferencesOnTheirWay:
-    """What a clip of one segment brings for the clip before it."""
+class TestDifferences:
+    """Chunks of a clip of one segment for joining it to the preceding clip."""
 
     def _clips(self, tmp_path: Path) -> list[Path]:
         paths = [tmp_path / f"{n}.dnv" for n in range(3)]
-        before = _one(paths[0], 0)
+        previous = _one(paths[0], 0)
         for number in (1, 2):
             with FileSource(paths[number - 1]) as source:
                 digest = Reader(source).digest()
 
-            def extra(parts: list[Any], known: list[Any] = before, base: bytes = digest) -> list[Chunk]:
-                found = continued_chunks(0, parts[1], known, 0)
+            def extra(
+                parts: list[Any], previous_weights: list[Any] = previous, base: bytes = digest
+            ) -> list[Chunk]:
+                found = continued_chunks(0, parts[1], previous_weights, 0)
                 return [ancillary_chunk(BASE, 0, base), *(replace(c, kind=DIFFERENCES) for c in found)]
 
-            before = _one(paths[number], number, extra)
+            previous = _one(paths[number], number, extra)
         return paths
 
-    def test_they_replace_the_weights_and_nothing_else_is_left_of_them(self, tmp_path: Path) -> None:
+    def test_joining_replaces_the_weights_by_the_differences(self, tmp_path: Path) -> None:
         paths = self._clips(tmp_path)
         join_clips(paths, tmp_path / "all.dnv")
         data = (tmp_path / "all.dnv").read_bytes()
@@ -258,9 +264,9 @@ class TestDifferencesOnTheirWay:
                 assert _same(_read(data, number, layers), _read(alone, 0, layers))
         assert len(data) < sum(path.stat().st_size for path in paths) / 2
 
-    def test_behind_another_clip_they_are_left_out(self, tmp_path: Path) -> None:
+    def test_differences_to_another_clip_are_dropped(self, tmp_path: Path) -> None:
         paths = self._clips(tmp_path)
-        _one(paths[1], 1)  # made again, and not the same
+        _one(paths[1], 1)  # written again, with other bytes
         join_clips(paths, tmp_path / "all.dnv")
         directory = Reader(BytesSource((tmp_path / "all.dnv").read_bytes())).directory
         assert {e.kind for e in directory} == {b"WGHT", b"LATN"}

@@ -1,4 +1,4 @@
-"""The entropy coder: what goes in comes out, by NumPy and by a plain loop, in few bits."""
+"""The entropy coder: round trips with NumPy and the plain decoder, compression, and invalid input."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from support.clips import (
     QUICK,
     coded_payload,
     continued,
-    crowd,
     layered,
+    many_tensors,
     mixed,
     small_header,
     tensor,
@@ -59,7 +59,7 @@ def entropy_bits(symbols: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 7, 64])
-def test_rans_returns_its_symbols_whatever_the_lanes_and_waves(lanes: int) -> None:
+def test_rans_round_trips_for_any_lanes_and_waves(lanes: int) -> None:
     generator = np.random.default_rng(lanes)
     counts = generator.integers(0, 1000, (3, 9)) ** 2
     tables = Tables(np.stack([normalise(row) for row in counts]))
@@ -81,12 +81,12 @@ def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(s
     stored = len(coded.record) + len(pack_section([coded]))
     tokens = to_tokens(symbols.astype(np.int64))[0]
     counts = np.bincount(tokens)
-    oracle = constriction.stream.stack.AnsCoder()
+    reference = constriction.stream.stack.AnsCoder()
     model = constriction.stream.model.Categorical(counts / counts.sum(), perfect=False)
-    oracle.encode_reverse(tokens.astype(np.int32), model)
+    reference.encode_reverse(tokens.astype(np.int32), model)
     raw = int(to_tokens(symbols.astype(np.int64))[2].sum())
     assert 8 * stored < 1.01 * entropy_bits(symbols) + 8 * 200
-    assert 8 * stored < 1.005 * (oracle.num_bits() + raw) + 8 * 200
+    assert 8 * stored < 1.005 * (reference.num_bits() + raw) + 8 * 200
 
 
 def test_the_example_of_the_specification() -> None:
@@ -102,7 +102,7 @@ def test_a_table_of_one_token_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("ones", [0, 1, 3000])
-def test_what_is_almost_all_zero_is_written_so_that_a_reader_takes_it(ones: int) -> None:
+def test_an_almost_empty_tensor_is_within_the_limits_of_readers(ones: int) -> None:
     planes = np.zeros((20, 300, 300), np.int32)
     planes.reshape(-1)[np.random.default_rng(0).choice(planes.size, ones, replace=False)] = 1
     payload = pack_tensors([tensor("t", planes)])
@@ -128,29 +128,29 @@ def test_frequencies_keep_every_token_and_sum_to_the_total(counts: np.ndarray) -
     assert not counts.any() or np.array_equal(frequencies > 0, counts > 0)
 
 
-def test_small_tensors_that_are_alike_share_a_table() -> None:
+def test_similar_small_tensors_share_a_table() -> None:
     generator = np.random.default_rng(4)
-    alike = [tensor(f"w{n}", np.rint(generator.normal(0, 30, (4 + n, 16)))) for n in range(12)]
-    together = pack_tensors(alike)
-    assert len(together) < sum(len(pack_tensors([one])) - 4 for one in alike) - 100
-    expected = {one.name: one.symbols.tolist() for one in alike}
+    similar = [tensor(f"w{n}", np.rint(generator.normal(0, 30, (4 + n, 16)))) for n in range(12)]
+    together = pack_tensors(similar)
+    assert len(together) < sum(len(pack_tensors([one])) - 4 for one in similar) - 100
+    expected = {one.name: one.symbols.tolist() for one in similar}
     assert {name: one.symbols.tolist() for name, one in unpack_tensors(together).items()} == expected
     assert {name: symbols.tolist() for name, symbols in unpack(together).items()} == expected
 
 
-def test_a_table_of_another_tensor_between_does_not_serve_the_next() -> None:
+def test_a_different_tensor_in_between_interrupts_sharing() -> None:
     generator = np.random.default_rng(5)
-    alike = [tensor(f"w{n}", np.rint(generator.normal(0, 30, (20, 16)))) for n in range(6)]
+    similar = [tensor(f"w{n}", np.rint(generator.normal(0, 30, (20, 16)))) for n in range(6)]
     other = tensor("between", np.rint(generator.normal(0, 3, (300, 300))))  # too large to share
-    mixed = [*alike[:3], other, *alike[3:]]
+    mixed = [*similar[:3], other, *similar[3:]]
     for found in (unpack_tensors(pack_tensors(mixed)), unpack(pack_tensors(mixed))):
         symbols = {name: np.asarray(getattr(one, "symbols", one)).tolist() for name, one in found.items()}
         assert symbols == {one.name: one.symbols.tolist() for one in mixed}
 
 
 def test_contexts_share_tables_unless_they_differ() -> None:
-    alike = np.array([[900, 90, 10], [890, 100, 10], [0, 0, 0]])
-    tables, table_of = choose_tables(alike)
+    similar = np.array([[900, 90, 10], [890, 100, 10], [0, 0, 0]])
+    tables, table_of = choose_tables(similar)
     assert (len(tables), table_of.tolist()) == (1, [0, 0, 0])
     different = np.array([[90_000, 900, 10], [10, 900, 90_000], [0, 0, 0]])
     tables, table_of = choose_tables(different)
@@ -158,7 +158,7 @@ def test_contexts_share_tables_unless_they_differ() -> None:
     assert table_of[0] != table_of[1]
 
 
-def test_a_plain_loop_written_from_the_specification_decodes_the_same() -> None:
+def test_the_plain_decoder_decodes_the_same() -> None:
     for header, chunks in (layered(), two_segments(), continued(), mixed()):
         reader = Reader(BytesSource(clip_bytes(header, chunks)))
         earlier: list[dict[str, np.ndarray]] = []
@@ -183,7 +183,7 @@ def test_a_plain_loop_written_from_the_specification_decodes_the_same() -> None:
         assert np.array_equal(reader.latents(0, header.frames), np.concatenate(groups) * np.float32(steps))
 
 
-def test_waves_that_are_too_long_are_cut_in_the_same_places_by_both() -> None:
+def test_both_decoders_split_long_waves_alike() -> None:
     rows = laplace(5 * 26_000, 2.0).reshape(5, 26_000)
     planes = np.cumsum(laplace(5000 * 4 * 20, 0.3).reshape(5000, 4, 20), axis=2)
     payload = pack_tensors([tensor("latents", rows), tensor("planes", planes)])
@@ -194,7 +194,7 @@ def test_waves_that_are_too_long_are_cut_in_the_same_places_by_both() -> None:
 
 
 @pytest.mark.parametrize("shape", [(24, 12, 12), (64, 9, 30), (200, 30, 5), (3, 2, 4, 40, 40)])
-def test_planes_of_any_shape_come_back_with_and_without_layers(shape: tuple[int, ...]) -> None:
+def test_planes_of_any_shape_round_trip_through_layers(shape: tuple[int, ...]) -> None:
     smooth = np.cumsum(np.cumsum(laplace(int(np.prod(shape)), 0.4).reshape(shape), axis=-1), axis=-2)
     fine = tensor("t", np.clip(smooth, -(2**23), 2**23))
     chunks = weights_chunks(0, [fine], {"t": (3, 2, 5)})
@@ -230,8 +230,8 @@ def test_three_layers_take_little_more_than_one_and_the_first_little() -> None:
 
 
 @pytest.mark.parametrize("ones", [0, 40, 4000])
-def test_planes_that_are_almost_empty_are_written_so_that_readers_take_them(ones: int) -> None:
-    """A reader refuses long work for few bytes; what training leaves nearly empty must not run into that."""
+def test_almost_empty_planes_are_within_the_limits_of_readers(ones: int) -> None:
+    """Readers limit the work per byte; nearly empty planes, common after training, must stay within it."""
     symbols = np.zeros((8, 3, 8, 96, 96), np.int32)
     symbols.flat[np.random.default_rng(0).choice(symbols.size, ones, replace=False)] = 3
     planes = [tensor("fine.basis.0", symbols, 0.1)]
@@ -253,7 +253,7 @@ def test_a_coarser_tensor_is_off_by_half_its_step_at_most(factor: int) -> None:
     assert coarse.symbols.max() <= 1000 // factor + 1
 
 
-def test_the_forger_can_be_honest() -> None:
+def test_the_forged_example_is_valid_by_default() -> None:
     assert unpack_tensors(coded_payload())["t"].symbols.tolist() == [0, 0, 0, 0]
     assert not unpack_tensors(coded_payload((2, 40), ((16384,), SMOOTH), model=3))["t"].symbols.any()
 
@@ -277,10 +277,13 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(coded_payload(tables=(b"\xc1\0\xc1",)), FormatError, "of 193 tokens", id="193 tokens"),
         pytest.param(coded_payload(tables=(b"\xe1\0\1",)), FormatError, "table of 225 tokens", id="shape"),
         pytest.param(coded_payload((24, 12, 12), model=2), FormatError, "does not fit", id="refined alone"),
-        pytest.param(coded_payload(tables=()), FormatError, "no record before it has any", id="no tables"),
+        pytest.param(coded_payload(tables=()), FormatError, "no previous record has any", id="no tables"),
         pytest.param(coded_payload(tables=(HALVES,) * 33), FormatError, "33 tables", id="many tables"),
         pytest.param(
-            coded_payload(tables=(HALVES,) * 2, context_map=b"\2"), FormatError, "table 2 asked", id="map"
+            coded_payload(tables=(HALVES,) * 2, context_map=b"\2"),
+            FormatError,
+            "table 2 referenced",
+            id="map",
         ),
         pytest.param(coded_payload(tables=((),)), FormatError, "a table of 0 tokens", id="empty table"),
         pytest.param(coded_payload(tables=((1,) * 255,)), FormatError, "255 tokens", id="long table"),
@@ -289,8 +292,8 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(coded_payload(states=()), FormatError, "0 lanes", id="no lanes"),
         pytest.param(coded_payload(states=(65536,) * 4097), FormatError, "4097 lanes", id="many lanes"),
         pytest.param(coded_payload(states=(65535,)), FormatError, "a state of 65535", id="low state"),
-        pytest.param(coded_payload(states=(65537,)), FormatError, "does not end", id="wrong end"),
-        pytest.param(coded_payload(words=(1,)), FormatError, "does not end", id="a word left"),
+        pytest.param(coded_payload(states=(65537,)), FormatError, "a state does not end", id="wrong end"),
+        pytest.param(coded_payload(words=(1,)), FormatError, "words are left", id="a word left"),
         pytest.param(coded_payload(raw=b"\0"), FormatError, "raw bits: 8 are left", id="raw bits left"),
         pytest.param(coded_payload(tables=(HALVES,)), TruncatedError, "more than its 0 words", id="no words"),
         pytest.param(
@@ -309,8 +312,8 @@ def test_the_forger_can_be_honest() -> None:
             coded_payload(declared=(1, 0, 2**32 - 1)), TruncatedError, "4294967295 bytes", id="raw declared"
         ),
         pytest.param(coded_payload((2**20,)), LimitError, "steps of 1 lanes", id="long work"),
-        pytest.param(crowd(1024, 0, 32), LimitError, "steps of 1 lanes", id="many tables"),
-        pytest.param(crowd(800, 3, 2), LimitError, "steps of 1 lanes", id="many tables by rows"),
+        pytest.param(many_tensors(1024, 0, 32), LimitError, "steps of 1 lanes", id="many tables"),
+        pytest.param(many_tensors(800, 3, 2), LimitError, "steps of 1 lanes", id="many tables by rows"),
         pytest.param(
             coded_payload((2**20,), states=(65536,) * 64), LimitError, "1048576 elements in 256", id="bomb"
         ),
@@ -318,7 +321,7 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(coded_payload() + b"\0", FormatError, "1 bytes left over", id="more bytes"),
     ],
 )
-def test_a_coded_payload_that_lies_is_refused(payload: bytes, error: type[FormatError], message: str) -> None:
+def test_an_invalid_coded_payload_is_refused(payload: bytes, error: type[FormatError], message: str) -> None:
     with pytest.raises(error, match=message):
         unpack_tensors(payload, LIMITS)
 
@@ -331,7 +334,7 @@ BELOW = {"t": tensor("t", [1, 2, 3, 4]), "wide": tensor("wide", [2**23])}
     [
         pytest.param(coded_payload(factor=0), "factor 0 is below 2", id="factor 0"),
         pytest.param(coded_payload(factor=1), "factor 1 is below 2", id="factor 1"),
-        pytest.param(b"\1\0\2" + coded_payload(factor=3)[3:], "refines tensor 2, .* have 2", id="place"),
+        pytest.param(b"\1\0\2" + coded_payload(factor=3)[3:], "refines tensor 2, .* have 2", id="index"),
         pytest.param(
             b"\2\1\0\3\0\0\x80?" + bytes(4) + coded_payload(factor=3)[1:], "more than once", id="doubled"
         ),
@@ -350,7 +353,7 @@ def test_a_refinement_beyond_the_symbols_range_is_refused() -> None:
         unpack_tensors(head + b"\0", LIMITS, BELOW)
 
 
-def test_every_truncation_of_a_coded_payload_is_noticed() -> None:
+def test_every_truncation_of_a_coded_payload_is_detected() -> None:
     payload = pack_tensors([tensor("a", laplace(2000, 2.0).reshape(20, 100)), tensor("b", [[1], [300]])])
     assert unpack_tensors(payload)["a"].symbols.shape == (20, 100)
     for length in range(len(payload)):
@@ -360,9 +363,9 @@ def test_every_truncation_of_a_coded_payload_is_noticed() -> None:
 
 @QUICK
 @given(st.integers(0, 10**6), st.integers(1, 255))
-def test_a_changed_byte_of_a_coded_payload_is_refused_or_gives_tensors(place: int, change: int) -> None:
+def test_a_changed_byte_of_a_coded_payload_is_refused_or_decodes(index: int, change: int) -> None:
     payload = bytearray(pack_tensors([tensor("a", laplace(600, 30.0).reshape(20, 30))]))
-    payload[place % len(payload)] ^= change
+    payload[index % len(payload)] ^= change
     try:
         found = unpack_tensors(bytes(payload), LIMITS)
     except FormatError:
@@ -370,7 +373,7 @@ def test_a_changed_byte_of_a_coded_payload_is_refused_or_gives_tensors(place: in
     assert all(t.symbols.dtype == np.int32 for t in found.values())
 
 
-def test_fewer_layers_are_read_when_fewer_are_asked_for() -> None:
+def test_only_the_requested_layers_are_read() -> None:
     header, chunks = layered()
     reader = Reader(BytesSource(clip_bytes(header, chunks)))
     assert reader.layers(0) == 3

@@ -1,4 +1,4 @@
-"""ParametricTable tables, and the models that choose among them row by row."""
+"""Parametric tables, and the row models that use them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def bits_of_class(symbols: np.ndarray) -> float:
     return float(-(counts * np.log2(counts / counts.sum())).sum())
 
 
-def test_every_smooth_table_is_what_the_specification_says() -> None:
-    """Every 7th scale of every shape, and the largest; the plain one counts in Python's integers."""
+def test_every_smooth_table_matches_the_specification() -> None:
+    """Every 7th scale of every shape, and the largest, against the plain decoder in Python integers."""
     for shape in range(1, SHAPE_MAX + 1):
         for scale in [*range(0, SCALE_MAX, 7), SCALE_MAX]:
             tokens = 1 + (shape * 37 + scale * 11) % TOKENS_MAX
@@ -51,7 +51,7 @@ def test_a_scaled_table_is_the_smooth_one_of_that_scale() -> None:
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
 @pytest.mark.parametrize("scale", [0.2, 1.0, 33.0, 4000.0])
-def test_a_smooth_table_is_near_to_the_distribution_it_stands_for(power: float, scale: float) -> None:
+def test_a_smooth_table_approximates_its_distribution(power: float, scale: float) -> None:
     """2 ^ -((|r| / a) ^ b) summed over all integers of a token, in floating point."""
     shape, octaves = round(8 * power), round(8 * (8 + np.log2(scale)))
     tokens = 192 if scale > 100 else 120
@@ -59,14 +59,14 @@ def test_a_smooth_table_is_near_to_the_distribution_it_stands_for(power: float, 
     share = 2.0 ** -((np.abs(integers) / 2 ** (octaves / 8 - 8)) ** power)
     sums = np.bincount(to_tokens(integers)[0], share, tokens)[:tokens] / share.sum()
     found = smooth_frequencies(ParametricTable(shape, octaves, tokens)) / TOTAL
-    likely = sums > 100 / TOTAL
-    assert np.abs(found - sums)[likely].max() < 0.01
-    lost = (sums[likely] * np.log2(sums[likely] / found[likely])).sum()
+    frequent = sums > 100 / TOTAL
+    assert np.abs(found - sums)[frequent].max() < 0.01
+    lost = (sums[frequent] * np.log2(sums[frequent] / found[frequent])).sum()
     assert abs(lost) < 0.03
 
 
 def test_a_few_hundred_symbols_take_no_more_than_their_entropy() -> None:
-    """Within 2 %, tables and lanes included; twelve heads take 11 bytes each, the number of them 1."""
+    """Within 2 %, including tables and lanes; without the 11 bytes of each head and 1 for their number."""
     tensors = [tensor(f"w{n}", normal((16, 32), 33.0, n)) for n in range(12)]
     everything = np.concatenate([one.symbols.ravel() for one in tensors])
     assert 8 * (len(pack_tensors(tensors)) - 12 * 11 - 1) < 1.02 * bits_of_class(everything)
@@ -79,21 +79,21 @@ def test_the_fit_finds_the_shape() -> None:
         assert fit(np.bincount(tokens))[0].shape in shapes
 
 
-def sized(rows: int, columns: int) -> np.ndarray:
-    """Noise that is larger from column to column."""
+def graded_noise(rows: int, columns: int) -> np.ndarray:
+    """Noise whose magnitude grows from column to column."""
     return np.rint(normal((rows, columns), 4096) / 4096 * 2.0 ** (np.arange(columns) % 8)).astype(np.int32)
 
 
 CASES = {
-    ROWS: sized(120, 48),
-    COLUMNS: sized(120, 48).T,
-    STEPS: np.cumsum(sized(30, 32), axis=0),
-    LINES: np.cumsum(np.cumsum(sized(30, 32), axis=0), axis=0),
+    ROWS: graded_noise(120, 48),
+    COLUMNS: graded_noise(120, 48).T,
+    STEPS: np.cumsum(graded_noise(30, 32), axis=0),
+    LINES: np.cumsum(np.cumsum(graded_noise(30, 32), axis=0), axis=0),
 }
 
 
 @pytest.mark.parametrize("model", ROW_MODELS)
-def test_each_row_model_is_chosen_where_it_serves_and_gives_the_symbols_back(model: int) -> None:
+def test_each_row_model_is_chosen_where_it_fits_and_round_trips(model: int) -> None:
     symbols = CASES[model]
     assert code(symbols, SideInformation(), temporal=True).tokens.model == model
     payload = pack_tensors([tensor("latents", symbols)])
@@ -104,7 +104,7 @@ def test_each_row_model_is_chosen_where_it_serves_and_gives_the_symbols_back(mod
 
 @pytest.mark.parametrize("shape", [(1, 300), (2, 300), (3, 300), (300, 1), (400, 3), (7, 501)])
 @pytest.mark.parametrize("size", [3, 3_000_000])
-def test_matrices_of_any_shape_come_back(shape: tuple[int, int], size: int) -> None:
+def test_matrices_of_any_shape_round_trip(shape: tuple[int, int], size: int) -> None:
     symbols = np.clip(np.cumsum(normal(shape, size), axis=0), -(2**23), 2**23)
     for name in ("latents", "w"):
         payload = pack_tensors([tensor(name, symbols)])
@@ -113,10 +113,10 @@ def test_matrices_of_any_shape_come_back(shape: tuple[int, int], size: int) -> N
 
 
 @pytest.mark.parametrize("refines", [True, False])
-def test_what_refines_or_continues_is_coded_by_rows_too(refines: bool) -> None:
-    fine = tensor("w", sized(64, 48))
+def test_refined_and_continued_matrices_use_row_models(refines: bool) -> None:
+    fine = tensor("w", graded_noise(64, 48))
     coarse = coarsen(fine, 9)
-    other = {"w": coarse if refines else tensor("w", fine.symbols - sized(64, 48) // 3)}
+    other = {"w": coarse if refines else tensor("w", fine.symbols - graded_noise(64, 48) // 3)}
     symbols = {"w": other["w"].symbols}
     if refines:
         payload = pack_tensors([fine], {"w": (coarse, 9)})
@@ -128,7 +128,7 @@ def test_what_refines_or_continues_is_coded_by_rows_too(refines: bool) -> None:
     assert np.array_equal(plain["w"], fine.symbols)
 
 
-def test_prediction_over_time_is_for_what_stands_alone() -> None:
+def test_temporal_models_need_the_absence_of_side_information() -> None:
     other = np.zeros((4, 4), np.int32)
     for side_info in (SideInformation(other, 3), SideInformation(previous=other)):
         assert [fits(model, (4, 4), side_info) for model in (ROWS, COLUMNS, STEPS, LINES)] == [

@@ -1,4 +1,4 @@
-"""Whole clips: what is written is read again, with few and small reads."""
+"""Complete clips: writing and reading round-trip, with few and small reads."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class CountingSource(BytesSource):
-    """Remembers every read."""
+    """Records every read."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data, "counting")
@@ -94,16 +94,18 @@ def test_any_range_of_frames_is_read_from_the_groups_that_hold_it(
 
     assert latents.dtype == np.float32
     assert np.array_equal(latents, symbols[first : first + count] * np.float32(0.5))
-    wanted = set(range(first, first + count))
+    requested = set(range(first, first + count))
     needed = [
-        e for e in reader.directory if e.kind == b"LATN" and wanted & set(range(e.first, e.first + e.count))
+        e
+        for e in reader.directory
+        if e.kind == b"LATN" and requested & set(range(e.first, e.first + e.count))
     ]
     assert source.reads == [(e.offset, e.end - e.offset) for e in needed]
 
 
 @QUICK
 @given(clips())
-def test_all_of_a_clip_comes_back(clip: tuple[list[int], list[Chunk], np.ndarray]) -> None:
+def test_a_clip_round_trips(clip: tuple[list[int], list[Chunk], np.ndarray]) -> None:
     segments, chunks, _ = clip
     header = small_header(segments)
     reader = Reader(BytesSource(clip_bytes(header, chunks)))
@@ -158,20 +160,20 @@ def test_every_byte_is_accounted_for() -> None:
     assert sum(spent.values()) == len(data)
 
 
-def test_the_plan_needs_no_file() -> None:
+def test_chunk_lookup_needs_no_file() -> None:
     directory = Reader(BytesSource(clip_bytes(*two_segments()))).directory
     assert [e.first for e in latents_entries(directory, 3, 3)] == [2, 4, 5]
     assert weights_entry(directory, 1).segment == 1
 
 
 @pytest.mark.parametrize(("first", "count"), [(-1, 1), (0, 9), (8, 1), (0, 0), (3, -1), (2**40, 1)])
-def test_frames_outside_the_clip_are_no_fault_of_the_file(first: int, count: int) -> None:
+def test_frames_outside_the_clip_are_a_view_error(first: int, count: int) -> None:
     reader = Reader(BytesSource(clip_bytes(*two_segments())))
     with pytest.raises(ViewError, match="the clip has 0 to 7"):
         reader.latents(first, count)
 
 
-def test_a_segment_outside_the_clip_is_no_fault_of_the_file() -> None:
+def test_a_segment_outside_the_clip_is_a_view_error() -> None:
     reader = Reader(BytesSource(clip_bytes(*two_segments())))
     with pytest.raises(ViewError, match="segment 2 is not in the clip"):
         reader.weights(2)
@@ -193,14 +195,14 @@ def test_an_ancillary_payload_is_found_by_kind_and_segment() -> None:
 
 
 @pytest.mark.parametrize("segments", [(0, 0), (1,), (2**32 - 1,)])
-def test_occupancy_that_could_be_read_in_two_ways_is_refused(segments: tuple[int, ...]) -> None:
+def test_ambiguous_occupancy_is_refused(segments: tuple[int, ...]) -> None:
     header, chunks = smallest()
     with pytest.raises(FormatError, match="does not exist or has two"):
         clip_bytes(header, chunks + [ancillary_chunk(OCCUPANCY, number, b"") for number in segments])
 
 
 def test_a_critical_kind_is_not_ancillary() -> None:
-    with pytest.raises(FormatError, match="b'OCCU': begins with a capital"):
+    with pytest.raises(FormatError, match="b'OCCU': starts with an upper-case letter"):
         ancillary_chunk(b"OCCU", 0, b"")
 
 
@@ -244,19 +246,19 @@ def test_layers_after_one_in_an_unknown_codec_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("layers", [0, -1])
-def test_no_layers_at_all_are_no_fault_of_the_file(layers: int) -> None:
+def test_requesting_no_layers_is_a_view_error(layers: int) -> None:
     with pytest.raises(ViewError, match="expected at least 1"):
         Reader(BytesSource(clip_bytes(*smallest()))).weights(0, layers)
 
 
-def test_latents_may_not_change_their_dimension_within_an_answer() -> None:
+def test_latents_of_different_dimensions_are_refused() -> None:
     latents = [latents_chunk(0, n, quantise("latents", np.zeros((1, n + 2)), 1.0)) for n in range(2)]
     reader = Reader(BytesSource(clip_bytes(small_header((2,)), [smallest()[1][0], *latents])))
     with pytest.raises(FormatError, match="latents of 3 and of 2 dimensions"):
         reader.latents(0, 2)
 
 
-def test_an_answer_beyond_the_limit_is_refused() -> None:
+def test_a_result_beyond_the_limit_is_refused() -> None:
     reader = Reader(BytesSource(clip_bytes(*two_segments())), Limits(elements=40))
     assert reader.latents(0, 5).shape == (5, 8)
     with pytest.raises(LimitError, match="latents of 6 frames: 48 numbers, 40 allowed"):
@@ -273,13 +275,13 @@ def test_an_answer_beyond_the_limit_is_refused() -> None:
         pytest.param([*smallest()[1], Chunk(b"NEWS", 0, 0, 0, 0, b"")], id="unknown critical"),
     ],
 )
-def test_a_clip_that_no_reader_would_accept_is_not_written(tmp_path: Path, broken: list[Chunk]) -> None:
+def test_an_invalid_clip_is_not_written(tmp_path: Path, broken: list[Chunk]) -> None:
     with pytest.raises(FormatError):
         write_clip(tmp_path / "clip.dnv", smallest()[0], broken)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_clip_whose_payload_cannot_be_read_is_not_left_behind(tmp_path: Path) -> None:
+def test_a_clip_with_an_invalid_payload_is_removed(tmp_path: Path) -> None:
     header, chunks = smallest()
     (tmp_path / "clip.dnv").write_bytes(b"older")
     with pytest.raises(FormatError, match="tensors"):
@@ -322,7 +324,7 @@ def test_all_checksums_are_compared_in_few_reads_and_without_decoding(
     source.reads.clear()
     monkeypatch.setattr("dynerf_format.container.reader.decompress", None)
     assert reader.check() == data[-32:].hex()
-    assert len(source.reads) == 3  # the opening, all chunks, the trailer
+    assert len(source.reads) == 3  # the prologue, all chunks, the trailer
     for entry in reader.directory:
         broken = bytearray(data)
         broken[entry.end - 1] ^= 1

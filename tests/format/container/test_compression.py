@@ -1,4 +1,4 @@
-"""Bounded zstd: the declared length is the law, whatever the frame says."""
+"""Bounded zstd: only the declared length is accepted, whatever the frame states."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def frame(payload: bytes, write_content_size: bool = True) -> bytes:
 
 @QUICK
 @given(st.binary(max_size=300).map(lambda block: block * 5))
-def test_what_was_compressed_comes_back(payload: bytes) -> None:
+def test_compression_round_trips(payload: bytes) -> None:
     codec, stored = compress(payload)
     assert decompress(codec, stored, len(payload)) == payload
 
 
-def test_the_smaller_codec_is_taken() -> None:
+def test_the_smaller_codec_is_used() -> None:
     assert compress(b"short") == (RAW, b"short")
     codec, stored = compress(ZEROS)
     assert codec == ZSTD
@@ -46,7 +46,7 @@ def test_a_frame_of_another_size_than_declared_is_refused(declared: int) -> None
         decompress(ZSTD, frame(ZEROS), declared)
 
 
-def test_a_frame_that_hides_its_size_is_refused() -> None:
+def test_a_frame_without_its_size_is_refused() -> None:
     with pytest.raises(FormatError, match="declared"):
         decompress(ZSTD, frame(ZEROS, write_content_size=False), len(ZEROS))
 
@@ -83,13 +83,13 @@ def test_a_frame_that_needs_a_dictionary_is_refused() -> None:
         decompress(ZSTD, stored, len(ZEROS))
 
 
-def test_a_flipped_bit_in_a_frame_does_not_pass() -> None:
+def test_a_flipped_bit_in_a_frame_is_detected() -> None:
     payload = bytes(range(256)) * 8
     stored = compress(payload)[1]
     for position in range(len(stored) * 8):
         broken = bytearray(stored)
         broken[position // 8] ^= 1 << position % 8
-        # The frame's own checksum: a second line of defence behind that of the chunk.
+        # The frame's own checksum is a second check besides that of the chunk.
         with contextlib.suppress(FormatError):
             assert decompress(ZSTD, bytes(broken), len(payload)) == payload
 

@@ -1,4 +1,4 @@
-"""The header: round trips, and errors that point at the culprit."""
+"""The header: round trips, and errors with the path of the invalid value."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ scalars = st.booleans() | st.integers(-(2**63), 2**63) | numbers | st.text(max_s
     pose=st.tuples(*[numbers] * 12),
     segments=st.lists(st.integers(1, 2**20), min_size=1, max_size=5),
 )
-def test_what_was_encoded_comes_back(
+def test_encoding_round_trips(
     config: dict[str, Any],
     sampling: dict[str, Any],
     settings: dict[str, Any],
@@ -67,8 +67,8 @@ def test_tuples_in_the_configuration_become_lists() -> None:
 
 def test_unknown_keys_are_ignored_everywhere() -> None:
     fields = plain_fields()
-    for place in (fields, fields["cameras"][0], fields["space"], fields["field"], fields["segments"][0]):
-        place["added_later"] = {"deep": [1, 2]}
+    for node in (fields, fields["cameras"][0], fields["space"], fields["field"], fields["segments"][0]):
+        node["added_later"] = {"deep": [1, 2]}
     fields["colour"]["white"] = "d65"
     assert decode_header(msgpack.packb(fields)) == small_header()
 
@@ -116,13 +116,13 @@ def changed(path: str, value: object) -> bytes:
     """The bytes of the small header with one value replaced; None removes the key."""
     fields = plain_fields()
     *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
-    place: Any = fields
+    node: Any = fields
     for key in parents:
-        place = place[key]
+        node = node[key]
     if value is None:
-        del place[last]
+        del node[last]
     else:
-        place[last] = value
+        node[last] = value
     return bytes(msgpack.packb(fields))
 
 
@@ -174,7 +174,7 @@ def changed(path: str, value: object) -> bytes:
         ("config.bad\nkey", 1, "header.config: found a key that is not"),
     ],
 )
-def test_the_culprit_is_named(path: str, value: object, message: str) -> None:
+def test_the_path_of_an_invalid_value_is_named(path: str, value: object, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         decode_header(changed(path, value))
     assert str(caught.value).startswith(message) or message in str(caught.value)
@@ -202,18 +202,18 @@ def test_segments_must_follow_each_other() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        pytest.param(b"", "is not one msgpack value", id="nothing"),
-        pytest.param(b"\xc1", "is not one msgpack value", id="reserved byte"),
-        pytest.param(b"\x80\x00", "is not one msgpack value", id="bytes after the value"),
+        pytest.param(b"", "is not a single msgpack value", id="nothing"),
+        pytest.param(b"\xc1", "is not a single msgpack value", id="reserved byte"),
+        pytest.param(b"\x80\x00", "is not a single msgpack value", id="bytes after the value"),
         pytest.param(b"\x82\xa1a\x01\xa1a\x02", "a key occurs twice", id="key twice"),
-        pytest.param(b"\x81\x01\x02", "is not one msgpack value", id="number as key"),
+        pytest.param(b"\x81\x01\x02", "is not a single msgpack value", id="number as key"),
         pytest.param(b"\x81\xc4\x01a\x02", "a key of type bytes", id="bytes as key"),
-        pytest.param(b"\xa2\xff\xfe", "is not one msgpack value", id="not UTF-8"),
-        pytest.param(b"\xdd\xff\xff\xff\xff", "is not one msgpack value", id="4 billion items"),
-        pytest.param(b"\xdf\xff\xff\xff\xff", "is not one msgpack value", id="4 billion keys"),
-        pytest.param(b"\xc6\xff\xff\xff\xff", "is not one msgpack value", id="4 GiB of bytes"),
+        pytest.param(b"\xa2\xff\xfe", "is not a single msgpack value", id="not UTF-8"),
+        pytest.param(b"\xdd\xff\xff\xff\xff", "is not a single msgpack value", id="4 billion items"),
+        pytest.param(b"\xdf\xff\xff\xff\xff", "is not a single msgpack value", id="4 billion keys"),
+        pytest.param(b"\xc6\xff\xff\xff\xff", "is not a single msgpack value", id="4 GiB of bytes"),
         pytest.param(b"\x91" * 500 + b"\x01", "nested deeper than 12", id="500 deep"),
-        pytest.param(b"\x91" * 1_000_000 + b"\x01", "is not one msgpack value", id="1 million deep"),
+        pytest.param(b"\x91" * 1_000_000 + b"\x01", "is not a single msgpack value", id="1 million deep"),
         pytest.param(b"\x81\xa1a" * 13 + b"\x01", "nested deeper than 12", id="13 deep"),
         pytest.param(b"\x81\xa1a" * 12 + b"\x01", "generator: is missing", id="12 deep"),
         pytest.param(b"\xdd\0\1\0\0" + b"\x80" * 2**16, "more than 65536", id="65536 empty maps"),
@@ -223,7 +223,7 @@ def test_segments_must_follow_each_other() -> None:
         pytest.param(b"\x01", "found int, expected map", id="a number"),
     ],
 )
-def test_bytes_that_are_no_plain_map_are_refused(data: bytes, message: str) -> None:
+def test_bytes_that_are_not_a_plain_map_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=rf"^header.*{message}"):
         decode_header(data)
 
@@ -237,15 +237,15 @@ def test_random_bytes_are_refused(data: bytes) -> None:
 
 @QUICK
 @given(st.data())
-def test_any_leaf_may_be_anything(data: st.DataObject) -> None:
+def test_any_leaf_may_have_any_value(data: st.DataObject) -> None:
     fields = plain_fields()
-    place: Any = fields
-    while isinstance(place, (dict, list)) and place:
+    node: Any = fields
+    while isinstance(node, (dict, list)) and node:
         parent, key = (
-            place,
-            data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place)))),
+            node,
+            data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node)))),
         )
-        place = place[key]
+        node = node[key]
     parent[key] = data.draw(trees | st.just(float("nan")) | st.binary(max_size=3))
     try:
         header = decode_header(msgpack.packb(copy.deepcopy(fields)))
@@ -267,7 +267,7 @@ def test_any_leaf_may_be_anything(data: st.DataObject) -> None:
         ({"generator": ""}, "header.generator: expected"),
     ],
 )
-def test_a_header_that_no_reader_would_accept_is_not_encoded(changes: dict[str, Any], message: str) -> None:
+def test_an_invalid_header_is_not_encoded(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(FormatError) as caught:
         encode_header(small_header(**changes))
     assert str(caught.value).startswith(message)
@@ -279,7 +279,7 @@ def test_a_double_from_numpy_is_a_number() -> None:
 
 
 class TestViewingVolume:
-    def test_is_optional_and_comes_back(self) -> None:
+    def test_is_optional_and_round_trips(self) -> None:
         header = small_header(viewing_volume=((0.0, 1.0, 2.0), (3.0, 4.5, -1.0)))
         assert decode_header(encode_header(header)) == header
         assert b"viewing_volume" in encode_header(header)

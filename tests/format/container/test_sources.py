@@ -1,4 +1,4 @@
-"""Files and memory as sources of bytes: the contract of all sources, and the files that are refused."""
+"""Files and memory as byte sources: the contract of all sources, and refused files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
         FileSource(tmp_path / "file" / "clip.dnv")
 
 
-def test_a_file_that_shrinks_while_open_is_noticed(tmp_path: Path) -> None:
+def test_a_file_that_shrinks_while_open_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "clip.dnv"
     path.write_bytes(DATA)
     with FileSource(path) as source:

@@ -1,4 +1,4 @@
-"""Cutting and joining: frames keep their numbers, weights their bytes, and what does not fit is named."""
+"""Cutting and joining: frames keep their values, weights their bytes, and mismatches are named."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def _clip(path: Path, segments: tuple[int, ...] = (4, 3), first: int = 0, **changes: Any) -> Path:
-    """A clip of the given segments; weights and latents tell segment and frame of the recording."""
+    """A clip of the given segments; weights and latents encode segment and frame of the recording."""
     chunks = []
     frame = 0
     for number, frames in enumerate(segments):
@@ -76,7 +76,7 @@ def clip(tmp_path: Path) -> Path:
 class TestCut:
     @QUICK
     @given(st.data())
-    def test_any_frames_keep_their_numbers(
+    def test_any_frames_keep_their_values(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
     ) -> None:
         folder = tmp_path_factory.mktemp("cut")
@@ -94,9 +94,9 @@ class TestCut:
             assert reader.header.frames == stop - first
             assert reader.header.first_source_frame == first
             for frame in range(stop - first):
-                mine = reader.weights(reader.header.segment_at(frame))["w"]
-                theirs = original.weights(original.header.segment_at(frame + first))["w"]
-                assert np.array_equal(mine.symbols, theirs.symbols)
+                cut = reader.weights(reader.header.segment_at(frame))["w"]
+                original_tensor = original.weights(original.header.segment_at(frame + first))["w"]
+                assert np.array_equal(cut.symbols, original_tensor.symbols)
 
     def test_chunks_of_a_kept_segment_are_copied_as_they_are_stored(self, clip: Path, tmp_path: Path) -> None:
         cut_clip(clip, 4, 7, tmp_path / "part.dnv")
@@ -116,12 +116,12 @@ class TestCut:
         cut_clip(tmp_path / "clip.dnv", 1, 3, tmp_path / "part.dnv")
         assert np.array_equal(_latents(tmp_path / "part.dnv"), [[3, 4], [6, 8]])
 
-    def test_all_frames_are_the_clip_itself_but_for_what_was_measured(self, tmp_path: Path) -> None:
+    def test_cutting_all_frames_reproduces_the_clip(self, tmp_path: Path) -> None:
         clip = _clip(tmp_path / "clip.dnv", quality={})
         cut_clip(clip, 0, 7, tmp_path / "part.dnv")
         assert (tmp_path / "part.dnv").read_bytes() == clip.read_bytes()
 
-    def test_what_was_measured_on_all_frames_is_not_claimed_of_some(self, clip: Path, tmp_path: Path) -> None:
+    def test_quality_of_all_frames_is_dropped(self, clip: Path, tmp_path: Path) -> None:
         cut_clip(clip, 0, 6, tmp_path / "part.dnv")
         with FileSource(tmp_path / "part.dnv") as source:
             assert Reader(source).header.quality == {}
@@ -132,19 +132,21 @@ class TestCut:
         assert np.array_equal(_latents(clip), expected)
 
     @pytest.mark.parametrize(("first", "stop"), [(0, 8), (7, 8), (3, 3), (4, 2), (-1, 2)])
-    def test_frames_the_clip_does_not_have(self, clip: Path, tmp_path: Path, first: int, stop: int) -> None:
-        with pytest.raises(ViewError, match=f"frames {first}:{stop} asked for, the clip has 0:7"):
+    def test_frames_outside_the_clip_are_refused(
+        self, clip: Path, tmp_path: Path, first: int, stop: int
+    ) -> None:
+        with pytest.raises(ViewError, match=f"frames {first}:{stop} requested, the clip has 0:7"):
             cut_clip(clip, first, stop, tmp_path / "part.dnv")
         assert not (tmp_path / "part.dnv").exists()
 
-    @pytest.mark.parametrize("place", ["WGHT", "LATN"])
-    def test_a_damaged_chunk_is_not_passed_on(self, clip: Path, tmp_path: Path, place: str) -> None:
+    @pytest.mark.parametrize("kind", ["WGHT", "LATN"])
+    def test_a_damaged_chunk_is_not_copied(self, clip: Path, tmp_path: Path, kind: str) -> None:
         data = bytearray(clip.read_bytes())
         with FileSource(clip) as source:
-            entry = next(e for e in Reader(source).directory if e.kind == place.encode())
+            entry = next(e for e in Reader(source).directory if e.kind == kind.encode())
         data[entry.end - 1] ^= 1
         clip.write_bytes(data)
-        with pytest.raises(ChecksumError, match=f"{clip}: {place} chunk at byte .* is damaged"):
+        with pytest.raises(ChecksumError, match=f"{clip}: {kind} chunk at byte .* is damaged"):
             cut_clip(clip, 1, 5, tmp_path / "part.dnv")
         assert [path.name for path in tmp_path.iterdir()] == ["clip.dnv"]
 
@@ -152,7 +154,7 @@ class TestCut:
 class TestJoin:
     @QUICK
     @given(st.data())
-    def test_parts_make_the_whole_again(
+    def test_joined_parts_reproduce_the_clip(
         self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
     ) -> None:
         folder = tmp_path_factory.mktemp("join")
@@ -193,7 +195,7 @@ class TestJoin:
             assert Reader(source).header.quality == {}
 
     @pytest.mark.parametrize(
-        ("changes", "told"),
+        ("changes", "message"),
         [
             ({"fps_numerator": 25}, "fps_numerator is 25 here and 30 there"),
             ({"cameras": (camera("cam07"),)}, r"cameras\[0\].name is 'cam07' here and 'cam00' there"),
@@ -207,10 +209,10 @@ class TestJoin:
         ],
     )
     def test_another_capture_is_refused_with_what_differs(
-        self, clip: Path, tmp_path: Path, changes: dict[str, Any], told: str
+        self, clip: Path, tmp_path: Path, changes: dict[str, Any], message: str
     ) -> None:
         other = _clip(tmp_path / "other.dnv", first=7, **changes)
-        with pytest.raises(FormatError, match=f"{other}: cannot be joined to {clip}: {told}"):
+        with pytest.raises(FormatError, match=f"{other}: cannot be joined to {clip}: {message}"):
             join_clips([clip, other], tmp_path / "all.dnv")
         assert not (tmp_path / "all.dnv").exists()
 
@@ -223,13 +225,13 @@ class TestJoin:
             join_clips([clip, tmp_path / "other.dnv"], tmp_path / "all.dnv")
 
     @pytest.mark.parametrize("first", [0, 6, 8])
-    def test_frames_missing_or_doubled_between_clips(self, clip: Path, tmp_path: Path, first: int) -> None:
+    def test_missing_or_overlapping_frames_are_refused(self, clip: Path, tmp_path: Path, first: int) -> None:
         other = _clip(tmp_path / "other.dnv", first=first)
         message = f"{other}: starts with frame {first} of the recording, expected 7"
         with pytest.raises(FormatError, match=message):
             join_clips([clip, other], tmp_path / "all.dnv")
 
-    def test_what_is_no_clip_is_named(self, clip: Path, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_a_clip_is_named(self, clip: Path, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
         with pytest.raises(NotDnvError, match=r"a.png: not a .dnv file"):
             join_clips([clip, tmp_path / "a.png"], tmp_path / "all.dnv")
@@ -238,14 +240,14 @@ class TestJoin:
 
     def test_files_are_not_kept_open(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         opened = 0
-        most = 0
+        open_max = 0
         begin, end = Source.__init__, Source.close
 
         def counting(self: Source, path: Path) -> None:
-            nonlocal opened, most
+            nonlocal opened, open_max
             begin(self, path)
             opened += 1
-            most = max(most, opened)
+            open_max = max(open_max, opened)
 
         def closing(self: Source) -> None:
             nonlocal opened
@@ -256,7 +258,7 @@ class TestJoin:
         monkeypatch.setattr(Source, "close", closing)
         parts = [_clip(tmp_path / f"{n}.dnv", (1,), first=n) for n in range(6)]
         join_clips(parts, tmp_path / "all.dnv")
-        assert most <= 2  # the result, read back, and one part
+        assert open_max <= 2  # the result, read back, and one part
 
 
 def test_twenty_segments_open_and_seek_in_three_requests(tmp_path: Path) -> None:
@@ -284,10 +286,10 @@ def test_a_part_equals_what_would_have_been_written(tmp_path: Path) -> None:
     assert (tmp_path / "same.dnv").read_bytes() == clip_bytes(replace(header, quality={}), chunks)
 
 
-class TestChunksMoveAsTheyAre:
+class TestChunksAreCopiedAsStored:
     @pytest.fixture
     def decoded(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        """Grows by one with each payload of tensors that is decoded."""
+        """A list that grows by one with each decoded tensor payload."""
         seen: list[int] = []
 
         def counting(payload: bytes, *arguments: Any) -> Any:
@@ -314,7 +316,7 @@ class TestChunksMoveAsTheyAre:
         cut_clip(clip, 2, 7, tmp_path / "a.dnv")  # groups of frames 0:3, 3:4 and 4:7
         assert len(decoded) == 1
 
-    def test_only_the_weights_that_are_written_anew_are_decoded(
+    def test_only_the_weights_that_are_packed_again_are_decoded(
         self, tmp_path: Path, decoded: list[int]
     ) -> None:
         header, chunks = continued()
@@ -330,7 +332,7 @@ class TestChunksMoveAsTheyAre:
             chain = min(layers[number - depth : number + 1]) * (depth + 1)
             assert len(decoded) == (chain if depth else 0)
 
-    def test_each_byte_that_is_kept_is_read_once_and_no_other(self, clip: Path, tmp_path: Path) -> None:
+    def test_only_kept_bytes_are_read_and_each_once(self, clip: Path, tmp_path: Path) -> None:
         class Counting(BytesSource):
             def read(self, offset: int, length: int) -> bytes:
                 reads.append((offset, length))
@@ -344,7 +346,7 @@ class TestChunksMoveAsTheyAre:
 
     @QUICK
     @given(st.data())
-    def test_another_head_has_the_checksum_that_its_bytes_have(self, data: st.DataObject) -> None:
+    def test_the_checksum_of_a_changed_head_is_exact(self, data: st.DataObject) -> None:
         body = data.draw(st.binary(max_size=50))
         numbers = st.integers(0, 2**32 - 1)
         entry = Entry(b"WGHT", data.draw(numbers), 1, 0, 5, 3, 99, len(body), len(body), 0)

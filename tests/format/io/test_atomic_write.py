@@ -1,4 +1,4 @@
-"""Results appear complete or not at all; a place that cannot be written is named before the work starts."""
+"""Files appear complete or not at all; a path that cannot be written is refused before the work starts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_temporary_is_hidden_in_the_same_folder_and_keeps_the_suffix(tmp_pat
         assert temporary.name.startswith(f".clip.tmp-{os.getpid()}-")
 
 
-def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_do_not_interfere(tmp_path: Path) -> None:
     final = tmp_path / "clip.dnv"
     with atomic_path(final) as one, atomic_path(final) as other:
         one.write_bytes(b"one")
@@ -60,7 +60,7 @@ def test_any_failure_leaves_the_older_file_and_no_temporary(tmp_path: Path, erro
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS])
-def test_a_full_disk_is_said_in_plain_words(tmp_path: Path, number: int) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, number: int) -> None:
     final = tmp_path / "clip.dnv"
     with pytest.raises(OutputError) as caught, atomic_path(final) as temporary:
         temporary.write_bytes(b"half")
@@ -69,12 +69,12 @@ def test_a_full_disk_is_said_in_plain_words(tmp_path: Path, number: int) -> None
     assert names(tmp_path) == []
 
 
-def test_an_error_of_another_file_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+def test_an_error_of_another_file_is_not_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "clip.dnv"):
         (tmp_path / "input.mp4").read_bytes()
 
 
-def test_an_error_of_the_temporary_is_one_of_the_output(tmp_path: Path) -> None:
+def test_an_error_of_the_temporary_file_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Is a directory"), atomic_path(tmp_path / "clip.dnv") as temporary:
         temporary.mkdir()
         temporary.write_bytes(b"")
@@ -108,12 +108,14 @@ def test_a_long_name_still_works(tmp_path: Path) -> None:
     assert final.exists()
 
 
-def test_a_writable_place_passes_and_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_writable_folder_passes_and_is_left_unchanged(tmp_path: Path) -> None:
     check_writable(tmp_path / "clip.dnv")
     assert names(tmp_path) == []
 
 
-def test_a_relative_name_is_looked_up_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_name_is_resolved_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with atomic_path(type(tmp_path)("clip.dnv")) as temporary:
         temporary.touch()
@@ -121,7 +123,7 @@ def test_a_relative_name_is_looked_up_here(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("path", "message"),
     [
         ("missing/clip.dnv", "the folder .*missing does not exist"),
         ("file/clip.dnv", "file is not a folder"),
@@ -135,19 +137,19 @@ def test_a_relative_name_is_looked_up_here(tmp_path: Path, monkeypatch: pytest.M
         ("/proc/self/clip.dnv", "cannot be written to"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_named_up_front(tmp_path: Path, place: str, message: str) -> None:
+def test_a_path_that_cannot_be_written_is_refused_first(tmp_path: Path, path: str, message: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     before = names(tmp_path)
     with pytest.raises(OutputError, match=message):
-        check_writable(tmp_path / place)
-    with pytest.raises(OutputError, match=message), atomic_path(tmp_path / place):
+        check_writable(tmp_path / path)
+    with pytest.raises(OutputError, match=message), atomic_path(tmp_path / path):
         pytest.fail("the work started")
     assert names(tmp_path) == before
 
 
-# A limit on the size of files stands in for a full disk; it holds for a whole process, so a child gets it.
+# A limit on the file size simulates a full disk; it is per process, so it is set in a child process.
 FULL_DISK = """
     import resource, sys
     sys.path[:0] = {path!r}
@@ -176,15 +178,15 @@ def test_a_full_disk_keeps_the_older_clip(tmp_path: Path, limit: int) -> None:
     assert names(tmp_path) == ["clip.dnv"]
 
 
-def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+def test_only_the_temporary_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
     child = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
     dead = tmp_path / f".clip.tmp-{int(child.stdout)}-00000000.dnv"
-    living = tmp_path / f".clip.tmp-{os.getpid()}-00000000.dnv"
+    running = tmp_path / f".clip.tmp-{os.getpid()}-00000000.dnv"
     other = tmp_path / f".other.tmp-{int(child.stdout)}-00000000.dnv"
-    for leftover in (dead, living, other):
+    for leftover in (dead, running, other):
         leftover.write_bytes(b"half")
     with atomic_path(tmp_path / "clip.dnv") as temporary:
         temporary.write_bytes(b"whole")
-    assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "clip.dnv"])
+    assert sorted(tmp_path.iterdir()) == sorted([running, other, tmp_path / "clip.dnv"])

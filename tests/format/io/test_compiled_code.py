@@ -1,4 +1,4 @@
-"""Machine code is kept between processes, is never that of other sources, and may be missing."""
+"""Machine code is cached between processes, never used for other sources, and optional."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SOURCE = "FACTOR = 2\ndef times(x):\n    return FACTOR * x\n"
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty cache folder of a user who was not warned yet."""
+    """An empty cache folder, before any warning was logged."""
     monkeypatch.setattr(compiled_code, "_warned", threading.Event())
     yield _another(tmp_path / "cache", monkeypatch)
     compiled_code._folder.cache_clear()
@@ -49,7 +49,7 @@ def _another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _times(folder: Path, source: str = SOURCE) -> Any:
-    """The function of a source file, as a new process has it: loaded from the cache, or compiled."""
+    """The function of a source file as in a new process: loaded from the cache, or compiled."""
     path = folder / "times.py"
     path.write_text(source, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("times", path)
@@ -80,7 +80,7 @@ def test_code_is_kept_in_the_cache_folder_alone(cache: Path, tmp_path: Path) -> 
     assert not list(tmp_path.glob("**/__pycache__/*.nb?"))
 
 
-def test_without_a_word_from_the_user_it_is_the_folder_of_the_platform(
+def test_the_default_is_the_cache_folder_of_the_platform(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR")
@@ -90,7 +90,7 @@ def test_without_a_word_from_the_user_it_is_the_folder_of_the_platform(
     assert not cache.exists()
 
 
-def test_a_changed_constant_counts_at_once(cache: Path, tmp_path: Path) -> None:
+def test_a_changed_constant_takes_effect_at_once(cache: Path, tmp_path: Path) -> None:
     assert _times(tmp_path)(3) == 6
     compiled_code._folder.cache_clear()
     assert _times(tmp_path, SOURCE.replace("= 2", "= 5"))(3) == 15
@@ -105,14 +105,14 @@ def test_folders_of_old_sources_are_removed(cache: Path, tmp_path: Path) -> None
     other = cache / "others-0"
     other.mkdir()
     _times(tmp_path)(3)
-    left = [path.name for path in cache.iterdir() if path.name.startswith("times-")]
-    assert len(left) == 8
-    assert f"times-{6:024x}" in left
-    assert f"times-{7:024x}" not in left
+    remaining = [path.name for path in cache.iterdir() if path.name.startswith("times-")]
+    assert len(remaining) == 8
+    assert f"times-{6:024x}" in remaining
+    assert f"times-{7:024x}" not in remaining
     assert other.exists()
 
 
-def test_a_full_disk_costs_the_kept_code_and_nothing_else(
+def test_a_full_disk_only_prevents_caching(
     cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     function = _times(tmp_path)
@@ -131,7 +131,7 @@ def test_a_full_disk_costs_the_kept_code_and_nothing_else(
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("where", ["file", "proc", "homeless"])
-def test_a_folder_that_cannot_be_written_costs_one_warning(
+def test_a_folder_that_cannot_be_written_gives_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -148,25 +148,25 @@ def test_a_folder_that_cannot_be_written_costs_one_warning(
 
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
 @pytest.mark.parametrize("damage", [b"", b"\x80\x04damaged"])
-def test_damaged_files_are_made_again(cache: Path, tmp_path: Path, pattern: str, damage: bytes) -> None:
+def test_damaged_files_are_rebuilt(cache: Path, tmp_path: Path, pattern: str, damage: bytes) -> None:
     assert _times(tmp_path)(3) == 6
     for path in _files(cache, pattern):
         path.write_bytes(damage)
     assert _times(tmp_path)(3) == 6
-    mended = _times(tmp_path)
-    assert (mended(3), _loaded(mended)) == (6, 1)
+    rebuilt = _times(tmp_path)
+    assert (rebuilt(3), _loaded(rebuilt)) == (6, 1)
 
 
 def test_code_that_two_processes_exchanged_is_not_run(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """numba numbers its files without a lock, so that an index may name the code of another signature."""
+    """numba numbers its files without a lock, so an index may refer to the code of another signature."""
     _times(tmp_path)(3)
-    (whole,) = _files(cache, "*.nbc")
+    (cached,) = _files(cache, "*.nbc")
     other = _another(tmp_path / "other", monkeypatch)
     _times(tmp_path)(0.5)
-    (real,) = _files(other, "*.nbc")
-    shutil.copy(real, whole)
+    (other_code,) = _files(other, "*.nbc")
+    shutil.copy(other_code, cached)
     _another(tmp_path / "cache", monkeypatch)
     result = _times(tmp_path)(3)
     assert (result, type(result)) == (6, int)
@@ -181,7 +181,7 @@ def test_without_the_compiler_functions_are_as_written(
 
 
 def _run(copy: Path, code: str, **environment: str) -> str:
-    """What a process prints that has the copied packages and a cache folder of its own."""
+    """Run code with the copied packages and a separate cache folder; return its output."""
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, "PYTHONPATH": str(copy), "NUMBA_CACHE_DIR": str(copy / "cache"), **environment},
@@ -193,7 +193,7 @@ def _run(copy: Path, code: str, **environment: str) -> str:
     return ran.stdout
 
 
-def test_an_edited_constant_of_the_coder_or_of_a_kernel_counts_at_once(tmp_path: Path) -> None:
+def test_an_edited_constant_of_the_coder_or_a_kernel_takes_effect_at_once(tmp_path: Path) -> None:
     for folder in COPIED:
         shutil.copytree(ROOT / folder, tmp_path / folder.split("/", 1)[1])
     kernels = tmp_path / "dynerf_decoder" / "backends" / "cpu" / "kernels"
@@ -224,8 +224,8 @@ def test_an_edited_constant_of_the_coder_or_of_a_kernel_counts_at_once(tmp_path:
     assert after.split()[0] == _run(tmp_path, code, NUMBA_DISABLE_JIT="1").split()[0]
 
 
-def test_all_that_is_compiled_into_a_function_is_in_the_digest() -> None:
-    """What a module of compiled functions imports lies in its own folder or among the files named."""
+def test_the_digest_covers_all_compiled_sources() -> None:
+    """Modules of compiled functions import only from their own folder and the files in the digest."""
     shared = {
         "dynerf_decoder.scene.ray_sampling",
         "dynerf_decoder.backends.cpu.kernels",

@@ -1,4 +1,4 @@
-"""Temporary files have their room before they are mapped; what cannot be had is one error that names it."""
+"""Temporary files are allocated before they are mapped; failures are one error with the path."""
 
 from __future__ import annotations
 
@@ -24,35 +24,37 @@ def _unsupported(*_: object) -> None:
 
 
 @pytest.mark.parametrize("system", ["here", "without the function", "unsupported"])
-def test_the_whole_file_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+def test_the_whole_file_is_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
     if system == "without the function":
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
     elif system == "unsupported":
         monkeypatch.setattr(os, "posix_fallocate", _unsupported, raising=False)
     path = tmp_path / "pictures"
     allocate(path, SIZE)
-    about = path.stat()
-    assert about.st_size == SIZE
-    assert 512 * about.st_blocks >= SIZE  # a sparse file has less
+    status = path.stat()
+    assert status.st_size == SIZE
+    assert 512 * status.st_blocks >= SIZE  # a sparse file has less
     assert not path.read_bytes().strip(b"\0")
 
 
 @pytest.mark.parametrize("reserved", [True, False])
-def test_too_little_room_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reserved: bool) -> None:
+def test_too_little_space_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reserved: bool
+) -> None:
     if not reserved:
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
     try:
-        with pytest.raises(
-            OutputError, match="pictures: needs 3 MB: File too large; TMPDIR may name another"
-        ):
+        with pytest.raises(OutputError, match="pictures: needs 3 MB: File too large; set TMPDIR"):
             allocate(tmp_path / "pictures", SIZE)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_temporary_folder_goes_after_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporary_folder_is_removed_after_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with temporary_folder("dynerf-") as folder:
         assert folder.parent == tmp_path
@@ -60,12 +62,10 @@ def test_a_temporary_folder_goes_after_the_block(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_no_temporary_folder_can_be_made_the_place_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no"))
     with (
-        pytest.raises(OutputError, match=f"{tmp_path}/no/dynerf-.*: No such file or directory; TMPDIR"),
+        pytest.raises(OutputError, match=f"{tmp_path}/no/dynerf-.*: No such file or directory; set TMPDIR"),
         temporary_folder("dynerf-"),
     ):
         pass
@@ -80,9 +80,9 @@ def test_where_no_temporary_folder_can_be_made_the_place_is_named(
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
          "a file cannot be read or written: No space left on device"),
         (FileNotFoundError(errno.ENOENT, "No usable temporary\ndirectory"), "No usable temporary directory"),
-        (OSError("told\nby a library"), "told by a library"),
+        (OSError("raised\nby a library"), "raised by a library"),
         (OSError(), "OSError"),
     ],
 )  # fmt: skip
-def test_what_the_system_refuses_is_one_line(error: OSError, line: str) -> None:
+def test_a_system_error_is_described_on_one_line(error: OSError, line: str) -> None:
     assert describe(error) == line

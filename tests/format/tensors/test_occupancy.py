@@ -1,4 +1,4 @@
-"""Occupancy grids: packed and back, and every way to lie about them."""
+"""Occupancy grids: round trips and invalid payloads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _cells(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sizes", [(1, 0), (0, 3), (4, 5), (16, 2)])
-def test_grids_come_back(sizes: tuple[int, int]) -> None:
+def test_grids_round_trip(sizes: tuple[int, int]) -> None:
     grids = [CellGrid.of_cells(_cells(size)) if size else None for size in sizes]
     found = unpack_occupancy(pack_occupancy(Occupancy(3, *grids)))
     assert found.layers == 3
@@ -51,8 +51,8 @@ def test_bits_are_counted_along_x_first_and_from_the_lowest() -> None:
         (bytes([0, 2, 0, 0, 0, 255]), FormatError, "for 0 layers"),
         (bytes([17, 2, 0, 0, 0, 255]), FormatError, "for 17 layers"),
         (bytes([1, 0, 0, 0, 0]), FormatError, "no cells"),
-        (bytes([1, 1, 1, 0, 0]) + bytes(2**21), LimitError, "257 cells a side, 256 allowed"),
-        (bytes([1, 255, 255, 255, 255]), LimitError, "65535 cells a side"),
+        (bytes([1, 1, 1, 0, 0]) + bytes(2**21), LimitError, "257 cells per side, 256 allowed"),
+        (bytes([1, 255, 255, 255, 255]), LimitError, "65535 cells per side"),
         (bytes([1, 4, 0, 0, 0]) + bytes(7), TruncatedError, "need 13"),
         (bytes([1, 4, 0, 0, 0]) + bytes(9), FormatError, "1 bytes left over"),
         (bytes([1, 2, 0, 2, 0, 255]), TruncatedError, "need 7"),
@@ -60,12 +60,12 @@ def test_bits_are_counted_along_x_first_and_from_the_lowest() -> None:
         (bytes([1, 0, 0, 3, 0, 0, 0, 0, 8]), FormatError, "beyond the last of 27 cells"),
     ],
 )
-def test_what_is_refused(payload: bytes, error: type[FormatError], message: str) -> None:
+def test_invalid_payloads_are_refused(payload: bytes, error: type[FormatError], message: str) -> None:
     with pytest.raises(error, match=message):
         unpack_occupancy(payload)
 
 
-def test_what_a_reader_would_refuse_is_not_packed() -> None:
+def test_invalid_grids_are_not_packed() -> None:
     with pytest.raises(FormatError, match="0 layers"):
         pack_occupancy(Occupancy(0, CellGrid.of_cells(_cells(2)), None))
     with pytest.raises(FormatError, match="no cells"):

@@ -1,4 +1,4 @@
-"""The tensor payload: round trips, exact bytes, and every way it can lie."""
+"""The tensor payload: round trips, exact bytes, and invalid payloads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tensors(draw: st.DrawFn) -> list[QuantisedTensor]:
 
 @QUICK
 @given(tensors())
-def test_what_was_packed_comes_back(packed: list[QuantisedTensor]) -> None:
+def test_packing_round_trips(packed: list[QuantisedTensor]) -> None:
     unpacked = unpack_tensors(pack_tensors(packed))
     assert list(unpacked) == [t.name for t in packed]
     for before, after in zip(packed, unpacked.values(), strict=True):
@@ -66,14 +66,14 @@ def test_the_bytes_are_those_of_the_specification() -> None:
 
 
 def test_names_and_shapes_are_not_repeated() -> None:
-    alike = [tensor(f"fine.layers.{n}.weight", [[n, 1], [2, 3]]) for n in range(2)]
-    assert len(pack_tensors(alike[:1])) == 1 + (1 + 2 + 20 + 3 + 4) + 4
-    assert len(pack_tensors(alike)) == 1 + (1 + 2 + 20 + 3 + 4) + 4 + (1 + 2 + 8 + 3 + 4) + 4
-    below = {one.name: (one, 2) for one in alike}
-    payload = pack_tensors([tensor(alike[1].name, [[2, 2], [4, 7]])], below)
+    similar = [tensor(f"fine.layers.{n}.weight", [[n, 1], [2, 3]]) for n in range(2)]
+    assert len(pack_tensors(similar[:1])) == 1 + (1 + 2 + 20 + 3 + 4) + 4
+    assert len(pack_tensors(similar)) == 1 + (1 + 2 + 20 + 3 + 4) + 4 + (1 + 2 + 8 + 3 + 4) + 4
+    below = {one.name: (one, 2) for one in similar}
+    payload = pack_tensors([tensor(similar[1].name, [[2, 2], [4, 7]])], below)
     assert len(payload) == 1 + (1 + 1 + 1 + 4) + 4
-    found = unpack_tensors(payload, coarser={one.name: one for one in alike})
-    assert found[alike[1].name].symbols.tolist() == [[2, 2], [4, 7]]
+    found = unpack_tensors(payload, coarser={one.name: one for one in similar})
+    assert found[similar[1].name].symbols.tolist() == [[2, 2], [4, 7]]
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 16383, 16384, 2**28, 2**32 - 1])
@@ -109,7 +109,7 @@ def test_two_tensors_of_one_name_are_not_packed() -> None:
         pack_tensors([tensor("t", [1]), tensor("t", [2])])
 
 
-def test_every_truncation_is_noticed() -> None:
+def test_every_truncation_is_detected() -> None:
     payload = pack_tensors([tensor("a", [1, 300]), tensor("b", [[1], [2]])])
     for length in range(len(payload)):
         with pytest.raises(TruncatedError):
@@ -130,12 +130,12 @@ def forged(
     count: int = 1,
     shared: int = 0,
 ) -> bytes:
-    """A payload whose every field can be wrong."""
+    """A payload whose every field can be overridden."""
     head = pack_varint(count) + bytes([coding, shared, len(name)]) + name + bytes([len(extents)])
     return head + b"".join(map(pack_varint, extents)) + struct.pack(f"<{len(steps)}f", *steps) + symbols
 
 
-def test_the_forger_can_be_honest() -> None:
+def test_the_forged_example_is_valid_by_default() -> None:
     assert unpack_tensors(forged(), LIMITS)["t"].symbols.tolist() == [1, 2]
 
 
@@ -167,7 +167,7 @@ def test_the_forger_can_be_honest() -> None:
         pytest.param(forged(count=2) + forged(b"", shared=1)[1:], id="doubled by sharing"),
     ],
 )
-def test_a_payload_that_lies_is_refused(payload: bytes) -> None:
+def test_an_invalid_payload_is_refused(payload: bytes) -> None:
     with pytest.raises(FormatError):
         unpack_tensors(payload, LIMITS)
 
@@ -179,7 +179,7 @@ def test_more_elements_than_allowed_are_refused_by_name(extents: tuple[int, ...]
 
 
 def test_more_tensors_than_a_chunk_can_hold_are_refused() -> None:
-    with pytest.raises(LimitError, match="4097 of them"):
+    with pytest.raises(LimitError, match="4097 tensors"):
         unpack_tensors(forged(count=TENSORS_MAX + 1), LIMITS)
     with pytest.raises(FormatError, match="at most 4096"):
         pack_tensors([tensor(f"t{n}", [n]) for n in range(TENSORS_MAX + 1)])
@@ -193,7 +193,7 @@ def test_the_limit_counts_all_tensors_together() -> None:
 
 @QUICK
 @given(st.binary(max_size=80))
-def test_random_bytes_are_refused_or_are_tensors(payload: bytes) -> None:
+def test_random_bytes_are_refused_or_decode_within_limits(payload: bytes) -> None:
     try:
         unpacked = unpack_tensors(payload, LIMITS)
     except FormatError:

@@ -1,4 +1,4 @@
-"""Quantisation: how far values move, what is exact, what is refused."""
+"""Quantisation: errors of values, exact cases, and refused input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ steps = st.floats(1e-3, 1e3)
     values=npst.arrays(np.float64, npst.array_shapes(max_dims=4, max_side=6), elements=st.floats(-1e3, 1e3)),
     step=steps,
 )
-def test_no_value_moves_further_than_half_a_step(values: np.ndarray, step: float) -> None:
+def test_the_error_is_at_most_half_a_step(values: np.ndarray, step: float) -> None:
     tensor = quantise("t", values, step)
     stored_step = float(tensor.steps[0])
     moved = np.abs(tensor.dequantise() - values)
@@ -32,7 +32,7 @@ def test_no_value_moves_further_than_half_a_step(values: np.ndarray, step: float
     values=npst.arrays(np.float32, npst.array_shapes(max_side=6), elements=st.floats(-1e3, 1e3, width=32)),
     step=steps,
 )
-def test_quantising_twice_changes_nothing(values: np.ndarray, step: float) -> None:
+def test_quantising_is_idempotent(values: np.ndarray, step: float) -> None:
     once = quantise("t", values, step)
     twice = quantise("t", once.dequantise(), once.steps)
     assert np.array_equal(once.symbols, twice.symbols)
@@ -57,7 +57,7 @@ def test_the_largest_symbol_is_exact() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused(bad: float) -> None:
-    with pytest.raises(FormatError, match=r"'planes\.0': holds values that are not finite"):
+    with pytest.raises(FormatError, match=r"'planes\.0': has values that are not finite"):
         quantise("planes.0", [0.0, bad], 1.0)
 
 
@@ -67,7 +67,7 @@ def test_a_step_that_is_too_small_is_refused() -> None:
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf, 2.0**-101, 2.0**101, 1e300, 1e-300])
-def test_steps_that_no_decoder_could_use_are_refused(bad: float) -> None:
+def test_invalid_steps_are_refused(bad: float) -> None:
     with pytest.raises(FormatError, match="a step is not finite"):
         quantise("t", [0.0], bad)
 
