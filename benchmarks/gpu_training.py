@@ -25,7 +25,7 @@ from dynerf_encoder.rays.pinned_source import PinnedRaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
 from dynerf_encoder.step import factory as step_factory
 from dynerf_encoder.step import reference as autograd_step
-from dynerf_encoder.step.cuda_graph import Captured, Graphs, Work
+from dynerf_encoder.step.cuda_graph import CapturedGraph, GraphBackend, Work
 from dynerf_encoder.step.deferred_metrics import DeferredMetrics
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.frame_range import FrameRange
@@ -50,7 +50,7 @@ class _Way:
     """How steps are done: what draws their rays, what captures them, and what is exchanged meanwhile."""
 
     source: type[RaySource] = GpuRaySource
-    graphs: Callable[[torch.device], Graphs] | None = None
+    graphs: Callable[[torch.device], GraphBackend] | None = None
     changes: tuple[Any, ...] = ()
 
 
@@ -60,15 +60,15 @@ class _OneByOne:
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def apart(self, work: Work) -> Tensor:
+    def run_on_capture_stream(self, work: Work) -> Tensor:
         return work()
 
-    def capture(self, work: Work) -> Captured:
+    def capture(self, work: Work) -> CapturedGraph:
         result = torch.zeros(2, device=self._device)
-        return Captured(lambda: result.copy_(work()), result)
+        return CapturedGraph(lambda: result.copy_(work()), result)
 
-    def rest(self) -> None:
-        """Nothing is kept that could be under way."""
+    def synchronise(self) -> None:
+        """Nothing runs asynchronously."""
 
 
 def steps(bench: Bench, left: Left) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _ways(config: Config) -> dict[str, _Way]:
     )
     exact = patch.object(
         autograd_step,
-        "half_products",
+        "half_precision_products",
         lambda _field, place: torch.autocast(place.type, torch.bfloat16, enabled=False),
     )
     ways = {
@@ -138,7 +138,7 @@ def _ways(config: Config) -> dict[str, _Way]:
 def _measured(bench: Bench, config: Config, material: _Material, way: _Way) -> dict[str, Any]:
     with ExitStack() as stack, _warnings() as said:
         if way.graphs is not None:
-            stack.enter_context(patch.object(step_factory, "graphs_on", way.graphs))
+            stack.enter_context(patch.object(step_factory, "graph_backend", way.graphs))
         for change in way.changes:
             stack.enter_context(change)
         trainer = _trainer(bench, config, material, way)
