@@ -66,7 +66,7 @@ class Looks:
     def __init__(self) -> None:
         self.found: list[Look] = []
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """What the encoder says goes to standard error."""
         print(text, file=sys.stderr)
 
@@ -76,9 +76,9 @@ class Looks:
     def trained(self, report: Any) -> None:
         """Steps are not counted here."""
 
-    def looked(self, report: Any, held_out_psnr: float) -> None:
+    def validated(self, report: Any, held_out_psnr: float) -> None:
         """Note a look."""
-        self.found.append(Look(report.place.seconds, report.place.step, held_out_psnr))
+        self.found.append(Look(report.progress.seconds, report.progress.step, held_out_psnr))
 
 
 def main() -> None:
@@ -138,7 +138,7 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
     asked, looks = encode_options(parse_arguments(words)), Looks()
     job = replace(asked.job(), cache=options.work / "pictures")
-    often = {"_LOOKS": options.looks, "_LOOK_FRAMES": options.frames_per_look}
+    often = {"_VALIDATIONS": options.looks, "_VALIDATION_FRAMES": options.frames_per_look}
     with (
         cpu_threads(asked.thread_count() if job.device == "cpu" else None),
         patch.multiple("dynerf_encoder.jobs.encode_segment", **often),

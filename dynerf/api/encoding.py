@@ -19,10 +19,10 @@ from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
 from dynerf_encoder.jobs import encode as long_encode
-from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Cutting, WarmStart
-from dynerf_encoder.jobs.job import EncodeResult, Job, Unwatched, Watcher
-from dynerf_encoder.jobs.process_pool import Workers
-from dynerf_encoder.jobs.scheduler import Runner, Serially
+from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Segmentation, WarmStart
+from dynerf_encoder.jobs.job import EncodeResult, Job, NullWatcher, Watcher
+from dynerf_encoder.jobs.process_pool import ProcessPoolRunner
+from dynerf_encoder.jobs.scheduler import Runner, SerialRunner
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_encoder.rate.quality import at_quality
 from dynerf_encoder.schedule.conditioning import fit_latents
@@ -118,7 +118,7 @@ class EncodeOptions:
             return ("cam00",) if (self.capture / "cam00.mp4").exists() else ()
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
-    def cutting(self) -> Cutting:
+    def segmentation(self) -> Segmentation:
         """How the clip is to be cut. Raises ConfigError."""
         warm = None if self.warm_start is None else WarmStart(self.warm_start, self.key_segment)
         overlap = DEFAULT_OVERLAP if self.overlap is None else self.overlap
@@ -126,7 +126,7 @@ class EncodeOptions:
             length = SegmentLength(*parse_frames_or_seconds(self.segment))
         except ValueError as error:
             raise ConfigError(f"--segment {self.segment[:40]}: expected {error}") from None
-        return Cutting(length, overlap, warm)
+        return Segmentation(length, overlap, warm)
 
     def runner(self, device: str) -> Runner:
         """What does the work. Raises ConfigError."""
@@ -135,16 +135,16 @@ class EncodeOptions:
         if ":" in device and (self.workers > 1 or self.cluster is not None):
             raise ConfigError(f"device {device}: workers choose their GPUs themselves, expected cuda")
         if self.cluster is not None:
-            from dynerf_encoder.jobs.ray_runner import OnRay  # Ray is optional
+            from dynerf_encoder.jobs.ray_runner import RayRunner  # Ray is optional
 
             if self.workers != 1:
                 raise ConfigError("--workers and --cluster exclude each other: Ray knows how many it has")
-            return OnRay(self.cluster, self.send_capture)
+            return RayRunner(self.cluster, self.send_capture)
         if self.send_capture:
             raise ConfigError("--send-capture: expected together with --cluster")
         if self.workers == 1:
-            return Serially()
-        return Workers(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
+            return SerialRunner()
+        return ProcessPoolRunner(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
 
     def thread_count(self) -> int:
         """CPU threads of each process that trains: those stated, or its share of the cores."""
@@ -157,7 +157,7 @@ def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
     device, threads = choose_device(options.device), options.thread_count()
     with cpu_threads(threads if device == "cpu" else None):
         job = options.job()
-        return long_encode.encode(job, watcher, options.cutting(), options.runner(device), threads)
+        return long_encode.encode(job, watcher, options.segmentation(), options.runner(device), threads)
 
 
 @contextmanager
@@ -250,7 +250,7 @@ def encode(
         save_importance=_path(save_importance),
         resume=resume,
     )
-    return run_encode(options, Unwatched() if on_progress is None else ProgressWatcher(on_progress))
+    return run_encode(options, NullWatcher() if on_progress is None else ProgressWatcher(on_progress))
 
 
 def _size(size: int | str) -> int:

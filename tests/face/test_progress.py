@@ -39,10 +39,10 @@ def test_a_training_is_reported_in_numbers_and_in_words(clock: list[float]) -> N
     watcher = ProgressWatcher(reports.append)
     watcher.trained(_report(1, psnr=20.0))
     watcher.trained(_report(2, psnr=30.0))  # too soon, but it counts for the mean
-    watcher.looked(_report(2), 25.0)
+    watcher.validated(_report(2), 25.0)
     clock[0] += 1
     watcher.trained(_report(10, psnr=20.5))
-    watcher.say("a word")
+    watcher.message("a word")
     first, held_out, last, message = reports
     assert first.metrics == {"step": 1, "seconds": 2.0, "loss": 0.5, "psnr": 20.0, "rays_per_second": 32}
     assert held_out.metrics["held_out_psnr"] == 25.0
