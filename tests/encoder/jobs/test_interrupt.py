@@ -123,7 +123,7 @@ class TestDuringTraining:
         Strike("dynerf_encoder.training.validation:HeldOutValidator.mean_psnr", 1, signal.SIGINT),
         Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),
     ],
-    ids=lambda strike: strike.place.partition(":")[2],
+    ids=lambda strike: strike.target.partition(":")[2],
 )
 def test_outside_training_it_stops_at_once_and_can_be_resumed(
     capture: Path, tmp_path: Path, uninterrupted: bytes, strike: Strike
