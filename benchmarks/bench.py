@@ -55,7 +55,7 @@ STEP_STAGES = {
     "torch: backward": "torch.Tensor.backward",
     "Adam": "torch.optim.Adam.step",
     "kernels: fold": "dynerf_encoder.step.plane_optimiser.TrainedPlanes.fold",
-    "kernels: rays": "dynerf_encoder.step.cpu.CpuKernelStep._follow",
+    "kernels: rays": "dynerf_encoder.step.cpu.CpuKernelStep._train_rays",
     "kernels: scatter": "dynerf_encoder.step.plane_optimiser.TrainedPlanes.scatter",
     "kernels: update": "dynerf_encoder.step.plane_optimiser.TrainedPlanes.update",
 }

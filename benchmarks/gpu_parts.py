@@ -28,7 +28,7 @@ from dynerf_decoder.video.frame_writer import open_output
 from dynerf_decoder.video.h264 import video_codec
 from dynerf_encoder.config.presets import preset
 from dynerf_encoder.jobs.encode_segment import encode_segment
-from dynerf_encoder.jobs.job import Job, Unwatched
+from dynerf_encoder.jobs.job import Job, NullWatcher
 from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,7 +105,7 @@ def quality(bench: Bench, left: TimeLeft) -> dict[str, Any]:
             CAPTURE, bench.clip, config, hold_out=("cam00",), downscale=4 if bench.quick else 1,
             device=bench.device, time_limit=limit, cache=bench.folder / "work",
         )  # fmt: skip
-        result = encode_segment(job, Unwatched())
+        result = encode_segment(job, NullWatcher())
         psnr = -math.inf if result.psnr is None else result.psnr
         found[f"{limit:g} s"] = {
             "PSNR": psnr, "bytes": result.bytes, "steps": result.steps,

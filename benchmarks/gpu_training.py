@@ -25,7 +25,7 @@ from dynerf_encoder.rays.pinned_source import PinnedRaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
 from dynerf_encoder.step import factory as step_factory
 from dynerf_encoder.step import reference as autograd_step
-from dynerf_encoder.step.cuda_graph import Captured, Graphs, Work
+from dynerf_encoder.step.cuda_graph import CapturedGraph, GraphBackend, Work
 from dynerf_encoder.step.deferred_metrics import DeferredMetrics
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_format.frame_range import FrameRange
@@ -50,7 +50,7 @@ class _Variant:
     """One variant of the step: its ray source, graph recorder, and patches applied while it runs."""
 
     source: type[RaySource] = GpuRaySource
-    graphs: Callable[[torch.device], Graphs] | None = None
+    graphs: Callable[[torch.device], GraphBackend] | None = None
     changes: tuple[Any, ...] = ()
 
 
@@ -60,14 +60,14 @@ class _NoGraphs:
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def apart(self, work: Work) -> Tensor:
+    def run_on_capture_stream(self, work: Work) -> Tensor:
         return work()
 
-    def capture(self, work: Work) -> Captured:
+    def capture(self, work: Work) -> CapturedGraph:
         result = torch.zeros(2, device=self._device)
-        return Captured(lambda: result.copy_(work()), result)
+        return CapturedGraph(lambda: result.copy_(work()), result)
 
-    def rest(self) -> None:
+    def synchronise(self) -> None:
         """Nothing is pending."""
 
 
@@ -118,7 +118,7 @@ def _variants(config: Config) -> dict[str, _Variant]:
     )
     exact = patch.object(
         autograd_step,
-        "half_products",
+        "half_precision_products",
         lambda _field, device: torch.autocast(device.type, torch.bfloat16, enabled=False),
     )
     variants = {
@@ -138,7 +138,7 @@ def _variants(config: Config) -> dict[str, _Variant]:
 def _measured(bench: Bench, config: Config, data: _TrainingData, variant: _Variant) -> dict[str, Any]:
     with ExitStack() as stack, _warnings() as warnings:
         if variant.graphs is not None:
-            stack.enter_context(patch.object(step_factory, "graphs_on", variant.graphs))
+            stack.enter_context(patch.object(step_factory, "graph_backend", variant.graphs))
         for change in variant.changes:
             stack.enter_context(change)
         trainer = _trainer(bench, config, data, variant)

@@ -65,7 +65,7 @@ class Validations:
     def __init__(self) -> None:
         self.found: list[Validation] = []
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Print messages on standard error."""
         print(text, file=sys.stderr)
 
@@ -75,9 +75,9 @@ class Validations:
     def trained(self, report: Any) -> None:
         """Not recorded."""
 
-    def looked(self, report: Any, held_out_psnr: float) -> None:
+    def validated(self, report: Any, held_out_psnr: float) -> None:
         """Record a validation."""
-        self.found.append(Validation(report.place.seconds, report.place.step, held_out_psnr))
+        self.found.append(Validation(report.progress.seconds, report.progress.step, held_out_psnr))
 
 
 def main() -> None:
@@ -137,7 +137,7 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     words = ["encode", str(options.capture), "-o", str(output), *shlex.split(settings)]
     request, validations = encode_options(parse_arguments(words)), Validations()
     job = replace(request.job(), cache=options.work / "pictures")
-    patches = {"_LOOKS": options.validations, "_LOOK_FRAMES": options.frames_per_validation}
+    patches = {"_VALIDATIONS": options.validations, "_VALIDATION_FRAMES": options.frames_per_validation}
     with (
         cpu_threads(request.thread_count() if job.device == "cpu" else None),
         patch.multiple("dynerf_encoder.jobs.encode_segment", **patches),

@@ -20,10 +20,10 @@ from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
 from dynerf_encoder.jobs import encode as encoder
-from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Cutting, WarmStart
-from dynerf_encoder.jobs.job import EncodeResult, Job, Unwatched, Watcher
-from dynerf_encoder.jobs.process_pool import Workers
-from dynerf_encoder.jobs.scheduler import Runner, Serially
+from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Segmentation, WarmStart
+from dynerf_encoder.jobs.job import EncodeResult, Job, NullWatcher, Watcher
+from dynerf_encoder.jobs.process_pool import ProcessPoolRunner
+from dynerf_encoder.jobs.scheduler import Runner, SerialRunner
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_encoder.rate.quality import at_quality
 from dynerf_encoder.schedule.conditioning import fit_latents
@@ -119,7 +119,7 @@ class EncodeOptions:
             return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
-    def cutting(self) -> Cutting:
+    def segmentation(self) -> Segmentation:
         """How the clip is divided into segments. Raises ConfigError."""
         warm = None if self.warm_start is None else WarmStart(self.warm_start, self.key_segment)
         overlap = DEFAULT_OVERLAP if self.overlap is None else self.overlap
@@ -127,7 +127,7 @@ class EncodeOptions:
             length = SegmentLength(*parse_frames_or_seconds(self.segment))
         except ValueError as error:
             raise ConfigError(f"--segment {self.segment[:40]}: expected {error}") from None
-        return Cutting(length, overlap, warm)
+        return Segmentation(length, overlap, warm)
 
     def runner(self, device: str) -> Runner:
         """The runner of the segments: this process, a pool of processes, or Ray. Raises ConfigError."""
@@ -136,18 +136,18 @@ class EncodeOptions:
         if ":" in device and (self.workers > 1 or self.cluster is not None):
             raise ConfigError(f"device {device}: workers are assigned their GPUs, expected cuda")
         if self.cluster is not None:
-            from dynerf_encoder.jobs.ray_runner import OnRay  # Ray is optional
+            from dynerf_encoder.jobs.ray_runner import RayRunner  # Ray is optional
 
             if self.workers != 1:
                 raise ConfigError(
                     "--workers and --cluster: expected one of them; Ray sets its own worker count"
                 )
-            return OnRay(self.cluster, self.send_capture)
+            return RayRunner(self.cluster, self.send_capture)
         if self.send_capture:
             raise ConfigError("--send-capture: expected together with --cluster")
         if self.workers == 1:
-            return Serially()
-        return Workers(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
+            return SerialRunner()
+        return ProcessPoolRunner(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
 
     def thread_count(self) -> int:
         """CPU threads of each training process: as requested, or its share of the cores."""
@@ -160,7 +160,7 @@ def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
     device, threads = choose_device(options.device), options.thread_count()
     with cpu_threads(threads if device == "cpu" else None):
         job = options.job()
-        return encoder.encode(job, watcher, options.cutting(), options.runner(device), threads)
+        return encoder.encode(job, watcher, options.segmentation(), options.runner(device), threads)
 
 
 @contextmanager
@@ -254,7 +254,7 @@ def encode(
         save_importance=_path(save_importance),
         resume=resume,
     )
-    return run_encode(options, Unwatched() if on_progress is None else ProgressWatcher(on_progress))
+    return run_encode(options, NullWatcher() if on_progress is None else ProgressWatcher(on_progress))
 
 
 def _size(size: int | str) -> int:

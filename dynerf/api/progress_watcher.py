@@ -20,7 +20,7 @@ class ProgressWatcher:
         self._reported: dict[str, float] = {}
         self._metrics: dict[str, int | float] = {}
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Report a message."""
         self._on_progress(Progress("message", 0, 0, text))
 
@@ -31,19 +31,19 @@ class ProgressWatcher:
 
     def trained(self, report: "StepReport") -> None:
         """Report a training step."""
-        place = report.place
+        progress = report.progress
         before = self._metrics.get("psnr", report.psnr)
         self._metrics |= {
-            "step": place.step,
-            "seconds": place.seconds,
+            "step": progress.step,
+            "seconds": progress.seconds,
             "loss": report.loss,
             "psnr": _SMOOTHING * before + (1 - _SMOOTHING) * report.psnr,
-            "rays_per_second": place.step * report.rays / max(place.seconds, 1e-3),
+            "rays_per_second": progress.step * report.rays / max(progress.seconds, 1e-3),
         }
-        if self._is_due("training", place.position >= 1):
+        if self._is_due("training", progress.position >= 1):
             self._report_training(report)
 
-    def looked(self, report: "StepReport", held_out_psnr: float) -> None:
+    def validated(self, report: "StepReport", held_out_psnr: float) -> None:
         """Report the PSNR of held-out frames, in dB."""
         self._metrics["held_out_psnr"] = held_out_psnr
         self._report_training(report)
@@ -54,7 +54,7 @@ class ProgressWatcher:
         detail = f"{report.stage}, train {metrics['psnr']:.2f} dB"
         if held_out is not None:
             detail += f", held-out {held_out:.2f} dB"
-        self._on_progress(Progress("training", min(report.place.position, 1.0), 1.0, detail, metrics))
+        self._on_progress(Progress("training", min(report.progress.position, 1.0), 1.0, detail, metrics))
 
     def _is_due(self, task: str, last: bool) -> bool:
         now = time.monotonic()

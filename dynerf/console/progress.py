@@ -121,7 +121,7 @@ class ConsoleWatcher:
         self._held_out: float | None = None
         self._logged = 0.0
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Print and log a message."""
         say(text)
         self._log.write("message", text=text)
@@ -132,24 +132,24 @@ class ConsoleWatcher:
 
     def trained(self, report: "StepReport") -> None:
         """Show and log a training step."""
-        place = report.place
+        progress = report.progress
         self._psnr = report.psnr if self._psnr is None else 0.95 * self._psnr + 0.05 * report.psnr
-        rate = place.step * report.rays / max(place.seconds, 1e-3)
+        rate = progress.step * report.rays / max(progress.seconds, 1e-3)
         held_out = "" if self._held_out is None else f", held-out {self._held_out:.2f} dB"
         detail = f"{report.stage}, train {self._psnr:.2f} dB{held_out}, {rate:,.0f} rays/s"
-        self._tasks.progress("training", place.position, 1.0, detail)
-        if time.monotonic() - self._logged > _LOG_SECONDS or place.position >= 1:
+        self._tasks.progress("training", progress.position, 1.0, detail)
+        if time.monotonic() - self._logged > _LOG_SECONDS or progress.position >= 1:
             self._logged = time.monotonic()
             self._log.write(
-                "step", step=place.step, position=round(place.position, 5), stage=report.stage,
-                training_seconds=round(place.seconds, 2), loss=report.loss, psnr=round(report.psnr, 3),
+                "step", step=progress.step, position=round(progress.position, 5), stage=report.stage,
+                training_seconds=round(progress.seconds, 2), loss=report.loss, psnr=round(report.psnr, 3),
                 rays_per_second=round(rate),
             )  # fmt: skip
 
-    def looked(self, report: "StepReport", held_out_psnr: float) -> None:
+    def validated(self, report: "StepReport", held_out_psnr: float) -> None:
         """Log the PSNR of held-out frames, in dB."""
         self._held_out = held_out_psnr
         self._log.write(
-            "held_out", step=report.place.step, training_seconds=round(report.place.seconds, 2),
+            "held_out", step=report.progress.step, training_seconds=round(report.progress.seconds, 2),
             psnr=round(held_out_psnr, 3),
         )  # fmt: skip

@@ -269,7 +269,7 @@ def test_encode_refuses_invalid_options_and_leaves_no_files(scene: Path, out: Pa
 def test_encode_refuses_a_work_folder_in_use(scene: Path, out: Path) -> None:
     with (
         folder_lock(out / "work"),
-        pytest.raises(dynerf.OutputError, match="another encode is at work in this folder"),
+        pytest.raises(dynerf.OutputError, match="another encode is using this folder"),
     ):
         dynerf.encode(scene, out / "clip.dnv", device="cpu", cache=out / "work")
     assert list(out.iterdir()) == []

@@ -39,10 +39,10 @@ def test_training_is_reported_as_metrics_and_text(clock: list[float]) -> None:
     watcher = ProgressWatcher(reports.append)
     watcher.trained(_report(1, psnr=20.0))
     watcher.trained(_report(2, psnr=30.0))  # too soon, but it counts for the mean
-    watcher.looked(_report(2), 25.0)
+    watcher.validated(_report(2), 25.0)
     clock[0] += 1
     watcher.trained(_report(10, psnr=20.5))
-    watcher.say("hello")
+    watcher.message("hello")
     first, held_out, last, message = reports
     assert first.metrics == {"step": 1, "seconds": 2.0, "loss": 0.5, "psnr": 20.0, "rays_per_second": 32}
     assert held_out.metrics["held_out_psnr"] == 25.0

@@ -1,4 +1,4 @@
-"""A Ray cluster of two machines, both this one: a process that holds it until it is told to end."""
+"""A Ray cluster of two nodes on this machine: a process that runs it until it is stopped."""
 
 import json
 import os
@@ -25,9 +25,9 @@ cluster.shutdown()
 
 
 class LocalCluster:
-    """Started on entering, ended on leaving. ``address`` is what ``--cluster`` takes.
+    """Started on entering, stopped on leaving. ``address`` is the argument of ``--cluster``.
 
-    ``folder`` is its machines' scratch disk.
+    ``folder`` is the nodes' temporary folder.
     """
 
     address: str
@@ -38,7 +38,7 @@ class LocalCluster:
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _CODE],
-            # Ray's sockets need a short path of their own.
+            # Ray's sockets need a short path.
             env={**_environment(), "TMPDIR": str(self.folder), "RAY_TMPDIR": "/tmp"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
@@ -52,7 +52,7 @@ class LocalCluster:
     def __exit__(self, *_: object) -> None:
         self._process.communicate("end\n", timeout=120)
 
-    def working(self) -> list[int]:
+    def encoding_processes(self) -> list[int]:
         """The processes of this cluster that are encoding a segment."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
@@ -60,16 +60,15 @@ class LocalCluster:
                 title, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if title.startswith(b"ray::_work") and f"TMPDIR={self.folder}".encode() in environment.split(
-                b"\0"
-            ):
+            ours = f"TMPDIR={self.folder}".encode() in environment.split(b"\0")
+            if ours and title.startswith(b"ray::_run_remotely"):
                 found.append(int(entry.name))
         return found
 
 
-def start_driver(arguments: Sequence[str], first: str = "") -> subprocess.Popen[str]:
-    """The command ``dynerf`` in a process of its own, after some Python code."""
-    code = f"import sys\n{first}\nfrom dynerf.cli.main import main\nsys.exit(main(sys.argv[1:]))"
+def start_driver(arguments: Sequence[str], prelude: str = "") -> subprocess.Popen[str]:
+    """The command ``dynerf`` in a separate process, after some Python code."""
+    code = f"import sys\n{prelude}\nfrom dynerf.cli.main import main\nsys.exit(main(sys.argv[1:]))"
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -77,6 +76,6 @@ def start_driver(arguments: Sequence[str], first: str = "") -> subprocess.Popen[
 
 
 def _environment() -> dict[str, str]:
-    rooms = [str(ROOT / room) for room in ("encoder", "decoder", "format", "player", ".")]
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_WAIT_POLICY": "PASSIVE"}
-    return {**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(rooms)}
+    packages = [str(ROOT / package) for package in ("encoder", "decoder", "format", "player", ".")]
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "OMP_WAIT_POLICY": "PASSIVE"}
+    return {**os.environ, **settings, "PYTHONPATH": os.pathsep.join(packages)}

@@ -1,4 +1,4 @@
-"""The devices that a test runs on: the CPU, and a GPU where there is one."""
+"""The devices that a test runs on: the CPU, and a GPU if there is one."""
 
 import pytest
 import torch

@@ -1,7 +1,7 @@
-"""Encodes small enough for tests, and a process whose children can be killed at a chosen place.
+"""Encodes small enough for tests, and a process whose children can be killed at a given function call.
 
-The scene is a wall with a pattern and a bright spot that wanders over it, seen by cameras side by side; the
-first of them (held out by default) stands between the others.
+The scene is a wall with a pattern and a bright spot that moves over it, seen by cameras side by side; the
+first of them (held out by default) is between the others.
 """
 
 import atexit
@@ -37,7 +37,7 @@ from support.video import ROOT, pose_row, write_video
 
 FRAMES, WIDTH, HEIGHT = 5, 24, 16
 STEPS = 24
-_PLACES = (0.0, -1.0, 1.0, -0.5, 0.5)
+_CAMERA_X = (0.0, -1.0, 1.0, -0.5, 0.5)
 _WALL, _NEAR, _FAR = -4.0, 2.0, 8.0
 
 TINY = (
@@ -54,17 +54,17 @@ TINY = (
 
 
 def tiny_config(*assignments: str, kind: FieldKind = "planes") -> Config:
-    """The preview preset, made tiny, then changed as asked."""
+    """The preview preset with tiny sizes, changed by ``assignments``."""
     return apply_assignments(preset("preview", kind), (*TINY, *assignments))
 
 
 def scene_poses(cameras: int) -> list[np.ndarray]:
-    """Cameras that stand on a line and look straight at the wall, cam00 in their midst."""
-    return [np.array([[1.0, 0, 0, x], [0, 1, 0, 0.1 * x], [0, 0, 1, 0]]) for x in _PLACES[:cameras]]
+    """Cameras on a line that look straight at the wall, cam00 in the middle."""
+    return [np.array([[1.0, 0, 0, x], [0, 1, 0, 0.1 * x], [0, 0, 1, 0]]) for x in _CAMERA_X[:cameras]]
 
 
 def scene_pictures(pose: np.ndarray, frames: int, width: int, height: int) -> np.ndarray:
-    """What a camera at ``pose`` sees, uint8 (frame, height, width, 3)."""
+    """The pictures of a camera at ``pose``, uint8 (frame, height, width, 3)."""
     camera = Camera("", width, height, float(width), float(width), width / 2, height / 2, pose)
     rows, columns = np.mgrid[:height, :width] + 0.5
     directions = pixel_directions(camera, columns.reshape(-1), rows.reshape(-1))
@@ -101,7 +101,7 @@ def scene_store(folder: Path, **sizes: int) -> FrameStore:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: results then depend on nothing but the input."""
+    """Compute on one thread: results then depend only on the input."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -112,34 +112,34 @@ def one_thread() -> Iterator[None]:
 
 @dataclass
 class Notes:
-    """A watcher that writes down what it is told."""
+    """A watcher that records all calls."""
 
-    said: list[str] = field(default_factory=list)
-    worked: list[tuple[str, int, int]] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    progress_calls: list[tuple[str, int, int]] = field(default_factory=list)
     reports: list[StepReport] = field(default_factory=list)
-    looks: list[float] = field(default_factory=list)
+    validations: list[float] = field(default_factory=list)
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
+    def message(self, text: str) -> None:
+        self.messages.append(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        self.worked.append((what, done, total))
+        self.progress_calls.append((what, done, total))
 
     def trained(self, report: StepReport) -> None:
         self.reports.append(report)
 
-    def looked(self, report: StepReport, held_out_psnr: float) -> None:
-        self.looks.append(held_out_psnr)
+    def validated(self, report: StepReport, held_out_psnr: float) -> None:
+        self.validations.append(held_out_psnr)
 
 
 def tiny_job(capture: Path, output: Path, *assignments: str, **options: Any) -> Job:
-    """A job that holds cam00 out; ``options`` are fields of Job."""
+    """A job with cam00 held out; ``options`` are fields of Job."""
     config = options.pop("config", None) or tiny_config(*assignments)
     return Job(capture, output, config, **{"hold_out": ("cam00",), **options})
 
 
 def tiny_encode(job: Job, notes: Notes | None = None) -> EncodeResult:
-    """Encode on one thread, here."""
+    """Encode on one thread in this process."""
     with one_thread():
         return encode_segment(job, notes or Notes())
 
@@ -162,17 +162,17 @@ def encode_arguments(capture: Path, output: Path, *more: str) -> list[str]:
 class Strike:
     """Send ``number`` to the process at the ``call``-th call (from 1) of a function, before or after it.
 
-    ``place`` is ``module:name`` or ``module:class.name``.
+    ``target`` is ``module:name`` or ``module:class.name``.
     """
 
-    place: str
+    target: str
     call: int = 1
     number: int = signal.SIGKILL
     after: bool = False
 
     def arm(self) -> None:
         """Wrap the function."""
-        module, _, name = self.place.partition(":")
+        module, _, name = self.target.partition(":")
         *outer, last = name.split(".")
         owner = functools.reduce(getattr, outer, importlib.import_module(module))
         function: Callable[..., object] = getattr(owner, last)
@@ -204,16 +204,16 @@ class Ended:
 class Forks:
     """A process that has loaded torch and forks a child for each command: loading takes seconds each time.
 
-    The children run ``dynerf.cli.main.main``, the whole of ``python -m dynerf`` but its start.
+    The children run ``dynerf.cli.main.main``, which is all of ``python -m dynerf`` except its start.
     """
 
     _MOST_SECONDS = 120
 
     def __init__(self) -> None:
-        rooms = [str(ROOT / room) for room in ("encoder", "decoder", "format", ".", "tests")]
+        packages = [str(ROOT / package) for package in ("encoder", "decoder", "format", ".", "tests")]
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from support.encoding import serve; serve()"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(rooms), "OMP_WAIT_POLICY": "PASSIVE"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(packages), "OMP_WAIT_POLICY": "PASSIVE"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -229,16 +229,16 @@ class Forks:
         self, arguments: Sequence[str], *strikes: Strike, every: float = 0.0, folder: Path | None = None
     ) -> Ended:
         """Run one command with a checkpoint every ``every`` seconds (0: after each step)."""
-        order = {
+        command = {
             "arguments": list(arguments),
-            "strikes": [[s.place, s.call, int(s.number), s.after] for s in strikes],
+            "strikes": [[s.target, s.call, int(s.number), s.after] for s in strikes],
             "every": every,
             "seconds": self._MOST_SECONDS,
             "folder": str(folder or Path.cwd()),
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return Ended(**json.loads(self._process.stdout.readline()))
 
@@ -251,14 +251,14 @@ def serve() -> None:
     """The process behind ``Forks``: one JSON line in and out for each command."""
     import dynerf.cli.main  # noqa: F401
 
-    with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels, which the children inherit
+    with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels for the children
         folder = Path(name)
         tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
     for line in sys.stdin:
         with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
             child = os.fork()
             if child == 0:
-                _obey(json.loads(line), stdout.fileno(), stderr.fileno())
+                _run_in_child(json.loads(line), stdout.fileno(), stderr.fileno())
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             texts = []
             for file in (stdout, stderr):
@@ -268,8 +268,8 @@ def serve() -> None:
         sys.stdout.flush()
 
 
-def _obey(order: dict[str, Any], stdout: int, stderr: int) -> None:
-    """In the child: run the command, never return."""
+def _run_in_child(command: dict[str, Any], stdout: int, stderr: int) -> None:
+    """In the child: run the command and exit."""
     import traceback
 
     import dynerf.cli.main
@@ -279,13 +279,13 @@ def _obey(order: dict[str, Any], stdout: int, stderr: int) -> None:
     try:
         os.dup2(stdout, 1)
         os.dup2(stderr, 2)
-        os.chdir(order["folder"])
-        signal.alarm(order["seconds"])
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
-        dynerf_encoder.jobs.encode_segment._CHECKPOINT_SECONDS = order["every"]
-        for place, call, number, after in order["strikes"]:
-            Strike(place, call, number, after).arm()
-        status = dynerf.cli.main.main(order["arguments"])
+        os.chdir(command["folder"])
+        signal.alarm(command["seconds"])
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have ignored it
+        dynerf_encoder.jobs.encode_segment._CHECKPOINT_SECONDS = command["every"]
+        for target, call, number, after in command["strikes"]:
+            Strike(target, call, number, after).arm()
+        status = dynerf.cli.main.main(command["arguments"])
     except SystemExit as error:
         status = int(error.code or 0)
     except BaseException:

@@ -8,28 +8,28 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from dynerf_encoder.step.cuda_graph import Captured, Work
+from dynerf_encoder.step.cuda_graph import CapturedGraph, Work
 
 _aten = torch.ops.aten
 _REFUSED = (
-    _aten._local_scalar_dense.default,  # a number asked back
-    _aten.lift_fresh.default,  # a number of Python's sent to the device
-    _aten.nonzero.default,  # a size asked back
+    _aten._local_scalar_dense.default,  # reads a number back
+    _aten.lift_fresh.default,  # sends a Python number to the device
+    _aten.nonzero.default,  # reads a size back
     _aten.masked_select.default,
 )
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Records torch's operations below autograd: what they are told, and where their tensors lie.
+    """Records torch's operations below autograd with their arguments and the addresses of their tensors.
 
-    As in a CUDA graph numbers are frozen, and a tensor is the place it had when it was recorded. What a GPU
-    cannot capture is refused: numbers that travel between it and Python, and generators.
+    As in a CUDA graph, numbers are frozen, and a tensor is its storage at the time of recording. What a GPU
+    cannot capture is refused: numbers transferred between device and Python, and generators.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._made: set[int] = set()  # storages that are the recording's own
-        self._before: dict[int, tuple[Tensor, Tensor]] = {}  # places written to, with what they held
+        self._created: set[int] = set()  # storages created while recording
+        self._initial: dict[int, tuple[Tensor, Tensor]] = {}  # storages written to, with a copy
         self._records: list[tuple[Any, Any, Any, list[Tensor] | None]] = []
 
     def __torch_dispatch__(
@@ -41,64 +41,64 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         changes = func._schema.is_mutable
         if changes:
             self._remember(func, args, kwargs)
-        told = tree_map(_place, (args, kwargs))
+        recorded = tree_map(_current, (args, kwargs))
         out = func(*args, **kwargs)
         results = list(_tensors(out))
-        known = {_storage(each) for each in _tensors((args, kwargs))}
+        input_storages = {_storage(each) for each in _tensors((args, kwargs))}
         if changes:
-            self._records.append((func, *told, None))
-        elif not all(_storage(each) in known for each in results):  # else a view, which computes nothing
-            self._made |= {_storage(each) for each in results}
-            self._records.append((func, *told, [_place(each) for each in results]))
+            self._records.append((func, *recorded, None))
+        elif not all(_storage(each) in input_storages for each in results):  # not just a view
+            self._created |= {_storage(each) for each in results}
+            self._records.append((func, *recorded, [_current(each) for each in results]))
         return out
 
     def _remember(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        given = zip(func._schema.arguments, args, strict=False)
-        written = [value for about, value in given if about.alias_info and about.alias_info.is_write]
+        arguments = zip(func._schema.arguments, args, strict=False)
+        written = [value for about, value in arguments if about.alias_info and about.alias_info.is_write]
         for each in _tensors((written, kwargs.get("out"))):
-            if _storage(each) not in self._made | self._before.keys():
+            if _storage(each) not in self._created | self._initial.keys():
                 whole = torch.empty(0, dtype=each.dtype).set_(each.untyped_storage())
-                self._before[_storage(each)] = whole, whole.clone()
+                self._initial[_storage(each)] = whole, whole.clone()
 
     @torch.no_grad()
     def undo(self) -> None:
-        """Put back what was there before: a GPU computes nothing while it records."""
-        for place, value in self._before.values():
-            place.copy_(value)
+        """Restore the initial contents: a GPU computes nothing while it records."""
+        for target, value in self._initial.values():
+            target.copy_(value)
         for *_, results in self._records:
             for each in results or []:
                 if each.is_floating_point():
-                    each.fill_(torch.nan)  # whoever reads it before a replay shall see it
+                    each.fill_(torch.nan)  # makes reads before a replay visible
 
     @torch.no_grad()
     def replay(self) -> None:
-        """Compute everything again, each result in its place."""
+        """Compute everything again, each result in its storage."""
         for func, args, kwargs, results in self._records:
-            found = func(*args, **kwargs)
-            for place, value in zip(results or [], list(_tensors(found)), strict=False):
-                place.copy_(value)
+            outputs = func(*args, **kwargs)
+            for target, value in zip(results or [], list(_tensors(outputs)), strict=False):
+                target.copy_(value)
 
 
 class RecordedGraphs:
-    """Captures on a CPU by ``Tape``; ``captured`` and ``replayed`` count."""
+    """Captures on a CPU by ``Tape``; ``captured`` and ``replayed`` are counts."""
 
     def __init__(self) -> None:
-        self.apart_steps = self.captured = self.replayed = 0
+        self.eager_steps = self.captured = self.replayed = 0
 
-    def apart(self, work: Work) -> Tensor:
-        self.apart_steps += 1
+    def run_on_capture_stream(self, work: Work) -> Tensor:
+        self.eager_steps += 1
         return work()
 
-    def capture(self, work: Work) -> Captured:
+    def capture(self, work: Work) -> CapturedGraph:
         tape = Tape()
         with tape:
             result = work()
         tape.undo()
         self.captured += 1
-        return Captured(self._counted(tape.replay), result)
+        return CapturedGraph(self._counted(tape.replay), result)
 
-    def rest(self) -> None:
-        """Nothing goes on by itself here."""
+    def synchronise(self) -> None:
+        """Nothing runs asynchronously here."""
 
     def _counted(self, replay: Callable[[], None]) -> Callable[[], None]:
         def counted() -> None:
@@ -109,16 +109,16 @@ class RecordedGraphs:
 
 
 class NoGraphs(RecordedGraphs):
-    """A device that captures nothing."""
+    """A backend that cannot capture anything."""
 
-    def capture(self, work: Work) -> Captured:
+    def capture(self, work: Work) -> CapturedGraph:
         raise RuntimeError("no graphs here")
 
 
 class BrokenGraphs(RecordedGraphs):
-    """A device whose captures fail at their end, when all of the step has been recorded."""
+    """A backend whose captures fail at the end, when the whole step has been recorded."""
 
-    def capture(self, work: Work) -> Captured:
+    def capture(self, work: Work) -> CapturedGraph:
         super().capture(work)
         raise RuntimeError("CUDA error: operation failed\nwith more lines")
 
@@ -131,6 +131,6 @@ def _storage(values: Tensor) -> int:
     return values.untyped_storage().data_ptr()
 
 
-def _place(value: Any) -> Any:
-    """A tensor at its present place: parameters lend theirs to rounded values for a while."""
+def _current(value: Any) -> Any:
+    """A tensor with its current storage: parameters hold rounded values for a while."""
     return value.detach() if isinstance(value, Tensor) else value

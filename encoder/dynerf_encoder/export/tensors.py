@@ -1,4 +1,4 @@
-"""From a trained model to the parts of a .dnv file: quantised tensors, latent groups and the header."""
+"""From a trained model to the parts of a ``.dnv`` file: quantised tensors, latent groups and the header."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -51,12 +51,12 @@ _LAYER_FACTORS = (3, 3)
 def quantise_clip(
     model: Model, latents: Float[Tensor, "frame latent"], quantisation: Quantisation, fps: Fraction
 ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
-    """All that a file holds of a training: weights, and latents in groups, in the axes that take least."""
-    stored = rotate_to_principal_axes(model, latents, float(rounding_step("latents", latents, quantisation)))
+    """The quantised weights, and the latents in groups, both in the latents' principal axes."""
+    rotated = rotate_to_principal_axes(model, latents, float(rounding_step("latents", latents, quantisation)))
     group = quantisation.group or max(1, round(fps))
     return (
-        quantise_model(model, quantisation, stored.weights),
-        quantise_latents(stored.latents, quantisation, group),
+        quantise_model(model, quantisation, rotated.weights),
+        quantise_latents(rotated.latents, quantisation, group),
     )
 
 
@@ -65,8 +65,8 @@ def quantise_model(
 ) -> list[QuantisedTensor]:
     """All weights on a uniform grid: planes with one absolute step, network tensors relative to their RMS.
 
-    ``stored`` replaces values of the model; steps stay those of the training. Parameters without elements
-    are left out.
+    ``stored`` replaces values of the model, but steps are computed from the model. Parameters without
+    elements are left out.
     """
     tensors = []
     for name, parameter in model.named_parameters():
@@ -90,7 +90,7 @@ def quantise_latents(
 
 
 def dequantised_latents(groups: Sequence[tuple[int, QuantisedTensor]]) -> Float[Tensor, "frame latent"]:
-    """What a decoder will see of the latents."""
+    """The latents as a decoder reads them."""
     return torch.as_tensor(np.concatenate([tensor.dequantise() for _, tensor in groups]))
 
 
@@ -99,33 +99,33 @@ def make_chunks(
     latents: Sequence[tuple[int, QuantisedTensor]],
     ancillary: Sequence[Chunk] = (),
 ) -> list[Chunk]:
-    """The chunks of a clip of one segment, in the order they are stored.
+    """The chunks of a clip of one segment, in the order of the file.
 
-    The coarse layer of the weights and the latents come before the finer layers: a reader that reads from
-    the front shows the whole clip early and then ever sharper. Ancillary chunks are last.
+    The first layer of the weights and the latents come before the finer layers: a reader that reads from the
+    front can show the whole clip early and then ever sharper. Ancillary chunks are last.
     """
-    return arranged(weights_chunks(0, weights, layer_factors(weights)), latents, ancillary)
+    return order_chunks(weights_chunks(0, weights, layer_factors(weights)), latents, ancillary)
 
 
-def arranged(
+def order_chunks(
     layers: Sequence[Chunk], latents: Sequence[tuple[int, QuantisedTensor]], ancillary: Sequence[Chunk] = ()
 ) -> list[Chunk]:
-    """As ``make_chunks``, of weights that are packed already."""
+    """As ``make_chunks``, for weights that are packed already."""
     base, *finer = layers
     groups = [latents_chunk(0, first, tensor) for first, tensor in latents]
     return [base, *groups, *finer, *ancillary]
 
 
-def continuing_chunks(weights: Sequence[QuantisedTensor], clip: Path) -> list[Chunk]:
-    """The layers of weights as they continue a clip's last segment; none where that makes nothing smaller."""
+def difference_chunks(weights: Sequence[QuantisedTensor], clip: Path) -> list[Chunk]:
+    """The layers of weights as differences to a clip's last segment; empty if that saves nothing."""
     with FileSource(clip) as source:
         reader = Reader(source)
-        before = reader.layered_weights(len(reader.header.segments) - 1)
-    return continued_chunks(0, split_layers(weights, layer_factors(weights)), before, 0)
+        previous = reader.layered_weights(len(reader.header.segments) - 1)
+    return continued_chunks(0, split_layers(weights, layer_factors(weights)), previous, 0)
 
 
-def marked_as_continuing(layers: Sequence[Chunk], clip: Path) -> list[Chunk]:
-    """Chunks for ``join_clips`` to put in place of the weights when the result stands behind the clip."""
+def as_difference_chunks(layers: Sequence[Chunk], clip: Path) -> list[Chunk]:
+    """Chunks that ``join_clips`` uses instead of the weights if the result follows that clip."""
     if not layers:
         return []
     with FileSource(clip) as source:
@@ -134,11 +134,11 @@ def marked_as_continuing(layers: Sequence[Chunk], clip: Path) -> list[Chunk]:
 
 
 def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ...]]:
-    """By which factors quality layers refine tensors: planes, or a network's matrices when there are none.
+    """The factors by which quality layers refine tensors: planes, or a network's matrices if there are none.
 
-    What is small and matters everywhere is complete in the first layer. The coarse field's steps are wide
-    already, and a picture whose samples are in the wrong places is no picture: its planes are complete one
-    layer sooner, its matrices in the first.
+    Small tensors that matter everywhere are complete in the first layer. The coarse field's steps are wide
+    already, and misplaced samples ruin a picture: its planes are complete one layer earlier, its matrices in
+    the first.
     """
     planes = [tensor.name for tensor in weights if is_plane(tensor.name)]
     matrices = [tensor.name for tensor in weights if tensor.symbols.ndim > 1]
@@ -147,11 +147,11 @@ def layer_factors(weights: Sequence[QuantisedTensor]) -> dict[str, tuple[int, ..
 
 
 def layered_weights(weights: Sequence[QuantisedTensor]) -> list[dict[str, QuantisedTensor]]:
-    """What a decoder has of the weights after each layer, coarse first; the last are the given ones."""
+    """The weights that a decoder has after each layer, coarse first; the last are the given ones."""
     factors = layer_factors(weights)
     layers = [{tensor.name: tensor for tensor in weights}]
     for number, factor in reversed(list(enumerate(_LAYER_FACTORS))):
-        refined = {name for name, its in factors.items() if number < len(its)}
+        refined = {name for name, own in factors.items() if number < len(own)}
         finer = layers[0]
         layers.insert(0, {n: coarsen(t, factor) if n in refined else t for n, t in finer.items()})
     return layers
@@ -191,12 +191,12 @@ def make_header(
 
 def _viewing_volume(cameras: Sequence[Camera], held_out: Sequence[str]) -> tuple[tuple[float, ...], ...]:
     """Corners of the hull of the training cameras' centres."""
-    places = np.stack([camera.origin for camera in cameras if camera.name not in held_out])
-    return tuple(tuple(float(x) for x in corner) for corner in hull_corners(places))
+    centres = np.stack([camera.origin for camera in cameras if camera.name not in held_out])
+    return tuple(tuple(float(x) for x in corner) for corner in hull_corners(centres))
 
 
 def plain_config(config: Config) -> dict[str, Any]:
-    """The effective configuration as nested plain values; only the chosen field's settings."""
+    """The effective configuration as nested plain values, with the settings of the chosen field only."""
     unused = "mlp" if config.field == "planes" else "planes"
     values = dataclasses.asdict(config)
     values.pop(unused)

@@ -1,4 +1,4 @@
-"""The file of a job: how large it would be now, and the finished one."""
+"""The output file of a job: its size if written now, and the finished file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +12,14 @@ from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Quantisation
 from dynerf_encoder.export.occupancy_grid import find_occupancy
 from dynerf_encoder.export.tensors import (
-    arranged,
-    continuing_chunks,
+    as_difference_chunks,
     dequantised_latents,
+    difference_chunks,
     layer_factors,
     layered_weights,
     make_chunks,
     make_header,
-    marked_as_continuing,
+    order_chunks,
     quantise_clip,
 )
 from dynerf_encoder.frames.frame_store import FrameStore
@@ -29,15 +29,15 @@ from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
 from dynerf_format.container.writer import clip_bytes, write_clip
 
-from .job import EncodeResult, Job, Unwatched, Watcher, checkpoint_path, work_folder
+from .job import EncodeResult, Job, NullWatcher, Watcher, checkpoint_path, work_folder
 
-_MOST_GRIDS = 0.1  # of a target: speed is not what was asked for
-_SKIM = 5  # every so many frames tell enough of a layer that is not the last
+_MAX_GRID_SHARE = 0.1  # of a target size: quality counts more than speed
+_PARTIAL_LAYER_STRIDE = 5  # frames; enough to measure a layer that is not the last
 
 
 @dataclass(frozen=True)
 class ClipFile:
-    """All that a job's file is made of; the trainer's model is read when it is asked for."""
+    """The inputs of a job's file; the trainer's model is read at each call."""
 
     job: Job
     trainer: Trainer
@@ -46,99 +46,106 @@ class ClipFile:
     space: Space
 
     @property
-    def _shown(self) -> slice:
-        """The store's frames that the file shows: those trained for the borders' sake only are left out."""
+    def _written_frames(self) -> slice:
+        """The store's frames that are written, without those that are only trained on as overlap."""
         before, after = self.job.overlap
         return slice(before, self.store.frames - after)
 
     def size_at(self, steps: Quantisation) -> int:
-        """The bytes the file would have, were the model as it is now written with these steps."""
+        """The size in bytes of the file if the current model were written with these steps."""
         weights, groups = self._quantised(steps)
-        layers = self._continuing(weights) or weights_chunks(0, weights, layer_factors(weights))
-        return len(clip_bytes(self._header(steps, {}), arranged(layers, groups)))
+        layers = self._differences(weights) or weights_chunks(0, weights, layer_factors(weights))
+        return len(clip_bytes(self._header(steps, {}), order_chunks(layers, groups)))
 
-    def write(self, look: HeldOutValidator, watcher: Watcher) -> EncodeResult:
-        """Quantise, measure what a decoder will show, write, and drop the checkpoint."""
-        steps, gridded = self._steps()
+    def write(self, validator: HeldOutValidator, watcher: Watcher) -> EncodeResult:
+        """Quantise, measure what a decoder will show, write the file and remove the checkpoint."""
+        steps, with_grids = self._final_steps()
         weights, groups = self._quantised(steps)
-        quality: dict[str, float | int | str] = {"steps": self.trainer.place.step}
+        quality: dict[str, float | int | str] = {"steps": self.trainer.progress.step}
         layers = layered_weights(weights)
-        for number, layer in enumerate(layers, start=1):  # the last, complete one stays in the model
+        for number, layer in enumerate(layers, start=1):  # the model keeps the last, complete one
             load_weights(self.trainer.model, {name: tensor.dequantise() for name, tensor in layer.items()})
-            every = 1 if number == len(layers) else _SKIM
-            score = self._measure(dequantised_latents(groups), look, watcher, every)
+            every = 1 if number == len(layers) else _PARTIAL_LAYER_STRIDE
+            score = self._measure(dequantised_latents(groups), validator, watcher, every)
             if score is not None:
                 quality[f"held_out_psnr_layers_{number}"] = round(score, 4)
         if score is not None:
             quality["held_out_psnr"] = round(score, 4)
-        place = self.trainer.place
-        grids = self._grids(dequantised_latents(groups), len(layers), watcher) if gridded else []
+        progress = self.trainer.progress
+        grids = self._grids(dequantised_latents(groups), len(layers), watcher) if with_grids else []
         header, chunks = self._header(steps, quality), make_chunks(weights, groups, grids)
-        continuing = self._continuing(weights)
+        differences = self._differences(weights)
         if self.job.predecessor is not None:
-            chunks += marked_as_continuing(continuing, self.job.predecessor)
+            chunks += as_difference_chunks(differences, self.job.predecessor)
         size = write_clip(self.job.output, header, chunks)
-        if continuing:  # what it will take in the whole clip
-            size = len(clip_bytes(header, arranged(continuing, groups, grids)))
+        if differences:  # its size within the whole clip
+            size = len(clip_bytes(header, order_chunks(differences, groups, grids)))
         checkpoint_path(self.job).unlink(missing_ok=True)
-        return EncodeResult(self.job.output, size, score, place.step, place.seconds, work_folder(self.job))
+        return EncodeResult(
+            self.job.output, size, score, progress.step, progress.seconds, work_folder(self.job)
+        )
 
     def _quantised(
         self, steps: Quantisation
     ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
-        latents = self.trainer.latents[self._shown]
+        latents = self.trainer.latents[self._written_frames]
         return quantise_clip(self.trainer.model, latents, steps, self.store.fps)
 
-    def _continuing(self, weights: Sequence[QuantisedTensor]) -> list[Chunk]:
-        """The layers of the weights as they continue the predecessor's, if there is one; or nothing."""
-        return [] if self.job.predecessor is None else continuing_chunks(weights, self.job.predecessor)
+    def _differences(self, weights: Sequence[QuantisedTensor]) -> list[Chunk]:
+        """The layers of the weights as differences to the predecessor's; empty without one."""
+        return [] if self.job.predecessor is None else difference_chunks(weights, self.job.predecessor)
 
     def _measure(
-        self, latents: Float[Tensor, "frame latent"], look: HeldOutValidator, watcher: Watcher, every: int
+        self,
+        latents: Float[Tensor, "frame latent"],
+        validator: HeldOutValidator,
+        watcher: Watcher,
+        every: int,
     ) -> float | None:
-        """The held-out PSNR (dB) of the weights that the model holds now, over every ``every``-th frame."""
-        return look.mean_psnr(
+        """The held-out PSNR (dB) of the model's current weights, over every ``every``-th frame."""
+        return validator.mean_psnr(
             self.trainer.model,
             latents,
             lambda done, total: watcher.progress("measuring the held-out view", done, total),
-            first=self._shown.start,
+            first=self._written_frames.start,
             every=every,
         )
 
-    def _steps(self) -> tuple[Quantisation, bool]:
-        """The steps the model was trained for, adjusted to the last bytes of a target, and whether there will
-        be grids: not where they would take much of it.
+    def _final_steps(self) -> tuple[Quantisation, bool]:
+        """The steps of the training, adjusted to a target size if there is one, and whether to write grids.
 
-        What the grids will take is estimated by those of the middle frame.
+        Grids are left out where they would take much of a target; their size is estimated from the middle
+        frame.
         """
         trained, target = self.trainer.rate.quantisation, self.job.config.rate.target
         if target == 0:
             return trained, True
-        latents = self.trainer.latents[self._shown]
-        grids = self._grids(latents[len(latents) // 2 :][:1], 1, Unwatched())
+        latents = self.trainer.latents[self._written_frames]
+        grids = self._grids(latents[len(latents) // 2 :][:1], 1, NullWatcher())
         header, chunks = small = self._header(trained, {}), make_chunks(*self._quantised(trained))
-        aside = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
-        gridded = aside <= _MOST_GRIDS * target
-        return meet_target(lambda steps: self.size_at(steps) + aside * gridded, trained, target), gridded
+        grid_bytes = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
+        with_grids = grid_bytes <= _MAX_GRID_SHARE * target
+        extra = grid_bytes * with_grids
+        return meet_target(lambda steps: self.size_at(steps) + extra, trained, target), with_grids
 
     def _grids(self, latents: Float[Tensor, "frame latent"], layers: int, watcher: Watcher) -> list[Chunk]:
-        """The chunk that says where the model, as it is now, is empty in these frames, if it is anywhere and
-        that is wanted.
+        """The chunk of the model's empty cells in these frames; none if all are occupied or the grid size is
+        0.
         """
         size = self.job.config.quantisation.grid
         if size == 0:
             return []
-        found = find_occupancy(
+        occupancy = find_occupancy(
             self.trainer.model,
             latents,
             layers,
             size,
             lambda done, total: watcher.progress("finding empty space", done, total),
         )
-        return [] if found is None else [occupancy_chunk(0, found)]
+        return [] if occupancy is None else [occupancy_chunk(0, occupancy)]
 
     def _header(self, steps: Quantisation, quality: dict[str, float | int | str]) -> Header:
-        """The header, with the steps that were used, whatever the job asked for."""
+        """The header, with the steps that were used instead of the configured ones."""
         job = self.job
         return make_header(
             replace(job.config, quantisation=steps),
@@ -146,8 +153,8 @@ class ClipFile:
             held_out=self.held_out,
             space=self.space,
             fps=self.store.fps,
-            frames=self._shown.stop - self._shown.start,
-            first_source_frame=self.store.first_source_frame + self._shown.start,
+            frames=self._written_frames.stop - self._written_frames.start,
+            first_source_frame=self.store.first_source_frame + self._written_frames.start,
             job={
                 "downscale": job.downscale,
                 "seed": job.seed,

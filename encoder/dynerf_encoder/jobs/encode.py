@@ -1,9 +1,9 @@
-"""A capture of any length becomes one .dnv file: a model per segment, trained apart, joined at the end.
+"""Encode a capture of any length: one model per segment, trained separately and joined at the end.
 
-The work folder holds ``segments/plan.json``, what is being encoded, and ``segments/00003.dnv`` for every
-finished segment. A segment under way has a work folder of its own beside it, removed with its file's arrival:
-memory and disk depend on the length of a segment and the number of workers, not on that of the clip. When the
-whole is written, the folder goes.
+The work folder holds ``segments/plan.json``, the identity of the job, and ``segments/00003.dnv`` for every
+finished segment. A segment in progress has its own work folder beside these, which is removed when its file
+is complete: memory and disk use depend on the length of a segment and the number of workers, not on the
+length of the clip. When the clip is written, the folder is removed.
 """
 
 import contextlib
@@ -29,25 +29,25 @@ from dynerf_format.frame_range import FrameRange
 from .encode_segment import encode_segment
 from .folder_lock import folder_lock
 from .job import EncodeResult, Job, Watcher, check_job, work_folder
-from .scheduler import Done, News, Runner, Running, Serially, Task, WorkerLost
-from .segments import Part, SegmentLength, plan_parts
+from .scheduler import Done, ProgressEvent, Runner, Running, SerialRunner, Task, WorkerLost
+from .segments import PlannedSegment, SegmentLength, plan_segments
 
 DEFAULT_SEGMENT = SegmentLength(Fraction(300), "f")  # DyNeRF: one model for 10 s at 30 frames per second
 DEFAULT_OVERLAP = 2
-_UNITS = 1000  # of progress per segment
-_MOST_BYTES = 2**24  # of a plan
+_PROGRESS_UNITS = 1000  # per segment
+_MAX_PLAN_BYTES = 2**24
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Start all but every ``key``-th segment from their predecessors, with ``share`` of the steps."""
+    """Start every segment except each ``key``-th from its predecessor, with ``share`` of the steps."""
 
     share: float = 0.5
     key: int = 6
 
 
 @dataclass(frozen=True)
-class Cutting:
+class Segmentation:
     """How a clip is cut into segments and how these depend on each other."""
 
     length: SegmentLength = DEFAULT_SEGMENT
@@ -56,66 +56,74 @@ class Cutting:
 
 
 def encode(
-    job: Job, watcher: Watcher, cutting: Cutting | None = None, runner: Runner | None = None, threads: int = 1
+    job: Job,
+    watcher: Watcher,
+    segmentation: Segmentation | None = None,
+    runner: Runner | None = None,
+    threads: int = 1,
 ) -> EncodeResult:
-    """Encode a capture segment by segment; a clip of one segment is left to ``encode_segment``.
+    """Encode a capture segment by segment; a clip of one segment is encoded by ``encode_segment``.
 
-    ``threads`` are CPU threads per segment. Raises DynerfError for what the user can mend. After an error or
-    KeyboardInterrupt, finished segments stay, and the same job with ``resume`` does only what is missing.
+    ``threads`` are CPU threads per segment. Raises DynerfError for invalid input. After an error or
+    KeyboardInterrupt the finished segments are kept, and the same job with ``resume`` encodes only the
+    others.
     """
     check_writable(job.output)
     with folder_lock(work_folder(job)):
-        return _encode(job, watcher, cutting or Cutting(), runner or Serially(), threads)
+        return _encode(job, watcher, segmentation or Segmentation(), runner or SerialRunner(), threads)
 
 
-def _encode(job: Job, watcher: Watcher, cutting: Cutting, runner: Runner, threads: int) -> EncodeResult:
+def _encode(
+    job: Job, watcher: Watcher, segmentation: Segmentation, runner: Runner, threads: int
+) -> EncodeResult:
     check_job(job)
-    _check_cutting(cutting)
+    _check_segmentation(segmentation)
     capture = read_n3v(job.capture, job.frames)
     frames = job.frames.within(capture.frames, str(job.capture))
-    parts = plan_parts(frames, cutting.length.frames(capture.fps), cutting.overlap)
-    if len(parts) == 1:
+    segments = plan_segments(frames, segmentation.length.frames(capture.fps), segmentation.overlap)
+    if len(segments) == 1:
         return encode_segment(job, watcher)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
-            f"{len(parts)} segments under torchrun, which trains one model on several GPUs; expected one "
+            f"{len(segments)} segments under torchrun, which trains one model on several GPUs; expected one "
             "segment (--segment) or a worker per GPU (--workers, without torchrun)"
         )
     folder = work_folder(job) / "segments"
     if job.resume and job.output.exists() and not folder.exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     videos = {view.name: digest_video(view) for view in capture.views}
-    _prepare(folder, _identity(job, cutting, parts, capture, videos, threads), job.resume)
-    missing = [part for part in parts if not _is_finished(folder, part)]
-    for part in missing:
-        _file(folder, part.number).unlink(missing_ok=True)
+    _prepare(folder, _identity(job, segmentation, segments, capture, videos, threads), job.resume)
+    missing = [segment for segment in segments if not _is_finished(folder, segment)]
+    for segment in missing:
+        _segment_file(folder, segment.number).unlink(missing_ok=True)
     for note in capture.notes:
-        watcher.say(note)
-    _describe(parts, len(missing), cutting, watcher)
-    board = _Board(parts, missing, watcher)
-    runner.run(_tasks(job, cutting, parts, missing, folder, videos, threads), board.hear)
-    return _join(job, [_file(folder, part.number) for part in parts], board)
+        watcher.message(note)
+    _describe(segments, len(missing), segmentation, watcher)
+    progress = _ClipProgress(segments, missing, watcher)
+    runner.run(_tasks(job, segmentation, segments, missing, folder, videos, threads), progress.update)
+    return _join(job, [_segment_file(folder, segment.number) for segment in segments], progress)
 
 
-def _check_cutting(cutting: Cutting) -> None:
-    if cutting.overlap < 0:
-        raise ConfigError(f"--overlap {cutting.overlap}: expected 0 frames or more")
-    if cutting.warm is not None and not (0 < cutting.warm.share <= 1 and cutting.warm.key >= 1):
+def _check_segmentation(segmentation: Segmentation) -> None:
+    if segmentation.overlap < 0:
+        raise ConfigError(f"--overlap {segmentation.overlap}: expected 0 frames or more")
+    warm = segmentation.warm
+    if warm is not None and not (0 < warm.share <= 1 and warm.key >= 1):
         raise ConfigError(
-            f"--warm-start: {cutting.warm.share:g} of the steps and a key segment every {cutting.warm.key}, "
-            "expected a share above 0 and at most 1, and a key segment every 1 or more"
+            f"--warm-start: {warm.share:g} of the steps and a key segment every {warm.key}, expected a share "
+            "above 0 and at most 1, and a key segment every 1 or more"
         )
 
 
 def _identity(
     job: Job,
-    cutting: Cutting,
-    parts: Sequence[Part],
+    segmentation: Segmentation,
+    segments: Sequence[PlannedSegment],
     capture: Capture,
     videos: Mapping[str, VideoDigest],
     threads: int,
 ) -> dict[str, object]:
-    """What finished segments must agree on to be joined with new ones."""
+    """What must be equal for finished segments to be joined with new ones."""
     views = {
         view.name: {
             "video": videos[view.name].sha256,
@@ -128,9 +136,9 @@ def _identity(
     }
     return {
         "capture": views,
-        "segments": [part.shown.start for part in parts] + [parts[-1].shown.stop],
-        "overlap": cutting.overlap,
-        "warm_start": None if cutting.warm is None else asdict(cutting.warm),
+        "segments": [segment.shown.start for segment in segments] + [segments[-1].shown.stop],
+        "overlap": segmentation.overlap,
+        "warm_start": None if segmentation.warm is None else asdict(segmentation.warm),
         "configuration": plain_config(job.config),
         "hold_out": sorted(set(job.hold_out)),
         "downscale": job.downscale,
@@ -143,7 +151,7 @@ def _identity(
 
 
 def _prepare(folder: Path, identity: dict[str, object], resume: bool) -> None:
-    """Make the folder; keep what is in it only to resume, and only for the same job."""
+    """Create the folder; keep its contents only to resume the same job."""
     plan = folder / "plan.json"
     try:
         if resume and plan.exists():
@@ -160,7 +168,7 @@ def _prepare(folder: Path, identity: dict[str, object], resume: bool) -> None:
 
 def _read_plan(plan: Path) -> dict[str, object]:
     try:
-        if plan.stat().st_size > _MOST_BYTES:
+        if plan.stat().st_size > _MAX_PLAN_BYTES:
             raise ValueError(f"{plan.stat().st_size} bytes")
         found = json.loads(plan.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -170,13 +178,13 @@ def _read_plan(plan: Path) -> dict[str, object]:
     return found
 
 
-def _file(folder: Path, number: int) -> Path:
+def _segment_file(folder: Path, number: int) -> Path:
     return folder / f"{number:05}.dnv"
 
 
-def _is_finished(folder: Path, part: Part) -> bool:
-    """Whether a segment's file is there and whole; a damaged one is made again."""
-    path = _file(folder, part.number)
+def _is_finished(folder: Path, segment: PlannedSegment) -> bool:
+    """Whether a segment's file exists and is valid; a damaged one is encoded again."""
+    path = _segment_file(folder, segment.number)
     if not path.exists():
         return False
     try:
@@ -186,110 +194,117 @@ def _is_finished(folder: Path, part: Part) -> bool:
             header = reader.header
     except FormatError:
         return False
-    return (header.first_source_frame, header.frames) == (part.shown.start, len(part.shown))
+    return (header.first_source_frame, header.frames) == (segment.shown.start, len(segment.shown))
 
 
-def _describe(parts: Sequence[Part], missing: int, cutting: Cutting, watcher: Watcher) -> None:
-    lengths = sorted({len(part.shown) for part in parts})
-    watcher.say(
-        f"{len(parts)} segments of {' to '.join(map(str, lengths[:1] + lengths[1:][-1:]))} frames, each "
-        f"trained on {cutting.overlap} frames of its neighbours, too"
+def _describe(
+    segments: Sequence[PlannedSegment], missing: int, segmentation: Segmentation, watcher: Watcher
+) -> None:
+    lengths = sorted({len(segment.shown) for segment in segments})
+    watcher.message(
+        f"{len(segments)} segments of {' to '.join(map(str, lengths[:1] + lengths[1:][-1:]))} frames, each "
+        f"also trained on {segmentation.overlap} frames of each neighbour"
     )
-    if missing < len(parts):
-        watcher.say(f"resuming: {len(parts) - missing} of {len(parts)} segments are finished")
+    if missing < len(segments):
+        watcher.message(f"resuming: {len(segments) - missing} of {len(segments)} segments are finished")
 
 
 def _tasks(
     job: Job,
-    cutting: Cutting,
-    parts: Sequence[Part],
-    missing: Sequence[Part],
+    segmentation: Segmentation,
+    segments: Sequence[PlannedSegment],
+    missing: Sequence[PlannedSegment],
     folder: Path,
     videos: Mapping[str, VideoDigest],
     threads: int,
 ) -> list[Task]:
-    numbers = {part.number for part in missing}
-    frames = sum(len(part.shown) for part in parts)
+    numbers = {segment.number for segment in missing}
+    frames = sum(len(segment.shown) for segment in segments)
     tasks = []
-    for part in missing:
-        warm = cutting.warm if cutting.warm is not None and part.number % cutting.warm.key else None
-        before = part.number - 1
-        # A target is the whole clip's: each segment gets its frames' share of it.
-        target = job.config.rate.target * len(part.shown) // frames
+    for segment in missing:
+        warm = segmentation.warm
+        if warm is not None and segment.number % warm.key == 0:
+            warm = None
+        previous = segment.number - 1
+        # The target is for the whole clip: each segment gets a share by its number of frames.
+        target = job.config.rate.target * len(segment.shown) // frames
         config = replace(job.config, rate=replace(job.config.rate, target=target))
-        mine = replace(
+        segment_job = replace(
             job,
             config=config,
-            output=_file(folder, part.number),
-            cache=folder / f"{part.number:05}.work",
-            frames=FrameRange(part.trained.start, part.trained.stop),
-            overlap=part.overlap,
+            output=_segment_file(folder, segment.number),
+            cache=folder / f"{segment.number:05}.work",
+            frames=FrameRange(segment.trained.start, segment.trained.stop),
+            overlap=segment.overlap,
             videos=dict(videos),
-            predecessor=None if warm is None else _file(folder, before),
+            predecessor=None if warm is None else _segment_file(folder, previous),
             share=1.0 if warm is None else warm.share,
-            record=_record(cutting),
-            save_importance=job.save_importance and job.save_importance / f"{part.number:05}",
+            record=_record(segmentation),
+            save_importance=job.save_importance and job.save_importance / f"{segment.number:05}",
         )
-        follows = before if warm is not None and before in numbers else None
-        tasks.append(Task(part.number, mine, threads, follows))
+        follows = previous if warm is not None and previous in numbers else None
+        tasks.append(Task(segment.number, segment_job, threads, follows))
     return tasks
 
 
-def _record(cutting: Cutting) -> dict[str, int | float]:
+def _record(segmentation: Segmentation) -> dict[str, int | float]:
     """The same for all segments, so that the joined file has one configuration."""
-    warm = cutting.warm
+    warm = segmentation.warm
     started = {} if warm is None else {"warm_start": warm.share, "key_segment": warm.key}
-    return {"overlap": cutting.overlap, **started}
+    return {"overlap": segmentation.overlap, **started}
 
 
-class _Board:
-    """One display of all segments, and the sums of what they took."""
+class _ClipProgress:
+    """Progress over all segments, and the totals of steps and seconds."""
 
-    def __init__(self, parts: Sequence[Part], missing: Sequence[Part], watcher: Watcher) -> None:
+    def __init__(
+        self, segments: Sequence[PlannedSegment], missing: Sequence[PlannedSegment], watcher: Watcher
+    ) -> None:
         self.steps, self.seconds = 0, 0.0
-        self._parts = parts
+        self._segments = segments
         self._watcher = watcher
         self._warned: set[str] = set()
-        self._at = {part.number: 1.0 for part in parts} | {part.number: 0.0 for part in missing}
+        self._positions = {segment.number: 1.0 for segment in segments}
+        self._positions |= {segment.number: 0.0 for segment in missing}
 
-    def hear(self, news: News) -> None:
-        """Take note of news and show them."""
-        shown = self._parts[news.number].shown
-        name = f"segment {news.number}, frames {shown.start}:{shown.stop}"
-        if isinstance(news, Running):
-            self._at[news.number] = min(news.position, 1.0)
-            self._warn(name, news.warnings)
-        elif isinstance(news, WorkerLost):
-            self._at[news.number] = 0.0
-            self._watcher.say(f"{name}: {news.place} was lost ({news.reason}); begun again")
+    def update(self, event: ProgressEvent) -> None:
+        """Process an event and report it."""
+        shown = self._segments[event.number].shown
+        name = f"segment {event.number}, frames {shown.start}:{shown.stop}"
+        if isinstance(event, Running):
+            self._positions[event.number] = min(event.position, 1.0)
+            self._warn(name, event.warnings)
+        elif isinstance(event, WorkerLost):
+            self._positions[event.number] = 0.0
+            self._watcher.message(f"{name}: {event.worker} was lost ({event.reason}); restarted")
         else:
-            self._finish(name, news)
-        done = sum(self._at.values()) * _UNITS
-        self._watcher.progress("encoding segments", int(done), len(self._parts) * _UNITS)
+            self._finish(name, event)
+        done = sum(self._positions.values()) * _PROGRESS_UNITS
+        self._watcher.progress("encoding segments", int(done), len(self._segments) * _PROGRESS_UNITS)
 
     def _warn(self, name: str, warnings: Sequence[str]) -> None:
-        """Pass warnings on; of those that begin alike, from all segments, the first."""
+        """Pass warnings on, but only the first of each kind from all segments."""
         for warning in warnings:
             subject = warning.split(":")[1]
             if subject not in self._warned:
                 self._warned.add(subject)
-                self._watcher.say(f"{warning} ({name})")
+                self._watcher.message(f"{warning} ({name})")
 
-    def _finish(self, name: str, news: Done) -> None:
-        result = news.result
-        self._at[news.number] = 1.0
+    def _finish(self, name: str, event: Done) -> None:
+        result = event.result
+        self._positions[event.number] = 1.0
         self.steps += result.steps
         self.seconds += result.training_seconds
         quality = "" if result.psnr is None else f"{result.psnr:.2f} dB, "
-        where = f" ({news.place})" if news.place else ""
-        self._watcher.say(
+        where = f" ({event.worker})" if event.worker else ""
+        self._watcher.message(
             f"{name}: {quality}{result.bytes / 1e6:.2f} MB, {result.steps} steps in "
             f"{result.training_seconds:.0f} s{where}"
         )
 
 
-def _join(job: Job, files: Sequence[Path], board: _Board) -> EncodeResult:
-    """Write the whole, and only then remove the segments."""
+def _join(job: Job, files: Sequence[Path], progress: _ClipProgress) -> EncodeResult:
+    """Write the clip, and only then remove the segments."""
     try:
         size = join_clips(files, job.output)
     except OutputError:
@@ -303,4 +318,4 @@ def _join(job: Job, files: Sequence[Path], board: _Board) -> EncodeResult:
     with contextlib.suppress(OSError):
         folder.rmdir()  # unless something else is in it
     psnr = float(score) if isinstance(score, (int, float)) else None
-    return EncodeResult(job.output, size, psnr, board.steps, board.seconds, folder)
+    return EncodeResult(job.output, size, psnr, progress.steps, progress.seconds, folder)

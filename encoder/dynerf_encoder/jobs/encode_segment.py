@@ -1,7 +1,7 @@
-"""A capture becomes a .dnv file: read, choose a space, weigh rays, train, quantise, measure, write.
+"""Encode one segment: read, choose a space, build importance maps, train, quantise, measure, write.
 
-Beside ``clip.dnv`` the work folder ``clip.work`` holds the decoded pictures, the importance maps and the
-checkpoint. The checkpoint goes when the file is written; pictures and maps stay for the next run.
+The work folder ``clip.work`` beside ``clip.dnv`` holds the decoded pictures, the importance maps and the
+checkpoint. The checkpoint is removed when the file is written; pictures and maps are kept for the next run.
 """
 
 import shutil
@@ -30,7 +30,7 @@ from dynerf_encoder.rate.target_size import check_target
 from dynerf_encoder.rays.gpu_source import ray_source
 from dynerf_encoder.schedule.keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from dynerf_encoder.schedule.stages import Plan, StageName, plan_training
-from dynerf_encoder.step.distributed import Group, joined
+from dynerf_encoder.step.distributed import ProcessGroup, process_group
 from dynerf_encoder.training.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
 from dynerf_encoder.training.pose_check import PoseCheck
 from dynerf_encoder.training.resume import resume_relevant_options
@@ -43,40 +43,40 @@ from dynerf_format.io.atomic_write import check_writable
 from .clip_file import ClipFile
 from .interrupt import deferred_interrupt
 from .job import (
-    WARNING,
+    WARNING_PREFIX,
     EncodeResult,
     Job,
-    Unwatched,
+    NullWatcher,
     Watcher,
     check_job,
     checkpoint_path,
-    has_started,
+    started_marker,
     work_folder,
 )
 
 _CHECKPOINT_SECONDS = 30.0
-_LOOKS, _LOOK_FRAMES = 10, 1  # how often a training is judged on its way, and by how many pictures
+_VALIDATIONS, _VALIDATION_FRAMES = 10, 1  # per training, and frames in each
 _COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
 
 
 def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
-    """Encode a capture, or a segment of one, with one model. Raises DynerfError for what the user can mend.
+    """Encode a capture, or a segment of one, with one model. Raises DynerfError for invalid input.
 
     KeyboardInterrupt during training finishes the step, saves a checkpoint and is raised again. Under
-    torchrun all processes train together (``parallel.py``) and the first one writes; the others' results have
-    no bytes.
+    torchrun all processes train together (``step/distributed.py``) and the first one writes; the results of
+    the others have size 0.
     """
-    with joined(job.device) as group:
-        return _encode(job, watcher if group.leads else Unwatched(), group)
+    with process_group(job.device) as group:
+        return _encode(job, watcher if group.leads else NullWatcher(), group)
 
 
-def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
+def _encode(job: Job, watcher: Watcher, group: ProcessGroup) -> EncodeResult:
     check_writable(job.output)
     check_job(job)
     if (
         job.resume
         and job.output.exists()
-        and not (checkpoint_path(job).exists() or has_started(job).exists())
+        and not (checkpoint_path(job).exists() or started_marker(job).exists())
     ):
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
@@ -94,11 +94,11 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
         maps = _importance_maps(job, store, training, plan, watcher)
     if job.save_importance is not None and group.leads:
         written = save_importance(job.save_importance, store, maps)
-        watcher.say(f"{job.save_importance}: {len(written)} pictures of what is sampled")
+        watcher.message(f"{job.save_importance}: {len(written)} pictures of the importance maps")
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
     local = store.moved(-origin)
-    source = ray_source(local, training, torch.device(job.device), watcher.say)
+    source = ray_source(local, training, torch.device(job.device), watcher.message)
     trainer = Trainer(
         job.config, model, space, source, maps, plan,
         frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
@@ -107,8 +107,8 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
         start_from(job.predecessor, trainer, store.first_source_frame)
     if checkpoint is not None:
         trainer.restore(checkpoint.state, checkpoint.arrays)
-        watcher.say(f"resuming after step {trainer.place.step} of {plan.steps}")
-    look = HeldOutValidator(
+        watcher.message(f"resuming after step {trainer.progress.step} of {plan.steps}")
+    validator = HeldOutValidator(
         local, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
     )
     check = PoseCheck(
@@ -116,12 +116,14 @@ def _encode(job: Job, watcher: Watcher, group: Group) -> EncodeResult:
         job.device, keys[len(keys) // 2],
     )  # fmt: skip
     clip = ClipFile(job, trainer, store, held_out, space.moved(origin))
-    if job.config.rate.target > 0 and trainer.place.step == 0:  # planes are still empty
+    if job.config.rate.target > 0 and trainer.progress.step == 0:  # planes are still empty
         check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
-    _train(job, trainer, identity, look, check, clip, watcher, group)
+    _train(job, trainer, identity, validator, check, clip, watcher, group)
     if not group.leads:
-        return EncodeResult(job.output, 0, None, trainer.place.step, trainer.place.seconds, work_folder(job))
-    return clip.write(look, watcher)
+        return EncodeResult(
+            job.output, 0, None, trainer.progress.step, trainer.progress.seconds, work_folder(job)
+        )
+    return clip.write(validator, watcher)
 
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
@@ -146,21 +148,21 @@ def _local_origin(capture: Capture, held_out: tuple[str, ...]) -> Float[np.ndarr
 def _choose_space(
     job: Job, capture: Capture, held_out: tuple[str, ...], origin: Float[np.ndarray, "3"]
 ) -> Space:
-    """The space, in coordinates that begin at ``origin``."""
+    """The space, in coordinates relative to ``origin``."""
     views = [view for view in capture.views if view.name not in held_out]
     near, far = [view.near for view in views], [view.far for view in views]
     return choose_space([view.camera.moved(-origin) for view in views], near, far, job.space)
 
 
-def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: Group) -> FrameStore:
-    """The pictures, decoded. A capture that turns out to be bad leaves no work folder behind."""
+def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: ProcessGroup) -> FrameStore:
+    """The decoded pictures. An invalid capture leaves no new work folder behind."""
     folder = work_folder(job)
     new = False
     try:
         folder.mkdir(exist_ok=True)
         new = not any(folder.iterdir())
         if group.leads and not job.resume:
-            has_started(job).touch()
+            started_marker(job).touch()
         store = FrameStore.build(
             capture,
             folder / "frames",
@@ -179,23 +181,25 @@ def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: Group) ->
 
 
 def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watcher: Watcher) -> None:
-    """Say what is about to be encoded, once nothing about the capture can be wrong any more."""
+    """Report what will be encoded, after the capture has been validated."""
     if capture.untagged:
-        watcher.say(f"{len(capture.untagged)} videos carry no colour tags: read as BT.709, limited range")
+        watcher.message(f"{len(capture.untagged)} videos carry no colour tags: read as BT.709, limited range")
     for note in capture.notes:
-        watcher.say(note)
+        watcher.message(note)
     size = len(store.names) * store.frames * store.height * store.width * 3
-    watcher.say(
+    watcher.message(
         f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "
         f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
     )
     if warning := warn_of_convention(store.cameras, store.near, store.far):
-        watcher.say(WARNING + warning)
-    watcher.say(f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as asked'})")
+        watcher.message(WARNING_PREFIX + warning)
+    watcher.message(
+        f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as requested'})"
+    )
 
 
 def _identity(job: Job, store: FrameStore) -> dict[str, object]:
-    """What a checkpoint must agree on to be resumed."""
+    """What must be equal for a checkpoint to be resumed."""
     return {
         "capture": store.fingerprint,
         "configuration": plain_config(job.config),
@@ -213,7 +217,7 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
 
 def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None:
     path = checkpoint_path(job)
-    if not job.resume or not path.exists():  # killed before the training: pictures and maps are reused
+    if not job.resume or not path.exists():  # stopped before the training: pictures and maps are reused
         return None
     checkpoint = load_checkpoint(path)
     position = checkpoint.state.get("position")
@@ -224,19 +228,18 @@ def _find_checkpoint(job: Job, identity: dict[str, object]) -> Checkpoint | None
 
 
 def _keyframes(job: Job, store: FrameStore, training: tuple[int, ...], watcher: Watcher) -> tuple[int, ...]:
-    """The keyframes, and a word about them where they are not simply every K-th frame."""
+    """The keyframes, with a message unless they are simply every K-th frame."""
     schedule = job.config.schedule
     fixed = fixed_keyframes(store.frames, schedule.keyframe_interval)
     if schedule.keyframe_steps == 0 or not schedule.hierarchical:
         return fixed
     if schedule.keyframes == "auto":
         chosen = adaptive_keyframes(frame_changes(store, training), len(fixed))
-        watcher.say(f"keyframes, where the video changes most: {', '.join(map(str, chosen))}")
+        watcher.message(f"keyframes, where the video changes most: {', '.join(map(str, chosen))}")
         return chosen
     if (interval := interval_for(store.frames, schedule.keyframe_interval)) != schedule.keyframe_interval:
-        watcher.say(
-            f"keyframes: every {interval} frames, for the clip has no more than {schedule.keyframe_interval}"
-        )
+        longest = schedule.keyframe_interval
+        watcher.message(f"keyframes: every {interval} frames, because the clip has no more than {longest}")
     return fixed
 
 
@@ -251,14 +254,16 @@ def _importance_maps(
     for stage in plan.stages:
         what = f"importance maps ({stage.name})"
 
-        def tell(done: int, total: int, what: str = what) -> None:
+        def report_progress(done: int, total: int, what: str = what) -> None:
             watcher.progress(what, done, total)
 
         if stage.name == "ist" or settings.strategy == "ist":
-            maps[stage.name] = build_ist(store, training, settings.window, settings.floor, folder, tell)
+            maps[stage.name] = build_ist(
+                store, training, settings.window, settings.floor, folder, report_progress
+            )
         else:
             gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
-            maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, tell)
+            maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, report_progress)
     return maps
 
 
@@ -266,28 +271,28 @@ def _train(
     job: Job,
     trainer: Trainer,
     identity: dict[str, object],
-    look: HeldOutValidator,
+    validator: HeldOutValidator,
     check: PoseCheck,
     clip: ClipFile,
     watcher: Watcher,
-    group: Group,
+    group: ProcessGroup,
 ) -> None:
-    if trainer.place.step == 0 and group.leads:  # from here on --resume knows what is being encoded
+    if trainer.progress.step == 0 and group.leads:  # from here on --resume can identify the job
         _save(job, trainer, identity)
     if group.leads:
-        has_started(job).unlink(missing_ok=True)
+        started_marker(job).unlink(missing_ok=True)
     saved = time.monotonic()
-    looked = int(trainer.place.position * _LOOKS)
-    compiling = partial(watcher.say, _COMPILING)
+    validated = int(trainer.progress.position * _VALIDATIONS)
+    compiling = partial(watcher.message, _COMPILING)
     with deferred_interrupt() as interrupted, closing(trainer.run(compiling)) as reports:
         for report in reports:
             watcher.trained(report)
-            if group.leads and (warning := check.warning(report.place, trainer.model, trainer.latents)):
-                watcher.say(WARNING + warning)
-            if int(report.place.position * _LOOKS) > looked:
-                looked = int(report.place.position * _LOOKS)
-                _look(trainer, report, look, watcher, group)
-                if job.config.rate.target > 0 and trainer.rate.active(report.place.position):
+            if group.leads and (warning := check.warning(report.progress, trainer.model, trainer.latents)):
+                watcher.message(WARNING_PREFIX + warning)
+            if int(report.progress.position * _VALIDATIONS) > validated:
+                validated = int(report.progress.position * _VALIDATIONS)
+                _validate(trainer, report, validator, watcher, group)
+                if job.config.rate.target > 0 and trainer.rate.active(report.progress.position):
                     size = clip.size_at(trainer.rate.quantisation)
                     trainer.rate.calibrate(size)  # the same in every process
             stop = group.any(interrupted(), job.device)
@@ -299,21 +304,21 @@ def _train(
                 raise KeyboardInterrupt
 
 
-def _look(
-    trainer: Trainer, report: StepReport, look: HeldOutValidator, watcher: Watcher, group: Group
+def _validate(
+    trainer: Trainer, report: StepReport, validator: HeldOutValidator, watcher: Watcher, group: ProcessGroup
 ) -> None:
-    """Tell the leader's watcher how well held-out pictures look as the file would show them."""
+    """Report the held-out PSNR, with the model as the file would hold it, to the leader's watcher."""
     if not group.leads:
         return
-    with trainer.rate.stored_form(trainer.model, trainer.latents, report.place.position):
-        score = look.some_psnr(trainer.model, trainer.latents, _LOOK_FRAMES)
+    with trainer.rate.stored_form(trainer.model, trainer.latents, report.progress.position):
+        score = validator.sampled_psnr(trainer.model, trainer.latents, _VALIDATION_FRAMES)
     if score is not None:
-        watcher.looked(report, score)
+        watcher.validated(report, score)
 
 
 def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
-    place, arrays = trainer.export()
-    save_checkpoint(checkpoint_path(job), Checkpoint(identity, place, arrays))
+    state, arrays = trainer.export()
+    save_checkpoint(checkpoint_path(job), Checkpoint(identity, state, arrays))
 
 
 def _settings(config: Config) -> object:

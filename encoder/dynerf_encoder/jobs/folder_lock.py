@@ -1,7 +1,7 @@
-"""A work folder has one job at a time: two would overwrite each other's pictures and checkpoints.
+"""Lock a work folder for one job: two would overwrite each other's pictures and checkpoints.
 
-The folder itself is locked, so there is no file that a killed job could leave behind. Processes of one
-torchrun job share the folder; the leader holds the lock for all.
+The folder itself is locked, so a killed job leaves no lock file behind. The processes of one torchrun job
+share the folder; the leader holds the lock for all.
 """
 
 import contextlib
@@ -15,26 +15,26 @@ from dynerf_format.errors import OutputError
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if it is missing, while the block runs; if it was, and stays empty, it goes again.
+    """Hold a folder locked while the block runs; if it was created for it and is still empty, remove it.
 
-    Raises OutputError when another job holds it, or when it cannot be made.
+    Raises OutputError if another job holds the lock, or if the folder cannot be created.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
         return
     new = not folder.exists()
-    handle = _held(folder)
+    handle = _open_locked(folder)
     try:
         yield
     finally:
-        if new:  # while it is still held: nobody else can have begun in it
+        if new:  # while the lock is held, so no other job can have started in it
             with contextlib.suppress(OSError):
                 folder.rmdir()
         os.close(handle)
 
 
-def _held(folder: Path) -> int:
-    """The folder, made if it is missing, open and locked."""
+def _open_locked(folder: Path) -> int:
+    """A handle of the folder, created if missing, opened and locked."""
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -46,13 +46,13 @@ def _held(folder: Path) -> int:
         except OutputError:
             os.close(handle)
             raise
-        if _is_still(handle, folder):
+        if _is_current(handle, folder):
             return handle
         os.close(handle)
 
 
-def _is_still(handle: int, folder: Path) -> bool:
-    """Whether what was opened is what the path names: the job before may have removed it meanwhile."""
+def _is_current(handle: int, folder: Path) -> bool:
+    """Whether the path still names what was opened: the previous job may have removed it."""
     try:
         return os.path.samestat(os.fstat(handle), folder.stat())
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def _lock(handle: int, folder: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise OutputError(
-            f"{folder}: another encode is at work in this folder; wait for it, or choose another with --cache"
+            f"{folder}: another encode is using this folder; wait for it, or choose another with --cache"
         ) from error
     except OSError:  # a file system without locks
         return

@@ -1,4 +1,4 @@
-"""Ctrl-C between two training steps instead of within one."""
+"""Defer Ctrl-C from the middle of a training step to its end."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -7,26 +7,26 @@ from contextlib import contextmanager
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """While the block runs, Ctrl-C only sets a flag that the block asks for; a second one interrupts at once.
+    """While the block runs, Ctrl-C only sets a flag, which the block polls; a second one interrupts at once.
 
-    The flag stays unset where Ctrl-C is ignored, and outside the main thread, which gets no signals.
+    The flag stays unset where Ctrl-C is ignored, and outside the main thread, which receives no signals.
     """
-    asked: list[int] = []
+    received: list[int] = []
 
-    def note(number: int, _frame: object) -> None:
-        if asked:
+    def handle(number: int, _frame: object) -> None:
+        if received:
             raise KeyboardInterrupt
-        asked.append(number)
+        received.append(number)
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `nohup`, or a background job of a shell script
         yield lambda: False
         return
     try:
-        previous = signal.signal(signal.SIGINT, note)
+        previous = signal.signal(signal.SIGINT, handle)
     except ValueError:
         yield lambda: False
         return
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -1,4 +1,4 @@
-"""What an encode is asked to do, what it made, and who watches it."""
+"""An encoding job, its result, and the interface for its progress."""
 
 import math
 from collections.abc import Mapping
@@ -28,28 +28,28 @@ _BOUNDS = {
     "importance.floor": (0.0, 1.0),
     "rate.start": (0.0, 1.0),
     "rate.target": (0.0, 2.0**32 - 1),
-    # Far finer steps make numbers too long for the file, which would be found out after the training.
+    # Much finer steps make symbols too large for the file, which would only be found after the training.
     "quantisation.planes": (1e-4, math.inf),
     "quantisation.network": (1e-4, math.inf),
     "quantisation.latents": (1e-4, math.inf),
     "quantisation.coarse": (1.0, math.inf),
     "quantisation.grid": (0.0, 256.0),  # what decoders accept
 }
-_MORE_THAN_ONE = ("scales", "coarse_scale", "width")  # can be decoded, but not trained, at size 1
+_AT_LEAST_TWO = ("scales", "coarse_scale", "width")  # size 1 can be decoded, but not trained
 
-WARNING = "warning: "
-"""What a watcher is told that begins so has to reach the user, wherever a segment is encoded."""
+WARNING_PREFIX = "warning: "
+"""Messages with this prefix reach the user from all segments, wherever they are encoded."""
 
 
 @dataclass(frozen=True)
 class Job:
     """What to encode, how, and where to. ``cache`` replaces the work folder beside the output.
 
-    ``save_importance`` is a folder for pictures of the importance maps. A segment of a longer clip also
-    has ``overlap``, how many frames at the start and at the end of ``frames`` are trained on and not written;
-    ``predecessor``, a clip whose last segment the training starts from, with ``share`` of the schedule's
-    steps; ``record``, what the file's configuration says about it all; and ``videos``, what is known of the
-    videos' contents by view, so that not every segment reads the whole of them.
+    ``save_importance`` is a folder for pictures of the importance maps. A segment of a longer clip also has
+    ``overlap``, the numbers of frames at the start and at the end of ``frames`` that are trained on but not
+    written; ``predecessor``, a clip whose last segment the training starts from, with ``share`` of the
+    schedule's steps; ``record``, which is added to the configuration in the file; and ``videos``, digests of
+    the videos by view, which saves each segment from reading all of them.
     """
 
     capture: Path
@@ -74,9 +74,9 @@ class Job:
 
 @dataclass(frozen=True)
 class EncodeResult:
-    """What an encode made: the file at ``path``, its size in bytes, and how it was trained.
+    """The result of an encode: the file at ``path``, its size in bytes, and how it was trained.
 
-    ``psnr`` is in dB over all frames of the held-out views, None when there are none.
+    ``psnr`` is in dB over all frames of the held-out views, None if there are none.
     """
 
     path: Path
@@ -89,60 +89,60 @@ class EncodeResult:
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Who is told what happens; nothing in this package prints."""
+    """Receives messages and progress; nothing in this package prints."""
 
-    def say(self, text: str) -> None:
-        """One line worth knowing."""
+    def message(self, text: str) -> None:
+        """A message for the user, one line."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Work of a known length goes on."""
+        """Progress of work of known length."""
 
     def trained(self, report: StepReport) -> None:
-        """A training step was done."""
+        """A training step was completed."""
 
-    def looked(self, report: StepReport, held_out_psnr: float) -> None:
+    def validated(self, report: StepReport, held_out_psnr: float) -> None:
         """Some held-out pictures were rendered during training, mean PSNR in dB."""
 
 
-class Unwatched:
-    """A watcher that is told everything and does nothing with it."""
+class NullWatcher:
+    """A watcher that ignores everything."""
 
-    def say(self, text: str) -> None:
-        """Nothing."""
+    def message(self, text: str) -> None:
+        """Ignored."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+        """Ignored."""
 
     def trained(self, report: StepReport) -> None:
-        """Nothing."""
+        """Ignored."""
 
-    def looked(self, report: StepReport, held_out_psnr: float) -> None:
-        """Nothing."""
+    def validated(self, report: StepReport, held_out_psnr: float) -> None:
+        """Ignored."""
 
 
 def work_folder(job: Job) -> Path:
-    """Where decoded pictures, maps and the checkpoint of a job are kept."""
+    """The folder of decoded pictures, maps and the checkpoint of a job."""
     return job.cache or job.output.with_name(f"{job.output.stem}.work")
 
 
 def checkpoint_path(job: Job) -> Path:
-    """Where a job's checkpoint is kept."""
+    """The path of a job's checkpoint."""
     return work_folder(job) / "checkpoint.npz"
 
 
-def has_started(job: Job) -> Path:
-    """An empty file there until the first checkpoint: what lies at the output is an older job's."""
+def started_marker(job: Job) -> Path:
+    """An empty file that exists until the first checkpoint: until then the output is of an older job."""
     return work_folder(job) / "has_started"
 
 
 def check_job(job: Job) -> None:
-    """Refuse settings that could only fail, or fail to end, much later. Raises ConfigError."""
+    """Refuse settings that would fail, or never end, much later. Raises ConfigError."""
     config = job.config
     for name, (least, most) in _BOUNDS.items():
         section, key = name.split(".")
         value = getattr(getattr(config, section), key)
         if not least <= value <= most:
-            raise ConfigError(f"{name}: found {value:g}, expected {_span(least, most)}")
+            raise ConfigError(f"{name}: found {value:g}, expected {_range_text(least, most)}")
     if not 1 <= config.schedule.frames_per_step <= config.schedule.rays:
         raise ConfigError(
             f"schedule: {config.schedule.rays} rays of {config.schedule.frames_per_step} frames per step, "
@@ -152,12 +152,12 @@ def check_job(job: Job) -> None:
         raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2:g}, expected less than 1")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
-    # of any clip: no steps are none for all
+    # Raises if there are no steps, which does not depend on the clip.
     plan_training(config.schedule, 2, config.importance.strategy, (0, 1))
     _check_field(config)
 
 
-def _span(least: float, most: float) -> str:
+def _range_text(least: float, most: float) -> str:
     return f"{least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
 
 
@@ -165,12 +165,12 @@ def _check_field(config: Config) -> None:
     """Refuse sizes that leave nothing to train, or that no decoder would accept."""
     settings = config.planes if config.field == "planes" else config.mlp
     record = settings_record(settings)
-    for name in record.keys() & _MORE_THAN_ONE:
+    for name in record.keys() & _AT_LEAST_TWO:
         value = record[name]
         if min(value if isinstance(value, list) else [value]) < 2:
             raise ConfigError(f"{config.field}.{name}: found {value}, expected at least 2")
     try:
-        with torch.device("meta"):  # no memory is taken
+        with torch.device("meta"):  # allocates no memory
             build_model(config.field, record)
     except FormatError as error:
         raise ConfigError(str(error).replace("header.field.settings", config.field)) from error

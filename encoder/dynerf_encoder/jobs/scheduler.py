@@ -1,8 +1,8 @@
-"""A segment as a piece of work that any process on any machine can do, and what is heard of it.
+"""Segments as tasks that any process on any machine can run, and the events of their progress.
 
-Nothing here depends on where it runs: serially (``long_encode.py``), in processes of this machine
-(``workers.py``) or on a cluster. The same task gives the same file on every CPU of one kind, as long as it is
-given the same number of threads.
+Nothing here depends on where a task runs: in this process (``SerialRunner``), in processes of this machine
+(``process_pool.py``) or on a cluster (``ray_runner.py``). The same task gives the same file on every CPU of
+one kind, with the same number of threads.
 """
 
 import shutil
@@ -17,15 +17,15 @@ from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode_segment import encode_segment
-from .job import WARNING, EncodeResult, Job, Unwatched, work_folder
+from .job import WARNING_PREFIX, EncodeResult, Job, NullWatcher, work_folder
 
-_TELL_SECONDS = 0.25
-MOST_TRIES = 3
+_REPORT_SECONDS = 0.25
+MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class Task:
-    """Encode one segment. ``follows`` is the segment that must be finished before, None for none.
+    """Encode one segment. ``follows`` is the segment that must be finished first, or None.
 
     ``job.output`` is the segment's own file, ``threads`` are CPU threads.
     """
@@ -38,14 +38,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Running:
-    """A segment is being trained: ``position`` from 0 to 1, at ``place`` (which worker).
+    """A segment is being trained: ``position`` from 0 to 1, by ``worker``.
 
-    ``warnings`` are all that its encode has given so far: of several reports only the newest may arrive.
+    ``warnings`` are all warnings of its encode so far: of several events only the latest may arrive.
     """
 
     number: int
     position: float
-    place: str = ""
+    worker: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -55,112 +55,112 @@ class Done:
 
     number: int
     result: EncodeResult
-    place: str = ""
+    worker: str = ""
 
 
 @dataclass(frozen=True)
 class WorkerLost:
-    """A worker ended in the middle of a segment, which is begun again elsewhere."""
+    """A worker died during a segment, which is restarted elsewhere."""
 
     number: int
-    place: str
+    worker: str
     reason: str
 
 
-News = Running | Done | WorkerLost
+ProgressEvent = Running | Done | WorkerLost
 
 
 @runtime_checkable
 class Runner(Protocol):
-    """Does tasks, telling news as they come. Returns when all are done."""
+    """Runs tasks and publishes events. Returns when all are done."""
 
-    def run(self, tasks: Sequence[Task], tell: Callable[[News], None]) -> None:
-        """Do them all. Raises DynerfError of the first task that cannot be done, KeyboardInterrupt.
+    def run(self, tasks: Sequence[Task], publish: Callable[[ProgressEvent], None]) -> None:
+        """Run all tasks. Raises the DynerfError of the first task that fails, or KeyboardInterrupt.
 
-        In both cases what is finished stays, and what is under way has a checkpoint where time allowed.
+        In both cases finished segments are kept, and those in progress have a checkpoint if time allowed.
         """
 
 
-class _Ear(Unwatched):
-    """Listens to one encode and passes its position on, now and then."""
+class _ProgressReporter(NullWatcher):
+    """Watches one encode and publishes its position at intervals."""
 
-    def __init__(self, number: int, tell: Callable[[News], None]) -> None:
-        self._number, self._tell, self._told = number, tell, 0.0
+    def __init__(self, number: int, publish: Callable[[ProgressEvent], None]) -> None:
+        self._number, self._publish, self._last_report = number, publish, 0.0
         self._position = 0.0
         self._warnings: tuple[str, ...] = ()
 
-    def say(self, text: str) -> None:
-        """A message, passed on if it is a warning."""
-        if text.startswith(WARNING):
+    def message(self, text: str) -> None:
+        """A message, published if it is a warning."""
+        if text.startswith(WARNING_PREFIX):
             self._warnings += (text,)
-            self._pass_on()
+            self._report()
 
     def trained(self, report: StepReport) -> None:
         """A training step."""
-        self._position = report.place.position
-        if time.monotonic() - self._told > _TELL_SECONDS:
-            self._pass_on()
+        self._position = report.progress.position
+        if time.monotonic() - self._last_report > _REPORT_SECONDS:
+            self._report()
 
-    def _pass_on(self) -> None:
-        self._told = time.monotonic()
-        self._tell(Running(self._number, self._position, warnings=self._warnings))
+    def _report(self) -> None:
+        self._last_report = time.monotonic()
+        self._publish(Running(self._number, self._position, warnings=self._warnings))
 
 
-def do_task(task: Task, tell: Callable[[News], None]) -> EncodeResult:
-    """Encode a segment here, going on from its checkpoint if it has one; its work folder is removed.
+def run_task(task: Task, publish: Callable[[ProgressEvent], None]) -> EncodeResult:
+    """Encode a segment in this process, resuming from its checkpoint if there is one; remove its work folder.
 
-    Raises what ``encode`` raises, naming the segment.
+    Raises what ``encode_segment`` raises, with the segment in the message.
     """
     if task.job.device == "cpu":
         torch.set_num_threads(task.threads)
     try:
-        result = encode_segment(replace(task.job, resume=True), _Ear(task.number, tell))
+        result = encode_segment(replace(task.job, resume=True), _ProgressReporter(task.number, publish))
     except DynerfError as error:
         raise type(error)(f"segment {task.number}, frames {task.job.frames}: {error}") from error
     shutil.rmtree(work_folder(task.job), ignore_errors=True)
     return result
 
 
-class Agenda:
-    """Which task can be begun next, and how often one was tried. Tasks are begun in order of time."""
+class TaskQueue:
+    """The tasks that are not finished, and their numbers of attempts. Tasks start in order of time."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._waiting = sorted(tasks, key=lambda task: task.number)
-        self._open = {task.number for task in tasks}
-        self._tries: dict[int, int] = {}
+        self._unfinished = {task.number for task in tasks}
+        self._attempts: dict[int, int] = {}
 
     @property
     def unfinished(self) -> bool:
-        """Whether anything is left, or under way."""
-        return bool(self._open)
+        """Whether a task is waiting or running."""
+        return bool(self._unfinished)
 
     def take(self) -> Task | None:
-        """The first task that waits for no other; None when there is none."""
+        """The first task whose predecessor is finished; None if there is none."""
         for task in self._waiting:
-            if task.follows not in self._open:
+            if task.follows not in self._unfinished:
                 self._waiting.remove(task)
-                self._tries[task.number] = self._tries.get(task.number, 0) + 1
+                self._attempts[task.number] = self._attempts.get(task.number, 0) + 1
                 return task
         return None
 
     def finish(self, task: Task) -> None:
-        """A task is done."""
-        self._open.remove(task.number)
+        """Mark a task as finished."""
+        self._unfinished.remove(task.number)
 
-    def put_back(self, task: Task, reason: str) -> None:
-        """A task was lost with its worker. Raises ConfigError when that happened too often."""
-        if self._tries[task.number] >= MOST_TRIES:
+    def requeue(self, task: Task, reason: str) -> None:
+        """Queue a task again whose worker was lost. Raises ConfigError after too many attempts."""
+        if self._attempts[task.number] >= MAX_ATTEMPTS:
             raise ConfigError(
-                f"segment {task.number}: lost {MOST_TRIES} times ({reason}); is there enough memory for as "
-                "many segments at once?"
+                f"segment {task.number}: lost {MAX_ATTEMPTS} times ({reason}); is there enough memory for "
+                "this many segments at once?"
             )
         self._waiting = sorted([task, *self._waiting], key=lambda task: task.number)
 
 
-class Serially:
-    """One segment after the other, in this process."""
+class SerialRunner:
+    """Runs one task after the other in this process."""
 
-    def run(self, tasks: Sequence[Task], tell: Callable[[News], None]) -> None:
+    def run(self, tasks: Sequence[Task], publish: Callable[[ProgressEvent], None]) -> None:
         """See ``Runner``."""
         for task in tasks:
-            tell(Done(task.number, do_task(task, tell)))
+            publish(Done(task.number, run_task(task, publish)))

@@ -1,8 +1,8 @@
-"""Where a long clip is cut into segments, each with a model of its own. Pure arithmetic on frame numbers.
+"""Cut a long clip into segments, each with its own model. Pure arithmetic on frame numbers.
 
 A last segment shorter than half the others is merged into the one before it; a longer one is kept. Each
 segment is also trained on ``overlap`` frames of its neighbours, which are not written: the frames next to a
-border then lie within what the model saw, not at its edge.
+border are then inside the range of frames that the model was trained on.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class SegmentLength:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A segment of a clip: the frames of the recording it shows, and those it is trained on."""
+class PlannedSegment:
+    """A segment of a clip: the frames of the recording that it shows, and those that it is trained on."""
 
     number: int
     shown: range
@@ -31,17 +31,17 @@ class Part:
 
     @property
     def overlap(self) -> tuple[int, int]:
-        """How many frames at the start and at the end are trained on only."""
+        """How many frames at the start and at the end are only trained on."""
         return self.shown.start - self.trained.start, self.trained.stop - self.shown.stop
 
 
-def plan_parts(frames: range, length: int, overlap: int) -> tuple[Part, ...]:
+def plan_segments(frames: range, length: int, overlap: int) -> tuple[PlannedSegment, ...]:
     """Cut the frames of a recording into segments of ``length`` frames."""
     starts = list(range(frames.start, frames.stop, length))
     if len(starts) > 1 and 2 * (frames.stop - starts[-1]) < length:
         starts.pop()
-    parts = []
+    segments = []
     for number, (start, stop) in enumerate(zip(starts, [*starts[1:], frames.stop], strict=True)):
         trained = range(max(frames.start, start - overlap), min(frames.stop, stop + overlap))
-        parts.append(Part(number, range(start, stop), trained))
-    return tuple(parts)
+        segments.append(PlannedSegment(number, range(start, stop), trained))
+    return tuple(segments)

@@ -1,7 +1,7 @@
-"""What every step does to every texel of every plane: rounding, the price of bits, smoothness.
+"""Torch operations on every texel of every plane: rounding, gradient of the rate term, total variation.
 
-Planes are (..., channel, row, column), images all that comes before. The step by kernels does the same while
-it folds and updates planes (``kernels/planes.py``).
+Planes are (..., channel, row, column); the leading dimensions are images. The kernels fold and update planes
+with the same operations (``step/kernels/planes.py``).
 """
 
 import torch
@@ -13,20 +13,20 @@ PerChannel = Float[Tensor, "*image channel 1 1"]
 
 
 def round_planes(values: Planes, step: Tensor) -> tuple[Planes, PerChannel]:
-    """Multiples of ``step`` and, of each channel, the sum of its symbols' magnitudes."""
+    """Multiples of ``step`` and, for each channel, the sum of its symbols' magnitudes."""
     symbols = (values / step).round_()
     return symbols * step, torch.linalg.vector_norm(symbols, ord=1, dim=(-2, -1), keepdim=True)
 
 
-def add_plane_price(gradient: Planes, values: Planes, step: Tensor, price: PerChannel) -> None:
-    """Add to ``gradient`` the price times how far a symbol is from zero, at most one step."""
-    gradient.add_((values / step).clamp_(-1, 1).mul_(price))
+def add_plane_rate_gradient(gradient: Planes, values: Planes, step: Tensor, slope: PerChannel) -> None:
+    """Add the gradient of the rate term: ``slope`` times the symbol, limited to -1 to 1."""
+    gradient.add_((values / step).clamp_(-1, 1).mul_(slope))
 
 
 def add_variation(gradient: Planes, values: Planes, weight: float) -> None:
     """Add the gradient of ``weight`` times the mean squared difference of neighbours, along either axis.
 
-    Written out, because autograd makes three times as many passes over all planes for the same numbers.
+    Written by hand: autograd makes three times as many passes over all planes for the same result.
     """
     size = values.shape[-1]
     if size < 2:

@@ -1,7 +1,7 @@
-"""Quality, 1 to 10: one number for how finely values are rounded and how much their bits weigh.
+"""Quality, 1 to 10: one number for the rounding steps and the weight of the rate term.
 
-From one quality to the next the steps shrink by sqrt(2) and the weight of bits by 2, because the squared
-error of rounding grows with the square of the step. Presets are what they are at ``DEFAULT``.
+From one quality to the next the steps shrink by sqrt(2) and the weight by 2, because the squared rounding
+error grows with the square of the step. Presets are defined at quality ``DEFAULT``.
 """
 
 from dataclasses import replace
@@ -11,13 +11,13 @@ from dynerf_format.errors import ConfigError
 
 from .step_sizes import coarsened
 
-LEAST, DEFAULT, MOST = 1, 6, 10
+LOWEST, DEFAULT, HIGHEST = 1, 6, 10
 
 
 def at_quality(config: Config, quality: int) -> Config:
-    """A preset at another quality than its default. Raises ConfigError outside LEAST to MOST."""
-    if not LEAST <= quality <= MOST:
-        raise ConfigError(f"quality: found {quality}, expected {LEAST} to {MOST}")
+    """A preset at another quality than the default. Raises ConfigError outside LOWEST to HIGHEST."""
+    if not LOWEST <= quality <= HIGHEST:
+        raise ConfigError(f"quality: found {quality}, expected {LOWEST} to {HIGHEST}")
     coarser = 2.0 ** (DEFAULT - quality)
     return replace(
         config,

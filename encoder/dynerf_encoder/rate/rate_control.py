@@ -1,12 +1,13 @@
-"""When bits count in a training and how much; with a target, as much as it takes to meet it.
+"""When the rate term is active and how much it weighs; with a target size, as much as is needed to meet it.
 
-One number, the coarseness c, says how much quality is given for bits: all steps are c times and the weight of
-the bits c^2 times what the configuration says, because the squared error of rounding grows with the square of
-the step. Without a target c stays 1. With one, c follows how far the estimated size is from the target, now
-(a proportional part) and on average so far (an integral part).
+One number, the coarseness c, trades quality for bits: all steps are c times and the rate weight c^2 times
+those of the configuration, because the squared rounding error grows with the square of the step. Without a
+target c stays 1. With one, c follows the logarithmic error of the estimated size, by a proportional and an
+integral part.
 
-Estimates miss what the entropy coder makes of neighbours. The ratio of real to estimated size is therefore
-told from outside now and then (``calibrate``), and final rounding closes what is left (``target_size.py``).
+The estimate ignores what the entropy coder gains from neighbouring symbols. The ratio of real to estimated
+size is therefore measured now and then (``calibrate``), and the final rounding corrects the rest
+(``target_size.py``).
 """
 
 import math
@@ -19,53 +20,53 @@ from torch import Tensor
 from dynerf_decoder.fields.field import Model
 from dynerf_encoder.config.schema import Quantisation, Rate
 
-from .rate_loss import Rounded, add_price, estimated_bytes, stored_form
+from .rate_loss import RoundedParameter, add_rate_gradient, estimated_bytes, stored_form
 from .step_sizes import coarsened
 
 _PROPORTIONAL = 0.3
-_INTEGRAL = 8.0  # the coarseness's logarithm moves so far, per unit of error, in a whole training
-_FARTHEST = 2.0  # logarithm of the largest error: the first steps are far off whatever the coarseness
-_WIDEST = 3.0  # logarithm of the largest coarseness: beyond e^3 = 20 times the steps no picture is left
+_INTEGRAL = 8.0  # change of log c per unit of error over a whole training
+_MAX_ERROR = 2.0  # logarithm: the first steps are far off at any coarseness
+_MAX_LOG_COARSENESS = 3.0  # at e^3 = 20 times the steps nothing is left of the picture
 
 
 class RateControl:
-    """Bits in the training of one model. ``steps`` is the number of steps of the whole training."""
+    """Rate control of one training. ``steps`` is the number of steps of the whole training."""
 
     def __init__(self, rate: Rate, quantisation: Quantisation, steps: int) -> None:
         self._rate = rate
         self._quantisation = quantisation
         self._gain = _INTEGRAL / steps
-        self._drift = 0.0  # the integral part of log c
+        self._integral = 0.0  # the integral part of log c
         self._error = 0.0  # log(size / target), the proportional part
         self._ratio = 1.0  # real to estimated size
         self._estimate = 0.0  # bytes, at the last step
 
     def active(self, position: float) -> bool:
-        """Whether bits count at a position (0 to 1) of the schedule."""
+        """Whether the rate term is active at a position (0 to 1) of the schedule."""
         return position >= self._rate.start and (self._rate.weight > 0 or self._rate.target > 0)
 
     @property
     def coarseness(self) -> float:
-        """What all steps are multiplied by."""
-        return math.exp(_clamp(self._drift + _PROPORTIONAL * self._error, _WIDEST))
+        """The factor of all steps."""
+        return math.exp(_clamp(self._integral + _PROPORTIONAL * self._error, _MAX_LOG_COARSENESS))
 
     @property
     def quantisation(self) -> Quantisation:
-        """The steps as they are now."""
+        """The current steps."""
         return coarsened(self._quantisation, self.coarseness)
 
     @property
     def weight(self) -> float:
-        """What a megabyte counts now."""
+        """The current weight of a megabyte in the loss."""
         return self._rate.weight * self.coarseness**2
 
     @contextmanager
     def stored_form(
         self, model: Model, latents: Tensor, position: float, *, planes: bool = True
-    ) -> Iterator[list[Rounded]]:
-        """While open, the parameters hold their rounded values; nothing happens before bits count.
+    ) -> Iterator[list[RoundedParameter]]:
+        """While open, the parameters hold their rounded values, if the rate term is active.
 
-        Without ``planes`` theirs are left to who renders them.
+        With ``planes=False`` the planes are left to the caller.
         """
         if not self.active(position):
             yield []
@@ -73,33 +74,33 @@ class RateControl:
         with stored_form(model, latents, self.quantisation, planes=planes) as rounded:
             yield rounded
 
-    def charge(self, rounded: Sequence[Rounded]) -> None:
-        """Add the price of the symbols to the gradients of a step made in stored form; follow the target."""
+    def add_gradient(self, rounded: Sequence[RoundedParameter]) -> None:
+        """Add the rate term's gradient to that of a step made in stored form; update the control."""
         if not rounded:
             return
-        add_price(rounded, self.weight)
+        add_rate_gradient(rounded, self.weight)
         if self._rate.target > 0:
-            self._steer(estimated_bytes(rounded))
+            self._update(estimated_bytes(rounded))
 
     def calibrate(self, size: int) -> None:
-        """Tell how many bytes the model of the last step really takes."""
+        """Set the real size in bytes of the model of the last step."""
         if self._estimate > 0:
             self._ratio = size / self._estimate
 
-    def _steer(self, estimate: float) -> None:
+    def _update(self, estimate: float) -> None:
         self._estimate = estimate
-        self._error = _clamp(math.log(max(estimate * self._ratio, 1.0) / self._rate.target), _FARTHEST)
-        self._drift = _clamp(self._drift + self._gain * self._error, _WIDEST)
+        self._error = _clamp(math.log(max(estimate * self._ratio, 1.0) / self._rate.target), _MAX_ERROR)
+        self._integral = _clamp(self._integral + self._gain * self._error, _MAX_LOG_COARSENESS)
 
     def export(self) -> np.ndarray:
         """The state, for a checkpoint."""
-        return np.array([self._drift, self._error, self._ratio, self._estimate])
+        return np.array([self._integral, self._error, self._ratio, self._estimate])
 
     def restore(self, state: np.ndarray) -> None:
-        """Go on where ``export`` was called. ValueError when it is no such state."""
+        """Restore an exported state. Raises ValueError if it is not one."""
         if state.shape != (4,) or not np.isfinite(state).all():
             raise ValueError(f"rate control: found a state of shape {state.shape}, expected 4 finite numbers")
-        self._drift, self._error, self._ratio, self._estimate = (float(value) for value in state)
+        self._integral, self._error, self._ratio, self._estimate = (float(value) for value in state)
 
 
 def _clamp(value: float, most: float) -> float:

@@ -1,4 +1,4 @@
-"""The steps that parameters are rounded to: the same while training for the file and when it is written."""
+"""The quantisation steps of parameters, the same in training and when the file is written."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dynerf_encoder.config.schema import Quantisation
 
-SMALLEST_STEP = 2.0**-40  # for tensors of zeros: any step will do
+SMALLEST_STEP = 2.0**-40  # for tensors of zeros, where any step is right
 
 
 def is_plane(name: str) -> bool:
@@ -20,8 +20,8 @@ def is_plane(name: str) -> bool:
 def rounding_step(name: str, values: Tensor, quantisation: Quantisation) -> Float[Tensor, ""]:
     """The step of a parameter, or of all ``latents``: absolute for planes, a share of the RMS for others."""
     if is_plane(name):
-        wider = quantisation.coarse if name.startswith("coarse.") else 1.0
-        return values.new_full((), quantisation.planes * wider)  # made where it is needed, not sent there
+        factor = quantisation.coarse if name.startswith("coarse.") else 1.0
+        return values.new_full((), quantisation.planes * factor)  # made on the device, without a transfer
     share = rounding_share(name, quantisation)
     rms = values.double().square().mean().sqrt()
     return (share * rms).clamp_min(SMALLEST_STEP).to(values.dtype)

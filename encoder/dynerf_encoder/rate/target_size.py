@@ -1,4 +1,4 @@
-"""The last few per cent to a size in bytes: all rounding steps are scaled until the real file fits."""
+"""Meet a size in bytes exactly: all rounding steps are scaled until the real file fits."""
 
 import math
 from collections.abc import Callable
@@ -8,48 +8,48 @@ from dynerf_format.errors import ConfigError
 
 from .step_sizes import coarsened
 
-_TOLERANCE = 0.05  # of the target; what is promised
-_ENOUGH = 0.01  # of the target; where the search stops
-_TRIALS = 10  # each packs the whole model
-_WIDEST = math.log(8.0)  # further off than this, the model was trained for quite another size
-_SLOPE = -0.8  # of log size over log step, about; for the first guess
+_TOLERANCE = 0.05  # of the target, as documented
+_STOP_ERROR = 0.01  # of the target; the search stops below
+_MAX_TRIALS = 10  # each packs the whole model
+_MAX_LOG_SCALE = math.log(8.0)  # beyond this the model was trained for another size
+_SLOPE = -0.8  # approximate, of log size over log step; for the first guess
 
 
 def meet_target(size_of: Callable[[Quantisation], int], trained: Quantisation, target: int) -> Quantisation:
     """The trained steps, scaled so that ``size_of`` them is ``target`` bytes, within 5 %.
 
-    Raises ConfigError, telling what was reached, when no scale in 1/8 to 8 does that.
+    Raises ConfigError with the nearest size if no scale from 1/8 to 8 meets it.
     """
-    low, high = -_WIDEST, _WIDEST  # log scales: the file is too large at the one, too small at the other
+    low, high = -_MAX_LOG_SCALE, _MAX_LOG_SCALE  # log scales: the file is too large at low, too small at high
     scale = 0.0
     tried: list[tuple[float, float]] = []  # scales and errors, both as logarithms
-    for _ in range(_TRIALS):
+    for _ in range(_MAX_TRIALS):
         error = math.log(size_of(coarsened(trained, math.exp(scale))) / target)
         tried.append((scale, error))
-        if abs(error) <= _ENOUGH or (abs(scale) == _WIDEST and (error > 0) == (scale > 0)):
-            break  # met, or not to be met
+        if abs(error) <= _STOP_ERROR or (abs(scale) == _MAX_LOG_SCALE and (error > 0) == (scale > 0)):
+            break  # met, or out of range
         low, high = (scale, high) if error > 0 else (low, scale)
         scale = _next(tried, low, high)
     scale, error = min(tried, key=lambda one: abs(one[1]))
     if abs(math.expm1(error)) > _TOLERANCE:
         raise ConfigError(
             f"--target-size {target}: the nearest that rounding reaches is {target * math.exp(error):.0f} "
-            "bytes; --resume with another --target-size writes what was trained"
+            "bytes; --resume with another --target-size writes the trained model at that size"
         )
     return coarsened(trained, math.exp(scale))
 
 
 def _next(tried: list[tuple[float, float]], low: float, high: float) -> float:
-    """Where a line through the last trials meets the target; the middle where that lies outside."""
+    """Where a line through the last trials meets the target; the middle if that is outside the bracket."""
     (scale, error), slope = tried[-1], _SLOPE
     if len(tried) > 1:
-        before, error_before = tried[-2]
-        slope = (error - error_before) / (scale - before)
+        previous, previous_error = tried[-2]
+        slope = (error - previous_error) / (scale - previous)
     guess = scale - error / (slope if slope < 0 else _SLOPE)
     if low < guess < high:
         return guess
     end = high if guess >= high else low
-    return end if abs(end) == _WIDEST else (low + high) / 2  # the farthest has not been tried yet
+    return end if abs(end) == _MAX_LOG_SCALE else (low + high) / 2  # the limit has not been tried yet
 
 
 def check_target(smallest: int, target: int) -> None:

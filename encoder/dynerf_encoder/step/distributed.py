@@ -1,9 +1,9 @@
-"""One training in several processes, a GPU each: ``torchrun --nproc-per-node 8 -m dynerf encode ...``.
+"""One training in several processes with a GPU each: ``torchrun --nproc-per-node 8 -m dynerf encode ...``.
 
-The batch stays what it is: every process draws the same rays, renders its share of the frames of a step, and
-the gradients are averaged before anything else is added to them. So the loss goes as in one process, up to
-the order of summation. Process 0 leads: it decodes videos, makes maps and writes checkpoint and file; all
-share its work folder.
+The batch is the same as in one process: every process draws the same rays and renders its share of the step's
+frames, and the gradients are averaged before anything else is added to them. The loss is therefore the same
+up to the order of summation. Process 0 leads: it decodes videos, builds maps and writes checkpoint and file;
+all share its work folder.
 """
 
 import os
@@ -18,12 +18,12 @@ from torch import Tensor
 
 from dynerf_format.errors import ConfigError
 
-_PATIENCE = timedelta(days=1)  # the others wait while the first decodes the videos
+_TIMEOUT = timedelta(days=1)  # the others wait while process 0 decodes the videos
 
 
 @dataclass(frozen=True)
-class Group:
-    """This process and how many there are; alone, every method is without effect."""
+class ProcessGroup:
+    """This process's rank and the number of processes; with one process no method has an effect."""
 
     rank: int = 0
     size: int = 1
@@ -42,7 +42,7 @@ class Group:
             )
 
     def share(self, frames: int) -> slice:
-        """This process's frames of a step of so many."""
+        """The slice of a step's frames that this process renders."""
         count = frames // self.size
         return slice(self.rank * count, (self.rank + 1) * count)
 
@@ -67,16 +67,16 @@ class Group:
     def average_number(self, value: float, device: torch.device | str) -> float:
         """The mean of a plain number; ``device`` is where the processes compute."""
         if self.size == 1:
-            return value  # without a trip to the device
+            return value  # without a transfer to the device
         return float(self.average(torch.tensor(value, dtype=torch.float64, device=device)))
 
     def any(self, flag: bool, device: torch.device | str) -> bool:
-        """Whether it is so in any process: all then do the same thing at the same step."""
+        """Whether the flag is set in any process, so that all act on it at the same step."""
         return self.average_number(float(flag), device) > 0
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
-        """The block runs in process 0 before it runs in the others, which find what was made."""
+        """Run the block in process 0 before the others, which find its results."""
         if self.size > 1 and not self.leads:
             dist.barrier()
         yield
@@ -85,18 +85,18 @@ class Group:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Group]:
-    """The group torchrun started this process in; a group of one without torchrun."""
+def process_group(device: str) -> Iterator[ProcessGroup]:
+    """The group that torchrun started this process in; a group of one without torchrun."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Group()
+        yield ProcessGroup()
         return
     cuda = torch.device(device).type == "cuda"
     if cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=_TIMEOUT)
     try:
-        yield Group(dist.get_rank(), size)
-        dist.barrier()  # a process that has ended must not be waited for by another's last exchange
+        yield ProcessGroup(dist.get_rank(), size)
+        dist.barrier()  # no process may exit while another is in its last collective operation
     finally:
         dist.destroy_process_group()

@@ -1,9 +1,9 @@
-"""Which training step serves: the only place that knows."""
+"""The choice of the training step's implementation; no other module knows it."""
 
 from typing import Any
 
-from .cpu import CpuKernelStep, serves
-from .cuda_graph import graphs_on
+from .cpu import CpuKernelStep, supports
+from .cuda_graph import graph_backend
 from .gpu import CudaGraphStep
 from .protocol import StepState, TrainingStep
 from .reference import TorchStep
@@ -13,16 +13,16 @@ from .torch_compile import compiler_for
 def make_step(state: StepState) -> TrainingStep[Any]:
     """The fastest step for a model on its device.
 
-    Kernels train ``planes`` on a CPU in one process. On a GPU steps by torch are captured as CUDA graphs,
-    unless a target size is followed, for which every step's estimate has to be read, or several processes
-    exchange gradients. All else is trained by torch, operation by operation.
+    Kernels train ``planes`` on a CPU in one process. On a GPU torch's steps are captured as CUDA graphs,
+    unless there is a target size, which needs every step's estimate on the CPU, or several processes exchange
+    gradients. Everything else is trained by torch, operation by operation.
     """
     device = state.latents.device
     if state.group.size > 1:
         return TorchStep(state)
-    if device.type == "cpu" and serves(state.config, state.model):
+    if device.type == "cpu" and supports(state.config, state.model):
         return CpuKernelStep(state)
-    graphs = graphs_on(device)
+    graphs = graph_backend(device)
     if graphs is None or state.config.rate.target > 0:
         return TorchStep(state)
     return CudaGraphStep(TorchStep(state, compiler_for(state.config.field, device)), state, graphs)

@@ -13,10 +13,10 @@ def histogram_bound_loss(
 ) -> Float[Tensor, ""]:
     """How far the fine weights exceed what the coarse histogram allows (mip-NeRF 360, eq. 13).
 
-    Trains the coarse field only: the fine weights are taken as given. The last fine interval is opaque and
-    holds the weight of all that lies behind it, which this bound charges to the interval itself. That is
-    meant: it draws the coarse weight to where the fine field has put the end of its rays. Without it a fine
-    field that paints everything on its last interval is never contradicted, and no geometry is learned.
+    Trains the coarse field only: the fine weights are constants. The last fine interval is opaque and holds
+    the weight of everything behind it, which this bound charges to the interval itself. This is intended: it
+    moves coarse weight to where the fine field ends its rays. Without it, a fine field that paints everything
+    on its last interval would never be contradicted, and no geometry would be learned.
     """
     fine_weights = fine_weights.detach()
     bound = _outer_sum(fine_edges, coarse_edges, coarse_weights)

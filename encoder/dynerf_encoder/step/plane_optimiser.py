@@ -1,8 +1,9 @@
-"""The planes of one stack in a training by kernels: folded, then asked for changes, then changed by Adam.
+"""The planes of one stack in a training by kernels: folding, gradients of the folded planes, Adam.
 
-Two passes over all parameters a step: ``fold`` rounds on the fly while the model is trained in its stored
-form, ``update`` forms each parameter's gradient, total variation and price included, and at once applies
-Adam. The moments are kept where ``torch.optim.Adam`` keeps them, so a checkpoint does not tell who made them.
+Two passes over all parameters a step: ``fold`` rounds while it folds if the model is trained in its stored
+form, ``update`` forms each parameter's gradient, with total variation and rate term, and applies Adam at
+once. The moments are stored as ``torch.optim.Adam`` stores them, so a checkpoint does not depend on the
+implementation.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from torch import Tensor
 
 from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.fields.planes import PlaneStack
-from dynerf_encoder.rate.rate_loss import Rounded, price, slopes
+from dynerf_encoder.rate.rate_loss import RoundedParameter, laplace_slopes, rate_slope
 from dynerf_encoder.step.kernels.planes import fold, update
-from dynerf_encoder.step.kernels.records import AdamNumbers, Spans
+from dynerf_encoder.step.kernels.records import AdamFactors, FoldedLayout
 from dynerf_encoder.step.kernels.scatter import scatter
 
 PLANES = 3
@@ -26,7 +27,7 @@ _AXES = ((0, 1), (0, 2), (1, 2))  # of the planes xy, xz and yz: along columns, 
 
 @dataclass(frozen=True)
 class AdamRule:
-    """Adam's numbers for one step; ``step`` counts from 1."""
+    """Adam's hyperparameters for one step; ``step`` counts from 1."""
 
     rate: float
     beta1: float
@@ -34,16 +35,16 @@ class AdamRule:
     epsilon: float
     step: int
 
-    def numbers(self) -> AdamNumbers:
-        """As ``kernels.planes.adam`` takes them."""
+    def factors(self) -> AdamFactors:
+        """The factors that ``kernels.planes.adam`` multiplies by."""
         size = self.rate / (1 - self.beta1**self.step)
         correction = (1 - self.beta2**self.step) ** -0.5
         exact = (1 - self.beta1, self.beta2, 1 - self.beta2, size, correction, self.epsilon)
-        return AdamNumbers(*(np.float32(number) for number in exact))
+        return AdamFactors(*(np.float32(number) for number in exact))
 
 
 class _Scale:
-    """One scale: its parameters and where it lies in the flat arrays of its stack."""
+    """One scale: its parameters and its offset in the flat arrays of its stack."""
 
     def __init__(self, static: Tensor, basis: Tensor, origin: int) -> None:
         self.parameters = (static, basis)
@@ -51,8 +52,8 @@ class _Scale:
         self.images = 1 + len(basis)
         self.origin = origin
         self.plane = self.size * self.size * self.channels
-        self.numbers = PLANES * self.plane
-        self.like = (np.float32(0),) * self.channels
+        self.values = PLANES * self.plane
+        self.lane_type = (np.float32(0),) * self.channels
         self.magnitudes = np.zeros(self.images * PLANES * self.channels, np.float32)
         self.above = np.zeros((PLANES, self.images * self.size * self.channels), np.float32)
 
@@ -65,48 +66,48 @@ class _Scale:
 
 
 class TrainedPlanes:
-    """The planes of a stack. ``folded`` are (frame, scale, plane, row, column, channel), flat per frame."""
+    """The planes of a stack. ``folded`` is (frame, scale, plane, row, column, channel), flat per frame."""
 
     def __init__(self, stack: PlaneStack, frames: int) -> None:
         self.scales: list[_Scale] = []
         for static, basis in zip(stack.static, stack.basis, strict=True):
-            origin = sum(scale.numbers for scale in self.scales)
+            origin = sum(scale.values for scale in self.scales)
             self.scales.append(_Scale(static, basis, origin))
-        total = sum(scale.numbers for scale in self.scales)
+        total = sum(scale.values for scale in self.scales)
         self.folded = np.empty((frames, total), np.float32)
-        self.asked = np.empty((frames, total), np.float32)
-        # The largest first, so that threads end together.
+        self.gradients = np.empty((frames, total), np.float32)
+        # The largest first, which balances the threads.
         order = sorted(self.scales, key=lambda scale: -scale.size * scale.size * scale.images)
         self._tasks = [(scale, plane) for scale in order for plane in range(PLANES)]
 
     def parameters(self) -> list[Tensor]:
-        """All that is trained here; a scale without basis planes has nothing there to train."""
+        """All parameters trained here; a scale without basis planes has an empty one, left out."""
         return [each for scale in self.scales for each in scale.parameters if each.numel() > 0]
 
-    def fold(self, amounts: Sequence[Float32[np.ndarray, "frame _"]], step: float) -> None:
-        """Fold all scales by the ``amounts`` of each one's images; stored form with a ``step`` above 0."""
+    def fold(self, coefficients: Sequence[Float32[np.ndarray, "frame _"]], step: float) -> None:
+        """Fold all scales with the ``coefficients`` of their images; stored form if ``step`` is above 0."""
         frames, total = self.folded.shape
         out = self.folded.reshape(-1)
 
         def work(task: tuple[_Scale, int]) -> None:
             scale, plane = task
             fold(
-                scale.like, *(_flat(each) for each in scale.parameters), plane, scale.size**2,
-                np.float32(step), amounts[self.scales.index(scale)].reshape(-1), frames, out,
-                Spans(total, scale.origin + plane * scale.plane), scale.magnitudes,
+                scale.lane_type, *(_flat(each) for each in scale.parameters), plane, scale.size**2,
+                np.float32(step), coefficients[self.scales.index(scale)].reshape(-1), frames, out,
+                FoldedLayout(total, scale.origin + plane * scale.plane), scale.magnitudes,
             )  # fmt: skip
 
         in_threads(work, self._tasks)
 
-    def rounded(self, step: Tensor) -> list[Rounded]:
-        """What the price of the symbols just folded needs: of each scale the static and the basis planes."""
+    def rounded(self, step: Tensor) -> list[RoundedParameter]:
+        """What the rate term of the symbols just folded needs, for static and basis planes of each scale."""
         items = []
         for scale in self.scales:
             sums = torch.from_numpy(scale.magnitudes).view(scale.images, PLANES, scale.channels, 1, 1)
             for parameter, part in zip(scale.parameters, (sums[0], sums[1:]), strict=True):
                 if parameter.numel() > 0:
-                    slope = slopes(part, scale.size**2)
-                    items.append(Rounded(parameter, parameter.data, step, slope, plane=True))
+                    slope = laplace_slopes(part, scale.size**2)
+                    items.append(RoundedParameter(parameter, parameter.data, step, slope, plane=True))
         return items
 
     def scatter(
@@ -115,17 +116,17 @@ class TrainedPlanes:
         steps: Float32[np.ndarray, "frame _"],
         positions: Float32[np.ndarray, "frame _"],
         count: int,
-        changes: Float32[np.ndarray, "frame scale 3 _"],
+        sample_gradients: Float32[np.ndarray, "frame scale 3 _"],
     ) -> None:
-        """Add up in ``asked`` what the samples ask for, ``count`` of each ray."""
+        """Add up the gradients of the samples, ``count`` of each ray, in ``gradients``."""
 
         def work(task: tuple[_Scale, int, int]) -> None:
             scale, plane, frame = task
             begin = scale.origin + plane * scale.plane
             scatter(
-                scale.like, starts[frame], steps[frame], _AXES[plane], positions[frame], count,
-                changes[frame, self.scales.index(scale), plane], scale.size,
-                self.asked[frame, begin : begin + scale.plane],
+                scale.lane_type, starts[frame], steps[frame], _AXES[plane], positions[frame], count,
+                sample_gradients[frame, self.scales.index(scale), plane], scale.size,
+                self.gradients[frame, begin : begin + scale.plane],
             )  # fmt: skip
 
         in_threads(work, [(*task, frame) for task in self._tasks for frame in range(len(starts))])
@@ -134,14 +135,14 @@ class TrainedPlanes:
         self,
         adam: torch.optim.Optimizer,
         rule: AdamRule,
-        amounts: Sequence[Float32[np.ndarray, "frame _"]],
+        coefficients: Sequence[Float32[np.ndarray, "frame _"]],
         variation: float,
         step: float,
-        prices: Sequence[Float32[np.ndarray, " _"]],
+        rate_slopes: Sequence[Float32[np.ndarray, " _"]],
     ) -> list[Float32[np.ndarray, "frame _"]]:
-        """Apply Adam to all planes; the gradients of the amounts, of the planes as they were folded."""
-        frames, total = self.asked.shape
-        given, numbers = self.asked.reshape(-1), rule.numbers()
+        """Apply Adam to all planes; return the gradients of the coefficients, for the planes as folded."""
+        frames, total = self.gradients.shape
+        gradients, factors = self.gradients.reshape(-1), rule.factors()
         states = [[_state(adam, each) for each in scale.parameters] for scale in self.scales]
         sums = [
             np.zeros((PLANES, frames * scale.images * scale.channels), np.float32) for scale in self.scales
@@ -151,10 +152,10 @@ class TrainedPlanes:
             scale, plane = task
             index = self.scales.index(scale)
             update(
-                scale.like, *states[index], plane, scale.size, given,
-                Spans(total, scale.origin + plane * scale.plane), amounts[index].reshape(-1), frames,
-                scale.smoothness(variation), np.float32(step), prices[index], numbers, scale.above[plane],
-                sums[index][plane],
+                scale.lane_type, *states[index], plane, scale.size, gradients,
+                FoldedLayout(total, scale.origin + plane * scale.plane), coefficients[index].reshape(-1),
+                frames, scale.smoothness(variation), np.float32(step), rate_slopes[index], factors,
+                scale.above[plane], sums[index][plane],
             )  # fmt: skip
 
         in_threads(work, self._tasks)
@@ -165,19 +166,21 @@ class TrainedPlanes:
             for each, scale in zip(sums, self.scales, strict=True)
         ]
 
-    def prices(self, rounded: Sequence[Rounded], weight: float) -> list[Float32[np.ndarray, " _"]]:
-        """What a symbol of each channel costs, (image, plane, channel) of each scale; zeros in exact form."""
+    def rate_slopes(
+        self, rounded: Sequence[RoundedParameter], weight: float
+    ) -> list[Float32[np.ndarray, " _"]]:
+        """The slope of the rate term, (image, plane, channel) of each scale; zeros if not rounded."""
         if not rounded:
             return [np.zeros_like(scale.magnitudes) for scale in self.scales]
-        known = {id(item.parameter): price(item, weight).reshape(-1).numpy() for item in rounded}
+        by_parameter = {id(item.parameter): rate_slope(item, weight).reshape(-1).numpy() for item in rounded}
         return [
-            np.concatenate([known[id(each)] for each in scale.parameters if each.numel() > 0])
+            np.concatenate([by_parameter[id(each)] for each in scale.parameters if each.numel() > 0])
             for scale in self.scales
         ]
 
 
 def _state(adam: torch.optim.Optimizer, parameter: Tensor) -> tuple[np.ndarray, ...]:
-    """A parameter's values and moments, flat, as they lie in memory."""
+    """A parameter's values and moments, as flat views."""
     state = adam.state[parameter]
     if not state and parameter.numel() > 0:
         state["step"] = torch.zeros((), dtype=torch.float32)

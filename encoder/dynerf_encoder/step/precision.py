@@ -1,4 +1,4 @@
-"""Where matrix products of a training may be made in half precision."""
+"""Which matrix products of a training are computed in half precision."""
 
 from contextlib import AbstractContextManager
 
@@ -8,12 +8,13 @@ from dynerf_decoder.render.fast import has_bfloat16
 from dynerf_encoder.config.schema import FieldKind
 
 
-def half_products(field: FieldKind, device: torch.device) -> AbstractContextManager[object]:
-    """A context in which products of the ``mlp`` field are made in bfloat16, on a GPU that has it.
+def half_precision_products(field: FieldKind, device: torch.device) -> AbstractContextManager[object]:
+    """A context in which products of the ``mlp`` field are computed in bfloat16, on a GPU that supports it.
 
-    Weights, sums and gradients of weights stay float32, and bfloat16 has float32's range: no loss needs to be
-    scaled. ``planes`` stay in float32: their time goes into look-ups, which this leaves alone, and their
-    texels' gradients are small sums of many. Nor does a CPU gain what it would cost in exactness.
+    Weights, sums and gradients of weights stay float32, and bfloat16 has float32's range, so no loss scaling
+    is needed. ``planes`` stay in float32: most of their time is spent in look-ups, which this does not
+    affect, and their texels' gradients are sums of many small terms. On a CPU the gain would not justify the
+    lost accuracy.
     """
     enabled = field == "mlp" and device.type == "cuda" and has_bfloat16("cuda")
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

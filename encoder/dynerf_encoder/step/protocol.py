@@ -1,4 +1,4 @@
-"""What every training step is: it prepares rays, and then changes the model by them."""
+"""The interface of every training step: it prepares rays, then updates the model with them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from dynerf_encoder.config.schema import Config
 from dynerf_encoder.rate.rate_control import RateControl
 from dynerf_encoder.rays.cpu_source import TrainingRays
 
-from .distributed import Group
+from .distributed import ProcessGroup
 
 
 @dataclass(frozen=True, eq=False)
 class StepState:
-    """What the steps of one training read and change; Adam's groups hold the learning rates."""
+    """What the steps of one training read and change; the groups of ``adam`` hold the learning rates."""
 
     config: Config
     space: Space
@@ -26,11 +26,11 @@ class StepState:
     latents: Tensor
     adam: torch.optim.Optimizer
     rate: RateControl
-    group: Group
+    group: ProcessGroup
 
 
 class StepMetrics(NamedTuple):
-    """The loss of a step's rays and, in it, the squared error of the fine colours."""
+    """The loss of a step's rays and the squared error of the fine colours, which is part of it."""
 
     loss: float
     squared_error: float
@@ -43,17 +43,17 @@ Prepared = TypeVar("Prepared")
 class TrainingStep(Protocol[Prepared]):
     """Steps of one training.
 
-    ``prefetch`` is whether the next rays are worth a thread that draws and prepares them during a step.
+    ``prefetch``: whether the next rays are drawn and prepared in a thread during a step.
     """
 
     prefetch: bool
 
     def prepare(self, rays: TrainingRays, generator: torch.Generator, /) -> Prepared:
-        """The rays of a step, and all that is random about it. Changes nothing of the training."""
+        """Prepare the rays of a step and draw its random numbers. Does not change the training."""
         ...
 
     def __call__(self, prepared: Prepared, position: float, /) -> StepMetrics:
-        """Change the model, at a position (0 to 1) in the schedule."""
+        """Update the model, at a position (0 to 1) in the schedule."""
         ...
 
 

@@ -1,7 +1,8 @@
-"""A training step by autograd over torch's operations: on a GPU, in several processes, and as the reference.
+"""A training step by torch autograd: on a GPU, in several processes, and as the reference for the kernels.
 
-Nothing that ``compute`` reads from Python may change from one step to the next, except whether bits count: a
-GPU captures a step and replays it (``graphed_step.py``). Rays, jitter and learning rates are tensors.
+Nothing that ``compute`` reads from Python may change from one step to the next, except whether the rate term
+is active: a GPU captures a step and replays it (``cuda_graph.py``). Rays, jitter and learning rates are
+tensors.
 """
 
 from typing import NamedTuple
@@ -20,13 +21,13 @@ from dynerf_encoder.rays.pinned_source import to_device
 
 from .deferred_metrics import DeferredMetrics
 from .histogram_bound import histogram_bound_loss
-from .precision import half_products
+from .precision import half_precision_products
 from .protocol import StepMetrics, StepState
 from .torch_compile import Compiler, Fold
 
 
 class PreparedRays(NamedTuple):
-    """All processes' rays, whose copy to the device may be under way, and the jitter of their samples."""
+    """All processes' rays, whose copy to the device may be in progress, and the jitter of their samples."""
 
     rays: TrainingRays
     jitter: Jitter
@@ -44,7 +45,7 @@ class StepInputs(NamedTuple):
 
 
 class TorchStep:
-    """A ``TrainingStep`` of any model; ``compute`` works on the device alone, ``read`` gets the metrics."""
+    """A ``TrainingStep`` of any model; ``compute`` runs on the device alone, ``read`` returns the metrics."""
 
     prefetch = False
 
@@ -52,11 +53,11 @@ class TorchStep:
         self.state, self._compiler = state, compiler
         self._device = state.latents.device
         self._matrix = state.space.matrix_on(self._device)
-        self._figures = DeferredMetrics(self._device)
+        self._metrics = DeferredMetrics(self._device)
         self._parameters = [each for part in state.adam.param_groups for each in part["params"]]
 
     def prepare(self, rays: TrainingRays, generator: torch.Generator) -> PreparedRays:
-        """Jitter is drawn for the rays of all processes: a shared batch has the same as a whole one."""
+        """Jitter is drawn for the rays of all processes, so it does not depend on their number."""
         shape = tuple(rays.colours.shape[:2])
         return PreparedRays(rays, draw_jitter(shape, self.state.config.sampling, generator, self._device))
 
@@ -64,7 +65,7 @@ class TorchStep:
         return self.read(self.compute(self.inputs(prepared), position))
 
     def inputs(self, prepared: PreparedRays) -> StepInputs:
-        """This process's share of the rays, once they have arrived."""
+        """This process's share of the rays, after they have been copied."""
         rays, jitter = prepared.rays.wait(), prepared.jitter
         mine = self.state.group.share(len(rays.frames))
         return StepInputs(
@@ -73,7 +74,7 @@ class TorchStep:
         )  # fmt: skip
 
     def compute(self, inputs: StepInputs, position: float) -> Float[Tensor, "2"]:
-        """Change the model; the loss and the squared error, on the device."""
+        """Update the model; return the loss and the squared error, on the device."""
         state = self.state
         with state.rate.stored_form(state.model, state.latents, position) as rounded:
             if self._compiler is None:
@@ -81,15 +82,15 @@ class TorchStep:
             else:
                 metrics = self._compiler.attempt(state.model.fold, lambda fold: self._gradients(inputs, fold))
         state.group.average_gradients(self._parameters)
-        state.rate.charge(rounded)
+        state.rate.add_gradient(rounded)
         if state.config.optimiser.total_variation > 0:
             _add_total_variation(state.model, state.config.optimiser.total_variation)
         state.adam.step()
         return metrics
 
     def read(self, metrics: Float[Tensor, "2"]) -> StepMetrics:
-        """Metrics as numbers; on a GPU those of a step shortly before, as ``DeferredMetrics`` says."""
-        return StepMetrics(*self._figures.read(metrics))
+        """The metrics as numbers; on a GPU possibly those of an earlier step (``DeferredMetrics``)."""
+        return StepMetrics(*self._metrics.read(metrics))
 
     def _gradients(self, inputs: StepInputs, fold: Fold) -> Float[Tensor, "2"]:
         state = self.state
@@ -97,7 +98,7 @@ class TorchStep:
         folded = fold(state.latents[inputs.frames])
         segments = state.space.clip_plain(inputs.origins, inputs.directions, self._matrix)
         jitter = inputs.coarse_jitter, inputs.fine_jitter
-        with half_products(state.config.field, self._device):
+        with half_precision_products(state.config.field, self._device):
             rendered = render_rays(folded, segments, inputs.directions, state.config.sampling, jitter)
         loss, fine_error = _loss(rendered, inputs.colours, state.config.optimiser.coarse_weight)
         metrics = state.group.average(torch.stack([loss.detach(), fine_error]))
@@ -108,7 +109,7 @@ class TorchStep:
 def _loss(
     rendered: Rendered, colours: Float[Tensor, "frame ray 3"], coarse_weight: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The loss, and the fine squared error in it (detached)."""
+    """The loss, and the fine squared error that is part of it (detached)."""
     fine = (rendered.rgb - colours).square().mean()
     if rendered.coarse_rgb is not None:
         coarse = (rendered.coarse_rgb - colours).square().mean()

@@ -1,13 +1,13 @@
-"""The ``mlp`` field's networks compiled for a GPU, as long as that works.
+"""The ``mlp`` field's networks compiled by ``torch.compile`` on a GPU, if that works.
 
-``torch.compile`` fuses what lies between the matrix products of a network: encoding, biases, rectifiers and
-their gradients, each of which is a pass over all samples otherwise. It needs Triton and a C compiler; it
-compiles at the first step, for the shapes that come, which takes a while, and may fail in many ways, at the
-backward pass too. Steps are therefore tried: one that fails is done again without it, and so are all that
-follow. ``planes`` spend their time in look-ups, which it would leave as they are.
+It fuses what lies between the matrix products of a network: encoding, biases, ReLUs and their gradients, each
+of which is a pass over all samples otherwise. It needs Triton and a C compiler, compiles for the shapes of
+the first step, which takes a while, and may fail in many ways, also in the backward pass. A step that fails
+is therefore repeated without it, as are all that follow. ``planes`` spend their time in look-ups, which it
+does not improve.
 
-Compiled networks launch kernels like any others, so a captured step holds them (``graphed_step.py``): the
-steps done before a capture are those that compile. Its own use of CUDA graphs stays off.
+Compiled networks launch kernels like any others, so a captured step contains them (``cuda_graph.py``): they
+are compiled during its warm-up steps. ``torch.compile``'s own use of CUDA graphs stays off.
 """
 
 import functools
@@ -27,7 +27,7 @@ from dynerf_decoder.fields.mlp import FoldedMlpModel, FoldedNetwork
 from dynerf_encoder.config.schema import FieldKind
 from dynerf_format.errors import DynerfError
 
-from .cuda_graph import in_one_line
+from .cuda_graph import one_line
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,37 +36,37 @@ Query = Callable[..., Any]
 
 
 def compiler_for(kind: FieldKind, device: torch.device) -> "Compiler | None":
-    """A compiler where one is worth trying: for networks on a GPU, with Triton installed."""
+    """A compiler if it can help: for networks on a GPU, with Triton installed."""
     return Compiler() if kind == "mlp" and device.type == "cuda" and has_triton() else None
 
 
 class Compiler:
-    """Steps with compiled networks, until one fails. ``backend`` is one of ``torch.compile``'s."""
+    """Runs steps with compiled networks until one fails. ``backend`` is a backend of ``torch.compile``."""
 
     def __init__(self, backend: str | Callable[..., Any] = "inductor") -> None:
         self._backend = backend
         self._failed = False
-        self._proven = False
+        self._has_succeeded = False
 
     def attempt(self, fold: Fold, work: Callable[[Fold], Tensor]) -> Tensor:
-        """``work`` with a way to fold models whose networks are compiled; without, where that fails.
+        """Run ``work`` with a fold whose networks are compiled; if that fails, with the plain ``fold``.
 
-        ``work`` may be called twice, and must start anew then.
+        ``work`` may be called twice and must then start afresh.
         """
         if self._failed:
             return work(fold)
         if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
-            return work(lambda latents: self._compiled(fold(latents)))  # a capture's errors are its own
+            return work(lambda latents: self._compiled(fold(latents)))  # the capture handles its errors
         try:
-            with nullcontext() if self._proven else _without_advice():
+            with nullcontext() if self._has_succeeded else _without_warnings():
                 result = work(lambda latents: self._compiled(fold(latents)))
         except DynerfError:
             raise
         except Exception as error:
             self._failed = True
-            _LOG.warning("networks cannot be compiled and are trained as they are: %s", in_one_line(error))
+            _LOG.warning("networks cannot be compiled and are trained as they are: %s", one_line(error))
             return work(fold)
-        self._proven = True
+        self._has_succeeded = True
         return result
 
     def _compiled(self, folded: FoldedModel) -> FoldedModel:
@@ -79,8 +79,8 @@ class Compiler:
 
 
 @contextmanager
-def _without_advice() -> Iterator[None]:
-    """While open, nobody is told what the compiler would have one know about settings."""
+def _without_warnings() -> Iterator[None]:
+    """Silence torch.compile's configuration warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -88,9 +88,9 @@ def _without_advice() -> Iterator[None]:
 
 @functools.cache
 def _compiled_query(backend: str | Callable[..., Any]) -> Query:
-    """One for all models of this process: it compiles anew for other shapes alone.
+    """The compiled function, shared by all models of this process: it is compiled once per shape.
 
-    Coarse and fine passes have theirs, and from step to step none changes.
+    Coarse and fine passes have different shapes, which do not change from step to step.
     """
     query: Query = torch.compile(FoldedNetwork.query, backend=backend, dynamic=False, fullgraph=True)
     return query
@@ -98,12 +98,12 @@ def _compiled_query(backend: str | Callable[..., Any]) -> Query:
 
 @dataclass(frozen=True)
 class _CompiledNetwork(FoldedNetwork):
-    """A network that is asked by compiled code."""
+    """A network that is evaluated by compiled code."""
 
     compiled: Query = field(repr=False)
 
     def query(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        found: tuple[Tensor, Tensor] = self.compiled(
+        outputs: tuple[Tensor, Tensor] = self.compiled(
             FoldedNetwork(self.network, self.biases), points, directions
         )
-        return found
+        return outputs

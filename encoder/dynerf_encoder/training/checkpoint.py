@@ -1,8 +1,9 @@
-"""Checkpoints: everything a training needs to go on, in one file without executable content.
+"""Checkpoints: everything needed to resume a training, in one file without executable content.
 
 A checkpoint is a NumPy archive of plain arrays and a JSON text; nothing is pickled, and object arrays are
-refused. It is written beside its final name, flushed and renamed, so that whenever the process dies the old
-or the new one is whole. Random numbers need no state: each step derives its own from the seed and its number.
+refused. It is written under a temporary name, flushed and renamed, so whenever the process dies either the
+old or the new one is complete. Random numbers need no state: each step derives them from the seed and its
+number.
 """
 
 import json
@@ -21,7 +22,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``job`` identifies what is being encoded, ``state`` is the trainer's place, ``arrays`` its numbers."""
+    """``job`` identifies what is encoded, ``state`` is the trainer's progress, ``arrays`` its parameters."""
 
     job: dict[str, Any]
     state: dict[str, Any]
@@ -31,11 +32,11 @@ class Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically. Raises OutputError on a full disk."""
     arrays: dict[str, Any] = {f"array/{name}": np.asarray(array) for name, array in checkpoint.arrays.items()}
-    about = json.dumps(
+    metadata = json.dumps(
         {"version": _VERSION, "job": checkpoint.job, "state": checkpoint.state, "arrays": len(arrays)}
     )
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, about=np.frombuffer(about.encode(), dtype=np.uint8), **arrays)
+        np.savez(file, about=np.frombuffer(metadata.encode(), dtype=np.uint8), **arrays)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -46,11 +47,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         _check_sums(path)
         with np.load(path, allow_pickle=False) as archive:
             contents = {name: archive[name] for name in archive.files}
-        about = json.loads(contents.pop("about").tobytes())
-        version, job, state = about["version"], about["job"], about["state"]
-        if len(contents) != about["arrays"]:  # damage in the archive's directory can hide entries
-            raise ValueError(f"{len(contents)} of {about['arrays']} arrays")
-    except Exception as error:  # zipfile and numpy's header parser leak many kinds on damaged bytes
+        metadata = json.loads(contents.pop("about").tobytes())
+        version, job, state = metadata["version"], metadata["job"], metadata["state"]
+        if len(contents) != metadata["arrays"]:  # damage to the archive's directory can hide entries
+            raise ValueError(f"{len(contents)} of {metadata['arrays']} arrays")
+    except Exception as error:  # zipfile and numpy's header parser raise many types on damaged bytes
         raise ResumeError(
             f"{path}: not a whole checkpoint ({error}); encode again without --resume"
         ) from error
@@ -60,7 +61,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _check_sums(path: Path) -> None:
-    """Compare all checksums; numpy does not when a damaged header makes it read less than was stored."""
+    """Verify all checksums; numpy does not if a damaged header makes it read less than was stored."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
@@ -68,7 +69,7 @@ def _check_sums(path: Path) -> None:
 
 
 def check_same_job(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Refuse a checkpoint of another job, naming what differs. Raises ResumeError."""
+    """Refuse a checkpoint of another job and name the differences. Raises ResumeError."""
     flat_found, flat_expected = dict(_flatten(found)), dict(_flatten(expected))
     differing = [
         f"{key} was {flat_found.get(key, 'absent')}, now {flat_expected.get(key, 'absent')}"

@@ -1,12 +1,12 @@
-"""Training: the differentiable decoder, run backwards, one step at a time.
+"""Training: rays rendered by the differentiable decoder, with gradients, one step at a time.
 
-A step draws rays of a few frames, renders them through ``dynerf_decoder`` and lets Adam follow the squared
+A step draws rays of a few frames, renders them through ``dynerf_decoder`` and lets Adam minimise the squared
 error of the fine colours, plus that of the coarse colours (``mlp``; DyNeRF, eq. 4) or the histogram bound
-that teaches the coarse density where to sample (``planes``; mip-NeRF 360, eq. 13). In the last part of the
-schedule the model is rendered as the file will hold it, and bits count too (``rate.py``).
+that trains the coarse density (``planes``; mip-NeRF 360, eq. 13). In the last part of the schedule the model
+is rendered as the file will hold it, and the rate term is added (``rate/rate_loss.py``).
 
-All randomness of step n comes from (seed, n). A training resumed from a checkpoint therefore draws what the
-uninterrupted one would have drawn, and on a CPU ends with the same bits.
+The random numbers of step n are derived from (seed, n). A training resumed from a checkpoint therefore draws
+the same ones as an uninterrupted one, and on a CPU ends with the same bits.
 """
 
 import math
@@ -31,18 +31,18 @@ from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.conditioning import initial_latents
 from dynerf_encoder.schedule.stages import Plan, Stage, StageName, interpolate_latents, learning_rate
-from dynerf_encoder.step.distributed import Group
+from dynerf_encoder.step.distributed import ProcessGroup
 from dynerf_encoder.step.factory import make_step
 from dynerf_encoder.step.protocol import StepFactory, StepMetrics, StepState
 from dynerf_format.errors import ConfigError, ResumeError
 
-_ALONE = Group()
+_SINGLE_PROCESS = ProcessGroup()
 _Drawn = Prefetcher[tuple[int, int], Any]
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a training is: steps done, position in the schedule (0 to 1), seconds spent, stage number."""
+    """The progress of a training: steps done, position in the schedule (0 to 1), seconds, stage index."""
 
     step: int = 0
     position: float = 0.0
@@ -52,9 +52,9 @@ class TrainingProgress:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step did; ``psnr`` is of the step's training rays, in dB."""
+    """The result of one step; ``psnr`` is that of the step's training rays, in dB."""
 
-    place: TrainingProgress
+    progress: TrainingProgress
     stage: StageName
     loss: float
     psnr: float
@@ -62,7 +62,7 @@ class StepReport:
 
 
 class Trainer:
-    """A model, its latents (one per frame) and Adam, taken through the plan's stages."""
+    """Trains a model and its latents (one per frame) with Adam through the stages of a plan."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Trainer:
         frames: int,
         seed: int,
         time_limit: float | None,
-        group: Group = _ALONE,
+        group: ProcessGroup = _SINGLE_PROCESS,
         make_step: StepFactory = make_step,
     ) -> None:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
@@ -86,7 +86,7 @@ class Trainer:
         group.check(config.schedule.frames_per_step)
         self._group = group
         self.model = model
-        self.place = TrainingProgress()
+        self.progress = TrainingProgress()
         self._config = config
         self._source = source
         self._maps = maps
@@ -100,7 +100,7 @@ class Trainer:
         groups = _parameter_groups(model, self.latents, config.optimiser)
         self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._rates = [rate for _, rate in groups]
-        # A texel that few rays touch has tiny gradients: the usual epsilon of 1e-8 would drown them.
+        # Gradients of a texel that few rays touch can be far smaller than the usual epsilon of 1e-8.
         self._adam = torch.optim.Adam(
             [{"params": parameters, "lr": rate} for parameters, rate in groups],
             betas=(0.9, config.optimiser.beta2), eps=1e-15, fused=True,
@@ -112,65 +112,65 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the schedule has reached its end."""
-        return self.place.position >= 1
+        return self.progress.position >= 1
 
-    def run(self, compiling: Callable[[], None] = lambda: None) -> Generator[StepReport, None, None]:
-        """Train to the end of the schedule, yielding after every step; stop asking to pause.
+    def run(self, on_compile: Callable[[], None] = lambda: None) -> Generator[StepReport, None, None]:
+        """Train to the end of the schedule, yielding after every step; stop iterating to pause.
 
-        ``compiling`` is called once if kernels have to be compiled, for which no time of the training is
-        counted. Close the iterator to end its thread.
+        ``on_compile`` is called once if kernels have to be compiled; that time does not count as training.
+        Close the iterator to end its thread.
         """
-        clock = CompileClock(compiling)
+        clock = CompileClock(on_compile)
         with clock.running(), closing(Prefetcher(self._draw)) as drawn:
             yield from self._run(drawn, clock)
 
     def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[StepReport]:
-        started = time.monotonic() - clock.seconds - self.place.seconds
+        started = time.monotonic() - clock.seconds - self.progress.seconds
         while not self.finished:
-            stage = self._plan.stages[self.place.stage]
+            stage = self._plan.stages[self.progress.stage]
             metrics = self._train_step(drawn, stage)
-            step, seconds = self.place.step + 1, time.monotonic() - clock.seconds - started
+            step, seconds = self.progress.step + 1, time.monotonic() - clock.seconds - started
             position = step / self._plan.steps
             if self._time_limit is not None:
                 seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
             self._move_to(step, min(position, 1.0), seconds)
             yield self._report(stage.name, metrics)
-            # What the caller did meanwhile is not training.
-            started = time.monotonic() - clock.seconds - self.place.seconds
+            # Exclude the time that the caller took.
+            started = time.monotonic() - clock.seconds - self.progress.seconds
 
     def _move_to(self, step: int, position: float, seconds: float) -> None:
         stage = self._plan.index_at(position)
-        leaving = stage != self.place.stage or position >= 1
-        keyframes = self._plan.stages[self.place.stage].name == "keyframes"
+        leaving = stage != self.progress.stage or position >= 1
+        keyframes = self._plan.stages[self.progress.stage].name == "keyframes"
         if keyframes and leaving and self.latents.requires_grad:
             with torch.no_grad():
                 self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
-        self.place = TrainingProgress(step, position, seconds, stage)
+        self.progress = TrainingProgress(step, position, seconds, stage)
 
     def _report(self, stage: StageName, metrics: StepMetrics) -> StepReport:
         schedule = self._config.schedule
         rays = schedule.rays // schedule.frames_per_step * schedule.frames_per_step
         psnr = -10 * math.log10(max(metrics.squared_error, 1e-10))
-        return StepReport(self.place, stage, metrics.loss, psnr, rays)
+        return StepReport(self.progress, stage, metrics.loss, psnr, rays)
 
     def _train_step(self, drawn: _Drawn, stage: Stage) -> StepMetrics:
-        prepared = drawn.get((self.place.step, self.place.stage))
-        if self._prefetch and (following := self._following()) is not None:
-            drawn.submit(following)
-        rate = stage.rate * learning_rate(self._config.optimiser, self.place.position, self.place.step)
+        prepared = drawn.get((self.progress.step, self.progress.stage))
+        if self._prefetch and (next_step := self._next_step()) is not None:
+            drawn.submit(next_step)
+        rate = stage.rate * learning_rate(self._config.optimiser, self.progress.position, self.progress.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
-        metrics = self._step(prepared, self.place.position)
+        metrics = self._step(prepared, self.progress.position)
         if not math.isfinite(metrics.loss):
             raise ConfigError(
-                f"training diverged at step {self.place.step}: the loss is {metrics.loss}; lower "
+                f"training diverged at step {self.progress.step}: the loss is {metrics.loss}; lower "
                 "optimiser.planes_rate and optimiser.network_rate"
             )
         return metrics
 
     def _draw(self, key: tuple[int, int]) -> Any:
-        """The rays of a step in a stage, by their numbers, prepared."""
+        """The rays of a step in a stage, given by their numbers, drawn and prepared."""
         step, stage = key[0], self._plan.stages[key[1]]
         rng = np.random.default_rng([self._seed, step])
         schedule = self._config.schedule
@@ -181,32 +181,32 @@ class Trainer:
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
         return self._step.prepare(rays, generator)
 
-    def _following(self) -> tuple[int, int] | None:
-        """The step after this one and its stage, unless time makes it another; None after the last one."""
-        step = self.place.step + 1
-        position = max(step / self._plan.steps, self.place.position)
+    def _next_step(self) -> tuple[int, int] | None:
+        """The next step and its stage, unless a time limit changes the stage; None after the last one."""
+        step = self.progress.step + 1
+        position = max(step / self._plan.steps, self.progress.position)
         return None if position >= 1 else (step, self._plan.index_at(position))
 
     def export(self) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-        """The trainer's place and all its numbers, for a checkpoint."""
+        """The trainer's progress and all its parameters, for a checkpoint."""
         arrays = {f"model/{name}": _array(value) for name, value in self.model.named_parameters()}
         arrays["latents"] = _array(self.latents)
         arrays["rate"] = self.rate.export()
         for index, parameter in enumerate(self._parameters):
             for name, value in self._adam.state[parameter].items():
                 arrays[f"adam/{index}/{name}"] = _array(value)
-        return asdict(self.place), arrays
+        return asdict(self.progress), arrays
 
     @torch.no_grad()
-    def restore(self, place: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on where ``export`` was called. Raises ResumeError when the arrays are not this model's."""
+    def restore(self, progress: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
+        """Resume from what ``export`` returned. Raises ResumeError if the arrays do not fit this model."""
         try:
             for name, value in self.model.named_parameters():
                 _fill(value, arrays[f"model/{name}"])
             _fill(self.latents, arrays["latents"])
             self.rate.restore(arrays["rate"])
             for index, parameter in enumerate(self._parameters):
-                # Adam makes its state on the first step with a gradient; make it here to fill it.
+                # Adam creates its state on the first step with a gradient; create it here to fill it.
                 state = {
                     "step": torch.zeros((), dtype=torch.float32, device=self._device),
                     "exp_avg": torch.zeros_like(parameter),
@@ -217,13 +217,13 @@ class Trainer:
                 for name, moment in state.items():
                     _fill(moment, arrays[f"adam/{index}/{name}"])
                 self._adam.state[parameter] = state
-            self.place = _place(place, self._plan)
+            self.progress = _parse_progress(progress, self._plan)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
 
 
-def _place(state: Mapping[str, object], plan: Plan) -> TrainingProgress:
-    """A place read from a checkpoint; KeyError or TypeError when it cannot be one of this plan."""
+def _parse_progress(state: Mapping[str, object], plan: Plan) -> TrainingProgress:
+    """The progress read from a checkpoint; KeyError or TypeError if it is not valid for this plan."""
     step, position, seconds, stage = (state[name] for name in ("step", "position", "seconds", "stage"))
     if not (isinstance(step, int) and isinstance(stage, int)):
         raise TypeError(f"step {step!r} and stage {stage!r}, expected whole numbers")
@@ -255,5 +255,5 @@ def _array(value: Tensor) -> np.ndarray:
 
 def _fill(target: Tensor, array: np.ndarray) -> None:
     if tuple(target.shape) != array.shape:
-        raise KeyError(f"an array of shape {array.shape} where {tuple(target.shape)} belongs")
+        raise KeyError(f"an array of shape {array.shape}, expected {tuple(target.shape)}")
     target.copy_(torch.as_tensor(array))

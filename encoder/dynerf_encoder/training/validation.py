@@ -1,4 +1,4 @@
-"""Held-out pictures rendered by a model in memory: to show how a training is doing, and for the final figure.
+"""Render held-out pictures with a model in memory: during a training, and for the final PSNR.
 
 Nothing here feeds back into the training.
 """
@@ -29,10 +29,10 @@ class HeldOutValidator:
         self._sampling = sampling
         self._device = device
 
-    def some_psnr(self, model: Model, latents: Float[Tensor, "frame latent"], count: int) -> float | None:
+    def sampled_psnr(self, model: Model, latents: Float[Tensor, "frame latent"], count: int) -> float | None:
         """Mean PSNR in dB of some frames of the first view, the middles of ``count`` equal parts.
 
-        None when nothing was held out.
+        None if no view is held out.
         """
         if not self._views:
             return None
@@ -48,7 +48,7 @@ class HeldOutValidator:
         first: int = 0,
         every: int = 1,
     ) -> float | None:
-        """Mean of the PSNR of every ``every``-th frame in all views, in dB; None when nothing was held out.
+        """Mean PSNR in dB of every ``every``-th frame in all views; None if no view is held out.
 
         ``latents`` are those of the store's frames from ``first`` on.
         """

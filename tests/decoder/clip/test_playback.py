@@ -9,7 +9,7 @@ import torch
 
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.clip.playback import play
-from dynerf_encoder.jobs.encode import Cutting, encode
+from dynerf_encoder.jobs.encode import Segmentation, encode
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader
 from support.encoding import Notes, one_thread, tiny_job, write_scene
@@ -21,7 +21,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("playback")
     job = tiny_job(write_scene(folder / "scene", frames=6), folder / "clip.dnv")
     with one_thread():
-        encode(job, Notes(), Cutting(SegmentLength(Fraction(2), "f"), overlap=0))
+        encode(job, Notes(), Segmentation(SegmentLength(Fraction(2), "f"), overlap=0))
     return job.output
 
 

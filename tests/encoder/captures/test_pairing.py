@@ -113,7 +113,7 @@ class TestStarts:
         job = Job(folder, folder / "clip.dnv", tiny_config())
         store = FrameStore.build(capture, folder / "store", frames=job.frames)
         _describe(job, capture, store, _choose_space(job, capture, (), np.zeros(3)), notes)
-        assert notes.said.count(capture.notes[0]) == 1
+        assert notes.messages.count(capture.notes[0]) == 1
 
 
 class TestSteps:

@@ -24,13 +24,13 @@ def _model(kind: FieldKind = "mlp", *assignments: str) -> Model:
 
 
 def _latents(model: Model) -> torch.Tensor:
-    """Of frames that differ along ``_RANK`` directions only."""
+    """Latents of frames that differ along ``_RANK`` directions only."""
     generator = torch.Generator().manual_seed(1)
-    places = torch.randn(_FRAMES, _RANK, generator=generator)
-    return places @ torch.randn(_RANK, model.latent_size, generator=generator)
+    coordinates = torch.randn(_FRAMES, _RANK, generator=generator)
+    return coordinates @ torch.randn(_RANK, model.latent_size, generator=generator)
 
 
-def _asked(model: Model, latents: torch.Tensor) -> torch.Tensor:
+def _query(model: Model, latents: torch.Tensor) -> torch.Tensor:
     """Densities and colours of both networks at some points."""
     generator = torch.Generator().manual_seed(2)
     points = 2 * torch.rand(len(latents), 3, 4, 3, generator=generator) - 1
@@ -42,22 +42,22 @@ def _asked(model: Model, latents: torch.Tensor) -> torch.Tensor:
     return torch.cat([part.flatten() for part in (*fine, *coarse)])
 
 
-def _put(model: Model, stored: RotatedLatents) -> None:
+def _load(model: Model, stored: RotatedLatents) -> None:
     with torch.no_grad():
         for name, weight in stored.weights.items():
             model.get_parameter(name).copy_(weight)
 
 
 @pytest.mark.parametrize("skip", [0, 1, 9])
-def test_the_field_stays_what_it_was(skip: int) -> None:
+def test_the_field_is_unchanged(skip: int) -> None:
     model = _model("mlp", f"mlp.skip={skip}")
     latents = _latents(model)
-    before = _asked(model, latents)
+    before = _query(model, latents)
     stored = rotate_to_principal_axes(model, latents, step=1e-4)
     assert len(stored.weights) == (4 if skip == 1 else 2)
-    _put(model, stored)
-    torch.testing.assert_close(_asked(model, stored.latents), before, rtol=1e-4, atol=1e-5)
-    assert float((_asked(model, latents) - before).abs().max()) > 1e-3  # the old latents no longer fit
+    _load(model, stored)
+    torch.testing.assert_close(_query(model, stored.latents), before, rtol=1e-4, atol=1e-5)
+    assert float((_query(model, latents) - before).abs().max()) > 1e-3  # the old latents no longer fit
 
 
 def test_only_as_many_numbers_are_left_as_frames_differ_in() -> None:
@@ -73,7 +73,7 @@ def test_only_as_many_numbers_are_left_as_frames_differ_in() -> None:
         assert torch.equal(stored.weights[name][:, kept], model.get_parameter(name)[:, kept])
 
 
-def test_lengths_stay_so_that_a_step_means_the_same() -> None:
+def test_lengths_are_kept_and_so_is_the_meaning_of_a_step() -> None:
     latents = _latents(model := _model())
     torch.testing.assert_close(
         rotate_to_principal_axes(model, latents, 1e-4).latents.norm(dim=1), latents.norm(dim=1)
@@ -89,17 +89,17 @@ def test_axes_that_rounding_would_empty_are_left_out() -> None:
     assert int(rotate_to_principal_axes(model, latents, step=0.5).latents.any(dim=0).sum()) == 2
 
 
-def test_latents_of_zeros_leave_no_weights_that_meet_them() -> None:
+def test_latents_of_zeros_leave_no_weights_for_them() -> None:
     model = _model()
     latents = torch.zeros(_FRAMES, model.latent_size)
-    before = _asked(model, latents)
+    before = _query(model, latents)
     stored = rotate_to_principal_axes(model, latents, step=0.1)
-    _put(model, stored)
+    _load(model, stored)
     assert not stored.latents.any()
-    assert torch.equal(_asked(model, stored.latents), before)
+    assert torch.equal(_query(model, stored.latents), before)
 
 
-def test_a_field_that_tells_nothing_is_left_alone() -> None:
+def test_a_field_without_latent_columns_is_unchanged() -> None:
     model = _model("planes")
     latents = _latents(model)
     stored = rotate_to_principal_axes(model, latents, step=0.1)

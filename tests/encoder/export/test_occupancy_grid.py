@@ -1,4 +1,4 @@
-"""Cells that the encoder declares empty are so at every frame; skipping them changes next to nothing."""
+"""Cells that the encoder declares empty are empty at every frame; skipping them changes almost nothing."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ _MLP = MlpSettings(latent=4, depth=2, width=16, skip=1, position_frequencies=2, 
 
 
 def _model(kind: str, steep: bool = False) -> Model:
-    """Walls and air, which move with the latent; ``steep`` ones change twice as fast."""
+    """Walls and empty space that change with the latent; ``steep`` ones change twice as fast."""
     torch.manual_seed(3)
     model: Model = PlanesModel(_PLANES) if kind == "planes" else MlpModel(_MLP)
     with torch.no_grad():
@@ -38,7 +38,7 @@ def _model(kind: str, steep: bool = False) -> Model:
 
 @pytest.mark.parametrize("steep", [False, True])
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
-def test_nothing_is_in_cells_that_are_said_to_be_empty(kind: str, steep: bool) -> None:
+def test_cells_declared_empty_are_empty(kind: str, steep: bool) -> None:
     model, latents = _model(kind, steep), torch.randn(3, 4)
     found = find_occupancy(model, latents, 2, _CELLS)
     assert found is not None
@@ -53,34 +53,34 @@ def test_nothing_is_in_cells_that_are_said_to_be_empty(kind: str, steep: bool) -
                 continue
             assert isinstance(grid, CellGrid)
             empty = ~occupied_at(grid, points)
-            assert empty.any(), "a grid that says something"
+            assert empty.any(), "a grid with empty cells"
             assert not empty.all()
             assert float(field.density(points)[empty].max()) < most
 
 
 @pytest.mark.parametrize("networks", [1, 2])
-def test_order_threads_and_what_is_known_already_change_no_cell(
+def test_order_threads_and_skipped_cells_do_not_change_the_result(
     networks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cell that is occupied at one frame is left out at the others: any order, and all at once, agree."""
+    """A cell occupied at one frame is skipped at the others: any order, and separate frames, agree."""
     torch.manual_seed(4)
     model = MlpModel(replace(_MLP, networks=networks)).requires_grad_(False)
     for network in (model.fine, model.coarse):
         network.density.weight.mul_(8)
         network.density.bias.sub_(4)
     latents = torch.randn(4, 4)
-    told: list[tuple[int, int]] = []
-    found = find_occupancy(model, latents, 1, _CELLS, lambda done, total: told.append((done, total)))
+    progress: list[tuple[int, int]] = []
+    found = find_occupancy(model, latents, 1, _CELLS, lambda done, total: progress.append((done, total)))
     assert found is not None
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    turned = find_occupancy(model, latents.flip(0), 1, _CELLS)
+    reversed_order = find_occupancy(model, latents.flip(0), 1, _CELLS)
     alone = [find_occupancy(model, latent[None], 1, _CELLS) for latent in latents]
-    assert turned is not None
+    assert reversed_order is not None
     for name in ("coarse", "fine"):
         cells = getattr(found, name).cells()
         assert 0 < cells.mean() < 1
-        assert np.array_equal(cells, getattr(turned, name).cells())
+        assert np.array_equal(cells, getattr(reversed_order, name).cells())
         assert np.array_equal(cells, np.logical_or.reduce([getattr(one, name).cells() for one in alone]))
 
 

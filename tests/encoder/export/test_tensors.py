@@ -1,4 +1,4 @@
-"""From model to file: rounding errors are bounded, and a decoder sees what the encoder measured."""
+"""From model to file: rounding errors are bounded, and a decoder reads what the encoder measured."""
 
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -84,15 +84,15 @@ class TestWeights:
             worst = max(worst, error)
         assert worst > 0.49
 
-    def test_get_the_step_that_was_asked_for(self, kind: FieldKind) -> None:
+    def test_get_the_configured_step(self, kind: FieldKind) -> None:
         model = _model(tiny_config(kind=kind))
         quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0)
         steps = {tensor.name: _step(tensor) for tensor in quantise_model(model, quantisation)}
         assert any(map(is_plane, steps)) == (kind == "planes")
         for name, step in steps.items():
             rms = np.sqrt(np.mean(_values(model)[name].astype(np.float64) ** 2))
-            wider = quantisation.coarse if name.startswith("coarse.") else 1
-            assert step == pytest.approx(wider * (0.25 if is_plane(name) else 0.02 * rms), rel=1e-6), name
+            factor = quantisation.coarse if name.startswith("coarse.") else 1
+            assert step == pytest.approx(factor * (0.25 if is_plane(name) else 0.02 * rms), rel=1e-6), name
 
     def test_travel_in_the_file_unchanged(self, kind: FieldKind) -> None:
         config = tiny_config(kind=kind)
@@ -210,7 +210,7 @@ def test_a_decoder_renders_the_picture_that_the_encoder_has_in_memory(
 
 class TestLayers:
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
-    def test_the_encoder_knows_what_a_decoder_has_after_each(self, kind: FieldKind) -> None:
+    def test_the_encoder_has_what_a_decoder_has_after_each(self, kind: FieldKind) -> None:
         config = tiny_config(kind=kind)
         weights = quantise_model(_model(config), config.quantisation)
         groups = quantise_latents(_latents(config), config.quantisation, 2)

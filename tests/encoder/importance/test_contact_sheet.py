@@ -37,6 +37,6 @@ def test_an_encode_writes_a_sheet_for_each_map_and_frame(tmp_path: Path) -> None
     frames = {"keyframes": (0, 3, 4), "isg": range(5), "ist": range(5)}
     expected = {f"{name}_frame{frame:04d}.png" for name in frames for frame in frames[name]}
     assert {path.name for path in folder.iterdir()} == expected
-    assert f"{folder}: 13 pictures of what is sampled" in notes.said
+    assert f"{folder}: 13 pictures of the importance maps" in notes.messages
     with av.open(str(folder / "ist_frame0004.png")) as container:
         assert next(container.decode(video=0)).to_ndarray(format="rgb24").shape == (HEIGHT, 6 * WIDTH, 3)

@@ -16,9 +16,9 @@ import torch
 
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import build_model, settings_record
-from dynerf_encoder.jobs.encode import Cutting, WarmStart, encode
-from dynerf_encoder.jobs.process_pool import Workers
-from dynerf_encoder.jobs.scheduler import MOST_TRIES
+from dynerf_encoder.jobs.encode import Segmentation, WarmStart, encode
+from dynerf_encoder.jobs.process_pool import ProcessPoolRunner
+from dynerf_encoder.jobs.scheduler import MAX_ATTEMPTS
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.warm_start import start_from
@@ -42,7 +42,7 @@ from support.encoding import (
 FRAMES = 8
 _NEVER = 1e9
 _STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
-_CUTTING = Cutting(SegmentLength(Fraction(3), "f"), overlap=1)
+_SEGMENTATION = Segmentation(SegmentLength(Fraction(3), "f"), overlap=1)
 _SEGMENT = ("--segment", "3f", "--overlap", "1")
 
 
@@ -53,11 +53,11 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def serial(capture: Path) -> Path:
-    """The scene in segments of 3, 3 and 2 frames; not to be written to."""
+    """The scene in segments of 3, 3 and 2 frames; must not be written to."""
     output = capture.parent / "serial.dnv"
     ended = Forks.shared().run(encode_arguments(capture, output, *_SEGMENT), every=_NEVER)
     assert ended.status == 0, ended.stderr
-    assert "3 segments of 2 to 3 frames, each trained on 1 frames" in ended.stderr
+    assert "3 segments of 2 to 3 frames, each also trained on 1 frames" in ended.stderr
     return output
 
 
@@ -72,7 +72,7 @@ def _header(path: Path) -> Header:
 
 
 def _segments(folder: Path) -> list[str]:
-    """What is in the folder of segments of ``clip.dnv``."""
+    """The contents of the segments folder of ``clip.dnv``."""
     return sorted(path.name for path in (folder / "clip.work" / "segments").iterdir())
 
 
@@ -89,12 +89,12 @@ class TestWhole:
             for one, two in ((weights[0], weights[1]), (weights[1], weights[2]))
         )
 
-    def test_the_work_is_gone_when_the_whole_is_written(self, serial: Path) -> None:
+    def test_the_work_folder_is_removed_when_the_clip_is_written(self, serial: Path) -> None:
         assert sorted(path.name for path in serial.parent.glob("serial*")) == [
             "serial.dnv", "serial.log.jsonl",
         ]  # fmt: skip
 
-    def test_what_was_measured_is_the_mean_over_all_frames(self, capture: Path, serial: Path) -> None:
+    def test_the_psnr_is_the_mean_over_all_frames(self, capture: Path, serial: Path) -> None:
         events = [json.loads(line) for line in serial.with_suffix(".log.jsonl").read_text().splitlines()]
         assert events[-1]["event"] == "done"
         assert events[-1]["steps"] == 3 * STEPS
@@ -111,10 +111,12 @@ class TestWhole:
             middle = [reader.read_chunk(entry) for entry in reader.directory if entry.segment == 1]
         assert middle == chunks
 
-    def test_a_clip_of_one_segment_is_as_ever(self, capture: Path, tmp_path: Path) -> None:
+    def test_a_clip_of_one_segment_is_encoded_as_a_segment(self, capture: Path, tmp_path: Path) -> None:
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 4)))
         with one_thread():
-            result = encode(tiny_job(capture, tmp_path / "b.dnv", frames=FrameRange(0, 4)), Notes(), _CUTTING)
+            result = encode(
+                tiny_job(capture, tmp_path / "b.dnv", frames=FrameRange(0, 4)), Notes(), _SEGMENTATION
+            )
         assert (tmp_path / "a.dnv").read_bytes() == (tmp_path / "b.dnv").read_bytes()
         assert (result.work_folder / "frames").is_dir()
 
@@ -132,11 +134,11 @@ class TestWhole:
     def test_progress_covers_all_segments_and_never_falls(self, capture: Path, tmp_path: Path) -> None:
         notes = Notes()
         with one_thread():
-            encode(tiny_job(capture, tmp_path / "a.dnv"), notes, _CUTTING)
-        assert {what for what, _, _ in notes.worked} == {"encoding segments"}
-        done = [done for _, done, _ in notes.worked]
+            encode(tiny_job(capture, tmp_path / "a.dnv"), notes, _SEGMENTATION)
+        assert {what for what, _, _ in notes.progress_calls} == {"encoding segments"}
+        done = [done for _, done, _ in notes.progress_calls]
         assert done == sorted(done)
-        assert notes.worked[-1][1] == notes.worked[-1][2] == 3000
+        assert notes.progress_calls[-1][1] == notes.progress_calls[-1][2] == 3000
 
 
 class TestInterrupted:
@@ -151,7 +153,7 @@ class TestInterrupted:
         ],
         ids=["in the first", "in the second", "while decoding", "between two", "before the end"],
     )
-    def test_killed_and_resumed_it_gives_the_same_file_and_does_nothing_twice(
+    def test_killed_and_resumed_it_gives_the_same_file_and_repeats_no_segment(
         self, arguments: list[str], tmp_path: Path, serial: Path, strike: Strike, finished: int
     ) -> None:
         assert Forks.shared().run(arguments, strike, every=_NEVER).status == -signal.SIGKILL
@@ -161,8 +163,8 @@ class TestInterrupted:
         assert resumed.status == 0, resumed.stderr
         if finished:
             assert f"resuming: {finished} of 3 segments are finished" in resumed.stderr
-        told = [line for line in resumed.stderr.splitlines() if line.startswith("dynerf: segment ")]
-        assert len(told) == 3 - finished
+        lines = [line for line in resumed.stderr.splitlines() if line.startswith("dynerf: segment ")]
+        assert len(lines) == 3 - finished
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
         assert not (tmp_path / "clip.work").exists()
 
@@ -172,13 +174,13 @@ class TestInterrupted:
         stopped = Forks.shared().run(arguments, Strike(_STEP, STEPS + 5, signal.SIGINT), every=_NEVER)
         assert stopped.status == 130
         assert _segments(tmp_path) == ["00000.dnv", "00001.work", "plan.json"]
-        steps = Strike(_STEP, 2 * STEPS - 5)  # the rest has one fewer
+        steps = Strike(_STEP, 2 * STEPS - 5)  # one step less than the rest
         resumed = Forks.shared().run([*arguments, "--resume"], steps, every=_NEVER)
         assert resumed.status == -signal.SIGKILL
         assert Forks.shared().run([*arguments, "--resume"], every=_NEVER).status == 0
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
-    def test_a_damaged_segment_is_made_again(
+    def test_a_damaged_segment_is_encoded_again(
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
         strike = Strike("dynerf_encoder.jobs.encode:join_clips")
@@ -193,7 +195,7 @@ class TestInterrupted:
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
         Forks.shared().run(arguments, Strike(_STEP, STEPS + 5), every=_NEVER)
-        for more, told in (
+        for more, message in (
             (["--seed", "1"], "seed was 0, now 1"),
             (["--overlap", "2"], "overlap was 1, now 2"),
             (["--segment", "4f"], "segments was [0, 3, 6, 8], now [0, 4, 8]"),
@@ -201,19 +203,21 @@ class TestInterrupted:
         ):
             refused = Forks.shared().run([*arguments, *more, "--resume"], every=_NEVER)
             assert refused.status == 2
-            assert f"plan.json: belongs to another job: {told}" in refused.stderr
+            assert f"plan.json: belongs to another job: {message}" in refused.stderr
         assert Forks.shared().run(arguments, every=_NEVER).status == 0
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
-    def test_when_finished_says_so(self, arguments: list[str], tmp_path: Path, serial: Path) -> None:
+    def test_resuming_a_finished_job_is_refused(
+        self, arguments: list[str], tmp_path: Path, serial: Path
+    ) -> None:
         shutil.copy(serial, tmp_path / "clip.dnv")
         ended = Forks.shared().run([*arguments, "--resume"])
         assert ended.status == 2
         assert "clip.dnv: is finished, there is nothing to resume" in ended.stderr
 
 
-class _Killer(Notes):
-    """Kills a worker whenever there is progress, as long as it has lives to take."""
+class _WorkerKiller(Notes):
+    """Kills a worker whenever there is progress, as long as it has lives left."""
 
     def __init__(self, lives: int, name: str = "dynerf worker") -> None:
         super().__init__()
@@ -222,7 +226,7 @@ class _Killer(Notes):
     def progress(self, what: str, done: int, total: int) -> None:
         super().progress(what, done, total)
         victims = [child for child in multiprocessing.active_children() if child.name.startswith(self._name)]
-        busy = done < total and (done % 1000 == 0 or done > 500)  # of 1,000 for each segment
+        busy = done < total and (done % 1000 == 0 or done > 500)  # 1,000 per segment
         if self.lives and busy and victims and victims[0].pid is not None:
             self.lives -= 1
             os.kill(victims[0].pid, signal.SIGKILL)
@@ -239,28 +243,28 @@ class TestWorkers:
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
     def test_a_killed_worker_is_replaced(self, capture: Path, tmp_path: Path, serial: Path) -> None:
-        killer = _Killer(1)
+        killer = _WorkerKiller(1)
         job = tiny_job(capture, tmp_path / "clip.dnv")
-        encode(job, killer, _CUTTING, Workers(2))
+        encode(job, killer, _SEGMENTATION, ProcessPoolRunner(2))
         assert killer.lives == 0
-        assert [line for line in killer.said if "was lost (killed by SIGKILL); begun again" in line]
+        assert [line for line in killer.messages if "was lost (killed by SIGKILL); restarted" in line]
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
     @pytest.mark.extensive
-    def test_a_worker_that_is_killed_again_and_again_is_not_replaced_for_ever(
+    def test_a_worker_that_is_killed_repeatedly_is_not_replaced_forever(
         self, capture: Path, tmp_path: Path
     ) -> None:
-        killer = _Killer(2 * MOST_TRIES)
+        killer = _WorkerKiller(2 * MAX_ATTEMPTS)
         job = tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=100")
-        with pytest.raises(ConfigError, match=f"segment .: lost {MOST_TRIES} times .killed by SIGKILL"):
-            encode(job, killer, _CUTTING, Workers(1))
+        with pytest.raises(ConfigError, match=f"segment .: lost {MAX_ATTEMPTS} times .killed by SIGKILL"):
+            encode(job, killer, _SEGMENTATION, ProcessPoolRunner(1))
         assert multiprocessing.active_children() == []
 
-    def test_ctrl_c_saves_what_the_workers_do_and_leaves_none(
+    def test_ctrl_c_saves_the_workers_checkpoints_and_stops_them(
         self, arguments: list[str], tmp_path: Path
     ) -> None:
         more = ["--workers", "2", "--set", "schedule.scale=200"]
-        strike = Strike("dynerf_encoder.jobs.process_pool:_hear", 3, signal.SIGINT)
+        strike = Strike("dynerf_encoder.jobs.process_pool:_receive", 3, signal.SIGINT)
         stopped = Forks.shared().run([*arguments, *more], strike)
         assert stopped.status == 130
         assert "Traceback" not in stopped.stderr
@@ -268,13 +272,13 @@ class TestWorkers:
         assert all(path.exists() for path in found)
         assert not _workers()
 
-    def test_a_killed_driver_takes_its_workers_along_and_can_be_resumed(
+    def test_workers_exit_with_a_killed_driver_which_can_be_resumed(
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
         more = [*arguments, "--workers", "2"]
-        strike = Strike("dynerf_encoder.jobs.encode:_Board._finish", 1)
+        strike = Strike("dynerf_encoder.jobs.encode:_ClipProgress._finish", 1)
         assert Forks.shared().run(more, strike).status == -signal.SIGKILL
-        deadline = time.monotonic() + 60  # they notice when they next say something
+        deadline = time.monotonic() + 60  # without prctl they exit at their next event
         while _workers() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not _workers()
@@ -282,19 +286,19 @@ class TestWorkers:
         assert resumed.status == 0, resumed.stderr
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
-    def test_an_error_of_a_worker_is_the_commands_error(
+    def test_an_error_of_a_worker_is_raised_by_the_driver(
         self, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         job = tiny_job(capture, tmp_path / "clip.dnv")
         folder = tmp_path / "clip.work" / "segments"
         monkeypatch.setattr("dynerf_encoder.jobs.encode._prepare", lambda *_: _block(folder))
         with pytest.raises(OutputError, match=r"segment ., frames .:.: .*work folder cannot be made"):
-            encode(job, Notes(), _CUTTING, Workers(2))
+            encode(job, Notes(), _SEGMENTATION, ProcessPoolRunner(2))
         assert multiprocessing.active_children() == []
 
 
 def _block(folder: Path) -> None:
-    """Put files where the segments' work folders would be."""
+    """Create files at the paths of the segments' work folders."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(3):
         (folder / f"{number:05}.work").write_text("a file, not a folder")
@@ -318,21 +322,23 @@ class TestWarmStart:
     def test_segments_start_from_their_predecessors_but_for_key_ones(
         self, capture: Path, tmp_path: Path
     ) -> None:
-        cutting = Cutting(SegmentLength(Fraction(2), "f"), 0, WarmStart(0.5, key=2))
+        segmentation = Segmentation(SegmentLength(Fraction(2), "f"), 0, WarmStart(0.5, key=2))
         notes = Notes()
         with one_thread():
-            encode(tiny_job(capture, tmp_path / "a.dnv"), notes, cutting)
-        steps = [line.split(" steps")[0].split()[-1] for line in notes.said if line.startswith("segment ")]
+            encode(tiny_job(capture, tmp_path / "a.dnv"), notes, segmentation)
+        steps = [
+            line.split(" steps")[0].split()[-1] for line in notes.messages if line.startswith("segment ")
+        ]
         assert steps == [str(STEPS), str(STEPS // 2)] * 2
 
-    def test_weights_continue_the_predecessors_and_the_segments_alone_say_the_same(
+    def test_weights_stored_as_differences_equal_those_of_the_separate_segments(
         self, capture: Path, tmp_path: Path
     ) -> None:
-        cutting = Cutting(SegmentLength(Fraction(2), "f"), 0, WarmStart(0.5, key=3))
+        segmentation = Segmentation(SegmentLength(Fraction(2), "f"), 0, WarmStart(0.5, key=3))
         with one_thread(), pytest.MonkeyPatch.context() as patch:
             kept = tmp_path / "kept"
             patch.setattr("shutil.rmtree", lambda *_, **__: None)
-            encode(tiny_job(capture, tmp_path / "a.dnv"), Notes(), cutting)
+            encode(tiny_job(capture, tmp_path / "a.dnv"), Notes(), segmentation)
             (tmp_path / "a.work" / "segments").rename(kept)
         with FileSource(tmp_path / "a.dnv") as whole:
             reader = Reader(whole)
@@ -347,8 +353,8 @@ class TestWarmStart:
                         assert all(np.array_equal(mine[n].symbols, theirs[n].symbols) for n in mine)
             assert {entry.kind for entry in reader.directory} == {b"WGHT", b"LATN"}
 
-    def test_the_start_is_the_predecessors_end(self, capture: Path, tmp_path: Path) -> None:
-        """With no steps worth the name, a warm segment shows its predecessor in reverse."""
+    def test_a_warm_start_shows_the_predecessor_in_reverse(self, capture: Path, tmp_path: Path) -> None:
+        """With negligible learning rates, a warm segment shows its predecessor in reverse."""
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 3)))
         still = (
             "optimiser.planes_rate=1e-9", "optimiser.network_rate=1e-9", "quantisation.latents=0.0005",
@@ -365,7 +371,7 @@ class TestWarmStart:
                 found = after.render(after.cameras[0], frame=float(frame)).rgb
                 np.testing.assert_allclose(found, expected, atol=0.02)
 
-    def test_numbers_that_the_predecessor_does_not_use_start_anew_and_change_nothing(
+    def test_latent_components_that_the_predecessor_does_not_use_are_initialised_and_have_no_effect(
         self, capture: Path, tmp_path: Path
     ) -> None:
         config = tiny_config("mlp.latent=16", kind="mlp")
@@ -375,11 +381,11 @@ class TestWarmStart:
         latents = torch.nn.Parameter(torch.full((2, 16), 0.5))
         start_from(job.output, Mock(Trainer, model=model, latents=latents), 3)
         with FileSource(job.output) as source:
-            known = Reader(source).latents(1, 2)[::-1]
-        used = known.any(axis=0)
+            stored = Reader(source).latents(1, 2)[::-1]
+        used = stored.any(axis=0)
         assert 1 <= used.sum() <= 3
         found = latents.detach().numpy()
-        np.testing.assert_array_equal(found[:, used], known[:, used])
+        np.testing.assert_array_equal(found[:, used], stored[:, used])
         assert (found[:, ~used] == 0.5).all()
         for name, span in model.latent_columns().items():
             assert not model.get_parameter(name).detach().numpy()[:, span][:, ~used].any()
@@ -394,13 +400,15 @@ class TestWarmStart:
             tiny_encode(job)
 
     @pytest.mark.parametrize("warm", [WarmStart(0.0), WarmStart(1.5), WarmStart(0.5, key=0)])
-    def test_shares_that_make_no_sense(self, capture: Path, tmp_path: Path, warm: WarmStart) -> None:
+    def test_invalid_shares_are_refused(self, capture: Path, tmp_path: Path, warm: WarmStart) -> None:
         with pytest.raises(ConfigError, match="--warm-start"):
-            encode(tiny_job(capture, tmp_path / "a.dnv"), Notes(), Cutting(_CUTTING.length, 0, warm))
+            encode(
+                tiny_job(capture, tmp_path / "a.dnv"), Notes(), Segmentation(_SEGMENTATION.length, 0, warm)
+            )
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (("--segment", "10"), "--segment 10: expected seconds, minutes or frames above 0"),
         (("--overlap", "-1"), "--overlap -1: expected 0 frames or more"),
@@ -408,8 +416,10 @@ class TestWarmStart:
         (("--warm-start", "2"), "--warm-start: 2 of the steps"),
     ],
 )
-def test_options_that_make_no_sense(capture: Path, tmp_path: Path, more: tuple[str, ...], told: str) -> None:
+def test_invalid_options_are_refused(
+    capture: Path, tmp_path: Path, more: tuple[str, ...], message: str
+) -> None:
     ended = Forks.shared().run(encode_arguments(capture, tmp_path / "clip.dnv", *more))
     assert (ended.status, ended.stderr.count("\n")) == (2, 1)
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert list(tmp_path.iterdir()) == []

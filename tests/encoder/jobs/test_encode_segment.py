@@ -1,4 +1,4 @@
-"""From a capture to a file: what is in it, what decides over its bytes, what is refused and when."""
+"""From a capture to a file: its contents, what its bytes depend on, and which inputs are refused."""
 
 import itertools
 import json
@@ -44,13 +44,13 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoded(capture: Path) -> tuple[EncodeResult, Notes]:
-    """The plain tiny encode, and what was told about it."""
+    """The plain tiny encode, and what was reported."""
     notes = Notes()
     return tiny_encode(tiny_job(capture, capture.parent / "plain.dnv"), notes), notes
 
 
 class TestFile:
-    def test_says_what_it_holds(self, encoded: tuple[EncodeResult, Notes]) -> None:
+    def test_describes_its_contents(self, encoded: tuple[EncodeResult, Notes]) -> None:
         result, _ = encoded
         header, chunks = contents(result.path)
         assert result.bytes == result.path.stat().st_size
@@ -77,15 +77,13 @@ class TestFile:
             np.mean((picture.numpy().astype(np.float64) - true / 255) ** 2)
             for picture, true in zip(decoded, truth, strict=True)
         ]
-        # the videos' own rounding moves it by less
+        # the videos' rounding changes it by less
         assert result.psnr == pytest.approx(np.mean(-10 * np.log10(error)), abs=0.05)
         assert result.psnr is not None
         header, _ = contents(result.path)
         assert header.quality["held_out_psnr"] == pytest.approx(result.psnr, abs=1e-4)
 
-    def test_shows_the_moving_scene_to_who_never_saw_it_from_there(
-        self, capture: Path, tmp_path: Path
-    ) -> None:
+    def test_shows_the_moving_scene_from_a_held_out_view(self, capture: Path, tmp_path: Path) -> None:
         job = tiny_job(capture, tmp_path / "clip.dnv", "schedule.scale=6", "planes.scales=12,24")
         result = tiny_encode(job)
         assert result.psnr is not None
@@ -112,7 +110,7 @@ class TestBytes:
         notes = Notes()
         result = tiny_encode(job, notes)
         assert result.path.read_bytes() == encoded[0].path.read_bytes()
-        assert not [what for what, _, _ in notes.worked if "decoding" in what or "maps" in what]
+        assert not [what for what, _, _ in notes.progress_calls if "decoding" in what or "maps" in what]
 
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
     def test_depend_on_the_seed(self, capture: Path, tmp_path: Path, kind: FieldKind) -> None:
@@ -122,7 +120,7 @@ class TestBytes:
             job = tiny_job(capture, tmp_path / f"{seed}.dnv", config=config, seed=seed)
             payloads.append(contents(tiny_encode(job).path)[1])
         assert payloads[1] == payloads[2]
-        finer = 2  # layers that refine what was hardly learned: zeros alike
+        finer = 2  # refinement layers, which are all zeros after so few steps
         assert not set(payloads[0][:-finer]) & set(payloads[1])
 
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
@@ -136,10 +134,10 @@ class TestBytes:
             notes = Notes()
             result = tiny_encode(tiny_job(scene, tmp_path / f"{name}.dnv", config=config), notes)
             header, payloads = contents(result.path)
-            found.append((result, replace(header, quality={}), payloads, notes.looks))
+            found.append((result, replace(header, quality={}), payloads, notes.validations))
         clean, poisoned = found
         assert clean[1:3] == poisoned[1:3]  # all but the quality, weights and latents included
-        assert clean[0].psnr != poisoned[0].psnr  # so the poison was there
+        assert clean[0].psnr != poisoned[0].psnr  # so the poison had an effect
         assert clean[3] != poisoned[3]
 
     def test_depend_on_the_other_pictures(self, encoded: tuple[EncodeResult, Notes], tmp_path: Path) -> None:
@@ -162,7 +160,7 @@ class TestChoices:
         notes = Notes()
         result = tiny_encode(tiny_job(capture, tmp_path / "all.dnv", hold_out=()), notes)
         header, _ = contents(result.path)
-        assert (result.psnr, notes.looks) == (None, [])
+        assert (result.psnr, notes.validations) == (None, [])
         assert header.quality == {"steps": STEPS}
         assert {camera.role for camera in header.cameras} == {"training"}
 
@@ -171,7 +169,7 @@ class TestChoices:
         notes = Notes()
         header, _ = contents(tiny_encode(job, notes).path)
         assert [camera.name for camera in header.cameras if camera.role == "held_out"] == ["cam01", "cam03"]
-        assert ("measuring the held-out view", 2 * FRAMES, 2 * FRAMES) in notes.worked
+        assert ("measuring the held-out view", 2 * FRAMES, 2 * FRAMES) in notes.progress_calls
 
     @pytest.mark.parametrize(
         "settings",
@@ -221,7 +219,9 @@ class TestImportance:
 
 
 class TestFolders:
-    def test_pictures_and_maps_stay_the_checkpoint_goes(self, encoded: tuple[EncodeResult, Notes]) -> None:
+    def test_pictures_and_maps_are_kept_and_the_checkpoint_is_removed(
+        self, encoded: tuple[EncodeResult, Notes]
+    ) -> None:
         result, _ = encoded
         assert result.work_folder == result.path.with_name("plain.work")
         assert sorted(path.name for path in result.work_folder.iterdir()) == ["frames", "importance"]
@@ -235,18 +235,18 @@ class TestFolders:
 
 
 class TestWatcher:
-    def test_is_told_of_each_step_and_stage(self, encoded: tuple[EncodeResult, Notes]) -> None:
+    def test_receives_each_step_and_stage(self, encoded: tuple[EncodeResult, Notes]) -> None:
         reports = encoded[1].reports
-        assert [report.place.step for report in reports] == list(range(1, STEPS + 1))
+        assert [report.progress.step for report in reports] == list(range(1, STEPS + 1))
         assert [name for name in _STAGES if name in {report.stage for report in reports}] == list(_STAGES)
-        assert reports[-1].place.position == 1
+        assert reports[-1].progress.position == 1
 
-    def test_sees_ten_looks_at_the_held_out_view(self, encoded: tuple[EncodeResult, Notes]) -> None:
-        assert len(encoded[1].looks) == 10
-        assert encoded[1].looks[-1] > encoded[1].looks[0]
+    def test_receives_ten_validations(self, encoded: tuple[EncodeResult, Notes]) -> None:
+        assert len(encoded[1].validations) == 10
+        assert encoded[1].validations[-1] > encoded[1].validations[0]
 
-    def test_is_told_of_all_other_work_to_its_end(self, encoded: tuple[EncodeResult, Notes]) -> None:
-        worked = {what: (done, total) for what, done, total in encoded[1].worked}
+    def test_receives_all_other_work_to_its_end(self, encoded: tuple[EncodeResult, Notes]) -> None:
+        worked = {what: (done, total) for what, done, total in encoded[1].progress_calls}
         assert list(worked) == [
             "decoding videos",
             *(f"importance maps ({stage})" for stage in _STAGES),
@@ -257,7 +257,7 @@ class TestWatcher:
 
 
 class TestTimeLimit:
-    def test_shortens_the_training_but_leaves_out_no_stage(
+    def test_shortens_the_training_but_skips_no_stage(
         self, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = SimpleNamespace(monotonic=partial(next, itertools.count(0.0, 0.01)))
@@ -299,7 +299,7 @@ class TestRefusals:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("setting", ["mlp.latent=0", "mlp.depth=0", "mlp.width=1"])
-    def test_so_are_those_of_the_mlp_when_it_is_used(
+    def test_mlp_settings_that_could_only_fail_are_refused(
         self, capture: Path, tmp_path: Path, setting: str
     ) -> None:
         job = tiny_job(capture, tmp_path / "clip.dnv", config=tiny_config(setting, kind="mlp"))
@@ -308,7 +308,7 @@ class TestRefusals:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
-        ("options", "kind", "told"),
+        ("options", "kind", "message"),
         [
             ({"hold_out": ("cam09",)}, ViewError, r"no view 'cam09', there are cam00, cam01, cam02, cam03"),
             ({"hold_out": ("cam00", "cam01", "cam02")}, ViewError, "4 views, 3 held out; expected at least"),
@@ -318,24 +318,24 @@ class TestRefusals:
             ({"time_limit": 0.0}, ConfigError, "time-limit: found 0 s"),
         ],
     )
-    def test_what_the_capture_does_not_have_is_named(
-        self, capture: Path, tmp_path: Path, options: dict[str, object], kind: type[DynerfError], told: str
+    def test_what_the_capture_lacks_is_named(
+        self, capture: Path, tmp_path: Path, options: dict[str, object], kind: type[DynerfError], message: str
     ) -> None:
-        with pytest.raises(kind, match=told):
+        with pytest.raises(kind, match=message):
             tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", **options))
         assert not (tmp_path / "clip.dnv").exists()
 
     @pytest.mark.parametrize(
-        "spoil",
+        "damage",
         [
             lambda folder: (folder / "clip.dnv").mkdir(),
             lambda folder: (folder / "clip.work").write_text("a file"),
         ],
     )
-    def test_a_place_that_cannot_be_written_is_named(
-        self, capture: Path, tmp_path: Path, spoil: Callable[[Path], object]
+    def test_a_path_that_cannot_be_written_is_named(
+        self, capture: Path, tmp_path: Path, damage: Callable[[Path], object]
     ) -> None:
-        spoil(tmp_path)
+        damage(tmp_path)
         with pytest.raises(OutputError, match=f"^{tmp_path}/clip"):
             tiny_encode(tiny_job(capture, tmp_path / "clip.dnv"))
 
@@ -350,5 +350,5 @@ class TestRefusals:
 def test_a_clip_declares_the_hull_of_its_training_cameras(tmp_path: Path) -> None:
     job = tiny_job(write_scene(tmp_path / "scene", cameras=5), tmp_path / "a.dnv", hold_out=("cam02",))
     tiny_encode(job)
-    # they stand on a line, at x = 0, -1, (1, held out), -0.5 and 0.5
+    # they are on a line, at x = 0, -1, (1, held out), -0.5 and 0.5
     assert contents(job.output)[0].viewing_volume == ((-1.0, -0.1, 0.0), (0.5, 0.05, 0.0))

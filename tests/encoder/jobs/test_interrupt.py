@@ -1,4 +1,4 @@
-"""Ctrl-C: the step is finished, a checkpoint saved, and the way to go on told."""
+"""Ctrl-C: the step is finished, a checkpoint saved, and the user is told how to resume."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def uninterrupted(capture: Path) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _ctrl_c_is_not_ignored() -> Iterator[None]:
-    """Whoever starts the tests in the background has Ctrl-C ignored, and child processes inherit that."""
+    """Tests started in the background have Ctrl-C ignored, which child processes inherit."""
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
@@ -61,7 +61,7 @@ class TestDeferral:
                 _ctrl_c()
             assert interrupted()
 
-    def test_afterwards_ctrl_c_is_what_it_was_before(self) -> None:
+    def test_the_previous_handler_is_restored(self) -> None:
         before = signal.getsignal(signal.SIGINT)
         with deferred_interrupt():
             assert signal.getsignal(signal.SIGINT) is not before
@@ -86,7 +86,7 @@ class TestDeferral:
 
 class TestDuringTraining:
     @pytest.mark.parametrize("call", [1, 7, STEPS])
-    def test_the_step_is_finished_saved_and_gone_on_from(
+    def test_the_step_is_finished_saved_and_resumed(
         self, capture: Path, tmp_path: Path, uninterrupted: bytes, call: int
     ) -> None:
         output, checkpoint = tmp_path / "clip.dnv", tmp_path / "clip.work" / "checkpoint.npz"
@@ -107,7 +107,7 @@ class TestDuringTraining:
         output = tmp_path / "clip.dnv"
         strikes = (
             Strike(_STEP, 7, signal.SIGINT),
-            Strike("dynerf_encoder.step.cpu:CpuKernelStep._follow", 7, signal.SIGINT),
+            Strike("dynerf_encoder.step.cpu:CpuKernelStep._train_rays", 7, signal.SIGINT),
         )
         stopped = Forks.shared().run(encode_arguments(capture, output), *strikes, every=_NEVER)
         assert stopped.status == 130
@@ -120,12 +120,12 @@ class TestDuringTraining:
     [
         Strike("dynerf_encoder.frames.storing:_stored_form", 8, signal.SIGINT),
         Strike("dynerf_encoder.importance.build:ist_weights", 2, signal.SIGINT),
-        Strike("dynerf_encoder.training.validation:HeldOutLook.mean_psnr", 1, signal.SIGINT),
+        Strike("dynerf_encoder.training.validation:HeldOutValidator.mean_psnr", 1, signal.SIGINT),
         Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),
     ],
-    ids=lambda strike: strike.place.partition(":")[2],
+    ids=lambda strike: strike.target.partition(":")[2],
 )
-def test_at_other_work_it_stops_at_once_and_can_be_gone_on_from(
+def test_outside_training_it_stops_at_once_and_can_be_resumed(
     capture: Path, tmp_path: Path, uninterrupted: bytes, strike: Strike
 ) -> None:
     output = tmp_path / "clip.dnv"
@@ -138,7 +138,7 @@ def test_at_other_work_it_stops_at_once_and_can_be_gone_on_from(
 
 
 @pytest.mark.long
-def test_the_command_itself_started_as_users_do(capture: Path, tmp_path: Path) -> None:
+def test_the_command_in_a_process_of_its_own(capture: Path, tmp_path: Path) -> None:
     output, log = tmp_path / "clip.dnv", tmp_path / "clip.log.jsonl"
     more = ("--set", "schedule.scale=20", "--time-limit", "10m")
     with subprocess.Popen(
@@ -159,5 +159,5 @@ def test_the_command_itself_started_as_users_do(capture: Path, tmp_path: Path) -
     last = [json.loads(line) for line in log.read_text().splitlines()][-1]
     assert last["event"] != "done"
     again = encode_arguments(capture, output, *more, "--resume")
-    resumed = Forks.shared().run(again, Strike(_STEP, 2), every=_NEVER)  # the rest is left out
+    resumed = Forks.shared().run(again, Strike(_STEP, 2), every=_NEVER)  # stop at the second step
     assert f"resuming after step {state['step']} of {20 * STEPS}" in resumed.stderr

@@ -1,6 +1,6 @@
-"""A recording may be longer than memory: what an encode holds itself does not grow with it.
+"""The memory of an encode does not grow with the length of the recording.
 
-Pictures and importance maps are files that are mapped; those pages are the kernel's, which takes them back.
+Pictures and importance maps are memory-mapped files, whose pages the kernel can reclaim.
 """
 
 import json
@@ -22,14 +22,14 @@ import json, sys, threading, time
 from dynerf.cli.main import main
 
 most = 0
-def look():
+def poll():
     global most
     while True:
         text = open("/proc/self/status").read()
         most = max(most, int(text.partition("RssAnon:")[2].split()[0]))
         time.sleep(0.005)
 
-threading.Thread(target=look, daemon=True).start()
+threading.Thread(target=poll, daemon=True).start()
 for arguments in json.loads(sys.argv[1]):
     assert main(arguments) == 0
     print(most)
@@ -41,14 +41,14 @@ for arguments in json.loads(sys.argv[1]):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_a_ten_times_longer_recording_takes_no_more_memory(tmp_path: Path) -> None:
     jobs: list[list[str]] = []
-    for times in (1, 1, _TIMES):  # the first one also loads and compiles
+    for times in (1, 1, _TIMES):  # the first run also loads and compiles
         folder = tmp_path / str(len(jobs))
         capture = write_scene(folder / "scene", frames=times * _FRAMES, **_SIZE)
         jobs.append(encode_arguments(capture, folder / "clip.dnv", "--segment", "100000f"))
-    rooms = [str(ROOT / room) for room in ("encoder", "decoder", "format", ".")]
+    packages = [str(ROOT / package) for package in ("encoder", "decoder", "format", ".")]
     ran = subprocess.run(
         [sys.executable, "-c", _CODE, json.dumps(jobs)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(rooms)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(packages)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -56,5 +56,5 @@ def test_a_ten_times_longer_recording_takes_no_more_memory(tmp_path: Path) -> No
     stored = sum(path.stat().st_size for path in (tmp_path / "2" / "clip.work").rglob("*") if path.is_file())
     pictures = 4 * 3 * _TIMES * _FRAMES * _SIZE["width"] * _SIZE["height"]
     assert stored > pictures
-    assert long - short < 0.25 * stored  # less than the maps alone; an allocator keeps some megabytes or not
+    assert long - short < 0.25 * stored  # less than the maps alone; the allocator may keep some megabytes
     assert long < 1.1 * short

@@ -1,4 +1,4 @@
-"""Segments on a real Ray cluster of two machines: the same bytes whoever is killed; errors say where."""
+"""Segments on a real Ray cluster of two nodes: the same bytes after kills; errors name the machine."""
 
 import os
 import pickle
@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from dynerf_encoder.jobs.ray_runner import _Order, _work
+from dynerf_encoder.jobs.ray_runner import _RemoteTask, _run_remotely
 from dynerf_encoder.jobs.scheduler import Task
 from dynerf_format.errors import OutputError
 from support.cluster import LocalCluster, start_driver
@@ -49,24 +49,24 @@ def _ended(driver: subprocess.Popen[str]) -> tuple[int, str]:
     return driver.returncode, stderr
 
 
-def _until(seen: object, driver: subprocess.Popen[str]) -> None:
-    """Wait until ``seen()`` is true, while the driver runs."""
-    assert callable(seen)
+def _wait_for(condition: object, driver: subprocess.Popen[str]) -> None:
+    """Wait until ``condition()`` is true, while the driver runs."""
+    assert callable(condition)
     deadline = time.monotonic() + _MOST_SECONDS
-    while not seen():
+    while not condition():
         assert driver.poll() is None, driver.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 @pytest.mark.extensive
-def test_a_worker_killed_in_the_middle_changes_nothing(
+def test_a_killed_worker_does_not_change_the_result(
     capture: Path, cluster: LocalCluster, tmp_path: Path, serial: bytes
 ) -> None:
     output = tmp_path / "clip.dnv"
     driver = start_driver(encode_arguments(capture, output, *_SEGMENT, "--cluster", cluster.address))
-    _until(cluster.working, driver)
-    os.kill(cluster.working()[0], signal.SIGKILL)
+    _wait_for(cluster.encoding_processes, driver)
+    os.kill(cluster.encoding_processes()[0], signal.SIGKILL)
     status, stderr = _ended(driver)
     assert status == 0, stderr
     assert "was lost" in stderr
@@ -75,14 +75,14 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
 
 
 @pytest.mark.extensive
-def test_a_driver_killed_in_the_middle_is_resumed_and_the_capture_can_be_sent(
+def test_a_killed_driver_is_resumed_and_the_capture_can_be_sent(
     capture: Path, cluster: LocalCluster, tmp_path: Path, serial: bytes
 ) -> None:
     output = tmp_path / "clip.dnv"
     more = (*_SEGMENT, "--cluster", cluster.address, "--send-capture")
     driver = start_driver(encode_arguments(capture, output, *more))
     segments = tmp_path / "clip.work" / "segments"
-    _until(lambda: list(segments.glob("0*.dnv")), driver)
+    _wait_for(lambda: list(segments.glob("0*.dnv")), driver)
     driver.kill()
     driver.communicate()
     finished = {path.name for path in segments.glob("0*.dnv")}
@@ -100,7 +100,7 @@ def test_a_capture_that_a_worker_does_not_have_is_named_with_the_worker(
 ) -> None:
     mine = tmp_path / "mine"
     mine.symlink_to(capture)
-    gone = f"""
+    prelude = f"""
 import pathlib, dynerf_encoder.jobs.encode as module
 prepare = module._prepare
 def prepare_and_hide(*arguments):
@@ -109,27 +109,27 @@ def prepare_and_hide(*arguments):
 module._prepare = prepare_and_hide
 """
     arguments = encode_arguments(mine, tmp_path / "clip.dnv", *_SEGMENT, "--cluster", cluster.address)
-    status, stderr = _ended(start_driver(arguments, gone))
+    status, stderr = _ended(start_driver(arguments, prelude))
     assert status == 2
     last = stderr.splitlines()[-1]
     assert last.startswith(f"dynerf: error: {os.uname().nodename}, process ")
     assert f": {mine}: does not exist, expected a folder with camNN.mp4" in last
 
 
-def test_what_a_worker_with_a_full_disk_sends_names_it(
+def test_the_error_of_a_worker_with_a_full_disk_names_it(
     capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=0))
     task = Task(0, tiny_job(capture, capture / "clip.dnv"), threads=1)
-    made = _work(_Order(task, None, {}), Mock())  # what a worker does, without one
-    made = pickle.loads(pickle.dumps(made))  # as Ray sends it
-    assert isinstance(made.error, OutputError)
-    assert str(made.error).startswith(f"{os.uname().nodename}, process {os.getpid()}: ")
-    assert f"{tmp_path}/dynerf-{os.getuid()}/" in str(made.error)
-    assert "the decoded pictures need" in str(made.error)
-    assert not made.file
+    reply = _run_remotely(_RemoteTask(task, None, {}), Mock())  # as a worker runs it
+    reply = pickle.loads(pickle.dumps(reply))  # as Ray sends it
+    assert isinstance(reply.error, OutputError)
+    assert str(reply.error).startswith(f"{os.uname().nodename}, process {os.getpid()}: ")
+    assert f"{tmp_path}/dynerf-{os.getuid()}/" in str(reply.error)
+    assert "the decoded pictures need" in str(reply.error)
+    assert not reply.file
 
 
 def test_more_threads_than_any_machine_has_are_refused(
@@ -138,11 +138,11 @@ def test_more_threads_than_any_machine_has_are_refused(
     more = (*_SEGMENT, "--cluster", cluster.address, "--threads", "3")
     status, stderr = _ended(start_driver(encode_arguments(capture, tmp_path / "clip.dnv", *more)))
     assert status == 2
-    assert "no machine of the cluster has 3 CPU; ask for fewer with --threads" in stderr
+    assert "no machine of the cluster has 3 CPU; reduce --threads" in stderr
 
 
 def test_a_cluster_that_does_not_exist_is_refused(capture: Path, tmp_path: Path) -> None:
     arguments = encode_arguments(capture, tmp_path / "clip.dnv", *_SEGMENT, "--cluster", "nonsense")
     status, stderr = _ended(start_driver(arguments))
     assert status == 2
-    assert "--cluster nonsense: no Ray cluster answers there" in stderr.splitlines()[-1]
+    assert "--cluster nonsense: no Ray cluster answers at this address" in stderr.splitlines()[-1]

@@ -1,10 +1,10 @@
-"""What every step does to planes, against loops over texels."""
+"""Torch operations on planes, against loops over texels."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from dynerf_encoder.rate.plane_passes import add_plane_price, add_variation, round_planes
+from dynerf_encoder.rate.plane_passes import add_plane_rate_gradient, add_variation, round_planes
 
 _SHAPES = [(3, 4, 7, 7), (2, 3, 8, 5, 5), (3, 2, 1, 1)]  # (..., channel, row, column)
 
@@ -14,18 +14,18 @@ def _random(shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
-def test_symbols_are_counted_and_priced_by_channel(shape: tuple[int, ...]) -> None:
+def test_symbols_and_the_rate_gradient_are_per_channel(shape: tuple[int, ...]) -> None:
     values, gradient, step = _random(shape, 1), _random(shape, 2), torch.tensor(0.3)
-    price = torch.rand(*shape[:-2], 1, 1)
+    slope = torch.rand(*shape[:-2], 1, 1)
     rounded, magnitudes = round_planes(values, step)
     expected = [round(float(value) / 0.3) for value in values.flatten()]
     torch.testing.assert_close(rounded.flatten(), 0.3 * torch.tensor(expected, dtype=torch.float32))
     counted = torch.tensor(expected).view(shape).abs().sum(dim=(-2, -1), keepdim=True)
     torch.testing.assert_close(magnitudes, counted.float())
-    priced = gradient.clone()
-    add_plane_price(priced, values, step, price)
-    slopes = torch.tensor([min(max(float(value) / 0.3, -1.0), 1.0) for value in values.flatten()])
-    torch.testing.assert_close(priced, gradient + slopes.view(shape) * price)
+    result = gradient.clone()
+    add_plane_rate_gradient(result, values, step, slope)
+    ramps = torch.tensor([min(max(float(value) / 0.3, -1.0), 1.0) for value in values.flatten()])
+    torch.testing.assert_close(result, gradient + ramps.view(shape) * slope)
 
 
 @pytest.mark.parametrize("shape", _SHAPES)

@@ -1,4 +1,4 @@
-"""The rate term: what symbols are said to cost, and what a training does about it."""
+"""The rate term: estimated bits of symbols, and their effect in training."""
 
 import math
 from dataclasses import replace
@@ -11,9 +11,15 @@ from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.fields.field import Model
 from dynerf_encoder.config.schema import FieldKind, Rate
 from dynerf_encoder.export.tensors import dequantised_latents, quantise_latents, quantise_model
-from dynerf_encoder.rate import rate_loss as rate
+from dynerf_encoder.rate import rate_loss
 from dynerf_encoder.rate.rate_control import RateControl
-from dynerf_encoder.rate.rate_loss import add_price, estimated_bytes, expected_bits, slopes, stored_form
+from dynerf_encoder.rate.rate_loss import (
+    add_rate_gradient,
+    estimated_bytes,
+    expected_bits,
+    laplace_slopes,
+    stored_form,
+)
 from dynerf_encoder.rate.step_sizes import coarsened, is_plane
 from support.encoding import tiny_config
 
@@ -51,10 +57,11 @@ def _cumulative(x: float) -> float:
     return 0.5 * math.exp(x) if x < 0 else 1 - 0.5 * math.exp(-x)
 
 
-class TestModelOfBits:
+class TestBitEstimate:
     @pytest.mark.parametrize("slope", [0.1, 1.0, 4.0])
-    def test_the_slope_is_read_off_the_symbols(self, slope: float) -> None:
-        assert float(slopes(_laplace(slope, 200_000).abs().sum(), 200_000)) == pytest.approx(slope, rel=0.02)
+    def test_the_slope_is_estimated_from_the_symbols(self, slope: float) -> None:
+        found = laplace_slopes(_laplace(slope, 200_000).abs().sum(), 200_000)
+        assert float(found) == pytest.approx(slope, rel=0.02)
 
     @pytest.mark.parametrize("slope", [0.1, 1.0, 4.0, 12.0])
     def test_expected_bits_are_the_entropy(self, slope: float) -> None:
@@ -63,7 +70,7 @@ class TestModelOfBits:
         assert float(expected_bits(torch.tensor([[slope]]), 1000)) == pytest.approx(1000 * entropy, rel=1e-3)
 
     def test_a_channel_of_zeros_costs_next_to_nothing(self) -> None:
-        slope = slopes(torch.zeros(3, 1), 10_000)
+        slope = laplace_slopes(torch.zeros(3, 1), 10_000)
         assert 0 < float(expected_bits(slope, 10_000)) < 3 * 16
         assert torch.isfinite(slope).all()
 
@@ -112,16 +119,16 @@ class TestStoredForm:
         torch.testing.assert_close(gradient, 2 * held)
 
 
-class TestPrice:
+class TestRateGradient:
     def test_pulls_planes_towards_zero_by_what_the_next_symbol_saves(self) -> None:
         model, latents = _model()
         with stored_form(model, latents, _STEPS) as rounded:
             pass
-        add_price(rounded, weight=8e6)  # a bit is then worth 1
+        add_rate_gradient(rounded, weight=8e6)  # the weight of one bit is then 1
         plane = model.get_parameter("fine.static.0")
         assert plane.grad is not None
         channel, gradient = plane.detach()[1, 2], plane.grad[1, 2]
-        slope = float(slopes((channel / _STEPS.planes).round().abs().sum(), channel.numel()))
+        slope = float(laplace_slopes((channel / _STEPS.planes).round().abs().sum(), channel.numel()))
         expected = slope / math.log(2) / _STEPS.planes * (channel / _STEPS.planes).clamp(-1, 1)
         torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-4)
 
@@ -133,25 +140,25 @@ class TestPrice:
             second = (_log_probability(1, slope) - _log_probability(2, slope)) / math.log(2)
             assert slope / math.log(2) == pytest.approx(second, rel=1e-6)
 
-    def test_does_not_pay_a_network_for_mere_shrinking(self) -> None:
+    def test_does_not_reward_shrinking_a_network(self) -> None:
         model, latents = _model()
         with stored_form(model, latents, _STEPS) as rounded:
             pass
-        add_price(rounded, weight=8e6)
+        add_rate_gradient(rounded, weight=8e6)
         for name, value in model.named_parameters():
             if not is_plane(name) and value.numel() > 1:
                 assert value.grad is not None
                 along = float((value.grad * value.detach()).sum())
                 assert abs(along) < 1e-3 * float(value.grad.norm() * value.detach().norm()) + 1e-3, name
 
-    def test_makes_a_smaller_model_when_followed(self) -> None:
+    def test_descending_it_makes_a_smaller_model(self) -> None:
         model, latents = _model()
         sizes = []
         for _ in range(20):
             with stored_form(model, latents, _STEPS) as rounded:
                 sizes.append(estimated_bytes(rounded))
             model.zero_grad(set_to_none=False)
-            add_price(rounded, weight=8e6)
+            add_rate_gradient(rounded, weight=8e6)
             with torch.no_grad():
                 for name, value in model.named_parameters():
                     if is_plane(name) and value.grad is not None:
@@ -161,11 +168,11 @@ class TestPrice:
 
 
 class TestControl:
-    def _control(self, **rate: float) -> RateControl:
-        settings = {"start": 0.5, "weight": 1e-3, "target": 0, **rate}
+    def _control(self, **changes: float) -> RateControl:
+        settings = {"start": 0.5, "weight": 1e-3, "target": 0, **changes}
         return RateControl(Rate(**settings), _STEPS, steps=50)  # type: ignore[arg-type]
 
-    def test_nothing_is_rounded_before_its_time_or_without_a_weight(self) -> None:
+    def test_nothing_is_rounded_before_the_start_or_without_a_weight(self) -> None:
         assert not self._control().active(0.49)
         assert self._control().active(0.5)
         assert not self._control(weight=0.0).active(0.9)
@@ -174,15 +181,15 @@ class TestControl:
         before = latents.detach().clone()
         with self._control().stored_form(model, latents, 0.2) as rounded:
             assert torch.equal(latents, before)
-        self._control().charge(rounded)
+        self._control().add_gradient(rounded)
         assert not any(value.grad.any() for value in model.parameters() if value.grad is not None)
 
-    def test_without_a_target_the_steps_are_those_asked_for(self) -> None:
+    def test_without_a_target_the_steps_are_those_configured(self) -> None:
         control = self._control()
         model, latents = _model()
         with control.stored_form(model, latents, 0.7) as rounded:
             pass
-        control.charge(rounded)
+        control.add_gradient(rounded)
         assert control.quantisation == _STEPS
 
     @pytest.mark.parametrize("factor", [0.4, 2.5])
@@ -194,11 +201,11 @@ class TestControl:
         for _ in range(100):
             with control.stored_form(model, latents, 0.7) as rounded:
                 pass
-            control.charge(rounded)
+            control.add_gradient(rounded)
         assert estimated_bytes(rounded) == pytest.approx(target, rel=0.05)
         assert (control.coarseness > 1) == (factor < 1)
 
-    def test_believes_the_real_size_more_than_its_estimate(self) -> None:
+    def test_the_real_size_corrects_the_estimate(self) -> None:
         model, latents = _model()
         found = []
         for real in (0.5, 1.0):
@@ -206,27 +213,27 @@ class TestControl:
             for _ in range(100):
                 with control.stored_form(model, latents, 0.7) as rounded:
                     pass
-                control.charge(rounded)
+                control.add_gradient(rounded)
                 control.calibrate(round(real * estimated_bytes(rounded)))
             found.append(real * estimated_bytes(rounded))
         assert found == pytest.approx([3000, 3000], rel=0.05)
 
-    def test_goes_on_from_an_exported_state(self) -> None:
+    def test_resumes_from_an_exported_state(self) -> None:
         model, latents = _model()
         one, other = self._control(target=2000), self._control(target=2000)
         for _ in range(3):
             with one.stored_form(model, latents, 0.7) as rounded:
                 pass
-            one.charge(rounded)
+            one.add_gradient(rounded)
         other.restore(one.export())
         assert other.quantisation == one.quantisation != _STEPS
 
     @pytest.mark.parametrize("state", [np.zeros(3), np.array([0, 0, np.nan, 0])])
-    def test_a_state_that_is_none_is_refused(self, state: np.ndarray) -> None:
+    def test_an_invalid_state_is_refused(self, state: np.ndarray) -> None:
         with pytest.raises(ValueError, match="rate control"):
             self._control().restore(state)
 
-    def test_wilder_states_than_any_training_makes_stay_within_bounds(self) -> None:
+    def test_extreme_states_stay_within_bounds(self) -> None:
         control = self._control(target=1)
         control.restore(np.array([1e300, 1e300, 1.0, 1.0]))
         assert control.quantisation == coarsened(_STEPS, math.exp(3))
@@ -237,16 +244,16 @@ def test_coarser_steps_leave_the_groups_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
-def test_kernels_round_and_charge_as_torch_does(kind: FieldKind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_agree_with_torch(kind: FieldKind, monkeypatch: pytest.MonkeyPatch) -> None:
     model, latents = _model(kind)
     found = []
     for kernels in (True, False):
-        monkeypatch.setattr(rate, "_has_kernels", lambda _, kernels=kernels: kernels)
+        monkeypatch.setattr(rate_loss, "_has_kernels", lambda _, kernels=kernels: kernels)
         for parameter in (*model.parameters(), latents):
             parameter.grad = torch.zeros_like(parameter)
         with stored_form(model, latents, _STEPS) as rounded:
             values = [parameter.detach().clone() for parameter in (*model.parameters(), latents)]
-            add_price(rounded, 0.5)
+            add_rate_gradient(rounded, 0.5)
             numbers = [(float(item.step), float(item.slope.sum())) for item in rounded]
         gradients = [p.grad.clone() for p in (*model.parameters(), latents) if p.grad is not None]
         found.append((values, gradients, numbers))

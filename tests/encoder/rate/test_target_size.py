@@ -1,4 +1,4 @@
-"""Meeting a size by rounding, and refusing one that cannot be met."""
+"""Meeting a size by rounding, and refusing a size that cannot be met."""
 
 import math
 from pathlib import Path
@@ -18,7 +18,7 @@ _STEPS = tiny_config().quantisation
 
 
 def _size(steps: Quantisation) -> int:
-    """Shrinks as steps widen, but never below what is not rounded."""
+    """Shrinks as steps widen, but never below the part that is not rounded."""
     return 2000 + round(10_000 * math.pow(_STEPS.planes / steps.planes, 0.8))
 
 
@@ -27,7 +27,7 @@ class TestMeeting:
     def test_finds_the_steps(self, target: int) -> None:
         assert _size(meet_target(_size, _STEPS, target)) == pytest.approx(target, rel=0.01)
 
-    def test_packs_once_when_the_training_met_it_already(self) -> None:
+    def test_packs_once_if_the_training_has_met_it(self) -> None:
         sizes = []
 
         def size(steps: Quantisation) -> int:
@@ -38,7 +38,7 @@ class TestMeeting:
         assert sizes == [12_000]
 
     @pytest.mark.parametrize("target", [4000, 30_000])
-    def test_packs_a_few_times_only_though_size_falls_in_jumps(self, target: int) -> None:
+    def test_packs_only_a_few_times_though_the_size_jumps(self, target: int) -> None:
         sizes = []
 
         def size(steps: Quantisation) -> int:
@@ -58,7 +58,7 @@ class TestMeeting:
         assert found.group == _STEPS.group
 
     @pytest.mark.parametrize(("target", "reached"), [(1000, 3894), (10**6, 54_781)])
-    def test_what_cannot_be_met_is_refused_with_what_was_reached(self, target: int, reached: int) -> None:
+    def test_what_cannot_be_met_is_refused_with_the_nearest_size(self, target: int, reached: int) -> None:
         with pytest.raises(ConfigError, match=f"--target-size {target}: the nearest") as caught:
             meet_target(_size, _STEPS, target)
         found = int(str(caught.value).split(" reaches is ")[1].split()[0])
@@ -78,11 +78,11 @@ class TestTooSmall:
 
 
 @pytest.mark.parametrize(("target", "frames"), [("9000", [1, 5]), ("6000", [1])])
-def test_grids_count_and_are_searched_at_all_frames_once_unless_they_would_take_much_of_it(
+def test_grids_count_towards_it_and_are_left_out_if_they_take_much_of_it(
     target: str, frames: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched: list[int] = []
-    cells = np.random.default_rng(0).random((18, 18, 18)) < 0.5  # 729 bytes that no codec makes fewer
+    cells = np.random.default_rng(0).random((18, 18, 18)) < 0.5  # 729 bytes that no codec can compress
 
     def found(_model: object, latents: Tensor, layers: int, *_: object) -> Occupancy:
         searched.append(len(latents))
@@ -107,7 +107,7 @@ def test_segments_share_a_target_by_their_frames(tmp_path: Path) -> None:
         header = Reader(source).header
     targets = [config["rate"]["target"] for config in header.config["joined"]]
     assert targets == [8400, 5600]
-    assert 0.6 * 14_000 < output.stat().st_size < 1.05 * 14_000  # what both files say is stored once
+    assert 0.6 * 14_000 < output.stat().st_size < 1.05 * 14_000  # what both files share is stored once
 
 
 class TestQuality:
@@ -122,7 +122,7 @@ class TestQuality:
         assert at_quality(config, 6) == config
 
     @pytest.mark.parametrize("quality", [0, 11, -1])
-    def test_others_do_not_exist(self, quality: int) -> None:
+    def test_others_are_refused(self, quality: int) -> None:
         with pytest.raises(ConfigError, match=f"quality: found {quality}, expected 1 to 10"):
             at_quality(tiny_config(), quality)
 

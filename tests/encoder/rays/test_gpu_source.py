@@ -14,7 +14,7 @@ from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.rays.gpu_source import GpuImportanceMap, GpuRaySource, bytes_needed, ray_source
 from dynerf_encoder.rays.pinned_source import PinnedRaySource
 from dynerf_encoder.step.deferred_metrics import DeferredMetrics
-from dynerf_encoder.step.precision import half_products
+from dynerf_encoder.step.precision import half_precision_products
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from support.device import DEVICES
@@ -143,5 +143,5 @@ class TestDeferredMetrics:
 
 
 def test_nothing_is_rounded_on_a_cpu() -> None:
-    with half_products("mlp", torch.device("cpu")):
+    with half_precision_products("mlp", torch.device("cpu")):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32

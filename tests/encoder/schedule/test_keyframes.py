@@ -56,11 +56,11 @@ class TestEncoding:
         notes = Notes()
         capture = write_scene(tmp_path / "scene")
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", "schedule.keyframes=auto"), notes)
-        assert any(text.startswith("keyframes, where the video changes most: 0, ") for text in notes.said)
+        assert any(text.startswith("keyframes, where the video changes most: 0, ") for text in notes.messages)
         assert contents(tmp_path / "a.dnv")[0].config["schedule"]["keyframes"] == "auto"
 
     def test_reports_the_interval_of_a_clip_shorter_than_the_requested_one(self, tmp_path: Path) -> None:
         notes = Notes()
         capture = write_scene(tmp_path / "scene")
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", "schedule.keyframe_interval=30"), notes)
-        assert "keyframes: every 1 frames, for the clip has no more than 30" in notes.said
+        assert "keyframes: every 1 frames, because the clip has no more than 30" in notes.messages

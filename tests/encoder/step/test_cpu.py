@@ -1,4 +1,4 @@
-"""A step by kernels is the step that autograd makes: loss, every gradient, and what Adam makes of them."""
+"""A step by kernels equals a step by autograd: loss, every gradient, and Adam's update."""
 
 import itertools
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from dynerf_encoder.config.schema import Config
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
-from dynerf_encoder.step.cpu import CpuKernelStep, serves
+from dynerf_encoder.step.cpu import CpuKernelStep, supports
 from dynerf_encoder.step.factory import make_step
 from dynerf_encoder.step.protocol import StepFactory
 from dynerf_encoder.step.reference import TorchStep
@@ -67,42 +67,42 @@ class TestAgainstAutograd:
     @pytest.mark.parametrize("sizes", [(), _ODD], ids=["usual", "odd"])
     def test_one_step(self, store: FrameStore, sizes: tuple[str, ...], stored: tuple[str, ...]) -> None:
         config = _config((*sizes, *stored))
-        fast, plain = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
-        (report,), (expected,) = _train(fast, 1), _train(plain, 1)
+        by_kernels, by_torch = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
+        (report,), (expected,) = _train(by_kernels, 1), _train(by_torch, 1)
         assert report.loss == pytest.approx(expected.loss, rel=2e-4)
         assert report.psnr == pytest.approx(expected.psnr, abs=1e-2)
-        names = [name for name, _ in fast.model.named_parameters()]
-        found, wanted = fast.export()[1], plain.export()[1]
-        assert found.keys() == wanted.keys()
-        means = [name for name in wanted if name.endswith("exp_avg")]
+        names = [name for name, _ in by_kernels.model.named_parameters()]
+        found, reference = by_kernels.export()[1], by_torch.export()[1]
+        assert found.keys() == reference.keys()
+        means = [name for name in reference if name.endswith("exp_avg")]
         assert len(means) >= len(names)
         for name in means:  # after one step a tenth of the gradient
-            size = np.abs(wanted[name]).max()
+            size = np.abs(reference[name]).max()
             assert size > 0, name
-            np.testing.assert_allclose(found[name] / size, wanted[name] / size, atol=3e-3, err_msg=name)
+            np.testing.assert_allclose(found[name] / size, reference[name] / size, atol=3e-3, err_msg=name)
 
     @pytest.mark.parametrize("stored", [(), _STORED], ids=["exact", "stored"])
     def test_many_steps(self, store: FrameStore, stored: tuple[str, ...]) -> None:
         config = _config(stored)
-        fast, plain = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
-        losses = [[report.loss for report in _train(trainer, 12)] for trainer in (fast, plain)]
+        by_kernels, by_torch = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
+        losses = [[report.loss for report in _train(trainer, 12)] for trainer in (by_kernels, by_torch)]
         assert losses[0][-1] < 0.95 * losses[0][0]
         np.testing.assert_allclose(losses[0], losses[1], rtol=0.03)
 
-    def test_a_target_is_followed_alike(self, store: FrameStore) -> None:
+    def test_rate_control_is_the_same(self, store: FrameStore) -> None:
         config = _config(("rate.start=0", "rate.target=400"))
-        fast, plain = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
-        for trainer in (fast, plain):
+        by_kernels, by_torch = (_trainer(store, config, step) for step in (CpuKernelStep, TorchStep))
+        for trainer in (by_kernels, by_torch):
             _train(trainer, 4)
-        assert fast.rate.coarseness > 1
-        assert fast.rate.coarseness == pytest.approx(plain.rate.coarseness, rel=1e-3)
+        assert by_kernels.rate.coarseness > 1
+        assert by_kernels.rate.coarseness == pytest.approx(by_torch.rate.coarseness, rel=1e-3)
 
 
 @pytest.mark.parametrize("stored", [(), _STORED], ids=["exact", "stored"])
 def test_the_number_of_threads_changes_no_bit(
     store: FrameStore, stored: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dynerf_encoder.step.cpu._PART", 16)
+    monkeypatch.setattr("dynerf_encoder.step.cpu._PART_RAYS", 16)
     found = []
     for threads in (1, 2, 3):
         before = torch.get_num_threads()
@@ -127,17 +127,17 @@ def test_a_resumed_training_ends_with_the_same_bits(store: FrameStore, stored: t
     assert all(array.tobytes() == found[name].tobytes() for name, array in expected.items())
 
 
-def test_what_kernels_cannot_do_is_left_to_torch() -> None:
+def test_what_the_kernels_support() -> None:
     config = _config(())
     model = build_model("planes", settings_record(config.planes))
-    assert serves(config, model)
-    assert not serves(tiny_config("sampling.union=true"), model)
-    assert not serves(config, build_model("mlp", settings_record(config.mlp)))
-    assert not serves(config, model.double())
+    assert supports(config, model)
+    assert not supports(tiny_config("sampling.union=true"), model)
+    assert not supports(config, build_model("mlp", settings_record(config.mlp)))
+    assert not supports(config, model.double())
 
 
 @pytest.mark.parametrize("settings", ["sampling.union=true", "planes.channels=40"])
-def test_planes_that_kernels_do_not_serve_are_trained_by_torch(store: FrameStore, settings: str) -> None:
+def test_unsupported_planes_are_trained_by_torch(store: FrameStore, settings: str) -> None:
     trainer = _trainer(store, _config([settings]))
     assert isinstance(trainer._step, TorchStep)
     losses = [report.loss for report in _train(trainer, 12)]

@@ -1,4 +1,4 @@
-"""Captured steps are the steps that they stand for, to the bit; what cannot be captured goes on as it was.
+"""Captured steps equal the steps they stand for, to the bit; what cannot be captured runs eagerly.
 
 On a CPU ``Tape`` captures: it freezes what a GPU would freeze. See ``support.graphs``.
 """
@@ -25,8 +25,15 @@ from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.keyframes import fixed_keyframes
 from dynerf_encoder.schedule.stages import plan_training
 from dynerf_encoder.step import factory as step_factory
-from dynerf_encoder.step.cuda_graph import Captured, CudaGraphs, GraphedStep, Graphs, Work, graphs_on
-from dynerf_encoder.step.distributed import Group
+from dynerf_encoder.step.cuda_graph import (
+    CapturedGraph,
+    CudaGraphBackend,
+    GraphBackend,
+    GraphReplay,
+    Work,
+    graph_backend,
+)
+from dynerf_encoder.step.distributed import ProcessGroup
 from dynerf_encoder.step.factory import make_step
 from dynerf_encoder.step.gpu import CudaGraphStep
 from dynerf_encoder.step.protocol import StepFactory, StepState
@@ -37,19 +44,19 @@ from support.encoding import one_thread, scene_store, tiny_config
 from support.graphs import BrokenGraphs, NoGraphs, RecordedGraphs
 
 _VIEWS = (1, 2, 3)
-_WARM = 3
+_WARM_UP = 3
 
 
 @pytest.fixture(autouse=True)
 def _as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, and torch alone: what kernels of the CPU compute is not on the tape."""
+    """One thread, and torch operations only: the tape does not record CPU kernels."""
     monkeypatch.setattr("dynerf_encoder.rate.rate_loss._has_kernels", lambda _: False)
     with one_thread():
         yield
 
 
 class TestStep:
-    def test_inputs_go_where_the_captured_step_looks_for_them(self) -> None:
+    def test_inputs_are_copied_to_the_captured_addresses(self) -> None:
         seen: list[int] = []
 
         def step(inputs: Sequence[Tensor]) -> Tensor:
@@ -57,82 +64,82 @@ class TestStep:
             return inputs[0] * inputs[1].sum()
 
         graphs = RecordedGraphs()
-        graphed = GraphedStep(step, tuple, graphs)
+        replay_step = GraphReplay(step, tuple, graphs)
         for number in range(1, 8):
-            given = torch.full((2,), float(number)), torch.ones(3, dtype=torch.int64)
-            assert graphed("key", given).tolist() == [3 * number] * 2
+            batch = torch.full((2,), float(number)), torch.ones(3, dtype=torch.int64)
+            assert replay_step("key", batch).tolist() == [3 * number] * 2
         assert len(set(seen)) == 2, "the same buffers at every step"
-        assert (graphs.apart_steps, graphs.captured, graphs.replayed) == (_WARM, 1, 7 - _WARM)
+        assert (graphs.eager_steps, graphs.captured, graphs.replayed) == (_WARM_UP, 1, 7 - _WARM_UP)
 
     def test_what_python_reads_while_a_step_is_captured_is_frozen(self) -> None:
-        """The stand-in does to numbers what a GPU does, or the tests below would find nothing."""
+        """The stand-in freezes numbers as a GPU does; otherwise the tests below would detect nothing."""
         number = torch.zeros(())
         results: list[float] = []
 
         def frozen(inputs: Sequence[Tensor]) -> Tensor:
             return inputs[0].mul(float(len(results))).add(number)
 
-        graphed = GraphedStep(frozen, tuple, RecordedGraphs())
+        replay_step = GraphReplay(frozen, tuple, RecordedGraphs())
         for step in range(6):
             number.fill_(100 * step)
-            results.append(float(graphed("key", [torch.ones(())])))
+            results.append(float(replay_step("key", [torch.ones(())])))
         assert results == [0, 101, 202, 303, 403, 503]
 
     def test_a_capture_changes_nothing(self) -> None:
         total = torch.zeros(3)
-        graphed = GraphedStep(lambda inputs: total.add_(inputs[0]), lambda: [total], RecordedGraphs())
+        replay_step = GraphReplay(lambda inputs: total.add_(inputs[0]), lambda: [total], RecordedGraphs())
         for _ in range(6):
-            graphed("key", [torch.ones(3)])
+            replay_step("key", [torch.ones(3)])
         assert total.tolist() == [6] * 3
 
-    @pytest.mark.parametrize("change", ["key", "shape", "kind of number", "place"])
-    def test_another_step_is_captured_anew(self, change: str) -> None:
-        lasting = [torch.zeros(2)]
+    @pytest.mark.parametrize("change", ["key", "shape", "type", "address"])
+    def test_a_changed_step_is_captured_again(self, change: str) -> None:
+        persistent = [torch.zeros(2)]
         graphs = RecordedGraphs()
-        graphed = GraphedStep(
-            lambda inputs: lasting[0].add_(inputs[0].sum()).clone(), lambda: lasting, graphs
+        replay_step = GraphReplay(
+            lambda inputs: persistent[0].add_(inputs[0].sum()).clone(), lambda: persistent, graphs
         )
-        key, given = "one", torch.ones(2)
+        key, batch = "one", torch.ones(2)
         for _ in range(5):
-            graphed(key, [given])
+            replay_step(key, [batch])
         if change == "key":
             key = "other"
         elif change == "shape":
-            given = torch.ones(1, 2)
-        elif change == "kind of number":
-            given = given.double()
+            batch = torch.ones(1, 2)
+        elif change == "type":
+            batch = batch.double()
         else:
-            lasting[0] = lasting[0].clone()
-        found = [float(graphed(key, [given])[0]) for _ in range(5)]
+            persistent[0] = persistent[0].clone()
+        found = [float(replay_step(key, [batch])[0]) for _ in range(5)]
         assert found == [12, 14, 16, 18, 20]
-        assert (graphs.apart_steps, graphs.captured, graphs.replayed) == (2 * _WARM, 2, 4)
+        assert (graphs.eager_steps, graphs.captured, graphs.replayed) == (2 * _WARM_UP, 2, 4)
 
     @pytest.mark.parametrize(
-        "ask",
+        "operation",
         [
             lambda value: value * float(value.sum()),
             lambda value: value + torch.tensor([1.0]),
             lambda value: value[value.nonzero().squeeze(-1)],
             lambda value: value + torch.rand(1, generator=torch.Generator().manual_seed(0)),
         ],
-        ids=["a number back", "a number there", "a size back", "random numbers"],
+        ids=["read a number", "send a number", "read a size", "random numbers"],
     )
-    def test_what_a_gpu_cannot_capture_is_done_without(
-        self, ask: Callable[[Tensor], Tensor], caplog: pytest.LogCaptureFixture
+    def test_what_a_gpu_cannot_capture_runs_eagerly(
+        self, operation: Callable[[Tensor], Tensor], caplog: pytest.LogCaptureFixture
     ) -> None:
         graphs = RecordedGraphs()
-        graphed = GraphedStep(lambda inputs: ask(inputs[0]), tuple, graphs)
+        replay_step = GraphReplay(lambda inputs: operation(inputs[0]), tuple, graphs)
         for number in range(1, 7):
-            given = torch.full((1,), float(number))
-            assert torch.equal(graphed("key", [given]), ask(given))
+            batch = torch.full((1,), float(number))
+            assert torch.equal(replay_step("key", [batch]), operation(batch))
         assert (graphs.captured, graphs.replayed) == (0, 0)
         assert len(caplog.messages) == 1
         assert "steps cannot be captured and are launched one by one: RuntimeError: aten." in caplog.text
 
-    def test_of_a_capture_s_failure_one_line_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
-        graphed = GraphedStep(lambda inputs: inputs[0] + 1, tuple, BrokenGraphs())
+    def test_a_failed_capture_is_logged_on_one_line(self, caplog: pytest.LogCaptureFixture) -> None:
+        replay_step = GraphReplay(lambda inputs: inputs[0] + 1, tuple, BrokenGraphs())
         for key in ("one", "one", "one", "one", "other", "other", "other", "other", "other"):
-            assert graphed(key, [torch.ones(())]) == 2
+            assert replay_step(key, [torch.ones(())]) == 2
         assert caplog.messages == [
             "steps cannot be captured and are launched one by one: "
             "RuntimeError: CUDA error: operation failed with more lines"
@@ -144,8 +151,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
     return scene_store(tmp_path_factory.mktemp("graphed"))
 
 
-def _by(graphs: Graphs) -> StepFactory:
-    """Steps that ``graphs`` capture."""
+def _captured_by(graphs: GraphBackend) -> StepFactory:
+    """Steps captured by ``graphs``."""
     return lambda state: CudaGraphStep(TorchStep(state), state, graphs)
 
 
@@ -168,7 +175,7 @@ def _trainer(
 
 
 def _config(*settings: str, kind: FieldKind) -> Config:
-    """Learning rates that change much, and bits that count from the middle of the second stage on."""
+    """Learning rates that change a lot, and a rate term from the middle of the second stage on."""
     changes = ("optimiser.final_rate=0.01", "optimiser.warm_up=5", "rate.start=0.5", "rate.weight=0.5")
     stages = ("schedule.keyframe_steps=5", "schedule.isg_steps=10", "schedule.ist_steps=5")
     return tiny_config(*changes, *stages, *settings, kind=kind)
@@ -185,30 +192,32 @@ def _equal(one: Trainer, other: Trainer) -> bool:
 
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
 class TestTraining:
-    def test_replayed_steps_are_the_steps_done_one_by_one(self, store: FrameStore, kind: FieldKind) -> None:
+    def test_replayed_steps_equal_eager_steps(self, store: FrameStore, kind: FieldKind) -> None:
         graphs = RecordedGraphs()
         replayed, eager = (
-            _trainer(store, _config(kind=kind), _by(each)) for each in (graphs, BrokenGraphs())
+            _trainer(store, _config(kind=kind), _captured_by(each)) for each in (graphs, BrokenGraphs())
         )
         losses = [[report.loss for report in _train(trainer)] for trainer in (replayed, eager)]
         assert losses[0] == losses[1]
         assert _equal(replayed, eager)
-        # before bits count and after; Adam makes its moments in the first step of all
-        assert (graphs.captured, graphs.apart_steps) == (2, 1 + 2 * _WARM)
-        assert graphs.replayed == 20 - graphs.apart_steps
+        # before and after the rate term is active; Adam creates its moments in the very first step
+        assert (graphs.captured, graphs.eager_steps) == (2, 1 + 2 * _WARM_UP)
+        assert graphs.replayed == 20 - graphs.eager_steps
 
-    def test_they_are_the_reference_s_up_to_rounding(self, store: FrameStore, kind: FieldKind) -> None:
+    def test_they_equal_the_reference_up_to_rounding(self, store: FrameStore, kind: FieldKind) -> None:
         config = _config("schedule.keyframe_steps=0", "schedule.ist_steps=0", kind=kind)
         losses = [
             [report.loss for report in _train(_trainer(store, config, step))]
-            for step in (_by(RecordedGraphs()), TorchStep)
+            for step in (_captured_by(RecordedGraphs()), TorchStep)
         ]
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
 
-    def test_what_python_holds_would_be_found_out(self, store: FrameStore, kind: FieldKind) -> None:
-        """Numbers that a step reads from Python stay what they were: the tests above can tell."""
+    def test_values_frozen_from_python_are_detected(self, store: FrameStore, kind: FieldKind) -> None:
+        """Numbers that a step reads from Python are frozen: the tests above can detect it."""
         one_stage = _config("schedule.keyframe_steps=0", "schedule.ist_steps=0", "rate.start=1", kind=kind)
-        replayed, eager = (_trainer(store, one_stage, _by(each)) for each in (RecordedGraphs(), NoGraphs()))
+        replayed, eager = (
+            _trainer(store, one_stage, _captured_by(each)) for each in (RecordedGraphs(), NoGraphs())
+        )
         for trainer in (replayed, eager):
             _train(trainer, 5)
         assert _equal(replayed, eager)
@@ -223,7 +232,7 @@ class TestTraining:
     def test_a_resumed_training_ends_with_the_same_bits(self, store: FrameStore, kind: FieldKind) -> None:
         stages = ("schedule.keyframe_steps=0", "schedule.isg_steps=10", "schedule.ist_steps=0")
         config = _config(*stages, "rate.start=0", kind=kind)
-        whole, first, second = (_trainer(store, config, _by(RecordedGraphs())) for _ in range(3))
+        whole, first, second = (_trainer(store, config, _captured_by(RecordedGraphs())) for _ in range(3))
         _train(whole)
         _train(first, 6)
         saved = first.export()
@@ -231,7 +240,7 @@ class TestTraining:
         _train(second)
         assert _equal(second, whole)
         _train(first, 1)
-        first.restore(*saved)  # the moments are elsewhere now
+        first.restore(*saved)  # the moments have new addresses
         _train(first)
         assert _equal(first, whole)
 
@@ -243,87 +252,88 @@ class TestTraining:
         kind: FieldKind,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        class Counted(CudaGraphs):
+        class Counted(CudaGraphBackend):
             replays = 0
 
-            def capture(self, work: Work) -> Captured:
+            def capture(self, work: Work) -> CapturedGraph:
                 captured = super().capture(work)
 
                 def replay() -> None:
                     self.replays += 1
                     captured.replay()
 
-                return Captured(replay, captured.result)
+                return CapturedGraph(replay, captured.result)
 
         graphs = Counted(torch.device("cuda"))
-        trainers = [_trainer(store, _config(kind=kind), _by(each), "cuda") for each in (graphs, NoGraphs())]
+        trainers = [
+            _trainer(store, _config(kind=kind), _captured_by(each), "cuda") for each in (graphs, NoGraphs())
+        ]
         replayed, eager = ([report.loss for report in _train(trainer)] for trainer in trainers)
-        assert graphs.replays == 20 - 1 - 2 * _WARM
+        assert graphs.replays == 20 - 1 - 2 * _WARM_UP
         assert [text for text in caplog.messages if "no graphs here" not in text] == []
-        np.testing.assert_allclose(replayed, eager, rtol=2e-2)  # sums of gradients have no order on a GPU
+        np.testing.assert_allclose(replayed, eager, rtol=2e-2)  # the order of sums varies on a GPU
 
 
-def test_a_training_that_diverges_says_so(store: FrameStore) -> None:
-    """Once the step is done: a replay cannot stop half way. (On a CPU torch looks up no NaN in planes.)"""
+def test_a_training_that_diverges_raises(store: FrameStore) -> None:
+    """After the step: a replay cannot stop half way. (On a CPU torch cannot look up NaN in planes.)"""
     config = tiny_config("optimiser.network_rate=1e30", kind="mlp")
     with pytest.raises(ConfigError, match=r"diverged at step \d+: the loss is (nan|inf)"):
-        _train(_trainer(store, config, _by(RecordedGraphs())))
+        _train(_trainer(store, config, _captured_by(RecordedGraphs())))
 
 
 class TestWhen:
     def test_a_cpu_has_no_graphs(self, store: FrameStore) -> None:
-        assert graphs_on(torch.device("cpu")) is None
+        assert graph_backend(torch.device("cpu")) is None
         assert isinstance(_trainer(store, tiny_config(kind="mlp"), make_step)._step, TorchStep)
 
     @pytest.mark.parametrize(("settings", "used"), [((), True), (("rate.target=400",), False)])
-    def test_a_gpu_uses_them_unless_a_size_is_followed(
+    def test_a_gpu_uses_them_unless_there_is_a_target_size(
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...], used: bool
     ) -> None:
         graphs = RecordedGraphs()
-        monkeypatch.setattr(step_factory, "graphs_on", lambda _device: graphs)
+        monkeypatch.setattr(step_factory, "graph_backend", lambda _device: graphs)
         _train(_trainer(store, tiny_config(*settings, kind="mlp"), make_step), 6)
         assert (graphs.replayed > 0) is used
 
 
-class _Elsewhere(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes operations that touch a tensor of the CPU's."""
+class _CpuAccesses(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records operations that touch a CPU tensor."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
-        self.near: list[str] = []
+        self.on_cpu: list[str] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))
         self.count += 1
         touched = [each for each in tree_leaves((args, kwargs, out)) if isinstance(each, Tensor)]
-        self.near += [str(func) for each in touched if each.device.type == "cpu"]
+        self.on_cpu += [str(func) for each in touched if each.device.type == "cpu"]
         return out
 
 
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
-def test_a_step_elsewhere_takes_nothing_from_the_cpu(
-    kind: FieldKind, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A device without numbers stands for a GPU: what it would wait for cannot be done on it at all."""
-    monkeypatch.setattr("dynerf_encoder.step.reference.half_products", lambda *_: nullcontext())
-    config, there = tiny_config("rate.start=0", "rate.weight=0.5", kind=kind), torch.device("meta")
+def test_a_step_on_a_device_does_not_access_the_cpu(kind: FieldKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The meta device stands for a GPU: a transfer from it, for which a GPU would wait, is impossible."""
+    monkeypatch.setattr("dynerf_encoder.step.reference.half_precision_products", lambda *_: nullcontext())
+    config, device = tiny_config("rate.start=0", "rate.weight=0.5", kind=kind), torch.device("meta")
     settings = config.planes if kind == "planes" else config.mlp
-    model = build_model(config.field, settings_record(settings)).to(there)
-    latents = torch.nn.Parameter(torch.zeros(5, model.latent_size, device=there))
+    model = build_model(config.field, settings_record(settings)).to(device)
+    latents = torch.nn.Parameter(torch.zeros(5, model.latent_size, device=device))
     descent = torch.optim.SGD([*model.parameters(), latents], lr=0.1)
     space, rate = (
         Space.box(np.full(3, -4.0), np.full(3, 4.0), 0.1),
         RateControl(config.rate, config.quantisation, 9),
     )
-    step = TorchStep(StepState(config, space, model, latents, descent, rate, Group()))
-    rays = torch.zeros(2, 48, 3, device=there)
+    step = TorchStep(StepState(config, space, model, latents, descent, rate, ProcessGroup()))
+    rays = torch.zeros(2, 48, 3, device=device)
     jitter = [
-        torch.zeros(2, 48, size, device=there) for size in (config.sampling.coarse - 1, config.sampling.drawn)
+        torch.zeros(2, 48, size, device=device)
+        for size in (config.sampling.coarse - 1, config.sampling.drawn)
     ]
-    frames = torch.zeros(2, dtype=torch.int64, device=there)
-    with _Elsewhere() as elsewhere:
+    frames = torch.zeros(2, dtype=torch.int64, device=device)
+    with _CpuAccesses() as accesses:
         metrics = step.compute(StepInputs(frames, rays, rays, rays, *jitter), 0.0)
-    assert metrics.device == there
-    assert elsewhere.count > 1000
-    assert elsewhere.near == []
+    assert metrics.device == device
+    assert accesses.count > 1000
+    assert accesses.on_cpu == []

@@ -21,11 +21,15 @@ def test_an_encode_on_a_device_is_decoded_on_both(tmp_path: Path, device: str, k
     assert notes.reports
     assert all(np.isfinite(report.loss) for report in notes.reports)
     assert result.psnr is not None
-    assert any("GPU" in text for text in notes.said) is (device == "cuda"), "where the pictures lie is told"
-    with dynerf.open(result.path, device="cpu") as here, dynerf.open(result.path, device=device) as there:
-        expected = here.render(here.cameras[0], frame=1.5, plain=True)
+    reported = any("GPU" in text for text in notes.messages)
+    assert reported is (device == "cuda"), "reports where the pictures are stored"
+    with (
+        dynerf.open(result.path, device="cpu") as on_cpu,
+        dynerf.open(result.path, device=device) as on_device,
+    ):
+        expected = on_cpu.render(on_cpu.cameras[0], frame=1.5, plain=True)
         for plain in (True, False):
-            found = there.render(there.cameras[0], frame=1.5, plain=plain)
+            found = on_device.render(on_device.cameras[0], frame=1.5, plain=plain)
             assert found.rgb.device.type == device
             assert float((found.rgb.cpu() - expected.rgb).square().mean()) < 10**-4.5
             assert np.abs(found.numpy().astype(int) - expected.numpy()).mean() < 1

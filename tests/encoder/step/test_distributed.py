@@ -10,30 +10,30 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_encoder.step.distributed import Group
+from dynerf_encoder.step.distributed import ProcessGroup
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
 from support.encoding import encode_arguments, write_scene
 from support.video import ROOT
 
-_ROOMS = ("encoder", "decoder", "format", ".")
+_PACKAGES = ("encoder", "decoder", "format", ".")
 
 
-# Several processes train by autograd; alone a process would do so by kernels, which round otherwise.
+# Several processes train by autograd; a single one would use kernels, which round differently.
 _COMMAND = """
 import sys
 import dynerf.cli.main, dynerf_encoder.step.factory
-dynerf_encoder.step.factory.serves = lambda *_: False
+dynerf_encoder.step.factory.supports = lambda *_: False
 sys.exit(dynerf.cli.main.main(sys.argv[1:]))
 """
 
 
 def _encode(processes: int, arguments: list[str]) -> subprocess.CompletedProcess[str]:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
-    alone = [sys.executable, "-c", _COMMAND, *arguments]
+    single = [sys.executable, "-c", _COMMAND, *arguments]
     return subprocess.run(
-        alone if processes == 1 else [sys.executable, *launcher, *alone],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)},
+        single if processes == 1 else [sys.executable, *launcher, *single],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / package) for package in _PACKAGES)},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
 
@@ -60,19 +60,19 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
         assert one["psnr"] == pytest.approx(two["psnr"], abs=0.02)
     for name, one in weights[0].items():
         difference = np.abs(one.symbols.astype(int) - weights[1][name].symbols)
-        assert difference.max() <= 1, name  # a value on the edge between two steps may fall either way
+        assert difference.max() <= 1, name  # a value between two steps may be rounded either way
     np.testing.assert_allclose(latents[0], latents[1], atol=0.05)
 
 
 @pytest.mark.parametrize("size", [2, 4])
 def test_shares_of_a_batch_are_the_whole_batch(size: int) -> None:
-    shares = [np.arange(4)[Group(rank, size).share(4)] for rank in range(size)]
+    shares = [np.arange(4)[ProcessGroup(rank, size).share(4)] for rank in range(size)]
     assert np.concatenate(shares).tolist() == [0, 1, 2, 3]
 
 
-class TestGroup:
-    def test_alone_everything_is_as_it_was(self) -> None:
-        group = Group()
+class TestProcessGroup:
+    def test_one_process_changes_nothing(self) -> None:
+        group = ProcessGroup()
         parameter = torch.ones(2, requires_grad=True)
         (3 * parameter).sum().backward()  # type: ignore[no-untyped-call]
         group.average_gradients([parameter])
@@ -84,4 +84,4 @@ class TestGroup:
         with pytest.raises(
             ConfigError, match="frames_per_step: found 3, expected a multiple of the 2 processes"
         ):
-            Group(0, 2).check(3)
+            ProcessGroup(0, 2).check(3)

@@ -1,4 +1,4 @@
-"""Ctrl-C at torchrun: all processes stop after the same step, one checkpoint is kept, --resume goes on."""
+"""Ctrl-C to torchrun: all processes stop after the same step, one checkpoint is kept, --resume continues."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from dynerf_encoder.training.checkpoint import load_checkpoint
 from support.encoding import STEPS, encode_arguments, write_scene
 from support.video import ROOT
 
-_ROOMS = ("encoder", "decoder", "format", ".")
+_PACKAGES = ("encoder", "decoder", "format", ".")
 _TIMES = 8
 _LONG = ("--set", f"schedule.scale={_TIMES}")
 
@@ -23,12 +23,12 @@ def _torchrun(arguments: list[str]) -> "subprocess.Popen[str]":
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     return subprocess.Popen(
         [sys.executable, *launcher, sys.executable, "-m", "dynerf", *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in _ROOMS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / package) for package in _PACKAGES)},
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
 
-def _ran_until(log: Path, event: str, process: "subprocess.Popen[str]") -> None:
+def _wait_for_event(log: Path, event: str, process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 120
     while f'"event": "{event}"' not in (log.read_text() if log.exists() else ""):
         assert process.poll() is None
@@ -38,12 +38,12 @@ def _ran_until(log: Path, event: str, process: "subprocess.Popen[str]") -> None:
 
 @pytest.mark.extensive
 @pytest.mark.long
-def test_training_stops_together_and_goes_on(tmp_path: Path) -> None:
+def test_all_processes_stop_at_one_step_and_resume(tmp_path: Path) -> None:
     capture, output = write_scene(tmp_path / "scene"), tmp_path / "out" / "clip.dnv"
     output.parent.mkdir()
     log = output.with_name("clip.log.jsonl")
     with _torchrun(encode_arguments(capture, output, *_LONG)) as process:
-        _ran_until(log, "step", process)
+        _wait_for_event(log, "step", process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does; the workers get it from the launcher
         _, stderr = process.communicate(timeout=60)
     assert process.returncode != 0

@@ -20,7 +20,7 @@ def _random_histogram(rays: int, bins: int, seed: int) -> tuple[torch.Tensor, to
     return edges, torch.rand(rays, bins, generator=generator) ** 6 * 3
 
 
-def _bound_loss_slowly(
+def _bound_loss_by_pairs(
     fine_edges: torch.Tensor, fine: torch.Tensor, coarse_edges: torch.Tensor, coarse: torch.Tensor
 ) -> float:
     """Every fine interval against every coarse one it overlaps, in Python's floats."""
@@ -48,8 +48,8 @@ def test_the_histogram_bound_agrees_with_comparing_all_pairs(seed: int) -> None:
     fine = _normalised(torch.rand(6, 8, generator=_seeded(seed + 10)) ** 4)
     found = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)
     assert float(found) > 0
-    slowly = _bound_loss_slowly(fine_edges, fine, coarse_edges, coarse)
-    assert float(found) == pytest.approx(slowly, rel=1e-4)
+    by_pairs = _bound_loss_by_pairs(fine_edges, fine, coarse_edges, coarse)
+    assert float(found) == pytest.approx(by_pairs, rel=1e-4)
 
 
 def test_the_bound_loss_is_zero_where_the_coarse_histogram_holds_the_fine_one() -> None:
@@ -67,7 +67,7 @@ def test_the_bound_loss_trains_the_coarse_weights_only() -> None:
     fine_edges, fine = _random_histogram(4, 9, seed=9)
     coarse, fine = _normalised(coarse).requires_grad_(), _normalised(fine).requires_grad_()
     loss = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)
-    for_coarse, for_fine = torch.autograd.grad(loss, [coarse, fine], allow_unused=True)
-    assert for_fine is None
-    assert float(for_coarse.max()) <= 0  # more coarse weight never makes it worse
-    assert float(for_coarse.min()) < 0
+    coarse_gradient, fine_gradient = torch.autograd.grad(loss, [coarse, fine], allow_unused=True)
+    assert fine_gradient is None
+    assert float(coarse_gradient.max()) <= 0  # more coarse weight never increases the loss
+    assert float(coarse_gradient.min()) < 0

@@ -1,4 +1,4 @@
-"""Compiled networks train as the plain ones do; whatever goes wrong, the step is done without them."""
+"""Compiled networks train as the plain ones do; if compilation fails, the step runs without them."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from dynerf_encoder.config.schema import FieldKind
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
-from dynerf_encoder.step import torch_compile as compiler
+from dynerf_encoder.step import torch_compile
 from dynerf_encoder.step.gpu import CudaGraphStep
 from dynerf_encoder.step.reference import TorchStep
 from dynerf_encoder.step.torch_compile import Compiler, compiler_for
@@ -40,8 +40,8 @@ def uncompiled(store: FrameStore) -> list[float]:
 
 
 @pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    """One thread, nothing compiled before, and no checks of shapes, which cannot be compiled."""
+def _isolated() -> Iterator[None]:
+    """One thread, nothing compiled before, and no shape checks, which cannot be compiled."""
     config.update("jaxtyping_disable", True)
     with one_thread():
         yield
@@ -49,7 +49,7 @@ def _alone() -> Iterator[None]:
     torch.compiler.reset()
 
 
-def _losses(store: FrameStore, made: Compiler | None, kind: FieldKind = "mlp") -> list[float]:
+def _losses(store: FrameStore, compiler: Compiler | None, kind: FieldKind = "mlp") -> list[float]:
     settings = tiny_config("rate.start=0.5", "rate.weight=0.5", kind=kind)
     torch.manual_seed(0)
     space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
@@ -59,13 +59,13 @@ def _losses(store: FrameStore, made: Compiler | None, kind: FieldKind = "mlp") -
     plan = Plan((Stage("isg", 1.0, frames, 1.0),), _STEPS, frames)
     trainer = Trainer(
         settings, model, space, RaySource(store, _VIEWS), {}, plan, frames=store.frames, seed=0,
-        time_limit=None, make_step=lambda state: CudaGraphStep(TorchStep(state, made), state, NoGraphs()),
+        time_limit=None, make_step=lambda state: CudaGraphStep(TorchStep(state, compiler), state, NoGraphs()),
     )  # fmt: skip
     return [report.loss for report in itertools.islice(trainer.run(), _STEPS)]
 
 
-def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [each.message for each in caplog.records if each.name == compiler.__name__]
+def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.message for each in caplog.records if each.name == torch_compile.__name__]
 
 
 class TestTraining:
@@ -78,35 +78,35 @@ class TestTraining:
         backend: str,
     ) -> None:
         graphs: list[Any] = []
-        looked_up: Callable[..., Any] = torch._dynamo.lookup_backend(backend)
+        compile_with: Callable[..., Any] = torch._dynamo.lookup_backend(backend)
 
         def counted(graph: Any, inputs: Any) -> Any:
             graphs.append(graph)
-            return looked_up(graph, inputs)
+            return compile_with(graph, inputs)
 
         compiled = _losses(store, Compiler(counted))
         np.testing.assert_allclose(compiled, uncompiled, rtol=1e-6)
-        assert _told(caplog) == []
+        assert _warnings(caplog) == []
         assert len(graphs) == 2, "coarse and fine, once for all steps"
 
-    def test_a_compiler_that_fails_is_left_out(
+    def test_a_compiler_that_fails_is_not_used_again(
         self, store: FrameStore, uncompiled: list[float], caplog: pytest.LogCaptureFixture
     ) -> None:
-        tried = []
+        attempts = []
 
         def failing(graph: Any, _: Any) -> Any:
-            tried.append(graph)
+            attempts.append(graph)
             raise RuntimeError("no C compiler found\nfor Triton")
 
         compiled = _losses(store, Compiler(failing))
         assert compiled == uncompiled
-        assert len(tried) == 1
-        (line,) = _told(caplog)
+        assert len(attempts) == 1
+        (line,) = _warnings(caplog)
         assert line.startswith("networks cannot be compiled and are trained as they are: ")
         assert "no C compiler found" in line
         assert "\n" not in line
 
-    def test_so_is_one_that_fails_on_the_way_back(
+    def test_a_compiler_that_fails_in_the_backward_pass_is_not_used_again(
         self, store: FrameStore, uncompiled: list[float], caplog: pytest.LogCaptureFixture
     ) -> None:
         from torch._dynamo.backends.common import aot_autograd
@@ -116,30 +116,30 @@ class TestTraining:
 
         backend = aot_autograd(fw_compiler=lambda graph, _: graph.forward, bw_compiler=failing)
         assert _losses(store, Compiler(backend)) == uncompiled
-        assert len(_told(caplog)) == 1
+        assert len(_warnings(caplog)) == 1
 
     def test_planes_are_not_compiled(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch, "compile", pytest.fail)
-        made = _losses(store, Compiler("eager"), "planes")
-        assert made == _losses(store, None, "planes")
+        losses = _losses(store, Compiler("eager"), "planes")
+        assert losses == _losses(store, None, "planes")
 
 
-def test_what_is_not_the_compiler_s_is_raised() -> None:
-    made = Compiler("eager")
+def test_errors_that_are_not_the_compiler_s_are_raised() -> None:
+    compiler = Compiler("eager")
 
     def work(_fold: object) -> torch.Tensor:
         raise ConfigError("diverged")
 
     with pytest.raises(ConfigError, match="diverged"):
-        made.attempt(lambda _: pytest.fail(), work)
+        compiler.attempt(lambda _: pytest.fail(), work)
 
 
 def test_it_is_for_networks_on_a_gpu_with_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     for triton in (True, False):
-        monkeypatch.setattr(compiler, "has_triton", lambda triton=triton: triton)
-        found = [
+        monkeypatch.setattr(torch_compile, "has_triton", lambda triton=triton: triton)
+        available = [
             compiler_for(kind, torch.device(device)) is not None
             for kind in ("planes", "mlp")
             for device in ("cpu", "cuda")
         ]
-        assert found == [False, False, False, triton]
+        assert available == [False, False, False, triton]

@@ -1,4 +1,4 @@
-"""Checkpoints: exact, whole or not there, and never a way to run code."""
+"""Checkpoints: exact, complete or absent, and never a way to execute code."""
 
 import errno
 import io
@@ -51,7 +51,7 @@ def _about(**changes: object) -> bytes:
 
 
 class _Bomb:
-    """Unpickling it makes a file."""
+    """Unpickling it creates a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +108,7 @@ class TestReading:
             with pytest.raises(ResumeError, match=r"no checkpoint to resume from; run .* without --resume"):
                 load_checkpoint(path)
 
-    def test_one_cut_short_is_refused_wherever_it_was_cut(self, tmp_path: Path) -> None:
+    def test_a_truncated_one_is_refused_at_every_length(self, tmp_path: Path) -> None:
         path = tmp_path / "checkpoint.npz"
         save_checkpoint(path, _example())
         whole = path.read_bytes()
@@ -132,7 +132,7 @@ class TestReading:
                 refused += 1
             else:
                 assert _same(found, _example()), f"byte {index}"
-        assert refused > len(whole) / 3  # the rest are dates and the like
+        assert refused > len(whole) / 3  # the others are in unused fields such as dates
 
     @pytest.mark.parametrize(
         "content",
@@ -157,13 +157,13 @@ class TestReading:
         ],
         ids=str,
     )
-    def test_what_is_no_checkpoint_is_refused(self, tmp_path: Path, content: bytes) -> None:
+    def test_what_is_not_a_checkpoint_is_refused(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "checkpoint.npz"
         path.write_bytes(content)
         with pytest.raises(ResumeError, match=f"^{path}: "):
             load_checkpoint(path)
 
-    def test_one_of_another_version_says_which(self, tmp_path: Path) -> None:
+    def test_another_version_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "checkpoint.npz"
         path.write_bytes(_archive(_about(version=7)))
         with pytest.raises(ResumeError, match="checkpoint of version 7, this program writes 1"):
@@ -186,7 +186,7 @@ class TestReading:
                 load_checkpoint(path)
             assert not trace.exists(), where
         pickle.loads(contents["a pickle"])
-        assert trace.exists()  # so the charge was live
+        assert trace.exists()  # so the pickle was effective
 
 
 class TestSameJob:
@@ -194,7 +194,7 @@ class TestSameJob:
         check_same_job(Path("checkpoint.npz"), json.loads(json.dumps(_JOB)), _JOB)
 
     @pytest.mark.parametrize(
-        ("changes", "told"),
+        ("changes", "message"),
         [
             ({"seed": 4}, "seed was 3, now 4"),
             ({"time_limit": 90.0}, "time_limit was null, now 90.0"),
@@ -206,11 +206,11 @@ class TestSameJob:
             ),
         ],
     )
-    def test_another_is_refused_saying_what_differs(self, changes: dict[str, Any], told: str) -> None:
+    def test_another_is_refused_with_the_differences(self, changes: dict[str, Any], message: str) -> None:
         with pytest.raises(ResumeError) as caught:
             check_same_job(Path("checkpoint.npz"), _JOB, _JOB | changes)
-        assert str(caught.value) == f"checkpoint.npz: belongs to another job: {told}"
+        assert str(caught.value) == f"checkpoint.npz: belongs to another job: {message}"
 
-    def test_several_differences_are_all_told(self) -> None:
+    def test_several_differences_are_all_named(self) -> None:
         with pytest.raises(ResumeError, match=r"hold_out was .*; seed was 3, now 4"):
             check_same_job(Path("checkpoint.npz"), _JOB, _JOB | {"seed": 4, "hold_out": []})

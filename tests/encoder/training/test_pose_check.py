@@ -1,4 +1,4 @@
-"""Early pictures of a training tell poses of another convention from right ones, and change nothing."""
+"""Pictures early in a training reveal poses in the wrong convention; checking does not change it."""
 
 import math
 from fractions import Fraction
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_encoder.jobs.encode import Cutting, encode
+from dynerf_encoder.jobs.encode import Segmentation, encode
 from dynerf_encoder.jobs.segments import SegmentLength
 from support.encoding import Notes, one_thread, tiny_encode, tiny_job, write_scene
 
@@ -15,18 +15,18 @@ _STEPS = "schedule.scale=5"  # 120
 
 
 @pytest.fixture(autouse=True)
-def _looks_early(monkeypatch: pytest.MonkeyPatch) -> None:
+def _check_early(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dynerf_encoder.training.pose_check._FIRST_STEP", 50)
 
 
 @pytest.fixture(scope="module")
-def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_scene(tmp_path_factory.mktemp("right") / "scene", cameras=5)
+def correct(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scene(tmp_path_factory.mktemp("correct") / "scene", cameras=5)
 
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Axes of OpenGL: the cameras of this scene look the same way, which geometry cannot find wrong."""
+    """Axes of OpenGL: the cameras of this scene have one direction, so geometry cannot detect it."""
     capture = write_scene(tmp_path_factory.mktemp("wrong") / "scene", cameras=5)
     rows = np.load(capture / "poses_bounds.npy")
     for row in rows:
@@ -37,23 +37,23 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _warnings(notes: Notes) -> list[str]:
-    return [text for text in notes.said if text.startswith("warning:")]
+    return [text for text in notes.messages if text.startswith("warning:")]
 
 
 @pytest.mark.parametrize("held_out", [("cam00",), ()])
-def test_right_poses_give_no_warning_and_looking_changes_no_bit(
-    right: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_out: tuple[str, ...]
+def test_correct_poses_give_no_warning_and_the_check_changes_no_bit(
+    correct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_out: tuple[str, ...]
 ) -> None:
     notes = Notes()
-    looked = tiny_encode(tiny_job(right, tmp_path / "looked.dnv", _STEPS, hold_out=held_out), notes)
+    checked = tiny_encode(tiny_job(correct, tmp_path / "checked.dnv", _STEPS, hold_out=held_out), notes)
     assert _warnings(notes) == []
     monkeypatch.setattr("dynerf_encoder.training.pose_check._FIRST_STEP", math.inf)
-    other = tiny_encode(tiny_job(right, tmp_path / "other.dnv", _STEPS, hold_out=held_out))
-    assert looked.path.read_bytes() == other.path.read_bytes()
+    other = tiny_encode(tiny_job(correct, tmp_path / "other.dnv", _STEPS, hold_out=held_out))
+    assert checked.path.read_bytes() == other.path.read_bytes()
 
 
 @pytest.mark.parametrize("held_out", [("cam00",), ()])
-def test_wrong_ones_give_one_warning_with_causes_and_remedy(
+def test_wrong_poses_give_one_warning_with_causes_and_remedy(
     wrong: Path, tmp_path: Path, held_out: tuple[str, ...]
 ) -> None:
     notes = Notes()
@@ -67,7 +67,9 @@ def test_a_clip_of_several_segments_passes_warnings_on_once(wrong: Path, tmp_pat
     notes = Notes()
     with one_thread():
         encode(
-            tiny_job(wrong, tmp_path / "clip.dnv", _STEPS), notes, Cutting(SegmentLength(Fraction(3), "f"), 0)
+            tiny_job(wrong, tmp_path / "clip.dnv", _STEPS),
+            notes,
+            Segmentation(SegmentLength(Fraction(3), "f"), 0),
         )
     (warning,) = _warnings(notes)
     assert warning.endswith("(segment 0, frames 0:3)")

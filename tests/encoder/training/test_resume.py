@@ -1,4 +1,4 @@
-"""Killed at any moment and resumed, a job gives the bytes of one left alone; no other job can resume it."""
+"""Killed at any moment and resumed, a job gives the same bytes; no other job can resume it."""
 
 import io
 import shutil
@@ -16,6 +16,7 @@ from support.video import noisy_pictures, write_video
 _NEVER = 1e9
 _STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
 _SAVE = "dynerf_encoder.jobs.encode_segment:save_checkpoint"
+_MEASURE = "dynerf_encoder.training.validation:HeldOutValidator.mean_psnr"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def uninterrupted(capture: Path) -> dict[str, bytes]:
-    """What the job gives when nothing happens, by field."""
+    """The result of the job without an interruption, by field."""
     found = {}
     for kind in ("planes", "mlp"):
         output = capture.parent / f"{kind}.dnv"
@@ -37,7 +38,7 @@ def uninterrupted(capture: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def stopped(capture: Path) -> Path:
-    """A folder with a job that was interrupted in its fifth step; to be copied, not used."""
+    """A folder with a job that was interrupted in its fifth step; to be copied, not modified."""
     folder = capture.parent / "stopped"
     folder.mkdir()
     strike = Strike(_STEP, 5, signal.SIGINT)
@@ -65,11 +66,11 @@ class TestKilled:
             (Strike(_STEP, 16), 15),
             (Strike("zipfile:ZipFile.open", 200), None),  # while writing a checkpoint, not the first
             (Strike(_SAVE, STEPS + 1, after=True), STEPS),
-            (Strike("dynerf_encoder.training.validation:HeldOutLook.mean_psnr"), STEPS),
+            (Strike(_MEASURE), STEPS),
             (Strike("dynerf_format.container.writer:FileSource"), STEPS),  # written, not renamed yet
         ],
         ids=lambda value: (
-            f"{value.place.partition(':')[2]}-{value.call}" if isinstance(value, Strike) else ""
+            f"{value.target.partition(':')[2]}-{value.call}" if isinstance(value, Strike) else ""
         ),
     )
     def test_at_any_moment_it_goes_on_to_the_same_file(
@@ -112,7 +113,7 @@ class TestKilled:
         assert Forks.shared().run(again, every=_NEVER).status == 0
         assert output.read_bytes() == uninterrupted["planes"]
 
-    def test_time_and_again_with_the_mlp(
+    def test_repeatedly_with_the_mlp(
         self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output = tmp_path / "clip.dnv"
@@ -148,13 +149,13 @@ class TestKilled:
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0
         assert output.read_bytes() == uninterrupted["planes"]
 
-    @pytest.mark.parametrize("place", ["captures.storing:_stored_form", "importance:isg_weights"])
+    @pytest.mark.parametrize("target", ["frames.storing:_stored_form", "importance.build:isg_weights"])
     def test_before_its_first_checkpoint_an_older_file_is_not_taken_for_the_result(
-        self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes], place: str
+        self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes], target: str
     ) -> None:
         output = tmp_path / "clip.dnv"
         output.write_bytes(b"older")
-        strike = Strike(f"dynerf_encoder.{place}", 2)
+        strike = Strike(f"dynerf_encoder.{target}", 2)
         assert Forks.shared().run(encode_arguments(capture, output), strike).status == -signal.SIGKILL
         assert Forks.shared().run(encode_arguments(capture, output, "--resume"), every=_NEVER).status == 0
         assert output.read_bytes() == uninterrupted["planes"]
@@ -168,7 +169,7 @@ class TestSameJob:
         assert Forks.shared().run(encode_arguments(capture, output, "--resume"), every=_NEVER).status == 0
         assert output.read_bytes() == uninterrupted["planes"]
 
-    def test_may_find_its_capture_at_another_place(
+    def test_may_find_its_capture_at_another_path(
         self, stopped: Path, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output, _ = _copied(stopped, tmp_path)
@@ -177,7 +178,7 @@ class TestSameJob:
         assert f"resuming after step 5 of {STEPS}" in ended.stderr
         assert output.read_bytes() == uninterrupted["planes"]
 
-    def test_without_resume_starts_anew(
+    def test_without_resume_starts_afresh(
         self, stopped: Path, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output, checkpoint = _copied(stopped, tmp_path)
@@ -186,7 +187,7 @@ class TestSameJob:
         assert output.read_bytes() == uninterrupted["planes"]
         assert not checkpoint.exists()
 
-    def test_when_finished_says_so(self, capture: Path, tmp_path: Path) -> None:
+    def test_resuming_a_finished_job_is_refused(self, capture: Path, tmp_path: Path) -> None:
         output = tmp_path / "clip.dnv"
         arguments = encode_arguments(capture, output, "--set", "schedule.scale=0.2")
         assert Forks.shared().run(arguments, every=_NEVER).status == 0
@@ -209,7 +210,7 @@ def _move_camera(folder: Path, camera: int) -> None:
 
 class TestOtherJobs:
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "message"),
         [
             (("--seed", "1"), "seed was 0, now 1"),
             (("--set", "schedule.scale=2"), "configuration.schedule.scale was 1.0, now 2.0"),
@@ -227,7 +228,7 @@ class TestOtherJobs:
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
     )
     def test_other_options_are_refused_by_name(
-        self, stopped: Path, capture: Path, tmp_path: Path, options: tuple[str, ...], told: str
+        self, stopped: Path, capture: Path, tmp_path: Path, options: tuple[str, ...], message: str
     ) -> None:
         output, checkpoint = _copied(stopped, tmp_path)
         before = checkpoint.read_bytes()
@@ -235,7 +236,7 @@ class TestOtherJobs:
         assert ended.status == 2
         last = ended.stderr.splitlines()[-1]
         assert last.startswith(f"dynerf: error: {checkpoint}: belongs to another job: ")
-        assert told in last
+        assert message in last
         assert checkpoint.read_bytes() == before
         assert not output.exists()
 
@@ -259,33 +260,35 @@ class TestOtherJobs:
         assert f"{checkpoint}: belongs to another job: capture was " in ended.stderr
         assert not output.exists()
 
-    def test_a_refusal_does_no_harm_to_the_job_itself(
+    def test_a_refusal_does_not_damage_the_job(
         self, stopped: Path, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes]
     ) -> None:
         output, _ = _copied(stopped, tmp_path)
         other = encode_arguments(capture, output, "--downscale", "2", "--resume")
-        assert Forks.shared().run(other).status == 2  # its pictures have replaced the job's
+        assert Forks.shared().run(other).status == 2  # its pictures have replaced those of the job
         ended = Forks.shared().run(encode_arguments(capture, output, "--resume"), every=_NEVER)
         assert f"resuming after step 5 of {STEPS}" in ended.stderr
         assert output.read_bytes() == uninterrupted["planes"]
 
 
-_LATER = ("--quality", "3", "--set", "quantisation.group=3")
+_OTHER_RATE = ("--quality", "3", "--set", "quantisation.group=3")
 
 
 class TestSettingsOfTheFile:
-    """Until bits count, how much they will count is open; after that only what did not count yet."""
+    """Rate settings may change until the rate term is active; after that only those without effect so far."""
 
-    def test_may_change_until_bits_count(self, stopped: Path, capture: Path, tmp_path: Path) -> None:
+    def test_may_change_until_the_rate_term_is_active(
+        self, stopped: Path, capture: Path, tmp_path: Path
+    ) -> None:
         output, _ = _copied(stopped, tmp_path)
         straight = tmp_path / "straight.dnv"
-        ended = Forks.shared().run(encode_arguments(capture, output, *_LATER, "--resume"), every=_NEVER)
+        ended = Forks.shared().run(encode_arguments(capture, output, *_OTHER_RATE, "--resume"), every=_NEVER)
         assert f"resuming after step 5 of {STEPS}" in ended.stderr
-        assert Forks.shared().run(encode_arguments(capture, straight, *_LATER), every=_NEVER).status == 0
+        assert Forks.shared().run(encode_arguments(capture, straight, *_OTHER_RATE), every=_NEVER).status == 0
         assert output.read_bytes() == straight.read_bytes()
 
     @pytest.mark.parametrize(
-        ("option", "told"),
+        ("option", "message"),
         [
             ("quantisation.planes=0.5", "configuration.quantisation.planes was 0.16, now 0.5"),
             ("rate.weight=1", "configuration.rate.weight was 0.0015, now 1.0"),
@@ -294,15 +297,15 @@ class TestSettingsOfTheFile:
         ],
     )
     def test_later_only_groups_and_grids_may(
-        self, capture: Path, tmp_path: Path, option: str, told: str
+        self, capture: Path, tmp_path: Path, option: str, message: str
     ) -> None:
         output = tmp_path / "clip.dnv"
         strike = Strike(_STEP, 16, signal.SIGINT)
         assert Forks.shared().run(encode_arguments(capture, output), strike, every=_NEVER).status == 130
         again = encode_arguments(capture, output, "--set", option, "--resume")
         ended = Forks.shared().run(again, every=_NEVER)
-        assert ended.status == (2 if told else 0)
-        assert told in ended.stderr
+        assert ended.status == (2 if message else 0)
+        assert message in ended.stderr
 
     @pytest.mark.parametrize("off", [True, False])
     def test_steps_may_after_the_training_and_without_a_rate_term(
@@ -311,19 +314,17 @@ class TestSettingsOfTheFile:
         output, straight = tmp_path / "clip.dnv", tmp_path / "straight.dnv"
         weight = ("--set", "rate.weight=0") if off else ()
         wide = ("--set", "quantisation.planes=0.5")
-        strike = (
-            Strike(_STEP, 16) if off else Strike("dynerf_encoder.training.validation:HeldOutLook.mean_psnr")
-        )
+        strike = Strike(_STEP, 16) if off else Strike(_MEASURE)
         killed = Forks.shared().run(encode_arguments(capture, output, *weight), strike)
         assert killed.status == -signal.SIGKILL
         again = Forks.shared().run(encode_arguments(capture, output, *weight, *wide, "--resume"))
         assert again.status == 0, again.stderr
         assert Forks.shared().run(encode_arguments(capture, straight, *weight, *wide)).status == 0
-        assert (output.read_bytes() == straight.read_bytes()) == off  # a rate term knew the other steps
+        assert (output.read_bytes() == straight.read_bytes()) == off  # the rate term used the other steps
 
 
 class TestTarget:
-    def test_interrupted_in_its_steering_it_goes_on_to_the_same_file(
+    def test_interrupted_during_rate_control_it_gives_the_same_file(
         self, capture: Path, tmp_path: Path
     ) -> None:
         output, straight = tmp_path / "clip.dnv", tmp_path / "straight.dnv"
@@ -339,13 +340,13 @@ class TestTarget:
 
     def test_one_that_cannot_be_met_costs_no_training(self, capture: Path, tmp_path: Path) -> None:
         output = tmp_path / "clip.dnv"
-        asked = encode_arguments(capture, output, "--target-size", "900kB")
-        ended = Forks.shared().run(asked, every=_NEVER)
+        arguments = encode_arguments(capture, output, "--target-size", "900kB")
+        ended = Forks.shared().run(arguments, every=_NEVER)
         assert ended.status == 2
         assert "--target-size 900000: the nearest that rounding reaches is " in ended.stderr
         assert not output.exists()
-        asked = encode_arguments(capture, output, "--target-size", "8kB", "--resume")
-        ended = Forks.shared().run(asked, every=_NEVER)
+        arguments = encode_arguments(capture, output, "--target-size", "8kB", "--resume")
+        ended = Forks.shared().run(arguments, every=_NEVER)
         assert f"resuming after step {STEPS} of {STEPS}" in ended.stderr
         assert output.stat().st_size == pytest.approx(8000, rel=0.05)
 

@@ -1,4 +1,4 @@
-"""The written-out gradient of total variation is autograd's."""
+"""The gradient of total variation, written by hand, equals that of autograd."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Training on a tiny scene: it learns, it keeps to the plan, and it goes on where it stopped, to the bit."""
+"""Training on a tiny scene: it learns, follows the plan, and resumes to the bit."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,13 +40,13 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-class _Spy(RaySource):
-    """Notes what is asked for; ``meanwhile`` is called at each step and may change the rays."""
+class _RecordingSource(RaySource):
+    """Records each draw; ``on_draw`` is called at each step and may change the rays."""
 
-    def __init__(self, store: FrameStore, meanwhile: Callable[[TrainingRays], object] | None = None) -> None:
+    def __init__(self, store: FrameStore, on_draw: Callable[[TrainingRays], object] | None = None) -> None:
         super().__init__(store, _VIEWS)
-        self.asked: list[tuple[tuple[int, ...], ImportanceMap | None, float]] = []
-        self._meanwhile = meanwhile
+        self.draws: list[tuple[tuple[int, ...], ImportanceMap | None, float]] = []
+        self._on_draw = on_draw
 
     def draw(
         self,
@@ -57,15 +57,15 @@ class _Spy(RaySource):
         importance: ImportanceMap | None,
         share: float,
     ) -> TrainingRays:
-        self.asked.append((tuple(frames), importance, share))
+        self.draws.append((tuple(frames), importance, share))
         drawn = super().draw(rng, frames, frames_per_step, rays, importance, share)
-        if self._meanwhile is not None:
-            self._meanwhile(drawn)
+        if self._on_draw is not None:
+            self._on_draw(drawn)
         return drawn
 
 
 class _Clock:
-    """Stands in for ``time`` where the training looks at it."""
+    """Replaces ``time`` in the trainer."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -77,8 +77,8 @@ class _Clock:
         self.now += seconds
 
 
-def _unhurried_step(state: StepState) -> TrainingStep[Any]:
-    """The usual step; rays are drawn when they are used, in this thread."""
+def _step_without_prefetch(state: StepState) -> TrainingStep[Any]:
+    """The usual step, but rays are drawn when they are used, in this thread."""
     step = make_step(state)
     step.prefetch = False
     return step
@@ -101,7 +101,7 @@ def _trainer(
     plan = plan_training(config.schedule, store.frames, config.importance.strategy, keys)
     return Trainer(
         config, model, space, source or RaySource(store, _VIEWS), maps or {}, plan,
-        frames=store.frames, seed=seed, time_limit=time_limit, make_step=_unhurried_step,
+        frames=store.frames, seed=seed, time_limit=time_limit, make_step=_step_without_prefetch,
     )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def _equal(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
 
 
 def _moved(trainer: Trainer, before: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """How far the numbers of a parameter moved, those that did."""
+    """How far the changed values of a parameter moved."""
     change = np.abs(_numbers(trainer)[name].astype(np.float64) - before[name])
     moved: np.ndarray = change[change > 0]
     return moved
@@ -136,11 +136,11 @@ class TestLearning:
         losses = [report.loss for report in reports]
         assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:8])
 
-    def test_what_a_step_reports_is_of_its_own_rays(self, store: FrameStore) -> None:
+    def test_a_step_reports_its_own_rays(self, store: FrameStore) -> None:
         report = _train(_trainer(store, tiny_config("schedule.rays=97")), 1)[0]
         assert report.rays == 96  # of two frames
-        assert (report.stage, report.place.step, report.place.stage) == ("keyframes", 1, 0)
-        # without total variation the loss is the colours' error plus what the coarse field is taught
+        assert (report.stage, report.progress.step, report.progress.stage) == ("keyframes", 1, 0)
+        # without total variation the loss is the colours' error plus the coarse field's loss
         plain = tiny_config("optimiser.total_variation=0", "optimiser.coarse_weight=0")
         report = _train(_trainer(store, plain), 1)[0]
         assert report.loss == pytest.approx(10 ** (-report.psnr / 10), rel=1e-5)
@@ -172,7 +172,7 @@ class TestLearning:
             a, b = (np.abs(np.diff(_numbers(trainer)[name])).mean() for trainer in (rough, smooth))
             assert b < 0.5 * a, name
 
-    def test_a_training_that_diverges_says_so(self, store: FrameStore) -> None:
+    def test_a_training_that_diverges_raises(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config("optimiser.planes_rate=1e30", "optimiser.network_rate=1e30"))
         with pytest.raises(
             ConfigError, match=r"diverged at step \d+: the loss is (nan|inf); lower optimiser"
@@ -182,7 +182,7 @@ class TestLearning:
 
 class TestRates:
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
-    def test_planes_networks_and_latents_each_learn_at_their_own(
+    def test_planes_networks_and_latents_have_their_own_rates(
         self, store: FrameStore, kind: FieldKind
     ) -> None:
         # Adam's first step moves every number that has a gradient by the learning rate.
@@ -236,7 +236,7 @@ class TestRates:
 
 class TestStages:
     def test_keyframes_then_all_frames_each_with_its_map(self, store: FrameStore, tmp_path: Path) -> None:
-        source = _Spy(store)
+        source = _RecordingSource(store)
         maps = {
             "keyframes": build_isg(store, _VIEWS, (0, 3, 4), 1e-3, tmp_path / "a"),
             "isg": build_isg(store, _VIEWS, range(5), 2e-2, tmp_path / "b"),
@@ -244,7 +244,7 @@ class TestStages:
         reports = _train(_trainer(store, tiny_config("importance.share=0.4"), source=source, maps=maps))
         # Each step is reported under its own stage, the last one of a stage, too.
         assert [report.stage for report in reports] == ["keyframes"] * 6 + ["isg"] * 12 + ["ist"] * 6
-        keyframes, isg, ist = source.asked[:6], source.asked[6:18], source.asked[18:]
+        keyframes, isg, ist = source.draws[:6], source.draws[6:18], source.draws[18:]
         assert set(keyframes) == {((0, 3, 4), maps["keyframes"], 0.4)}
         assert set(isg) == {(tuple(range(5)), maps["isg"], 0.4)}
         assert set(ist) == {(tuple(range(5)), None, 0.4)}
@@ -252,7 +252,7 @@ class TestStages:
     @pytest.mark.parametrize(
         "settings", [(), ("schedule.isg_steps=0",), ("schedule.isg_steps=0", "schedule.ist_steps=0")]
     )
-    def test_at_their_end_keyframes_pass_their_latents_on(
+    def test_after_keyframes_latents_are_interpolated(
         self, store: FrameStore, settings: tuple[str, ...]
     ) -> None:
         trainer = _trainer(store, tiny_config(*settings))
@@ -273,19 +273,19 @@ class TestStages:
 
 
 class TestTimeLimit:
-    def test_all_stages_take_place_with_fewer_steps(
+    def test_all_stages_run_with_fewer_steps(
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = _Clock()
         monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
-        source = _Spy(store, lambda _: clock.tick(1.0))
+        source = _RecordingSource(store, lambda _: clock.tick(1.0))
         config = tiny_config("schedule.scale=100", "optimiser.final_rate=0.5")
         reports = _train(_trainer(store, config, source=source, time_limit=20.0))
         assert len(reports) == 20
-        frames = [len(asked) for asked, _, _ in source.asked]
+        frames = [len(drawn) for drawn, _, _ in source.draws]
         assert frames == [3] * 5 + [5] * 15  # a quarter of the training is for keyframes, as without a limit
         assert [report.stage for report in reports].count("ist") >= 5
-        assert [report.place.position for report in reports] == pytest.approx(np.arange(1, 21) / 20)
+        assert [report.progress.position for report in reports] == pytest.approx(np.arange(1, 21) / 20)
 
     def test_a_limit_that_is_not_reached_changes_nothing(
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
@@ -294,53 +294,55 @@ class TestTimeLimit:
         _train(free)
         clock = _Clock()
         monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
-        source = _Spy(store, lambda _: clock.tick(1.0))
+        source = _RecordingSource(store, lambda _: clock.tick(1.0))
         limited = _trainer(store, tiny_config(), source=source, time_limit=25.0)
         _train(limited)
         assert _equal(_numbers(free), _numbers(limited))
-        assert limited.place.seconds == 24
+        assert limited.progress.seconds == 24
 
-    def test_what_the_caller_does_between_steps_does_not_count(
+    def test_the_time_of_the_caller_does_not_count(
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = _Clock()
         monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
-        source = _Spy(store, lambda _: clock.tick(1.0))
+        source = _RecordingSource(store, lambda _: clock.tick(1.0))
         steps = 0
         trainer = _trainer(store, tiny_config(), source=source, time_limit=10.0)
         for _ in trainer.run():
             clock.tick(100.0)
             steps += 1
-        assert (steps, trainer.place.seconds) == (10, 10)
+        assert (steps, trainer.progress.seconds) == (10, 10)
 
-    def test_kernels_that_are_compiled_meanwhile_do_not_count(
+    def test_compiling_kernels_does_not_count(
         self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """At the first step, in the middle, and at the first step of a training that is resumed."""
-        clock, compiled, told = _Clock(), {1, 5, 7}, list[str]()
+        """At the first step, in the middle, and at the first step of a resumed training."""
+        clock, compiled, compiled_in = _Clock(), {1, 5, 7}, list[str]()
         monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
         monkeypatch.setattr("dynerf_decoder.backends.cpu.compile_clock.time", clock)
 
         def draw(_: TrainingRays) -> None:
             clock.tick(1.0)
-            if len(source.asked) in compiled:
+            if len(source.draws) in compiled:
                 with trigger_event("numba:compiler_lock"), trigger_event("numba:compile"):
                     clock.tick(1000.0)
 
-        source = _Spy(store, draw)
+        source = _RecordingSource(store, draw)
         first = _trainer(store, tiny_config(), source=source, time_limit=10.0)
-        with closing(first.run(lambda: told.append("first"))) as reports:
-            assert [report.place.seconds for report in itertools.islice(reports, 6)] == [1, 2, 3, 4, 5, 6]
+        with closing(first.run(lambda: compiled_in.append("first"))) as reports:
+            assert [report.progress.seconds for report in itertools.islice(reports, 6)] == [1, 2, 3, 4, 5, 6]
         second = _trainer(store, tiny_config(), source=source, time_limit=10.0)
         second.restore(*first.export())
-        with closing(second.run(lambda: told.append("second"))) as reports:
-            assert [report.place.seconds for report in reports] == [7, 8, 9, 10]
-        assert told == ["first", "second"]
+        with closing(second.run(lambda: compiled_in.append("second"))) as reports:
+            assert [report.progress.seconds for report in reports] == [7, 8, 9, 10]
+        assert compiled_in == ["first", "second"]
 
-    def test_counts_on_after_a_resume(self, store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_continues_counting_after_a_resume(
+        self, store: FrameStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         clock = _Clock()
         monkeypatch.setattr("dynerf_encoder.training.trainer.time", clock)
-        source = _Spy(store, lambda _: clock.tick(1.0))
+        source = _RecordingSource(store, lambda _: clock.tick(1.0))
         first = _trainer(store, tiny_config(), source=source, time_limit=10.0)
         _train(first, 4)
         clock.tick(1e6)
@@ -352,14 +354,14 @@ class TestTimeLimit:
 class TestResume:
     @pytest.mark.parametrize("kind", ["planes", "mlp"])
     @pytest.mark.parametrize("at", [0, 6, 15])
-    def test_goes_on_to_the_same_bits_wherever_it_stopped(
+    def test_ends_with_the_same_bits_wherever_it_stopped(
         self, store: FrameStore, kind: FieldKind, at: int
     ) -> None:
         whole = _trainer(store, tiny_config(kind=kind))
         _train(whole)
         first, second = (_trainer(store, tiny_config(kind=kind)) for _ in range(2))
         _train(first, at)
-        torch.manual_seed(12345)  # no random state may matter
+        torch.manual_seed(12345)  # no global random state may matter
         second.restore(*first.export())
         assert _equal(_numbers(second), _numbers(first))
         assert len(_train(second)) == 24 - at
@@ -368,11 +370,11 @@ class TestResume:
     def test_what_was_exported_does_not_change_with_the_training(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config())
         _train(trainer, 2)
-        place, arrays = trainer.export()
+        progress, arrays = trainer.export()
         kept = {name: array.copy() for name, array in arrays.items()}
         _train(trainer, 2)
         assert _equal(arrays, kept)
-        assert place["step"] == 2
+        assert progress["step"] == 2
         assert not _equal(arrays, _numbers(trainer))
 
     def test_another_seed_gives_other_weights(self, store: FrameStore) -> None:
@@ -384,24 +386,24 @@ class TestResume:
         assert not np.array_equal(numbers[0]["latents"], numbers[2]["latents"])
         assert not np.array_equal(numbers[0]["model/fine.static.0"], numbers[2]["model/fine.static.0"])
 
-    def test_each_step_and_seed_draws_rays_of_its_own(self, store: FrameStore) -> None:
+    def test_each_step_and_seed_draws_other_rays(self, store: FrameStore) -> None:
         drawn = []
         for seed in (0, 1):
-            source = _Spy(store, lambda rays: drawn.append(rays.directions.numpy().tobytes()))
+            source = _RecordingSource(store, lambda rays: drawn.append(rays.directions.numpy().tobytes()))
             _train(_trainer(store, tiny_config(), source=source, seed=seed), 3)
         assert len(set(drawn)) == 6
 
     def test_arrays_of_another_model_are_refused(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config())
         _train(trainer, 2)
-        place, arrays = trainer.export()
+        progress, arrays = trainer.export()
         for name in ("model/fine.static.0", "latents", "adam/0/exp_avg"):
             for changed in (None, np.zeros((2, 2), np.float32), np.array(["text"])):
                 damaged = {key: value for key, value in arrays.items() if key != name}
                 if changed is not None:
                     damaged[name] = changed
                 with pytest.raises(ResumeError, match="the checkpoint does not hold this model"):
-                    _trainer(store, tiny_config()).restore(place, damaged)
+                    _trainer(store, tiny_config()).restore(progress, damaged)
 
     @pytest.mark.parametrize(
         "changes",
@@ -413,23 +415,25 @@ class TestResume:
         ],
         ids=str,
     )  # fmt: skip
-    def test_a_place_outside_the_plan_is_refused(self, store: FrameStore, changes: dict[str, object]) -> None:
+    def test_progress_outside_the_plan_is_refused(
+        self, store: FrameStore, changes: dict[str, object]
+    ) -> None:
         trainer = _trainer(store, tiny_config())
-        place, arrays = trainer.export()
+        progress, arrays = trainer.export()
         with pytest.raises(ResumeError):
-            trainer.restore(place | changes, arrays)
+            trainer.restore(progress | changes, arrays)
 
-    def test_a_place_that_lacks_a_part_is_refused(self, store: FrameStore) -> None:
+    def test_incomplete_progress_is_refused(self, store: FrameStore) -> None:
         trainer = _trainer(store, tiny_config())
-        place, arrays = trainer.export()
-        for name in place:
+        progress, arrays = trainer.export()
+        for name in progress:
             with pytest.raises(ResumeError):
-                trainer.restore({key: value for key, value in place.items() if key != name}, arrays)
+                trainer.restore({key: value for key, value in progress.items() if key != name}, arrays)
 
 
 def test_the_held_out_view_is_never_read(store: FrameStore) -> None:
     seen: list[np.ndarray] = []
-    source = _Spy(store, lambda rays: seen.append(rays.origins.reshape(-1, 3).numpy()))
+    source = _RecordingSource(store, lambda rays: seen.append(rays.origins.reshape(-1, 3).numpy()))
     _train(_trainer(store, tiny_config(), source=source))
     origins = np.unique(np.concatenate(seen), axis=0)
     held_out = store.cameras[0].origin.astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dynerf_decoder.clip.clip import Clip
-from dynerf_encoder.jobs.encode import Cutting, encode
+from dynerf_encoder.jobs.encode import Segmentation, encode
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_format import FileSource, FormatError, Reader
 from dynerf_player.library.shared_clip import SharedClip
@@ -22,7 +22,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("segments")
     job = tiny_job(write_scene(folder / "scene", frames=9), folder / "clip.dnv")
     with one_thread():
-        encode(job, Notes(), Cutting(SegmentLength(Fraction(3), "f"), overlap=0))
+        encode(job, Notes(), Segmentation(SegmentLength(Fraction(3), "f"), overlap=0))
     return job.output
 
 

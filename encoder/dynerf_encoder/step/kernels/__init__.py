@@ -1,7 +1,8 @@
-"""What a training step on a CPU does per ray, per sample and per texel, compiled by numba.
+"""The numba kernels of the CPU training step: work per ray, per sample and per texel.
 
-``step.py`` follows whole rays forward and back, ``scatter.py`` adds what they ask of the planes,
-``planes.py`` folds the planes before and lets Adam change them afterwards. torch's autograd over
-``dynerf_decoder`` computes the same and is the reference in the tests; it serves CUDA, several processes,
-the ``mlp`` field and planes of other sizes or precisions.
+In: the arrays of ``records.py``, which are rays, jitter, folded planes and network weights. Out: gradients,
+updated planes and the sums of the errors. ``ray_pass.py`` runs rays forward and backward, ``scatter.py`` adds
+the samples' gradients to the planes, ``planes.py`` folds the planes before and applies Adam afterwards.
+torch's autograd over ``dynerf_decoder`` is the reference in the tests.
+Imports: nothing of this package.
 """

@@ -1,7 +1,7 @@
-"""Where a block of rays is sampled, and how far the coarse histogram lets the fine weights go.
+"""Sample positions of a block of rays, and the histogram bound on the coarse weights.
 
-The same as the decoder's ``ray_sampling``, one ray at a time; uniform numbers are given. Flat arrays hold the
-rays of a block one after another, ``count`` numbers of intervals each, edges one more.
+The same as the decoder's ``ray_sampling``, one ray at a time; the uniform random numbers are arguments. Flat
+arrays hold the rays of a block one after another, with ``count`` intervals each and one edge more.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def stratified(even, noise, at, count, edges, to):
 
 @kernel
 def intervals(edges, at, count, length, middles, into, lengths, to):
-    """Middles of one ray's intervals, written from ``into`` on, and lengths in cube units."""
+    """Middles of one ray's intervals, written from ``into`` on, and their lengths in cube units."""
     for index in range(count):
         low, high = edges[at + index], edges[at + index + 1]
         middles[into + index] = (high + low) * _HALF
@@ -41,49 +41,52 @@ def draw(edges, at, weights, start, bins, noise, first, count, out, to):
     for index in range(bins):
         total += np.float64(weights[start + index])
     extra = _PADDING * max(np.float32(total), _LEAST_SUM) / np.float32(bins)
-    whole = 0.0
+    padded_total = 0.0
     for index in range(bins):
-        whole += np.float64(weights[start + index] + extra)
-    last = np.float32(whole)
-    found, running = 0, np.float64(weights[start] + extra)
+        padded_total += np.float64(weights[start + index] + extra)
+    last = np.float32(padded_total)
+    bin_index, running = 0, np.float64(weights[start] + extra)
     low, high = _ZERO, np.float32(running) / last
-    for each in range(count):
-        u = (np.float32(each) + noise[first + each]) / np.float32(count)
-        while found < bins - 1 and high <= u:
-            found += 1
-            running += np.float64(weights[start + found] + extra)
+    for index in range(count):
+        u = (np.float32(index) + noise[first + index]) / np.float32(count)
+        while bin_index < bins - 1 and high <= u:
+            bin_index += 1
+            running += np.float64(weights[start + bin_index] + extra)
             low, high = high, np.float32(running) / last
-        inside = min(max((u - low) / max(high - low, _LEAST_BIN), _ZERO), _ONE)
-        left, right = edges[at + found], edges[at + found + 1]
-        out[to + each] = left + inside * (right - left)
+        fraction = min(max((u - low) / max(high - low, _LEAST_BIN), _ZERO), _ONE)
+        left, right = edges[at + bin_index], edges[at + bin_index + 1]
+        out[to + index] = left + fraction * (right - left)
 
 
 @kernel
-def bound(edges, at, weights, start, count, coarse, c_at, given, c_start, bins, scale, sums, change):
-    """One ray's loss, and ``scale`` times its gradient with respect to the coarse weights, into ``change``.
+def histogram_bound(
+    edges, at, weights, start, count, coarse_edges, coarse_at, coarse_weights, coarse_start, bins, scale,
+    cumulative, gradients,
+):  # fmt: skip
+    """One ray's loss, and ``scale`` times its gradient with respect to the coarse weights.
 
-    ``sums`` is room for bins + 1 numbers.
+    ``cumulative`` has bins + 1 items of scratch.
     """
-    running = 0.0
-    sums[0] = _ZERO
+    total = 0.0
+    cumulative[0] = _ZERO
     for index in range(bins):
-        running += np.float64(given[c_start + index])
-        sums[index + 1] = np.float32(running)
-        change[c_start + index] = _ZERO
+        total += np.float64(coarse_weights[coarse_start + index])
+        cumulative[index + 1] = np.float32(total)
+        gradients[coarse_start + index] = _ZERO
     first, last, loss = 0, 0, 0.0
     for index in range(count):
         low, high = edges[at + index], edges[at + index + 1]
-        while first < bins and coarse[c_at + first + 1] <= low:  # the last edge that is not beyond low
+        while first < bins and coarse_edges[coarse_at + first + 1] <= low:  # the last edge up to low
             first += 1
-        while last < bins and coarse[c_at + last] < high:  # the first edge that is not before high
+        while last < bins and coarse_edges[coarse_at + last] < high:  # the first edge from high on
             last += 1
         weight = weights[start + index]
-        excess = max(weight - (sums[last] - sums[first]), _ZERO)
+        excess = max(weight - (cumulative[last] - cumulative[first]), _ZERO)
         slope = excess / (weight + _LEAST_WEIGHT)
         loss += np.float64(excess * slope)
-        # The bound is a sum over the bins from first up to last; what it wants it wants of each of them.
+        # The bound is a sum over the bins from first up to last, so all of these have the same gradient.
         slope *= np.float32(-2) * scale
         if last > first and slope != _ZERO:
             for each in range(first, last):
-                change[c_start + each] += slope
+                gradients[coarse_start + each] += slope
     return loss

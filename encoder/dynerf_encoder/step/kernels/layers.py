@@ -1,8 +1,8 @@
-"""A network with one hidden layer on a block of rows, forward and backward, sums kept in registers.
+"""A network with one hidden layer on a block of rows, forward and backward, with sums kept in registers.
 
     hidden = relu(features W + b),    out = hidden V^T + c
 
-A net is a ``records.Network``. Rows come in blocks of ``TILE``.
+A network is a ``records.NetworkArrays``. Rows come in blocks of ``TILE``.
 """
 
 import numpy as np
@@ -24,17 +24,22 @@ _WIDE = (np.float32(0),) * WIDTH
 
 
 @kernel
-def forward(net, features, hidden, out, rows):
+def forward(network, features, hidden, out, rows):
     """Hidden units and outputs of ``rows`` rows."""
-    like, stride, width = net.like, net.stride, len(net.bias)
+    lane_type, stride, width = network.lane_type, network.stride, len(network.bias)
     for row in range(0, rows, ROWS):
-        hidden_block(features, row * stride, stride, net.weights, net.bias, hidden, row * width, width)
-        output_block(like, hidden, row * width, width, net.out_weights, net.out_bias, out, row * len(like))
+        hidden_block(
+            features, row * stride, stride, network.weights, network.bias, hidden, row * width, width
+        )
+        output_block(
+            lane_type, hidden, row * width, width, network.out_weights, network.out_bias, out,
+            row * len(lane_type),
+        )  # fmt: skip
 
 
 @kernel
-def hidden_gradients(gradients, at, stride, outputs, second, hidden, to, width, change):
-    """The gradients before the rectifier of ``ROWS`` rows of hidden units from offset ``to`` on."""
+def backward_to_hidden(gradients, at, stride, outputs, second, hidden, to, width, to_hidden):
+    """The gradients before the ReLU of ``ROWS`` rows of hidden units, from offset ``to`` on."""
     for unit in range(0, width, WIDTH):
         a = b = c = d = zeros(_WIDE)
         for index in range(outputs):
@@ -44,29 +49,29 @@ def hidden_gradients(gradients, at, stride, outputs, second, hidden, to, width, 
             c = plus_scaled(c, row, item(gradients, at + 2 * stride + index))
             d = plus_scaled(d, row, item(gradients, at + 3 * stride + index))
         here = to + unit
-        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), a))
+        store(to_hidden, here, where_positive(load(zeros(_WIDE), hidden, here), a))
         here += width
-        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), b))
+        store(to_hidden, here, where_positive(load(zeros(_WIDE), hidden, here), b))
         here += width
-        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), c))
+        store(to_hidden, here, where_positive(load(zeros(_WIDE), hidden, here), c))
         here += width
-        store(change, here, where_positive(load(zeros(_WIDE), hidden, here), d))
+        store(to_hidden, here, where_positive(load(zeros(_WIDE), hidden, here), d))
 
 
 @kernel
-def feature_gradients(like, change, at, width, transposed, offset, stride, out, to):
-    """The gradients of as many features as ``like`` has lanes, of ``TILE`` rows."""
-    a = b = c = d = e = f = g = h = zeros(like)
+def backward_to_features(lane_type, to_hidden, at, width, transposed, offset, stride, out, to):
+    """The gradients of as many features as ``lane_type`` has lanes, of ``TILE`` rows."""
+    a = b = c = d = e = f = g = h = zeros(lane_type)
     for unit in range(width):
-        row, here = load(zeros(like), transposed, unit * stride + offset), at + unit
-        a = plus_scaled(a, row, item(change, here))
-        b = plus_scaled(b, row, item(change, here + width))
-        c = plus_scaled(c, row, item(change, here + 2 * width))
-        d = plus_scaled(d, row, item(change, here + 3 * width))
-        e = plus_scaled(e, row, item(change, here + 4 * width))
-        f = plus_scaled(f, row, item(change, here + 5 * width))
-        g = plus_scaled(g, row, item(change, here + 6 * width))
-        h = plus_scaled(h, row, item(change, here + 7 * width))
+        row, here = load(zeros(lane_type), transposed, unit * stride + offset), at + unit
+        a = plus_scaled(a, row, item(to_hidden, here))
+        b = plus_scaled(b, row, item(to_hidden, here + width))
+        c = plus_scaled(c, row, item(to_hidden, here + 2 * width))
+        d = plus_scaled(d, row, item(to_hidden, here + 3 * width))
+        e = plus_scaled(e, row, item(to_hidden, here + 4 * width))
+        f = plus_scaled(f, row, item(to_hidden, here + 5 * width))
+        g = plus_scaled(g, row, item(to_hidden, here + 6 * width))
+        h = plus_scaled(h, row, item(to_hidden, here + 7 * width))
     store(out, to, a)
     store(out, to + stride, b)
     store(out, to + 2 * stride, c)
@@ -97,38 +102,39 @@ def add_outer(a, at, stride, b, to, width, rows, out, offset):
 
 
 @kernel
-def add_rows(like, values, at, stride, rows, out, offset):
-    """Add all rows' lanes from ``at`` on to ``out``."""
-    total = load(zeros(like), out, offset)
+def add_rows(lane_type, values, at, stride, rows, out, offset):
+    """Add the lanes from ``at`` on of all rows to ``out``."""
+    total = load(zeros(lane_type), out, offset)
     for row in range(rows):
-        total = plus(total, load(zeros(like), values, at + row * stride))
+        total = plus(total, load(zeros(lane_type), values, at + row * stride))
     store(out, offset, total)
 
 
 @kernel
-def backward(net, features, hidden, gradients, change, to_features, sums, rows):
-    """Gradients of ``forward``: those of features written, those of W, b, V and c added to ``sums``.
+def backward(network, features, hidden, gradients, to_hidden, to_features, sums, rows):
+    """Gradients of ``forward``: those of features are written, those of W, b, V and c are added to ``sums``.
 
-    ``change`` is room for the hidden units' gradients. ``sums`` are ``records.NetworkSums``.
+    ``to_hidden`` is scratch for the hidden units' gradients, ``sums`` a ``records.NetworkGradients``.
     """
-    like, stride, tile, width = net.like, net.stride, net.tile, len(net.bias)
+    lane_type, tile_type = network.lane_type, network.tile_type
+    stride, width = network.stride, len(network.bias)
     for row in range(0, rows, ROWS):
-        hidden_gradients(
-            gradients, row * len(like), len(like), net.outputs, net.out_weights_back, hidden, row * width,
-            width, change,
+        backward_to_hidden(
+            gradients, row * len(lane_type), len(lane_type), network.outputs, network.out_weights_back,
+            hidden, row * width, width, to_hidden,
         )  # fmt: skip
     for row in range(0, rows, TILE):
-        for offset in range(0, stride, len(tile)):
-            feature_gradients(
-                tile, change, row * width, width, net.weights_back, offset, stride, to_features,
+        for offset in range(0, stride, len(tile_type)):
+            backward_to_features(
+                tile_type, to_hidden, row * width, width, network.weights_back, offset, stride, to_features,
                 row * stride + offset,
             )  # fmt: skip
     for unit in range(0, width, WIDTH):
-        add_rows(_WIDE, change, unit, width, rows, sums.bias, unit)
-        for index in range(0, net.outputs, 4):
+        add_rows(_WIDE, to_hidden, unit, width, rows, sums.bias, unit)
+        for index in range(0, network.outputs, 4):
             to = index * width + unit
-            add_outer(gradients, index, len(like), hidden, unit, width, rows, sums.out_weights, to)
+            add_outer(gradients, index, len(lane_type), hidden, unit, width, rows, sums.out_weights, to)
         for index in range(0, stride, 4):
             to = index * width + unit
-            add_outer(features, index, stride, change, unit, width, rows, sums.weights, to)
-    add_rows(like, gradients, 0, len(like), rows, sums.out_bias, 0)
+            add_outer(features, index, stride, to_hidden, unit, width, rows, sums.weights, to)
+    add_rows(lane_type, gradients, 0, len(lane_type), rows, sums.out_bias, 0)

@@ -1,4 +1,4 @@
-"""Rounding a network's tensor and the price of its symbols, in one pass each: many are small."""
+"""Rounding a network's tensor and the gradient of its rate term, in one pass each: many are small."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ _LEAST_SQUARE = 1e-30
 
 
 @kernel
-def step_of(values, share, least):
-    """The rounding step: a share of the values' root mean square."""
+def relative_step(values, share, least):
+    """The rounding step: a share of the values' root mean square, at least ``least``."""
     total = 0.0
     for index in range(len(values)):
         total += np.float64(values[index]) * np.float64(values[index])
@@ -19,7 +19,7 @@ def step_of(values, share, least):
 
 @kernel
 def round_values(values, step, out):
-    """Write multiples of ``step``; the sum of the symbols' magnitudes."""
+    """Write multiples of ``step``; return the sum of the symbols' magnitudes."""
     total = 0.0
     for index in range(len(values)):
         symbol = np.rint(values[index] / step)
@@ -29,15 +29,15 @@ def round_values(values, step, out):
 
 
 @kernel
-def add_price(values, step, price, gradients):
-    """Add ``rate.py``'s relative price, without the part that only shrinks the tensor."""
-    along, square = 0.0, 0.0
+def add_rate_gradient(values, step, slope, gradients):
+    """Add the rate term's gradient (``rate_loss.py``), without the part that only shrinks the tensor."""
+    projection, square = 0.0, 0.0
     for index in range(len(values)):
-        position = np.float64(values[index] / step)
-        along += min(max(position, -1.0), 1.0) * position
-        square += position * position
-    share = np.float32(along / max(square, _LEAST_SQUARE))
+        symbol = np.float64(values[index] / step)
+        projection += min(max(symbol, -1.0), 1.0) * symbol
+        square += symbol * symbol
+    share = np.float32(projection / max(square, _LEAST_SQUARE))
     for index in range(len(values)):
-        position = values[index] / step
-        change = min(max(position, -_ONE), _ONE) - position * share
-        gradients[index] += change * price
+        symbol = values[index] / step
+        change = min(max(symbol, -_ONE), _ONE) - symbol * share
+        gradients[index] += change * slope

@@ -1,10 +1,10 @@
-"""Folding planes and training them: two passes over memory per step.
+"""Folding planes and training them, in two passes over memory per step.
 
-Images lie in flat arrays (image, row, column, channel). A scale's planes are static and basis ones,
+Images are stored in flat arrays (image, row, column, channel). A scale's planes are static and basis planes,
 
-    out = 1 + sum over j of amount_j image_j,
+    out = 1 + sum over j of coefficient_j image_j,
 
-of which number 0 is the static one, with amount 1. In stored form an image is rounded to multiples of
+where number 0 is the static one, with coefficient 1. In stored form an image is rounded to multiples of
 ``step``; a ``step`` of 0 leaves it as it is.
 """
 
@@ -37,159 +37,160 @@ _PLANES = 3
 
 
 @kernel
-def fold_part(like, values, base, texels, step, factors, out, to, other):
-    """Add one image's texels, times two frames' ``factors``, to ``out``; its symbols' magnitudes, lane by
-    lane.
+def fold_part(lane_type, values, base, texels, step, factors, out, to, other):
+    """Add one image's texels, times two frames' ``factors``, to ``out``; return its symbols' magnitudes.
 
-    ``base`` is the image's first number in ``values``, ``texels`` the first and the last one (excluded),
-    ``to`` and ``other`` are the frames' first numbers in ``out``. A frame that is its own other counts once.
+    ``base`` is the image's offset in ``values``, ``texels`` the range of texels, ``to`` and ``other`` are the
+    frames' offsets in ``out``. If these are equal, only the first factor is used.
     """
     first, second = factors
-    total = zeros(like)
-    for at in range(texels[0] * len(like), texels[1] * len(like), len(like)):
-        value = load(zeros(like), values, base + at)
+    total = zeros(lane_type)
+    for at in range(texels[0] * len(lane_type), texels[1] * len(lane_type), len(lane_type)):
+        value = load(zeros(lane_type), values, base + at)
         if step > 0:
             symbols = rounded(divided(value, step))
             total = plus(total, magnitude(symbols))
             value = scaled(symbols, step)
-        store(out, to + at, plus_scaled(load(zeros(like), out, to + at), value, first))
+        store(out, to + at, plus_scaled(load(zeros(lane_type), out, to + at), value, first))
         if other != to:
-            store(out, other + at, plus_scaled(load(zeros(like), out, other + at), value, second))
+            store(out, other + at, plus_scaled(load(zeros(lane_type), out, other + at), value, second))
     return total
 
 
 @kernel
-def fold(like, static, basis, plane, texels, step, amounts, frames, out, spans, magnitudes):
-    """One plane of all frames of a scale. ``amounts`` are (frame, image), ``magnitudes`` (image, plane,
-    channel).
+def fold(lane_type, static, basis, plane, texels, step, coefficients, frames, out, layout, magnitudes):
+    """Fold one plane of a scale for all frames.
 
-    ``spans`` are ``records.Spans`` of ``out``.
+    ``coefficients`` are (frame, image), ``magnitudes`` (image, plane, channel); ``layout`` is the
+    ``records.FoldedLayout`` of ``out``.
     """
-    images = len(amounts) // frames
-    one = splat(zeros(like), np.float32(1))
+    images = len(coefficients) // frames
+    one = splat(zeros(lane_type), np.float32(1))
     for image in range(images):
-        store(magnitudes, (image * _PLANES + plane) * len(like), zeros(like))
+        store(magnitudes, (image * _PLANES + plane) * len(lane_type), zeros(lane_type))
     for first in range(0, texels, _CHUNK):
         chunk = first, min(first + _CHUNK, texels)
         for frame in range(frames):
             for texel in range(chunk[0], chunk[1]):
-                store(out, spans.plane + frame * spans.frame + texel * len(like), one)
+                store(out, layout.plane_offset + frame * layout.frame_stride + texel * len(lane_type), one)
         for image in range(images):
-            into = (image * _PLANES + plane) * len(like)
-            base = ((image - 1) * _PLANES + plane) * texels * len(like)
-            total = load(zeros(like), magnitudes, into)
+            into = (image * _PLANES + plane) * len(lane_type)
+            base = ((image - 1) * _PLANES + plane) * texels * len(lane_type)
+            total = load(zeros(lane_type), magnitudes, into)
             for frame in range(0, frames, 2):
                 other = min(frame + 1, frames - 1)
-                factors = item(amounts, frame * images + image), item(amounts, other * images + image)
-                to, beside = spans.plane + frame * spans.frame, spans.plane + other * spans.frame
+                first_factor = item(coefficients, frame * images + image)
+                factors = first_factor, item(coefficients, other * images + image)
+                to = layout.plane_offset + frame * layout.frame_stride
+                beside = layout.plane_offset + other * layout.frame_stride
                 if image == 0:
-                    here = plane * texels * len(like)
-                    symbols = fold_part(like, static, here, chunk, step, factors, out, to, beside)
+                    here = plane * texels * len(lane_type)
+                    symbols = fold_part(lane_type, static, here, chunk, step, factors, out, to, beside)
                 else:
-                    symbols = fold_part(like, basis, base, chunk, step, factors, out, to, beside)
+                    symbols = fold_part(lane_type, basis, base, chunk, step, factors, out, to, beside)
                 if frame == 0:
                     total = plus(total, symbols)
             store(magnitudes, into, total)
 
 
 @kernel
-def adam(values, first, second, at, here, gradient, rule):
-    """One update of the texel at ``at``, t-th of all.
-
-    ``rule`` are ``records.AdamNumbers``.
-    """
+def adam(values, first, second, at, here, gradient, factors):
+    """One Adam update of the texel at offset ``at``; ``factors`` are ``records.AdamFactors``."""
     mean = load(here, first, at)
-    mean = plus_scaled(mean, minus(gradient, mean), rule.ahead)
+    mean = plus_scaled(mean, minus(gradient, mean), factors.one_minus_beta1)
     store(first, at, mean)
-    square = plus_scaled(scaled(load(here, second, at), rule.keep), times(gradient, gradient), rule.take)
+    square = scaled(load(here, second, at), factors.beta2)
+    square = plus_scaled(square, times(gradient, gradient), factors.one_minus_beta2)
     store(second, at, square)
-    size = plus(scaled(square_root(square), rule.correction), splat(here, rule.epsilon))
-    store(values, at, plus_scaled(here, quotient(mean, size), -rule.rate))
+    root = plus(scaled(square_root(square), factors.correction), splat(here, factors.epsilon))
+    store(values, at, plus_scaled(here, quotient(mean, root), -factors.step_size))
 
 
 @kernel
 def update_row(
-    like, state, base, row, size, above, given, spans, amounts, at, images, frames, smooth, step, price, rule,
-    sums,
+    lane_type, state, base, row, size, above, gradients, layout, coefficients, at, images, frames, smooth,
+    step, rate_slope, factors, sums,
 ):  # fmt: skip
-    """Adam on one row of one image. ``above`` holds the row before as it was, and then this one.
+    """Adam on one row of one image. ``above`` holds the row before, not updated, and is replaced by this one.
 
-    ``state`` is the values and their two moments; ``given`` the gradients of the folded planes, laid out as
-    ``spans`` says (``fold``). To them come ``smooth`` times the differences to the neighbours and, in stored
-    form, the price of symbols (``rate.py``). ``sums``, (frame, image, channel), takes the gradients of the
-    amounts.
+    ``state`` is the values and their two moments; ``gradients`` those of the folded planes, in the ``layout``
+    of ``fold``. Added to them are ``smooth`` times the differences to the neighbours and, in stored form, the
+    gradient of the rate term (``rate_loss.py``). The gradients of the coefficients are added to ``sums``,
+    (frame, image, channel).
     """
     values, first, second = state
-    right = len(like)
+    right = len(lane_type)
     below = size * right
-    left = zeros(like)
-    others = images if frames > 1 else 0  # to the second frame's numbers, where there is one
-    first_amount, second_amount = item(amounts, at), item(amounts, others + at)
-    total = load(zeros(like), sums, at * right)
-    second_total = load(zeros(like), sums, (others + at) * right)
+    left = zeros(lane_type)
+    second_frame = images if frames > 1 else 0  # offset of the second frame, if there is one
+    first_coefficient, second_coefficient = item(coefficients, at), item(coefficients, second_frame + at)
+    total = load(zeros(lane_type), sums, at * right)
+    second_total = load(zeros(lane_type), sums, (second_frame + at) * right)
     for column in range(size):
-        inside = row * below + column * right
-        here = load(zeros(like), values, base + inside)
-        seen = here
-        gradient = zeros(like)
+        texel = row * below + column * right
+        here = load(zeros(lane_type), values, base + texel)
+        folded = here
+        gradient = zeros(lane_type)
         if step > 0:
             position = divided(here, step)
-            seen = scaled(rounded(position), step)
-            gradient = times(clamped(position, _LEAST, _MOST), price)
-        around = zeros(like)
+            folded = scaled(rounded(position), step)
+            gradient = times(clamped(position, _LEAST, _MOST), rate_slope)
+        differences = zeros(lane_type)
         if column > 0:
-            around = plus(around, minus(here, left))
+            differences = plus(differences, minus(here, left))
         if column < size - 1:
-            around = plus(around, minus(here, load(zeros(like), values, base + inside + right)))
+            differences = plus(differences, minus(here, load(zeros(lane_type), values, base + texel + right)))
         if row > 0:
-            around = plus(around, minus(here, load(zeros(like), above, column * right)))
+            differences = plus(differences, minus(here, load(zeros(lane_type), above, column * right)))
         if row < size - 1:
-            around = plus(around, minus(here, load(zeros(like), values, base + inside + below)))
-        gradient = plus_scaled(gradient, around, smooth)
-        asked = load(zeros(like), given, spans.plane + inside)
-        gradient = plus_scaled(gradient, asked, first_amount)
-        total = plus_times(total, asked, seen)
+            differences = plus(differences, minus(here, load(zeros(lane_type), values, base + texel + below)))
+        gradient = plus_scaled(gradient, differences, smooth)
+        incoming = load(zeros(lane_type), gradients, layout.plane_offset + texel)
+        gradient = plus_scaled(gradient, incoming, first_coefficient)
+        total = plus_times(total, incoming, folded)
         if frames > 1:
-            asked = load(zeros(like), given, spans.plane + spans.frame + inside)
-            gradient = plus_scaled(gradient, asked, second_amount)
-            second_total = plus_times(second_total, asked, seen)
+            incoming = load(zeros(lane_type), gradients, layout.plane_offset + layout.frame_stride + texel)
+            gradient = plus_scaled(gradient, incoming, second_coefficient)
+            second_total = plus_times(second_total, incoming, folded)
         for frame in range(2, frames):
-            asked = load(zeros(like), given, spans.plane + frame * spans.frame + inside)
-            gradient = plus_scaled(gradient, asked, item(amounts, frame * images + at))
+            source = layout.plane_offset + frame * layout.frame_stride + texel
+            incoming = load(zeros(lane_type), gradients, source)
+            gradient = plus_scaled(gradient, incoming, item(coefficients, frame * images + at))
             to = (frame * images + at) * right
-            store(sums, to, plus_times(load(zeros(like), sums, to), asked, seen))
+            store(sums, to, plus_times(load(zeros(lane_type), sums, to), incoming, folded))
         store(above, column * right, here)
         left = here
-        adam(values, first, second, base + inside, here, gradient, rule)
+        adam(values, first, second, base + texel, here, gradient, factors)
     if frames > 1:
-        store(sums, (others + at) * right, second_total)
+        store(sums, (second_frame + at) * right, second_total)
     store(sums, at * right, total)
 
 
 @kernel
 def update(
-    like, static, basis, plane, size, given, spans, amounts, frames, smooth, step, prices, rule, above, sums
-):
-    """Adam on one plane of all images of a scale, row by row: the gradients of a row serve all its images.
+    lane_type, static, basis, plane, size, gradients, layout, coefficients, frames, smooth, step, rate_slopes,
+    factors, above, sums,
+):  # fmt: skip
+    """Adam on one plane of all images of a scale, row by row: a row's gradients are used for all its images.
 
     ``static`` and ``basis`` are values and moments, ``smooth`` the weights of differences in either,
-    ``prices`` (image, plane, channel), ``above`` room for a row of each image.
+    ``rate_slopes`` (image, plane, channel), ``above`` scratch for a row of each image.
     """
-    images = len(amounts) // frames
-    texels = size * size * len(like)
-    width = size * len(like)
+    images = len(coefficients) // frames
+    texels = size * size * len(lane_type)
+    width = size * len(lane_type)
     for row in range(size):
         for image in range(images):
-            price = load(zeros(like), prices, (image * _PLANES + plane) * len(like))
-            room = above[image * width : (image + 1) * width]
+            rate_slope = load(zeros(lane_type), rate_slopes, (image * _PLANES + plane) * len(lane_type))
+            row_above = above[image * width : (image + 1) * width]
             if image == 0:
                 update_row(
-                    like, static, plane * texels, row, size, room, given, spans, amounts, 0, images, frames,
-                    smooth[0], step, price, rule, sums,
+                    lane_type, static, plane * texels, row, size, row_above, gradients, layout, coefficients,
+                    0, images, frames, smooth[0], step, rate_slope, factors, sums,
                 )  # fmt: skip
             else:
                 base = ((image - 1) * _PLANES + plane) * texels
                 update_row(
-                    like, basis, base, row, size, room, given, spans, amounts, image, images, frames,
-                    smooth[1], step, price, rule, sums,
+                    lane_type, basis, base, row, size, row_above, gradients, layout, coefficients,
+                    image, images, frames, smooth[1], step, rate_slope, factors, sums,
                 )  # fmt: skip

@@ -1,19 +1,18 @@
-"""Whole rays of a training step, forward and back, a block at a time, so that samples stay in the caches.
+"""Whole rays of a training step, forward and backward, a block at a time so that samples stay in the caches.
 
-The same as ``renderer.render_rays`` with jitter and without union, the squared error of its colours, the
-histogram bound, and their gradients. A frame's rays are filled up to whole blocks; those beyond ``count``
-weigh nothing.
+The same as the decoder's ``render_rays`` with jitter and without union, the squared error of its colours, the
+histogram bound, and their gradients. A frame's rays are padded to whole blocks; the padding has weight 0.
 """
 
 import numpy as np
 
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
 
-from .colour import back_to_sums, error, gather, look_from, spread
-from .edges import bound, draw, intervals, stratified
+from .colour import composite, composite_backward, squared_error, view_inputs, view_inputs_backward
+from .edges import draw, histogram_bound, intervals, stratified
 from .layers import backward, forward
-from .samples import ask, look
-from .volume import to_raw, weigh
+from .samples import plane_gradients, sample_planes
+from .volume import volume_weights, volume_weights_backward
 
 BLOCK = 8  # rays; a multiple of layers.TILE, so that their samples are too
 
@@ -21,126 +20,150 @@ _ZERO = np.float32(0)
 
 
 @kernel
-def coarse_pass(field, rays, first, jitter, even, count, bounds, positions, room):
+def coarse_pass(field, rays, first, jitter, even, count, bounds, positions, scratch):
     """Coarse edges, densities and weights of a block of rays from number ``first`` on."""
-    samples, intervals_room = room.samples, room.intervals
-    edges, lengths = intervals_room.edges, intervals_room.lengths
+    samples, interval_scratch = scratch.samples, scratch.intervals
+    edges, lengths = interval_scratch.edges, interval_scratch.lengths
     for ray in range(BLOCK):
-        each, at = first + ray, ray * count
-        stratified(even, jitter, each * (count - 1), count, edges, ray * (count + 1))
-        intervals(edges, ray * (count + 1), count, rays.lengths[each], positions, each * count, lengths, at)
-        look(field, rays, each, positions, each * count, count, samples.found, samples.features, at)
-    forward(field.network, samples.features, samples.hidden, samples.out, BLOCK * count)
-    weigh(samples.out, len(field.network.like), BLOCK, count, bounds, intervals_room)
+        index, at = first + ray, ray * count
+        stratified(even, jitter, index * (count - 1), count, edges, ray * (count + 1))
+        intervals(edges, ray * (count + 1), count, rays.lengths[index], positions, index * count, lengths, at)
+        sample_planes(
+            field, rays, index, positions, index * count, count, samples.plane_values, samples.features, at
+        )
+    forward(field.network, samples.features, samples.hidden, samples.outputs, BLOCK * count)
+    volume_weights(samples.outputs, len(field.network.lane_type), BLOCK, count, bounds, interval_scratch)
 
 
 @kernel
-def fine_pass(field, rays, first, jitter, rule, positions, coarse, room):
-    """The same for the fine samples, placed by the ``coarse`` edges and weights."""
-    samples, intervals_room = room.samples, room.intervals
-    edges, lengths = intervals_room.edges, intervals_room.lengths
-    bins, count = rule.bins, rule.samples
+def fine_pass(field, rays, first, jitter, constants, positions, coarse, scratch):
+    """The same for the fine samples, whose positions follow the ``coarse`` edges and weights."""
+    samples, interval_scratch = scratch.samples, scratch.intervals
+    edges, lengths = interval_scratch.edges, interval_scratch.lengths
+    bins, count = constants.coarse_count, constants.fine_count
     for ray in range(BLOCK):
-        each, at = first + ray, ray * count
+        index, at = first + ray, ray * count
         draw(
-            coarse.edges, ray * (bins + 1), coarse.weights, ray * bins, bins, jitter, each * (count + 1),
+            coarse.edges, ray * (bins + 1), coarse.weights, ray * bins, bins, jitter, index * (count + 1),
             count + 1, edges, ray * (count + 1),
         )  # fmt: skip
-        intervals(edges, ray * (count + 1), count, rays.lengths[each], positions, each * count, lengths, at)
-        look(field, rays, each, positions, each * count, count, samples.found, samples.features, at)
-    forward(field.network, samples.features, samples.hidden, samples.out, BLOCK * count)
-    weigh(samples.out, len(field.network.like), BLOCK, count, rule.bounds, intervals_room)
+        intervals(edges, ray * (count + 1), count, rays.lengths[index], positions, index * count, lengths, at)
+        sample_planes(
+            field, rays, index, positions, index * count, count, samples.plane_values, samples.features, at
+        )
+    forward(field.network, samples.features, samples.hidden, samples.outputs, BLOCK * count)
+    volume_weights(
+        samples.outputs, len(field.network.lane_type), BLOCK, count, constants.bounds, interval_scratch
+    )
 
 
 @kernel
-def colour_pass(like, view, rays, first, last, count, scale, room, view_room, sums):
-    """Colours and their error, back to the fine network's outputs; the sum of the squared errors."""
-    samples, weights, change = room.samples, room.intervals.weights, room.intervals.change
-    totals, outputs, view_gradients = view_room.totals, view_room.outputs, view_room.gradients
-    lanes, stride, known = len(like), view.stride, view.view_features
+def colour_pass(lane_type, view, rays, first, last, count, scale, scratch, view_scratch, sums):
+    """Colours and their error, back to the fine network's outputs; returns the sum of the squared errors."""
+    samples, weights, weight_gradients = (
+        scratch.samples, scratch.intervals.weights, scratch.intervals.weight_gradients,
+    )  # fmt: skip
+    composited, outputs, view_gradients = (
+        view_scratch.composited, view_scratch.outputs, view_scratch.output_gradients,
+    )  # fmt: skip
+    lanes, stride, features = len(lane_type), view.stride, view.view_features
     size = len(rays.directions) // len(rays.hit)
     for ray in range(BLOCK):
         at = ray * count
-        gather(like, samples.out, at, weights, at, count, samples.seen, totals, ray * lanes)
-        look_from(
-            totals, ray * lanes, known, rays.directions, (first + ray) * size, size, view_room.features,
-            ray * stride,
+        composite(
+            lane_type, samples.outputs, at, weights, at, count, samples.activated, composited, ray * lanes
+        )
+        view_inputs(
+            composited, ray * lanes, features, rays.directions, (first + ray) * size, size,
+            view_scratch.features, ray * stride,
         )  # fmt: skip
-    forward(view, view_room.features, view_room.hidden, outputs, BLOCK)
+    forward(view, view_scratch.features, view_scratch.hidden, outputs, BLOCK)
     loss = 0.0
     for ray in range(BLOCK):
-        each = first + ray
-        lost = error(
-            totals, ray * lanes + 1, outputs, ray * 4, rays.colours, 3 * each, rays.hit[each],
-            scale if each < last else _ZERO, view_gradients,
+        index = first + ray
+        ray_error = squared_error(
+            composited, ray * lanes + 1, outputs, ray * 4, rays.colours, 3 * index, rays.hit[index],
+            scale if index < last else _ZERO, view_gradients,
         )  # fmt: skip
-        if each < last:
-            loss += lost
+        if index < last:
+            loss += ray_error
     backward(
-        view, view_room.features, view_room.hidden, view_gradients, view_room.change, view_room.to_features,
-        sums, BLOCK,
+        view, view_scratch.features, view_scratch.hidden, view_gradients, view_scratch.hidden_gradients,
+        view_scratch.feature_gradients, sums, BLOCK,
     )  # fmt: skip
     for ray in range(BLOCK):
         at = ray * count
-        back_to_sums(
-            view_room.to_features, ray * stride, view_gradients, ray * 4, known, totals, ray * lanes, lanes
-        )
-        spread(like, samples.seen, at, weights, at, count, totals, ray * lanes, change, samples.gradients)
+        view_inputs_backward(
+            view_scratch.feature_gradients, ray * stride, view_gradients, ray * 4, features, composited,
+            ray * lanes, lanes,
+        )  # fmt: skip
+        composite_backward(
+            lane_type, samples.activated, at, weights, at, count, composited, ray * lanes, weight_gradients,
+            samples.output_gradients,
+        )  # fmt: skip
     return loss
 
 
 @kernel
-def densities_back(count, bounds, stride, room):
+def densities_backward(count, bounds, stride, scratch):
     """From the gradients of weights to those of raw densities, for a block of rays."""
     for ray in range(BLOCK):
-        # offsets of numbers and of rows are the same, the latter ``stride`` apart
-        to_raw(ray * count, count, bounds, room.intervals, room.samples.gradients, stride)
+        # samples and rows have the same numbers; rows are ``stride`` apart
+        volume_weights_backward(
+            ray * count, count, bounds, scratch.intervals, scratch.samples.output_gradients, stride
+        )
 
 
 @kernel
-def network_back(field, rows, changes, samples, at, room, sums):
-    """From the gradients of a network's outputs to its weights' and to what is asked of the planes."""
+def network_backward(field, rows, gradients, samples, at, scratch, sums):
+    """From the gradients of a network's outputs to those of its weights and of the planes' values."""
     backward(
-        field.network, room.features, room.hidden, room.gradients, room.change, room.to_features, sums, rows
-    )
-    ask(field, room.found, room.to_features, rows, changes, samples, at)
+        field.network, scratch.features, scratch.hidden, scratch.output_gradients, scratch.hidden_gradients,
+        scratch.feature_gradients, sums, rows,
+    )  # fmt: skip
+    plane_gradients(field, scratch.plane_values, scratch.feature_gradients, rows, gradients, samples, at)
 
 
 @kernel
-def follow(coarse, fine, view, rays, jitter, even, rule, span, coarse_written, written, scratch, sums):
-    """Rays from ``span[0]`` up to ``span[1]`` of a frame that has ``span[2]``; sums of squared and bound
-    errors.
+def train_rays(
+    coarse, fine, view, rays, jitter, even, constants, span, coarse_buffers, fine_buffers, scratch, sums
+):
+    """Rays ``span[0]`` to ``span[1]`` (excluded) of a frame with ``span[2]`` rays, forward and backward.
 
-    ``coarse`` and ``fine`` are ``records.Field``, ``view`` a ``records.Network``, ``even`` the coarse edges
-    without jitter; the others are what ``records`` calls so. ``coarse_written`` and ``written`` take
-    positions and changes of the coarse and the fine samples.
+    Returns the sums of the squared errors and of the losses of the histogram bound. ``coarse`` and ``fine``
+    are ``records.Field``, ``view`` is a ``records.NetworkArrays``, ``even`` the coarse edges without jitter.
+    The buffers take positions and gradients of the coarse and the fine samples. The other arguments are the
+    records of their names.
     """
-    bounds, bins, count = rule.bounds, rule.bins, rule.samples
-    first_ray, last_ray, live_rays = span
+    bounds, bins, count = constants.bounds, constants.coarse_count, constants.fine_count
+    first_ray, last_ray, ray_count = span
     near, far = scratch.coarse, scratch.fine
-    squared, excess, whole = 0.0, 0.0, len(rays.hit)
+    squared, excess, padded_count = 0.0, 0.0, len(rays.hit)
     for first in range(first_ray, last_ray, BLOCK):
-        coarse_pass(coarse, rays, first, jitter.coarse, even, bins, bounds, coarse_written.positions, near)
-        fine_pass(fine, rays, first, jitter.fine, rule, written.positions, near.intervals, far)
+        coarse_pass(coarse, rays, first, jitter.coarse, even, bins, bounds, coarse_buffers.positions, near)
+        fine_pass(fine, rays, first, jitter.fine, constants, fine_buffers.positions, near.intervals, far)
         squared += colour_pass(
-            fine.network.like, view, rays, first, live_rays, count, rule.scale, far, scratch.rays, sums.colour
-        )
-        densities_back(count, bounds, len(fine.network.like), far)
-        network_back(
-            fine, BLOCK * count, written.changes, whole * count, first * count, far.samples, sums.fine
-        )
+            fine.network.lane_type, view, rays, first, ray_count, count, constants.colour_scale, far,
+            scratch.rays, sums.colour,
+        )  # fmt: skip
+        densities_backward(count, bounds, len(fine.network.lane_type), far)
+        network_backward(
+            fine, BLOCK * count, fine_buffers.gradients, padded_count * count, first * count, far.samples,
+            sums.fine,
+        )  # fmt: skip
         for ray in range(BLOCK):
-            live = first + ray < live_rays
-            missed = bound(
+            is_ray = first + ray < ray_count
+            ray_excess = histogram_bound(
                 far.intervals.edges, ray * (count + 1), far.intervals.weights, ray * count, count,
                 near.intervals.edges, ray * (bins + 1), near.intervals.weights, ray * bins, bins,
-                rule.bound_scale if live else _ZERO, scratch.running, near.intervals.change,
+                constants.bound_scale if is_ray else _ZERO, scratch.cumulative,
+                near.intervals.weight_gradients,
             )  # fmt: skip
-            if live:
-                excess += missed
-        densities_back(bins, bounds, len(coarse.network.like), near)
-        network_back(
-            coarse, BLOCK * bins, coarse_written.changes, whole * bins, first * bins, near.samples,
+            if is_ray:
+                excess += ray_excess
+        densities_backward(bins, bounds, len(coarse.network.lane_type), near)
+        network_backward(
+            coarse, BLOCK * bins, coarse_buffers.gradients, padded_count * bins, first * bins, near.samples,
             sums.coarse,
         )  # fmt: skip
     return squared, excess

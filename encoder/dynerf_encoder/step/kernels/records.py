@@ -1,6 +1,6 @@
-"""What the kernels of a training step take together, by name. Arrays are flat.
+"""Records of flat arrays that the kernels of a training step share.
 
-``like`` is a tuple of as many zeros as there are lanes.
+A ``lane_type`` is a tuple of as many zeros as there are lanes: numba compiles a kernel for that number.
 """
 
 from typing import NamedTuple
@@ -10,15 +10,15 @@ import numpy as np
 from dynerf_decoder.backends.cpu.kernels.records import Bounds, LaneType
 
 
-class Network(NamedTuple):
+class NetworkArrays(NamedTuple):
     """A network with one hidden layer, in both directions.
 
-    ``like`` has as many items as a row of outputs has lanes, filled up with zeros to a multiple of 4;
-    ``stride`` is the number of features filled up to a multiple of the items of ``tile``. Hidden units are
-    filled up to a multiple of ``WIDTH``. ``view_features`` is the number of features that are no directions.
+    ``lane_type`` has as many items as a row of outputs, padded with zeros to a multiple of 4, has lanes;
+    ``stride`` is the number of features padded to a multiple of the items of ``tile_type``. Hidden units are
+    padded to a multiple of ``WIDTH``. ``view_features`` is the number of features that are not directions.
     """
 
-    like: LaneType
+    lane_type: LaneType
     stride: int
     weights: np.ndarray  # W, (feature, hidden)
     bias: np.ndarray
@@ -28,10 +28,10 @@ class Network(NamedTuple):
     out_weights_back: np.ndarray  # V
     outputs: int
     view_features: int
-    tile: LaneType
+    tile_type: LaneType
 
 
-class NetworkSums(NamedTuple):
+class NetworkGradients(NamedTuple):
     """Gradients of W, b, V and c; those of V and c have as many rows as there are lanes."""
 
     weights: np.ndarray
@@ -41,20 +41,20 @@ class NetworkSums(NamedTuple):
 
 
 class Field(NamedTuple):
-    """The folded planes of all scales of one frame, where each scale's begin, their sizes, and the network.
+    """The folded planes of all scales of one frame, the offset and size of each scale, and the network.
 
-    ``like`` has as many items as there are channels.
+    ``lane_type`` has as many items as there are channels.
     """
 
     planes: np.ndarray
     origins: np.ndarray
     sizes: np.ndarray
-    like: LaneType
-    network: Network
+    lane_type: LaneType
+    network: NetworkArrays
 
 
-class Rays(NamedTuple):
-    """Starts, steps to the ends, lengths, which hit, colours and encoded directions."""
+class RayArrays(NamedTuple):
+    """Starts, differences from start to end, lengths, hit flags, colours and encoded directions."""
 
     starts: np.ndarray
     steps: np.ndarray
@@ -64,104 +64,110 @@ class Rays(NamedTuple):
     directions: np.ndarray
 
 
-class Jitter(NamedTuple):
-    """Uniform numbers for coarse and fine edges."""
+class JitterArrays(NamedTuple):
+    """Uniform random numbers for coarse and fine edges."""
 
     coarse: np.ndarray
     fine: np.ndarray
 
 
-class Rule(NamedTuple):
+class StepConstants(NamedTuple):
     """Bounds of densities, numbers of coarse and fine intervals, scales of the two errors' gradients."""
 
     bounds: Bounds
-    bins: int
-    samples: int
-    scale: np.float32
+    coarse_count: int
+    fine_count: int
+    colour_scale: np.float32
     bound_scale: np.float32
 
 
-class Written(NamedTuple):
-    """Of a frame's samples: positions along the rays, and the gradients of what they found in the planes."""
+class SampleBuffers(NamedTuple):
+    """Positions of a frame's samples along the rays, and gradients of the planes' values there."""
 
     positions: np.ndarray
-    changes: np.ndarray
+    gradients: np.ndarray
 
 
 class SampleScratch(NamedTuple):
-    """Room for the samples of a block of rays; ``found`` is what each found in each plane."""
+    """Scratch arrays for the samples of a block of rays.
 
-    found: np.ndarray
+    ``plane_values`` are the interpolated values of each plane, ``activated`` the outputs after the logistic.
+    """
+
+    plane_values: np.ndarray
     features: np.ndarray
     hidden: np.ndarray
-    out: np.ndarray
-    change: np.ndarray
-    gradients: np.ndarray
-    to_features: np.ndarray
-    seen: np.ndarray
+    outputs: np.ndarray
+    hidden_gradients: np.ndarray
+    output_gradients: np.ndarray
+    feature_gradients: np.ndarray
+    activated: np.ndarray
 
 
 class IntervalScratch(NamedTuple):
-    """Room for the intervals of a block of rays; ``change`` are the gradients of the weights."""
+    """Scratch arrays for the intervals of a block of rays."""
 
     edges: np.ndarray
     lengths: np.ndarray
     exponents: np.ndarray
     density: np.ndarray
-    through: np.ndarray
+    transmittance: np.ndarray
     weights: np.ndarray
-    change: np.ndarray
+    weight_gradients: np.ndarray
 
 
 class RayScratch(NamedTuple):
-    """Room for the view network and a block of rays; ``totals`` are the outputs summed along each."""
+    """Scratch arrays for the view network and a block of rays.
+
+    ``composited`` are the activated outputs summed along each ray by weight.
+    """
 
     features: np.ndarray
     hidden: np.ndarray
     outputs: np.ndarray
-    change: np.ndarray
-    gradients: np.ndarray
-    to_features: np.ndarray
-    totals: np.ndarray
+    hidden_gradients: np.ndarray
+    output_gradients: np.ndarray
+    feature_gradients: np.ndarray
+    composited: np.ndarray
 
 
-class Pass(NamedTuple):
-    """Room for one of the two passes over a block of rays."""
+class PassScratch(NamedTuple):
+    """Scratch arrays for one of the two passes over a block of rays."""
 
     samples: SampleScratch
     intervals: IntervalScratch
 
 
 class Scratch(NamedTuple):
-    """Room that a thread writes on; ``running`` is for a cumulative histogram."""
+    """Scratch arrays of one thread; ``cumulative`` is for a cumulative histogram."""
 
-    coarse: Pass
-    fine: Pass
+    coarse: PassScratch
+    fine: PassScratch
     rays: RayScratch
-    running: np.ndarray
+    cumulative: np.ndarray
 
 
-class Sums(NamedTuple):
-    """Gradients of the three networks; the view network finishes the colour."""
+class StepGradients(NamedTuple):
+    """Gradients of the three networks."""
 
-    coarse: NetworkSums
-    fine: NetworkSums
-    colour: NetworkSums
+    coarse: NetworkGradients
+    fine: NetworkGradients
+    colour: NetworkGradients  # the view network
 
 
-class AdamNumbers(NamedTuple):
+class AdamFactors(NamedTuple):
     """1 - beta1, beta2, 1 - beta2, rate / (1 - beta1^t), 1 / sqrt(1 - beta2^t) and epsilon, at step t."""
 
-    ahead: np.float32
-    keep: np.float32
-    take: np.float32
-    rate: np.float32
+    one_minus_beta1: np.float32
+    beta2: np.float32
+    one_minus_beta2: np.float32
+    step_size: np.float32
     correction: np.float32
     epsilon: np.float32
 
 
-class Spans(NamedTuple):
-    """Numbers between two frames' folded planes, and before the plane that is meant."""
+class FoldedLayout(NamedTuple):
+    """The distance between the folded planes of two frames, and the offset of one plane within a frame."""
 
-    frame: int
-    plane: int
+    frame_stride: int
+    plane_offset: int

@@ -1,4 +1,4 @@
-"""What samples ask of one plane, added to its texels."""
+"""The gradients of samples added to the texels of one plane."""
 
 import numpy as np
 
@@ -8,34 +8,34 @@ from dynerf_decoder.backends.cpu.kernels.look_up import cell, corners
 
 
 @kernel
-def add_at(planes, place, change):
-    """Add lanes to the four texels of a cell, weighted: what ``interpolate`` does, transposed."""
-    start, right, below, w00, w01, w10, w11 = place
-    store(planes, start, plus_scaled(load(change, planes, start), change, w00))
+def add_to_cell(planes, cell_corners, gradient):
+    """Add lanes to the four texels of a cell, weighted: the transpose of ``interpolate``."""
+    start, right, below, w00, w01, w10, w11 = cell_corners
+    store(planes, start, plus_scaled(load(gradient, planes, start), gradient, w00))
     start += right
-    store(planes, start, plus_scaled(load(change, planes, start), change, w01))
+    store(planes, start, plus_scaled(load(gradient, planes, start), gradient, w01))
     start += below
-    store(planes, start, plus_scaled(load(change, planes, start), change, w11))
+    store(planes, start, plus_scaled(load(gradient, planes, start), gradient, w11))
     start -= right
-    store(planes, start, plus_scaled(load(change, planes, start), change, w10))
+    store(planes, start, plus_scaled(load(gradient, planes, start), gradient, w10))
 
 
 @kernel
-def scatter(like, starts, steps, axes, positions, count, changes, size, out):
-    """Write ``out``, (row, column, channel), the sums of the ``changes`` of all rays' ``count`` samples.
+def scatter(lane_type, starts, steps, axes, positions, count, gradients, size, out):
+    """Write to ``out``, (row, column, channel), the sums of the gradients of ``count`` samples of each ray.
 
-    ``axes`` are the numbers of the coordinates that run along columns and rows.
+    ``axes`` are the coordinates that run along columns and along rows.
     """
-    across, down = axes
-    channels = len(like)
+    column_axis, row_axis = axes
+    channels = len(lane_type)
     for at in range(0, len(out), channels):
-        store(out, at, zeros(like))
+        store(out, at, zeros(lane_type))
     for ray in range(len(positions) // count):
-        x, dx = starts[3 * ray + across], steps[3 * ray + across]
-        y, dy = starts[3 * ray + down], steps[3 * ray + down]
+        x, dx = starts[3 * ray + column_axis], steps[3 * ray + column_axis]
+        y, dy = starts[3 * ray + row_axis], steps[3 * ray + row_axis]
         for index in range(ray * count, ray * count + count):
             s = positions[index]
             column, right = cell(x + s * dx, size)
             row, below = cell(y + s * dy, size)
-            place = corners(column, row, right, below, size, np.int64(0), channels)
-            add_at(out, place, load(zeros(like), changes, index * channels))
+            cell_corners = corners(column, row, right, below, size, np.int64(0), channels)
+            add_to_cell(out, cell_corners, load(zeros(lane_type), gradients, index * channels))

@@ -1,6 +1,6 @@
-"""Densities to weights along a block of rays, and back: ``volume_rendering`` of the decoder, with gradient.
+"""Volume rendering along a block of rays, from densities to weights, with its gradient (see the decoder).
 
-Flat arrays hold ``count`` intervals of each of the rays; rays times intervals are a multiple of ``LANES``.
+Flat arrays hold ``count`` intervals of each ray; rays times intervals are a multiple of ``LANES``.
 """
 
 import numpy as np
@@ -15,14 +15,14 @@ _ONE = np.float32(1)
 
 
 @kernel
-def weigh(raw, stride, rays, count, bounds, room):
-    """Weights of intervals with the raw densities ``raw``, one for each ``stride`` numbers.
+def volume_weights(raw, stride, rays, count, bounds, scratch):
+    """Weights of intervals from raw densities ``raw``, which are ``stride`` apart.
 
-    ``room`` are ``records.IntervalScratch``: its lengths are given, its weights are the result. Kept for the
-    way back are exponents, densities and, behind each interval, the transmittance.
+    ``scratch`` is a ``records.IntervalScratch``: its lengths are input, its weights the result. Exponents,
+    densities and the transmittance behind each interval are kept for the backward pass.
     """
-    lengths, exponents, density = room.lengths, room.exponents, room.density
-    through, weights = room.through, room.weights
+    lengths, exponents, density = scratch.lengths, scratch.exponents, scratch.density
+    transmittance, weights = scratch.transmittance, scratch.weights
     total = rays * count
     for index in range(total):
         exponents[index] = raw[index * stride] + bounds.bias
@@ -34,30 +34,32 @@ def weigh(raw, stride, rays, count, bounds, room):
         optical = 0.0
         for index in range(ray * count, ray * count + count):
             optical += np.float64(density[index] * lengths[index])
-            through[index] = -np.float32(optical)
+            transmittance[index] = -np.float32(optical)
     for at in range(0, total, LANES):
-        store(through, at, exponential(load(zeros(_EIGHT), through, at)))
+        store(transmittance, at, exponential(load(zeros(_EIGHT), transmittance, at)))
     for ray in range(rays):
         front, last = _ONE, ray * count + count - 1
         for index in range(ray * count, last):
-            weights[index] = front - through[index]
-            front = through[index]
+            weights[index] = front - transmittance[index]
+            front = transmittance[index]
         weights[last] = front  # the far end of the space is opaque
 
 
 @kernel
-def to_raw(start, count, bounds, room, out, stride):
-    """The gradients of one ray's raw densities, one for each ``stride`` numbers, from those of its weights.
+def volume_weights_backward(start, count, bounds, scratch, out, stride):
+    """The gradients of one ray's raw densities, written ``stride`` apart, from those of its weights.
 
-    The ray's intervals start at ``start``. A density at a bound of its exponent's range has none.
+    The ray's intervals start at ``start``. A density at a bound of its exponent's range has a gradient of 0.
     """
-    change, lengths, exponents = room.change, room.lengths, room.exponents
-    density, through = room.density, room.through
-    total = 0.0
+    weight_gradients, lengths, exponents = scratch.weight_gradients, scratch.lengths, scratch.exponents
+    density, transmittance = scratch.density, scratch.transmittance
+    optical_gradient = 0.0
     last = start + count - 1
     out[last * stride] = _ZERO
     for index in range(last - 1, start - 1, -1):
-        total += np.float64(through[index] * (change[index + 1] - change[index]))
+        optical_gradient += np.float64(
+            transmittance[index] * (weight_gradients[index + 1] - weight_gradients[index])
+        )
         inside = bounds.least <= exponents[index] <= bounds.most
-        gradient = -np.float32(total) * lengths[index] * density[index]
+        gradient = -np.float32(optical_gradient) * lengths[index] * density[index]
         out[index * stride] = gradient if inside else _ZERO
