@@ -3,7 +3,7 @@
 # The newest Python that is here and can make an environment; PYTHON=... chooses another.
 PYTHONS := python3.14 python3.13 python3.12 python3.11
 USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
-PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c '$(USABLE)' 2>/dev/null && echo $$python && break; done)
+PYTHON ?= $(shell for python in $(PYTHONS); do $$python -c '$(USABLE)' >/dev/null 2>&1 && echo $$python && break; done)
 NO_PYTHON = $(if $(PYTHON),$(PYTHON) cannot be used,found none of $(PYTHONS) that can be used): expected Python \
 	3.11 to 3.14 with its venv module (Debian, Ubuntu: apt install python3-venv), or PYTHON=/path/of/one
 OUT ?= out

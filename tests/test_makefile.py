@@ -20,6 +20,7 @@ case "$1" in
 -m) mkdir -p .venv/bin && echo "${0##*/} $*" > .venv/bin/python ;;
 esac
 """
+TALKATIVE = GOOD.replace("#!/bin/sh\n", "#!/bin/sh\necho hello\n", 1)
 WITHOUT_VENV = '#!/bin/sh\necho "ModuleNotFoundError: No module named ensurepip" >&2\nexit 1\n'
 BROKEN_VENV = """#!/bin/sh
 [ "$1" = -c ] && exit 0
@@ -75,6 +76,7 @@ def checkout(tmp_path: Path) -> Checkout:
         ({"python3.11": GOOD, "python3.12": GOOD, "python3.14": GOOD}, "python3.14"),
         ({"python3.9": GOOD, "python3.13": GOOD, "python3.15": GOOD}, "python3.13"),
         ({"python3.11": GOOD, "python3.14": WITHOUT_VENV}, "python3.11"),
+        ({"python3.12": TALKATIVE}, "python3.12"),
     ],
 )
 def test_the_newest_usable_python_is_used(

@@ -29,7 +29,7 @@ from dynerf_encoder.rate.quality import at_quality
 from dynerf_encoder.schedule.conditioning import fit_latents
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
-from dynerf_format.io.atomic_write import check_writable
+from dynerf_format.io.atomic_write import check_folder_writable, check_writable
 
 from .progress_watcher import ProgressWatcher
 from .quantities import parse_frames_or_seconds, parse_size
@@ -70,6 +70,8 @@ class EncodeOptions:
 
     def __post_init__(self) -> None:
         check_writable(self.output)
+        if self.save_importance is not None:
+            check_folder_writable(self.save_importance)
         if self.output.suffix != ".dnv":
             raise ConfigError(f"{self.output}: the output is a .dnv file, expected a name that ends in .dnv")
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from dynerf.console.progress import say
-from dynerf.entry import INTERRUPTED, end_on_interrupt, raise_on_interrupt
+from dynerf.interrupt import INTERRUPTED, raise_on_interrupt
 from dynerf_format.errors import DynerfError, describe
 
 from .arguments import parse_arguments
@@ -27,7 +27,7 @@ def run() -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     status = main(sys.argv[1:])
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        end_on_interrupt()  # no traceback if the interpreter is interrupted while it shuts down
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done; only the interpreter shuts down
     if sys.stdout is not None:  # closed by the shell: >&-
         sys.stdout.flush()
     sys.exit(status)

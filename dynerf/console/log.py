@@ -8,15 +8,18 @@ from types import TracebackType
 from typing import Self, TextIO, cast
 
 from dynerf_format.errors import OutputError
+from dynerf_format.io.atomic_write import check_writable
 
 
 class JsonLog:
     """Appends events to a file; ``fresh`` truncates it first.
 
-    The file is created with the first event, so that a job refused at the start leaves no file.
+    The file is created with the first event, so that a job refused at the start leaves no file. Raises
+    OutputError if it cannot be created.
     """
 
     def __init__(self, path: Path, fresh: bool) -> None:
+        check_writable(path)
         self._file: TextIO | None = None
         self._mode = "w" if fresh else "a"
         self._path = path

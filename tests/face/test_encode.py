@@ -139,6 +139,11 @@ def test_the_output_is_checked_first(scene: Path, out: Path) -> None:
     assert f"{scene / 'cam00.mp4'} is not a folder" in encode(scene / "cam00.mp4" / "a.dnv")
     assert "expected a name that ends in .dnv" in encode(out / "a.mp4")
     assert "/proc/a.dnv: the folder /proc cannot be written to" in encode(Path("/proc/a.dnv"))
+    (out / "a.log.jsonl").mkdir()
+    assert f"{out / 'a.log.jsonl'}: is a folder" in encode(out / "a.dnv")
+    sheets = scene / "cam00.mp4" / "sheets"
+    line = refused("encode", scene, "-o", out / "b.dnv", *TINY, "--save-importance", sheets, folder=out)
+    assert f"{scene / 'cam00.mp4'} is not a folder" in line
 
 
 def test_a_refused_job_leaves_the_older_clip_and_its_log_alone(scene: Path, out: Path) -> None:

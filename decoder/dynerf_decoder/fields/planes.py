@@ -123,7 +123,10 @@ class PlaneStack(nn.Module):
     ) -> None:
         super().__init__()
         if len(scales) != len(basis):
-            raise ValueError(f"{len(scales)} scales and {len(basis)} numbers of basis planes")
+            raise ValueError(
+                f"{len(scales)} scales and {len(basis)} numbers of basis planes, expected as many of each "
+                "(planes.scales, planes.basis)"
+            )
         if sum(basis) == 0:
             raise ValueError("no basis planes at any scale: the scene would be static")
         self.static = nn.ParameterList(_channels_last(3, channels, size, size) for size in scales)

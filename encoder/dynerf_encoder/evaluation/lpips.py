@@ -84,6 +84,7 @@ class Lpips:
         except ImportError as error:
             raise ConfigError("--lpips-weights needs the package safetensors: dynerf[metrics]") from error
         try:
+            path.open("rb").close()  # safe_open reports every failure as a missing file
             with safe_open(path, framework="pt") as file:
                 names = set(file.keys())
                 name = "vgg" if "net.slice1.2.weight" in names else "alex"

@@ -51,6 +51,14 @@ def atomic_path(final: Path) -> Iterator[Path]:
         raise
 
 
+def check_folder_writable(folder: Path) -> None:
+    """OutputError unless ``folder`` exists or can be created, and files can be created in it."""
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    check_writable(existing / folder.name)
+
+
 def check_writable(final: Path) -> None:
     """OutputError unless a file ``final`` can be created; to be called before hours of work.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf_format import OutputError, atomic_path, check_writable
+from dynerf_format.io.atomic_write import check_folder_writable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +112,15 @@ def test_a_long_name_still_works(tmp_path: Path) -> None:
 def test_a_writable_folder_passes_and_is_left_unchanged(tmp_path: Path) -> None:
     check_writable(tmp_path / "clip.dnv")
     assert names(tmp_path) == []
+
+
+def test_a_folder_that_can_be_created_passes_and_is_not_created(tmp_path: Path) -> None:
+    check_folder_writable(tmp_path / "a" / "b")
+    check_folder_writable(tmp_path)
+    assert names(tmp_path) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is not a folder"):
+        check_folder_writable(tmp_path / "file" / "a")
 
 
 def test_a_relative_name_is_resolved_in_the_working_folder(
