@@ -409,7 +409,7 @@ class TestWarmStart:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--segment", "10"), "--segment 10: expected seconds or frames above 0"),
+        (("--segment", "10"), "--segment 10: expected seconds, minutes or frames above 0"),
         (("--overlap", "-1"), "--overlap -1: expected 0 frames or more"),
         (("--workers", "0"), "--workers 0: expected 1 to 1024"),
         (("--warm-start", "2"), "--warm-start: 2 of the steps"),
