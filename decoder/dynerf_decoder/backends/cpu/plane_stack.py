@@ -45,7 +45,7 @@ def decode(stack: FoldedStack, points: Float[Tensor, "frame point 3"]) -> Float[
 
 
 def lane_type(count: int) -> tuple[np.float32, ...]:
-    """The tuple that tells kernels the number of lanes."""
+    """The tuple whose length is the number of lanes."""
     return (np.float32(0),) * count
 
 
