@@ -10,7 +10,7 @@ FOLDERS = ("format", "decoder", "encoder", "player", "dynerf", "docs", "benchmar
 SUFFIXES = {".py", ".js", ".css", ".html", ".md", ".j2"}
 REFUSED = re.compile(
     r"\b(told|nobody|whoever|somebody|wish(?:es|ed)?|judges?|judged|lessons?|studio|heard|in vain|in earnest"
-    r"|puts? up with|(?:is|are) no (?!longer|more|less))\b",
+    r"|puts? up with|(?<!there )(?:is|are) no (?!longer|more|less))\b",
     re.IGNORECASE,
 )
 

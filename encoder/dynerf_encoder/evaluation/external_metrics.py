@@ -35,7 +35,7 @@ class Flip:
 
 
 class ColorVideoVdp:
-    """Just-objectionable differences of a whole video: 10 is no difference, less is worse."""
+    """Just-objectionable differences of a whole video: 10 means no visible difference, less is worse."""
 
     def __init__(self) -> None:
         """Raises ImportError, or RuntimeError when a library below it does not fit."""
