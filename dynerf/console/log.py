@@ -19,7 +19,10 @@ class JsonLog:
     """
 
     def __init__(self, path: Path, fresh: bool) -> None:
-        check_writable(path)
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder, expected a file for the log")
+        if not path.exists():
+            check_writable(path)
         self._file: TextIO | None = None
         self._mode = "w" if fresh else "a"
         self._path = path

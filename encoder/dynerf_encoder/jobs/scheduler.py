@@ -17,7 +17,15 @@ from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode_segment import encode_segment
-from .job import WARNING_PREFIX, EncodeResult, Job, NullWatcher, work_folder
+from .job import (
+    WARNING_PREFIX,
+    EncodeResult,
+    Job,
+    NullWatcher,
+    checkpoint_path,
+    started_marker,
+    work_folder,
+)
 
 _REPORT_SECONDS = 0.25
 MAX_ATTEMPTS = 3
@@ -109,8 +117,11 @@ class _ProgressReporter(NullWatcher):
 def run_task(task: Task, publish: Callable[[ProgressEvent], None]) -> EncodeResult:
     """Encode a segment in this process, resuming from its checkpoint if there is one; remove its work folder.
 
+    A file without either is of a worker that died before it could report it; it is written again.
     Raises what ``encode_segment`` raises, with the segment in the message.
     """
+    if not (checkpoint_path(task.job).exists() or started_marker(task.job).exists()):
+        task.job.output.unlink(missing_ok=True)
     if task.job.device == "cpu":
         torch.set_num_threads(task.threads)
     try:

@@ -147,7 +147,7 @@ class TestInterrupted:
         [
             (Strike(_STEP, 5), 0),
             (Strike(_STEP, STEPS + 5), 1),
-            (Strike("dynerf_encoder.frames.storing:_stored_form", 20), 1),
+            (Strike("dynerf_encoder.frames.storing:_downscaled", 20), 1),
             (Strike("dynerf_encoder.jobs.scheduler:shutil.rmtree", 2), 2),
             (Strike("dynerf_encoder.jobs.encode:join_clips"), 3),
         ],

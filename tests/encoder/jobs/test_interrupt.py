@@ -118,7 +118,7 @@ class TestDuringTraining:
 @pytest.mark.parametrize(
     "strike",
     [
-        Strike("dynerf_encoder.frames.storing:_stored_form", 8, signal.SIGINT),
+        Strike("dynerf_encoder.frames.storing:_downscaled", 8, signal.SIGINT),
         Strike("dynerf_encoder.importance.build:ist_weights", 2, signal.SIGINT),
         Strike("dynerf_encoder.training.validation:HeldOutValidator.mean_psnr", 1, signal.SIGINT),
         Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),

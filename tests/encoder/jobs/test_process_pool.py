@@ -9,9 +9,9 @@ from unittest.mock import Mock
 import pytest
 
 from dynerf_encoder.jobs import process_pool, ray_runner
-from dynerf_encoder.jobs.scheduler import Task
+from dynerf_encoder.jobs.scheduler import Task, run_task
 from dynerf_format.errors import OutputError
-from support.encoding import tiny_job
+from support.encoding import tiny_job, write_scene
 
 
 @pytest.fixture
@@ -46,3 +46,12 @@ def test_a_driver_that_is_gone_ends_the_worker(task: Task, monkeypatch: pytest.M
     monkeypatch.setattr(process_pool, "run_task", Mock(side_effect=BrokenPipeError))
     with pytest.raises(BrokenPipeError):
         process_pool._run_task(task, Mock())
+
+
+def test_a_segment_whose_worker_died_before_reporting_it_is_written_again(tmp_path: Path) -> None:
+    job = tiny_job(write_scene(tmp_path / "scene"), tmp_path / "clip.dnv")
+    task = Task(0, job, threads=1)
+    run_task(task, Mock())
+    written = job.output.read_bytes()
+    assert run_task(task, Mock()).path == job.output
+    assert job.output.read_bytes() == written
