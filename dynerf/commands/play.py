@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dynerf.api.opening import is_remote
 from dynerf.console.device import choose_device
 from dynerf.console.progress import say
-from dynerf_player.client.address import address_name
+from dynerf_player.client.address import address_name, check_address
 
 if TYPE_CHECKING:
     from dynerf_player.library.interface import Library
@@ -18,8 +18,9 @@ def run(options: argparse.Namespace) -> int:
     """Serve one clip to a browser on this machine until interrupted."""
     from dynerf_player.server.app import Settings, serve
 
-    clip = address_name(options.clip) if is_remote(options.clip) else options.clip  # a query may hold a token
-
+    clip = options.clip
+    if is_remote(clip):
+        clip = address_name(check_address(clip))  # without the query, which may hold a token
     settings = Settings(port=options.port, origins=tuple(options.allow_origin))
 
     def show(address: str) -> None:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from .shared_clip import SharedClip
 
 
+_MAX_NAME_LENGTH = 64
+
+
+def safe_name(text: str) -> str:
+    """The name in addresses of a clip whose own may not be one."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
+    return safe[:_MAX_NAME_LENGTH].strip(".") or "clip"
+
+
 class NoSuchClipError(DynerfError):
     """The library has no clip of that name."""
 

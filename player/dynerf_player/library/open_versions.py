@@ -73,6 +73,11 @@ class OpenVersions(Generic[_Version]):
         """Take over a version that was opened elsewhere, before the first use of its name."""
         self._current[name] = _Entry(adopted=version)
 
+    def peek(self, name: str) -> _Version | None:
+        """The current version of a name, if it is open."""
+        entry = self._current.get(name)
+        return None if entry is None else entry.version
+
     @asynccontextmanager
     async def use(
         self, name: str, is_current: Callable[[_Version], bool], open_new: Callable[[], _Version]

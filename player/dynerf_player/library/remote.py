@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from dynerf_format import Reader, Source
+from dynerf_player.client.address import check_address
 from dynerf_player.client.fetch_planner import chunk_span, frames_in, layers_in, needed
 from dynerf_player.client.prefetch import ReadAhead
 from dynerf_player.client.range_client import DEFAULT_RETRY_POLICY, RetryPolicy
 from dynerf_player.client.source import HttpSource
 
-from .interface import Buffer, NoSuchClipError
+from .interface import Buffer, NoSuchClipError, safe_name
 from .lazy_clip import LazyClip
 from .open_versions import OpenVersions
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .shared_clip import SharedClip
 
 _CHECK_SECONDS = 5.0
-_MAX_NAME_LENGTH = 64
 
 
 class RemoteVersion:
@@ -108,7 +108,7 @@ class RemoteLibrary:
         check_seconds: float = _CHECK_SECONDS,
     ) -> None:
         """Opens the clip. RemoteError; FormatError when it is not a clip."""
-        self._name = clip_name(address)
+        self._name = clip_name(check_address(address))
         self._open = partial(RemoteVersion, address, self._name, device, retry_policy)
         self._check_seconds = check_seconds
         self._versions = OpenVersions[RemoteVersion](max_idle=1)
@@ -145,6 +145,4 @@ class RemoteLibrary:
 
 def clip_name(address: str) -> str:
     """The name of the clip at an address in the player's own addresses."""
-    last = PurePosixPath(unquote(urlsplit(address).path)).name.removesuffix(".dnv")
-    safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in last)
-    return safe[:_MAX_NAME_LENGTH].strip(".") or "clip"
+    return safe_name(PurePosixPath(unquote(urlsplit(address).path)).name.removesuffix(".dnv"))

@@ -250,12 +250,13 @@ async def serving(library: Library, settings: Settings) -> AsyncIterator[str]:
 
 
 def serve(library: Library, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; ``ready`` is called with the address."""
+    """Serve until SIGINT or SIGTERM, unless ignored; ``ready`` is called with the address."""
 
     async def forever() -> None:
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # by nohup, for example
+                asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         async with serving(library, settings) as address:
             ready(address)
             await stopped.wait()

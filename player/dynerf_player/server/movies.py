@@ -20,8 +20,8 @@ from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.paths import Timing, parse_camera_path, plan_shots, plan_timing
 from dynerf_decoder.cameras.paths.render_plan import Shot
-from dynerf_decoder.video.frame_writer import open_output
-from dynerf_format.errors import DynerfError, ViewError
+from dynerf_decoder.video.frame_writer import FrameWriter, open_output
+from dynerf_format.errors import DynerfError, OutputError, ViewError
 from dynerf_player.library.interface import ClipVersion
 from dynerf_player.library.local import PinnedFile
 from dynerf_player.session.in_thread import in_thread
@@ -30,6 +30,7 @@ from dynerf_player.session.timeouts import Timeouts
 
 from .movie_queue import MovieQueue
 from .range_requests import send_file
+from .refusals import not_stored
 from .write_timeout import minimum_write_rate
 
 MAX_PATH_BYTES = 2**20  # of a camera path
@@ -135,8 +136,10 @@ class Movies:
                 async for done in making:
                     async with minimum_write_rate(request, self.timeouts.stall):
                         await response.write(_line({"done": done, "total": len(shots)}))
+        except OutputError as error:
+            last = {"error": not_stored(error)}
         except DynerfError as error:
-            last = {"error": _without_path(error)}
+            last = {"error": str(error)}
         async with minimum_write_rate(request, self.timeouts.stall):
             await response.write(_line(last))
             await response.write_eof()
@@ -147,16 +150,15 @@ class Movies:
     ) -> AsyncGenerator[int, None]:
         """Render a movie after those before it, yielding the number of pictures done. Close the generator.
 
-        Raises DynerfError, ViewError when it takes too long.
+        Raises DynerfError, ViewError when it takes too long. Only an OutputError names the path.
         """
         path = Path(self._folder.name) / f"{token}.mp4"
-        camera, clock = shots[0].camera, asyncio.get_running_loop().time
+        clock = asyncio.get_running_loop().time
         async with self._queue.rendering:
             end = clock() + self.limits.seconds
             try:
                 with contextlib.ExitStack() as stack:
-                    size = camera.width, camera.height
-                    out = stack.enter_context(open_output(path, *size, timing.fps, len(shots)))
+                    out = stack.enter_context(_open(path, shots, timing))
                     for done, shot in enumerate(shots):
                         await in_thread(out.write, await self._render(version, shot, end))
                         yield done + 1
@@ -214,6 +216,10 @@ def _line(record: dict[str, object] | dict[str, str] | dict[str, int]) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def _without_path(error: DynerfError) -> str:
-    """The error's message, without the name of the temporary file."""
-    return str(error).partition(".mp4: ")[2] or str(error)
+def _open(path: Path, shots: list[Shot], timing: Timing) -> contextlib.AbstractContextManager[FrameWriter]:
+    """Open a movie; a ViewError does not name the path. Raises OutputError, too."""
+    camera = shots[0].camera
+    try:
+        return open_output(path, camera.width, camera.height, timing.fps, len(shots))
+    except ViewError as error:
+        raise ViewError(str(error).removeprefix(f"{path}: ")) from error

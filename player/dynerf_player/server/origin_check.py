@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from yarl import URL
 
-from dynerf_format.errors import ConfigError, DynerfError
+from dynerf_format.errors import ConfigError, DynerfError, OutputError
 from dynerf_player.library.interface import NoSuchClipError
 
-from .refusals import Refusals, foreign_host, foreign_origin
+from .refusals import Refusals, foreign_host, foreign_origin, not_stored
 
 _LOG = logging.getLogger(__name__)
 _POLICY = (
@@ -72,7 +72,7 @@ class OriginCheck:
     def allows_origin(self, request: web.Request) -> bool:
         """Whether a request comes from this server's own page, an allowed one, or no page at all."""
         origin = request.headers.get("Origin")
-        return origin is None or urlsplit(origin).netloc == request.host or self.is_allowed(origin)
+        return origin is None or _host(origin) == request.host or self.is_allowed(origin)
 
     def is_allowed(self, origin: str) -> bool:
         """Whether the operator allowed this origin."""
@@ -92,6 +92,8 @@ class OriginCheck:
                 return await handler(request)
             except NoSuchClipError:
                 return web.Response(status=404, text="There is no clip of this name.")
+            except OutputError as error:
+                return web.Response(status=507, text=not_stored(error))
             except DynerfError as error:
                 return web.Response(status=422, text=str(error))
             except (web.HTTPException, ConnectionError):
@@ -121,6 +123,14 @@ class OriginCheck:
                 response.headers["Access-Control-Allow-Headers"] = (
                     "Authorization, Range, If-Match, If-Range, If-None-Match"
                 )
+
+
+def _host(origin: str) -> str | None:
+    """Host and port of an Origin header; None when it is not valid."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _origin(text: str) -> str:

@@ -9,9 +9,11 @@ import re
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from dynerf_format.errors import OutputError
+
 _LOG = logging.getLogger(__name__)
 _MAX_LOGGED = 32
-_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(rf"https?://{_HOST.pattern}")
 
 
@@ -60,6 +62,12 @@ def foreign_origin(origin: str) -> str:
         f"Pages of {origin} are not allowed to do this. If that is this server's own address (a proxy "
         f"replaces the Host header) or a site that you trust, start it with: --allow-origin {origin}"
     )
+
+
+def not_stored(error: OutputError) -> str:
+    """The text for a movie that cannot be written. Only the log gets the error, which names the path."""
+    _LOG.error("%s", error)
+    return "The server cannot store the movie; its disk may be full."
 
 
 NOT_UPGRADED = (

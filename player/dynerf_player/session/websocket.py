@@ -47,7 +47,11 @@ async def live(
     codec = None
     try:
         socket = web.WebSocketResponse(
-            max_msg_size=MAX_MESSAGE_BYTES, heartbeat=_PING_SECONDS, compress=False, timeout=_CLOSE_SECONDS
+            max_msg_size=MAX_MESSAGE_BYTES,
+            heartbeat=_PING_SECONDS,
+            compress=False,
+            timeout=_CLOSE_SECONDS,
+            autoping=False,  # aiohttp sends pongs without a timeout
         )
         await socket.prepare(request)
         request.app[SOCKETS].add(socket)
@@ -200,9 +204,17 @@ class _Connection:
         self._socket = socket
 
     async def receive(self, seconds: float) -> Message:
-        """The next message. Raises MessageError, also when there is none in time, and _DisconnectedError."""
+        """The next message. Raises MessageError, also when there is none in time, and _DisconnectedError.
+
+        Pings are answered, but do not prolong the time.
+        """
         try:
-            frame = await self._socket.receive(timeout=seconds)
+            async with asyncio.timeout(seconds):
+                frame = await self._socket.receive()
+                while frame.type in (WSMsgType.PING, WSMsgType.PONG):
+                    if frame.type == WSMsgType.PING:
+                        await self._in_time(self._socket.pong(frame.data))
+                    frame = await self._socket.receive()
         except TimeoutError:
             raise MessageError(f"no message within {seconds:g} s") from None
         if frame.type == WSMsgType.TEXT:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -170,7 +171,7 @@ class TestVersions:
         asyncio.run(run())
 
     def test_a_version_in_use_stays_open_and_a_replaced_one_is_closed_after_its_last_user(
-        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+        self, folder: Path, other_clip: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         closed: list[object] = []
         monkeypatch.setattr(
@@ -185,7 +186,7 @@ class TestVersions:
                         pass
                 async with library.current("clip00") as again:
                     assert again is first, "twenty others must not evict a version in use"
-                shutil.copy(folder / "clip01.dnv", folder / "new")
+                shutil.copy(other_clip, folder / "new")
                 (folder / "new").replace(folder / "clip00.dnv")
                 async with library.current("clip00") as newer:
                     assert newer is not first
@@ -289,6 +290,42 @@ class TestMovies:
             assert "not finished after 0 s" in last["error"]
 
         served(clip, check, movies=MovieLimits(seconds=0.0))
+
+    def test_a_movie_on_a_full_disk_is_507_and_only_the_log_names_the_path(
+        self, clip: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def check(server: Served) -> None:
+            address = server.address + "/movies/clip"
+            await server.get("/clips/clip.json")
+            limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # Python ignores the signal
+            try:
+                async with server.http.post(address, json=camera_path(2)) as response:
+                    status, text = response.status, await response.text()
+                async with server.http.post(address, json=camera_path(2), headers=NDJSON) as response:
+                    last = json.loads((await response.read()).splitlines()[-1])
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            assert (status, text) == (507, "The server cannot store the movie; its disk may be full.")
+            assert last == {"error": text}
+            await wait_for_free_sessions(server)
+
+        served(clip, check)
+        assert caplog.text.count("cannot be written: File too large") == 2
+        assert "dynerf-movies-" in caplog.text
+
+    def test_no_refusal_of_a_movie_names_its_file(self, clip: Path) -> None:
+        async def check(server: Served) -> None:
+            address, path = server.address + "/movies/clip", camera_path(1) | {"fps": 5000}
+            async with server.http.post(address, json=path) as response:
+                assert response.status == 422
+                text = await response.text()
+            async with server.http.post(address, json=path, headers=NDJSON) as response:
+                last = json.loads((await response.read()).splitlines()[-1])
+            assert text.startswith("5000 frames per second")
+            assert last == {"error": text}
+
+        served(clip, check)
 
     def test_movies_queue_one_is_rendered_and_viewers_keep_their_sessions(
         self, clip: Path, monkeypatch: pytest.MonkeyPatch
@@ -463,6 +500,23 @@ def test_the_library_does_not_configure_logging(clip: Path, monkeypatch: pytest.
 
     serve(FileLibrary(clip), Settings(port=0), stop)
     assert logging.getLogger().handlers == []
+
+
+def test_an_ignored_signal_stays_ignored(clip: Path) -> None:
+    ready: list[str] = []
+
+    def stop(address: str) -> None:
+        ready.append(address)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup does
+    try:
+        serve(FileLibrary(clip), Settings(port=0), stop)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ready
 
 
 def test_other_sites_cannot_embed_what_is_served(clip: Path) -> None:

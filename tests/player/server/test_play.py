@@ -28,6 +28,7 @@ from dynerf_format import (
 from dynerf_player.client.range_client import RetryPolicy
 from dynerf_player.library.remote import RemoteLibrary
 from dynerf_player.server.app import Settings, serving
+from support.command import run
 from support.link import Link
 from support.link import serving as serving_file
 from support.video import ROOT
@@ -127,6 +128,13 @@ def test_a_failed_transfer_is_reported_and_the_session_continues(link: Link) -> 
             assert (await receive(socket, "picture"))["id"] == 2
 
     asyncio.run(watch())
+
+
+@pytest.mark.parametrize("address", ["http://[", "https://user:secret@[::1/x.dnv"])
+def test_an_address_that_is_not_valid_is_refused_in_one_line(address: str) -> None:
+    ran = run("play", address, "--no-browser", "--device", "cpu")
+    assert (ran.status, ran.err.count("\n")) == (2, 1), ran.err
+    assert "is not valid" in ran.err
 
 
 @pytest.mark.parametrize("remote", [True, False])

@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import errno
+import json
 import os
 import shutil
 import socket
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from yarl import URL
 
-from dynerf_format.errors import FormatError
+from dynerf_format.errors import DynerfError, FormatError
 from dynerf_format.layout import TRAILER
 from dynerf_player.library.local import FileLibrary, PinnedFile
 from support.player import Served, served
@@ -120,8 +124,119 @@ def test_a_link_within_the_folder_is_served(clip: Path, tmp_path: Path) -> None:
     served(tmp_path, check)
 
 
-def test_a_replaced_file_is_another_version_and_the_old_one_stays_readable(
+ODD = {b"bad\xff.dnv": "bad_", b".dnv": "clip", b".x.tmp-1-ab.dnv": "x.tmp-1-ab"}
+needs_bytes = pytest.mark.skipif("sys.platform == 'darwin'", reason="its file names are UTF-8")
+
+
+async def check_addresses(server: Served, expected: list[str]) -> None:
+    """All clips that are listed can be opened."""
+    listed = [each["name"] for each in json.loads((await server.get("/clips.json"))[2])["clips"]]
+    assert listed == expected
+    for name in listed:
+        quoted = quote(name, safe="")
+        for address in (f"/watch/{quoted}", f"/clips/{quoted}.json", f"/clips/{quoted}.dnv"):
+            async with server.http.get(URL(server.address + address, encoded=True)) as response:
+                assert response.status == 200, address
+
+
+@needs_bytes
+def test_a_folder_lists_only_names_that_can_be_opened(clip: Path, tmp_path: Path) -> None:
+    names = ["a b", "b\\c", "c?d#e%2F", "d<b>", "e\nf", "g.dnv", "\u00e4"]
+    for name in [*(f"{name}.dnv".encode() for name in names), *ODD]:
+        shutil.copy(clip, tmp_path / os.fsdecode(name))
+
+    async def check(server: Served) -> None:
+        await check_addresses(server, names)
+        for name in ("bad%FF", "", ".x.tmp-1-ab"):
+            assert (await server.get(f"/clips/{name}.dnv"))[0] == 404
+
+    served(tmp_path, check)
+
+
+@needs_bytes
+@pytest.mark.parametrize("name", ODD)
+def test_a_single_file_of_such_a_name_is_served_by_another(clip: Path, tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    shutil.copy(clip, path)
+
+    async def check(server: Served) -> None:
+        status, headers, _ = await server.get("/")
+        assert (status, headers["Location"]) == (302, f"watch/{ODD[name]}")
+        await check_addresses(server, [ODD[name]])
+
+    served(path, check)
+
+
+@pytest.mark.parametrize(("name", "call"), [("clip.dnv", "open"), ("", "scandir")])
+def test_the_operator_is_told_why_a_place_cannot_be_opened(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: str
+) -> None:
+    shutil.copy(clip, tmp_path / "clip.dnv")
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(f"dynerf_player.library.local.os.{call}", refuse)
+    with pytest.raises(DynerfError) as refused:
+        FileLibrary(tmp_path / name)
+    monkeypatch.undo()
+    assert str(refused.value).startswith(str(tmp_path / name))
+    assert str(refused.value).endswith(": Permission denied")
+
+
+def test_a_file_that_was_touched_or_replaced_by_the_same_bytes_is_the_same_version(
     clip: Path, tmp_path: Path
+) -> None:
+    path, data = tmp_path / "clip.dnv", clip.read_bytes()
+    path.write_bytes(data)
+
+    def touch() -> None:
+        os.utime(path, ns=(1, 1))
+
+    def copy() -> None:
+        (tmp_path / "other").write_bytes(data)
+        (tmp_path / "other").replace(path)
+
+    def rewrite() -> None:
+        path.write_bytes(data)
+
+    async def run() -> None:
+        library = FileLibrary(path)
+        async with library.current("clip") as version:
+            for change in (touch, copy, rewrite):
+                change()
+                async with library.current("clip") as again:
+                    assert again is version
+                assert version.raw().read(0, version.size) == data
+        await library.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("offset", [0, 20, -1])
+def test_a_file_with_another_head_or_digest_is_not_the_same_version(
+    clip: Path, tmp_path: Path, offset: int
+) -> None:
+    path, data = tmp_path / "clip.dnv", bytearray(clip.read_bytes())
+    path.write_bytes(data)
+    data[offset] ^= 1
+
+    async def run() -> None:
+        library = FileLibrary(path)
+        async with library.current("clip") as version:
+            path.write_bytes(data)
+            with contextlib.suppress(FormatError):
+                async with library.current("clip") as other:
+                    assert other is not version
+            with pytest.raises(FormatError, match="was rewritten"):
+                version.raw().read(0, 1)
+        await library.close()
+
+    asyncio.run(run())
+
+
+def test_a_replaced_file_is_another_version_and_the_old_one_stays_readable(
+    clip: Path, other_clip: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "clip.dnv"
     shutil.copy(clip, path)
@@ -133,7 +248,7 @@ def test_a_replaced_file_is_another_version_and_the_old_one_stays_readable(
             async with library.current("clip") as again:
                 assert again is old
             other = tmp_path / "other"
-            shutil.copy(clip, other)
+            shutil.copy(other_clip, other)
             other.replace(path)
             async with library.current("clip") as new:
                 assert new is not old

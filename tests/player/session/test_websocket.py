@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -25,7 +26,7 @@ from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.timeouts import Timeouts
 from support.browser import psnr
 from support.encoding import tiny_config, tiny_encode, tiny_job, write_scene
-from support.player import Served, camera_path, served, view, viewer
+from support.player import QUICK, Served, Viewer, camera_path, served, view, viewer
 from support.tls import self_signed
 
 Array = np.ndarray
@@ -200,6 +201,75 @@ def test_a_connection_without_a_hello_is_closed(clip: Path, greeting: object) ->
     served(clip, check)
 
 
+async def ping(client: Viewer) -> None:
+    """Send pings until cancelled."""
+    while True:
+        await client.socket.ping()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("codec", [None, "jpeg"])
+def test_pings_do_not_prolong_the_wait_for_a_message(clip: Path, codec: str | None) -> None:
+    async def check(server: Served) -> None:
+        async with viewer(server, codec=codec) as client:
+            pinging = asyncio.create_task(ping(client))
+            async with asyncio.timeout(10):
+                assert await client.ending() == (1008, "no message within 0.5 s")
+            pinging.cancel()
+        await asyncio.sleep(0.05)
+        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+
+    served(clip, check, timeouts=replace(QUICK, idle=0.5))
+
+
+def test_a_ping_is_answered(clip: Path) -> None:
+    async def check(server: Served) -> None:
+        async with server.http.ws_connect(f"{server.address}/live/clip", autoping=False) as socket:
+            await socket.ping(b"here?")
+            frame = await socket.receive(timeout=10)
+            assert (frame.type, frame.data) == (aiohttp.WSMsgType.PONG, b"here?")
+
+    served(clip, check)
+
+
+def test_a_viewer_that_sends_pings_and_does_not_read_loses_its_session(clip: Path) -> None:
+    upgrade = (
+        "GET /live/clip HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    )
+    hello = b'{"type": "hello", "version": 1, "codecs": ["jpeg"]}'
+    pings = (b"\x89\xfd" + bytes(4 + 125)) * 500  # masked with zeros
+
+    def flood(host: tuple[str, int]) -> bool:
+        """Whether the server disconnects."""
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.settimeout(0.1)
+            raw.connect(host)
+            raw.sendall(upgrade.encode() + bytes([0x81, 0x80 + len(hello)]) + bytes(4) + hello)
+            end = time.monotonic() + 20
+            rest = b""
+            while time.monotonic() < end:
+                rest = rest or pings
+                try:
+                    rest = rest[raw.send(rest) :]
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    return True
+        return False
+
+    async def check(server: Served) -> None:
+        flooding = asyncio.create_task(asyncio.to_thread(flood, server.host))
+        while b'"sessions": 1' not in (await server.get("/healthz"))[2]:
+            await asyncio.sleep(0.01)
+        assert await flooding
+        while b'"sessions": 0' not in (await server.get("/healthz"))[2]:
+            await asyncio.sleep(0.01)
+
+    served(clip, check)
+
+
 def test_ids_must_increase(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as client:
@@ -229,6 +299,7 @@ def test_a_viewer_beyond_the_limit_gets_busy_and_sessions_are_released(clip: Pat
 @pytest.mark.parametrize(
     ("headers", "status"),
     [({"Origin": "https://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Host": "evil.example"}, 421),
+     ({"Origin": "http://["}, 403), ({"Origin": "http://a]"}, 403), ({"Host": "["}, 421),
      ({"Host": "evil.example", "Origin": "http://evil.example"}, 421)],
 )  # fmt: skip
 def test_pages_of_other_sites_cannot_open_a_session(clip: Path, headers: dict[str, str], status: int) -> None:
@@ -242,7 +313,7 @@ def test_pages_of_other_sites_cannot_open_a_session(clip: Path, headers: dict[st
     served(clip, check)
 
 
-def test_a_file_replaced_during_playback_is_reported(clip: Path, tmp_path: Path) -> None:
+def test_a_file_replaced_during_playback_is_reported(clip: Path, other_clip: Path, tmp_path: Path) -> None:
     path, other = tmp_path / "clip.dnv", tmp_path / "other"
     shutil.copy(clip, path)
 
@@ -254,7 +325,7 @@ def test_a_file_replaced_during_playback_is_reported(clip: Path, tmp_path: Path)
             await asyncio.sleep(1.2)
             await client.send(view(2))
             assert (await client.picture())[0][4] == 2
-            shutil.copy(clip, other)
+            shutil.copy(other_clip, other)
             other.replace(path)
             await client.text("changed")
             await client.send(view(3))
@@ -263,7 +334,9 @@ def test_a_file_replaced_during_playback_is_reported(clip: Path, tmp_path: Path)
     served(path, check)
 
 
-def test_h264_restarts_with_a_key_picture_after_a_replacement(clip: Path, tmp_path: Path) -> None:
+def test_h264_restarts_with_a_key_picture_after_a_replacement(
+    clip: Path, other_clip: Path, tmp_path: Path
+) -> None:
     path, other = tmp_path / "clip.dnv", tmp_path / "other"
     shutil.copy(clip, path)
 
@@ -272,7 +345,7 @@ def test_h264_restarts_with_a_key_picture_after_a_replacement(clip: Path, tmp_pa
             keys = []
             for identity in range(1, 5):
                 if identity == 3:
-                    shutil.copy(clip, other)
+                    shutil.copy(other_clip, other)
                     other.replace(path)
                     await client.text("changed")
                 await client.send(view(identity))
