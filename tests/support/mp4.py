@@ -1,7 +1,7 @@
-"""Edits metadata of MP4 files: the display matrix, and boxes of a video's sample description."""
+"""Edits metadata of MP4 files: the display matrix, the edit list, boxes of a video's sample description."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _SAMPLE_ENTRY = "moov/trak/mdia/minf/stbl/stsd"
@@ -27,6 +27,33 @@ def add_to_sample_entry(path: Path, boxes: bytes) -> Path:
     for offset in (*enclosing, entry):
         struct.pack_into(">I", data, offset, struct.unpack_from(">I", data, offset)[0] + len(boxes))
     data[entry + size : entry + size] = boxes
+    path.write_bytes(data)
+    return path
+
+
+def set_edits(path: Path, edits: Sequence[tuple[int, int, float]], *, wide: bool = False) -> Path:
+    """Set the first track's edit list: (duration in movie units, start in track units or -1, rate) each.
+
+    The file's index must be at its end, unless its frames are in fragments. ``wide`` writes 64-bit times.
+    """
+    entry = ">Qqi" if wide else ">Iii"
+    entries = b"".join(
+        struct.pack(entry, length, start, round(rate * 65536)) for length, start, rate in edits
+    )
+    return set_edit_list(path, box("elst", struct.pack(">II", wide << 24, len(edits)) + entries))
+
+
+def set_edit_list(path: Path, boxes: bytes) -> Path:
+    """Set the content of the first track's box ``edts``, as in ``set_edits``."""
+    data = bytearray(path.read_bytes())
+    track, size = _find(data, "moov/trak")
+    for kind, offset, _ in list(_boxes(data, track + 8, track + size)):
+        if kind == "edts":
+            data[offset + 4 : offset + 8] = b"free"
+    added = box("edts", boxes)
+    for offset in (_find(data, "moov")[0], track):
+        struct.pack_into(">I", data, offset, struct.unpack_from(">I", data, offset)[0] + len(added))
+    data[track + size : track + size] = added
     path.write_bytes(data)
     return path
 

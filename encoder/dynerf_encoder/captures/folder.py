@@ -1,11 +1,12 @@
 """Finds the cameras' videos in a capture folder, and describes its contents when there are none."""
 
 import re
+import stat
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from dynerf_format.errors import CaptureError
+from dynerf_format.errors import CaptureError, reason
 
 from .pairing import listed
 from .video import SUFFIXES
@@ -42,6 +43,8 @@ def find_videos(folder: Path) -> list[Path]:
             "camNN.mp4 (or .mov, .mkv, ...)"
         )
     _check_names(folder, videos)
+    for video in videos:
+        _check_regular(video)
     return videos
 
 
@@ -60,6 +63,17 @@ def _check_names(folder: Path, videos: Sequence[Path]) -> None:
             f"{folder}: the videos' order by name differs from that by number ({videos[0].name} to "
             f"{videos[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
         )
+
+
+def _check_regular(video: Path) -> None:
+    """CaptureError unless a path leads to a file: a pipe would block its reader for ever."""
+    try:
+        mode = video.stat().st_mode
+    except OSError as error:
+        raise CaptureError(f"{video}: cannot be read: {reason(error)}") from error
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
+        raise CaptureError(f"{video}: is {kind}, expected a video file")
 
 
 def _others(entries: Iterable[Path]) -> str:

@@ -16,6 +16,7 @@ LOWEST, HIGHEST = Fraction(1, 3600), Fraction(1000)  # what MP4 and the clip's h
 _NTSC = Fraction(1000, 1001)
 _MAX_EXACT_DENOMINATOR = 1001  # rates with denominators up to this one are taken as exact
 _MAX_DRIFT = Fraction(1, 4)  # of a frame over the clip, when times vary
+_USUAL = tuple(map(Fraction, (24, 25, 30, 48, 50, 60, 90, 100, 120, 240)))  # of cameras
 _COARSE_TICKS = 4  # times of frames at most this many ticks apart are exact, not rounded
 _DENOMINATORS = (*range(1, 61), 100, 1000, _MAX_EXACT_DENOMINATOR, 10_000, 100_000)
 
@@ -23,8 +24,9 @@ _DENOMINATORS = (*range(1, 61), 100, 1000, _MAX_EXACT_DENOMINATOR, 10_000, 100_0
 def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterable[Fraction]) -> Fraction:
     """Frames per second of ascending presentation times in units of ``unit`` seconds.
 
-    ``stated`` are the rates that the file states: one that agrees with the times is used. A single frame has
-    the first positive one. Raises ValueError when there is no rate or when it cannot be stored.
+    ``stated`` are the rates that the file states: one that agrees with the times is used, where these vary
+    or are coarse only a nominal one (an average includes the last frame's duration). A single frame has the
+    first positive one. Raises ValueError when there is no rate or when it cannot be stored.
     """
     if len(ticks) < 2:
         found = next((rate for rate in stated if rate > 0), None)
@@ -36,7 +38,10 @@ def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterab
         raise ValueError("shows all its frames at the same time")
     steps = len(ticks) - 1
     measured = steps / (span * unit)
-    variation = int(np.ptp(np.diff(ticks)))
+    intervals = np.diff(ticks)
+    variation = int(np.ptp(intervals))
+    grain = int(np.gcd.reduce(intervals)) if variation else 1  # of times that a muxer stored in finer units
+    variation, span = variation // grain, span // grain
     coarse = span <= _COARSE_TICKS * steps
     candidates: list[Fraction] = []
     if variation == 0 and coarse:
@@ -46,6 +51,9 @@ def simple_rate(ticks: Int[np.ndarray, " frame"], unit: Fraction, stated: Iterab
         candidates += stated
     else:
         tolerance = _MAX_DRIFT / steps
+        candidates += [rate for rate in stated if rate.denominator in (1, _NTSC.denominator)]
+        if variation <= 1:
+            candidates += _USUAL
     if variation == 0 and measured.denominator <= _MAX_EXACT_DENOMINATOR:
         candidates.append(measured)
     candidates += _simple_fractions(measured)

@@ -26,7 +26,7 @@ _MIN_CAMERAS = 3  # two axes nearly meet somewhere by accident
 # Distance of the axes from the point nearest to them, over their distance from the rig's centre, up to which
 # they meet. Carelessly aimed cameras side by side have 0.6 and more, basketball's rig 0.2.
 _MAX_MISS_RATIO = 0.5
-_AGREE, _DISAGREE = 0.7, 0.3  # length of the mean of unit vectors
+_AGREE, _DISAGREE = 0.7, 0.3  # length of the mean of unit vectors: nearly parallel, all around
 
 
 def warn_of_convention(cameras: Sequence[Camera], near: Sequence[float], far: Sequence[float]) -> str | None:
@@ -48,10 +48,7 @@ def _axes_meet_behind(cameras: Sequence[Camera], near: Sequence[float], far: Seq
     meet = _miss(origins, axes, point) < _MAX_MISS_RATIO * _miss(origins, axes, centre)
     if not (meet and behind >= _NEARLY_ALL * len(cameras) and np.mean(near) < distance < np.mean(far)):
         return None
-    panorama = (
-        not shares_viewing_direction(cameras) and _agreement(cameras, 1) > _AGREE
-    )  # upright, look all around
-    if panorama:
+    if _agreement(cameras, 1) > _AGREE and _agreement(cameras, 2) < _DISAGREE:  # an upright panorama
         return None
     return (
         f"{behind} of {len(cameras)} cameras look away from where their axes meet, {distance:.3g} behind them"
@@ -73,6 +70,6 @@ def _rolled_on_their_side(cameras: Sequence[Camera]) -> str | None:
 
 
 def _agreement(cameras: Sequence[Camera], axis: int) -> float:
-    """Length of the mean of all cameras' right (0) or up (1) axes: 1 if parallel, 0 if all around."""
+    """Length of the mean of the right (0), up (1) or backward (2) axes: 1 if parallel, 0 if all round."""
     axes = np.stack([camera.camera_to_world[:, axis] for camera in cameras])
     return float(np.linalg.norm(axes.mean(axis=0)))

@@ -34,12 +34,14 @@ class Timeline:
     """Presentation times, ascending. ``stated`` are the rates that container and stream state.
 
     ``comparable`` is whether decoded frames carry these times: AVI has none, only a rate and a count.
+    ``delay`` is by how many seconds all frames are shown later than FFmpeg says (``edit_list``).
     """
 
     ticks: Int[np.ndarray, " frame"]
     unit: Fraction
     stated: tuple[Fraction, ...]
     comparable: bool = True
+    delay: Fraction = Fraction(0)
 
     @property
     def frames(self) -> int:
@@ -49,7 +51,7 @@ class Timeline:
     @property
     def start(self) -> Fraction:
         """Presentation time of the first frame in seconds."""
-        return int(self.ticks[0]) * self.unit
+        return int(self.ticks[0]) * self.unit + self.delay
 
     @property
     def step(self) -> Fraction:

@@ -10,7 +10,7 @@ Never use a PyAV stream after its container was closed: PyAV 18 then reads freed
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from jaxtyping import UInt8
 from dynerf_decoder.video.colour import FrameToRgb, SourceColour
 from dynerf_format.errors import CaptureError
 
+from .edit_list import read_edits
 from .presentation import check_container, check_flags, check_frame, check_stream
 from .timeline import Timeline, demuxed_ticks, indexed_ticks
 from .track import choose_video
@@ -75,12 +76,18 @@ def _probe(path: Path) -> VideoFacts:
         if not 0 < width * height <= _MAX_PIXELS:
             raise CaptureError(f"{path}: pictures of {width}x{height}, expected 1 to {_MAX_PIXELS} pixels")
         check_container(container, stream, where)
+        edits = None
+        if container.format.name.startswith("mov"):
+            edits = read_edits(path, stream.id, _unit(stream))
         first = next(container.decode(stream), None)
         if first is None:
             raise CaptureError(f"{path}: holds no picture")
         check_frame(first, where)
         check_stream(stream, where)
         colour = SourceColour.of(first, where, stream.codec_context.name)
+        # VP8 and VP9 keep their alpha channel in a second stream, which FFmpeg's own decoders drop.
+        if stream.metadata.get("alpha_mode") == "1":
+            colour = replace(colour, alpha=True)
         timeline = _indexed(container, stream, first)
     if timeline is None:
         timeline = _demuxed(path, first.pts)
@@ -88,6 +95,8 @@ def _probe(path: Path) -> VideoFacts:
         fps = timeline.rate
     except ValueError as error:
         raise CaptureError(f"{path}: {error}") from error
+    if edits is not None:
+        timeline = replace(timeline, delay=edits.delay(timeline, where))
     return VideoFacts(width, height, timeline, colour, fps)
 
 

@@ -32,6 +32,18 @@ def test_times_in_milliseconds_give_the_nominal_rate(rate: Fraction, frames: int
     assert simple_rate(_ticks(rate, Fraction(1, 1000), frames), Fraction(1, 1000), []) == rate
 
 
+@pytest.mark.parametrize("scale", [1, 32])  # muxers multiply coarse units
+@pytest.mark.parametrize(("rate", "stated"), [(240, []), (240, [240, 242]), (242, [600, 242])])
+def test_coarse_times_give_the_stated_rate_else_a_usual_one(rate: int, stated: list[int], scale: int) -> None:
+    ticks = scale * _ticks(Fraction(240), Fraction(1, 600), 30)
+    assert simple_rate(ticks, Fraction(1, 600 * scale), map(Fraction, stated)) == rate
+
+
+def test_varying_intervals_give_the_nominal_rate_that_is_stated_not_the_average() -> None:
+    ticks = np.cumsum([0, 3058, 2956, 2983, 3025, 3008])
+    assert simple_rate(ticks, Fraction(1, 90000), [Fraction(54000, 1803), _NTSC]) == _NTSC
+
+
 def test_an_average_that_disagrees_with_the_times_is_not_used() -> None:
     ticks = 512 * np.arange(6)
     assert simple_rate(ticks, Fraction(1, 15360), [Fraction(92160, 2561)]) == 30

@@ -242,7 +242,22 @@ class TestBadVideos:
     def test_a_folder_named_like_a_video(self, folder: Path) -> None:
         (folder / "cam02.mp4").unlink()
         (folder / "cam02.mp4").mkdir()
-        with pytest.raises(CaptureError, match=r"cam02\.mp4: cannot be opened as a video: Is a directory"):
+        with pytest.raises(CaptureError, match=r"cam02\.mp4: is a folder, expected a video file"):
+            read_n3v(folder)
+
+    @pytest.mark.parametrize("name", ["cam02.mp4", "poses_bounds.npy"])
+    def test_a_pipe_is_refused_without_waiting_for_a_writer(self, folder: Path, name: str) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        with pytest.raises(CaptureError, match=r"cam02\.mp4: is a pipe or device|bounds\.npy: is missing"):
+            read_n3v(folder)
+
+    def test_links_to_files_are_videos_and_dangling_ones_are_refused(self, folder: Path) -> None:
+        (folder / "cam02.mp4").rename(folder / "recording.mp4")
+        (folder / "cam02.mp4").symlink_to("recording.mp4")
+        assert read_n3v(folder).frames == 6
+        (folder / "recording.mp4").unlink()
+        with pytest.raises(CaptureError, match=r"cam02\.mp4: cannot be read: No such file"):
             read_n3v(folder)
 
     def test_different_frame_counts_are_reported_by_camera(self, folder: Path) -> None:

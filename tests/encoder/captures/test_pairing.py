@@ -18,6 +18,7 @@ from support.encoding import Notes, tiny_config
 from support.video import example_rows, flat_pictures, write_capture, write_video
 
 _FINE = Fraction(1, 90000)
+_REORDERED = {"bf": "2", "b_strategy": "0", "preset": "medium", "sc_threshold": "0", "qp": "4"}
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ class TestStarts:
 
 
 class TestSteps:
-    @pytest.mark.parametrize("coding", [{}, {"bf": "2", "preset": "veryfast"}], ids=["in order", "reordered"])
+    @pytest.mark.parametrize("coding", [{}, _REORDERED], ids=["in order", "reordered"])
     def test_a_missing_frame_is_reported(self, folder: Path, coding: dict[str, str]) -> None:
         _replace(folder, frames=9, times=[0, 1, 2, 4, 5, 6, 7, 8, 9], coding=coding)
         with pytest.raises(
@@ -227,6 +228,11 @@ class TestFolder:
         found = r"no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 video with other names"
         with pytest.raises(CaptureError, match=found):
             read_n3v(tmp_path)
+
+
+def test_an_alpha_channel_in_a_second_stream_is_reported(folder: Path) -> None:
+    _replace(folder, codec="libvpx-vp9", container="webm", pixel_format="yuva420p")
+    assert read_n3v(folder).notes == ("the alpha channel of cam05 is ignored",)
 
 
 def test_an_ignored_alpha_channel_is_reported_once(folder: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
 from dynerf_decoder.cameras.camera import Camera
@@ -75,6 +77,38 @@ def _ring(radius: float, *, outward: bool = False, roll: float = 0.0, degrees: f
 
 def _warning_of(cameras: Sequence[Camera]) -> str | None:
     return warn_of_convention(cameras, [1.0] * len(cameras), [8.0] * len(cameras))
+
+
+def _misread(camera: Camera) -> Camera:
+    """The camera whose pose in OpenCV's axes is read as the layout's."""
+    right, up, back, origin = camera.camera_to_world.T
+    pose = np.stack([-up, -right, -back, origin], axis=1)
+    return Camera("a", 160, 120, 150.0, 150.0, 80.0, 60.0, pose)
+
+
+def _arc(half_angle: float, count: int, height: float, *, outward: bool = False) -> list[Camera]:
+    """Cameras on an arc of twice ``half_angle`` degrees that look at a point ``height`` below, or away."""
+    back = [
+        np.array([np.cos(angle), np.sin(angle), height / 3])
+        for angle in np.radians(np.linspace(-half_angle, half_angle, count))
+    ]
+    return [_look(3 * axis, -axis if outward else axis) for axis in back]
+
+
+@settings(max_examples=200, deadline=None)
+@given(half_angle=st.floats(5, 180), count=st.integers(4, 20), height=st.floats(-1.5, 1.5))
+def test_arcs_of_all_angles_give_a_warning_only_with_opencvs_axes(
+    half_angle: float, count: int, height: float
+) -> None:
+    cameras = _arc(half_angle, count, height)
+    assert _warning_of(cameras) is None
+    assert _warning_of([_misread(camera) for camera in cameras]) is not None
+
+
+@settings(max_examples=50, deadline=None)
+@given(half_angle=st.floats(150, 180), count=st.integers(6, 20), height=st.floats(-0.5, 0.5))
+def test_panoramas_give_no_warning(half_angle: float, count: int, height: float) -> None:
+    assert _warning_of(_arc(half_angle, count, height, outward=True)) is None
 
 
 def test_candle_unchanged_gives_no_warning(tmp_path: Path) -> None:
