@@ -68,8 +68,8 @@ class Lens:
         if any(self.distortion):
             raise CaptureError(
                 f"lens {self.model} with {_shown(self.distortion)}: its distortion is not monotonic within "
-                f"the picture of {self.width}x{self.height}, expected one position for each direction; is the "
-                "calibration of another picture size, or are the coefficients in another order?"
+                f"the picture of {self.width}x{self.height}, expected one position for each direction; is "
+                "the calibration of another picture size, or are the coefficients in another order?"
             )
 
     @property
