@@ -91,8 +91,8 @@ def pair_by_offsets(
         )
     _check_drift(folder, names, facts, firsts, min(lengths) if used is None else min(used, *lengths))
     counts = [fact.frames for fact in facts]
-    note = f"frames are paired by offsets of up to {max(firsts)} frames; {min(lengths)} of "
-        f"{_range(counts)} are used"
+    used_frames = f"{min(lengths)} of {_range(counts)} are used"
+    note = f"frames are paired by offsets of up to {max(firsts)} frames; {used_frames}"
     return Pairing(
         firsts, min(lengths), _common_rate([fact.fps for fact in facts]), note if any(firsts) else None
     )

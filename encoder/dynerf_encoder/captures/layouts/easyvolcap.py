@@ -2,8 +2,8 @@
 
 Per camera NN: ``K_NN``; ``D_NN`` or ``dist_NN`` (k1 k2 p1 p2 k3); ``H_NN``, ``W_NN``; ``Rot_NN`` (3x3) or
 ``R_NN`` (rotation vector) and ``T_NN``, world to camera, OpenCV's axes; EasyVolcap's ``n_NN`` and ``f_NN``,
-near and far. Pictures are ``images/NN/000000.jpg`` or ``videos/NN.mp4``. K counts pixels from the centre of the
-first one.
+near and far. Pictures are ``images/NN/000000.jpg`` or ``videos/NN.mp4``. K counts pixels from the centre of
+the first one.
 """
 
 from collections.abc import Mapping
