@@ -3,10 +3,12 @@
 ``encode`` is the public function; it shares ``run_encode`` with the command ``dynerf encode``.
 """
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +16,8 @@ import torch
 
 from dynerf.console.device import choose_device
 from dynerf_decoder.progress import OnProgress
-from dynerf_encoder.captures.folder import find_videos
+from dynerf_encoder.captures.layouts.detect import read_recording
+from dynerf_encoder.captures.reading import Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
@@ -35,6 +38,7 @@ from .progress_watcher import ProgressWatcher
 from .quantities import parse_frames_or_seconds, parse_size
 
 _MAX_WORKERS = 1024
+_MAX_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ class EncodeOptions:
     frames: str = ":"
     hold_out: Sequence[str] | None = None
     downscale: int = 1
+    layout: str | None = None
+    depths: tuple[float, float] | None = None
+    fps: Fraction | None = None
     space: Choice = "auto"
     seed: int = 0
     time_limit: float | None = None
@@ -84,6 +91,7 @@ class EncodeOptions:
             capture=self.capture,
             output=self.output,
             config=self._settings(device),
+            reading=self._reading(),
             frames=FrameRange.parse(self.frames),
             hold_out=self._held_out(),
             downscale=self.downscale,
@@ -115,10 +123,18 @@ class EncodeOptions:
             config = replace(config, rate=replace(config.rate, target=self.target_size))
         return config
 
+    def _reading(self) -> Reading:
+        if self.depths is not None and not 0 < self.depths[0] < self.depths[1] < math.inf:
+            raise ConfigError(f"depths {self.depths}: expected near and far with 0 < near < far")
+        if self.fps is not None and not 0 < self.fps <= _MAX_RATE:
+            raise ConfigError(f"fps {self.fps}: expected above 0 and at most {_MAX_RATE}")
+        return Reading(self.layout, self.depths, self.fps)
+
     def _held_out(self) -> tuple[str, ...]:
         """By default cam00 if the capture has it, as in the Plenoptic Video data set."""
         if self.hold_out is None:
-            return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
+            names = read_recording(self.capture, self.layout).names
+            return tuple(name for name in names if name == "cam00")
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
     def segmentation(self) -> Segmentation:
@@ -191,6 +207,9 @@ def encode(
     frames: str = ":",
     hold_out: Sequence[str] | None = None,
     downscale: int = 1,
+    layout: str | None = None,
+    depths: tuple[float, float] | None = None,
+    fps: Fraction | float | None = None,
     space: Choice = "auto",
     seed: int = 0,
     time_limit: float | None = None,
@@ -216,6 +235,8 @@ def encode(
     - ``device``: auto, cpu, cuda or cuda:N; ``threads``: CPU threads (default: all cores).
     - ``frames``: ``"A:B"``, A included, B excluded; ``downscale``: averages N x N pixels.
     - ``hold_out``: names of validation cameras (default: cam00 if it exists; ``()`` trains on all).
+    - ``layout``: the capture's layout (default: found by its files); ``depths``: near and far in the unit of
+      the poses (default: the capture's); ``fps``: the rate of picture sequences (default: stated, else 30).
     - ``space``: auto, perspective or box; ``seed``: with the same seed, a CPU encode is bit-exact.
     - ``time_limit``: seconds of training per segment.
     - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,
@@ -241,6 +262,9 @@ def encode(
         frames=frames,
         hold_out=hold_out,
         downscale=downscale,
+        layout=layout,
+        depths=depths,
+        fps=None if fps is None else Fraction(fps).limit_denominator(100_000),
         space=space,
         seed=seed,
         time_limit=time_limit,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -44,6 +44,7 @@ class SourceDigest:
     bytes: int
 
 
+@runtime_checkable
 class PictureSource(Protocol):
     """One camera's pictures. ``path`` names them in messages; all methods raise CaptureError."""
 
