@@ -8,10 +8,12 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def rig_of_rows(names: Sequence[str], rows: np.ndarray) -> Rig:
     for row in rows:
         matrix = row[:15].reshape(3, 5)
         down, right, backwards, centre, (height, width, focal) = matrix.T
-        rotation = np.stack([right, down, -backwards])
+        left, _, right_part = np.linalg.svd(np.stack([right, down, -backwards]))
+        rotation = left @ right_part  # rows are rounded; other layouts derive t from an exact rotation
         lenses.append(Lens(int(width), int(height), focal, focal, width / 2, height / 2))
         rotations.append(rotation)
         translations.append(-rotation @ centre)
@@ -61,9 +64,10 @@ def link_videos(folder: Path, videos: Mapping[str, Path], name: str = "{}.mp4") 
 def write_png(path: Path, picture: np.ndarray) -> Path:
     """A picture as PNG, without loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    codec = av.CodecContext.create("png", "w")
+    codec = VideoCodecContext.create("png", "w")
+    assert isinstance(codec, VideoCodecContext)
     codec.width, codec.height, codec.pix_fmt = picture.shape[1], picture.shape[0], "rgb24"
-    codec.time_base = "1/30"  # type: ignore[assignment]
+    codec.time_base = Fraction(1, 30)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     packets = [*codec.encode(frame), *codec.encode(None)]
     path.write_bytes(b"".join(bytes(packet) for packet in packets))
