@@ -1,6 +1,7 @@
 """Lenses: the formulas of OpenCV and COLMAP, their inverses, and what is not a lens."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ class TestRefused:
             ((640, 480, 300, 300, 320, 240, "RADIAL", (math.nan, 0.0)), "expected small, finite numbers"),
         ],
     )
-    def test_values_that_are_not_a_lens(self, values: tuple, found: str) -> None:
+    def test_values_that_are_not_a_lens(self, values: tuple[Any, ...], found: str) -> None:
         with pytest.raises(CaptureError, match=found):
             make_lens(*values)
 
