@@ -8,7 +8,7 @@ from dynerf.console.log import JsonLog
 from dynerf.console.progress import ConsoleWatcher, ProgressDisplay, say
 
 if TYPE_CHECKING:
-    from dynerf.api.encoding import EncodeOptions
+    from dynerf.api.encode_options import EncodeOptions
     from dynerf_encoder.jobs.job import EncodeResult
 
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 def encode_options(options: argparse.Namespace) -> "EncodeOptions":
     """Convert a parsed command line to the options of ``encode``."""
-    from dynerf.api.encoding import EncodeOptions
+    from dynerf.api.encode_options import EncodeOptions
 
     return EncodeOptions(
         capture=options.capture,
