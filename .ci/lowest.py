@@ -7,8 +7,6 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-
 
 def lower_bounds(path: Path) -> Iterator[str]:
     """A constraint for each requirement of the build, the project and its extras."""
@@ -26,4 +24,4 @@ def lower_bounds(path: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(lower_bounds(PYPROJECT)))
+    print("\n".join(lower_bounds(Path(sys.argv[1]))))
