@@ -61,3 +61,24 @@ def test_commands_of_a_page_have_only_options_that_exist(page: Path) -> None:
     options = {option for _, rest in named for option in re.findall(r"--[a-z][a-z-]+", rest)}
     alone = set(re.findall(r"`(--[a-z][a-z-]+)[^`]*`", text)) if page.parent.name == "how-to" else set()
     assert (options | alone) - known == set()
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "format/dynerf_format",
+        "decoder/dynerf_decoder",
+        "encoder/dynerf_encoder",
+        "player/dynerf_player",
+        "dynerf",
+    ],
+)
+def test_the_table_of_rooms_names_every_room(folder: str) -> None:
+    package = Path(folder).name
+    text = (ROOT / "docs" / "explanation" / "how-it-works.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{package}` \| (`.*) \|$", text, re.MULTILINE)
+    assert row is not None
+    rooms = {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+    if package == "dynerf_player":
+        rooms.add("web")
+    assert rooms <= set(re.findall(r"`(\w+)`", row[1]))
