@@ -14,6 +14,7 @@ from aiohttp import WSCloseCode, web
 from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
 from dynerf_player.library.interface import Library
+from dynerf_player.pages.templates import PlayerPage, catalogue_page, player_page
 from dynerf_player.posters.poster_cache import PosterCache, default_folder
 from dynerf_player.posters.served_posters import ServedPosters
 from dynerf_player.session.render_pool import RenderPool, SessionLimit
@@ -28,12 +29,13 @@ from .origin_check import OriginCheck
 from .range_requests import send_file
 from .refusals import HTTP_LOG, NOT_UPGRADED, Refusals
 from .single_response import note_response, single_response
-from .static_assets import asset_response
+from .static_assets import asset_response, page_response
 from .write_timeout import write_timeout
 
 _KEEP_ALIVE = 15.0  # seconds; also the limit for receiving a request's head
 _SHUTDOWN = 2.0
 _MAX_AWAITING_HELLO = 64  # sockets open before their hello
+_DESCRIPTION = "Free-viewpoint video: move the camera while it plays"
 _RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/octet-stream"}
 
 
@@ -103,7 +105,7 @@ class Application:
         """The catalogue, or a redirect to the only clip."""
         names = await self.library.names()
         if self.library.is_folder or not names:
-            return await asset_response(request, "catalogue.html")
+            return page_response(request, catalogue_page("Clips"))
         raise web.HTTPFound("watch/" + quote(names[0], safe=""))
 
     async def clips(self, request: web.Request) -> web.StreamResponse:
@@ -118,10 +120,11 @@ class Application:
         return _uncached_json({"clips": found})
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
-        """The player page, the same for all clips."""
-        if request.match_info["name"] not in await self.library.names():
+        """A clip's page."""
+        name = request.match_info["name"]
+        if name not in await self.library.names():
             raise web.HTTPNotFound(text="There is no clip of this name.")
-        return await asset_response(request, "watch.html")
+        return page_response(request, player_page(PlayerPage(name, _DESCRIPTION, "../", name, live=True)))
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A file of the page."""
