@@ -151,7 +151,7 @@ class TestFit:
         fitted, note = fit_lens(self.LENS, 1080, 1920, "cam00")
         assert (fitted.focal_x, fitted.centre_x, fitted.centre_y) == (1600, 526, 950)
         assert note == (
-            "cam00 is 1080x1920, calibrated as 1088x1920: "
+            "1080x1920, calibrated as 1088x1920: "
             "taken as cropped equally at both sides, by 4 pixels each"
         )
 
