@@ -34,7 +34,12 @@ def test_depths_that_all_cameras_share_are_kept() -> None:
 
 
 def test_it_stays_before_what_is_filmed() -> None:
-    assert clear_depth(_row(20.0), 1.0) == 1.0
+    # Two long lenses at a right angle share little more than the point that both look at, 10 ahead.
+    poses = [np.column_stack([np.eye(3), [0.0, 0.0, 10.0]]), np.zeros((3, 4))]
+    poses[1][:, 0], poses[1][:, 1] = [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]
+    poses[1][:, 2], poses[1][:, 3] = [1.0, 0.0, 0.0], [10.0, 0.0, 0.0]
+    cameras = [Camera("a", 100, 100, 500.0, 500.0, 50.0, 50.0, pose) for pose in poses]
+    assert clear_depth(cameras, 1.0) == 1.0
 
 
 def test_few_cameras_leave_out_what_only_one_sees() -> None:

@@ -151,8 +151,7 @@ class TestFit:
         fitted, note = fit_lens(self.LENS, 1080, 1920, "cam00")
         assert (fitted.focal_x, fitted.centre_x, fitted.centre_y) == (1600, 526, 950)
         assert note == (
-            "1080x1920, calibrated as 1088x1920: "
-            "taken as cropped equally at both sides, by 4 pixels each"
+            "1080x1920, calibrated as 1088x1920: taken as cropped equally at both sides, by 4 pixels each"
         )
 
     def test_another_aspect_ratio_is_refused(self) -> None:
