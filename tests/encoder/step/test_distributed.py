@@ -20,11 +20,15 @@ _PACKAGES = ("encoder", "decoder", "format", ".")
 
 
 # Several processes train by autograd; a single one would use kernels, which round differently.
+# Threads of the group that still run when the interpreter shuts down would abort the process now and then.
 _COMMAND = """
-import sys
+import pathlib, sys
 import dynerf.cli.main, dynerf_encoder.step.factory
 dynerf_encoder.step.factory.supports = lambda *_: False
-sys.exit(dynerf.cli.main.main(sys.argv[1:]))
+status = dynerf.cli.main.main(sys.argv[1:])
+threads = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+print("threads of the group:", [name for name in threads if "gloo" in name], file=sys.stderr)
+sys.exit(status)
 """
 
 
@@ -47,6 +51,7 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
         folder.mkdir()
         ran = _encode(processes, encode_arguments(capture, folder / "a.dnv"))
         assert ran.returncode == 0, ran.stderr
+        assert ran.stderr.count("threads of the group: []") == processes
         assert ran.stderr.count("held-out PSNR") == 1
         assert sorted(path.name for path in folder.iterdir()) == ["a.dnv", "a.log.jsonl", "a.work"]
         with FileSource(folder / "a.dnv") as source:
