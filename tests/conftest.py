@@ -1,4 +1,4 @@
-"""Counts the harmful files that the campaign of attacks tried, and says so at the end of the session.
+"""What all tests share: shapes are checked, files are not flushed to the disk, harmful files are counted.
 
 With pytest-xdist several processes test: each computes on one thread, and their counts are added up.
 """
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support import shapes
+
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
@@ -19,6 +21,15 @@ _TRIED = pytest.StashKey[Counter[str]]()
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded; the processes share the cores
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+
+shapes.install()  # before a test imports one of the packages
+os.fsync = lambda _: None  # a temporary file need not survive a power failure
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Check the first calls of each test."""
+    shapes.start_test()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

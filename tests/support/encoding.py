@@ -251,6 +251,7 @@ def serve() -> None:
     """The process behind ``Forks``: one JSON line in and out for each command."""
     import dynerf.cli.main  # noqa: F401
 
+    os.fsync = lambda _: None  # as in the tests' own process
     with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels for the children
         folder = Path(name)
         tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))

@@ -1,0 +1,65 @@
+"""Checks the shapes in signatures of all packages but the format, in a sample of the calls.
+
+jaxtyping and beartype check every call; tests that train then take more than twice as long. Here every function is
+checked in its first calls in each test and then in every sixteenth; a function defined inside another one in its
+first definitions only, because each definition compiles the check again. ``SHAPE_CHECKS=all`` checks every call, as
+``make test-long`` does.
+"""
+
+import functools
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import jaxtyping
+
+_PACKAGES = ("dynerf_decoder", "dynerf_encoder", "dynerf_player")
+_DEFINITIONS, _FIRST_CALLS, _INTERVAL = 2, 8, 16
+_check_every_call = jaxtyping.jaxtyped
+_calls: dict[Any, int] = {}
+_definitions: Counter[tuple[str, str]] = Counter()
+
+
+def install() -> None:
+    """Check modules of the packages that are imported from now on."""
+    if os.environ.get("SHAPE_CHECKS") != "all":
+        jaxtyping.jaxtyped = _sampling  # the decorator that the import hook applies
+    jaxtyping.install_import_hook(_PACKAGES, "beartype.beartype")
+
+
+def start_test() -> None:
+    """Count calls and definitions from the beginning."""
+    _calls.clear()
+    _definitions.clear()
+
+
+def _sampling(*, typechecker: Any) -> Callable[[Any], Any]:
+    """Stands in for ``jaxtyping.jaxtyped``."""
+    return functools.partial(_sampled, _check_every_call(typechecker=typechecker))
+
+
+def _sampled(decorate: Callable[[Any], Any], decorated: Any) -> Any:
+    if isinstance(decorated, type):
+        return decorate(decorated)
+    if not decorated.__annotations__:  # nothing to check, and possibly a kernel to compile
+        return decorated
+    if "<locals>" in decorated.__qualname__:
+        name = decorated.__module__, decorated.__qualname__
+        _definitions[name] += 1
+        if _definitions[name] > _DEFINITIONS:
+            return decorated
+    checked: Callable[..., Any] | None = None
+
+    @functools.wraps(decorated)
+    def call(*arguments: Any, **named: Any) -> Any:
+        nonlocal checked
+        number = _calls.get(decorated, 0)
+        _calls[decorated] = number + 1
+        if number >= _FIRST_CALLS and number % _INTERVAL:
+            return decorated(*arguments, **named)
+        if checked is None:  # only now, because most modules are imported by tests that call little of them
+            checked = decorate(decorated)
+        return checked(*arguments, **named)
+
+    return call
