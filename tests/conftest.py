@@ -6,6 +6,7 @@ With pytest-xdist several processes test: each computes on one thread, and their
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded; the processes
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
 
 shapes.install()  # before a test imports one of the packages
-os.fsync = lambda _: None  # a temporary file need not survive a power failure
+os.fsync = int  # does nothing: a temporary file need not survive a power failure
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # by a shell in the background; child processes inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

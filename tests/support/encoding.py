@@ -33,6 +33,7 @@ from dynerf_encoder.jobs.job import EncodeResult, Job
 from dynerf_encoder.training.trainer import StepReport
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.frame_range import FrameRange
+from support.no_flush import no_flush
 from support.video import ROOT, pose_row, write_video
 
 FRAMES, WIDTH, HEIGHT = 5, 24, 16
@@ -213,7 +214,10 @@ class Forks:
         packages = [str(ROOT / package) for package in ("encoder", "decoder", "format", ".", "tests")]
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from support.encoding import serve; serve()"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(packages), "OMP_WAIT_POLICY": "PASSIVE"},
+            env={
+                **os.environ, "PYTHONPATH": os.pathsep.join(packages), "OMP_WAIT_POLICY": "PASSIVE",
+                "RAY_USAGE_STATS_ENABLED": "0",
+            },
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -251,7 +255,7 @@ def serve() -> None:
     """The process behind ``Forks``: one JSON line in and out for each command."""
     import dynerf.cli.main  # noqa: F401
 
-    os.fsync = lambda _: None  # as in the tests' own process
+    os.fsync = no_flush
     with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels for the children
         folder = Path(name)
         tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))

@@ -1,9 +1,9 @@
 """Checks the shapes in signatures of all packages but the format, in a sample of the calls.
 
-jaxtyping and beartype check every call; tests that train then take more than twice as long. Here every function is
-checked in its first calls in each test and then in every sixteenth; a function defined inside another one in its
-first definitions only, because each definition compiles the check again. ``SHAPE_CHECKS=all`` checks every call, as
-``make test-long`` does.
+jaxtyping and beartype check every call; tests that train then take more than twice as long. Here a function
+is checked in its first calls in each test and then in every sixteenth, and a function defined inside another
+one in its first definitions only, because each definition compiles the check again. ``SHAPE_CHECKS=all``, set
+by ``make test-long``, checks all calls.
 """
 
 import functools
