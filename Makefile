@@ -23,7 +23,7 @@ test: install-dev
 
 # Everything, also what takes long to try once more what quicker tests cover, and the shapes in every call.
 test-long: install-dev
-	SHAPE_CHECKS=all $(PYTEST)
+	THOROUGH=1 $(PYTEST)
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -2,17 +2,18 @@
 
 jaxtyping and beartype check every call; tests that train then take more than twice as long. Here a function
 is checked in its first calls in each test and then in every sixteenth, and a function defined inside another
-one in its first definitions only, because each definition compiles the check again. ``SHAPE_CHECKS=all``, set
-by ``make test-long``, checks all calls.
+one in its first definitions only, because each definition compiles the check again. ``make test-long`` checks
+all calls.
 """
 
 import functools
-import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import jaxtyping
+
+from support.thorough import THOROUGH
 
 _PACKAGES = ("dynerf_decoder", "dynerf_encoder", "dynerf_player")
 _DEFINITIONS, _FIRST_CALLS, _INTERVAL = 2, 8, 16
@@ -23,7 +24,7 @@ _definitions: Counter[tuple[str, str]] = Counter()
 
 def install() -> None:
     """Check modules of the packages that are imported from now on."""
-    if os.environ.get("SHAPE_CHECKS") != "all":
+    if not THOROUGH:
         jaxtyping.jaxtyped = _sampling  # the decorator that the import hook applies
     jaxtyping.install_import_hook(_PACKAGES, "beartype.beartype")
 
