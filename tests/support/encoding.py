@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -34,7 +34,11 @@ from dynerf_encoder.training.trainer import StepReport
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.frame_range import FrameRange
 from support.no_flush import no_flush
+from support.shared import made_once
 from support.video import ROOT, pose_row, write_video
+
+if TYPE_CHECKING:
+    import pytest
 
 FRAMES, WIDTH, HEIGHT = 5, 24, 16
 STEPS = 24
@@ -143,6 +147,15 @@ def tiny_encode(job: Job, notes: Notes | None = None) -> EncodeResult:
     """Encode on one thread in this process."""
     with one_thread():
         return encode_segment(job, notes or Notes())
+
+
+def shared_clip(factory: "pytest.TempPathFactory") -> Path:
+    """The plain tiny encode ``clip.dnv``, made once for all tests, beside its capture ``scene``."""
+
+    def make(folder: Path) -> None:
+        tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
+
+    return made_once(factory, "clip", make) / "clip.dnv"
 
 
 def contents(path: Path) -> tuple[Header, list[bytes]]:
