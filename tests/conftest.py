@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import shapes
+from support.no_flush import no_flush
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -24,10 +25,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded; the processes
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
 
 shapes.install()  # before a test imports one of the packages
-os.fsync = int  # does nothing: a temporary file need not survive a power failure
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # by a shell in the background; child processes inherit it
+os.fsync = no_flush
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job; children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
