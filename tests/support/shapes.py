@@ -37,10 +37,11 @@ def start_test() -> None:
 
 def _sampling(*, typechecker: Any) -> Callable[[Any], Any]:
     """Stands in for ``jaxtyping.jaxtyped``."""
-    return functools.partial(_sampled, _check_every_call(typechecker=typechecker))
+    return functools.partial(sampled, _check_every_call(typechecker=typechecker))
 
 
-def _sampled(decorate: Callable[[Any], Any], decorated: Any) -> Any:
+def sampled(decorate: Callable[[Any], Any], decorated: Any) -> Any:
+    """A class decorated, or a function of which some calls are those of the decorated function."""
     if isinstance(decorated, type):
         return decorate(decorated)
     if not decorated.__annotations__:  # nothing to check, and possibly a kernel to compile
@@ -55,6 +56,8 @@ def _sampled(decorate: Callable[[Any], Any], decorated: Any) -> Any:
     @functools.wraps(decorated)
     def call(*arguments: Any, **named: Any) -> Any:
         nonlocal checked
+        if jaxtyping.config.jaxtyping_disable:
+            return decorated(*arguments, **named)
         number = _calls.get(decorated, 0)
         _calls[decorated] = number + 1
         if number >= _FIRST_CALLS and number % _INTERVAL:
