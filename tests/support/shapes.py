@@ -25,7 +25,7 @@ _definitions: Counter[tuple[str, str]] = Counter()
 def install() -> None:
     """Check modules of the packages that are imported from now on."""
     if not THOROUGH:
-        jaxtyping.jaxtyped = _sampling  # the decorator that the import hook applies
+        setattr(jaxtyping, "jaxtyped", _sampling)  # noqa: B010  # the decorator that the import hook applies
     jaxtyping.install_import_hook(_PACKAGES, "beartype.beartype")
 
 
