@@ -148,7 +148,7 @@ class TestInterrupted:
             pytest.param(Strike(_STEP, 5), 0, marks=pytest.mark.extensive),
             (Strike(_STEP, STEPS + 5), 1),
             pytest.param(
-                Strike("dynerf_encoder.frames.storing:_downscaled", 20), 1, marks=pytest.mark.extensive
+                Strike("dynerf_encoder.frames.storing:_check_size", 20), 1, marks=pytest.mark.extensive
             ),
             (Strike("dynerf_encoder.jobs.scheduler:shutil.rmtree", 2), 2),
             (Strike("dynerf_encoder.jobs.encode:join_clips"), 3),
