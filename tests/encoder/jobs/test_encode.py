@@ -259,7 +259,7 @@ class TestWorkers:
         self, arguments: list[str], tmp_path: Path
     ) -> None:
         more = ["--workers", "2", "--set", "schedule.scale=200"]
-        strike = Strike("dynerf_encoder.jobs.process_pool:_receive", 3, signal.SIGINT)
+        strike = Strike("dynerf_encoder.jobs.process_pool:_receive", 5, signal.SIGINT)
         stopped = Forks.shared().run([*arguments, *more], strike)
         assert stopped.status == 130
         assert "Traceback" not in stopped.stderr
