@@ -129,7 +129,7 @@ def _torch_alone() -> AbstractContextManager[object]:
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.api.encoding import cpu_threads
-    from dynerf.cli.arguments import parse_arguments
+    from dynerf.cli.parser import parse_arguments
     from dynerf.commands.encode import encode_options
     from dynerf_encoder.jobs.encode_segment import encode_segment
 

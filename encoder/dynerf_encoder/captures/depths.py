@@ -40,7 +40,12 @@ def _of_camera(camera: Camera, points: Float[np.ndarray, "n 3"]) -> Depths | Non
     if not len(seen):
         return None
     inside = ((camera.project(seen) > 0) & (camera.project(seen) < [camera.width, camera.height])).all(axis=1)
-    depths = ahead[ahead > 0][inside]
+    return depths_of_values(ahead[ahead > 0][inside])
+
+
+def depths_of_values(depths: Float[np.ndarray, " n"]) -> Depths | None:
+    """Near and far by the depths of points that a camera sees; None when they are too few."""
+    depths = depths[depths > 0]
     if len(depths) < _FEWEST_POINTS:
         return None
     near, far = np.percentile(depths, [_NEAR_PERCENTILE, _FAR_PERCENTILE])

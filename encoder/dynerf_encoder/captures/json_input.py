@@ -3,6 +3,7 @@
 The files are not trusted: their size is bounded, numbers are finite, and paths stay below the folder.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -124,13 +125,8 @@ def path_below(folder: Path, name: str, where: str) -> Path:
     elsewhere must not make the encoder read other files.
     """
     relative = PurePosixPath(name.replace("\\", "/"))
-    if (
-        not name
-        or "\0" in name
-        or relative.is_absolute()
-        or ".." in relative.parts
-        or ":" in relative.parts[:1][0][1:2]
-    ):
+    leads_elsewhere = relative.is_absolute() or ".." in relative.parts or re.match("[A-Za-z]:", name)
+    if not name or "\0" in name or leads_elsewhere:
         raise CaptureError(
             f"{where}: file name {name[:120]!r}, expected a path relative to {folder}, without .."
         )

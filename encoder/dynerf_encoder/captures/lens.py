@@ -133,12 +133,14 @@ class Lens:
         found = np.column_stack([flat, np.ones(len(flat))])
         return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
 
-    def _coefficients(self) -> dict[str, float]:
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """The distortion by the coefficients' names."""
         return dict(zip(MODELS[self.model], self.distortion, strict=True))
 
     def _radial(self) -> tuple[Polynomial, Polynomial]:
         """Numerator and denominator of the distorted radius, as polynomials in the radius or angle."""
-        k = self._coefficients()
+        k = self.coefficients
         names = ("k1", "k2", "k3", "k4") if self.fisheye else ("k1", "k2", "k3")
         numerator = Polynomial(_odd([1.0, *(k.get(name, 0.0) for name in names)]))
         if self.fisheye:
@@ -163,7 +165,7 @@ class Lens:
         return np.asarray(angle)
 
     def _distorted(self, flat: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-        k = self._coefficients()
+        k = self.coefficients
         p1, p2 = k.get("p1", 0.0), k.get("p2", 0.0)
         x, y = flat.T
         square = x * x + y * y
@@ -174,7 +176,7 @@ class Lens:
 
     def _factor(self, square: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
         """The radial factor q, and its derivative, as functions of r^2."""
-        k = self._coefficients()
+        k = self.coefficients
         above = Polynomial([1.0, *(k.get(name, 0.0) for name in ("k1", "k2", "k3"))])
         below = Polynomial([1.0, *(k.get(name, 0.0) for name in ("k4", "k5", "k6"))])
         top, bottom = above(square), below(square)
@@ -183,7 +185,7 @@ class Lens:
 
     def _undistorted(self, target: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Newton's method in two dimensions, from the inverse of the radial part alone."""
-        k = self._coefficients()
+        k = self.coefficients
         p1, p2 = k.get("p1", 0.0), k.get("p2", 0.0)
         found = target.copy()
         for _ in range(_STEPS):

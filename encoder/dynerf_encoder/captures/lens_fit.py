@@ -29,8 +29,8 @@ def fit_lens(lens: Lens, width: int, height: int, name: str) -> tuple[Lens, str 
     cut = lens.width - width, lens.height - height
     if 0 in cut and 0 < max(cut) <= _MAX_CROP * max(lens.width, lens.height):
         return _cropped(lens, width, height), (
-            f"{name} is {width}x{height}, calibrated as {lens.width}x{lens.height}: taken as cropped equally at "
-            f"both {'sides' if cut[0] else 'ends'}, by {max(cut) / 2:g} pixels each"
+            f"{name} is {width}x{height}, calibrated as {lens.width}x{lens.height}: taken as cropped equally "
+            f"at both {'sides' if cut[0] else 'ends'}, by {max(cut) / 2:g} pixels each"
         )
     if abs(across / down - 1) <= _MAX_STRETCH:
         return _scaled(lens, width, height), (
@@ -39,8 +39,8 @@ def fit_lens(lens: Lens, width: int, height: int, name: str) -> tuple[Lens, str 
         )
     turned = abs(width / height - lens.height / lens.width) <= _MAX_STRETCH
     raise CaptureError(
-        f"{name}: the video is {width}x{height}, the pose was made for {lens.width}x{lens.height}, expected the "
-        f"same aspect ratio{'; the calibration is of pictures before they are turned upright' if turned else ''}"
+        f"{name}: the video is {width}x{height}, the pose was made for {lens.width}x{lens.height}, expected "
+        f"the same aspect ratio{'; the calibration is of pictures before they are turned' if turned else ''}"
     )
 
 

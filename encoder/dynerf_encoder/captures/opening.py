@@ -4,9 +4,7 @@ Out comes a ``Capture``. Of each source only the first picture is decoded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_format.errors import CaptureError
@@ -20,23 +18,13 @@ from .pairing import Pairing, listed, pair, pair_by_offsets
 from .picture_source import PictureSequence, PictureSource, open_source
 from .pinhole_frames import WIDEST, is_cut, pinhole_cameras
 from .point_file import read_points
+from .reading import READ_AS_FOUND, Reading
 from .recording import Recording, first_frames
 from .video import VideoFacts
 
 
-@dataclass(frozen=True)
-class Assumed:
-    """What the user states about a capture in place of its layout; None: not stated.
-
-    ``depths`` are near and far of all cameras in world units, ``fps`` the rate of picture sequences.
-    """
-
-    depths: Depths | None = None
-    fps: Fraction | None = None
-
-
 def open_capture(
-    recording: Recording, frames: FrameRange | None = None, assumed: Assumed = Assumed()
+    recording: Recording, frames: FrameRange | None = None, reading: Reading = READ_AS_FOUND
 ) -> Capture:
     """Read a recording's sources and check that they are consistent.
 
@@ -45,8 +33,11 @@ def open_capture(
     that start at different times are paired by time, or by the recording's offsets. Raises CaptureError.
     """
     names = recording.names
-    sources = [open_source(camera.source) for camera in recording.cameras]
-    rate = assumed.fps or recording.fps
+    sources = [
+        PictureSequence(camera.source, camera.files) if camera.files else open_source(camera.source)
+        for camera in recording.cameras
+    ]
+    rate = reading.fps or recording.fps
     facts = [source.probe(rate) for source in sources]
     fitted = [
         fit_lens(camera.lens, fact.width, fact.height, camera.name)
@@ -56,7 +47,7 @@ def open_capture(
     pairing = _pairing(recording, facts, frames)
     (frames or FrameRange()).within(pairing.frames, str(recording.root))
     cameras = pinhole_cameras(names, lenses, [camera.camera_to_world for camera in recording.cameras])
-    depths, depth_note = _depths(recording, cameras, assumed.depths)
+    depths, depth_note = _depths(recording, cameras, reading.depths)
     views = tuple(
         CaptureView(name, source, lens, camera, near, far, first)
         for name, source, lens, camera, (near, far), first in zip(
@@ -113,8 +104,8 @@ def _depths(
             return found, f"depths are those of {len(points)} points: {_range(found)}"
     found = depths_of_rig(cameras)
     return found, (
-        f"no depths stated: taken as {_range(found)}, from the distance to the point that the cameras look at; "
-        "--depths NEAR:FAR states others"
+        f"no depths stated: taken as {_range(found)}, from the distance to where the cameras look; --depths "
+        "NEAR:FAR states others"
     )
 
 

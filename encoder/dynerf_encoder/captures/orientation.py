@@ -33,9 +33,9 @@ def quarter_turns(matrix: bytes, where: str) -> int:
     angle -= 360 if angle > 180 else 0
     changes = (["mirrored"] if mirrored else []) + ([f"rotated by {angle} degrees"] if angle else [])
     raise CaptureError(
-        f"{where}: is to be shown {' and '.join(changes)}, expected upright or quarter turns; re-encode it with "
-        "ffmpeg, which makes it upright, or, if the poses are of the pictures as stored, remove the display "
-        "matrix: ffmpeg -display_rotation 0 -i IN -c copy OUT"
+        f"{where}: is to be shown {' and '.join(changes)}, expected upright or quarter turns; re-encode it "
+        "with ffmpeg, which makes it upright, or, if the poses are of the pictures as stored, remove the "
+        "display matrix: ffmpeg -display_rotation 0 -i IN -c copy OUT"
     )
 
 

@@ -86,12 +86,13 @@ def pair_by_offsets(
     if min(lengths) < 1:
         short = names[lengths.index(min(lengths))]
         raise CaptureError(
-            f"{folder}: {short} ends before the camera with the smallest offset starts; no instant is shown by "
-            "all cameras"
+            f"{folder}: {short} ends before the camera with the smallest offset starts; no instant is shown "
+            "by all cameras"
         )
     _check_drift(folder, names, facts, firsts, min(lengths) if used is None else min(used, *lengths))
     counts = [fact.frames for fact in facts]
-    note = f"frames are paired by offsets of up to {max(firsts)} frames; {min(lengths)} of {_range(counts)} are used"
+    used_frames = f"{min(lengths)} of {_range(counts)} are used"
+    note = f"frames are paired by offsets of up to {max(firsts)} frames; {used_frames}"
     return Pairing(
         firsts, min(lengths), _common_rate([fact.fps for fact in facts]), note if any(firsts) else None
     )

@@ -37,7 +37,7 @@ _MAX_HOLES = 3  # listed in an error
 
 
 @dataclass(frozen=True)
-class Digest:
+class SourceDigest:
     """SHA-256 (hex) of all bytes of a source, and their number."""
 
     sha256: str
@@ -57,7 +57,7 @@ class PictureSource(Protocol):
     def decode(self, frames: range) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
         """Yield upright pictures, RGB full range, in order."""
 
-    def digest(self) -> Digest:
+    def digest(self) -> SourceDigest:
         """Read all bytes."""
 
     def size(self) -> int:
@@ -78,7 +78,7 @@ class VideoFile:
         """As ``video.decode``."""
         return video.decode(self.path, frames)
 
-    def digest(self) -> Digest:
+    def digest(self) -> SourceDigest:
         """Read the whole file."""
         return _digest((self.path,))
 
@@ -110,12 +110,12 @@ class PictureSequence:
             shape = shape or picture.shape
             if picture.shape != shape:
                 raise CaptureError(
-                    f"{file}: a picture of {picture.shape[1]}x{picture.shape[0]}, expected {shape[1]}x{shape[0]} "
-                    "as in the pictures before"
+                    f"{file}: a picture of {picture.shape[1]}x{picture.shape[0]}, expected "
+                    f"{shape[1]}x{shape[0]} as in the pictures before"
                 )
             yield picture
 
-    def digest(self) -> Digest:
+    def digest(self) -> SourceDigest:
         """Read all files, in order."""
         return _digest(self.files)
 
@@ -229,18 +229,18 @@ def _read_picture(file: Path) -> tuple[UInt8[np.ndarray, "height width 3"], Sour
         raise CaptureError(f"{file}: cannot be read: {reason(error)}") from error
 
 
-def _digest(files: tuple[Path, ...]) -> Digest:
+def _digest(files: tuple[Path, ...]) -> SourceDigest:
     total, hasher = 0, hashlib.sha256()
     for path in files:
         try:
             with path.open("rb") as file:
                 if len(files) == 1:
-                    return Digest(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+                    return SourceDigest(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
                 hasher.update(hashlib.file_digest(file, "sha256").digest())
                 total += file.tell()
         except OSError as error:
             raise CaptureError(f"{path}: cannot be read: {reason(error)}") from error
-    return Digest(hasher.hexdigest(), total)
+    return SourceDigest(hasher.hexdigest(), total)
 
 
 def _size(files: tuple[Path, ...]) -> int:

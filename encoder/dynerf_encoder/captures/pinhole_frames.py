@@ -53,8 +53,8 @@ def pinhole_cameras(
             height=height,
             focal_x=lens.focal_x,
             focal_y=lens.focal_y,
-            centre_x=span.left + (width - span.width) // 2,
-            centre_y=span.up + (height - span.height) // 2,
+            centre_x=float(span.left + (width - span.width) // 2),
+            centre_y=float(span.up + (height - span.height) // 2),
             camera_to_world=pose,
         )
         for name, lens, pose, span in zip(names, lenses, poses, spans, strict=True)

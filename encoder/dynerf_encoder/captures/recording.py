@@ -45,7 +45,8 @@ class RecordedCamera:
     """One camera: where its pictures are, its lens and its pose.
 
     ``source`` is a video, a folder of pictures (all of them, in the order of their names), or the path of a
-    picture with ``%04d`` in place of its number. ``lens`` is of the pictures as shown, turned upright.
+    picture with ``%04d`` in place of its number; or ``files`` are the pictures in order, and ``source`` is
+    where they are. ``lens`` is of the pictures as shown, turned upright.
 
     ``offset`` is in frames: frame n of the source shows the instant n - offset of the common clock, so the
     source of a camera that started earlier has a larger offset. None when it is not known. Only differences
@@ -61,6 +62,7 @@ class RecordedCamera:
     far: float | None = None
     offset: Fraction | None = Fraction(0)
     state: SourceState = SourceState()
+    files: tuple[Path, ...] = ()
     quality: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ _THREADS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, eq=False)
 class VideoFacts:
-    """Properties of a video or a sequence of pictures; ``width`` and ``height`` are of pictures turned upright.
+    """Properties of a video or a sequence of pictures; ``width`` and ``height`` are of upright pictures.
 
     ``turns`` are the quarter turns, counter-clockwise, from pictures as stored to upright ones.
     """

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.layouts.read_capture import read_capture
 from dynerf_encoder.captures.local_origin import local_origin
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config
@@ -128,7 +128,7 @@ def _encode(job: Job, watcher: Watcher, group: ProcessGroup) -> EncodeResult:
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
     """The capture and the names of its held-out views."""
-    capture = read_n3v(job.capture, job.frames)
+    capture = read_capture(job.capture, job.frames, job.reading)
     held_out = tuple(dict.fromkeys(job.hold_out))
     for name in held_out:
         capture.view(name)

@@ -9,9 +9,10 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_encoder.captures.picture_source import SourceDigest
+from dynerf_encoder.captures.reading import Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.schema import Config
-from dynerf_encoder.frames.manifest import VideoDigest
 from dynerf_encoder.schedule.stages import plan_training
 from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, FormatError
@@ -55,6 +56,7 @@ class Job:
     capture: Path
     output: Path
     config: Config
+    reading: Reading = field(default_factory=Reading)
     frames: FrameRange = field(default_factory=FrameRange)
     hold_out: tuple[str, ...] = ()
     downscale: int = 1
@@ -69,7 +71,7 @@ class Job:
     predecessor: Path | None = None
     share: float = 1.0
     record: Mapping[str, int | float] = field(default_factory=dict)
-    videos: Mapping[str, VideoDigest] = field(default_factory=dict)
+    videos: Mapping[str, SourceDigest] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
