@@ -16,7 +16,7 @@ from .offsets import PairScores
 
 PLANES = 48
 _NEAREST = 8  # cameras that each one is paired with
-_CLIP = 40.0  # grey levels: beyond it more contrast does not mean more motion
+_CLIP = 40  # grey levels: beyond it more contrast does not mean more motion
 _FINE = 720  # directions of planes that are told apart before they are grouped
 _LEAST_OVERLAP = 12  # frames
 _LEAST_SHARE = 0.3  # of the shorter video
@@ -73,11 +73,13 @@ def lag_scores(
     return np.asarray(scores * np.sqrt(overlap / shortest) * usable)
 
 
-def _foreground(pictures: UInt8[np.ndarray, "frame height width"]) -> Float[np.ndarray, "frame pixel"]:
+def _foreground(pictures: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame pixel"]:
     flat = pictures.reshape(len(pictures), -1)
-    background = np.median(flat, axis=0).astype(np.float32)
-    difference = np.abs(flat.astype(np.float32) - background)
-    return np.asarray(np.minimum(difference, _CLIP, out=difference))
+    background = np.median(flat, axis=0).astype(np.int16)
+    found = np.empty(flat.shape, np.uint8)  # bytes: all cameras are held at once
+    for frame, row in enumerate(flat):
+        found[frame] = np.minimum(np.abs(row.astype(np.int16) - background), _CLIP)
+    return found
 
 
 def _neighbours(views: Sequence[MovingView]) -> list[tuple[int, int]]:
@@ -124,7 +126,7 @@ def _perpendicular(axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 3"]:
 
 
 def _profile(
-    moving: Float[np.ndarray, "frame pixel"], group: Int[np.ndarray, " pixel"]
+    moving: UInt8[np.ndarray, "frame pixel"], group: Int[np.ndarray, " pixel"]
 ) -> Float[np.ndarray, "frame plane"]:
     """The mean motion per plane and frame: its square root, differentiated in time."""
     inside = group >= 0

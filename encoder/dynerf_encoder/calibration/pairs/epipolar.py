@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ..captures.lens import Lens
+from dynerf_encoder.captures.lens import Lens
 
+_ITERATIONS = 30  # of reweighted least squares
+_NEAR_DEGREES = 3.0  # between rotations that agree
 _LEAST_DEPTH = 1e-6  # of a ray against the optical axis (cosine): rays beside or behind the camera
 
 
@@ -167,7 +169,3 @@ def mean_rotation(
     best = min(range(len(rotations)), key=lambda index: (-strength[index], float(np.median(distances[index]))))
     left, _, right = np.linalg.svd(rotations[near[best]].sum(axis=0))
     return np.asarray(left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right)
-
-
-_ITERATIONS = 30
-_NEAR_DEGREES = 3.0
