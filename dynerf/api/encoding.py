@@ -3,10 +3,12 @@
 ``encode`` is the public function; it shares ``run_encode`` with the command ``dynerf encode``.
 """
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -14,11 +16,14 @@ import torch
 
 from dynerf.console.device import choose_device
 from dynerf_decoder.progress import OnProgress
-from dynerf_encoder.captures.folder import find_videos
+from dynerf_encoder.captures.few_cameras import FEW
+from dynerf_encoder.captures.layouts.detect import read_recording
+from dynerf_encoder.captures.reading import Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.config.smoothness import smoother
 from dynerf_encoder.jobs import encode as encoder
 from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Segmentation, WarmStart
 from dynerf_encoder.jobs.job import EncodeResult, Job, NullWatcher, Watcher
@@ -35,6 +40,7 @@ from .progress_watcher import ProgressWatcher
 from .quantities import parse_frames_or_seconds, parse_size
 
 _MAX_WORKERS = 1024
+_MAX_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,9 @@ class EncodeOptions:
     frames: str = ":"
     hold_out: Sequence[str] | None = None
     downscale: int = 1
+    layout: str | None = None
+    depths: tuple[float, float] | None = None
+    fps: Fraction | None = None
     space: Choice = "auto"
     seed: int = 0
     time_limit: float | None = None
@@ -80,12 +89,15 @@ class EncodeOptions:
         device = choose_device(self.device)
         if self.space not in get_args(Choice):
             raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
+        names = read_recording(self.capture, self.layout).names
+        hold_out = self._held_out(names)
         return Job(
             capture=self.capture,
             output=self.output,
-            config=self._settings(device),
+            config=self._settings(device, few=len(set(names) - set(hold_out)) <= FEW),
+            reading=self._reading(),
             frames=FrameRange.parse(self.frames),
-            hold_out=self._held_out(),
+            hold_out=hold_out,
             downscale=self.downscale,
             space=self.space,
             device=device,
@@ -96,8 +108,8 @@ class EncodeOptions:
             save_importance=self.save_importance,
         )
 
-    def _settings(self, device: str) -> Config:
-        """The preset with all changes applied, in order of precedence."""
+    def _settings(self, device: str, *, few: bool) -> Config:
+        """The preset with all changes applied, in order of precedence; ``few`` cameras change it first."""
         name = self.preset or ("fast" if device.startswith("cuda") else "preview")
         if name not in PRESETS:
             raise ConfigError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
@@ -108,6 +120,8 @@ class EncodeOptions:
             if self.target_size is not None:
                 raise ConfigError("quality and target_size are both given, expected one of them")
             config = at_quality(config, self.quality)
+        if few:
+            config = smoother(config)
         if self.config is not None:
             config = apply_file(config, self.config)
         config = fit_latents(apply_assignments(config, self.settings))
@@ -115,10 +129,17 @@ class EncodeOptions:
             config = replace(config, rate=replace(config.rate, target=self.target_size))
         return config
 
-    def _held_out(self) -> tuple[str, ...]:
+    def _reading(self) -> Reading:
+        if self.depths is not None and not 0 < self.depths[0] < self.depths[1] < math.inf:
+            raise ConfigError(f"depths {self.depths}: expected near and far with 0 < near < far")
+        if self.fps is not None and not 0 < self.fps <= _MAX_RATE:
+            raise ConfigError(f"fps {self.fps}: expected above 0 and at most {_MAX_RATE}")
+        return Reading(self.layout, self.depths, self.fps)
+
+    def _held_out(self, names: Sequence[str]) -> tuple[str, ...]:
         """By default cam00 if the capture has it, as in the Plenoptic Video data set."""
         if self.hold_out is None:
-            return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
+            return tuple(name for name in names if name == "cam00")
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
     def segmentation(self) -> Segmentation:
@@ -191,6 +212,9 @@ def encode(
     frames: str = ":",
     hold_out: Sequence[str] | None = None,
     downscale: int = 1,
+    layout: str | None = None,
+    depths: tuple[float, float] | None = None,
+    fps: Fraction | float | None = None,
     space: Choice = "auto",
     seed: int = 0,
     time_limit: float | None = None,
@@ -216,6 +240,8 @@ def encode(
     - ``device``: auto, cpu, cuda or cuda:N; ``threads``: CPU threads (default: all cores).
     - ``frames``: ``"A:B"``, A included, B excluded; ``downscale``: averages N x N pixels.
     - ``hold_out``: names of validation cameras (default: cam00 if it exists; ``()`` trains on all).
+    - ``layout``: the capture's layout (default: found by its files); ``depths``: near and far in the unit of
+      the poses (default: the capture's); ``fps``: the rate of picture sequences (default: stated, else 30).
     - ``space``: auto, perspective or box; ``seed``: with the same seed, a CPU encode is bit-exact.
     - ``time_limit``: seconds of training per segment.
     - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,
@@ -241,6 +267,9 @@ def encode(
         frames=frames,
         hold_out=hold_out,
         downscale=downscale,
+        layout=layout,
+        depths=depths,
+        fps=None if fps is None else Fraction(fps).limit_denominator(100_000),
         space=space,
         seed=seed,
         time_limit=time_limit,

@@ -5,12 +5,25 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from dynerf.commands import calibrate, decode, encode, evaluate, info, play, repair, serve, splice, verify
+from dynerf.commands import (
+    calibrate,
+    convert,
+    decode,
+    encode,
+    evaluate,
+    info,
+    play,
+    repair,
+    serve,
+    splice,
+    verify,
+)
 from dynerf_format.version import __version__
 
 COMMANDS = (
     calibrate.COMMAND,
     encode.COMMAND,
+    convert.COMMAND,
     decode.COMMAND,
     evaluate.COMMAND,
     info.COMMAND,

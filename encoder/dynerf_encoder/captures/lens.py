@@ -268,7 +268,7 @@ def _even(values: list[float]) -> list[float]:
 
 def _divided(above: np.ndarray, below: np.ndarray, otherwise: float) -> np.ndarray:
     """The quotient, and ``otherwise`` where the divisor is 0."""
-    return np.divide(above, below, out=np.full(np.shape(below), otherwise), where=below != 0)
+    return np.asarray(np.divide(above, below, out=np.full(np.shape(below), otherwise), where=below != 0))
 
 
 def _shown(values: tuple[float, ...]) -> str:

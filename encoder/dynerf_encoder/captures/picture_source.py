@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -44,6 +44,7 @@ class SourceDigest:
     bytes: int
 
 
+@runtime_checkable
 class PictureSource(Protocol):
     """One camera's pictures. ``path`` names them in messages; all methods raise CaptureError."""
 
@@ -211,7 +212,7 @@ def _read_picture(file: Path) -> tuple[UInt8[np.ndarray, "height width 3"], Sour
     where = str(file)
     try:
         # A file object, because FFmpeg takes % in a path of a picture for a pattern.
-        with file.open("rb") as data, av.open(data, options=_OPTIONS) as container:
+        with file.open("rb") as data, av.open(data, "r", options=_OPTIONS) as container:
             stream = container.streams.video[0]
             size = stream.codec_context.width * stream.codec_context.height
             if not 0 < size <= _MAX_PIXELS:

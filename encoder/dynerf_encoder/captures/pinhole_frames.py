@@ -83,9 +83,9 @@ def _span(lens: Lens) -> _Span:
     widest = math.radians(WIDEST)
     left, right, up, down = np.tan(np.clip(angles, -widest, widest))
     return _Span(
-        math.floor(left * lens.focal_x),
-        math.floor(right * lens.focal_x),
-        math.floor(up * lens.focal_y),
-        math.floor(down * lens.focal_y),
+        float(np.floor(left * lens.focal_x)),
+        float(np.floor(right * lens.focal_x)),
+        float(np.floor(up * lens.focal_y)),
+        float(np.floor(down * lens.focal_y)),
         bool((angles > widest).any()),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
@@ -69,6 +70,14 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     poses = tuple(_pose(path, name, row) for name, row in zip(names, rows, strict=True))
     _check_precision(path, poses, stored.dtype)
     return poses
+
+
+def pose_row(camera: Camera, near: float, far: float) -> Float[np.ndarray, "17"]:
+    """The row of a camera with one focal length and its principal point in the middle."""
+    right, up, backwards, centre = camera.camera_to_world.T
+    intrinsics = np.array([camera.height, camera.width, camera.focal_x])
+    matrix = np.stack([-up, right, backwards, centre, intrinsics], axis=1)
+    return np.append(matrix.ravel(), [near, far])
 
 
 def _load(path: Path) -> np.ndarray:

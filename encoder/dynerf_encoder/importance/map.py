@@ -79,7 +79,7 @@ class ImportanceMap:
     @cached_property
     def covered_numbers(self) -> Int64[np.ndarray, " m"]:
         """The numbers of the pixels that have a source, over all views."""
-        return np.flatnonzero(self.covered)
+        return np.flatnonzero(np.ones(0, bool) if self.covered is None else self.covered)
 
     def _slot(self, frame: int) -> int:
         slot = int(np.searchsorted(self.frames, frame))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
 from dynerf_decoder.cameras.camera import Camera
+from dynerf_encoder.captures.pinhole_frames import pinhole_cameras
 from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.poses import StoredPose, read_poses
 from support.video import ROOT
@@ -25,7 +26,8 @@ def _rows(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _warning(poses: Sequence[StoredPose]) -> str | None:
-    cameras = [pose.camera(int(pose.width), int(pose.height)) for pose in poses]
+    lenses, matrices = [pose.lens() for pose in poses], [pose.camera_to_world for pose in poses]
+    cameras = pinhole_cameras([pose.name for pose in poses], lenses, matrices)
     return warn_of_convention(cameras, [pose.near for pose in poses], [pose.far for pose in poses])
 
 

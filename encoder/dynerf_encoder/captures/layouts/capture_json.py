@@ -113,7 +113,7 @@ def _camera(record: JsonRecord, folder: Path) -> RecordedCamera:
         camera_to_world=record.array("camera_to_world", (3, 4)),
         near=record.number("near") if record.has("near") else None,
         far=record.number("far") if record.has("far") else None,
-        offset=_offset(record),
+        offset=parse_offset(record),
         state=SourceState(
             record.size("bytes") if record.has("bytes") else None,
             record.number("modified") if record.has("modified") else None,
@@ -140,7 +140,7 @@ def _lens(record: JsonRecord) -> Lens:
         raise CaptureError(f"{record.where}: {error}") from error
 
 
-def _offset(record: JsonRecord) -> Fraction | None:
+def parse_offset(record: JsonRecord) -> Fraction | None:
     """A missing offset is 0, null an unknown one."""
     if "offset" in record.values and record.values["offset"] is None:
         return None

@@ -92,15 +92,15 @@ def _lens(cameras: dict[int, ColmapCamera], image: ColmapImage, where: Path) -> 
     if camera is None:
         raise CaptureError(f"{where}: image {image.name[:80]} has camera {image.camera}, which is missing")
     single = camera.model.startswith("SIMPLE_") or camera.model in ("RADIAL", "RADIAL_FISHEYE")
-    focal = (camera.params[0], camera.params[0]) if single else camera.params[:2]
-    rest = camera.params[1 if single else 2 :]
+    focal_x, focal_y, *rest = (camera.params[0], *camera.params) if single else camera.params
     model = "PINHOLE" if camera.model == "SIMPLE_PINHOLE" else camera.model
     if model not in MODELS:
         raise CaptureError(
             f"{where}: image {image.name[:80]} has model {camera.model}, expected one of {', '.join(MODELS)}"
         )
     try:
-        return Lens(camera.width, camera.height, *focal, rest[0], rest[1], model, tuple(rest[2:]))
+        size = camera.width, camera.height
+        return Lens(*size, focal_x, focal_y, rest[0], rest[1], model, tuple(rest[2:]))
     except CaptureError as error:
         raise CaptureError(f"{where}: image {image.name[:80]}: {error}") from error
 

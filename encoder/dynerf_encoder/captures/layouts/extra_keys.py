@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dynerf_encoder.captures.json_input import JsonRecord
 
-from .capture_json import parse_rate
+from .capture_json import parse_offset, parse_rate
 
 
 def depths_of(record: JsonRecord) -> tuple[float | None, float | None]:
@@ -15,6 +15,11 @@ def depths_of(record: JsonRecord) -> tuple[float | None, float | None]:
     if not (record.has("near") and record.has("far")):
         return None, None
     return record.number("near"), record.number("far")
+
+
+def offset_of(record: JsonRecord) -> Fraction | None:
+    """``offset`` in frames, 0 unless it is stated."""
+    return parse_offset(record)
 
 
 def rate_of(record: JsonRecord) -> Fraction | None:

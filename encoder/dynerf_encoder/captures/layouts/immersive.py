@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dynerf_encoder.captures.json_input import JsonRecord, read_json, record_of, shown
-from dynerf_encoder.captures.lens import Lens
+from dynerf_encoder.captures.lens import Lens, lens_of
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
 from dynerf_format.errors import CaptureError
 
@@ -67,19 +67,13 @@ def _lens(record: JsonRecord) -> Lens:
     focal = record.number("focal_length")
     across, down = record.array("principal_point", (2,))
     k1, k2, k3 = np.append(record.array("radial_distortion", (2,), (3,)), 0.0)[:3]
-    model, values = ("OPENCV_FISHEYE", (k1, k2, k3, 0.0)) if kind == "fisheye" else ("PINHOLE", ())
-    if kind == "perspective" and any((k1, k2, k3)):
-        model, values = "FULL_OPENCV", (k1, k2, 0.0, 0.0, k3, 0.0, 0.0, 0.0)
+    coefficients = {"k1": float(k1), "k2": float(k2), "k3": float(k3)}
     try:
-        return Lens(
-            record.size("width"),
-            record.size("height"),
-            focal,
-            focal * record.number("pixel_aspect_ratio", 1.0),
-            float(across),
-            float(down),
-            model,
-            tuple(map(float, values)),
+        return lens_of(
+            "OPENCV_FISHEYE" if kind == "fisheye" else "OPENCV",
+            (record.size("width"), record.size("height")),
+            (focal, focal * record.number("pixel_aspect_ratio", 1.0), float(across), float(down)),
+            coefficients,
         )
     except CaptureError as error:
         raise CaptureError(f"{record.where}: {error}") from error

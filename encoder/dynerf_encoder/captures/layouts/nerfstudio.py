@@ -22,7 +22,7 @@ from dynerf_encoder.captures.picture_source import PICTURES, is_picture, open_so
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording, natural
 from dynerf_format.errors import CaptureError
 
-from .extra_keys import depths_of, rate_of
+from .extra_keys import depths_of, offset_of, rate_of
 from .source_files import camera_name, is_video
 
 FILE = "transforms.json"
@@ -58,7 +58,13 @@ def read_nerfstudio(path: Path) -> Recording:
         raise CaptureError(f"{path}: {len(videos)} of {len(frames)} frames are videos, expected all or none")
     cameras = [_of_video(frame) for frame in videos] or _of_pictures(frames, path)
     return checked_recording(
-        Recording(path, "nerfstudio", tuple(cameras), fps=rate_of(records[0]) or _rate_of_times(frames))
+        Recording(
+            path,
+            "nerfstudio",
+            tuple(cameras),
+            fps=rate_of(records[0]) or _rate_of_times(frames),
+            timed_by_offsets=any(frame.record.has("offset") for frame in frames),
+        )
     )
 
 
@@ -131,7 +137,8 @@ def _of_group(group: Sequence[_Frame]) -> RecordedCamera:
 
 def _camera(name: str, frame: _Frame, source: Path, files: tuple[Path, ...]) -> RecordedCamera:
     near, far = depths_of(frame.record)
-    return RecordedCamera(name, source, _lens(frame), frame.pose[:3], near, far, files=files)
+    offset = offset_of(frame.record)
+    return RecordedCamera(name, source, _lens(frame), frame.pose[:3], near, far, offset, files=files)
 
 
 def _lens(frame: _Frame) -> Lens:
@@ -195,7 +202,8 @@ def nerfstudio_record(recording: Recording, names: Mapping[str, Sequence[str]]) 
         files = names[camera.name]
         for index, file in enumerate(files):
             timed = {} if len(files) == 1 else {"time": index / (len(files) - 1)}
-            frames.append({"file_path": file, **timed, **_intrinsics(camera)})
+            offset = {"offset": float(camera.offset or 0)} if recording.timed_by_offsets else {}
+            frames.append({"file_path": file, **timed, **offset, **_intrinsics(camera)})
     rate = {} if recording.fps is None else {"fps": str(recording.fps)}
     return {**rate, "frames": frames}
 
