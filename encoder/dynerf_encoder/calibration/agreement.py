@@ -1,4 +1,4 @@
-"""Agreement of several solutions of one rig: the majority is kept, cameras that move between them are named.
+"""Agreement of several solutions of one rig: the best one is kept, cameras that move between them are named.
 
 The reprojection error does not tell a right solution from a wrong one: a mapper fits false matches of
 repeated structure as well as true ones. Solutions of different frames and mappers, though, are wrong in
@@ -40,7 +40,7 @@ class CameraAgreement:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """``reference`` is the index of the solution that most others agree with; ``aligned`` counts these.
+    """``reference`` is the index of the chosen solution; ``aligned`` counts the solutions that agree with it.
 
     ``solutions`` counts all solutions that were compared, the reference among them.
     """
@@ -56,21 +56,23 @@ class Agreement:
         return tuple(name for name, camera in self.cameras.items() if camera.doubtful)
 
 
-def agree(solutions: Sequence[Solution], candidates: Sequence[int]) -> Agreement:
-    """Compare solutions; the reference is one of ``candidates`` (indices). None of them may be empty."""
-    best: tuple[tuple[int, int], int, list[dict[str, tuple[float, float]]]] | None = None
-    for index in candidates:
-        differences = [align(other, solutions[index]) for other in solutions]
-        score = sum(sum(map(_agrees, found.values())) for found in differences)
-        key = (score, len(solutions[index].points))
-        if best is None or key > best[0]:
-            best = (key, index, differences)
-    assert best is not None
-    _, reference, differences = best
+def agree(solutions: Sequence[Solution], candidates: Sequence[int], matches: PooledMatches) -> Agreement:
+    """Compare solutions with the one of ``candidates`` (indices) that explains the most of ``matches``.
+
+    A majority alone would not do: parts of the frames lead to the same wrong solution when all of them show
+    the same repeated structure, while true matches are explained by right poses only.
+    """
+    reference = max(candidates, key=lambda index: (total_explained(solutions[index], matches), -index))
     count = len(solutions[reference].names)
+    differences = [align(other, solutions[reference]) for other in solutions]
     aligned = [found for found in differences if sum(map(_agrees, found.values())) >= _ALIGNED_SHARE * count]
     cameras = {name: _camera(name, aligned) for name in solutions[reference].names}
     return Agreement(reference, len(aligned), len(solutions), cameras)
+
+
+def total_explained(solution: Solution, matches: PooledMatches) -> int:
+    """The number of matches that a solution explains; matches of cameras without a pose are not."""
+    return sum(good for good, _ in explained(solution, matches).values())
 
 
 def align(solution: Solution, reference: Solution) -> dict[str, tuple[float, float]]:

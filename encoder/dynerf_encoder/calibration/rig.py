@@ -1,6 +1,6 @@
 """Solves the rig's poses from verified matches: several subsets of times, both mappers, then their agreement.
 
-First all subsets are solved. Pairs whose matches the majority does not explain are false (repeated
+First all subsets are solved. Pairs whose matches the best solution does not explain are false (repeated
 structure); they are removed and the subsets solved again, so that a camera that false pairs had moved is
 placed by its true ones.
 """
@@ -76,7 +76,7 @@ def solve_rig(request: RigRequest, times: Sequence[TimeMatches], progress: Calla
     candidates = [index for index, solution in enumerate(solutions) if any(solution is s for s in second[: len(MAPPERS)])]
     if not candidates:
         raise _nothing(request, pooled[0])
-    agreement = agree(solutions, candidates)
+    agreement = agree(solutions, candidates, pooled[0])
     found = solutions[agreement.reference]
     mapper = MAPPERS[next(index for index, solution in enumerate(second) if solution is found) % len(MAPPERS)]
     return RigSolution(found, agreement, pooled[0], mapper)
@@ -117,12 +117,12 @@ def _solve(
 
 
 def _true_pairs(solutions: Sequence[Solution], pooled: Sequence[PooledMatches]) -> set[tuple[str, str]]:
-    """Pairs whose matches the first solutions' majority explains, or about which it says nothing."""
+    """Pairs whose matches the best of the first solutions explains, or about which it says nothing."""
     usable = [index for index, solution in enumerate(solutions) if len(solution.names) >= 3]
     everything = set().union(*(matches.pairs for matches in pooled))
     if not usable:
         return everything
-    agreement = agree([solutions[index] for index in usable], range(len(usable)))
+    agreement = agree([solutions[index] for index in usable], range(len(usable)), pooled[0])
     reference = solutions[usable[agreement.reference]]
     doubtful = set(agreement.doubtful)
     false = {
