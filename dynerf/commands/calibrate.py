@@ -63,12 +63,18 @@ def _times(text: str) -> int | tuple[int, ...]:
 
 
 def _table(outcome: "Outcome") -> str:
-    lines = [f"{'camera':<12}{'points':>8}{'error px':>10}{'explained':>11}{'confirmed':>11}{'offset':>9}  note"]
+    lines = [
+        f"{'camera':<12}{'points':>8}{'error px':>10}{'explained':>11}{'confirmed':>11}{'offset':>9}  note"
+    ]
     for name in outcome.solution.names:
         quality, offset = outcome.qualities[name], outcome.sync.offsets.get(name)
         frames = "assumed 0" if offset is None else "unknown" if offset.frames is None else str(offset.frames)
         note = ["pose doubtful"] if quality.doubtful else []
-        note += [f"offset by {offset.method}, {offset.confidence}"] if offset and offset.frames is not None else []
+        note += (
+            [f"offset by {offset.method}, {offset.confidence}"]
+            if offset and offset.frames is not None
+            else []
+        )
         lines.append(
             f"{name:<12}{quality.observations:>8}{quality.reprojection:>10.2f}{quality.explained:>11.0%}"
             f"{quality.confirmed:>6} of {quality.solutions:<2}{frames:>9}  {', '.join(note)}"
@@ -79,7 +85,10 @@ def _table(outcome: "Outcome") -> str:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folder", type=values.local_path, metavar="FOLDER", help="videos, or folders of pictures, one per camera"
+        "folder",
+        type=values.local_path,
+        metavar="FOLDER",
+        help="videos, or folders of pictures, one per camera",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="capture.json",

@@ -34,9 +34,9 @@ def blob_views(cameras: int, frames: int, starts: Sequence[int], seed: int = 0) 
     for index in range(cameras):
         pose = ring_pose(index, cameras)
         background = generator.integers(60, 120, (HEIGHT, WIDTH))
-        pictures = np.stack([
-            _picture(lens, pose, paths[frame], background) for frame in range(starts[index], frames)
-        ])
+        pictures = np.stack(
+            [_picture(lens, pose, paths[frame], background) for frame in range(starts[index], frames)]
+        )
         views.append(MovingView(pictures, pose.centre, lens.directions(places) @ pose.rotation))
     return views
 

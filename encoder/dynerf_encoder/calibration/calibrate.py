@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dynerf_encoder.jobs.folder_lock import folder_lock
 from dynerf_format.errors import CaptureError
 from dynerf_format.io.atomic_write import check_writable
 
 from .calibration_report import write_report
-from .colmap.problem import Solution
 from .colmap.run_children import check_installed
 from .connections import check_connected
 from .correspondences import extract_features, match_times
@@ -47,12 +47,17 @@ class _Pictures:
 
 
 def calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
-    """Calibrate and write capture.json, points, report and exports. Raises CaptureError, ConfigError, OutputError.
+    """Calibrate and write capture.json, points, report and exports. Raises DynerfError.
 
     An exception leaves the work folder, and nothing under the output's name.
     """
     check_installed()
     check_writable(options.output)
+    with folder_lock(options.work, "calibration", "-o"):
+        return _calibrate(options, progress)
+
+
+def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     footage = find_footage(options.folder, lambda done, total: progress("videos", done, total))
     times = choose_times(footage.frames, options.times)
     work = open_work(options, footage.cameras, times)
@@ -69,7 +74,9 @@ def calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     outcome = Outcome(options, pictures.footage, times, solution, rig, sync, qualities, verdict)
     report = write_report(outcome, pictures.stills)
     if verdict.grade == "not usable":
-        raise CaptureError(f"{options.folder}: {verdict}; {report} shows what was found, nothing else was written")
+        raise CaptureError(
+            f"{options.folder}: {verdict}; {report} shows what was found, nothing else was written"
+        )
     write_outcome(outcome)
     close_work(work)
     return outcome
@@ -130,8 +137,3 @@ def _solve(options: CalibrationOptions, pictures: _Pictures, work: Path, progres
     rig = solve_rig(request, times, lambda done, total: progress("poses", done, total))
     check_connected(options.folder, pictures.footage.names, rig)
     return rig
-
-
-def reprojection_median(solution: Solution) -> float:
-    """The median reprojection error in pixels."""
-    return float(np.median(solution.reprojection()))

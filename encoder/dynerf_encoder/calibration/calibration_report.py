@@ -80,7 +80,9 @@ def _contents(outcome: Outcome, stills: Mapping[str, StillFiles]) -> dict[str, o
         "dropped": outcome.footage.dropped,
         "matrix": _matrix(outcome),
         "names": names,
-        "curves": [(name, _curve(outcome.sync.curves[name])) for name in names if name in outcome.sync.curves],
+        "curves": [
+            (name, _curve(outcome.sync.curves[name])) for name in names if name in outcome.sync.curves
+        ],
         "curve_size": _CURVE,
         "pictures": _epipolar_pictures(outcome, stills),
     }
@@ -158,6 +160,6 @@ def _picture(
     return _EpipolarPicture(
         name, base64.b64encode(png_bytes(small)).decode(),
         round(grey.shape[1] / files.scale), round(grey.shape[0] / files.scale),
-        [(colour, round(float(x), 1), round(float(y), 1)) for colour, (x, y) in zip(colours, places, strict=True)],
+        [(colour, *found) for colour, found in zip(colours, places.round(1).tolist(), strict=True)],
         [(colour, *line) for colour, line in zip(colours, lines, strict=True) if line is not None],
     )  # fmt: skip

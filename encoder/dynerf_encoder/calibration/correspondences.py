@@ -21,7 +21,6 @@ def extract_features(
 ) -> dict[str, dict[int, Path]]:
     """The files of features by camera and frame. Raises CaptureError when a child fails."""
     folder = work / "features"
-    folder.mkdir(parents=True, exist_ok=True)
     found = {
         name: {time: folder / f"{name}_{time:06d}.npz" for time in files.stills}
         for name, files in stills.items()
@@ -53,7 +52,6 @@ def match_times(
 ) -> dict[int, Path]:
     """The files of verified matches by frame. Raises CaptureError when a child fails."""
     folder = work / "matches"
-    folder.mkdir(parents=True, exist_ok=True)
     sizes = {camera.name: list(camera.size) for camera in footage}
     times = sorted(next(iter(features.values())))
     found = {time: folder / f"{time:06d}.npz" for time in times}

@@ -20,7 +20,7 @@ from .pairs.epipolar import Pose
 
 
 def in_gauge(solution: Solution, scale: Scale | None) -> Solution:
-    """The solution in the world described above. Raises ConfigError for cameras of ``scale`` that are missing."""
+    """The solution in the world described above. Raises ConfigError when ``scale`` names other cameras."""
     cameras = pinhole_cameras(solution)
     origin = focus_point(cameras)
     turn = _upright(up_axis(cameras), np.mean([camera.forward for camera in cameras], axis=0))
@@ -43,7 +43,7 @@ def pinhole_cameras(solution: Solution) -> list[Camera]:
 
 
 def _upright(up: Float[np.ndarray, "3"], forward: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """The rotation that takes ``up`` to +y, and the mean view's horizontal direction to -z where it has one."""
+    """The rotation that takes ``up`` to +y, and the mean view's level direction to -z where it has one."""
     level = forward - (forward @ up) * up
     if np.linalg.norm(level) < 1e-3:  # cameras all around: any direction is as good
         level = np.eye(3)[np.abs(up).argmin()]
@@ -58,9 +58,7 @@ def _factor(solution: Solution, scale: Scale | None, origin: Float[np.ndarray, "
         return 1 / (float(np.median(distances)) or 1.0)
     missing = [name for name in scale.cameras if name not in solution.names]
     if missing:
-        raise ConfigError(
-            f"--scale: no pose of {missing[0]}, expected two of {', '.join(solution.names)}"
-        )
+        raise ConfigError(f"--scale: no pose of {missing[0]}, expected two of {', '.join(solution.names)}")
     first, second = (solution.pose(name).centre for name in scale.cameras)
     return scale.metres / (float(np.linalg.norm(first - second)) or 1.0)
 

@@ -42,9 +42,7 @@ def near_far(solution: Solution) -> list[tuple[float, float]]:
     return [_range(found if len(found) >= _LEAST_POINTS else everything) for found in depths]
 
 
-def _depths(
-    solution: Solution, index: int, good: Bool[np.ndarray, " point"]
-) -> Float[np.ndarray, " n"]:
+def _depths(solution: Solution, index: int, good: Bool[np.ndarray, " point"]) -> Float[np.ndarray, " n"]:
     mine = solution.seen_point[(solution.seen_camera == index) & good[solution.seen_point]]
     pose = solution.poses[index]
     found = (solution.points[mine] - pose.centre) @ pose.forward

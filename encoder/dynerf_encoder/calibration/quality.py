@@ -122,7 +122,9 @@ def grade(
     if agreement.aligned < _LEAST_ALIGNED * agreement.solutions:
         fatal.append(f"only {agreement.aligned} of {agreement.solutions} solutions agree")
     if len(cameras) - len(missing) - len(doubtful) < max(3, _LEAST_CAMERAS * len(cameras)):
-        fatal.append(f"{len(missing)} cameras have no pose and {len(doubtful)} a doubtful one, of {len(cameras)}")
+        fatal.append(
+            f"{len(missing)} cameras have no pose and {len(doubtful)} a doubtful one, of {len(cameras)}"
+        )
     if doubtful:
         warnings.append(f"the poses of {', '.join(doubtful)} change between solutions or rest on few points")
     if missing:

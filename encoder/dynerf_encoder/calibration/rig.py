@@ -63,7 +63,9 @@ def subsets(times: int) -> list[tuple[int, ...]]:
     return [everything, everything[::2], everything[1::2]]
 
 
-def solve_rig(request: RigRequest, times: Sequence[TimeMatches], progress: Callable[[int, int], None]) -> RigSolution:
+def solve_rig(
+    request: RigRequest, times: Sequence[TimeMatches], progress: Callable[[int, int], None]
+) -> RigSolution:
     """Solve, remove false pairs, solve again. Raises CaptureError when nothing is reconstructed."""
     chosen = subsets(len(times))
     total = 2 * len(chosen) * len(MAPPERS)
@@ -73,7 +75,11 @@ def solve_rig(request: RigRequest, times: Sequence[TimeMatches], progress: Calla
     pruned = [_only(matches, true_pairs) for matches in pooled]
     second = _solve(request, pruned, "second", lambda done: progress(total // 2 + done, total))
     solutions = [solution for solution in second if len(solution.names) >= 3]
-    candidates = [index for index, solution in enumerate(solutions) if any(solution is s for s in second[: len(MAPPERS)])]
+    candidates = [
+        index
+        for index, solution in enumerate(solutions)
+        if any(solution is s for s in second[: len(MAPPERS)])
+    ]
     if not candidates:
         raise _nothing(request, pooled[0])
     agreement = agree(solutions, candidates, pooled[0])
@@ -98,11 +104,13 @@ def _solve(
 ) -> list[Solution]:
     """Solutions of every subset by every mapper, in this order; files that are there are used."""
     folder = request.work / "solutions"
-    folder.mkdir(parents=True, exist_ok=True)
     items = []
     for index, matches in enumerate(pooled):
         for mapper in MAPPERS:
-            source, target = folder / f"{name}_{index}_{mapper}.problem.npz", folder / f"{name}_{index}_{mapper}.npz"
+            source, target = (
+                folder / f"{name}_{index}_{mapper}.problem.npz",
+                folder / f"{name}_{index}_{mapper}.npz",
+            )
             Problem(request.groups, request.group, matches, mapper, request.seed).write(source)
             items.append((str(source), str(target)))
     missing = [item for item in items if not Path(item[1]).exists()]
@@ -140,7 +148,7 @@ def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
 
 def _nothing(request: RigRequest, matches: PooledMatches) -> CaptureError:
     return CaptureError(
-        f"poses: no three of {len(request.group)} cameras could be connected ({len(matches.pairs)} pairs have "
-        "matches); expected views that overlap and show texture: hang up posters or newspapers and film them "
+        f"poses: no three of {len(request.group)} cameras could be connected ({len(matches.pairs)} pairs "
+        "have matches); expected views that overlap and show texture: hang up posters or newspapers and film them "
         "for ten seconds, or move neighbouring cameras closer (at most about 30 degrees apart)"
     )

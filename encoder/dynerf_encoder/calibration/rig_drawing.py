@@ -1,4 +1,4 @@
-"""Drawings of a rig as numbers for SVG: cameras with their frusta and points, from above and from the side."""
+"""Drawings of a rig as numbers for SVG: cameras, frusta and points, from above and from the side."""
 
 from dataclasses import dataclass
 
@@ -63,7 +63,9 @@ def _drawing(title: str, solution: Solution, axes: Float[np.ndarray, "2 3"], dou
 
     length = _FRUSTUM * SIZE / scale
     cameras = []
-    for name, pose, lens, at in zip(solution.names, solution.poses, solution.lenses, place(centres), strict=True):
+    for name, pose, lens, at in zip(
+        solution.names, solution.poses, solution.lenses, place(centres), strict=True
+    ):
         corners = np.array([[0, 0], [lens.width, 0], [lens.width, lens.height], [0, lens.height]], np.float64)
         rays = lens.directions(corners) @ pose.rotation
         ends = place((pose.centre + length * rays / (rays @ pose.forward)[:, None]) @ axes.T)

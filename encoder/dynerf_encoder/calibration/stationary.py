@@ -35,7 +35,7 @@ def video_faults(thumbnails: UInt8[np.ndarray, "frame height width"]) -> str | N
 
 
 def moved_from(files: Mapping[int, Path], width: int) -> tuple[int, float] | None:
-    """The first of the times at which a camera is no longer where it was at the first, and by how many pixels.
+    """The first time at which a camera is not where it was at the beginning, and by how many pixels.
 
     ``files`` are the features of one camera by frame; ``width`` is that of its pictures. None when it stands
     still, or has too few features to say.
@@ -55,7 +55,9 @@ def moved_from(files: Mapping[int, Path], width: int) -> tuple[int, float] | Non
     return None
 
 
-def check_stationary(folder: Path, files: Mapping[str, Mapping[int, Path]], widths: Mapping[str, int]) -> None:
+def check_stationary(
+    folder: Path, files: Mapping[str, Mapping[int, Path]], widths: Mapping[str, int]
+) -> None:
     """CaptureError when a camera moves, naming it and from when."""
     moving = {name: moved_from(times, widths[name]) for name, times in files.items() if len(times) > 1}
     found = [(name, where) for name, where in moving.items() if where is not None]
@@ -65,8 +67,8 @@ def check_stationary(folder: Path, files: Mapping[str, Mapping[int, Path]], widt
         )
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         raise CaptureError(
-            f"{folder}: {listed}{more}, expected cameras that stand still: use a tripod, or cut the videos to "
-            "the part before"
+            f"{folder}: {listed}{more}, expected cameras that stand still: use a tripod, or cut the videos "
+            "to the part before"
         )
 
 

@@ -36,7 +36,7 @@ class StillFiles:
 def choose_times(frames: int, times: int | tuple[int, ...]) -> tuple[int, ...]:
     """Frame numbers spread over the clip, or the given ones. Raises CaptureError for numbers beyond it."""
     if isinstance(times, int):
-        return tuple(sorted({int(round(float(t))) for t in np.linspace(0, frames - 1, times)}))
+        return tuple(sorted({round(float(t)) for t in np.linspace(0, frames - 1, times)}))
     wrong = [time for time in times if not 0 <= time < frames]
     if wrong:
         raise CaptureError(f"frame {wrong[0]}, expected 0 to {frames - 1}, which all cameras have")
@@ -51,7 +51,6 @@ def read_stills(
     Cameras whose thumbnails are there are not read again: they are written last.
     """
     found, failed = {}, {}
-    (work / "stills").mkdir(parents=True, exist_ok=True)
     lengths = [min(camera.facts.frames, MOST_FRAMES) for camera in footage.cameras]
     done, total = 0, sum(lengths)
     for camera, length in zip(footage.cameras, lengths, strict=True):

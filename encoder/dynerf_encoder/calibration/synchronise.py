@@ -103,7 +103,9 @@ def _view(name: str, stills: Mapping[str, StillFiles], solution: Solution) -> Mo
     return MovingView(pictures, pose.centre, rays)
 
 
-def check_drift(folder: object, names: Sequence[str], views: Sequence[MovingView], joint: JointOffsets) -> None:
+def check_drift(
+    folder: object, names: Sequence[str], views: Sequence[MovingView], joint: JointOffsets
+) -> None:
     """CaptureError when both halves of the clip have clear offsets that differ by a frame or more."""
     if min(joint.margins, default=0.0) < LEAST_MARGIN:
         return
@@ -119,7 +121,9 @@ def check_drift(folder: object, names: Sequence[str], views: Sequence[MovingView
         ]
         halves.append(joint_offsets(len(cut), motion_scores(cut, _DRIFT_REACH)))
     both = zip(names, *(zip(half.whole, half.margins, strict=True) for half in halves), strict=True)
-    clear = [(name, late[0] - early[0]) for name, early, late in both if min(early[1], late[1]) >= LEAST_MARGIN]
+    clear = [
+        (name, late[0] - early[0]) for name, early, late in both if min(early[1], late[1]) >= LEAST_MARGIN
+    ]
     if not clear:
         return
     middle = float(np.median([change for _, change in clear]))

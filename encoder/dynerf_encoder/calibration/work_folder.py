@@ -1,9 +1,11 @@
 """The work folder of a calibration: what ``--resume`` goes on from.
 
 ``key.json`` records what its files depend on. Each file appears complete or not at all, so a stage that finds
-its file need not run again. The folder is removed when the calibration has succeeded.
+its file need not run again. The folder is removed when the calibration has succeeded. It is locked by the
+caller (``jobs.folder_lock``), so it is emptied and not replaced.
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from .options import CalibrationOptions
 
 _VERSION = 1
 _FILE = "key.json"
+FOLDERS = ("stills", "features", "matches", "solutions")
 
 
 def open_work(options: CalibrationOptions, footage: Sequence[Footage], times: Sequence[int]) -> Path:
@@ -36,9 +39,9 @@ def open_work(options: CalibrationOptions, footage: Sequence[Footage], times: Se
             )
         return options.work
     try:
-        if path.exists():  # only a folder of ours is emptied
-            shutil.rmtree(options.work)
-        options.work.mkdir(parents=True, exist_ok=True)
+        for name in FOLDERS:
+            shutil.rmtree(options.work / name, ignore_errors=True)
+            (options.work / name).mkdir(parents=True)
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(key, indent=1), encoding="utf-8")
     except OSError as error:
@@ -47,8 +50,12 @@ def open_work(options: CalibrationOptions, footage: Sequence[Footage], times: Se
 
 
 def close_work(work: Path) -> None:
-    """Remove the folder."""
-    shutil.rmtree(work, ignore_errors=True)
+    """Remove what ``open_work`` made, and the folder if nothing else is in it."""
+    for name in FOLDERS:
+        shutil.rmtree(work / name, ignore_errors=True)
+    (work / _FILE).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        work.rmdir()
 
 
 def _key(options: CalibrationOptions, footage: Sequence[Footage], times: Sequence[int]) -> dict[str, object]:

@@ -69,15 +69,23 @@ def _candle_views(width: int, height: int) -> list[MovingView]:
     views = []
     for view in read_n3v(CANDLE).views:
         camera = view.camera
-        lens = Lens(camera.width, camera.height, camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y)
+        lens = Lens(
+            camera.width, camera.height, camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y
+        )
         x, y = np.meshgrid((np.arange(width) + 0.5) * 256 / width, (np.arange(height) + 0.5) * 192 / height)
         pose = Pose.of_camera_to_world(camera.camera_to_world)
         with av.open(str(view.video)) as container:
-            pictures = np.stack([
-                frame.reformat(width, height, format="gray", interpolation="AREA").to_ndarray()
-                for frame in container.decode(video=0)
-            ])
+            pictures = np.stack(
+                [
+                    frame.reformat(width, height, format="gray", interpolation="AREA").to_ndarray()
+                    for frame in container.decode(video=0)
+                ]
+            )
         views.append(
-            MovingView(pictures, pose.centre, lens.directions(np.column_stack([x.ravel(), y.ravel()])) @ pose.rotation)
+            MovingView(
+                pictures,
+                pose.centre,
+                lens.directions(np.column_stack([x.ravel(), y.ravel()])) @ pose.rotation,
+            )
         )
     return views

@@ -112,7 +112,9 @@ class TestRefused:
     @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"#EXTM3U\nfile:///etc/passwd\n", b"GIF89a"])
     def test_a_damaged_picture_is_named(self, folder: Path, data: bytes) -> None:
         (folder / "000000.png").write_bytes(data)
-        with pytest.raises(CaptureError, match=r"000000\.png: (cannot be decoded as|holds no complete|a picture of 0 pix)"):
+        with pytest.raises(
+            CaptureError, match=r"000000\.png: (cannot be decoded as|holds no complete|a picture of 0 pix)"
+        ):
             open_source(folder).probe()
 
     def test_a_truncated_picture_is_named(self, folder: Path) -> None:

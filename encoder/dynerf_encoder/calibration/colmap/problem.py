@@ -110,7 +110,9 @@ class Solution:
         """Read what ``write`` has written."""
         head, arrays = read_arrays(path)
         poses = tuple(Pose(r, c) for r, c in zip(arrays["rotations"], arrays["centres"], strict=True))
-        lenses = tuple(Lens(**{**values, "distortion": tuple(values["distortion"])}) for values in head["lenses"])
+        lenses = tuple(
+            Lens(**{**values, "distortion": tuple(values["distortion"])}) for values in head["lenses"]
+        )
         return cls(
             tuple(head["names"]), poses, lenses, arrays["points"], arrays["seen_point"],
             arrays["seen_camera"], arrays["seen"], head["verified"],

@@ -63,7 +63,9 @@ def _verified(
 
 def unknown_camera(width: int, height: int) -> Any:
     """A camera of unknown focal length: only the fundamental matrix of its pairs is estimated."""
-    return pycolmap.Camera.create_from_model_name(1, "SIMPLE_PINHOLE", 1.2 * max(width, height), width, height)
+    return pycolmap.Camera.create_from_model_name(
+        1, "SIMPLE_PINHOLE", 1.2 * max(width, height), width, height
+    )
 
 
 def two_view_options(error: float, inliers: int, ratio: float, seed: int) -> Any:

@@ -150,9 +150,14 @@ def similarity(
     scale, shift = 1.0, np.zeros(3)
     for _ in range(_ITERATIONS):
         total = weights.sum()
-        means = (weights[:, None] * turned).sum(axis=0) / total, (weights[:, None] * target).sum(axis=0) / total
+        means = (
+            (weights[:, None] * turned).sum(axis=0) / total,
+            (weights[:, None] * target).sum(axis=0) / total,
+        )
         across, along = turned - means[0], target - means[1]
-        scale = float((weights[:, None] * across * along).sum() / max((weights[:, None] * across**2).sum(), 1e-18))
+        scale = float(
+            (weights[:, None] * across * along).sum() / max((weights[:, None] * across**2).sum(), 1e-18)
+        )
         shift = means[1] - scale * means[0]
         errors = np.linalg.norm(scale * turned + shift - target, axis=1)
         weights = 1 / np.maximum(errors, 1e-6 + 1e-3 * np.median(errors))
@@ -166,6 +171,8 @@ def mean_rotation(
     distances = angles(np.einsum("aij,bkj->abik", rotations, rotations))
     near = distances <= _NEAR_DEGREES
     strength = near @ (np.ones(len(rotations)) if weights is None else np.asarray(weights))
-    best = min(range(len(rotations)), key=lambda index: (-strength[index], float(np.median(distances[index]))))
+    best = min(
+        range(len(rotations)), key=lambda index: (-strength[index], float(np.median(distances[index])))
+    )
     left, _, right = np.linalg.svd(rotations[near[best]].sum(axis=0))
     return np.asarray(left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right)

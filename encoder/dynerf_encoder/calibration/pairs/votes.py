@@ -1,4 +1,4 @@
-"""Votes of several times on pairs of cameras: static cameras keep their geometry, false matches do not repeat.
+"""Votes of several times on pairs of cameras: their geometry stays, and false matches do not repeat.
 
 Matches are found and verified within each time. A pair is kept when enough times verified it; then the
 inliers of all times count as matches of one picture that holds the features of all times.

@@ -20,7 +20,7 @@ _SAME = 0.75  # frames between methods that agree
 
 @dataclass(frozen=True)
 class MethodOffset:
-    """What one method says about one camera: frames (fractional), a number for clearness, and whether clear."""
+    """What one method says of a camera: frames (fractional), how clear it is, and whether clear enough."""
 
     frames: float
     clearness: float
@@ -53,7 +53,7 @@ UNKNOWN = CameraOffset(None, 0.0, "none", "unknown", 0.0)
 
 def combine(cameras: int, found: Mapping[str, Sequence[MethodOffset | None]]) -> list[CameraOffset]:
     """The offsets of all cameras from what each method says; ``found`` has no entry for unused methods."""
-    aligned = _aligned(cameras, {name: found[name] for name in METHODS if name in found})
+    aligned = _aligned({name: found[name] for name in METHODS if name in found})
     offsets = [_camera({name: values[index] for name, values in aligned.items()}) for index in range(cameras)]
     known = [offset.frames for offset in offsets if offset.frames is not None]
     if len(known) < 2:
@@ -62,9 +62,7 @@ def combine(cameras: int, found: Mapping[str, Sequence[MethodOffset | None]]) ->
     return [offset if offset.frames is None else _moved(offset, -low) for offset in offsets]
 
 
-def _aligned(
-    cameras: int, found: Mapping[str, Sequence[MethodOffset | None]]
-) -> dict[str, list[MethodOffset | None]]:
+def _aligned(found: Mapping[str, Sequence[MethodOffset | None]]) -> dict[str, list[MethodOffset | None]]:
     """All methods' offsets in the frame of the first one: each has its own zero."""
     aligned: dict[str, list[MethodOffset | None]] = {}
     for name, values in found.items():

@@ -32,7 +32,7 @@ class MovingView:
 
 
 def motion_scores(views: Sequence[MovingView], reach: int | None = None) -> list[PairScores]:
-    """Scores of pairs of neighbouring cameras at lags up to ``reach`` frames (default: as overlap permits)."""
+    """Scores of pairs of near cameras at lags up to ``reach`` frames (default: as overlap permits)."""
     moving = [_foreground(view.pictures) for view in views]
     found = []
     for first, second in _neighbours(views):
@@ -67,7 +67,9 @@ def lag_scores(
     start, stop = np.where(usable, start, 0), np.where(usable, stop, 0)
     norm = np.sqrt(
         np.maximum(energy[0][stop] - energy[0][start], 0)
-        * np.maximum(energy[1][np.clip(stop - lags, 0, None) * usable] - energy[1][(start - lags) * usable], 0)
+        * np.maximum(
+            energy[1][np.clip(stop - lags, 0, None) * usable] - energy[1][(start - lags) * usable], 0
+        )
     )
     scores = np.divide(products[lags % size], norm, out=np.zeros(len(lags)), where=norm > 1e-9)
     return np.asarray(scores * np.sqrt(overlap / shortest) * usable)

@@ -29,11 +29,6 @@ class PairScores:
         """The largest lag."""
         return len(self.scores) // 2
 
-    def of_camera(self, camera: int, others: Float[np.ndarray, " camera"]) -> Float[np.ndarray, " lag"]:
-        """The scores by the offset of ``camera`` relative to that of the other, as a curve over lags."""
-        del others
-        return self.scores if camera == self.first else self.scores[::-1]
-
 
 @dataclass(frozen=True, eq=False)
 class JointOffsets:

@@ -41,7 +41,7 @@ def frame_of_day(text: str, fps: Fraction) -> int | None:
 
 
 def timecode_offsets(starts: Sequence[int | None], fps: Fraction) -> list[int | None]:
-    """Offsets in frames of cameras by their start: an earlier start is a larger offset, midnight considered."""
+    """Offsets in frames by the cameras' starts: an earlier one is a larger offset, midnight considered."""
     known = [start for start in starts if start is not None]
     if not known:
         return [None] * len(starts)
