@@ -22,7 +22,7 @@ from .footage import FootageSet, find_footage
 from .gauge import in_gauge
 from .lens_groups import lens_groups
 from .options import CalibrationOptions
-from .outcome import Outcome, write_outcome
+from .outcome import Outcome, check_exports, write_outcome
 from .quality import camera_qualities, grade
 from .rig import RigRequest, RigSolution, read_time, solve_rig
 from .stationary import check_stationary, empty_of_texture, video_faults
@@ -53,6 +53,7 @@ def calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     """
     check_installed()
     check_writable(options.output)
+    check_exports(options)
     with folder_lock(options.work, "calibration", "-o"):
         return _calibrate(options, progress)
 

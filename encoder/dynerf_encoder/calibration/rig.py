@@ -131,15 +131,8 @@ def _true_pairs(solutions: Sequence[Solution], pooled: Sequence[PooledMatches]) 
     if not usable:
         return everything
     agreement = agree([solutions[index] for index in usable], range(len(usable)), pooled[0])
-    reference = solutions[usable[agreement.reference]]
-    doubtful = set(agreement.doubtful)
-    false = {
-        pair
-        for matches in pooled
-        for pair, (good, total) in explained(reference, matches).items()
-        if good < _TRUE_SHARE * total and not doubtful & set(pair)
-    }
-    return everything - false
+    found = explained(agreement.chosen, pooled[0])
+    return everything - {pair for pair, (good, total) in found.items() if good < _TRUE_SHARE * total}
 
 
 def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
@@ -149,6 +142,6 @@ def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
 def _nothing(request: RigRequest, matches: PooledMatches) -> CaptureError:
     return CaptureError(
         f"poses: no three of {len(request.group)} cameras could be connected ({len(matches.pairs)} pairs "
-        "have matches); expected views that overlap and show texture: hang up posters or newspapers and film them "
-        "for ten seconds, or move neighbouring cameras closer (at most about 30 degrees apart)"
+        "have matches); expected views that overlap and show texture: hang up posters or newspapers and film "
+        "them for ten seconds, or move neighbouring cameras closer (at most about 30 degrees apart)"
     )

@@ -52,7 +52,7 @@ def synchronise(
         elif method == "sound":
             found[method] = _by_sound(cameras, solution, metric=options.scale is not None)
         else:
-            views = [_view(camera.name, stills, solution) for camera in cameras]
+            views = [moving_view(camera.name, stills, solution) for camera in cameras]
             joint = joint_offsets(len(views), motion_scores(views))
             found[method] = [
                 MethodOffset(whole + part, margin, margin >= LEAST_MARGIN) if margin > 0 else None
@@ -91,7 +91,8 @@ def _by_sound(cameras: Sequence[Footage], solution: Solution, *, metric: bool) -
     ]
 
 
-def _view(name: str, stills: Mapping[str, StillFiles], solution: Solution) -> MovingView:
+def moving_view(name: str, stills: Mapping[str, StillFiles], solution: Solution) -> MovingView:
+    """A camera's thumbnails with its centre and rays."""
     pictures = np.load(stills[name].thumbnails, mmap_mode="r", allow_pickle=False)
     index = solution.names.index(name)
     pose, lens = solution.poses[index], solution.lenses[index]

@@ -39,9 +39,7 @@ def motion_scores(views: Sequence[MovingView], reach: int | None = None) -> list
         planes = _common_planes(views[first], views[second])
         if planes is None:
             continue
-        profiles = [
-            _profile(moving[index], grouped) for index, grouped in zip((first, second), planes, strict=True)
-        ]
+        profiles = _profile(moving[first], planes[0]), _profile(moving[second], planes[1])
         found.append(PairScores(first, second, lag_scores(*profiles, reach)))
     return found
 
