@@ -53,8 +53,8 @@ class Errors:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.names)} cameras, rotation {np.median(self.degrees):.2f}/{self.degrees.max():.2f} deg, "
-            f"centre {np.median(self.centres):.2f}/{self.centres.max():.2f} %, focal {self.focal:+.2f} %"
+            f"{len(self.names)} cameras, rotation {np.median(self.degrees):.2f}/{self.degrees.max():.2f} deg,"
+            f" centre {np.median(self.centres):.2f}/{self.centres.max():.2f} %, focal {self.focal:+.2f} %"
         )
 
 
@@ -135,8 +135,8 @@ def poses(options: argparse.Namespace) -> None:
             print(
                 f"frames {','.join(map(str, times))} seed {seed}: {errors}, {rig.mapper}, "
                 f"{rig.agreement.aligned} of {rig.agreement.solutions} solutions agree; wrong "
-                f"{sorted(wrong)}, doubtful {sorted(doubtful)}, wrong and not named {sorted(wrong - doubtful)}, "
-                f"{time.monotonic() - started:.0f} s"
+                f"{sorted(wrong)}, doubtful {sorted(doubtful)}, wrong and not named "
+                f"{sorted(wrong - doubtful)}, {time.monotonic() - started:.0f} s"
             )
 
 
@@ -156,8 +156,8 @@ def offsets(options: argparse.Namespace) -> None:
         right = errors == np.median(errors)
         clear = np.array(found.margins) >= LEAST_MARGIN
         print(
-            f"draw {draw}: {right.sum()} of {len(views)} exact, {(~clear).sum()} unknown, wrong and confident "
-            f"{(~right & clear).sum()}; least margin {min(found.margins):.1f}"
+            f"draw {draw}: {right.sum()} of {len(views)} exact, {(~clear).sum()} unknown, wrong and "
+            f"confident {(~right & clear).sum()}; least margin {min(found.margins):.1f}"
         )
 
 

@@ -16,7 +16,7 @@ from dynerf_encoder.calibration.synchronisation.sound import (
     sound_offsets,
 )
 
-_SECONDS = 4.0
+_SECONDS = 6.0
 _WRITTEN = 48_000
 _STARTS = (0.0, 11 / 30, 4 / 30, 26 / 30)  # seconds at which the cameras start, whole frames at 30 per second
 _DISTANCES = (3.0, 6.0, 4.5, 9.0)  # metres to the source
@@ -24,18 +24,18 @@ _DISTANCES = (3.0, 6.0, 4.5, 9.0)  # metres to the source
 
 def _source(generator: np.random.Generator) -> np.ndarray:
     """Syllables: noise whose loudness changes a few times a second."""
-    samples = int(8 * _WRITTEN)
+    samples = int(10 * _WRITTEN)
     loudness = np.repeat(generator.random(64) ** 2, samples // 64)
     return np.asarray(generator.standard_normal(len(loudness)) * loudness)
 
 
 def _recording(source: np.ndarray, camera: int, snr: float, generator: np.random.Generator) -> np.ndarray:
-    """What a camera records: the direct sound, echoes that decay over 0.3 s, and noise at ``snr`` dB."""
+    """What a camera records: the direct sound, echoes 1 dB below it in sum, and noise at ``snr`` dB."""
     delays = int(_DISTANCES[camera] / SPEED * _WRITTEN)
     room = np.zeros(int(0.5 * _WRITTEN))
     room[delays] = 1.0
     tail = np.arange(len(room) - delays)
-    room[delays:] += 0.03 * generator.standard_normal(len(tail)) * np.exp(-tail / (0.1 * _WRITTEN))
+    room[delays:] += 0.018 * generator.standard_normal(len(tail)) * np.exp(-tail / (0.1 * _WRITTEN))
     size = len(source) + len(room)
     heard = np.fft.irfft(np.fft.rfft(source, size) * np.fft.rfft(room, size), size)
     start = int((1.0 + _STARTS[camera]) * _WRITTEN)

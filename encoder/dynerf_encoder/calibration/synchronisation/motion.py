@@ -127,7 +127,7 @@ def _perpendicular(axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 3"]:
 
 def _profile(
     moving: UInt8[np.ndarray, "frame pixel"], group: Int[np.ndarray, " pixel"]
-) -> Float[np.ndarray, "frame plane"]:
+) -> Float[np.ndarray, "step plane"]:
     """The mean motion per plane and frame: its square root, differentiated in time."""
     inside = group >= 0
     order = np.flatnonzero(inside)[np.argsort(group[inside], kind="stable")]
