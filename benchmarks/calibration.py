@@ -28,13 +28,12 @@ from dynerf_encoder.calibration.gauge import in_gauge
 from dynerf_encoder.calibration.lens_groups import lens_groups
 from dynerf_encoder.calibration.options import CalibrationOptions
 from dynerf_encoder.calibration.pairs.epipolar import Pose, angles, mean_rotation, similarity
-from dynerf_encoder.calibration.quality import camera_qualities
 from dynerf_encoder.calibration.rig import RigRequest, RigSolution, read_time, solve_rig
 from dynerf_encoder.calibration.stills import StillFiles, choose_times, read_stills
-from dynerf_encoder.calibration.synchronisation.combined import LEAST_MARGIN
 from dynerf_encoder.calibration.synchronisation.motion import MovingView, motion_scores
 from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
 from dynerf_encoder.calibration.synchronise import moving_view
+from dynerf_encoder.calibration.verdict import camera_qualities
 from dynerf_encoder.calibration.work_folder import FOLDERS
 from dynerf_encoder.captures.n3v import read_n3v
 
@@ -154,7 +153,7 @@ def offsets(options: argparse.Namespace) -> None:
         found = joint_offsets(len(cut), motion_scores(cut))
         errors = np.array(found.whole) + starts
         right = errors == np.median(errors)
-        clear = np.array(found.margins) >= LEAST_MARGIN
+        clear = np.array(found.clear)
         print(
             f"draw {draw}: {right.sum()} of {len(views)} exact, {(~clear).sum()} unknown, wrong and "
             f"confident {(~right & clear).sum()}; least margin {min(found.margins):.1f}"

@@ -18,16 +18,16 @@ from .calibration_report import write_report
 from .colmap.run_children import check_installed
 from .connections import check_connected
 from .correspondences import extract_features, match_times
-from .footage import FootageSet, find_footage
+from .footage import FootageSet, check_folder, find_footage
 from .gauge import in_gauge
 from .lens_groups import lens_groups
 from .options import CalibrationOptions
 from .outcome import Outcome, check_exports, write_outcome
-from .quality import camera_qualities, grade
 from .rig import RigRequest, RigSolution, read_time, solve_rig
 from .stationary import check_stationary, empty_of_texture, video_faults
 from .stills import StillFiles, choose_times, read_stills
 from .synchronise import synchronise
+from .verdict import camera_qualities, grade
 from .work_folder import close_work, open_work
 
 _LEAST_FEATURES = 50
@@ -52,6 +52,7 @@ def calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     An exception leaves the work folder, and nothing under the output's name.
     """
     check_installed()
+    check_folder(options.folder)
     check_writable(options.output)
     check_exports(options)
     with folder_lock(options.work, "calibration", "-o"):

@@ -22,9 +22,9 @@ from .colmap.problem import Solution
 from .footage import Footage, FootageSet
 from .near_far import good_points, near_far
 from .options import CalibrationOptions
-from .quality import CameraQuality, Verdict
 from .rig import RigSolution
 from .synchronise import Synchronisation
+from .verdict import CameraQuality, Verdict
 
 _GREY = 160  # of points: no colours are kept
 

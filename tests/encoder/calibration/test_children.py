@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from dynerf_encoder.calibration.colmap import run_children as module
 from dynerf_encoder.calibration.colmap.run_children import check_all_succeeded, check_installed, run_children
 from dynerf_format.errors import CaptureError, ConfigError
 
@@ -21,7 +20,7 @@ def _stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Non
     def start(arguments: list[str], **options: object) -> object:
         return popen([sys.executable, str(script), *arguments[-2:]], **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(module.subprocess, "Popen", start)
+    monkeypatch.setattr(f"{run_children.__module__}.subprocess.Popen", start)
 
 
 def test_units_of_all_children_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +80,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_without_pycolmap_the_install_line_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match=r"needs pycolmap, .*: pip install 'dynerf\[calibrate\]'"):
         check_installed()
 

@@ -65,7 +65,7 @@ def _write(path: Path, sound: np.ndarray) -> Path:
 
 
 @pytest.mark.parametrize("snr", [20, 5, -5])
-def test_four_cameras_in_a_room_are_exact(tmp_path: Path, snr: float) -> None:
+def test_four_cameras_in_a_room_are_exact(tmp_path: Path, snr: int) -> None:
     generator = np.random.default_rng(abs(snr))
     source = _source(generator)
     sounds = [

@@ -11,8 +11,8 @@ from dynerf_encoder.calibration.gauge import in_gauge
 from dynerf_encoder.calibration.near_far import good_points, near_far
 from dynerf_encoder.calibration.options import CalibrationOptions, Scale, parse_scale
 from dynerf_encoder.calibration.pairs.epipolar import angles
-from dynerf_encoder.calibration.quality import camera_qualities, grade, predicted_errors
 from dynerf_encoder.calibration.synchronisation.combined import UNKNOWN, CameraOffset
+from dynerf_encoder.calibration.verdict import camera_qualities, grade, predicted_errors
 from dynerf_format.errors import ConfigError
 from support.rigs import in_another_world, matches_of, moved, replaced, ring_solution
 
