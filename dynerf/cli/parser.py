@@ -17,6 +17,7 @@ from dynerf.commands import (
     serve,
     splice,
     verify,
+    web,
 )
 from dynerf_format.version import __version__
 
@@ -33,6 +34,7 @@ COMMANDS = (
     repair.COMMAND,
     serve.COMMAND,
     play.COMMAND,
+    web.COMMAND,
 )
 _DESCRIPTION = """\
 A codec and player for neural 3D video: encodes multi-view recordings into one

@@ -11,7 +11,7 @@ from dynerf.console.progress import ConsoleWatcher, ProgressDisplay, say
 from .encode_arguments import add_arguments
 
 if TYPE_CHECKING:
-    from dynerf.api.encoding import EncodeOptions
+    from dynerf.api.encode_options import EncodeOptions
     from dynerf_encoder.jobs.job import EncodeResult
 
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 def encode_options(options: argparse.Namespace) -> "EncodeOptions":
     """Convert a parsed command line to the options of ``encode``."""
-    from dynerf.api.encoding import EncodeOptions
+    from dynerf.api.encode_options import EncodeOptions
 
     return EncodeOptions(
         capture=options.capture,

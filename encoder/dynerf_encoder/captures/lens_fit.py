@@ -18,6 +18,8 @@ _MAX_STRETCH = 1e-2  # relative difference of the aspect ratios
 def fit_lens(lens: Lens, width: int, height: int, name: str) -> tuple[Lens, str | None]:
     """The lens of pictures of ``width`` x ``height``, and what was assumed about them, if anything.
 
+    ``name`` is the camera's, for errors.
+
     Raises CaptureError when the pictures are neither scaled nor slightly cropped ones of the lens's size.
     """
     if (width, height) == (lens.width, lens.height):
@@ -29,12 +31,12 @@ def fit_lens(lens: Lens, width: int, height: int, name: str) -> tuple[Lens, str 
     cut = lens.width - width, lens.height - height
     if 0 in cut and 0 < max(cut) <= _MAX_CROP * max(lens.width, lens.height):
         return _cropped(lens, width, height), (
-            f"{name} is {width}x{height}, calibrated as {lens.width}x{lens.height}: taken as cropped equally "
+            f"{width}x{height}, calibrated as {lens.width}x{lens.height}: taken as cropped equally "
             f"at both {'sides' if cut[0] else 'ends'}, by {max(cut) / 2:g} pixels each"
         )
     if abs(across / down - 1) <= _MAX_STRETCH:
         return _scaled(lens, width, height), (
-            f"{name} is {width}x{height}, calibrated as {lens.width}x{lens.height}: taken as stretched by "
+            f"{width}x{height}, calibrated as {lens.width}x{lens.height}: taken as stretched by "
             f"{abs(across / down - 1):.1%}"
         )
     turned = abs(width / height - lens.height / lens.width) <= _MAX_STRETCH

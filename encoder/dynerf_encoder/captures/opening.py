@@ -58,7 +58,7 @@ def open_capture(
         *recording.notes,
         *_rate_notes(sources, rate),
         *([pairing.note] if pairing.note else []),
-        *(note for _, note in fitted if note),
+        *_fit_notes(names, [note for _, note in fitted]),
         *_lens_notes(names, lenses, cameras),
         *([depth_note] if depth_note else []),
         *_colour_notes(names, facts),
@@ -117,6 +117,15 @@ def _rate_notes(sources: Sequence[PictureSource], rate: Fraction | None) -> list
     if rate is not None or not any(isinstance(source, PictureSequence) for source in sources):
         return []
     return ["pictures have no frame rate: taken as 30 per second; --fps states another"]
+
+
+def _fit_notes(names: Sequence[str], notes: Sequence[str | None]) -> list[str]:
+    """One line for all cameras whose pictures were fitted to their calibration in the same way."""
+    found = []
+    for note in dict.fromkeys(note for note in notes if note):
+        cameras = [name for name, other in zip(names, notes, strict=True) if other == note]
+        found.append(f"{listed(cameras)}: {note}")
+    return found
 
 
 def _lens_notes(names: Sequence[str], lenses: Sequence[Lens], cameras: Sequence[Camera]) -> list[str]:

@@ -15,10 +15,12 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import Camera
+from dynerf_format.errors import CaptureError
 
 from .lens import Lens
 
 WIDEST = 50.0  # degrees from the optical axis
+MAX_PIXELS = 2**26
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,14 @@ class _Span:
 def pinhole_cameras(
     names: Sequence[str], lenses: Sequence[Lens], poses: Sequence[Float[np.ndarray, "3 4"]]
 ) -> tuple[Camera, ...]:
-    """The cameras of the converted pictures at full size, in the order of the lenses."""
+    """The cameras of the converted pictures at full size, in the order of the lenses. Raises CaptureError."""
     spans = [_span(lens) for lens in lenses]
     width, height = max(span.width for span in spans), max(span.height for span in spans)
+    if width * height > MAX_PIXELS:
+        raise CaptureError(
+            f"pictures that hold what all cameras see have {width}x{height} pixels, expected at most "
+            f"{MAX_PIXELS}"
+        )
     return tuple(
         Camera(
             name=name,

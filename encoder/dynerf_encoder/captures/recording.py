@@ -25,6 +25,7 @@ MAX_CAMERAS = 1000
 MAX_OFFSET = 10**6  # frames
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _DIGITS = 12  # of poses, relative to the rig's size
+_MAX_ROUNDINGS = 20  # one or two suffice
 _PIXEL_DIGITS = 9  # decimals of focal lengths and principal points
 
 
@@ -166,10 +167,19 @@ def _rounded(poses: Float[np.ndarray, "n 3 4"]) -> Float[np.ndarray, "n 3 4"]:
     """
     size = float(np.abs(poses[:, :, 3]).max())
     digits = _DIGITS - (math.frexp(size)[1] // 3 if size > 0 else 0)
-    found = poses.copy()
-    found[:, :, :3] = np.round(poses[:, :, :3], _DIGITS)
-    found[:, :, 3] = np.round(poses[:, :, 3], max(digits, 0))
-    return found + 0.0  # no negative zeros
+    positions = np.round(poses[:, :, 3:], max(digits, 0))
+    return np.concatenate([_rounded_rotations(poses[:, :, :3]), positions], axis=2) + 0.0  # no negative zeros
+
+
+def _rounded_rotations(rotations: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Rotations whose nearest exact rotation rounds to them: what a conversion returns to."""
+    for _ in range(_MAX_ROUNDINGS):
+        rounded = np.round(rotations, _DIGITS)
+        again = np.round(nearest_rotation(rounded), _DIGITS)
+        if np.array_equal(again, rounded):
+            break
+        rotations = again
+    return rounded
 
 
 def _rounded_lens(lens: Lens) -> Lens:

@@ -81,7 +81,7 @@ def ssim(
     if covered is None:
         return float(similarity.mean())
     missing = F.max_pool2d((~covered)[None].float(), 2 * _RADIUS + 1, stride=1)[0] > 0
-    return None if missing.all() else float(similarity[:, 0, ~missing].mean())
+    return None if missing.all() else float(similarity[:, ~missing].mean())
 
 
 def _blur(

@@ -10,7 +10,7 @@ import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.captures.picture_source import SourceDigest
-from dynerf_encoder.captures.reading import Reading
+from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.schedule.stages import plan_training
@@ -56,7 +56,6 @@ class Job:
     capture: Path
     output: Path
     config: Config
-    reading: Reading = field(default_factory=Reading)
     frames: FrameRange = field(default_factory=FrameRange)
     hold_out: tuple[str, ...] = ()
     downscale: int = 1
@@ -72,6 +71,7 @@ class Job:
     share: float = 1.0
     record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, SourceDigest] = field(default_factory=dict)
+    reading: Reading = READ_AS_FOUND
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,14 @@ def pictures() -> dict[str, np.ndarray]:
     """Candle's first pictures, as decoded."""
     views = read_capture(CANDLE).views
     return {view.name: np.stack(list(view.decode(range(_FRAMES)))) for view in views}
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    """What is trained on when candle's own pose file is read."""
+    frames = FrameRange(0, _FRAMES)
+    capture = read_capture(CANDLE, frames)
+    return FrameStore.build(capture, tmp_path_factory.mktemp("stored"), frames=frames, downscale=2)
 
 
 @pytest.fixture(scope="module")
@@ -141,18 +150,12 @@ class TestCandle:
             centre = -rig.rotations[index].T @ rig.translations[index]
             np.testing.assert_allclose(view.camera.origin, centre, atol=1e-6)
 
-    def test_all_that_a_clip_depends_on_is_the_same_to_the_bit(self, written: Path, tmp_path: Path) -> None:
+    def test_all_that_a_clip_depends_on_is_the_same_to_the_bit(
+        self, written: Path, tmp_path: Path, expected: FrameStore
+    ) -> None:
         frames = FrameRange(0, _FRAMES)
-        stores = [
-            FrameStore.build(
-                read_capture(folder, frames, Reading(depths=DEPTHS)),
-                tmp_path / name,
-                frames=frames,
-                downscale=2,
-            )
-            for name, folder in (("a.work", CANDLE), ("b.work", written))
-        ]
-        expected, found = stores
+        capture = read_capture(written, frames, Reading(depths=DEPTHS))
+        found = FrameStore.build(capture, tmp_path / "stored", frames=frames, downscale=2)
         assert (found.names, found.near, found.far) == (expected.names, expected.near, expected.far)
         assert (found.fps, found.first_source_frame) == (expected.fps, expected.first_source_frame)
         assert found.covered == (None,) * 13
@@ -254,7 +257,7 @@ class TestDepths:
 
 
 class TestNerfstudio:
-    def _change(self, folder: Path, rig: layouts.Rig, change: Callable[[dict], object]) -> Path:
+    def _change(self, folder: Path, rig: layouts.Rig, change: Callable[[dict[str, Any]], object]) -> Path:
         _nerfstudio(folder, rig, folder)
         path = folder / "transforms.json"
         record = json.loads(path.read_text())
@@ -263,7 +266,7 @@ class TestNerfstudio:
         return folder
 
     def test_an_angle_of_view_states_the_focal_length(self, tmp_path: Path, rig: layouts.Rig) -> None:
-        def change(record: dict) -> None:
+        def change(record: dict[str, Any]) -> None:
             for frame in record["frames"]:
                 for key in ("fl_x", "fl_y", "cx", "cy", "w", "h"):
                     del frame[key]
@@ -315,7 +318,7 @@ class TestNerfstudio:
         ],
     )
     def test_what_is_wrong_is_named(
-        self, tmp_path: Path, rig: layouts.Rig, change: Callable[[dict], object], found: str
+        self, tmp_path: Path, rig: layouts.Rig, change: Callable[[dict[str, Any]], object], found: str
     ) -> None:
         with pytest.raises(CaptureError, match=found):
             read_recording(self._change(tmp_path, rig, change))

@@ -41,7 +41,7 @@ class TestSequence:
     def test_png_pictures_are_read_without_loss(self, folder: Path, pictures: np.ndarray) -> None:
         source = open_source(folder)
         facts = source.probe(Fraction(25))
-        assert (facts.width, facts.height, facts.frames, facts.fps) == (32, 24, 6, 25)
+        assert (facts.width, facts.height, facts.frames, facts.fps) == (32, 24, 6, Fraction(25))
         np.testing.assert_array_equal(np.stack(list(source.decode(range(2, 5)))), pictures[2:5])
 
     def test_a_pattern_selects_numbered_pictures(self, folder: Path, pictures: np.ndarray) -> None:
@@ -112,9 +112,7 @@ class TestRefused:
     @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"#EXTM3U\nfile:///etc/passwd\n", b"GIF89a"])
     def test_a_damaged_picture_is_named(self, folder: Path, data: bytes) -> None:
         (folder / "000000.png").write_bytes(data)
-        with pytest.raises(
-            CaptureError, match=r"000000\.png: (cannot be decoded as|holds no complete|a picture of 0 pix)"
-        ):
+        with pytest.raises(CaptureError, match=r"000000\.png: (cannot be decoded|holds no|a picture of 0)"):
             open_source(folder).probe()
 
     def test_a_truncated_picture_is_named(self, folder: Path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_encoder.captures.pinhole_frames import pinhole_cameras
 from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.poses import StoredPose, read_poses
+from support.lenses import cameras_of
 from support.video import ROOT
 
 _CANDLE = ROOT / "samples/candle"
@@ -26,9 +26,7 @@ def _rows(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _warning(poses: Sequence[StoredPose]) -> str | None:
-    lenses, matrices = [pose.lens() for pose in poses], [pose.camera_to_world for pose in poses]
-    cameras = pinhole_cameras([pose.name for pose in poses], lenses, matrices)
-    return warn_of_convention(cameras, [pose.near for pose in poses], [pose.far for pose in poses])
+    return warn_of_convention(cameras_of(poses), [pose.near for pose in poses], [pose.far for pose in poses])
 
 
 def _read_changed(

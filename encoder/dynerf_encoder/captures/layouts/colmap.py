@@ -18,6 +18,7 @@ from dynerf_decoder.cameras.conventions import (
     quaternion_of_rotation,
     rotation_of_quaternion,
 )
+from dynerf_decoder.cameras.rig import nearest_rotation
 from dynerf_encoder.captures.depths import depths_of_values
 from dynerf_encoder.captures.lens import MODELS, Lens
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
@@ -157,7 +158,8 @@ def colmap_texts(recording: Recording, names: dict[str, str]) -> dict[str, str]:
         focal = (lens.focal_x,) if single else (lens.focal_x, lens.focal_y)
         params = " ".join(map(repr, (*focal, lens.centre_x, lens.centre_y, *lens.distortion)))
         cameras.append(f"{number} {lens.model} {lens.width} {lens.height} {params}")
-        rotation, translation = extrinsics_of_pose(camera.camera_to_world)
+        exact = nearest_rotation(camera.camera_to_world[:, :3])
+        rotation, translation = extrinsics_of_pose(np.column_stack([exact, camera.camera_to_world[:, 3]]))
         pose = " ".join(map(repr, [*quaternion_of_rotation(rotation).tolist(), *translation.tolist()]))
         images += [f"{number} {pose} {number} {names[camera.name]}", ""]
     return {

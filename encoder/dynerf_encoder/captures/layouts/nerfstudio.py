@@ -18,7 +18,7 @@ import numpy as np
 
 from dynerf_encoder.captures.json_input import JsonRecord, path_below, read_record
 from dynerf_encoder.captures.lens import Lens, lens_of
-from dynerf_encoder.captures.picture_source import PICTURES, is_picture, open_source
+from dynerf_encoder.captures.picture_source import PICTURES, PictureSequence, is_picture, open_source
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording, natural
 from dynerf_format.errors import CaptureError
 
@@ -146,8 +146,9 @@ def _lens(frame: _Frame) -> Lens:
     if record.has("w") and record.has("h"):
         width, height = record.size("w"), record.size("h")
     else:
-        source = frame.path if is_video(frame.path) else frame.path.parent
-        facts = open_source(source).probe()
+        pictures = is_picture(frame.path)
+        source = PictureSequence(frame.path, (frame.path,)) if pictures else open_source(frame.path)
+        facts = source.probe()
         width, height = facts.width, facts.height
     focal_x = _focal(record, "fl_x", "camera_angle_x", width)
     focal_y = _focal(record, "fl_y", "camera_angle_y", height, focal_x)

@@ -1,8 +1,8 @@
-"""Reads CMU Panoptic Studio: ``calibration_SEQUENCE.json``, and ``hdVideos/hd_00_NN.mp4`` per HD camera.
+"""Reads the CMU Panoptic data set: ``calibration_SEQUENCE.json``, and ``hdVideos/hd_00_NN.mp4``.
 
 ``R`` and ``t`` map world to camera space, OpenCV's axes, in centimetres; world y points down. Distortion is
 OpenCV's k1 k2 p1 p2 k3 (formulas of the toolbox's panutils.py; the field names are those of its files).
-Of the cameras only those of type ``hd`` whose pictures are there are read, unless there is none.
+Cameras of type ``hd`` whose pictures exist are read; of other types only when there are no such cameras.
 """
 
 from pathlib import Path
