@@ -67,7 +67,7 @@ def test_the_table_names_every_camera_with_offset_and_verdict(tmp_path: Path) ->
         rig=RigSolution(solution, agreement, matches, "global"),
         sync=Synchronisation(offsets),
         qualities=qualities,
-        verdict=grade(solution.names, solution, agreement, qualities, offsets),
+        verdict=grade(solution.names, solution, agreement, qualities, offsets, 6),
     )
     lines = _table(outcome).splitlines()
     assert [line.split()[0] for line in lines[1:6]] == list(solution.names)

@@ -72,7 +72,7 @@ def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     )  # fmt: skip
     qualities = camera_qualities(solution, rig.agreement, rig.matches)
     names = [*pictures.footage.names, *pictures.footage.dropped]
-    verdict = grade(names, solution, rig.agreement, qualities, sync.offsets)
+    verdict = grade(names, solution, rig.agreement, qualities, sync.offsets, len(times))
     outcome = Outcome(options, pictures.footage, times, solution, rig, sync, qualities, verdict)
     report = write_report(outcome, pictures.stills)
     if verdict.grade == "not usable":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dynerf_encoder.calibration.agreement import agree
+from dynerf_encoder.calibration.colmap.problem import Solution
 from dynerf_encoder.calibration.connections import connected_groups
 from dynerf_encoder.calibration.gauge import in_gauge
 from dynerf_encoder.calibration.near_far import good_points, near_far
@@ -86,13 +87,19 @@ def test_the_verdict_names_what_is_wrong() -> None:
     known = {name: CameraOffset(0, 0.0, "motion", "high", 9.0) for name in right.names}
 
     def verdict(
-        *others: object, offsets: dict[str, CameraOffset] = known, names: tuple[str, ...] = right.names
+        *others: Solution,
+        offsets: dict[str, CameraOffset] = known,
+        names: tuple[str, ...] = right.names,
+        times: int = 6,
     ) -> str:
         solutions = [right, *others]
-        agreement = agree(solutions, [0], matches)  # type: ignore[arg-type]
-        return str(grade(names, right, agreement, camera_qualities(right, agreement, matches), offsets))
+        agreement = agree(solutions, [0], matches)
+        return str(
+            grade(names, right, agreement, camera_qualities(right, agreement, matches), offsets, times)
+        )
 
     assert verdict(right, right) == "good"
+    assert verdict(right, times=2).startswith("usable, because fewer than 3 frames were compared")
     assert "no pose of cam99" in verdict(right, names=(*right.names, "cam99"))
     assert "the offset in time of cam00 is unknown" in verdict(right, offsets=known | {"cam00": UNKNOWN})
     scrambled = [right] * 3
