@@ -100,13 +100,14 @@ def _read_pictures(
 
 
 def _faulty(stills: dict[str, StillFiles]) -> dict[str, str]:
-    """Cameras whose pictures are black."""
-    found = {}
-    for name, files in stills.items():
-        fault = video_faults(np.load(files.thumbnails, mmap_mode="r", allow_pickle=False))
-        if fault == "black":
-            found[name] = f"{name}: its pictures are black"
-    return found
+    """Cameras whose pictures are black, or frozen while most others change."""
+    faults = {
+        name: video_faults(np.load(files.thumbnails, mmap_mode="r", allow_pickle=False))
+        for name, files in stills.items()
+    }
+    frozen = sum(fault == "frozen" for fault in faults.values())
+    refused = ("black", "frozen") if frozen * 2 < len(faults) else ("black",)
+    return {name: f"{name}: its pictures are {fault}" for name, fault in faults.items() if fault in refused}
 
 
 def _check_texture(folder: Path, features: dict[str, dict[int, Path]]) -> None:
