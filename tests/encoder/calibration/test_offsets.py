@@ -57,6 +57,6 @@ def test_pairs_that_contradict_each_other_are_not_clear() -> None:
 
 
 def test_margin_ignores_the_frames_beside_the_peak() -> None:
-    curve = np.zeros(21)
+    curve = 0.01 * np.random.default_rng(4).standard_normal(21)
     curve[9:12], curve[3] = [0.9, 1.0, 0.9], 0.1
     assert margin(curve) > margin(np.where(np.arange(21) == 3, 0.8, curve))
