@@ -66,6 +66,7 @@ def test_a_folder_without_poses_names_the_command_that_finds_them(scene: Path, t
 
 
 @pytest.mark.extensive
+@pytest.mark.timeout(3600)
 def test_a_distorted_capture_is_as_good_as_one_of_a_pinhole_camera(tmp_path: Path) -> None:
     lenses = {
         "pinhole": make_lens(256, 192, 285, 285, 128, 96),
