@@ -17,7 +17,7 @@ from .offsets import PairScores
 PLANES = 48
 _NEAREST = 8  # cameras that each one is paired with
 _CLIP = 40  # grey levels: beyond it more contrast does not mean more motion
-_FINE = 720  # directions of planes that are told apart before they are grouped
+_FINE = 720  # directions of planes, before they are grouped
 _LEAST_OVERLAP = 12  # frames
 _LEAST_SHARE = 0.3  # of the shorter video
 
