@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynerf.cli.main import main
-from dynerf.commands.calibrate import _table, _times
+from dynerf.commands.calibrate import _table, _times, calibrate_without_poses
 from dynerf_encoder.calibration.agreement import agree
 from dynerf_encoder.calibration.footage import FootageSet
 from dynerf_encoder.calibration.options import CalibrationOptions
@@ -41,6 +41,22 @@ def test_errors_are_one_line_with_status_2(
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_encode_calibrates_only_a_capture_without_poses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated: list[CalibrationOptions] = []
+    monkeypatch.setattr("dynerf.commands.calibrate._calibrate", calibrated.append)
+    (tmp_path / "poses_bounds.npy").write_bytes(b"")
+    calibrate_without_poses(tmp_path, 3, 1)
+    assert calibrated == []
+    (tmp_path / "poses_bounds.npy").unlink()
+    calibrate_without_poses(tmp_path, 3, 1)
+    assert [(options.folder, options.seed) for options in calibrated] == [(tmp_path, 3)]
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(ConfigError, match="run 'dynerf calibrate' before torchrun"):
+        calibrate_without_poses(tmp_path, 3, 1)
 
 
 def test_frames_are_a_number_or_a_list() -> None:

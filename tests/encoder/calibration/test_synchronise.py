@@ -74,7 +74,7 @@ def test_cameras_are_synchronised_by_motion_where_there_is_nothing_else(tmp_path
     assert {offset.method for offset in found.offsets.values()} == {"motion"}
     assert set(found.curves) == {camera.name for camera in footage}
     for sync in ("timecode", "sound"):
-        options = CalibrationOptions(tmp_path, tmp_path / "capture.json", sync=sync)  # type: ignore[arg-type]
+        options = CalibrationOptions(tmp_path, tmp_path / "capture.json", sync=sync)
         found = synchronise(options, footage, stills, solution, lambda *_counts: None)
         assert {offset.confidence for offset in found.offsets.values()} == {"unknown"}
 
