@@ -174,7 +174,8 @@ def decode(
     for n in range(images):
         for plane in range(planes):
             known = Known(
-                factor, *(None if each is None else each.reshape(out.shape)[n, plane] for each in (coarse, earlier))
+                factor,
+                *(None if each is None else each.reshape(out.shape)[n, plane] for each in (coarse, earlier)),
             )
             image = Image((channels, height, width), energies[plane])
             number = (n * planes + plane) * channels
@@ -197,7 +198,8 @@ def _texel(
     uneven = sum(len(set(each[:4])) > 1 for each in around)
     coloured = sum(each[0] != 0 or each[1] != 0 for each in around)
     certain = all(
-        known.slopes(c, y, x) == (0, 0) and known.expected(image.median(c, y, x), (c, y, x))[0] == around[c][0]
+        known.slopes(c, y, x) == (0, 0)
+        and known.expected(image.median(c, y, x), (c, y, x))[0] == around[c][0]
         for c in channels
     )
     if (
@@ -247,7 +249,13 @@ def _symbol(
     for gradient in (upper_right - up, up - upper_left, upper_left - left):
         q = 5 * q + sgn(gradient) * (1 + (abs(gradient) > 2))
     s = -1 if q < 0 or (q == 0 and e < 0) else 1
-    v = abs(upper_right - up) + abs(up - upper_left) + abs(upper_left - left) + abs(left - left2) + abs(up - up2)
+    v = (
+        abs(upper_right - up)
+        + abs(up - upper_left)
+        + abs(upper_left - left)
+        + abs(left - left2)
+        + abs(up - up2)
+    )
     w = next(n for n, most in enumerate((0, 1, 2, 4, 8, 16, math.inf)) if v <= most)
     t = 5 * (3 * (sum(known.slopes(*texel)) * s + 2) + sgn(e - o) * s + 1) + clip(median - e, 2) * s + 2
 

@@ -1,9 +1,9 @@
 """Binary arithmetic coding: decisions with 16-bit probabilities <-> bytes.
 
 The decoder holds a *range* and the distance *value* of the coded number from its lower end, the encoder the
-range and its lower end *low*, all 32 bits wide. A decision of probability p takes p / 65536 of the range if it
-is 1, the rest above it if it is 0; below 2^24 the range takes in a byte. (G. Martin, "Range encoding", 1979;
-carries are added to the bytes that are written already.)
+range and its lower end *low*, all 32 bits wide. A decision of probability p takes p / 65536 of the range if
+it is 1, the rest above it if it is 0; below 2^24 the range takes in a byte. (G. Martin, "Range encoding",
+1979; carries are added to the bytes that are written already.)
 
 One function encodes and decodes, so that both follow the same decisions.
 """
@@ -30,7 +30,12 @@ _TOP, _RANGE_MAX = 1 << 24, (1 << 32) - 1
 
 
 coding_kernel: Callable[[Callable[..., Any]], Any] = functools.partial(
-    compiled, package="dynerf_format", sources=(Path(__file__).parent,), nogil=True, boundscheck=True, forceinline=True
+    compiled,
+    package="dynerf_format",
+    sources=(Path(__file__).parent,),
+    nogil=True,
+    boundscheck=True,
+    forceinline=True,
 )
 """Compiles a function that works on a coder's state."""
 

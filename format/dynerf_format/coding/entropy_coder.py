@@ -1,7 +1,7 @@
 """Entropy-coded tensors: choose a model and tables, and turn symbols into tokens.
 
 A tensor's coded record holds the model and the tables. The words and raw bits of all tensors of a payload are
-in one rANS section (``rans_section.py``), so that the cost of the lanes is paid once. Planes have a record that
+in one rANS section (``rans_section.py``), so that the cost of the lanes is paid once. The record of planes
 is complete in itself (``planes_coder.py``).
 
     record   u8 model, u8 number of tables T, T tables
@@ -146,7 +146,7 @@ def code(symbols: Ints, side_info: SideInformation, temporal: bool) -> CodedTens
         return best
     planes = encode_planes(symbols, side_info)
     record = CodedPlanes(MODEL.pack(PLANES) + pack_varint(len(planes)) + planes)
-    return min(record, best, key=lambda one: one.bits)
+    return record if record.bits < best.bits else best
 
 
 def code_with_tables(coded: CodedTensor, tables: CodedRecord) -> CodedTensor:

@@ -1,10 +1,10 @@
 """Logistic mixing: the probability of a binary decision from several adaptive estimates, in integers.
 
 Every estimate belongs to a context and counts how often the decision was 1 in it. The estimates p are
-*stretched* to s = log2(p / (1 - p)), summed with learned weights, and *squashed* back. A last table corrects
-the result by how often it came true. Units: estimates have 22 bits, probabilities 16 bits, stretched values
-are in 256ths of an octave, weights in 65536ths. (M. Mahoney, "Adaptive weighing of context models for lossless
-data compression", 2005.)
+*stretched* to s = log2(p / (1 - p)), summed with learned weights, and *squashed* back. A last table
+corrects the result by how often it came true. Units: estimates have 22 bits, probabilities 16 bits, stretched
+values are in 256ths of an octave, weights in 65536ths. (M. Mahoney, "Adaptive weighing of context models for
+lossless data compression", 2005.)
 
 All numbers are below 2^53, so 64-bit floating point, as in JavaScript, is exact.
 """
@@ -37,7 +37,8 @@ _CORRECTION_RATE = 6
 def _squash_table() -> npt.NDArray[np.int32]:
     powers = power_of_two(np.arange(-STRETCHED_MAX, STRETCHED_MAX + 1))
     exact = (powers << PROBABILITY_BITS) // (powers + (1 << PROBABILITY_BITS))
-    return np.clip(exact, _RARE, (1 << PROBABILITY_BITS) - _RARE).astype(np.int32)
+    table: npt.NDArray[np.int32] = np.clip(exact, _RARE, (1 << PROBABILITY_BITS) - _RARE).astype(np.int32)
+    return table
 
 
 SQUASH = _squash_table()
@@ -53,8 +54,8 @@ RATES = (8192 // (2 * np.arange(COUNT_MAX + 1) + 3)).astype(np.int32)
 class Mixer(NamedTuple):
     """The state of the mixing of one kind of decision.
 
-    ``estimates`` are those of the contexts, each with its count of decisions in the lowest 7 bits; ``weights``
-    are (row, input), ``corrections`` (row, bin), both flat. ``inputs`` is scratch.
+    ``estimates`` are those of the contexts, each with its count of decisions in the lowest 7 bits;
+    ``weights`` are (row, input), ``corrections`` (row, bin), both flat. ``inputs`` is scratch.
     """
 
     estimates: npt.NDArray[np.int32]

@@ -2,9 +2,9 @@
 
 A *texel* is a place of an image of C channels. Images that share their index on the axis before the channels
 (the planes xy, xz and yz) show the same part of the scene; ``energy`` sums the magnitudes of those coded
-before. ``rows`` holds the current and the two previous rows of the image, (row modulo 3, column + 2, channel),
-``deviations`` for each texel the number of channels whose symbol was not the expected one. Outside of the
-image everything is 0.
+before. ``rows`` holds the current and the two previous rows of the image, (row modulo 3, column + 2,
+channel), ``deviations`` for each texel the number of channels whose symbol was not the expected one. Outside
+of the image everything is 0.
 
 For a texel the coder needs the number of *uneven* channels, those whose left, upper, upper left and upper
 right neighbours are not all equal, and for a channel
@@ -77,7 +77,7 @@ def clip(value, limit):
 
 @coding_kernel
 def half_octaves(value):
-    """0, 1, 2, ... for values of 0, 1, 2, 3-, 5-, 7-, 11-, ...: twice the logarithm of value + 1, rounded down."""
+    """About twice the logarithm to base 2 of value + 1: 0, 2, 3, 4, 5 for values of 0, 1, 2, 3, 5 and so on."""
     value += 1
     octave = 0
     while value >> octave > 1:
@@ -130,7 +130,12 @@ def energy_around(energy, y, x):
 def quiet_contexts(texels, plane, y, x, height, width, coloured):
     """Set the contexts of a quiet texel; return the rows of weights and corrections."""
     energy, deviations, contexts = texels.energy[plane], texels.deviations, texels.quiet_contexts
-    near = deviations[y + 1, x + 1] + deviations[y + 1, x + 2] + deviations[y + 1, x + 3] + deviations[y + 2, x + 1]
+    near = (
+        deviations[y + 1, x + 1]
+        + deviations[y + 1, x + 2]
+        + deviations[y + 1, x + 3]
+        + deviations[y + 2, x + 1]
+    )
     near, beyond = min(3, near), min(3, deviations[y + 2, x] + deviations[y, x + 2])
     far = 0
     for distance in range(3, 8):
@@ -170,11 +175,11 @@ def surroundings(deviations, y, x):
 
 @coding_kernel
 def symbol_contexts(texels, around, number, c, y, x, expected, hints, channels_before):
-    """Set the contexts of a symbol; return its sign, and its classes of spread, 0 to 6, and of hints, 0 to 74.
+    """Set the contexts of a symbol; return its sign and its classes of spread, 0 to 6, and hints, 0 to 74.
 
-    ``around`` is the class of ``surroundings``. ``hints`` are what is known about the symbol elsewhere, -2 to 2,
-    -1 to 1 and -2 to 2. ``channels_before`` are the numbers of uneven channels and of those before this one
-    that deviate.
+    ``around`` is the class of ``surroundings``. ``hints`` are what is known about the symbol elsewhere, -2 to
+    2, -1 to 1 and -2 to 2. ``channels_before`` are the numbers of uneven channels and of those before this
+    one that deviate.
     """
     rows, contexts = texels.rows, texels.contexts
     here, above = rows[y % 3], rows[(y + 2) % 3]
