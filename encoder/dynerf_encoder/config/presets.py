@@ -57,7 +57,7 @@ _PREVIEW = Config(
     conditioning=_CONDITIONING,
     rate=Rate(start=1 / 3, weight=1.5e-3, target=0),
     quantisation=_QUANTISATION,
-    planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 0)),
+    planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 4, 0)),
 )
 
 _FAST = replace(

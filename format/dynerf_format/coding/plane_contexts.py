@@ -77,7 +77,7 @@ def clip(value, limit):
 
 @coding_kernel
 def half_octaves(value):
-    """About twice the logarithm to base 2 of value + 1: 0, 2, 3, 4, 5 for values of 0, 1, 2, 3, 5 and so on."""
+    """About twice the logarithm to base 2 of value + 1: 0, 2, 3, 4, 5 for values of 0, 1, 2, 3, 5."""
     value += 1
     octave = 0
     while value >> octave > 1:
