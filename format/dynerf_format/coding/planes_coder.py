@@ -20,10 +20,6 @@ import numpy as np
 from dynerf_format.errors import FormatError, LimitError, TruncatedError
 from dynerf_format.layout import SYMBOL_MAX
 
-from .binary_coder import INVALID, POSITION, START_BYTES, VALUE, finish_encoder, new_decoder, new_encoder
-from .plane_contexts import new_mixers, new_texels
-from .plane_symbols import code_planes
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -45,6 +41,8 @@ def fits_planes(shape: tuple[int, ...]) -> bool:
 
 def encode_planes(symbols: Ints, side_info: SideInformation) -> bytes:
     """The bytes of a tensor of planes, padded to what readers require for so many symbols."""
+    from .binary_coder import finish_encoder, new_encoder  # loading numba is slow
+
     capacity = max(4096, symbols.size // 2)
     while True:
         data, coder = np.zeros(capacity, np.uint8), new_encoder()
@@ -60,6 +58,8 @@ def encode_planes(symbols: Ints, side_info: SideInformation) -> bytes:
 
 def decode_planes(stored: bytes, shape: tuple[int, ...], side_info: SideInformation) -> Ints:
     """The symbols of a tensor of planes; FormatError when the bytes do not hold exactly that."""
+    from .binary_coder import INVALID, POSITION, START_BYTES, VALUE, new_decoder  # loading numba is slow
+
     data = np.frombuffer(bytearray(stored), np.uint8)  # writable: kernels are compiled for such arrays
     if math.prod(shape) > SYMBOLS_FREE + SYMBOLS_PER_BYTE * len(data):
         raise LimitError(f"planes: {math.prod(shape)} symbols in {len(data)} bytes")
@@ -78,6 +78,9 @@ def decode_planes(stored: bytes, shape: tuple[int, ...], side_info: SideInformat
 
 
 def _code_all(coder: npt.NDArray[np.int64], data: Bytes, symbols: Ints, side_info: SideInformation) -> None:
+    from .plane_contexts import new_mixers, new_texels  # loading numba is slow
+    from .plane_symbols import code_planes
+
     *outer, channels, height, width = symbols.shape
     planes = outer[-1] if outer else 1
     shape = (-1, planes, channels, height, width)

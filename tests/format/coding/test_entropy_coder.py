@@ -23,7 +23,7 @@ from dynerf_format import (
     coarsen,
     weights_chunks,
 )
-from dynerf_format.coding.entropy_coder import code
+from dynerf_format.coding.entropy_coder import CodedTensor, code
 from dynerf_format.coding.frequency_tables import normalise
 from dynerf_format.coding.rans import RansDecoder, Tables, encode
 from dynerf_format.coding.rans_layout import STATE_MIN, TOTAL
@@ -78,6 +78,7 @@ def test_rans_round_trips_for_any_lanes_and_waves(lanes: int) -> None:
 def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(scale: float) -> None:
     symbols = laplace(100_000, scale)
     coded = code(symbols, SideInformation(), temporal=False)
+    assert isinstance(coded, CodedTensor)
     stored = len(coded.record) + len(pack_section([coded]))
     tokens = to_tokens(symbols.astype(np.int64))[0]
     counts = np.bincount(tokens)
@@ -98,6 +99,7 @@ def test_the_example_of_the_specification() -> None:
 
 def test_a_table_of_one_token_costs_nothing() -> None:
     coded = code(np.zeros(10_000, np.int32), SideInformation(), temporal=False)
+    assert isinstance(coded, CodedTensor)
     assert len(coded.record) + len(pack_section([coded])) < 40
 
 
