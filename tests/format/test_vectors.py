@@ -19,6 +19,8 @@ import zstandard
 
 import dynerf_format
 from dynerf_format import BytesSource, CellGrid, FileSource, FormatError, Reader, clip_bytes, encode_header
+from dynerf_format.coding.planes_coder import encode_planes
+from dynerf_format.coding.side_information import SideInformation
 from support.clips import (
     ForgedChunk,
     coded_payload,
@@ -28,6 +30,7 @@ from support.clips import (
     hex_dump,
     layered,
     mixed,
+    planes_payload,
     repository,
     smallest,
     two_segments,
@@ -43,6 +46,9 @@ EXPECTED: dict[str, Any] = json.loads((VECTORS / "vectors.json").read_text())
 SMALL = clip_bytes(*smallest())
 HEADER = encode_header(smallest()[0])
 WEIGHTS, LATENTS = forged_chunks(smallest()[1])
+
+
+EVEN = encode_planes(np.zeros((4, 4, 4), np.int32), SideInformation())
 
 
 def newer_minor() -> bytes:
@@ -139,6 +145,10 @@ BAD: dict[str, Callable[[], bytes]] = {
     "occupancy_bits.dnv": lambda: with_grids(GRIDS[:-1] + b"\x08"),
     "occupancy_size.dnv": lambda: with_grids(bytes([1, 1, 1, 0, 0]) + bytes(64)),
     "occupancy_short.dnv": lambda: with_grids(GRIDS[:-1]),
+    "planes_end.dnv": lambda: with_weights(planes_payload((4, 4, 4), EVEN + b"\1")),
+    "planes_short.dnv": lambda: with_weights(planes_payload((64, 8, 8), bytes(4))),
+    "planes_small.dnv": lambda: with_weights(planes_payload((64, 8, 3), bytes(4))),
+    "planes_work.dnv": lambda: with_weights(planes_payload((64, 64, 64), bytes(40))),
     "overlap.dnv": lambda: forge(HEADER, [WEIGHTS, replace(LATENTS, offset_error=-8)]),
     "rans_end.dnv": lambda: with_weights(coded_payload(words=(0,))),
     "rans_short.dnv": lambda: with_weights(coded_payload(tables=((8192, 8192),))),
@@ -152,9 +162,7 @@ BAD: dict[str, Callable[[], bytes]] = {
     "smooth_shape.dnv": lambda: with_weights(coded_payload(tables=(bytes([225, 0, 1]),))),
     "smooth_tokens.dnv": lambda: with_weights(coded_payload(tables=(bytes([200, 0, 193]),))),
     "table_of_none.dnv": lambda: with_weights(coded_payload(tables=())),
-    "table_beyond.dnv": lambda: with_weights(
-        coded_payload((8, 60, 60), (ONE, SMOOTH), 1, context_map=bytes([0] * 67 + [2]))
-    ),
+    "tables_many.dnv": lambda: with_weights(coded_payload(tables=(ONE, SMOOTH))),
     "tensors_many.dnv": lambda: with_weights(b"\x81\x20" + coded_payload()[1:]),
     "text_mode.dnv": lambda: SMALL.replace(b"\r\n", b"\n"),
     "trailing.dnv": lambda: SMALL + b"\n",
@@ -219,9 +227,7 @@ def test_the_file_of_mixed_tables_covers_models_and_tables() -> None:
             found += records(FieldReader(clip.read_chunk(entry)))
     coded = [one for one in found if one["coding"] == 0]
     assert {one["model"] for one in coded} == {0, 1, 3, 5, 6, 7}
-    assert coded[0]["kinds"].split() == ["smooth", "counted", "counted", "counted"]
-    assert len(set(coded[0]["map"])) == 4
-    assert any(not one["tables"] for one in coded)  # tables of an earlier record
+    assert any(not one["tables"] for one in coded if one["model"] != 1)  # tables of an earlier record
     assert [one["shape"][0] for one in found if one["name"] == "head.0.weight"] == [80]  # two rows per wave
 
 

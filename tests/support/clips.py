@@ -161,7 +161,7 @@ def layered() -> tuple[Header, list[Chunk]]:
 
 @_made_once
 def mixed() -> tuple[Header, list[Chunk]]:
-    """6 and 5 frames: several tables of both kinds for one tensor, every row model, reused tables."""
+    """6 and 5 frames: planes, both kinds of tables, every row model, reused tables."""
     row, column = np.mgrid[:39, :41]
     noise = lcg_bytes(5 * 9 * 1599).reshape(9, 39, 41, 5)[..., :4].sum(axis=-1) - 510
     sparse = (row // 10 + column // 10) % 2 == 0
@@ -230,7 +230,6 @@ def coded_payload(
     shape: tuple[int, ...] = (4,),
     tables: Sequence[tuple[int, ...] | bytes] = ((16384,),),
     model: int = 0,
-    context_map: bytes = b"",
     states: tuple[int, ...] = (65536,),
     words: tuple[int, ...] = (),
     raw: bytes = b"",
@@ -245,7 +244,7 @@ def coded_payload(
         head = b"\0\0\1t" + bytes([len(shape)]) + b"".join(map(pack_varint, shape))
     else:
         head = bytes([0, 0, factor])
-    record = struct.pack("<fBB", 1.0, model, len(tables)) + context_map
+    record = struct.pack("<fBB", 1.0, model, len(tables))
     for table in tables:
         if isinstance(table, bytes):
             record += table
@@ -257,11 +256,17 @@ def coded_payload(
     return b"\1" + head + record + section
 
 
+def planes_payload(shape: tuple[int, ...], decisions: bytes, declared: int | None = None) -> bytes:
+    """A payload of one tensor ``t`` of planes, with these bytes as its decisions."""
+    head = b"\0\0\1t" + bytes([len(shape)]) + b"".join(map(pack_varint, shape))
+    length = len(decisions) if declared is None else declared
+    return b"\1" + head + struct.pack("<fB", 1.0, 1) + pack_varint(length) + decisions
+
+
 def many_tensors(tensors: int, model: int, tables: int) -> bytes:
     """A payload of many tensors of one symbol, 0, each with smooth tables of the maximum number of tokens."""
     shape = b"\2\1\1" if model else b"\1\1"
-    contexts = b"" if model else b"\0"
-    record = shape + struct.pack("<fBB", 1.0, model, tables) + contexts + bytes([193, 0, 192]) * tables
+    record = shape + struct.pack("<fBB", 1.0, model, tables) + bytes([193, 0, 192]) * tables
     names = (b"%04x" % number for number in range(tensors))
     heads = b"".join(b"\0\0\4" + name + record for name in names)
     return pack_varint(tensors) + heads + b"\1\0\0" + struct.pack("<I", 65536)

@@ -55,7 +55,7 @@ _PREVIEW = Config(
         strategy="isg+ist", share=0.3, keyframe_gamma=1e-3, gamma=2e-2, window=25, floor=0.1
     ),
     conditioning=_CONDITIONING,
-    rate=Rate(start=1 / 3, weight=1.5e-3, target=0),
+    rate=Rate(start=1 / 3, weight=2.5e-3, target=0),
     quantisation=_QUANTISATION,
     planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 0)),
 )

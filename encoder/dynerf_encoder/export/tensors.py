@@ -19,6 +19,7 @@ from dynerf_decoder.fields.build import settings_record
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Config, Quantisation
+from dynerf_encoder.rate.plane_passes import round_planes
 from dynerf_encoder.rate.step_sizes import is_plane, rounding_step
 from dynerf_format import (
     BASE,
@@ -71,9 +72,11 @@ def quantise_model(
     tensors = []
     for name, parameter in model.named_parameters():
         if parameter.numel() > 0:
-            step = float(rounding_step(name, parameter, quantisation))
-            values = stored.get(name, parameter).detach().cpu().numpy()
-            tensors.append(quantise(name, values, step))
+            step = rounding_step(name, parameter, quantisation)
+            values = stored.get(name, parameter).detach()
+            if is_plane(name):
+                values, _ = round_planes(values, step)
+            tensors.append(quantise(name, values.cpu().numpy(), float(step)))
     return tensors
 
 

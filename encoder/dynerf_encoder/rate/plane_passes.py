@@ -8,13 +8,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynerf_encoder.step.kernels.records import DEAD_ZONE
+
+_DEAD_ZONE = float(DEAD_ZONE)
 Planes = Float[Tensor, "*image channel row column"]
 PerChannel = Float[Tensor, "*image channel 1 1"]
 
 
 def round_planes(values: Planes, step: Tensor) -> tuple[Planes, PerChannel]:
-    """Multiples of ``step`` and, for each channel, the sum of its symbols' magnitudes."""
-    symbols = (values / step).round_()
+    """Multiples of ``step`` and, for each channel, the sum of its symbols' magnitudes.
+
+    Values are moved ``DEAD_ZONE`` steps towards zero before they are rounded: a symbol further from zero
+    costs more bits, so it is chosen only where it is clearly nearer.
+    """
+    positions = values / step
+    symbols = positions.sub_(positions.clamp(-_DEAD_ZONE, _DEAD_ZONE)).round_()
     return symbols * step, torch.linalg.vector_norm(symbols, ord=1, dim=(-2, -1), keepdim=True)
 
 

@@ -74,13 +74,14 @@ def _step(tensor: QuantisedTensor) -> float:
 
 @pytest.mark.parametrize("kind", ["planes", "mlp"])
 class TestWeights:
-    def test_are_off_by_half_a_step_at_most(self, kind: FieldKind) -> None:
+    def test_are_off_by_half_a_step_at_most_and_planes_by_the_dead_zone_more(self, kind: FieldKind) -> None:
         model = _model(tiny_config(kind=kind))
         worst = 0.0
         for tensor in quantise_model(model, tiny_config().quantisation):
             value = _values(model)[tensor.name]
             error = np.abs(tensor.dequantise().astype(np.float64) - value).max() / _step(tensor)
-            assert error <= 0.5 + 1e-4, tensor.name  # symbols up to 1000 are multiplied in float32
+            most = 0.62 if is_plane(tensor.name) else 0.5
+            assert error <= most + 1e-4, tensor.name  # symbols up to 1000 are multiplied in float32
             worst = max(worst, error)
         assert worst > 0.49
 

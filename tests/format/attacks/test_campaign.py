@@ -145,7 +145,7 @@ def test_tensor_payloads_of_changed_bytes_with_valid_checksums(tried: Counter[st
         (3500, coded_payload((3,), ((8192, 8192),), states=(540672,)), None),
         (3300, pack_tensors([tensor("a", [1, 300]), tensor("b", [[1], [2]])]), None),
         (1000, coded_payload((12, 8), ((16384,), b"\xc8\0\1"), model=6), None),
-        (2000, coded_payload((300,), (b"\xc8\0\1", (16384,)), context_map=b"\1"), None),
+        (2000, coded_payload((300,), ((16384,),)), None),
         (100, base, None),
         *((250, latents, None) for latents in others[:-1]),
         (250, others[-1], unpack_tensors(base)),
@@ -252,7 +252,7 @@ MEMORY_CHECK = """
     sys.path[:0] = {path!r}
     from dataclasses import replace
     from dynerf_format import BytesSource, FormatError, Limits, Reader
-    from support.clips import coded_payload, forge, forged_chunks, many_tensors, smallest
+    from support.clips import coded_payload, forge, forged_chunks, many_tensors, planes_payload, smallest
     from dynerf_format import encode_header
 
     limits = Limits(chunk_bytes=2**24, elements=2**22)
@@ -260,13 +260,14 @@ MEMORY_CHECK = """
     lanes = (65536,) * 4096
     words = (0,) * 2000
     wide = bytes([200, 0, 192])
-    shapes = [((2**22,), 0), ((1024, 64, 64), 1), ((64, 2**16), 3), ((2**16, 64), 5), ((2**12, 2**10), 7),
-              ((2**16, 8, 8), 1)]
+    shapes = [((2**22,), 0), ((64, 2**16), 3), ((2**16, 64), 5), ((2**12, 2**10), 7)]
     bodies = [coded_payload(s, (first, wide) if m > 2 else (first,), m, states=lanes, words=words[:n])
               for s, m in shapes for first in ((16384,), (16383, 1)) for n in (0, 2000)]
     bodies += [many_tensors(*numbers) for numbers in ((4096, 0, 32), (4096, 3, 2), (700, 0, 32), (700, 3, 2))]
     bodies += [coded_payload((2**28,), states=lanes), coded_payload((2**31, 2**31), states=lanes)]
-    bodies += [coded_payload(tables=((16384,),) * 32, context_map=b"", declared=(1, 2**32 - 1, 2**32 - 1))]
+    bodies += [coded_payload(tables=((16384,),) * 32, declared=(1, 2**32 - 1, 2**32 - 1))]
+    bodies += [planes_payload(shape, bytes(size)) for size in (4, 2000)
+               for shape in ((1024, 64, 64), (2**16, 8, 8), (2**18, 4, 4), (1, 2, 2**14), (4, 4, 2**14, 4))]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for body in bodies:
         try:

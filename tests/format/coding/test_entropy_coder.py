@@ -23,8 +23,8 @@ from dynerf_format import (
     coarsen,
     weights_chunks,
 )
-from dynerf_format.coding.entropy_coder import code
-from dynerf_format.coding.frequency_tables import choose_tables, normalise
+from dynerf_format.coding.entropy_coder import CodedTensor, code
+from dynerf_format.coding.frequency_tables import normalise
 from dynerf_format.coding.rans import RansDecoder, Tables, encode
 from dynerf_format.coding.rans_layout import STATE_MIN, TOTAL
 from dynerf_format.coding.rans_section import pack_section
@@ -78,6 +78,7 @@ def test_rans_round_trips_for_any_lanes_and_waves(lanes: int) -> None:
 def test_rans_is_within_one_percent_of_the_entropy_and_as_good_as_constriction(scale: float) -> None:
     symbols = laplace(100_000, scale)
     coded = code(symbols, SideInformation(), temporal=False)
+    assert isinstance(coded, CodedTensor)
     stored = len(coded.record) + len(pack_section([coded]))
     tokens = to_tokens(symbols.astype(np.int64))[0]
     counts = np.bincount(tokens)
@@ -98,6 +99,7 @@ def test_the_example_of_the_specification() -> None:
 
 def test_a_table_of_one_token_costs_nothing() -> None:
     coded = code(np.zeros(10_000, np.int32), SideInformation(), temporal=False)
+    assert isinstance(coded, CodedTensor)
     assert len(coded.record) + len(pack_section([coded])) < 40
 
 
@@ -148,16 +150,6 @@ def test_a_different_tensor_in_between_interrupts_sharing() -> None:
         assert symbols == {one.name: one.symbols.tolist() for one in mixed}
 
 
-def test_contexts_share_tables_unless_they_differ() -> None:
-    similar = np.array([[900, 90, 10], [890, 100, 10], [0, 0, 0]])
-    tables, table_of = choose_tables(similar)
-    assert (len(tables), table_of.tolist()) == (1, [0, 0, 0])
-    different = np.array([[90_000, 900, 10], [10, 900, 90_000], [0, 0, 0]])
-    tables, table_of = choose_tables(different)
-    assert len(tables) == 2
-    assert table_of[0] != table_of[1]
-
-
 def test_the_plain_decoder_decodes_the_same() -> None:
     for header, chunks in (layered(), two_segments(), continued(), mixed()):
         reader = Reader(BytesSource(clip_bytes(header, chunks)))
@@ -185,15 +177,12 @@ def test_the_plain_decoder_decodes_the_same() -> None:
 
 def test_both_decoders_split_long_waves_alike() -> None:
     rows = laplace(5 * 26_000, 2.0).reshape(5, 26_000)
-    planes = np.cumsum(laplace(5000 * 4 * 20, 0.3).reshape(5000, 4, 20), axis=2)
-    payload = pack_tensors([tensor("latents", rows), tensor("planes", planes)])
-    found = unpack(payload)
-    assert np.array_equal(found["latents"], rows)
-    assert np.array_equal(found["planes"], planes)
-    assert np.array_equal(unpack_tensors(payload)["planes"].symbols, planes)
+    payload = pack_tensors([tensor("latents", rows)])
+    assert np.array_equal(unpack(payload)["latents"], rows)
+    assert np.array_equal(unpack_tensors(payload)["latents"].symbols, rows)
 
 
-@pytest.mark.parametrize("shape", [(24, 12, 12), (64, 9, 30), (200, 30, 5), (3, 2, 4, 40, 40)])
+@pytest.mark.parametrize("shape", [(24, 12, 12), (64, 9, 30), (200, 30, 3), (200, 30, 5), (3, 2, 4, 40, 40)])
 def test_planes_of_any_shape_round_trip_through_layers(shape: tuple[int, ...]) -> None:
     smooth = np.cumsum(np.cumsum(laplace(int(np.prod(shape)), 0.4).reshape(shape), axis=-1), axis=-2)
     fine = tensor("t", np.clip(smooth, -(2**23), 2**23))
@@ -262,8 +251,6 @@ def test_the_forged_example_is_valid_by_default() -> None:
     ("payload", "error", "message"),
     [
         pytest.param(coded_payload(model=8), FormatError, "model 8 does not fit", id="model"),
-        pytest.param(coded_payload((4, 4, 4), model=1), FormatError, "model 1 does not", id="small planes"),
-        pytest.param(coded_payload((40, 40000, 1), model=1), FormatError, "does not fit", id="thin planes"),
         pytest.param(coded_payload((64, 64), model=1), FormatError, "model 1 does not fit", id="rank"),
         pytest.param(coded_payload((8, 4, 4), model=3), FormatError, "model 3 does not fit", id="rows"),
         pytest.param(coded_payload((4097, 2), model=3), FormatError, "model 3 does not fit", id="many rows"),
@@ -276,14 +263,9 @@ def test_the_forged_example_is_valid_by_default() -> None:
         pytest.param(coded_payload(tables=(b"\xc1\0\0",)), FormatError, "table of 0 tokens", id="no tokens"),
         pytest.param(coded_payload(tables=(b"\xc1\0\xc1",)), FormatError, "of 193 tokens", id="193 tokens"),
         pytest.param(coded_payload(tables=(b"\xe1\0\1",)), FormatError, "table of 225 tokens", id="shape"),
-        pytest.param(coded_payload((24, 12, 12), model=2), FormatError, "does not fit", id="refined alone"),
         pytest.param(coded_payload(tables=()), FormatError, "no previous record has any", id="no tables"),
-        pytest.param(coded_payload(tables=(HALVES,) * 33), FormatError, "33 tables", id="many tables"),
         pytest.param(
-            coded_payload(tables=(HALVES,) * 2, context_map=b"\2"),
-            FormatError,
-            "table 2 referenced",
-            id="map",
+            coded_payload(tables=(HALVES,) * 2), FormatError, "2 tables, expected 1", id="many tables"
         ),
         pytest.param(coded_payload(tables=((),)), FormatError, "a table of 0 tokens", id="empty table"),
         pytest.param(coded_payload(tables=((1,) * 255,)), FormatError, "255 tokens", id="long table"),
@@ -312,7 +294,6 @@ def test_the_forged_example_is_valid_by_default() -> None:
             coded_payload(declared=(1, 0, 2**32 - 1)), TruncatedError, "4294967295 bytes", id="raw declared"
         ),
         pytest.param(coded_payload((2**20,)), LimitError, "steps of 1 lanes", id="long work"),
-        pytest.param(many_tensors(1024, 0, 32), LimitError, "steps of 1 lanes", id="many tables"),
         pytest.param(many_tensors(800, 3, 2), LimitError, "steps of 1 lanes", id="many tables by rows"),
         pytest.param(
             coded_payload((2**20,), states=(65536,) * 64), LimitError, "1048576 elements in 256", id="bomb"

@@ -7,7 +7,7 @@ import pytest
 
 from dynerf_format import coarsen
 from dynerf_format.coding.context_models import COLUMNS, LINES, ROW_MODELS, ROWS, STEPS, fits
-from dynerf_format.coding.entropy_coder import code
+from dynerf_format.coding.entropy_coder import CodedTensor, code
 from dynerf_format.coding.parametric_tables import (
     SCALE_MAX,
     SHAPE_MAX,
@@ -95,7 +95,9 @@ CASES = {
 @pytest.mark.parametrize("model", ROW_MODELS)
 def test_each_row_model_is_chosen_where_it_fits_and_round_trips(model: int) -> None:
     symbols = CASES[model]
-    assert code(symbols, SideInformation(), temporal=True).tokens.model == model
+    coded = code(symbols, SideInformation(), temporal=True)
+    assert isinstance(coded, CodedTensor)
+    assert coded.tokens.model == model
     payload = pack_tensors([tensor("latents", symbols)])
     assert 8 * len(payload) < 0.95 * bits_of_class(symbols)
     assert np.array_equal(unpack_tensors(payload)["latents"].symbols, symbols)

@@ -5,7 +5,7 @@ Images are stored in flat arrays (image, row, column, channel). A scale's planes
     out = 1 + sum over j of coefficient_j image_j,
 
 where number 0 is the static one, with coefficient 1. In stored form an image is rounded to multiples of
-``step``; a ``step`` of 0 leaves it as it is.
+``step`` (with a dead zone, ``records.DEAD_ZONE``); a ``step`` of 0 leaves it as it is.
 """
 
 import numpy as np
@@ -31,9 +31,17 @@ from dynerf_decoder.backends.cpu.kernels.lanes import (
     zeros,
 )
 
+from .records import DEAD_ZONE
+
 _LEAST, _MOST = np.float32(-1), np.float32(1)
 _CHUNK = 64  # texels folded at a time: the sums of all frames stay in the cache
 _PLANES = 3
+
+
+@kernel
+def symbols_of(positions):
+    """Symbols of values given in steps, with the dead zone."""
+    return rounded(minus(positions, clamped(positions, -DEAD_ZONE, DEAD_ZONE)))
 
 
 @kernel
@@ -48,7 +56,7 @@ def fold_part(lane_type, values, base, texels, step, factors, out, to, other):
     for at in range(texels[0] * len(lane_type), texels[1] * len(lane_type), len(lane_type)):
         value = load(zeros(lane_type), values, base + at)
         if step > 0:
-            symbols = rounded(divided(value, step))
+            symbols = symbols_of(divided(value, step))
             total = plus(total, magnitude(symbols))
             value = scaled(symbols, step)
         store(out, to + at, plus_scaled(load(zeros(lane_type), out, to + at), value, first))
@@ -133,7 +141,7 @@ def update_row(
         gradient = zeros(lane_type)
         if step > 0:
             position = divided(here, step)
-            folded = scaled(rounded(position), step)
+            folded = scaled(symbols_of(position), step)
             gradient = times(clamped(position, _LEAST, _MOST), rate_slope)
         differences = zeros(lane_type)
         if column > 0:

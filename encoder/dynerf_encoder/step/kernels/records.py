@@ -9,6 +9,9 @@ import numpy as np
 
 from dynerf_decoder.backends.cpu.kernels.records import Bounds, LaneType
 
+DEAD_ZONE = np.float32(0.12)
+"""Planes are rounded after moving them so many steps towards zero (``rate/plane_passes.py``)."""
+
 
 class NetworkArrays(NamedTuple):
     """A network with one hidden layer, in both directions.
