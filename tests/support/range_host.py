@@ -22,7 +22,6 @@ _TYPES = {
     ".json": "application/json",
 }
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
-STRICT_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'"
 
 
 @dataclass

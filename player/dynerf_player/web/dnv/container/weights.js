@@ -5,7 +5,7 @@
  * layer are kept. Kept are the segments of the two chains that were used last, as far as they fit the limit.
  */
 import { namingSource } from "../errors.js";
-import { finish } from "../pause.js";
+import { finish, nextTask } from "../pause.js";
 import { usableWeights } from "./chunk_lookup.js";
 import { WEIGHTS, unpackWeights } from "./chunks.js";
 
@@ -52,10 +52,10 @@ export class WeightsLoader {
     const key = this.keyOf(segment);
     const before = this.turns.get(key) ?? Promise.resolve();
     const loading = before.then(() => this.loadChain(key, segment, layer + 1, options));
-    const settled = () => {
+    // A task in between: the caller takes what it needs from the canvases before the next load refines them.
+    const turn = loading.then(nextTask, nextTask).then(() => {
       if (this.turns.get(key) === turn) this.turns.delete(key);
-    };
-    const turn = loading.then(settled, settled);
+    });
     this.turns.set(key, turn);
     return loading;
   }
