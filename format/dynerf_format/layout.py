@@ -49,6 +49,8 @@ CODING = struct.Struct("<B")
 FACTOR = struct.Struct("<B")
 CODED = struct.Struct("<BB")
 """model, number of tables of an entropy-coded tensor."""
+MODEL = struct.Struct("<B")
+TABLES = struct.Struct("<B")
 TABLE_TOKENS = struct.Struct("<B")
 SMOOTH = struct.Struct("<BBB")
 """192 + shape, scale, tokens."""

@@ -31,7 +31,9 @@ from dynerf_format import (
     weights_chunks,
 )
 from dynerf_format.coding.byte_reader import pack_varint
+from dynerf_format.coding.context_models import PLANES
 from dynerf_format.coding.entropy_coder import _code
+from dynerf_format.coding.planes_coder import encode_planes
 from dynerf_format.coding.rans_section import pack_section
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
@@ -208,13 +210,13 @@ def continued() -> tuple[Header, list[Chunk]]:
 
 
 def cut_waves() -> tuple[Header, list[Chunk]]:
-    """Two segments in two layers, of so many planes that waves are cut, in the models 1, 2 and 4."""
+    """Two segments in two layers, of so many symbols that the waves of model 0 are cut."""
     plane, row, column = np.mgrid[:24_000, :3, :6]
     noise = lcg_bytes(plane.size).reshape(plane.shape)
     symbols = row + 2 * column + plane // 3000 + (noise > 254) * 4
     moved = symbols + (plane % 307 == 7) * (noise // 64)
     planes = [np.reshape(one, (250, 3, 32, 3, 6)) for one in (symbols, moved)]
-    return modelled_clip([{"planes": one} for one in planes], {"planes": ((3,), (1, 2), (4, 4))})
+    return modelled_clip([{"planes": one} for one in planes], {"planes": ((3,), (0, 0), (0, 0))})
 
 
 def wide_symbols() -> tuple[Header, list[Chunk]]:
@@ -224,10 +226,10 @@ def wide_symbols() -> tuple[Header, list[Chunk]]:
     planes = (row * 80 - column * 61) * (np.arange(12)[:, None, None] + 1) * 37 + noise // 16
     changed = planes + (noise > 250) * 99
     tensors = [
-        {"planes": np.reshape(one, (2, 6, 20, 20)), "matrix": one[:2].reshape(40, 20) // 64}
+        {"planes": np.reshape(one, (3, 2, 2, 20, 20)), "matrix": one[:2].reshape(40, 20) // 64}
         for one in (planes, changed)
     ]
-    models = {"planes": ((63, 127), (1, 2, 2), (4, 4, 4)), "matrix": ((16, 40), (3, 5, 0), (0, 3, 5))}
+    models = {"planes": ((63, 127), (1, 1, 1), (1, 1, 1)), "matrix": ((16, 40), (3, 5, 0), (0, 3, 5))}
     return modelled_clip(tensors, models)
 
 
@@ -260,17 +262,22 @@ def modelled_payload(
     layer: QualityLayer, models: dict[str, int], previous: dict[str, QuantisedTensor]
 ) -> bytes:
     """A payload of a layer's tensors, each entropy-coded with the given model."""
-    heads, coded, last = [], [], ""
+    heads, records, coded, last = [], [], [], ""
     for tensor in layer.tensors:
         below, factor = layer.below[tensor.name] if layer.below else (None, 0)
         earlier = previous[tensor.name].symbols if previous else None
         side_info = SideInformation(None if below is None else below.symbols, factor, earlier)
         index = list(layer.below).index(tensor.name) if layer.below else None
         heads.append(pack_head(tensor, CODED, side_info, last, index))
-        coded.append(_code(models[tensor.name], tensor.symbols, side_info))
+        if models[tensor.name] == PLANES:
+            decisions = encode_planes(tensor.symbols, side_info)
+            records.append(bytes([PLANES]) + pack_varint(len(decisions)) + decisions)
+        else:
+            coded.append(_code(models[tensor.name], tensor.symbols, side_info))
+            records.append(coded[-1].record)
         last = tensor.name
-    records = b"".join(head + one.record for head, one in zip(heads, coded, strict=True))
-    return pack_varint(len(coded)) + records + pack_section(coded)
+    stored = b"".join(head + record for head, record in zip(heads, records, strict=True))
+    return pack_varint(len(heads)) + stored + pack_section(coded)
 
 
 def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:

@@ -6,14 +6,13 @@ only that its arithmetic is exact in JavaScript's numbers.
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
 from typing import Any
 
 import numpy as np
 
-Plane = dict[tuple[int, int], int]
+from . import plain_planes
 
 
 class FieldReader:
@@ -85,18 +84,22 @@ def unpack(
     """
     data = FieldReader(payload)
     found = records(data, coarser)
-    lanes = RansSection(data) if any(r["coding"] == 0 for r in found) else None
+    lanes = RansSection(data) if any(r["coding"] == 0 and r["model"] != 1 for r in found) else None
     result = {}
     tables: dict[int, dict[str, Any]] = {}
     for r in found:
-        if r["coding"] == 0:
-            r |= {} if r["tables"] else tables[r["model"]]
-            tables[r["model"]] = {key: r[key] for key in ("map", "tables")}
+        if r["coding"] == 0 and r["model"] != 1:
+            r |= {} if r["tables"] else {"tables": tables[r["model"]]}
+            tables[r["model"]] = r["tables"]
         coarse_symbols = None if r["factor"] == 0 else (coarser or {})[r["name"]]
         earlier_planes = (earlier or {})[r["name"]] if r["continued"] else None
         if r["coding"] != 0:
             result[r["name"]] = (
                 _expected(r["shape"], r["factor"], coarse_symbols, earlier_planes) + r["plain"]
+            )
+        elif r["model"] == 1:
+            result[r["name"]] = plain_planes.decode(
+                r["decisions"], r["shape"], r["factor"], coarse_symbols, earlier_planes
             )
         else:
             assert lanes is not None
@@ -151,14 +154,13 @@ def _record(data: FieldReader, last_name: str, coarser: dict[str, np.ndarray] | 
             symbols.append(value - (1 << 8 * coding) if value >> 8 * coding - 1 else value)
         record["plain"] = np.array(symbols).reshape(shape)
         return record
-    model, tables = data.take("<BB")
-    record |= {"model": model, "map": [0, *range(1, 41)], "tables": [], "kinds": ""}
-    if model not in (3, 5, 6, 7):
-        contexts = (1, 68, 343, 0, 208)[model]
-        record["map"] = list(data.take(f"<{contexts}B")) if tables > 1 else [0] * contexts
-        for _ in range(tables):
-            record["kinds"] += "smooth " if data.data[data.position] > 192 else "counted "
-            record["tables"].append(_table(data))
+    record |= {"model": data.u8(), "tables": [], "kinds": ""}
+    if record["model"] == 1:
+        return record | {"decisions": data.take(f"<{data.varint()}s")[0]}
+    tables = data.u8()
+    if record["model"] == 0 and tables == 1:
+        record["kinds"] = "smooth" if data.data[data.position] > 192 else "counted"
+        record["tables"].append(_table(data))
     elif tables == 2:
         first, (shape_of, scale, tokens) = _table(data), data.take("<BBB")
         scales = [min(scale + 4 * k, 255) for k in range(40)]
@@ -205,16 +207,14 @@ def _coded(
     r: dict[str, Any], lanes: RansSection, coarse_symbols: np.ndarray | None, earlier: np.ndarray | None
 ) -> np.ndarray:
     def residual(index: int, context: int) -> int:
-        return lanes.residual(index, r["tables"][r["map"][context]])
+        return lanes.residual(index, r["tables"][context])
 
     shape, factor = r["shape"], r["factor"]
     if r["model"] == 0:
         base = _expected(shape, factor, coarse_symbols, earlier).ravel()
         # A wave of the flat model ends after 65,536 symbols.
         return np.array([int(b) + residual(i % 65536, 0) for i, b in enumerate(base)]).reshape(shape)
-    if r["model"] in (3, 5, 6, 7):
-        return _rows(r, residual, _expected(shape, factor, coarse_symbols, earlier))
-    return _planes(shape, residual, factor, coarse_symbols, earlier)
+    return _rows(r, residual, _expected(shape, factor, coarse_symbols, earlier))
 
 
 def _rows(r: dict[str, Any], residual: Any, predictions: np.ndarray) -> np.ndarray:
@@ -248,97 +248,3 @@ def _rows(r: dict[str, Any], residual: Any, predictions: np.ndarray) -> np.ndarr
         out.append(symbols)
     found = np.array(out)
     return found.T if transposed else found
-
-
-def _planes(
-    shape: tuple[int, ...],
-    residual: Any,
-    factor: int,
-    coarse_symbols: np.ndarray | None,
-    earlier: np.ndarray | None,
-) -> np.ndarray:
-    height, width = shape[-2:]
-    planes = math.prod(shape[:-2])
-    longest = 65536 // planes * planes  # symbols of a wave
-    out = np.zeros((planes, height, width), int)
-    coarse = None if coarse_symbols is None else coarse_symbols.reshape(planes, height, width)
-    earlier_planes = None if earlier is None else earlier.reshape(planes, height, width)
-
-    def at(array: np.ndarray, plane: int, row: int, column: int) -> int:
-        inside = 0 <= row < height and 0 <= column < width
-        return int(array[plane, row, column]) if inside else 0
-
-    activity = _activity(out, shape[-3], at)
-
-    for wave in range(width + 2 * (height - 1)):
-        index = 0
-        for row in range(height):
-            column = wave - 2 * row
-            if not 0 <= column < width:
-                continue
-            for plane in range(planes):
-                left, up = at(out, plane, row, column - 1), at(out, plane, row - 1, column)
-                upper_left, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
-                median = sorted((left, up, left + up - upper_left))[1]
-                gradients = (right - up, up - upper_left, upper_left - left)
-                if earlier_planes is not None:
-                    base, hint = _hint(at, earlier_planes, coarse, factor, (plane, row, column))
-                    k = _signed(5 * hint + max(-2, min(2, median - base)), gradients)
-                elif coarse is None:
-                    k, base = 0, median
-                    for g in gradients:
-                        k = 5 * k + _sign(g) + (g > 2) - (g < -2)
-                else:
-                    here = at(coarse, plane, row, column)
-                    base = factor * here
-                    k = _signed(max(-2, min(2, median - base)), gradients)
-                    k = 5 * k + _slope(at, coarse, (plane, row, column))
-                even_context = activity(plane // shape[-3], row, column)
-                r = residual(index % longest, abs(k) + 5 if k else even_context)
-                out[plane, row, column] = base + (r if k >= 0 else -r)
-                index += 1
-    return out.reshape(shape)
-
-
-def _activity(out: np.ndarray, channels: int, at: Any) -> Any:
-    """A function that returns the bit length, at most 5, of the number of uneven channels at a texel."""
-
-    def uneven(plane: int, row: int, column: int) -> bool:
-        left, up = at(out, plane, row, column - 1), at(out, plane, row - 1, column)
-        upper_left, right = at(out, plane, row - 1, column - 1), at(out, plane, row - 1, column + 1)
-        return len({left, up, upper_left, right}) > 1
-
-    @functools.lru_cache(maxsize=64)
-    def activity(group: int, row: int, column: int) -> int:
-        planes = range(group * channels, (group + 1) * channels)
-        return min(sum(uneven(plane, row, column) for plane in planes).bit_length(), 5)
-
-    return activity
-
-
-def _hint(
-    at: Any, earlier_planes: np.ndarray, coarse: np.ndarray | None, factor: int, texel: tuple[int, int, int]
-) -> tuple[int, int]:
-    """Base and hint of a texel of a continued tensor."""
-    p = at(earlier_planes, *texel)
-    if coarse is not None:
-        base = factor * at(coarse, *texel)
-        return base, _sign(p - base)
-    return p, _sign(_slope(at, earlier_planes, texel))
-
-
-def _slope(at: Any, array: np.ndarray, texel: tuple[int, int, int]) -> int:
-    """The sum of the signs of the differences to the right and below."""
-    plane, row, column = texel
-    here = at(array, *texel)
-    return _sign(at(array, plane, row, column + 1) - here) + _sign(at(array, plane, row + 1, column) - here)
-
-
-def _signed(k: int, gradients: tuple[int, ...]) -> int:
-    for g in gradients:
-        k = 3 * k + _sign(g)
-    return k
-
-
-def _sign(value: int) -> int:
-    return (value > 0) - (value < 0)

@@ -1,11 +1,14 @@
 """Entropy-coded tensors: choose a model and tables, and turn symbols into tokens.
 
 A tensor's coded record holds the model and the tables. The words and raw bits of all tensors of a payload are
-in one rANS section (``rans_section.py``), so that the cost of the lanes is paid once.
+in one rANS section (``rans_section.py``), so that the cost of the lanes is paid once. Planes have a record that
+is complete in itself (``planes_coder.py``).
 
-    record   u8 model, u8 number of tables T, [u8 table of each context: T > 1, not row models], T tables
+    record   u8 model, u8 number of tables T, T tables
              T = 0: the tables of the previous record with this model
-             row models, T = 2: the table of the first context, and a smooth one that is scaled for the others
+             flat, T = 1: the table; row models, T = 2: that of the first context, and a smooth one that is
+             scaled for the others
+             planes: u8 model, varint number of bytes, bytes
 """
 
 from __future__ import annotations
@@ -17,23 +20,24 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from dynerf_format.errors import FormatError
-from dynerf_format.layout import CODED
+from dynerf_format.layout import CODED, MODEL, TABLES
 
+from .byte_reader import pack_varint
 from .context_models import (
     COLUMNS,
     CONTEXTS,
     FLAT,
     LINES,
+    PLANES,
     ROW_MODELS,
     ROWS,
     STEPS,
     fits,
     make_model,
-    model_for_planes,
 )
-from .frequency_tables import Table, best_table, choose_tables, cost_of, stack_tables, unpack_table
+from .frequency_tables import Table, best_table, cost_of, stack_tables, unpack_table
 from .parametric_tables import SCALES_PER_OCTAVE, ParametricTable, fit_scaled, scaled_frequencies
-from .rans import TABLES_MAX
+from .planes_coder import encode_planes, fits_planes
 from .row_model import CLASSES
 from .tokens import to_tokens
 
@@ -55,19 +59,18 @@ CLASS_SCALES = SCALES_PER_OCTAVE // 2
 
 @dataclass(frozen=True, eq=False)
 class CodedRecord:
-    """The contents of a coded record: the model, the tables, and the table of each context."""
+    """The contents of a coded record: the model and the tables."""
 
     model: int
     tables: Sequence[Table]
-    table_of: Indices
 
     @property
     def table_count(self) -> int:
-        """Number of tables to expand; in row models one per context."""
-        return CONTEXTS[self.model] if self.model in ROW_MODELS else len(self.tables)
+        """Number of tables to expand, one per context."""
+        return CONTEXTS[self.model]
 
     def frequencies(self) -> npt.NDArray[np.uint32]:
-        """Frequencies of all tables (table, token); in row models one table per context."""
+        """Frequencies (context, token)."""
         rows = [table.frequencies for table in self.tables]
         if self.model in ROW_MODELS and isinstance(second := self.tables[1].stored, ParametricTable):
             rows[1:] = scaled_frequencies(second, CLASSES, CLASS_SCALES)
@@ -75,11 +78,14 @@ class CodedRecord:
 
     def pack(self) -> bytes:
         """Return its bytes."""
-        count = len(self.tables)
-        contexts = (
-            self.table_of.astype(np.uint8).tobytes() if count > 1 and self.model not in ROW_MODELS else b""
-        )
-        return CODED.pack(self.model, count) + contexts + b"".join(table.pack() for table in self.tables)
+        return CODED.pack(self.model, len(self.tables)) + b"".join(table.pack() for table in self.tables)
+
+
+@dataclass(frozen=True, eq=False)
+class PlanesRecord:
+    """The contents of the record of a tensor of planes: its decisions."""
+
+    data: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +121,32 @@ class CodedTensor:
         """Frequency and cumulative frequency of each symbol's token."""
         frequencies = self.tables.frequencies()
         starts = np.cumsum(frequencies, axis=1, dtype=np.uint32) - frequencies
-        rows = self.tables.table_of[self.tokens.contexts], self.tokens.tokens
+        rows = self.tokens.contexts, self.tokens.tokens
         return frequencies[rows], starts[rows]
 
 
-def code(symbols: Ints, side_info: SideInformation, temporal: bool) -> CodedTensor:
+@dataclass(frozen=True, eq=False)
+class CodedPlanes:
+    """A tensor of planes, complete in its record."""
+
+    record: bytes
+
+    @property
+    def bits(self) -> float:
+        """The size of the record in bits."""
+        return 8.0 * len(self.record)
+
+
+def code(symbols: Ints, side_info: SideInformation, temporal: bool) -> CodedTensor | CodedPlanes:
     """Code a tensor with the model of fewest bits; ``temporal`` also tries prediction from row to row."""
-    candidates = [FLAT, model_for_planes(side_info), ROWS, COLUMNS] + ([STEPS, LINES] if temporal else [])
+    candidates = [FLAT, ROWS, COLUMNS] + ([STEPS, LINES] if temporal else [])
     coded = [_code(n, symbols, side_info) for n in candidates if fits(n, symbols.shape, side_info)]
-    return min(coded, key=lambda one: one.bits)
+    best = min(coded, key=lambda one: one.bits)
+    if not fits_planes(symbols.shape):
+        return best
+    planes = encode_planes(symbols, side_info)
+    record = CodedPlanes(MODEL.pack(PLANES) + pack_varint(len(planes)) + planes)
+    return min(record, best, key=lambda one: one.bits)
 
 
 def code_with_tables(coded: CodedTensor, tables: CodedRecord) -> CodedTensor:
@@ -142,12 +165,12 @@ def _code(number: int, symbols: Ints, side_info: SideInformation) -> CodedTensor
 def _choose_tables(number: int, counts: Longs) -> CodedRecord:
     if number in ROW_MODELS:
         tables = [best_table(counts[0]), Table(fit_scaled(counts[1:], CLASS_SCALES))]
-        return CodedRecord(number, tables, np.arange(CONTEXTS[number]))
-    return CodedRecord(number, *choose_tables(counts))
+        return CodedRecord(number, tables)
+    return CodedRecord(number, [best_table(counts[0])])
 
 
 def _bits(tokens: Tokens, tables: CodedRecord, record: bytes) -> float:
-    words = cost_of(tokens.counts, tables.frequencies(), tables.table_of)
+    words = cost_of(tokens.counts, tables.frequencies())
     return 8 * len(record) + words + float(tokens.raw_widths.sum())
 
 
@@ -165,7 +188,7 @@ def _residuals(model: ContextModel) -> tuple[Indices, Longs, list[int]]:
         prediction = model.predict(wave)
         values = model.canvas[wave].ravel()
         contexts.append(prediction.context)
-        residuals.append(((values - prediction.base) * prediction.sign).astype(np.int64))
+        residuals.append((values - prediction.base).astype(np.int64))
         lengths.append(values.size)
     return np.concatenate(contexts), np.concatenate(residuals), lengths
 
@@ -176,41 +199,30 @@ def read_record(
     shape: tuple[int, ...],
     side_info: SideInformation,
     last: dict[int, CodedRecord],
-) -> CodedRecord:
-    """Read model and tables of a coded tensor of this shape; FormatError when they are invalid.
+) -> CodedRecord | PlanesRecord:
+    """Read the record of a coded tensor of this shape; FormatError when it is invalid.
 
     ``last`` holds the last record of each model, whose tables a later record may reuse, and is updated.
     """
-    model, count = reader.unpack(CODED)
+    (model,) = reader.unpack(MODEL)
+    if model == PLANES and fits_planes(shape):
+        return PlanesRecord(bytes(reader.take(reader.varint())))
+    (count,) = reader.unpack(TABLES)
     if not fits(model, shape, side_info):
         raise FormatError(f"tensor {name!r}: model {model} does not fit shape {shape}")
     if count == 0:
         if model not in last:
             raise FormatError(f"tensor {name!r}: no tables, and no previous record has any of model {model}")
         return last[model]
-    last[model] = (
-        _read_row_tables(reader, name, model, count)
-        if model in ROW_MODELS
-        else _read_tables(reader, name, model, count)
-    )
+    last[model] = _read_tables(reader, name, model, count)
     return last[model]
 
 
-def _read_row_tables(reader: ByteReader, name: str, model: int, count: int) -> CodedRecord:
-    if count != 2:
-        raise FormatError(f"tensor {name!r}: {count} tables, expected 2 for model {model}")
-    tables = [unpack_table(reader, name) for _ in range(count)]
-    if not isinstance(tables[1].stored, ParametricTable):
-        raise FormatError(f"tensor {name!r}: the second table of model {model} is not a smooth one")
-    return CodedRecord(model, tables, np.arange(CONTEXTS[model]))
-
-
 def _read_tables(reader: ByteReader, name: str, model: int, count: int) -> CodedRecord:
-    if count > TABLES_MAX:
-        raise FormatError(f"tensor {name!r}: {count} tables, expected at most {TABLES_MAX}")
-    table_of = np.zeros(CONTEXTS[model], np.intp)
-    if count > 1:
-        table_of = np.frombuffer(reader.take(len(table_of)), np.uint8).astype(np.intp)
-        if int(table_of.max()) >= count:
-            raise FormatError(f"tensor {name!r}: table {int(table_of.max())} referenced, there are {count}")
-    return CodedRecord(model, [unpack_table(reader, name) for _ in range(count)], table_of)
+    expected = 2 if model in ROW_MODELS else 1
+    if count != expected:
+        raise FormatError(f"tensor {name!r}: {count} tables, expected {expected} for model {model}")
+    tables = [unpack_table(reader, name) for _ in range(count)]
+    if model in ROW_MODELS and not isinstance(tables[1].stored, ParametricTable):
+        raise FormatError(f"tensor {name!r}: the second table of model {model} is not a smooth one")
+    return CodedRecord(model, tables)

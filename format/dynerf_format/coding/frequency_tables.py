@@ -1,4 +1,4 @@
-"""Frequency tables: explicit ("counted") or parametric ("smooth"), shared by contexts, and their bytes.
+"""Frequency tables: explicit ("counted") or parametric ("smooth"), and their bytes.
 
 table    u8 n, 1 to 192: n frequencies, 1 byte below 128, else 2 (low 7 bits and bit 7 set, then the rest)
          u8 192 + shape, u8 scale, u8 tokens: a smooth table (``parametric_tables.py``)
@@ -15,7 +15,6 @@ from dynerf_format.errors import FormatError
 from dynerf_format.layout import SMOOTH, TABLE_TOKENS
 
 from .parametric_tables import SHAPE_MAX, ParametricTable, fit, smooth_frequencies
-from .rans import TABLES_MAX
 from .rans_layout import PRECISION, TOTAL
 from .tokens import TOKENS_MAX
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
     Counts = npt.NDArray[np.int64]
     Frequencies = npt.NDArray[np.uint32]
-
-_ROUNDS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,57 +84,16 @@ def best_table(counts: Counts) -> Table:
     """The table for counts (token,) that takes the fewest bits, including its own bytes."""
     explicit = Table(np.trim_zeros(normalise(counts), "b"))
     smooth, bits = fit(np.trim_zeros(counts, "b"))
-    table_of = np.zeros(1, np.intp)
-    exact = cost_of(counts[None, : explicit.frequencies.size], explicit.frequencies[None], table_of)
+    exact = cost_of(counts[None, : explicit.frequencies.size], explicit.frequencies[None])
     return Table(smooth) if bits + 8 * SMOOTH.size < exact + 8 * len(explicit.pack()) else explicit
 
 
-def choose_tables(counts: Counts) -> tuple[list[Table], npt.NDArray[np.intp]]:
-    """Return tables and the table of each context for ``counts`` (context, token).
-
-    Contexts are clustered into 1, 2, 4, ... tables; the number with the smallest total of tables and symbols
-    is used. Contexts that never occur use table 0.
-    """
-    used = np.flatnonzero(counts.sum(axis=1))
-    best: tuple[float, list[Table], npt.NDArray[np.intp]] | None = None
-    tables = 1
-    while best is None or tables <= min(TABLES_MAX, len(used)):
-        table_of = np.zeros(len(counts), np.intp)
-        table_of[used] = _cluster(counts[used], tables)
-        candidates = [best_table(counts[table_of == n].sum(axis=0)) for n in range(int(table_of.max()) + 1)]
-        stored = sum(len(table.pack()) for table in candidates) + (len(counts) if len(candidates) > 1 else 0)
-        bits = (
-            cost_of(counts, stack_tables([table.frequencies for table in candidates]), table_of)
-            + 8.0 * stored
-        )
-        if best is None or bits < best[0]:
-            best = (bits, candidates, table_of)
-        tables *= 2
-    return best[1], best[2]
-
-
-def _cluster(counts: Counts, tables: int) -> npt.NDArray[np.intp]:
-    """Lloyd's algorithm with code length as distance, initialised by splitting contexts sorted by entropy."""
-    share = counts / counts.sum(axis=1, keepdims=True)
-    entropy = -(share * np.log2(np.maximum(share, 1e-12))).sum(axis=1)
-    order = np.argsort(entropy, kind="stable")
-    weight = np.cumsum(counts.sum(axis=1)[order])
-    table_of = np.empty(len(counts), np.intp)
-    table_of[order] = np.minimum(tables * (weight - weight[0] // 2) // (weight[-1] + 1), tables - 1)
-    for _ in range(_ROUNDS):
-        numbers, table_of = np.unique(table_of, return_inverse=True)
-        sums = np.stack([counts[table_of == n].sum(axis=0) for n in range(len(numbers))]) + 0.01
-        lengths = -np.log2(sums / sums.sum(axis=1, keepdims=True))
-        table_of = np.argmin(counts @ lengths.T, axis=1)
-    return np.unique(table_of, return_inverse=True)[1]
-
-
-def cost_of(counts: Counts, frequencies: Frequencies, table_of: npt.NDArray[np.intp]) -> float:
+def cost_of(counts: Counts, frequencies: Frequencies) -> float:
     """Return the code length in bits of counted tokens (context, token); infinite if a table lacks one."""
     padded = np.zeros((len(frequencies), max(counts.shape[1], frequencies.shape[1])), np.float64)
     padded[:, : frequencies.shape[1]] = frequencies
     with np.errstate(divide="ignore"):
-        lengths = (PRECISION - np.log2(padded))[table_of, : counts.shape[1]]
+        lengths = (PRECISION - np.log2(padded))[:, : counts.shape[1]]
     return float((counts[counts > 0] * lengths[counts > 0]).sum())
 
 

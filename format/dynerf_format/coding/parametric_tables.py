@@ -99,10 +99,10 @@ def _frequencies(shapes: Longs, scales: Longs, tokens: int) -> npt.NDArray[np.ui
     magnitude, width = _logarithms(tokens)
     octaves = _UNIT // SCALES_PER_OCTAVE * scales + (_FRACTION_BITS - _OCTAVES_BELOW_ONE) * _UNIT
     exponent = shapes[:, None] * (magnitude - octaves[:, None]) >> 3
-    decay = _power(np.minimum(exponent, _EXPONENT_MAX)) >> 8
+    decay = power_of_two(np.minimum(exponent, _EXPONENT_MAX)) >> 8
     decay[:, 0] = 0  # of magnitude 0
     log_mass = width - decay
-    weight = _power(log_mass - log_mass.max(axis=1, keepdims=True))
+    weight = power_of_two(log_mass - log_mass.max(axis=1, keepdims=True))
     frequencies: Longs = np.maximum(weight * TOTAL // weight.sum(axis=1, keepdims=True), 1)
     rows = np.arange(len(frequencies))
     frequencies[rows, frequencies.argmax(axis=1)] += TOTAL - frequencies.sum(axis=1)
@@ -118,7 +118,7 @@ def _logarithms(tokens: int) -> tuple[Longs, Longs]:
     return np.where(token < DIRECT, direct, bucket), np.where(token < DIRECT, 0, raw * _UNIT)
 
 
-def _power(exponent: Longs) -> Longs:
+def power_of_two(exponent: Longs) -> Longs:
     """2^16 times 2^(exponent / 256), within 0.3 %: a parabola between integer exponents."""
     whole, part = exponent >> 8, exponent & 255
     mantissa = (1 << 16) + part * (512 + part) // 3

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LANES_MAX = 4096
-TABLES_MAX = 32
 
 
 class Tables:

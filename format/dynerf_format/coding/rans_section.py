@@ -88,9 +88,8 @@ class SectionReader:
         columns = model.canvas.shape[1]
         for wave in model.waves():
             prediction = model.predict(wave)
-            table_of = record.table_of[prediction.context]
-            tokens = self._decoder.wave(tables, table_of)
-            values = prediction.base + prediction.sign * from_tokens(tokens, self._bits)
+            tokens = self._decoder.wave(tables, prediction.context)
+            values = prediction.base + from_tokens(tokens, self._bits)
             if int(values.max()) > SYMBOL_MAX or int(values.min()) < -SYMBOL_MAX:
                 raise FormatError(f"rANS: a symbol beyond +-{SYMBOL_MAX}")
             model.canvas[wave] = values.reshape(-1, columns)

@@ -47,8 +47,6 @@ class RowModel:
     are not counted.
     """
 
-    contexts = 1 + CLASSES
-
     def __init__(
         self, shape: tuple[int, ...], side_info: SideInformation, order: int, transposed: bool
     ) -> None:

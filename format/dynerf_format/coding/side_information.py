@@ -39,8 +39,7 @@ class SideInformation:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """For each symbol of a wave, flattened: context, and base and sign of value = base + sign * residual."""
+    """For each symbol of a wave, flattened: context, and base of value = base + residual."""
 
     context: npt.NDArray[np.intp]
     base: Ints
-    sign: Ints | int = 1

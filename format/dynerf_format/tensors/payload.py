@@ -5,7 +5,8 @@ tensor of a layer above 0 *refines* that of the layers below: symbol = factor * 
 symbol. A *continued* tensor is predicted from the tensor of its name and layer in the previous segment.
 Symbols are stored plainly, as byte planes (all low bytes, then all next bytes, ...: these compress better
 with zstd), or entropy-coded: the record then holds the tables (``coding/entropy_coder.py``), and one section
-at the end the words of all tensors (``coding/rans_section.py``).
+at the end the words of all tensors (``coding/rans_section.py``). Entropy-coded planes are complete in their
+record (``coding/planes_coder.py``).
 
 Every declared size is compared with the remaining bytes, and all work with limits, before anything is
 allocated.
@@ -15,13 +16,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import zstandard
 
 from dynerf_format.coding.byte_reader import ByteReader, pack_varint
-from dynerf_format.coding.entropy_coder import CodedRecord, CodedTensor, code, code_with_tables, read_record
+from dynerf_format.coding.entropy_coder import (
+    CodedPlanes,
+    CodedRecord,
+    CodedTensor,
+    PlanesRecord,
+    code,
+    code_with_tables,
+    read_record,
+)
+from dynerf_format.coding.planes_coder import decode_planes
 from dynerf_format.coding.rans_section import SECTION_OVERHEAD, SectionReader, pack_section
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.errors import FormatError, LimitError
@@ -35,6 +45,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    _Stored: TypeAlias = CodedRecord | PlanesRecord | npt.NDArray[np.int32]
+
 _WIDTHS = dict(zip(PLAIN, ("<i1", "<i2", "<i4"), strict=True))
 _ZSTD_LEVEL = 19
 
@@ -47,7 +59,7 @@ class _Choice:
     width: int
     planes: bytes
     plain_bits: float
-    coded: CodedTensor
+    coded: CodedTensor | CodedPlanes
 
     @property
     def bits(self) -> float:
@@ -96,17 +108,19 @@ def pack_parts(
 ) -> Packed:
     """As :func:`pack_tensors`, in parts."""
     choices = _choices(tensors, coarser, previous)
-    use_section = sum(max(choice.gain, 0) for choice in choices) > 8 * SECTION_OVERHEAD
+    in_section = [max(choice.gain, 0) for choice in choices if isinstance(choice.coded, CodedTensor)]
+    use_section = sum(in_section) > 8 * SECTION_OVERHEAD
     indices = None if coarser is None else {name: index for index, name in enumerate(coarser)}
     heads, bodies, coded, last_name = [], [], [], ""
     for tensor, choice in zip(tensors, choices, strict=True):
-        in_section = use_section and choice.gain > 0
+        entropy_coded = choice.gain > 0 and (use_section or isinstance(choice.coded, CodedPlanes))
         index = None if indices is None else indices[tensor.name]
         heads.append(
-            pack_head(tensor, CODED if in_section else choice.width, choice.side_info, last_name, index)
+            pack_head(tensor, CODED if entropy_coded else choice.width, choice.side_info, last_name, index)
         )
-        bodies.append(choice.coded.record if in_section else choice.planes)
-        coded += [choice.coded] if in_section else []
+        bodies.append(choice.coded.record if entropy_coded else choice.planes)
+        if entropy_coded and isinstance(choice.coded, CodedTensor):
+            coded.append(choice.coded)
         last_name = tensor.name
     return Packed(
         heads, bodies, pack_section(coded), any(choice.side_info.previous is not None for choice in choices)
@@ -151,6 +165,9 @@ def _share_tables(choices: Sequence[_Choice]) -> list[_Choice]:
     last: dict[int, CodedRecord] = {}
     for choice in choices:
         coded = choice.coded
+        if isinstance(coded, CodedPlanes):
+            result.append(choice)
+            continue
         model = coded.tokens.model
         if model in last:
             coded = min(coded, code_with_tables(coded, last[model]), key=lambda candidate: candidate.bits)
@@ -189,7 +206,9 @@ def unpack_records(
     section = SectionReader(reader, coded) if coded else None
     tensors = []
     for head, stored in records:
-        if isinstance(stored, CodedRecord):
+        if isinstance(stored, PlanesRecord):
+            symbols = decode_planes(stored.data, head.shape, head.side_info)
+        elif isinstance(stored, CodedRecord):
             assert section is not None
             symbols = section.symbols(stored, head.shape, head.side_info)
         else:
@@ -207,12 +226,12 @@ def _read_records(
     limits: Limits,
     coarser: Mapping[str, QuantisedTensor] | None,
     previous: Mapping[str, QuantisedTensor] | None,
-) -> list[tuple[TensorHead, CodedRecord | npt.NDArray[np.int32]]]:
+) -> list[tuple[TensorHead, _Stored]]:
     """Everything before the section: head, and tables or plain symbols, of each tensor."""
     count = reader.varint()
     if count > TENSORS_MAX:
         raise LimitError(f"{count} tensors, at most {TENSORS_MAX} allowed")
-    found: dict[str, tuple[TensorHead, CodedRecord | npt.NDArray[np.int32]]] = {}
+    found: dict[str, tuple[TensorHead, _Stored]] = {}
     tables: dict[int, CodedRecord] = {}
     budget, name = limits.elements, ""
     for _ in range(count):

@@ -202,7 +202,7 @@ test("canvases have the narrowest type, and texels side by side", async () => {
   for (const layer of [0, 1, 2]) {
     const { canvas, symbols, shape } = (await clip.loadLayer(0, layer)).tensors.get("planes");
     types.push(canvas.data.constructor.name);
-    assert.deepEqual([canvas.planes, canvas.height, canvas.width, ...shape], [12, 20, 20, 2, 6, 20, 20]);
+    assert.deepEqual([canvas.planes, canvas.height, canvas.width, ...shape], [12, 20, 20, 3, 2, 2, 20, 20]);
     const [plane, row, column] = [7, 3, 11];
     assert.equal(
       canvas.data[canvas.offset + (row * canvas.width + column) * canvas.planes + plane],

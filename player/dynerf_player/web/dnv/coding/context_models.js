@@ -1,51 +1,36 @@
 /**
  * Context models (SPEC 8.2): predict a wave's symbols from symbols decoded earlier.
  *
- * A model is an object with `waves()`, the waves in coding order; `predict(wave, codes, values)`, which fills in a code
- * (2 x context, plus 1 when the residual is negated) and a base for each symbol of the wave and returns their number;
- * and `store(wave, values, size)`, which puts the decoded symbols on the canvas. Models of matrices are in
- * `row_model.js`, those of planes in `plane_models.js`.
+ * A model is an object with `waves()`, the waves in coding order; `predict(wave, contexts, values)`, which fills in context
+ * and base of each symbol of the wave and returns their number; and `store(wave, values, size)`, which puts the decoded
+ * symbols, of at most that size, on the canvas. Models of matrices are in `row_model.js`. Model 1, planes, has decisions
+ * instead of tables and a coder of its own (`planes_coder.js`).
  */
-import { PlanesModel } from "./plane_models.js";
 import { CLASSES, COLUMNS_MAX, ROWS_MAX, RowModel, rowsPerWave } from "./row_model.js";
 import { elementsOf } from "../tensors/canvas.js";
 
-export const [FLAT, PLANES, REFINED, ROWS, CONTINUED, COLUMNS, STEPS, LINES] = [0, 1, 2, 3, 4, 5, 6, 7];
+export const [FLAT, PLANES, ROWS, COLUMNS, STEPS, LINES] = [0, 1, 3, 5, 6, 7];
 export const ROW_MODELS = [ROWS, COLUMNS, STEPS, LINES];
 const ORDER = { [ROWS]: 0, [COLUMNS]: 0, [STEPS]: 1, [LINES]: 2 };
-const ROW_CONTEXTS = 1 + CLASSES;
-/** Number of contexts of each model. */
-export const CONTEXTS = [1, 68, 343, ROW_CONTEXTS, 208, ROW_CONTEXTS, ROW_CONTEXTS, ROW_CONTEXTS];
-const WAVES_MAX = 2 ** 16;
-const SYMBOLS_PER_WAVE_MIN = 64;
+/** Number of contexts of a model: one, or in row models one besides those of the classes. */
+export function contextsOf(model) {
+  return model === FLAT ? 1 : 1 + CLASSES;
+}
+
 export const WAVE_MAX = 2 ** 16; // symbols
 
-/** Whether a tensor of this shape may use the model; many small waves would be slow. */
-export function fits(model, shape, sideInformation) {
+/** Whether a tensor of this shape may use the model. */
+export function fits(model, shape, { refines, continues }) {
   if (model === FLAT) return true;
-  if (ROW_MODELS.includes(model)) return fitsRows(model, shape, sideInformation);
-  if (model !== modelForPlanes(sideInformation) || shape.length < 3) return false;
-  const waves = waveCount(model, shape);
-  if (elementsOf(shape.slice(0, -2)) > WAVE_MAX) return false;
-  return waves <= WAVES_MAX && elementsOf(shape) >= SYMBOLS_PER_WAVE_MIN * waves;
-}
-
-function fitsRows(model, shape, { refines, continues }) {
-  if (shape.length !== 2 || (ORDER[model] > 0 && (refines || continues))) return false;
+  if (!ROW_MODELS.includes(model) || shape.length !== 2) return false;
+  if (ORDER[model] > 0 && (refines || continues)) return false;
   const [rows, columns] = rowsAndColumns(model, shape);
   return rows <= ROWS_MAX && columns <= COLUMNS_MAX;
-}
-
-/** The model for planes that uses the available side information. */
-function modelForPlanes({ refines, continues }) {
-  if (continues) return CONTINUED;
-  return refines ? REFINED : PLANES;
 }
 
 /** The number of waves of a tensor, before long ones are cut. */
 export function waveCount(model, shape) {
   if (model === FLAT) return Math.ceil(elementsOf(shape) / WAVE_MAX);
-  if (!ROW_MODELS.includes(model)) return shape.at(-1) + 2 * (shape.at(-2) - 1);
   const [rows, columns] = rowsAndColumns(model, shape);
   return Math.ceil(rows / rowsPerWave(rows, columns, ORDER[model]));
 }
@@ -56,7 +41,6 @@ function rowsAndColumns(model, shape) {
 
 export function makeModel(model, shape, canvas, sideInformation) {
   if (model === FLAT) return new FlatModel(canvas, sideInformation);
-  if (!ROW_MODELS.includes(model)) return new PlanesModel(canvas, sideInformation);
   return new RowModel(canvas, shape, sideInformation, ORDER[model], model === COLUMNS);
 }
 
@@ -73,9 +57,9 @@ class FlatModel {
     }
   }
 
-  predict({ first, count }, codes, values) {
+  predict({ first, count }, contexts, values) {
     const { canvas, sideInformation } = this;
-    codes.fill(0, 0, count);
+    contexts.fill(0, 0, count);
     if (sideInformation.refines || sideInformation.continues) {
       sideInformation.expect(canvas, (i) => canvas.indexOf(first + i), values, count);
     } else {

@@ -42,9 +42,9 @@ function logMass(shape, scale, token) {
 }
 
 /** 2^16 times 2^(exponent / 256), within 0.3 %. */
-function power(exponent) {
+export function power(exponent) {
   const [whole, part] = [exponent >> 8, exponent & 255];
   const mantissa = 65536 + Math.floor((part * (512 + part)) / 3);
-  if (whole >= 0) return mantissa << whole;
+  if (whole >= 0) return mantissa * 2 ** whole;
   return whole < -31 ? 0 : mantissa >> -whole;
 }

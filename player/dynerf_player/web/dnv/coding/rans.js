@@ -9,7 +9,6 @@ import { PRECISION, STATE_MIN, TOTAL } from "./rans_layout.js";
 import { DIRECT } from "./tokens.js";
 
 export const LANES_MAX = 4096;
-export const TABLES_MAX = 32;
 
 const START_SHIFT = 15; // frequencies are below 2^15
 const ROW_SHIFT = 8; // 256 rows a table, more than tokens
@@ -46,21 +45,19 @@ export class RansDecoder {
   }
 
   /**
-   * Decode a wave: add the integers to the bases in `values`, with the signs in `codes`.
+   * Decode a wave: add the integers to the bases in `values`; `contexts` are the tables of the symbols.
    *
-   * A code is 2 x context, plus 1 for a negative sign; `tableOf` is the table of each code. Returns the bits that the
-   * symbols need besides the sign's: the smallest 2^n - 1 that no symbol v exceeds, nor -1 - v. TruncatedError when
-   * words or raw bits run out.
+   * Returns the bits that the symbols need besides the sign's: the smallest 2^n - 1 that no symbol v exceeds, nor -1 - v.
+   * TruncatedError when words or raw bits run out.
    */
-  wave({ slots, rows }, tableOf, codes, values, count) {
+  wave({ slots, rows }, contexts, values, count) {
     const { states, words, bits } = this;
     const lanes = states.length;
     let { position } = this;
     let lane = 0;
     let used = 0;
     for (let i = 0; i < count; i += 1) {
-      const code = codes[i];
-      const table = tableOf[code];
+      const table = contexts[i];
       let x = states[lane];
       const slot = x & (TOTAL - 1);
       const token = slots[(table << PRECISION) + slot];
@@ -74,8 +71,7 @@ export class RansDecoder {
       states[lane] = x;
       lane = lane + 1 === lanes ? 0 : lane + 1;
       const integer = token < DIRECT ? (token >> 1) ^ -(token & 1) : bits.integer(token);
-      const sign = -(code & 1);
-      const value = (values[i] + (integer ^ sign) - sign) | 0;
+      const value = (values[i] + integer) | 0;
       values[i] = value;
       used |= value ^ (value >> 31);
     }

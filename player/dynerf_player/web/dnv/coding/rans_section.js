@@ -13,7 +13,7 @@ const STEPS_PER_TABLE = 4;
 const [ELEMENTS_PER_BYTE, ELEMENTS_FREE] = [1024, 2 ** 16];
 
 // Of one wave; used between two yields only, so all decoders share them.
-const codes = new Uint16Array(WAVE_MAX);
+const contexts = new Uint8Array(WAVE_MAX);
 const values = new Int32Array(WAVE_MAX);
 
 /** Decodes the coded tensors of a payload one after the other, in the order of their records. */
@@ -37,8 +37,8 @@ export class SectionReader {
     const model = makeModel(record.model, shape, canvas, sideInformation);
     if (this.expanded.record !== record) this.expanded = { record, tables: record.expand() };
     for (const wave of model.waves()) {
-      const count = model.predict(wave, codes, values);
-      const size = this.decoder.wave(this.expanded.tables, record.tableOf, codes, values, count);
+      const count = model.predict(wave, contexts, values);
+      const size = this.decoder.wave(this.expanded.tables, contexts, values, count);
       if (size >= SYMBOL_MAX) checkRange(count);
       model.store(wave, values, size);
       yield count;

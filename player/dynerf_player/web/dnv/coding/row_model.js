@@ -35,11 +35,11 @@ export class RowModel {
     }
   }
 
-  /** Fill in codes and bases of a wave; returns its number of symbols. */
-  predict({ first, rows }, codes, values) {
+  /** Fill in contexts and bases of a wave; returns its number of symbols. */
+  predict({ first, rows }, contexts, values) {
     const count = rows * this.columns;
-    this.contexts(first - this.order, codes);
-    for (let i = this.columns; i < count; i += 1) codes[i] = codes[i - this.columns];
+    this.findContexts(first - this.order, contexts);
+    for (let i = this.columns; i < count; i += 1) contexts[i] = contexts[i - this.columns];
     if (this.order === 0 || first === 0) {
       this.sideInformation.expect(this.canvas, (i) => this.indexOf(first, i), values, count);
     } else {
@@ -79,11 +79,11 @@ export class RowModel {
     }
   }
 
-  /** The code of each column: context 0 before any row was counted. */
-  contexts(counted, codes) {
+  /** The context of each column: 0 before any row was counted. */
+  findContexts(counted, contexts) {
     const { columns, sums } = this;
     if (counted < 1) {
-      codes.fill(0, 0, columns);
+      contexts.fill(0, 0, columns);
       return;
     }
     const total = sums.reduce((sum, one) => sum + one, 0);
@@ -91,7 +91,7 @@ export class RowModel {
     for (let column = 0; column < columns; column += 1) {
       const weighted = FRACTION * sums[column] + PRIOR_ROWS * overall;
       const mean = Math.max(1, Math.floor(weighted / (counted + PRIOR_ROWS)));
-      codes[column] = 2 * (1 + Math.min(halfOctaves(mean), CLASSES - 1));
+      contexts[column] = 1 + Math.min(halfOctaves(mean), CLASSES - 1);
     }
   }
 }

@@ -22,11 +22,12 @@ export class Canvas {
     this.data = new Int8Array(this.offset + this.elements);
   }
 
-  /** The data in words of 32 bits, where the channels of a texel fill whole words; else null. */
-  words() {
-    const { buffer, BYTES_PER_ELEMENT } = this.data;
-    const whole = this.offset > 0 && (this.channels * BYTES_PER_ELEMENT) % 4 === 0;
-    return whole ? new Int32Array(buffer) : null;
+  /** Store a symbol at an index of `data`. */
+  put(index, symbol) {
+    this.data[index] = symbol;
+    if (this.data[index] === symbol) return;
+    this.fit(Math.max(symbol, -1 - symbol));
+    this.data[index] = symbol;
   }
 
   clone() {

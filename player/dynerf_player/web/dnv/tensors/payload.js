@@ -5,6 +5,7 @@
  */
 import { ByteReader } from "../coding/byte_reader.js";
 import { readRecord } from "../coding/entropy_coder.js";
+import { decodePlanes } from "../coding/planes_coder.js";
 import { SectionReader } from "../coding/rans_section.js";
 import { FormatError, LimitError } from "../errors.js";
 import { TENSORS_MAX } from "../limits.js";
@@ -25,12 +26,13 @@ const BLOCK = 2 ** 16; // plain symbols between two yields
 export function* unpackTensors(payload, { elements, layer = 0, coarser = null, previous = null, keep = false }) {
   const reader = new ByteReader(payload);
   const records = readRecords(reader, elements, coarser && [...coarser.values()], previous);
-  const coded = records.filter(({ record }) => record);
-  const section = coded.length > 0 ? new SectionReader(reader, coded) : null;
+  const coded = records.filter(({ record }) => record?.tables);
+  const section = coded.length > 0 ? new SectionReader(reader, coded.map(({ record, shape }) => ({ record: record.tables, shape }))) : null;
   const found = new Map();
   for (const { head, record, shape, plain } of records) {
     const canvas = canvasOf(head, keep);
-    if (record) yield* section.symbols(record, shape, canvas, head.sideInformation);
+    if (record?.decisions) yield* decodePlanes(record.decisions, shape, canvas, head.sideInformation);
+    else if (record) yield* section.symbols(record.tables, shape, canvas, head.sideInformation);
     else yield* addPlain(head, plain, canvas);
     found.set(head.name, new Tensor(head.name, layer, shape, head.steps, canvas));
   }
