@@ -1,4 +1,4 @@
-"""Software implementations of WebGL2 in Chromium, and tensors handed to the renderer without the JavaScript decoder."""
+"""Software implementations of WebGL2 in Chromium, and decoded tensors for the renderer."""
 
 import json
 import struct
@@ -48,23 +48,24 @@ def camera_record(camera: Camera | CameraRecord) -> dict[str, Any]:
     }
 
 
-def dump_segment(clip: Clip, segment: int, layers: int | None = None) -> bytes:
+def dump_segment(clip: Clip, segment: int) -> bytes:
     """A segment's tensors, grids and latents as one file, which ``harness.js`` reads.
 
     Length of the JSON (u32), JSON, arrays. Symbols take the narrowest of 8, 16 and 32 bits.
     """
     reader, record = clip.reader, clip.header.segments[segment]
     arrays: list[np.ndarray] = []
+    layers = clip.layers or reader.layers(segment)
     weights = reader.weights(segment, layers)
     occupancy = reader.occupancy(segment)
-    if occupancy is not None and occupancy.layers != (layers or reader.layers(segment)):
+    if occupancy is not None and occupancy.layers != layers:
         occupancy = None
     grids = None
     if occupancy is not None:
         grids = {
-            name: None if grid is None else {
-                "size": grid.size, "cells": _place(arrays, grid.cells().astype(np.uint8))
-            }
+            name: None
+            if grid is None
+            else {"size": grid.size, "cells": _place(arrays, grid.cells().astype(np.uint8))}
             for name, grid in (("coarse", occupancy.coarse), ("fine", occupancy.fine))
         }
     latents = reader.latents(record.first_frame, record.frames).astype(np.float64)

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import load_model, settings_record
-from dynerf_decoder.fields.planes import PlanesModel, PlanesSettings
+from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_encoder.export.occupancy_grid import find_occupancy
 from dynerf_format import (
     BytesSource,
@@ -74,7 +74,9 @@ def _header(settings: PlanesSettings, segments: Sequence[int], samples: tuple[in
 def _segment(header: Header, number: int, grid: int, scale: float) -> list[Chunk]:
     generator = torch.Generator().manual_seed(number)
     tensors = random_tensors(header.field.settings, generator, scale)
-    factors = {tensor.name: _FACTORS for tensor in tensors if tensor.name.split(".")[1] in ("static", "basis")}
+    factors = {
+        tensor.name: _FACTORS for tensor in tensors if tensor.name.split(".")[1] in ("static", "basis")
+    }
     base, *finer = weights_chunks(number, tensors, factors)
     record = header.segments[number]
     latents = torch.randn(record.frames, int(header.field.settings["latent"]), generator=generator)
@@ -91,7 +93,9 @@ def random_tensors(
     settings: Mapping[str, Any], generator: torch.Generator, scale: float = 1.0
 ) -> list[QuantisedTensor]:
     """Quantised weights of a field with dense and empty regions; planes have one step an index of axis 0."""
-    model = PlanesModel(PlanesSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}))
+    model = PlanesModel(
+        PlanesSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    )
     tensors = []
     for name, parameter in model.named_parameters():
         if parameter.numel() == 0:

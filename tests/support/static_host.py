@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.fake_server import POLICY, WEB
 
-_TYPES = {".js": "text/javascript", ".html": "text/html", ".css": "text/css"}
+_TYPES = {".js": "text/javascript", "": "text/html"}
 _PAGE = b"<!doctype html><link rel=icon href=data:,><canvas id=canvas></canvas>"
 
 
@@ -34,11 +34,11 @@ def static_host() -> Iterator[StaticHost]:
     host.add(WEB, "/web")
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             host.requests.append(self.path)
             body = host.files.get(self.path)
             self.send_response(404 if body is None else 200)
-            self.send_header("Content-Type", _TYPES.get(Path(self.path).suffix, "text/html" if self.path == "/" else "application/octet-stream"))
+            self.send_header("Content-Type", _TYPES.get(Path(self.path).suffix, "application/octet-stream"))
             self.send_header("Content-Length", str(len(body or b"")))
             self.send_header("Content-Security-Policy", POLICY)
             self.end_headers()

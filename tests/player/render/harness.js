@@ -1,5 +1,7 @@
 /** Renders dumped segments (`support/gl.py`) for tests; the page keeps what it opened in `window.opened`. */
 import { packTensors } from "/web/render/pack.js";
+import { rayCost } from "/web/render/cost.js";
+import { capabilities } from "/web/render/device.js";
 import { Renderer } from "/web/render/renderer.js";
 
 const ARRAYS = {
@@ -63,4 +65,60 @@ export async function picture({ renderer, segments }, { segment = 0, mix: [frame
   renderer.setMoment({ segment, latent: latents[frame].map((value, i) => (1 - share) * value + share * next[i]) });
   if (!(await renderer.draw(view))) throw new Error("the picture is not complete");
   return btoa(String.fromCharCode(...renderer.read()));
+}
+
+export const device = () => capabilities(new OffscreenCanvas(1, 1).getContext("webgl2"));
+
+/** The folded planes of a scale, float32, as a plain array. */
+export function planes({ gl, renderer }, name, scale) {
+  const { groups, scales } = renderer.layout[name];
+  const { size } = scales[scale];
+  const framebuffer = gl.createFramebuffer();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+  const layers = Array.from({ length: 3 * groups }, (_, layer) => {
+    const values = new Float32Array(size * size * 4);
+    gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, renderer.field.planes[name][scale], 0, layer);
+    gl.readPixels(0, 0, size, size, gl.RGBA, gl.FLOAT, values);
+    return [...values];
+  });
+  gl.deleteFramebuffer(framebuffer);
+  return layers.flat();
+}
+
+/** What the canvas shows of the drawn picture at a size, the top row first. */
+export function shown({ canvas, gl, renderer }, width, height) {
+  Object.assign(canvas, { width, height });
+  renderer.present();
+  const rows = new Uint8Array(width * height * 4);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rows);
+  return Array.from({ length: height }, (_, row) => [...rows.subarray((height - 1 - row) * width * 4, (height - row) * width * 4)]).flat();
+}
+
+/** Load a finer layer; returns the picture that is drawn again before it is complete. */
+export async function refine({ renderer, segments }, url) {
+  const segment = await fetchSegment(`${url}-fine`);
+  const update = renderer.update(0, 1);
+  for (const entry of packTensors(renderer.layout, segment.tensors)) await update.add(entry);
+  renderer.setMoment({ segment: 0, latent: segments[0].latents[0] });
+  const camera = renderer.header.cameras[0];
+  await renderer.draw({ camera, width: camera.width, height: camera.height });
+  const during = [...renderer.read()];
+  renderer.finish(0, update, segment.grids);
+  return during;
+}
+
+/** Why a clip is not rendered with other options: name and message of the error. */
+export async function refused({ renderer }, options) {
+  try {
+    await open(renderer.header, [], options);
+    return "rendered";
+  } catch (error) {
+    return `${error.name}: ${error.message}`;
+  }
+}
+
+/** The cost of a view's rays; `view` as for `picture`, with the output "count". */
+export async function cost(opened, view) {
+  await picture(opened, view);
+  return rayCost(opened.renderer.layout, opened.renderer.read());
 }

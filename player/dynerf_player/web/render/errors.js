@@ -1,11 +1,4 @@
-/**
- * Why a clip is not rendered here. `Unsupported`: this device, or this kind of clip, needs the server; the message is a
- * reason for the viewer. `WeightsError`: the file's tensors do not fit its header.
- */
+/** Why a clip is not rendered here, as a reason for the viewer: the device, or the kind of clip, needs the server. */
 export class Unsupported extends Error {
   name = "Unsupported";
-}
-
-export class WeightsError extends Error {
-  name = "FormatError";
 }

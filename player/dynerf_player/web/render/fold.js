@@ -1,14 +1,13 @@
 /**
  * Folding: the planes of one moment, P - 1 = static + sum over k of a_k basis_k, from symbols. Amounts include the steps.
  * Planes are a texture array of a scale, layer = plane x groups + group. Both ways give the same planes: `GpuFold` draws
- * each layer from integer textures; `CpuFold` computes in float32 and uploads, for devices without float targets, with
- * few array layers, or for symbols beyond 16 bits.
+ * each layer from integer textures; `CpuFold` computes in float32 and uploads, for devices without float targets or with
+ * few array layers.
  *
  * A source of planes is what `pack.js` makes of a tensor: {size, layers, texels, steps}.
  */
 import { groupsOf } from "./layout.js";
 import { HEAD, compile, textureArray } from "./glsl.js";
-import { Unsupported } from "./errors.js";
 
 const SLICE_BYTES = 4 << 20; // uploaded between two turns of the event loop
 
@@ -54,15 +53,13 @@ export class GpuFold {
     }
   }
 
-  /**
-   * Upload a source to an integer texture in slices, yielding in between; a source of other symbols than 8 or 16 bits is
-   * refused with `Unsupported`. Resolves to {texture, steps, bytes}.
-   */
+  /** Upload a source to an integer texture in slices, yielding in between. Resolves to {texture, steps, bytes}. */
   async upload({ size, layers, texels, steps }, pause) {
     const { gl } = this;
-    const wide = texels instanceof Int16Array;
-    if (!wide && !(texels instanceof Int8Array)) throw new Unsupported("a symbol of the planes exceeds 16 bits");
-    const texture = textureArray(gl, wide ? gl.RGBA16I : gl.RGBA8I, size, layers, gl.NEAREST);
+    const [format, type] = {
+      1: [gl.RGBA8I, gl.BYTE], 2: [gl.RGBA16I, gl.SHORT], 4: [gl.RGBA32I, gl.INT],
+    }[texels.BYTES_PER_ELEMENT];
+    const texture = textureArray(gl, format, size, layers, gl.NEAREST);
     const perSlice = Math.max(1, Math.floor(SLICE_BYTES / (size * size * 4 * texels.BYTES_PER_ELEMENT)));
     for (let first = 0; first < layers; first += perSlice) {
       if (first > 0) await pause();
@@ -70,7 +67,7 @@ export class GpuFold {
       gl.activeTexture(gl.TEXTURE0);
       gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
       gl.texSubImage3D(
-        gl.TEXTURE_2D_ARRAY, 0, 0, 0, first, size, size, count, gl.RGBA_INTEGER, wide ? gl.SHORT : gl.BYTE,
+        gl.TEXTURE_2D_ARRAY, 0, 0, 0, first, size, size, count, gl.RGBA_INTEGER, type,
         texels.subarray(first * size * size * 4, (first + count) * size * size * 4),
       );
     }

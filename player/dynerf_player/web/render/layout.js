@@ -5,7 +5,8 @@
  * A stack (the fine or the coarse field) is {name, scales: [{size, basis}], channels, groups, inputs, hidden,
  * hiddenGroups, outputs, outputGroups}: `inputs` counts groups of looked-up features, those of the first scale first.
  */
-import { Unsupported, WeightsError } from "./errors.js";
+import { FormatError } from "../dnv/errors.js";
+import { Unsupported } from "./errors.js";
 
 const MAX_SIZE = 16384; // of a setting, as in the reference decoder
 const MAX_SCALES = 16;
@@ -15,7 +16,7 @@ const DIRECTION_NUMBERS = 15; // v, sin v, cos v, sin 2v, cos 2v
 /** How many groups of four hold `count` numbers. */
 export const groupsOf = (count) => Math.ceil(count / 4);
 
-/** The layout of a header. Throws `Unsupported` for what only the server renders, `WeightsError` for invalid values. */
+/** The layout of a header. Throws `Unsupported` for what only the server renders, `FormatError` for invalid values. */
 export function layoutOf(header) {
   const { kind, settings } = header.field;
   if (kind !== "planes") {
@@ -26,7 +27,7 @@ export function layoutOf(header) {
   const scales = list(settings, "scales", 1);
   const basis = list(settings, "basis", 0);
   if (scales.length !== basis.length) {
-    throw new WeightsError(`header.field.settings: ${scales.length} scales and ${basis.length} numbers of basis planes`);
+    throw new FormatError(`header.field.settings: ${scales.length} scales and ${basis.length} numbers of basis planes`);
   }
   const viewFeatures = whole(settings, "view_features", 0);
   const outputs = 4 + viewFeatures;
@@ -97,7 +98,7 @@ export const isPlanes = (name) => /^(fine|coarse)\.(static|basis)\.\d+$/.test(na
 function list(settings, name, least) {
   const values = settings[name];
   if (!Array.isArray(values) || values.length < 1 || values.length > MAX_SCALES) {
-    throw new WeightsError(`header.field.settings.${name}: expected a list of 1 to ${MAX_SCALES} whole numbers`);
+    throw new FormatError(`header.field.settings.${name}: expected a list of 1 to ${MAX_SCALES} whole numbers`);
   }
   return values.map((value) => whole({ [name]: value }, name, least));
 }
@@ -105,5 +106,5 @@ function list(settings, name, least) {
 function whole(settings, name, least, most = MAX_SIZE) {
   const value = settings[name];
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new WeightsError(`header, ${name}: found ${value}, expected a whole number from ${least} to ${most}`);
+  throw new FormatError(`header, ${name}: found ${value}, expected a whole number from ${least} to ${most}`);
 }

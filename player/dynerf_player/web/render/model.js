@@ -26,11 +26,18 @@ export class SegmentUpdate {
     Object.assign(this, { gl, layout, folding, pause, previous, layer });
     this.sources = new Map();
     this.values = new Map();
+    this.cancelled = false;
   }
 
   async add({ name, planes, values }) {
     if (values) this.values.set(name, values);
-    else this.sources.set(name, await this.folding.upload(planes, this.pause));
+    else await this.upload(name, planes);
+  }
+
+  async upload(name, planes) {
+    const source = await this.folding.upload(planes, this.pause);
+    if (this.cancelled) this.folding.release(source);
+    else this.sources.set(name, source);
   }
 
   /** The model with this layer; planes that it replaces are released. `grids`: {coarse, fine}, each {size, cells} or null. */
@@ -43,6 +50,7 @@ export class SegmentUpdate {
   }
 
   cancel() {
+    this.cancelled = true;
     for (const source of this.sources.values()) this.folding.release(source);
     this.sources.clear();
   }

@@ -6,24 +6,24 @@
  * all axes before the channels in C order; texels are symbols, four a texel, in the canvas's 8, 16 or 32 bits. Other
  * tensors become float32 values.
  */
-import { WeightsError } from "./errors.js";
+import { FormatError } from "../dnv/errors.js";
 import { groupsOf, isPlanes, tensorShapes } from "./layout.js";
 
 /**
  * Pack tensors (a Map of all by name) one by one, so that no more than one is held twice; `changed` names those to pack.
- * Yields {name, planes} or {name, values}. Throws `WeightsError` when the tensors are not exactly those of the field.
+ * Yields {name, planes} or {name, values}. Throws `FormatError` when the tensors are not exactly those of the field.
  */
 export function* packTensors(layout, tensors, changed = tensors.keys()) {
   const shapes = tensorShapes(layout);
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name);
-    if (!tensor) throw new WeightsError(`weights: ${name} is missing`);
+    if (!tensor) throw new FormatError(`weights: ${name} is missing`);
     if (!sameShape(tensor.shape, shape)) {
-      throw new WeightsError(`weights: ${name} has shape ${tensor.shape}, expected ${shape}`);
+      throw new FormatError(`weights: ${name} has shape ${tensor.shape}, expected ${shape}`);
     }
   }
   const extra = [...tensors.keys()].find((name) => !shapes.has(name));
-  if (extra) throw new WeightsError(`weights: ${extra} does not belong to this field`);
+  if (extra) throw new FormatError(`weights: ${extra} does not belong to this field`);
   for (const name of changed) {
     const tensor = tensors.get(name);
     yield isPlanes(name) ? { name, planes: packPlanes(tensor) } : { name, values: tensor.dequantise() };

@@ -63,8 +63,8 @@ out vec4 pixel;`;
 
 const CLIP = `
 struct Ray {
-  vec3 start, step; // in the cube: positions are start + s step
-  float length; // of step
+  vec3 start, span; // in the cube: positions are start + s span
+  float size; // length of span, in cube units
   vec2 distances, w; // world distance and homogeneous w at s = 0 and s = 1
   vec3 direction; // unit, world
 };
@@ -89,8 +89,8 @@ bool clipRay(vec3 at, out Ray ray) {
   vec4 change = slope * at;
   vec4 enter = base + t.x * change, leave = base + t.y * change;
   ray.start = clamp(enter.xyz / enter.w, -1., 1.);
-  ray.step = clamp(leave.xyz / leave.w, -1., 1.) - ray.start;
-  ray.length = length(ray.step);
+  ray.span = clamp(leave.xyz / leave.w, -1., 1.) - ray.start;
+  ray.size = length(ray.span);
   ray.distances = t * unit;
   ray.w = vec2(enter.w, leave.w);
   ray.direction = along / unit;
@@ -186,12 +186,12 @@ Marched march(Ray ray) {
   for (int k = 0; k <= K; ++k) {
     float u = (float(k) + .5) * (1.01 / float(K + 1));
     while (high <= u && i < C) {
-      vec3 p = ray.start + ((float(i) + .5) / float(C)) * ray.step;
+      vec3 p = ray.start + ((float(i) + .5) / float(C)) * ray.span;
       float behind = 0.;
       if (i < C - 1) {
         behind = coarseLight;
         if (!isEmpty(coarseCells, p)) {
-          behind *= exp(-coarseDensity(p) * ray.length / float(C));
+          behind *= exp(-coarseDensity(p) * ray.size / float(C));
           coarseCount += 1;
         }
       }
@@ -201,11 +201,11 @@ Marched march(Ray ray) {
       i += 1;
     }
     float s = (float(i) - 1. + clamp((u - low) / (high - low), 0., 1.)) / float(C);
-    vec3 p = ray.start + .5 * (before + s) * ray.step;
+    vec3 p = ray.start + .5 * (before + s) * ray.span;
     if (k == K || (k > 0 && !isEmpty(fineCells, p))) {
       ${groups.map((g) => `vec4 o${g};`).join(" ")}
       float density = fineField(p, ${groups.map((g) => `o${g}`).join(", ")});
-      float behind = k == K ? 0. : light * exp(-density * (s - before) * ray.length);
+      float behind = k == K ? 0. : light * exp(-density * (s - before) * ray.size);
       float weight = light - behind;
       fineCount += 1;
       if (median < 0. && behind <= .5) median = mix(before, s, clamp((light - .5) / max(weight, 1e-6), 0., 1.));

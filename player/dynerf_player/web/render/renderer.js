@@ -30,7 +30,7 @@ export class Renderer {
   /**
    * Compile what the clip needs. Options: `device`, what the context can do, as from `capabilities`; `minTransmittance`,
    * 0 for every sample of every ray; `precise`: float32 planes; `prelude` of the ray shader. Throws `Unsupported` with
-   * a reason, `WeightsError` for an invalid header.
+   * a reason, `FormatError` for an invalid header.
    */
   static async create(gl, header, { device = capabilities(gl), ...options } = {}) {
     const layout = layoutOf(header);
