@@ -2,11 +2,11 @@
 
     python benchmarks/browser_renderer.py clip.dnv [--size 128x96] [--gl swiftshader llvmpipe] [--blocking]
 
-For each implementation: PSNR (8-bit) of views of the clip's held-out camera against the reference, with every
-sample, as shipped, and on simulated hardware; the mean samples, fetches and multiplications of a ray, counted by
-the shader; and the CPU time of a picture in all processes of the browser, relative to that of ``clip.render``.
-With ``--blocking`` the longest task of the page's main thread while a worker decodes, uploads and folds a segment
-of the sizes of ``fast`` (64 million parameters).
+For each implementation: PSNR (8-bit) of views of the clip's held-out camera against the reference, with
+every sample, as shipped, and on simulated hardware; the mean samples, fetches and multiplications of a ray,
+counted by the shader; and the CPU time of a picture in all processes of the browser, relative to that of
+``clip.render``. With ``--blocking`` the longest task of the page's main thread while a worker decodes,
+uploads and folds a segment of the sizes of ``fast`` (64 million parameters).
 """
 
 import argparse
@@ -153,7 +153,7 @@ def _children_seconds() -> float:
 
 
 def longest_task() -> float:
-    """The longest task of the page's main thread while a worker opens a large clip: milliseconds of CPU time."""
+    """The longest task of the page while a worker opens a large clip: milliseconds of CPU time."""
     settings = preset("fast").planes
     data = planes_clip(settings, segments=(1,), samples=(48, 24)).data
     with static_host() as host, chromium(*ARGUMENTS["swiftshader"]) as browser, open_page(browser) as page:

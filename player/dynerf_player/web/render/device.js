@@ -1,6 +1,8 @@
 /** What a device can do, and how a clip is rendered with that: on which side planes are folded, or why not at all. */
 import { Unsupported } from "./errors.js";
+import { textureArray } from "./glsl.js";
 import { groupsOf } from "./layout.js";
+import { affordable, footprint } from "./memory.js";
 import { blockLayouts } from "./network.js";
 
 const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
@@ -11,11 +13,11 @@ export function capabilities(gl) {
   const info = gl.getExtension("WEBGL_debug_renderer_info");
   const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
   const float = gl.getExtension("EXT_color_buffer_float") !== null;
+  const half = gl.getExtension("EXT_color_buffer_half_float") !== null;
   return {
     name,
     software: SOFTWARE.test(name),
-    floatTarget: float,
-    halfTarget: float || gl.getExtension("EXT_color_buffer_half_float") !== null,
+    halfTarget: (float || half) && drawsTo(gl, gl.RGBA16F),
     floatLinear: gl.getExtension("OES_texture_float_linear") !== null,
     limits: {
       textureSize: gl.getParameter(gl.MAX_TEXTURE_SIZE),
@@ -27,12 +29,26 @@ export function capabilities(gl) {
   };
 }
 
+/** Whether the device really draws to layers of texture arrays of a format. */
+function drawsTo(gl, format) {
+  const texture = textureArray(gl, format, 4, 2, gl.NEAREST);
+  const framebuffer = gl.createFramebuffer();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+  gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, texture, 0, 1);
+  const complete = gl.checkFramebufferStatus(gl.FRAMEBUFFER) === gl.FRAMEBUFFER_COMPLETE;
+  gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+  gl.deleteFramebuffer(framebuffer);
+  gl.deleteTexture(texture);
+  return complete;
+}
+
 /**
  * How a clip of this layout is rendered on a device: {fold: "gpu"} or {fold: "cpu", why}. Throws `Unsupported` with the
- * reason when it cannot be rendered here.
+ * reason when it cannot be rendered here, or not within a budget of graphics memory (bytes).
  */
-export function planFor(layout, { limits, halfTarget }) {
+export function planFor(layout, { limits, halfTarget }, budget = Infinity) {
   refuseBeyond(layout, limits);
+  refuseAbove(budget, footprint(layout));
   const scales = [layout.coarse, layout.fine].flatMap(
     ({ groups, scales: list }) => list.map(({ basis }) => ({ basis, layers: basis * 3 * groups })),
   );
@@ -46,6 +62,12 @@ export function planFor(layout, { limits, halfTarget }) {
     return { fold: "cpu", why: `folding needs ${vectors} uniform vectors, the device has ${limits.uniformVectors}` };
   }
   return { fold: "gpu", why: "" };
+}
+
+function refuseAbove(budget, needed) {
+  if (affordable(needed, budget).show) return;
+  const [takes, may] = [needed.symbols + needed.folded, budget].map((bytes) => Math.ceil(bytes / 1e6));
+  throw new Unsupported(`the clip takes ${takes} MB of graphics memory, this device may use ${may} MB`);
 }
 
 /** What neither way of folding avoids. */

@@ -7,7 +7,7 @@
  * A source of planes is what `pack.js` makes of a tensor: {size, layers, texels, steps}.
  */
 import { groupsOf } from "./layout.js";
-import { HEAD, compile, textureArray } from "./glsl.js";
+import { HEAD, checkMemory, compile, textureArray } from "./glsl.js";
 
 const SLICE_BYTES = 4 << 20; // uploaded between two turns of the event loop
 
@@ -71,6 +71,7 @@ export class GpuFold {
         texels.subarray(first * size * size * 4, (first + count) * size * size * 4),
       );
     }
+    checkMemory(gl);
     return { texture, steps, bytes: texels.byteLength };
   }
 

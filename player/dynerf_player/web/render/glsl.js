@@ -93,6 +93,13 @@ export function textureArray(gl, format, size, layers, filter) {
   return texture;
 }
 
+/** Throws `Unsupported` when the device ran out of memory: what was allocated last cannot be used. */
+export function checkMemory(gl) {
+  for (let error = gl.getError(); error !== gl.NO_ERROR && !gl.isContextLost(); error = gl.getError()) {
+    if (error === gl.OUT_OF_MEMORY) throw new Unsupported("the device has not enough graphics memory left for the clip");
+  }
+}
+
 /** Filtering and clamping of the texture that is bound. */
 export function setSampling(gl, target, filter) {
   gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, filter);

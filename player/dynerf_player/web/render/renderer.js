@@ -11,11 +11,12 @@
  *     renderer.present();
  */
 import { rayUniforms, depthRange, withSize } from "./camera.js";
+import { ViewError } from "../dnv/errors.js";
+import { sampleCost } from "./cost.js";
 import { capabilities, planFor } from "./device.js";
-import { Unsupported } from "./errors.js";
 import { CpuFold, GpuFold } from "./fold.js";
 import { FoldedField } from "./folded.js";
-import { compile } from "./glsl.js";
+import { checkMemory, compile } from "./glsl.js";
 import { layoutOf } from "./layout.js";
 import { footprint } from "./memory.js";
 import { SegmentUpdate, cellsTexture, releaseGrids, releaseSources } from "./model.js";
@@ -26,15 +27,17 @@ import { Target } from "./target.js";
 
 export const MIN_TRANSMITTANCE = 0.02; // what is behind changes a pixel by at most this fraction
 
+const FIRST_MACS = 1e8; // multiplications of the first strip, whose speed is unknown
+
 export class Renderer {
   /**
-   * Compile what the clip needs. Options: `device`, what the context can do, as from `capabilities`; `minTransmittance`,
-   * 0 for every sample of every ray; `precise`: float32 planes; `prelude` of the ray shader. Throws `Unsupported` with
-   * a reason, `FormatError` for an invalid header.
+   * Compile what the clip needs. Options: `budget` of graphics memory in bytes; `device`, what the context can do, as from
+   * `capabilities`; `minTransmittance`, 0 for every sample of every ray; `precise`: float32 planes; `prelude` of the ray
+   * shader. Throws `Unsupported` with a reason, `FormatError` for an invalid header.
    */
-  static async create(gl, header, { device = capabilities(gl), ...options } = {}) {
+  static async create(gl, header, { budget, device = capabilities(gl), ...options } = {}) {
     const layout = layoutOf(header);
-    const plan = planFor(layout, device);
+    const plan = planFor(layout, device, budget);
     const folding = plan.fold === "gpu" ? new GpuFold(gl) : new CpuFold(gl);
     const [present, program] = await Promise.all([
       Present.create(gl), compile(gl, raySource(layout, { prelude: options.prelude })), folding.prepare(layout),
@@ -47,13 +50,14 @@ export class Renderer {
     this.programs = new Map([["colour", program]]);
     this.field = new FoldedField(gl, layout, { precise: options.precise });
     this.target = new Target(gl);
-    this.strips = new Strips();
+    this.strips = new Strips(firstStrip(layout));
     this.everywhere = cellsTexture(gl, null);
     this.models = new Map(); // by segment
     this.replaced = []; // models whose grids the moment may still use
     this.moment = null;
     this.depths = depthRange(header.space, header.cameras);
     gl.disable(gl.DITHER);
+    checkMemory(gl);
   }
 
   /** The quality layer that is loaded of a segment; -1: none. */
@@ -63,7 +67,8 @@ export class Renderer {
 
   /** Start to load a layer of a segment; the other layers stay as they are until `finish`. */
   update(segment, layer) {
-    return new SegmentUpdate({ ...this, pause: turn }, this.models.get(segment), layer);
+    const { gl, layout, folding } = this;
+    return new SegmentUpdate({ gl, layout, folding, pause: turn }, this.models.get(segment), layer);
   }
 
   /** Use a loaded layer from the next `setMoment` on. `grids`: null, or {coarse, fine}, each null or {size, cells}. */
@@ -106,7 +111,7 @@ export class Renderer {
    * `stop()` ends it between two strips. Resolves to whether the picture is complete.
    */
   async draw({ camera, width, height, output = "colour" }, stop = () => false) {
-    if (output === "depth" && this.depths === null) throw new Unsupported("no camera sees the scene: there is no depth to show");
+    if (output === "depth" && this.depths === null) throw new ViewError("no camera sees the scene, so there is no depth to show");
     const program = await this.programOf(output);
     const uniforms = rayUniforms(this.header.space, withSize(camera, width, height));
     this.target.resize(width, height);
@@ -174,4 +179,10 @@ export class Renderer {
     this.programs.forEach((program) => program.delete());
     this.gl.deleteTexture(this.everywhere);
   }
+}
+
+/** Pixels of the first strip: few where a ray may be long. */
+function firstStrip(layout) {
+  const { coarse, fine } = sampleCost(layout);
+  return FIRST_MACS / (layout.samples.coarse * coarse.macs + layout.samples.fine * fine.macs);
 }

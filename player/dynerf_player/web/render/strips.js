@@ -3,20 +3,21 @@
  * held up and no driver resets the device. Strips are sized by the measured speed; each is awaited before the next.
  */
 const TARGET_MS = 24; // for a strip
-const FIRST_PIXELS = 4096; // of the very first strip, whose speed is unknown
 const MIN_PIXELS = 64;
 const GROWTH = 4; // of a strip over the one before
 const SMOOTHING = 0.5; // weight of the earlier speed
 
 export class Strips {
-  constructor() {
+  /** `first`: pixels of the very first strip, whose speed is unknown. */
+  constructor(first = 4096) {
+    this.first = first;
     this.speed = null; // pixels per millisecond
-    this.last = FIRST_PIXELS / GROWTH;
+    this.last = first;
   }
 
   /** The next rectangle [x, y, width, height] of a picture of which `done` pixels, row by row, are drawn. */
   next(done, width, height) {
-    const wanted = this.speed === null ? FIRST_PIXELS : Math.min(this.speed * TARGET_MS, this.last * GROWTH);
+    const wanted = this.speed === null ? this.first : Math.min(this.speed * TARGET_MS, this.last * GROWTH);
     const pixels = Math.max(MIN_PIXELS, Math.floor(wanted));
     const [x, y] = [done % width, Math.floor(done / width)];
     if (x > 0 || pixels < width) return [x, y, Math.min(pixels, width - x), 1];

@@ -8,7 +8,7 @@ export function connectDecoder() {
     return new Caller(port1);
   }
   const worker = new Worker(new URL("./decoder_worker.js", import.meta.url), { type: "module" });
-  const caller = new Caller(worker);
+  const caller = new Caller(worker, () => worker.terminate());
   worker.onerror = (event) => caller.fail(new Error(`the decoder failed: ${event.message ?? "it cannot be loaded"}`));
   return caller;
 }

@@ -35,9 +35,5 @@ export function decoderMethods() {
       const count = Math.min(last - first + 1, MAX_LATENTS);
       return Promise.all(Array.from({ length: count }, (_, i) => clip.latents(first + i, { signal })));
     },
-
-    async close() {
-      clip = null;
-    },
   };
 }

@@ -58,6 +58,7 @@ export class Loader {
   constructor(session, { layers, onLayer, onError }) {
     Object.assign(this, session, { layers, onLayer, onError });
     this.failures = new Failures();
+    this.room = affordable(footprint(this.renderer.layout), this.budget);
     this.stopped = new AbortController();
     this.current = null; // {segment, abort}
     this.run();
@@ -74,13 +75,11 @@ export class Loader {
   }
 
   next() {
-    const { clip, renderer, view, budget, layers } = this;
+    const { clip, renderer, view, layers, room } = this;
     const { segment: current } = view.placeIn(clip);
     const left = (clip.segments[current].end - view.frame) * (clip.frameRate.den / clip.frameRate.num);
-    return nextJob(clip, {
-      current, layers, remaining: view.playing ? left : Infinity,
-      loaded: (segment) => renderer.layerOf(segment), room: affordable(footprint(renderer.layout), budget),
-    });
+    const remaining = view.playing ? left : Infinity;
+    return nextJob(clip, { current, remaining, layers, room, loaded: (segment) => renderer.layerOf(segment) });
   }
 
   async load(job) {
@@ -92,6 +91,7 @@ export class Loader {
     try {
       const options = { onPart: (entry) => update.add(entry), signal: abort.signal };
       const grids = await this.decoder.call("load", { segment, layer, all: layer === 0 }, options);
+      abort.signal.throwIfAborted();
       this.renderer.finish(segment, update, grids);
       this.onLayer(job);
     } catch (error) {
@@ -105,10 +105,10 @@ export class Loader {
     }
   }
 
-  /** Whether a segment is shown, or next. */
+  /** Whether a segment is shown, or is next and there is room for it. */
   isNeeded(segment) {
     const { segment: shown } = this.view.placeIn(this.clip);
-    return segment === shown || segment === following(this.clip, shown);
+    return segment === shown || (this.room.ahead && segment === following(this.clip, shown));
   }
 
   /** The view has changed: end the load of a segment that is not needed any more. */

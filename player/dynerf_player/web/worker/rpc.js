@@ -7,8 +7,10 @@
 
 /** The caller's side. */
 export class Caller {
-  constructor(port) {
+  /** `end()` ends the other side. */
+  constructor(port, end = () => {}) {
     this.port = port;
+    this.end = end;
     this.next = 0;
     this.open = new Map();
     port.onmessage = ({ data }) => this.receive(data);

@@ -6,7 +6,7 @@
  *   load                                   try again what failed
  *   camera {camera}                        {cameraToWorld, fieldOfView in degrees, vertical} or a camera of the header
  *   time {frame, playing}                  the moment in frames, fractional; whether it advances by itself
- *   size {width, height}                   of the canvas in device pixels
+ *   size {width, height}                   of the canvas in device pixels, at most 4096 each
  *   depth {on}                             depth instead of colour
  *   layers {layers}                        at most so many quality layers from now on
  *   stats {id}, capture {id}               answered by the same type and id
@@ -26,7 +26,7 @@
  */
 import { Unsupported } from "../render/errors.js";
 import { watchContext } from "../render/lost.js";
-import { affordable, footprint, memoryBudget } from "../render/memory.js";
+import { memoryBudget } from "../render/memory.js";
 import { Renderer } from "../render/renderer.js";
 import { Bell } from "./bell.js";
 import { Loader } from "./loader.js";
@@ -66,7 +66,7 @@ export class Session {
       load: () => [this.loader, this.painter].forEach((part) => part?.retry()),
       camera: () => this.view.change({ camera: fields.camera }),
       time: () => this.view.change({ frame: fields.frame, playing: fields.playing ?? false }),
-      size: () => this.view.change({ width: fields.width, height: fields.height }),
+      size: () => this.view.resize(fields.width, fields.height),
       depth: () => this.view.change({ depth: fields.on }),
       layers: () => this.limitLayers(fields.layers),
       stats: () => this.give("stats", { id, ...this.stats() }),
@@ -81,6 +81,7 @@ export class Session {
   /** Open a clip; the one before is closed. */
   async open({ layers = Infinity, ...source }) {
     this.close();
+    this.view.reset();
     this.layers = layers;
     const { signal } = this.opening;
     try {
@@ -122,12 +123,7 @@ export class Session {
   async createRenderer(header) {
     const gl = this.canvas.getContext("webgl2", CONTEXT);
     if (gl === null) throw new Unsupported("this browser offers no WebGL 2");
-    const renderer = await Renderer.create(gl, header, this.options);
-    const needed = footprint(renderer.layout);
-    if (affordable(needed, this.budget).show) return renderer;
-    renderer.dispose();
-    const [takes, may] = [needed.symbols + needed.folded, this.budget].map((bytes) => Math.ceil(bytes / 1e6));
-    throw new Unsupported(`the clip takes ${takes} MB of graphics memory, this device may use ${may} MB`);
+    return Renderer.create(gl, header, { ...this.options, budget: this.budget });
   }
 
   limitLayers(layers) {
@@ -193,7 +189,7 @@ export class Session {
   dispose() {
     this.close();
     this.unwatch();
-    this.decoder.call("close", {}).catch(() => {}); // the decoder may have failed
+    this.decoder.end();
     this.give("disposed");
   }
 }

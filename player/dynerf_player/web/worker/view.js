@@ -2,6 +2,7 @@
 import { moment, segmentAt } from "../dnv/container/header.js";
 import { cameraOfView } from "../render/camera.js";
 
+const MAX_SIDE = 4096; // pixels
 const SETTLED_MS = 150; // without change, after which a view counts as still
 
 export class View {
@@ -16,6 +17,17 @@ export class View {
     Object.assign(this, fields);
     this.version += 1;
     this.changed = performance.now();
+  }
+
+  /** Of the canvas, in whole pixels. */
+  resize(width, height) {
+    const [w, h] = [width, height].map((side) => Math.min(Math.max(Math.round(side), 0), MAX_SIDE));
+    this.change({ width: w, height: h });
+  }
+
+  /** Another clip is opened: its own camera and its first frame, unless others are set. */
+  reset() {
+    this.change({ camera: null, frame: 0, playing: false });
   }
 
   /** A clip was opened: its first camera unless one is set, and a frame that it has. Not a movement. */
