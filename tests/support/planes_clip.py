@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from dynerf_decoder.clip.clip import Clip
-from dynerf_decoder.fields.build import load_model, settings_record
+from dynerf_decoder.fields.build import build_model, load_model, settings_record
 from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_encoder.export.occupancy_grid import find_occupancy
 from dynerf_format import (
@@ -93,9 +93,7 @@ def random_tensors(
     settings: Mapping[str, Any], generator: torch.Generator, scale: float = 1.0
 ) -> list[QuantisedTensor]:
     """Quantised weights of a field with dense and empty regions; planes have one step an index of axis 0."""
-    model = PlanesModel(
-        PlanesSettings(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
-    )
+    model = build_model("planes", settings)
     tensors = []
     for name, parameter in model.named_parameters():
         if parameter.numel() == 0:
@@ -108,7 +106,7 @@ def random_tensors(
             continue
         values = torch.randn(parameter.shape, generator=generator) * _spread(name, parameter)
         if name.endswith("out.bias"):
-            values[0] -= 3  # more empty space than walls
+            values[0] -= 4  # more empty space than walls
         tensors.append(quantise(name, values.numpy(), 1 / 256))
     return tensors
 

@@ -95,7 +95,7 @@ def player() -> Iterator[Player]:
 @pytest.fixture(scope="module")
 def made() -> PlanesClip:
     """Three segments of two layers, with grids."""
-    return planes_clip(segments=(2, 2, 2), grid=8)
+    return planes_clip(segments=(2, 2, 2), grid=12)
 
 
 def expected(clip: Clip, frame: float, camera: Camera | None = None) -> np.ndarray:
