@@ -6,4 +6,5 @@ export { openClip } from "./clip.js";
 export { BytesSource } from "./container/source.js";
 export { verify } from "./container/verify.js";
 export * from "./errors.js";
+export { HttpSource } from "./http/http_source.js";
 export { DEFAULT_LIMITS } from "./limits.js";

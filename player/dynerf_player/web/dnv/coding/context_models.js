@@ -3,7 +3,7 @@
  *
  * A model is an object with `waves()`, the waves in coding order; `predict(wave, codes, values)`, which fills in a code
  * (2 x context, plus 1 when the residual is negated) and a base for each symbol of the wave and returns their number;
- * and `store(wave, values, range)`, which puts the decoded symbols on the canvas. Models of matrices are in
+ * and `store(wave, values, size)`, which puts the decoded symbols on the canvas. Models of matrices are in
  * `row_model.js`, those of planes in `plane_models.js`.
  */
 import { PlanesModel } from "./plane_models.js";
@@ -84,8 +84,8 @@ class FlatModel {
     return count;
   }
 
-  store({ first, count }, values, [low, high]) {
-    this.canvas.fit(low, high);
+  store({ first, count }, values, size) {
+    this.canvas.fit(size);
     this.canvas.store(values, first, count);
   }
 }

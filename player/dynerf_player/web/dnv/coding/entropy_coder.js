@@ -13,9 +13,10 @@ import { TABLES_MAX, Tables } from "./rans.js";
 import { CLASSES, CLASS_SCALES } from "./row_model.js";
 
 class CodedRecord {
-  /** `tableOf` holds the table of each context. */
-  constructor(model, tables, tableOf) {
-    Object.assign(this, { model, tables, tableOf });
+  /** `contexts` holds the table of each context. */
+  constructor(model, tables, contexts) {
+    Object.assign(this, { model, tables });
+    this.tableOf = Int32Array.from({ length: 2 * contexts.length }, (_, code) => contexts[code >> 1]); // of each code
   }
 
   /** Number of tables to expand; in row models one per context. */
@@ -62,10 +63,10 @@ function readTables(reader, name, model, count) {
   if (count > TABLES_MAX) {
     throw new FormatError(`tensor "${name}": ${count} tables, expected at most ${TABLES_MAX}`);
   }
-  const tableOf = count > 1 ? reader.take(CONTEXTS[model]).slice() : new Uint8Array(CONTEXTS[model]);
-  const unknown = tableOf.find((table) => table >= count);
+  const contexts = count > 1 ? reader.take(CONTEXTS[model]) : new Uint8Array(CONTEXTS[model]);
+  const unknown = contexts.find((table) => table >= count);
   if (unknown !== undefined) {
     throw new FormatError(`tensor "${name}": table ${unknown} referenced, there are ${count}`);
   }
-  return new CodedRecord(model, Array.from({ length: count }, () => readTable(reader, name)), tableOf);
+  return new CodedRecord(model, Array.from({ length: count }, () => readTable(reader, name)), contexts);
 }

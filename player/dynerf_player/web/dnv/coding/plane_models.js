@@ -29,15 +29,16 @@ export class PlanesModel {
 
   predict({ number, row, texels }, codes, values) {
     const { planes } = this.canvas;
+    const words = this.sideInformation.previous ? null : this.canvas.words();
     for (let i = 0; i < texels; i += 1) {
       const place = this.place(row + i, number - 2 * (row + i));
-      this.predictTexel(place, i * planes, codes, values);
+      this.predictTexel(place, words, i * planes, codes, values);
     }
     return texels * planes;
   }
 
-  store({ number, row, texels }, values, [low, high]) {
-    this.canvas.fit(low, high);
+  store({ number, row, texels }, values, size) {
+    this.canvas.fit(size);
     const { planes, width, offset, data } = this.canvas;
     for (let i = 0; i < texels; i += 1) {
       const to = offset + ((row + i) * width + number - 2 * (row + i)) * planes;
@@ -62,62 +63,102 @@ export class PlanesModel {
   }
 
   /** Fill in codes and bases of a texel, channels that belong together at once. */
-  predictTexel(place, index, codes, values) {
+  predictTexel(place, words, index, codes, values) {
     const { data, planes, channels } = this.canvas;
     const { factor, previous } = this.sideInformation;
     for (let first = 0; first < planes; first += channels) {
-      const even = evenCode(data, place, first, channels);
-      if (previous) predictContinued(data, previous.data, factor, place, first, channels, even, index, codes, values);
-      else if (factor) predictRefined(data, factor, place, first, channels, even, index, codes, values);
-      else predictPlanes(data, place, first, channels, even, index, codes, values);
+      if (words !== null && isZero(words, data.BYTES_PER_ELEMENT, place, first, channels)) {
+        for (let i = index + first; i < index + first + channels; i += 1) {
+          codes[i] = 0;
+          values[i] = 0;
+        }
+        continue;
+      }
+      const range = { first, end: first + channels, even: evenCode(data, place, first, first + channels) };
+      if (previous) predictContinued(data, previous.data, factor, place, range, index, codes, values);
+      else if (factor === 0) predictPlanes(data, place, range, index, codes, values);
+      else if (range.even === 0) predictRefinedEven(data, factor, place, range, index, codes, values);
+      else predictRefined(data, factor, place, range, index, codes, values);
     }
   }
 }
 
+/**
+ * Whether all symbols that these channels are predicted from are 0, as they are at most texels; then so are codes and
+ * bases. Where nothing is refined, the texels that come later are still 0.
+ */
+function isZero(words, bytes, { here, left, up, upperLeft, upperRight, right, below }, first, channels) {
+  const end = ((first + channels) * bytes) >> 2;
+  for (let i = (first * bytes) >> 2; i < end; i += 1) {
+    const near = words[((left * bytes) >> 2) + i] | words[((up * bytes) >> 2) + i] | words[((here * bytes) >> 2) + i];
+    const above = words[((upperLeft * bytes) >> 2) + i] | words[((upperRight * bytes) >> 2) + i];
+    if ((near | above | words[((right * bytes) >> 2) + i] | words[((below * bytes) >> 2) + i]) !== 0) return false;
+  }
+  return true;
+}
+
 /** The code of symbols with an even neighbourhood: by the number of channels that are uneven at the texel. */
-function evenCode(data, { left, up, upperLeft, upperRight }, first, channels) {
+function evenCode(data, { left, up, upperLeft, upperRight }, first, end) {
   let uneven = 0;
-  for (let plane = first; plane < first + channels; plane += 1) {
+  for (let plane = first; plane < end; plane += 1) {
     const u = data[up + plane];
     if (data[left + plane] !== u || data[upperLeft + plane] !== u || data[upperRight + plane] !== u) uneven += 1;
   }
   return ACTIVITY_CODES[Math.min(uneven, 16)];
 }
 
-function predictPlanes(data, place, first, channels, even, index, codes, values) {
-  const { left, up, upperLeft, upperRight } = place;
-  for (let plane = first; plane < first + channels; plane += 1) {
-    const [l, u, c, r] = [data[left + plane], data[up + plane], data[upperLeft + plane], data[upperRight + plane]];
+// The loops below are the hot ones, one per model: no arrays, objects or 64-bit floats in them.
+
+function predictPlanes(data, { left, up, upperLeft, upperRight }, { first, end, even }, index, codes, values) {
+  for (let plane = first; plane < end; plane += 1) {
+    const l = data[left + plane];
+    const u = data[up + plane];
+    const c = data[upperLeft + plane];
+    const q = 25 * level(data[upperRight + plane] - u) + 5 * level(u - c) + level(c - l);
     values[index + plane] = median(l, u, l + u - c);
-    codes[index + plane] = codeOf(25 * level(r - u) + 5 * level(u - c) + level(c - l), even);
+    codes[index + plane] = codeOf(q, even);
   }
 }
 
-function predictRefined(data, factor, place, first, channels, even, index, codes, values) {
+function predictRefined(data, factor, place, { first, end, even }, index, codes, values) {
   const { here, left, up, upperLeft, upperRight, right, below } = place;
-  for (let plane = first; plane < first + channels; plane += 1) {
-    const [l, u, c, r] = [data[left + plane], data[up + plane], data[upperLeft + plane], data[upperRight + plane]];
+  for (let plane = first; plane < end; plane += 1) {
+    const l = data[left + plane];
+    const u = data[up + plane];
+    const c = data[upperLeft + plane];
     const coarse = data[here + plane];
     const base = factor * coarse;
-    const gradients = 9 * Math.sign(r - u) + 3 * Math.sign(u - c) + Math.sign(c - l);
-    const slope = Math.sign(data[right + plane] - coarse) + Math.sign(data[below + plane] - coarse);
+    const gradients = 9 * sign(data[upperRight + plane] - u) + 3 * sign(u - c) + sign(c - l);
+    const slope = sign(data[right + plane] - coarse) + sign(data[below + plane] - coarse);
     values[index + plane] = base;
-    codes[index + plane] = codeOf(5 * (27 * difference(l, u, c, base) + gradients) + slope, even);
+    codes[index + plane] = codeOf(5 * (27 * clamp(median(l, u, l + u - c) - base) + gradients) + slope, even);
   }
 }
 
-function predictContinued(data, previous, factor, place, first, channels, even, index, codes, values) {
-  const { here, left, up, upperLeft, upperRight, right, below } = place;
-  for (let plane = first; plane < first + channels; plane += 1) {
-    const [l, u, c, r] = [data[left + plane], data[up + plane], data[upperLeft + plane], data[upperRight + plane]];
-    const p = previous[here + plane];
-    const base = factor ? factor * data[here + plane] : p;
-    const hint = factor
-      ? Math.sign(p - base)
-      : Math.sign(Math.sign(previous[right + plane] - p) + Math.sign(previous[below + plane] - p));
-    const gradients = 9 * Math.sign(r - u) + 3 * Math.sign(u - c) + Math.sign(c - l);
+/** As `predictRefined`, where all neighbours of every channel are equal, as at most texels. */
+function predictRefinedEven(data, factor, { here, left, right, below }, { first, end, even }, index, codes, values) {
+  for (let plane = first; plane < end; plane += 1) {
+    const coarse = data[here + plane];
+    const base = factor * coarse;
+    const slope = sign(data[right + plane] - coarse) + sign(data[below + plane] - coarse);
     values[index + plane] = base;
-    codes[index + plane] = codeOf(27 * (5 * hint + difference(l, u, c, base)) + gradients, even);
+    codes[index + plane] = codeOf(135 * clamp(data[left + plane] - base) + slope, even);
+  }
+}
+
+function predictContinued(data, previous, factor, place, { first, end, even }, index, codes, values) {
+  const { here, left, up, upperLeft, upperRight, right, below } = place;
+  for (let plane = first; plane < end; plane += 1) {
+    const l = data[left + plane];
+    const u = data[up + plane];
+    const c = data[upperLeft + plane];
+    const p = previous[here + plane];
+    const base = factor === 0 ? p : factor * data[here + plane];
+    const hint =
+      factor === 0 ? sign(sign(previous[right + plane] - p) + sign(previous[below + plane] - p)) : sign(p - base);
+    const gradients = 9 * sign(data[upperRight + plane] - u) + 3 * sign(u - c) + sign(c - l);
+    values[index + plane] = base;
+    codes[index + plane] = codeOf(27 * (5 * hint + clamp(median(l, u, l + u - c) - base)) + gradients, even);
   }
 }
 
@@ -127,18 +168,22 @@ function codeOf(q, even) {
   return q > 0 ? 2 * (q + FIRST_GRADIENT_CONTEXT) : 2 * (FIRST_GRADIENT_CONTEXT - q) + 1;
 }
 
-/** The predicted symbol less the base, clamped to -2..2. */
-function difference(left, up, upperLeft, base) {
-  return Math.max(-2, Math.min(2, median(left, up, left + up - upperLeft) - base));
+/** -1, 0 or 1; `Math.sign` computes with 64-bit floats. */
+function sign(value) {
+  return (value >> 31) | (-value >>> 31);
 }
 
-/** The middle one of three; `c` is left + up - upper left. */
+function clamp(value) {
+  return value < -2 ? -2 : value > 2 ? 2 : value;
+}
+
+/** The middle one of three, of which `c` is left + up - upper left. */
 function median(a, b, c) {
-  return a < b ? Math.min(Math.max(c, a), b) : Math.min(Math.max(c, b), a);
+  if (a < b) return c < a ? a : c > b ? b : c;
+  return c < b ? b : c > a ? a : c;
 }
 
 /** Quantise a gradient to -2..2: its sign, doubled from magnitude 3 on. */
 function level(gradient) {
-  const size = gradient > 2 || gradient < -2 ? 2 : 1;
-  return size * Math.sign(gradient);
+  return sign(gradient) << (gradient > 2 || gradient < -2 ? 1 : 0);
 }

@@ -38,11 +38,9 @@ export class SectionReader {
     if (this.expanded.record !== record) this.expanded = { record, tables: record.expand() };
     for (const wave of model.waves()) {
       const count = model.predict(wave, codes, values);
-      const range = this.decoder.wave(this.expanded.tables, record.tableOf, codes, values, count);
-      if (range[0] < -SYMBOL_MAX || range[1] > SYMBOL_MAX) {
-        throw new FormatError(`rANS: a symbol beyond +-${SYMBOL_MAX}`);
-      }
-      model.store(wave, values, range);
+      const size = this.decoder.wave(this.expanded.tables, record.tableOf, codes, values, count);
+      if (size >= SYMBOL_MAX) checkRange(count);
+      model.store(wave, values, size);
       yield count;
     }
   }
@@ -50,6 +48,13 @@ export class SectionReader {
   /** FormatError unless all words and raw bits are used. */
   finish() {
     this.decoder.finish();
+  }
+}
+
+/** FormatError when a symbol of the wave is out of range; the bits of 2^23, the largest one, do not say. */
+function checkRange(count) {
+  for (let i = 0; i < count; i += 1) {
+    if (values[i] < -SYMBOL_MAX || values[i] > SYMBOL_MAX) throw new FormatError(`rANS: a symbol beyond +-${SYMBOL_MAX}`);
   }
 }
 

@@ -50,8 +50,8 @@ export class RowModel {
   }
 
   /** Store the symbols of a wave, and count their residuals. */
-  store({ first, rows }, values, [low, high]) {
-    this.canvas.fit(low, high);
+  store({ first, rows }, values, size) {
+    this.canvas.fit(size);
     const { canvas, columns, sums, bases } = this;
     for (let i = 0; i < rows * columns; i += 1) {
       canvas.data[this.indexOf(first, i)] = values[i];

@@ -22,6 +22,7 @@ export class Reader {
     return namingSource(source.name, async () => {
       let start = await source.open({ signal });
       const head = unpackHead(start, source.size, limits);
+      source.size ??= head.fileLength; // where the host does not expose it
       if (head.chunksStart > start.length) {
         start = joined(start, await source.read(start.length, head.chunksStart - start.length, { signal }));
       }

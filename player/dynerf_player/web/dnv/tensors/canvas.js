@@ -22,15 +22,22 @@ export class Canvas {
     this.data = new Int8Array(this.offset + this.elements);
   }
 
+  /** The data in words of 32 bits, where the channels of a texel fill whole words; else null. */
+  words() {
+    const { buffer, BYTES_PER_ELEMENT } = this.data;
+    const whole = this.offset > 0 && (this.channels * BYTES_PER_ELEMENT) % 4 === 0;
+    return whole ? new Int32Array(buffer) : null;
+  }
+
   clone() {
     const copy = Object.create(Canvas.prototype);
     return Object.assign(copy, this, { data: this.data.slice() });
   }
 
-  /** Make room for symbols from `low` to `high`. */
-  fit(low, high) {
-    const type = typeFor(low, high);
-    if (type.BYTES_PER_ELEMENT > this.data.BYTES_PER_ELEMENT) this.data = type.from(this.data);
+  /** Make room for symbols from -1 - `size` to `size`. */
+  fit(size) {
+    const type = TYPES.find(({ BYTES_PER_ELEMENT }) => size < 2 ** (8 * BYTES_PER_ELEMENT - 1));
+    if (type.BYTES_PER_ELEMENT > this.data.BYTES_PER_ELEMENT) this.data = new type(this.data);
   }
 
   /** The index in `data` of the element with this index in row-major order. */
@@ -81,9 +88,4 @@ export class Canvas {
 /** The number of elements of a shape: exact below 2^53, and a lower one stays lower beyond. */
 export function elementsOf(shape) {
   return shape.reduce((product, extent) => product * extent, 1);
-}
-
-function typeFor(low, high) {
-  const size = Math.max(high, -1 - low);
-  return TYPES.find((type) => size < 2 ** (8 * type.BYTES_PER_ELEMENT - 1));
 }

@@ -96,8 +96,8 @@ function* addPlain({ name, elements, sideInformation }, plain, canvas) {
       low = Math.min(low, values[i]);
       high = Math.max(high, values[i]);
     }
-    checkSymbols(name, [low, high]);
-    canvas.fit(low, high);
+    checkSymbols(name, low, high);
+    canvas.fit(Math.max(high, -1 - low));
     canvas.store(values, first, count);
     yield count;
   }

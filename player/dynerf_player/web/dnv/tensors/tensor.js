@@ -34,7 +34,7 @@ export class Tensor {
 }
 
 /** FormatError unless all symbols lie within 2^23. */
-export function checkSymbols(name, [low, high]) {
+export function checkSymbols(name, low, high) {
   if (low < -SYMBOL_MAX || high > SYMBOL_MAX) {
     throw new FormatError(`tensor "${name}": symbols beyond +-${SYMBOL_MAX}; the step is too small`);
   }
