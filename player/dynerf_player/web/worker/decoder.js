@@ -2,7 +2,7 @@
  * The decoder's side of a session: opens a clip, and sends its tensors as textures and values. Runs in a worker of its
  * own, so that decoding does not hold up pictures.
  */
-import * as dnv from "../dnv/index.js";
+import { BytesSource, HttpSource, openClip } from "../dnv/index.js";
 import { layoutOf } from "../render/layout.js";
 import { packTensors } from "../render/pack.js";
 
@@ -14,7 +14,7 @@ export function decoderMethods() {
   return {
     /** Open {url} or {bytes}; returns what a player needs to know of the clip. */
     async open({ url, bytes, limits }, { signal }) {
-      clip = await dnv.openClip(bytes ? new dnv.BytesSource(bytes) : new dnv.HttpSource(url), { limits, signal });
+      clip = await openClip(bytes ? new BytesSource(bytes) : new HttpSource(url), { limits, signal });
       const { header, segments, groups, frameCount, frameRate, duration, size, version } = clip;
       return { header, segments, groups, frameCount, frameRate, duration, size, version };
     },

@@ -7,6 +7,8 @@ import { Latents } from "./latents.js";
 
 const SHORT_MS = 100; // a full picture that is drawn faster needs no coarse one before
 const PLAYING_WAIT_MS = 20;
+const LOST_WAIT_MS = 50;
+export const NO_PICTURE = { width: 0, height: 0, pixels: new Uint8Array(0) };
 
 export class Painter {
   /**
@@ -97,7 +99,9 @@ export class Painter {
     const { frame } = view;
     const start = performance.now();
     const isObsolete = () => this.stopped || (!coarse && view.version !== version);
-    if (!(await renderer.draw(view.drawing(width, height), isObsolete)) || this.stopped) return;
+    const complete = await renderer.draw(view.drawing(width, height), isObsolete);
+    if (!complete && !isObsolete()) await this.bell.wait(LOST_WAIT_MS); // the event that the context is lost is to come
+    if (!complete || this.stopped) return;
     this.show(...full);
     const drawMs = performance.now() - start;
     this.counters = { ...this.counters, pictures: this.counters.pictures + 1, drawMs, width, height };
@@ -111,18 +115,18 @@ export class Painter {
     this.renderer.present();
   }
 
-  /** Answer all requests of a picture with the view at full size: {width, height, pixels}. */
+  /** Answer all requests of a picture with the view at full size: {width, height, pixels}, `NO_PICTURE` if stopped. */
   async capture() {
     const requests = this.captures.splice(0);
     const { width, height } = this.view;
     await this.renderer.draw(this.view.drawing(width, height), () => this.stopped);
-    if (this.stopped) return;
-    const pixels = this.renderer.read();
-    requests.forEach((answer) => answer({ width, height, pixels }));
+    const found = this.stopped ? NO_PICTURE : { width, height, pixels: this.renderer.read() };
+    requests.forEach((answer) => answer(found));
   }
 
   stop() {
     this.stopped = true;
+    this.captures.splice(0).forEach((answer) => answer(NO_PICTURE));
     this.bell.ring();
   }
 }

@@ -13,6 +13,7 @@ export class Caller {
     this.end = end;
     this.next = 0;
     this.open = new Map();
+    this.failed = null;
     port.onmessage = ({ data }) => this.receive(data);
   }
 
@@ -28,8 +29,9 @@ export class Caller {
         this.port.postMessage({ abort: call });
         reject(reason);
       };
-      if (signal?.aborted) {
-        reject(signal.reason);
+      const refused = this.failed ?? (signal?.aborted ? signal.reason : null);
+      if (refused !== null) {
+        reject(refused);
         return;
       }
       const onAbort = () => abort(signal.reason);
@@ -57,8 +59,9 @@ export class Caller {
     });
   }
 
-  /** Reject all calls, for a port whose other side has failed. */
+  /** Reject all calls, also later ones: the other side has failed. */
   fail(reason) {
+    this.failed = reason;
     for (const [call, { reject }] of this.open) {
       this.open.delete(call);
       reject(reason);

@@ -21,7 +21,7 @@
  *   error {name, message, fatal}           `fatal`: the moment cannot be shown
  *   lost, restored                         the graphics context
  *   stats {id, ...}                        see `stats`
- *   capture {id, width, height, pixels}    RGBA of a full picture, the top row first
+ *   capture {id, width, height, pixels}    RGBA of a full picture, the top row first; without pixels where there is none
  *   disposed
  */
 import { Unsupported } from "../render/errors.js";
@@ -30,7 +30,7 @@ import { memoryBudget } from "../render/memory.js";
 import { Renderer } from "../render/renderer.js";
 import { Bell } from "./bell.js";
 import { Loader } from "./loader.js";
-import { Painter } from "./painter.js";
+import { NO_PICTURE, Painter } from "./painter.js";
 import { View } from "./view.js";
 
 const CONTEXT = { alpha: false, antialias: false, depth: false, powerPreference: "high-performance" };
@@ -70,7 +70,7 @@ export class Session {
       depth: () => this.view.change({ depth: fields.on }),
       layers: () => this.limitLayers(fields.layers),
       stats: () => this.give("stats", { id, ...this.stats() }),
-      capture: () => this.painter?.captures.push((picture) => this.give("capture", { id, ...picture })),
+      capture: () => this.capture((picture) => this.give("capture", { id, ...picture })),
       dispose: () => this.dispose(),
     };
     handlers[type]?.();
@@ -124,6 +124,11 @@ export class Session {
     const gl = this.canvas.getContext("webgl2", CONTEXT);
     if (gl === null) throw new Unsupported("this browser offers no WebGL 2");
     return Renderer.create(gl, header, { ...this.options, budget: this.budget });
+  }
+
+  capture(answer) {
+    if (this.painter) this.painter.captures.push(answer);
+    else answer(NO_PICTURE);
   }
 
   limitLayers(layers) {

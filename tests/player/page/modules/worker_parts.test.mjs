@@ -143,3 +143,12 @@ test("a view is moving while it changes or plays; setting what it is already cha
   assert.ok(view.moving);
   assert.deepEqual(view.placeIn({ header, frameCount: 4 }), { segment: 0, moment: { frame: 1, weight: 0 } });
 });
+
+test("when the other side has failed, open and later calls are rejected", async () => {
+  const { caller, close } = connected({ endless: () => new Promise(() => {}) });
+  const open = caller.call("endless", {});
+  caller.fail(new Error("the worker cannot be loaded"));
+  await assert.rejects(open, /cannot be loaded/);
+  await assert.rejects(caller.call("endless", {}), /cannot be loaded/);
+  close();
+});
