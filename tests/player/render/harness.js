@@ -45,11 +45,13 @@ export async function load(renderer, number, segment, layer = 0) {
   renderer.finish(number, update, segment.grids);
 }
 
-/** A renderer of a clip with the given segments loaded. */
-export async function open(header, urls, options = {}) {
+/** A renderer of a clip with the given segments loaded; `less`: what the device is taken not to have. */
+export async function open(header, urls, { less = {}, ...options } = {}) {
   const canvas = new OffscreenCanvas(64, 48);
   const gl = canvas.getContext("webgl2");
-  const renderer = await Renderer.create(gl, header, options);
+  const found = capabilities(gl);
+  const device = { ...found, ...less, limits: { ...found.limits, ...less.limits } };
+  const renderer = await Renderer.create(gl, header, { device, ...options });
   const segments = [];
   for (const url of urls) {
     segments.push(await fetchSegment(url));
@@ -66,8 +68,6 @@ export async function picture({ renderer, segments }, { segment = 0, mix: [frame
   if (!(await renderer.draw(view))) throw new Error("the picture is not complete");
   return btoa(String.fromCharCode(...renderer.read()));
 }
-
-export const device = () => capabilities(new OffscreenCanvas(1, 1).getContext("webgl2"));
 
 /** The folded planes of a scale, float32, as a plain array. */
 export function planes({ gl, renderer }, name, scale) {

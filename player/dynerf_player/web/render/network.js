@@ -83,11 +83,11 @@ function packBlock(sizes, inputSlots, outputSlots, { weight, bias, outWeight, ou
   return block;
 }
 
-/** W z + b in float64. `bias` may be null. */
+/** W z + b in float64. */
 export function affine(weight, bias, latent) {
   const rows = weight.length / latent.length;
   return Float64Array.from({ length: rows }, (_, row) => {
-    let sum = bias ? bias[row] : 0;
+    let sum = bias[row];
     for (let i = 0; i < latent.length; i += 1) sum += weight[row * latent.length + i] * latent[i];
     return sum;
   });
@@ -96,8 +96,7 @@ export function affine(weight, bias, latent) {
 /** What a latent changes in a stack: hidden biases (float32) and the amounts of the basis planes, scale by scale. */
 export function foldNetwork(stack, values, latent) {
   const hidden = affine(values.get(`${stack.name}.hidden_latent.weight`), values.get(`${stack.name}.hidden.bias`), latent);
-  const mix = values.get(`${stack.name}.mix.weight`);
-  const amounts = mix ? affine(mix, values.get(`${stack.name}.mix.bias`), latent) : new Float64Array(0);
+  const amounts = affine(values.get(`${stack.name}.mix.weight`), values.get(`${stack.name}.mix.bias`), latent);
   let start = 0;
   return {
     hiddenBias: Float32Array.from(hidden),

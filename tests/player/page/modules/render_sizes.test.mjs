@@ -51,7 +51,7 @@ test("fields and samplings that only the server renders are unsupported", () => 
 
 test("invalid settings are a damaged file", () => {
   const bad = [
-    { hidden: 0 }, { hidden: 1.5 }, { hidden: 16385 }, { scales: [] }, { scales: [4] }, { channels: "8" }, { basis: [-1, 2] },
+    { hidden: 0 }, { hidden: 1.5 }, { hidden: 16385 }, { scales: [] }, { scales: [4] }, { channels: "8" }, { basis: [-1, 2] }, { basis: [0, 0] }, { coarse_basis: 0 },
     { scales: Array(17).fill(4), basis: Array(17).fill(1) }, { latent: undefined },
   ];
   for (const changes of bad) assert.throws(() => smallLayout(changes), { name: "FormatError" }, JSON.stringify(changes));
