@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from dynerf.api.quantities import parse_duration, parse_frames_or_seconds, parse_rate, parse_size
-from dynerf.cli.arguments import parse_arguments
+from dynerf.cli.parser import parse_arguments
 from dynerf_encoder.jobs.segments import SegmentLength
 
 

@@ -273,7 +273,7 @@ def _run_in_child(command: dict[str, Any], stdout: int, stderr: int) -> None:
     import traceback
 
     import dynerf.cli.main
-    import dynerf_encoder.jobs.encode_segment
+    import dynerf_encoder.jobs.training_run
 
     status = 1
     try:
@@ -282,7 +282,7 @@ def _run_in_child(command: dict[str, Any], stdout: int, stderr: int) -> None:
         os.chdir(command["folder"])
         signal.alarm(command["seconds"])
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have ignored it
-        dynerf_encoder.jobs.encode_segment._CHECKPOINT_SECONDS = command["every"]
+        dynerf_encoder.jobs.training_run._CHECKPOINT_SECONDS = command["every"]
         for target, call, number, after in command["strikes"]:
             Strike(target, call, number, after).arm()
         status = dynerf.cli.main.main(command["arguments"])

@@ -276,7 +276,7 @@ class TestWorkers:
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
         more = [*arguments, "--workers", "2"]
-        strike = Strike("dynerf_encoder.jobs.encode:_ClipProgress._finish", 1)
+        strike = Strike("dynerf_encoder.jobs.clip_progress:ClipProgress._finish", 1)
         assert Forks.shared().run(more, strike).status == -signal.SIGKILL
         deadline = time.monotonic() + 60  # without prctl they exit at their next event
         while _workers() and time.monotonic() < deadline:
@@ -291,7 +291,9 @@ class TestWorkers:
     ) -> None:
         job = tiny_job(capture, tmp_path / "clip.dnv")
         folder = tmp_path / "clip.work" / "segments"
-        monkeypatch.setattr("dynerf_encoder.jobs.encode._prepare", lambda *_: _block(folder))
+        monkeypatch.setattr(
+            "dynerf_encoder.jobs.segment_folder.SegmentFolder.prepare", lambda *_: _block(folder)
+        )
         with pytest.raises(OutputError, match=r"segment ., frames .:.: .*work folder cannot be made"):
             encode(job, Notes(), _SEGMENTATION, ProcessPoolRunner(2))
         assert multiprocessing.active_children() == []

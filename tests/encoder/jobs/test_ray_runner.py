@@ -101,12 +101,13 @@ def test_a_capture_that_a_worker_does_not_have_is_named_with_the_worker(
     mine = tmp_path / "mine"
     mine.symlink_to(capture)
     prelude = f"""
-import pathlib, dynerf_encoder.jobs.encode as module
-prepare = module._prepare
+import pathlib
+from dynerf_encoder.jobs.segment_folder import SegmentFolder
+prepare = SegmentFolder.prepare
 def prepare_and_hide(*arguments):
     prepare(*arguments)
     pathlib.Path({str(mine)!r}).unlink()
-module._prepare = prepare_and_hide
+SegmentFolder.prepare = prepare_and_hide
 """
     arguments = encode_arguments(mine, tmp_path / "clip.dnv", *_SEGMENT, "--cluster", cluster.address)
     status, stderr = _ended(start_driver(arguments, prelude))

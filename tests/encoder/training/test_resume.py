@@ -15,7 +15,7 @@ from support.video import noisy_pictures, write_video
 
 _NEVER = 1e9
 _STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
-_SAVE = "dynerf_encoder.jobs.encode_segment:save_checkpoint"
+_SAVE = "dynerf_encoder.jobs.training_run:save_checkpoint"
 _MEASURE = "dynerf_encoder.training.validation:HeldOutValidator.mean_psnr"
 
 
