@@ -106,7 +106,7 @@ def random_tensors(
             continue
         values = torch.randn(parameter.shape, generator=generator) * _spread(name, parameter)
         if name.endswith("out.bias"):
-            values[0] -= 2  # more empty space than walls
+            values[0] -= 3  # more empty space than walls
         if name.endswith("out.weight"):
             values[0] *= 4
         tensors.append(quantise(name, values.numpy(), 1 / 256))

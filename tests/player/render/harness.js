@@ -45,10 +45,18 @@ export async function load(renderer, number, segment, layer = 0) {
   renderer.finish(number, update, segment.grids);
 }
 
+let last = null; // the context of the renderer that was opened last: browsers keep few of them
+
+function newContext() {
+  last?.getExtension("WEBGL_lose_context").loseContext();
+  const canvas = new OffscreenCanvas(64, 48);
+  last = canvas.getContext("webgl2");
+  return [canvas, last];
+}
+
 /** A renderer of a clip with the given segments loaded; `less`: what the device is taken not to have. */
 export async function open(header, urls, { less = {}, ...options } = {}) {
-  const canvas = new OffscreenCanvas(64, 48);
-  const gl = canvas.getContext("webgl2");
+  const [canvas, gl] = newContext();
   const found = capabilities(gl);
   const device = { ...found, ...less, limits: { ...found.limits, ...less.limits } };
   const renderer = await Renderer.create(gl, header, { device, ...options });
