@@ -96,11 +96,11 @@ def test_symbols_beyond_eight_bits(lab: Lab, scale: float) -> None:
 
 @pytest.mark.parametrize("name", ["preview", "fast"])
 def test_presets_compile_and_render(lab: Lab, name: str) -> None:
-    """With planes of few texels: shaders, blocks and samples are those of the preset."""
+    """With planes of few texels, in float32: shaders, blocks and samples are those of the preset."""
     config = preset(name)  # type: ignore[arg-type]
     samples = (config.sampling.coarse, config.sampling.fine)
     clip = preset_clip(config.planes, segments=(1,), samples=samples).clip
-    lab.open(clip, **_EVERY_SAMPLE)
+    lab.open(clip, precise=True, **_EVERY_SAMPLE)
     assert psnr(lab.picture(view(clip)), clip.render(view(clip), frame=0, plain=True).numpy()) >= EXACT
 
 

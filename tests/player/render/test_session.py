@@ -11,7 +11,7 @@ import pytest
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.render.frame import depth_image
-from dynerf_format import FieldRecord, Reader, clip_bytes
+from dynerf_format import FieldRecord, clip_bytes
 from support.browser import chromium, missing_browser, open_page, psnr
 from support.clips import smallest
 from support.gl import ARGUMENTS, camera_record
@@ -188,7 +188,7 @@ def test_without_a_canvas_for_workers_the_page_renders(player: Player, made: Pla
     try:
         assert player.start() is False
     finally:
-        player.page.evaluate("HTMLCanvasElement.prototype.transferControlToOffscreen = window.transfer")
+        player.page.evaluate("() => { HTMLCanvasElement.prototype.transferControlToOffscreen = window.transfer; }")
     player.open(made.data)
     player.settle(0, 1)
     assert psnr(player.capture(), expected(made.clip, 0)) >= SHIPPED
@@ -285,7 +285,7 @@ def test_a_small_budget_holds_less_and_a_smaller_one_refuses(player: Player, mad
 def _symbols(made: PlanesClip) -> int:
     """Bytes of a segment's symbols of 8 bits, channels in groups of four."""
     total = 0
-    for name, tensor in Reader(made.clip.reader.source).weights(0).items():
+    for name, tensor in made.clip.reader.weights(0).items():
         if name.split(".")[1] in ("static", "basis"):
             *_, channels, rows, columns = tensor.symbols.shape
             total += int(np.prod(tensor.symbols.shape[:-3])) * -(-channels // 4) * 4 * rows * columns
