@@ -159,13 +159,13 @@ def test_moving_pictures_are_coarse_until_the_view_is_still(player: Player, made
     player.start()
     player.open(made.data)
     player.settle(0, 1)
-    player.send("size", width=400, height=300)
+    player.send("size", width=160, height=120)
     player.forget()
     player.send("time", frame=0.25, playing=True)
     moving = player.wait("picture", frame=0.25)
-    assert (moving["width"], moving["full"]) < (400, True)
+    assert (moving["width"], moving["full"]) < (160, True)
     player.send("time", frame=0.25, playing=False)
-    assert player.wait("picture", frame=0.25, full=True)["width"] == 400
+    assert player.wait("picture", frame=0.25, full=True)["width"] == 160
 
 
 def test_fewer_layers_on_request(player: Player, made: PlanesClip) -> None:
