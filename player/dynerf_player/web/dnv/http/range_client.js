@@ -1,10 +1,12 @@
 /**
  * Reads a file at an address by range requests, all answered from one version of the file.
  *
- * The first response pins the version, and each later one is compared with it. Requests are not conditional: If-Match
- * and If-Range keep a browser from using its cache, and cost a preflight where the host is another one. An
- * interrupted transfer resumes where it stopped, after a pause that doubles while nothing arrives. A server that
- * ignores `Range` and sends the whole file is accepted if the file is small.
+ * The first response pins the version, and each later one is compared with it. The browser's cache is not used:
+ * Chromium's answers with the headers that it stored and bytes of a file that was replaced since, and makes requests
+ * for one address wait for each other. Requests are not conditional, because If-Match and If-Range cost a preflight
+ * where the host is another one, and say no more than the ETag of the response. An interrupted transfer resumes where
+ * it stopped, after a pause that doubles while nothing arrives. A server that ignores `Range` and sends the whole file
+ * is accepted if the file is small.
  */
 import { ChangedError, RemoteError } from "../errors.js";
 import { RequestSignal, TransientError, receive, sleep } from "./body.js";
@@ -73,10 +75,8 @@ export class RangeClient {
     this.requests += 1;
     guard.beat();
     const headers = { Range: `bytes=${first}-${stop - 1}` };
-    // A cached start of an earlier version would be followed by bytes of a newer one.
-    const cache = this.version === null ? "no-cache" : "default";
     try {
-      return await fetch(this.address, { headers, cache, signal: guard.signal });
+      return await fetch(this.address, { headers, cache: "no-store", signal: guard.signal });
     } catch (error) {
       throw this.lost(error, guard);
     }
