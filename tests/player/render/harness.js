@@ -5,7 +5,11 @@ import { capabilities } from "/web/render/device.js";
 import { Renderer } from "/web/render/renderer.js";
 
 const ARRAYS = {
-  int8: Int8Array, int16: Int16Array, int32: Int32Array, uint8: Uint8Array, float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  float64: Float64Array,
 };
 
 /** As the decoder's tensors: symbols in a canvas of `planes` numbers a texel. */
@@ -34,7 +38,9 @@ export async function fetchSegment(url) {
   return {
     tensors: new Map(head.tensors.map((tensor) => [tensor.name, new DumpedTensor(tensor, array(tensor.symbols))])),
     grids: head.grids && { coarse: grid(head.grids.coarse), fine: grid(head.grids.fine) },
-    latents: Array.from({ length: latents.length / head.latentSize }, (_, i) => latents.slice(i * head.latentSize, (i + 1) * head.latentSize)),
+    latents: Array.from({ length: latents.length / head.latentSize }, (_, i) =>
+      latents.slice(i * head.latentSize, (i + 1) * head.latentSize),
+    ),
   };
 }
 
@@ -99,7 +105,9 @@ export function shown({ canvas, gl, renderer }, width, height) {
   renderer.present();
   const rows = new Uint8Array(width * height * 4);
   gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rows);
-  return Array.from({ length: height }, (_, row) => [...rows.subarray((height - 1 - row) * width * 4, (height - row) * width * 4)]).flat();
+  return Array.from({ length: height }, (_, row) => [
+    ...rows.subarray((height - 1 - row) * width * 4, (height - row) * width * 4),
+  ]).flat();
 }
 
 /** Load a finer layer; returns the picture that is drawn again before it is complete. */

@@ -113,7 +113,8 @@ export class Loader {
 
   /** The view has changed: end the load of a segment that is not needed any more. */
   reconsider() {
-    if (this.current && !this.isNeeded(this.current.segment)) this.current.abort.abort(new Error("not needed any more"));
+    if (this.current && !this.isNeeded(this.current.segment))
+      this.current.abort.abort(new Error("not needed any more"));
   }
 
   /** Try again what failed. */

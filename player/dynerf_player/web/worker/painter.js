@@ -66,7 +66,10 @@ export class Painter {
       if (this.waitingFor === view.frame) return false;
       this.waitingFor = view.frame;
       this.onWaiting(view.frame);
-      latents.fetch(moment, clip.segments[segment].end - 1).then(() => this.bell.ring(), (error) => this.fail(error));
+      latents.fetch(moment, clip.segments[segment].end - 1).then(
+        () => this.bell.ring(),
+        (error) => this.fail(error),
+      );
       return false;
     }
     this.waitingFor = null;
@@ -106,7 +109,15 @@ export class Painter {
     const drawMs = performance.now() - start;
     this.counters = { ...this.counters, pictures: this.counters.pictures + 1, drawMs, width, height };
     this.shown = { version, full: width === full[0] && height === full[1] };
-    this.onPicture({ frame, width, height, full: this.shown.full, segment, layer: renderer.moment.model.layer, drawMs });
+    this.onPicture({
+      frame,
+      width,
+      height,
+      full: this.shown.full,
+      segment,
+      layer: renderer.moment.model.layer,
+      drawMs,
+    });
   }
 
   show(width, height) {

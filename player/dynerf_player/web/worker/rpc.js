@@ -40,7 +40,13 @@ export class Caller {
         signal?.removeEventListener("abort", onAbort);
         settle(value);
       };
-      this.open.set(call, { resolve: settled(resolve), reject: settled(reject), abort, onPart, parts: Promise.resolve() });
+      this.open.set(call, {
+        resolve: settled(resolve),
+        reject: settled(reject),
+        abort,
+        onPart,
+        parts: Promise.resolve(),
+      });
       this.port.postMessage({ call, method, args });
     });
   }
