@@ -188,7 +188,9 @@ def test_without_a_canvas_for_workers_the_page_renders(player: Player, made: Pla
     try:
         assert player.start() is False
     finally:
-        player.page.evaluate("() => { HTMLCanvasElement.prototype.transferControlToOffscreen = window.transfer; }")
+        player.page.evaluate(
+            "() => { HTMLCanvasElement.prototype.transferControlToOffscreen = window.transfer; }"
+        )
     player.open(made.data)
     player.settle(0, 1)
     assert psnr(player.capture(), expected(made.clip, 0)) >= SHIPPED
