@@ -11,8 +11,8 @@ import { affordable, footprint } from "../render/memory.js";
 export const following = (clip, segment) => (segment + 1) % clip.segments.length;
 
 /**
- * The next {segment, layer}, or null. `loaded(segment)` is the finest layer loaded, -1: none; `remaining` are the seconds
- * until playback leaves `current`, Infinity when it does not; `room` as from `affordable`.
+ * The next {segment, layer}, or null. `loaded(segment)` is the finest layer loaded, -1: none; `remaining` are the
+ * seconds until playback leaves `current`, Infinity when it does not; `room` as from `affordable`.
  */
 export function nextJob(clip, { current, remaining, layers, loaded, room }) {
   const finest = (segment) => Math.min(layers, clip.segments[segment].layers) - 1;

@@ -18,8 +18,8 @@ export class Caller {
   }
 
   /**
-   * Call a method. `onPart(part)` is awaited for each part in order; an error in it aborts the call. `signal` aborts it,
-   * too.
+   * Call a method. `onPart(part)` is awaited for each part in order; an error in it aborts the call. `signal` aborts
+   * it, too.
    */
   call(method, args, { onPart = () => {}, signal } = {}) {
     const call = (this.next += 1);
