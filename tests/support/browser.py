@@ -26,7 +26,7 @@ def missing_browser() -> str:
 
 
 @contextmanager
-def chromium() -> "Iterator[Browser]":
+def chromium(*arguments: str) -> "Iterator[Browser]":
     """A headless browser, without its sandbox, so that it also runs as root in a container.
 
     Playwright runs an event loop in this thread meanwhile, so ``asyncio.run`` cannot be used.
@@ -34,7 +34,7 @@ def chromium() -> "Iterator[Browser]":
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", *arguments])
         try:
             yield browser
         finally:
@@ -65,7 +65,7 @@ def open_page(
 def _is_error(line: "ConsoleMessage") -> bool:
     """Whether a line reports an error of the page; those about refusing or unreachable servers do not."""
     refused = tuple(f"status of {status}" for status in (401, 403, 404, 503))
-    expected = ("ERR_CONNECTION", "WebSocket connection", *refused)
+    expected = ("ERR_CONNECTION", "WebSocket connection", "GPU stall due to ReadPixels", *refused)
     missing = "status of 404" in line.text and "/web/" in line.location.get("url", "")
     return line.type in ("error", "warning") and (missing or not any(text in line.text for text in expected))
 
