@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from dynerf.commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
+from dynerf.commands import decode, encode, evaluate, info, play, repair, serve, splice, verify, web
 from dynerf_format.version import __version__
 
 COMMANDS = (
@@ -19,6 +19,7 @@ COMMANDS = (
     repair.COMMAND,
     serve.COMMAND,
     play.COMMAND,
+    web.COMMAND,
 )
 _DESCRIPTION = """\
 A codec and player for neural 3D video: encodes multi-view recordings into one
