@@ -23,6 +23,7 @@ from support.clips import (
     ForgedChunk,
     coded_payload,
     continued,
+    cut_waves,
     forge,
     forged_chunks,
     hex_dump,
@@ -31,6 +32,7 @@ from support.clips import (
     repository,
     smallest,
     two_segments,
+    wide_symbols,
 )
 from support.plain_decoder import FieldReader, records
 
@@ -115,6 +117,7 @@ def with_grids(payload: bytes) -> bytes:
 
 GOOD: dict[str, Callable[[], bytes]] = {
     "continued.dnv": lambda: clip_bytes(*continued()),
+    "cut_waves.dnv": lambda: clip_bytes(*cut_waves()),
     "framed_header.dnv": lambda: with_header(FRAME_OF_HEADER),
     "layered.dnv": lambda: clip_bytes(*layered()),
     "mixed_tables.dnv": lambda: clip_bytes(*mixed()),
@@ -122,6 +125,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "occupancy.dnv": lambda: with_grids(GRIDS),
     "smallest.dnv": lambda: clip_bytes(*smallest()),
     "two_segments.dnv": lambda: clip_bytes(*two_segments()),
+    "wide_symbols.dnv": lambda: clip_bytes(*wide_symbols()),
 }
 BAD: dict[str, Callable[[], bytes]] = {
     "builds_on_nothing.dnv": lambda: forge(HEADER, [replace(WEIGHTS, first=1), LATENTS]),
@@ -225,6 +229,40 @@ def test_the_file_of_mixed_tables_covers_models_and_tables() -> None:
     assert [one["shape"][0] for one in found if one["name"] == "head.0.weight"] == [80]  # two rows per wave
 
 
+def records_by_layer(name: str) -> list[list[dict[str, Any]]]:
+    """The coded records of each chunk of weights of a file, with the largest symbol of their tensor."""
+    found = []
+    with FileSource(VECTORS / name) as source:
+        clip = Reader(source)
+        for entry in clip.directory:
+            if entry.kind == b"WGHT":
+                layers = clip.layered_weights(entry.segment)
+                below = layers[entry.layer - 1] if entry.layer else {}
+                symbols = {key: tensor.symbols for key, tensor in below.items()}
+                found.append(records(FieldReader(clip.read_chunk(entry)), symbols or None))
+                for one in found[-1]:
+                    one["largest"] = int(np.abs(layers[entry.layer][one["name"]].symbols).max())
+    return found
+
+
+def test_the_file_of_cut_waves_cuts_those_of_every_model_of_planes() -> None:
+    layers = records_by_layer("cut_waves.dnv")
+    assert [[one["model"] for one in layer] for layer in layers] == [[1], [2], [4], [4]]
+    (planes,) = layers[0]
+    count, height, width = int(np.prod(planes["shape"][:-2])), *planes["shape"][-2:]
+    texels = min(height, (width + 1) // 2)  # of the longest wave
+    assert count * texels > 65536 >= 2 * count  # cut after more than one texel
+
+
+def test_the_file_of_wide_symbols_covers_their_widths_and_continued_models() -> None:
+    layers = records_by_layer("wide_symbols.dnv")
+    assert [one["model"] for layer in layers for one in layer] == [1, 3, 2, 5, 2, 0, 4, 0, 4, 3, 4, 5]
+    assert all(one["coding"] == 0 for layer in layers for one in layer)
+    assert [[one["continued"] for one in layer] for layer in layers[3:]] == [[True, True]] * 3
+    widest = [layer[0]["largest"] for layer in layers]
+    assert widest[0] < 2**7 < widest[1] < 2**15 < widest[2] < 2**23
+
+
 def test_all_files_are_listed() -> None:
     files = {path.name for path in VECTORS.glob("*.dnv")}
     assert files == set(GOOD) | set(BAD)
@@ -248,7 +286,15 @@ def test_a_bad_file_is_refused_as_recorded(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(GOOD | BAD))
 def test_a_file_is_reproduced_byte_by_byte(name: str) -> None:
     if (
-        name in ("continued.dnv", "layered.dnv", "mixed_tables.dnv", "two_segments.dnv")
+        name
+        in (
+            "continued.dnv",
+            "cut_waves.dnv",
+            "layered.dnv",
+            "mixed_tables.dnv",
+            "two_segments.dnv",
+            "wide_symbols.dnv",
+        )
         and list(zstandard.ZSTD_VERSION) != EXPECTED["libzstd"]
     ):
         pytest.skip("another libzstd finds other frames; the contents are compared elsewhere")

@@ -31,11 +31,17 @@ from dynerf_format import (
     weights_chunks,
 )
 from dynerf_format.coding.byte_reader import pack_varint
+from dynerf_format.coding.entropy_coder import _code
+from dynerf_format.coding.rans_section import pack_section
+from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
+from dynerf_format.tensors.tensor_head import CODED, pack_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from dynerf_format.container.quality_layers import QualityLayer
 
 VECTORS = "format/vectors"
 QUICK = settings(deadline=None, max_examples=60, database=None)
@@ -199,6 +205,72 @@ def continued() -> tuple[Header, list[Chunk]]:
         for layer in layers:
             previous.append({**(previous[-1] if previous else {}), **{t.name: t for t in layer.tensors}})
     return small_header((2, 2, 2, 2)), chunks
+
+
+def cut_waves() -> tuple[Header, list[Chunk]]:
+    """Two segments in two layers, of so many planes that waves are cut, in the models 1, 2 and 4."""
+    plane, row, column = np.mgrid[:24_000, :3, :6]
+    noise = lcg_bytes(plane.size).reshape(plane.shape)
+    symbols = row + 2 * column + plane // 3000 + (noise > 254) * 4
+    moved = symbols + (plane % 307 == 7) * (noise // 64)
+    planes = [np.reshape(one, (250, 3, 32, 3, 6)) for one in (symbols, moved)]
+    return modelled_clip([{"planes": one} for one in planes], {"planes": ((3,), (1, 2), (4, 4))})
+
+
+def wide_symbols() -> tuple[Header, list[Chunk]]:
+    """Entropy-coded symbols of 8, then 16, then 24 bits, from layer to layer, also continued."""
+    row, column = np.mgrid[:20, :20]
+    noise = lcg_bytes(12 * 400).reshape(12, 20, 20)
+    planes = (row * 80 - column * 61) * (np.arange(12)[:, None, None] + 1) * 37 + noise // 16
+    changed = planes + (noise > 250) * 99
+    tensors = [
+        {"planes": np.reshape(one, (2, 6, 20, 20)), "matrix": one[:2].reshape(40, 20) // 64}
+        for one in (planes, changed)
+    ]
+    models = {"planes": ((63, 127), (1, 2, 2), (4, 4, 4)), "matrix": ((16, 40), (3, 5, 0), (0, 3, 5))}
+    return modelled_clip(tensors, models)
+
+
+def modelled_clip(
+    segments: Sequence[dict[str, np.ndarray]],
+    models: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
+) -> tuple[Header, list[Chunk]]:
+    """Segments of two frames, all but the first continued, whose tensors are entropy-coded with given models.
+
+    ``models`` holds, per tensor, the factors between its layers, and the model of each layer in the first
+    segment and in the others. (The encoder would choose smaller codings.)
+    """
+    chunks: list[Chunk] = []
+    previous: list[dict[str, QuantisedTensor]] = []
+    for number, symbols in enumerate(segments):
+        tensors = [quantise(name, one, 1.0) for name, one in symbols.items()]
+        layers = split_layers(tensors, {name: factors for name, (factors, _, _) in models.items()})
+        for n, layer in enumerate(layers):
+            chosen = {name: by_layer[min(number, 1)][n] for name, (_, *by_layer) in models.items()}
+            payload = modelled_payload(layer, chosen, previous[n] if number else {})
+            chunks.append(Chunk(b"WGHT", number, n, number, len(layer.tensors), payload))
+            if n == 0:
+                codes = quantise("latents", [[number, 40000], [-70000, number]], 1.0)
+                chunks.append(latents_chunk(number, 2 * number, codes))
+        previous = [{t.name: t for t in layer.tensors} for layer in layers]
+    return small_header((2,) * len(segments)), chunks
+
+
+def modelled_payload(
+    layer: QualityLayer, models: dict[str, int], previous: dict[str, QuantisedTensor]
+) -> bytes:
+    """A payload of a layer's tensors, each entropy-coded with the given model."""
+    heads, coded, last = [], [], ""
+    for tensor in layer.tensors:
+        below, factor = layer.below[tensor.name] if layer.below else (None, 0)
+        earlier = previous[tensor.name].symbols if previous else None
+        side_info = SideInformation(None if below is None else below.symbols, factor, earlier)
+        index = list(layer.below).index(tensor.name) if layer.below else None
+        heads.append(pack_head(tensor, CODED, side_info, last, index))
+        coded.append(_code(models[tensor.name], tensor.symbols, side_info))
+        last = tensor.name
+    records = b"".join(head + one.record for head, one in zip(heads, coded, strict=True))
+    return pack_varint(len(coded)) + records + pack_section(coded)
 
 
 def tensor(name: str, symbols: Any, step: float = 1.0) -> QuantisedTensor:

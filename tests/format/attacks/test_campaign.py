@@ -41,6 +41,7 @@ from support.clips import (
     tensor,
     two_segments,
 )
+from support.mutations import mutations
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -219,26 +220,6 @@ def flipped(data: bytes, position: int) -> bytes:
     broken = bytearray(data)
     broken[position // 8] ^= 1 << position % 8
     return bytes(broken)
-
-
-def mutations(data: bytes, count: int) -> list[bytes]:
-    """Copies with one to three bytes replaced, removed or inserted, often with values that break parsers."""
-    generator = np.random.default_rng(len(data))
-    changed = []
-    for _ in range(count):
-        copy = bytearray(data)
-        for _ in range(generator.integers(1, 4)):
-            index = int(generator.integers(len(copy)))
-            byte = int(generator.choice([0, 1, 127, 128, 255, *generator.integers(0, 256, 5)]))
-            change = generator.integers(6)
-            if change == 0:
-                del copy[index]
-            elif change == 1:
-                copy.insert(index, byte)
-            else:
-                copy[index] = byte
-        changed.append(bytes(copy))
-    return changed
 
 
 # Runs in a separate process, because peak memory is measured per process.

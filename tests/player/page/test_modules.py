@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,9 +14,9 @@ import pytest
 
 from dynerf_decoder.cameras.paths.nerfstudio import read_camera_path
 from dynerf_decoder.cameras.viewing_volume import ViewingVolume
+from support.node import missing_node
 
 MODULES = Path(__file__).parent / "modules"
-_OLDEST_NODE = 20  # the first with a test runner that is stable
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,6 @@ def node_run(tmp_path_factory: pytest.TempPathFactory) -> NodeRun:
         command, env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=120
     )
     return NodeRun(run.returncode, run.stdout + run.stderr, path_file)
-
-
-def missing_node() -> str:
-    """Why the modules cannot be tested, or an empty string."""
-    if shutil.which("node") is None:
-        return "Node.js is not installed (apt-get install nodejs)"
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    major = int(version.removeprefix("v").split(".")[0])
-    return "" if major >= _OLDEST_NODE else f"found Node.js {version}, expected {_OLDEST_NODE} or later"
 
 
 def distances_of_the_decoder() -> list[dict[str, Any]]:
