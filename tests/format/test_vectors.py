@@ -249,7 +249,8 @@ def test_the_file_of_cut_waves_cuts_those_of_every_model_of_planes() -> None:
     layers = records_by_layer("cut_waves.dnv")
     assert [[one["model"] for one in layer] for layer in layers] == [[1], [2], [4], [4]]
     (planes,) = layers[0]
-    count, height, width = int(np.prod(planes["shape"][:-2])), *planes["shape"][-2:]
+    *others, height, width = planes["shape"]
+    count = int(np.prod(others))
     texels = min(height, (width + 1) // 2)  # of the longest wave
     assert count * texels > 65536 >= 2 * count  # cut after more than one texel
 

@@ -38,7 +38,7 @@ from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILE
 from dynerf_format.tensors.tensor_head import CODED, pack_head
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dynerf_format.container.quality_layers import QualityLayer
@@ -233,7 +233,7 @@ def wide_symbols() -> tuple[Header, list[Chunk]]:
 
 def modelled_clip(
     segments: Sequence[dict[str, np.ndarray]],
-    models: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
+    models: Mapping[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]],
 ) -> tuple[Header, list[Chunk]]:
     """Segments of two frames, all but the first continued, whose tensors are entropy-coded with given models.
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.browser import chromium, missing_browser, open_page
 from support.clips import repository
-from support.static_host import STRICT_POLICY, StaticHost, hosting
+from support.range_host import STRICT_POLICY, RangeHost, hosting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ OPENING = 16 * 1024
 EXPOSED = "ETag, Content-Range"
 
 
-class ReplacedHost(StaticHost):
+class ReplacedHost(RangeHost):
     """Serves another clip from the request for ``/replace`` on."""
 
     def content(self, path: str) -> bytes | None:
@@ -35,7 +35,7 @@ class ReplacedHost(StaticHost):
 
 
 @pytest.fixture(scope="module")
-def tab() -> Iterator[tuple[Page, StaticHost]]:
+def tab() -> Iterator[tuple[Page, RangeHost]]:
     """A page with the worker, and the host that it comes from. Violations of its policy fail the tests."""
     if missing_browser():
         pytest.skip(missing_browser())
@@ -54,7 +54,7 @@ def tab() -> Iterator[tuple[Page, StaticHost]]:
 
 
 def test_all_vectors_decode_in_a_module_worker_without_a_violation_of_the_policy(
-    tab: tuple[Page, StaticHost],
+    tab: tuple[Page, RangeHost],
 ) -> None:
     page, _ = tab
     found = page.evaluate("run('vectors')")
@@ -63,7 +63,7 @@ def test_all_vectors_decode_in_a_module_worker_without_a_violation_of_the_policy
     assert found["counts"]["compared"] > 50
 
 
-def test_the_first_picture_takes_three_requests(tab: tuple[Page, StaticHost]) -> None:
+def test_the_first_picture_takes_three_requests(tab: tuple[Page, RangeHost]) -> None:
     page, host = tab
     host.requests.clear()
     found = page.evaluate("run('firstPicture', '/clip.dnv')")
@@ -76,12 +76,12 @@ def test_the_first_picture_takes_three_requests(tab: tuple[Page, StaticHost]) ->
 
 @pytest.mark.parametrize("ranges", [True, False])
 @pytest.mark.parametrize("exposed", [True, False])
-def test_a_clip_of_another_origin(tab: tuple[Page, StaticHost], ranges: bool, exposed: bool) -> None:
+def test_a_clip_of_another_origin(tab: tuple[Page, RangeHost], ranges: bool, exposed: bool) -> None:
     page, _ = tab
     headers = {"Access-Control-Allow-Origin": "*"}
     if exposed:
         headers["Access-Control-Expose-Headers"] = EXPOSED
-    with hosting(StaticHost({"/clip.dnv": CLIP}, {}, ranges, '"one"', headers)) as host:
+    with hosting(RangeHost({"/clip.dnv": CLIP}, {}, ranges, '"one"', headers)) as host:
         found = page.evaluate("address => run('firstPicture', address)", f"{host.address}/clip.dnv")
         methods = [path for path, _ in host.requests]
     assert found["size"] == len(CLIP)
@@ -90,10 +90,10 @@ def test_a_clip_of_another_origin(tab: tuple[Page, StaticHost], ranges: bool, ex
 
 
 def test_a_clip_of_an_origin_that_does_not_allow_it_is_refused_with_the_reason(
-    tab: tuple[Page, StaticHost],
+    tab: tuple[Page, RangeHost],
 ) -> None:
     page, _ = tab
-    with hosting(StaticHost({"/clip.dnv": CLIP})) as host:
+    with hosting(RangeHost({"/clip.dnv": CLIP})) as host:
         found = page.evaluate("address => run('failure', address)", f"{host.address}/clip.dnv")
     assert found.startswith(
         f"RemoteError: {host.address}/clip.dnv: the server cannot be reached, or its host"
@@ -103,7 +103,7 @@ def test_a_clip_of_an_origin_that_does_not_allow_it_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("exposed", "error"), [(True, "ChangedError"), (False, "ChecksumError")], ids=["exposed", "hidden"]
 )
-def test_a_clip_that_is_replaced_meanwhile(tab: tuple[Page, StaticHost], exposed: bool, error: str) -> None:
+def test_a_clip_that_is_replaced_meanwhile(tab: tuple[Page, RangeHost], exposed: bool, error: str) -> None:
     page, _ = tab
     headers = {"Access-Control-Allow-Origin": "*"}
     if exposed:

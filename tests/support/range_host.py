@@ -1,4 +1,4 @@
-"""A static web host of files, as people use to publish: with and without ranges, own and foreign origins."""
+"""A web host of files with or without ranges, ETag and CORS headers, as people use to publish."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STRICT_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; conne
 
 
 @dataclass
-class StaticHost:
+class RangeHost:
     """Serves ``files`` (by path, "/a/b.js") and below ``folders`` (by prefix, "/web/").
 
     ``headers`` are sent with every response, ``etag`` with every file. Without ``ranges`` each response is
@@ -53,7 +53,7 @@ class StaticHost:
 
 
 @contextmanager
-def hosting(host: StaticHost) -> Iterator[StaticHost]:
+def hosting(host: RangeHost) -> Iterator[RangeHost]:
     """Serve on a free port of this machine until the end of the block."""
 
     class Handler(BaseHTTPRequestHandler):
