@@ -26,7 +26,7 @@ def missing_browser() -> str:
 
 
 @contextmanager
-def chromium() -> "Iterator[Browser]":
+def chromium(*arguments: str) -> "Iterator[Browser]":
     """A headless browser, without its sandbox, so that it also runs as root in a container.
 
     Playwright runs an event loop in this thread meanwhile, so ``asyncio.run`` cannot be used.
@@ -34,7 +34,7 @@ def chromium() -> "Iterator[Browser]":
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", *arguments])
         try:
             yield browser
         finally:

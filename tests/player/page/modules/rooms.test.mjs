@@ -3,7 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 const WEB = new URL("../../../../player/dynerf_player/web/", import.meta.url);
-const ALLOWED = { net: [], view: [], video: ["net"], ui: ["net", "view", "video"] };
+const ALLOWED = {
+  net: [], view: [], video: ["net"], ui: ["net", "view", "video"], render: ["dnv"], worker: ["dnv", "render"],
+};
 
 /** The source of every module of a room, by name. */
 function sources(room) {

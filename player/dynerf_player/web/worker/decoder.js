@@ -1,0 +1,39 @@
+/**
+ * The decoder's side of a session: opens a clip, and sends its tensors as textures and values. Runs in a worker of its
+ * own, so that decoding does not hold up pictures.
+ */
+import { BytesSource, HttpSource, openClip } from "../dnv/index.js";
+import { layoutOf } from "../render/layout.js";
+import { packTensors } from "../render/pack.js";
+
+const MAX_LATENTS = 64; // of one answer
+
+/** The methods of `rpc.js`; all but `open` need an open clip. */
+export function decoderMethods() {
+  let clip = null;
+  return {
+    /** Open {url} or {bytes}; returns what a player needs to know of the clip. */
+    async open({ url, bytes, limits }, { signal }) {
+      clip = await openClip(bytes ? new BytesSource(bytes) : new HttpSource(url), { limits, signal });
+      const { header, segments, groups, frameCount, frameRate, duration, size, version } = clip;
+      return { header, segments, groups, frameCount, frameRate, duration, size, version };
+    },
+
+    /** Decode a layer of a segment; parts are those of `packTensors`, all tensors or the changed ones. Returns grids. */
+    async load({ segment, layer, all }, { signal, part }) {
+      const { tensors, changed } = await clip.loadLayer(segment, layer, { signal });
+      for (const entry of packTensors(layoutOf(clip.header), tensors, all ? undefined : changed)) {
+        signal.throwIfAborted();
+        part(entry, [(entry.values ?? entry.planes.texels).buffer]);
+      }
+      const last = layer === clip.segments[segment].layers - 1; // grids hold for all layers; others are not fetched for them
+      return last ? clip.grids(segment, layer + 1, { signal }) : null;
+    },
+
+    /** Latents of frames `first` to `last`, at most MAX_LATENTS of them. */
+    async latents({ first, last }, { signal }) {
+      const count = Math.min(last - first + 1, MAX_LATENTS);
+      return Promise.all(Array.from({ length: count }, (_, i) => clip.latents(first + i, { signal })));
+    },
+  };
+}
