@@ -70,9 +70,19 @@ def _is_error(line: "ConsoleMessage") -> bool:
     return line.type in ("error", "warning") and (missing or not any(text in line.text for text in expected))
 
 
+_READ_PICTURE = """async () => {
+  const blob = await document.getElementById('picture').toBlob();
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.readAsDataURL(blob);
+  });
+}"""
+
+
 def canvas_image(page: "Page") -> np.ndarray:
-    """The content of the canvas, uint8 (height, width, 3)."""
-    text = page.evaluate("document.getElementById('picture').toDataURL('image/png')")
+    """The picture that the player shows, uint8 (height, width, 3)."""
+    text = page.evaluate(_READ_PICTURE)
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text.split(",")[1]))).convert("RGB"))
 
 

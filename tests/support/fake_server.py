@@ -8,11 +8,11 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
+from dynerf_player.pages.templates import PlayerPage, catalogue_page, player_page
 from support.fake_pictures import HEIGHT, WIDTH, Avc, cameras, description, jpeg, message
 from support.video import ROOT
 
@@ -188,13 +188,13 @@ class FakeServer:
 
 
 async def _player(_: web.Request) -> web.Response:
-    return await _page("watch.html")
+    page = PlayerPage("board", "A chessboard", "../", "board", live=True, render_mode="server")
+    return _page(player_page(page))
 
 
 async def _catalogue(_: web.Request) -> web.Response:
-    return await _page("catalogue.html")
+    return _page(catalogue_page("Clips"))
 
 
-async def _page(name: str) -> web.Response:
-    text = await asyncio.to_thread(Path(WEB / name).read_text, encoding="utf-8")
+def _page(text: str) -> web.Response:
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})

@@ -1,0 +1,46 @@
+/**
+ * Which side renders, the browser or a server, and why. `mode` is what the viewer or the page has selected: "auto",
+ * "browser" or "server"; `why` is a sentence for the statistics.
+ */
+const COARSE_FRACTION = 1 / 16; // of the pixels: the coarsest pictures worth looking at
+const SLOWEST_MS = 100; // for such a picture
+const TRIAL_PICTURES = 3; // before a device is judged
+
+/** The side to start with; `device` is what `probe()` found. */
+export function firstChoice({ mode, hasServer, device }) {
+  if (mode === "server" && hasServer) return { kind: "server", why: "selected" };
+  if (mode === "browser") return { kind: "browser", why: "selected" };
+  if (!hasServer) return { kind: "browser", why: "there is no server that renders" };
+  if (!device.webgl2) return { kind: "server", why: "this browser offers no WebGL 2" };
+  if (device.software) return { kind: "server", why: "this device has no graphics acceleration" };
+  return { kind: "browser", why: "this device can render" };
+}
+
+/** Judges a device by its first pictures. */
+export class Trial {
+  constructor() {
+    this.speeds = []; // pixels per millisecond
+  }
+
+  /** A picture of this many pixels took `drawMs`. Returns why the device is too slow for `full` pixels, or null. */
+  record({ width, height, drawMs }, full) {
+    if (this.speeds.length >= TRIAL_PICTURES) return null;
+    this.speeds.push((width * height) / Math.max(drawMs, 0.1));
+    if (this.speeds.length < TRIAL_PICTURES) return null;
+    const coarseMs = (full * COARSE_FRACTION) / Math.max(...this.speeds);
+    return coarseMs > SLOWEST_MS ? `this device takes ${Math.round(coarseMs)} ms for a coarse picture` : null;
+  }
+}
+
+/** What a page can tell of the device without loading a clip. */
+export function probe(createCanvas = () => document.createElement("canvas")) {
+  const fast = release(createCanvas().getContext("webgl2", { failIfMajorPerformanceCaveat: true }));
+  if (fast) return { webgl2: true, software: false };
+  return { webgl2: release(createCanvas().getContext("webgl2")), software: true };
+}
+
+/** Free a context at once: browsers limit their number. Returns whether there was one. */
+function release(gl) {
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return gl !== null;
+}
