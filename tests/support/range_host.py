@@ -20,6 +20,9 @@ _TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".json": "application/json",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
 }
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 STRICT_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'"

@@ -6,13 +6,12 @@ const COARSE_FRACTION = 1 / 16; // of the pixels: the coarsest pictures worth lo
 const SLOWEST_MS = 100; // for such a picture
 const TRIAL_PICTURES = 3; // before a device is judged
 
-/** The side to start with; `device` is what `probe()` found. */
-export function firstChoice({ mode, hasServer, device }) {
+/** The side to start with; `isAccelerated` is what the function of this name found. */
+export function firstChoice({ mode, hasServer, isAccelerated: accelerated }) {
   if (mode === "server" && hasServer) return { kind: "server", why: "selected" };
   if (mode === "browser") return { kind: "browser", why: "selected" };
   if (!hasServer) return { kind: "browser", why: "there is no server that renders" };
-  if (!device.webgl2) return { kind: "server", why: "this browser offers no WebGL 2" };
-  if (device.software) return { kind: "server", why: "this device has no graphics acceleration" };
+  if (!accelerated) return { kind: "server", why: "this browser has no accelerated WebGL 2" };
   return { kind: "browser", why: "this device can render" };
 }
 
@@ -32,15 +31,9 @@ export class Trial {
   }
 }
 
-/** What a page can tell of the device without loading a clip. */
-export function probe(createCanvas = () => document.createElement("canvas")) {
-  const fast = release(createCanvas().getContext("webgl2", { failIfMajorPerformanceCaveat: true }));
-  if (fast) return { webgl2: true, software: false };
-  return { webgl2: release(createCanvas().getContext("webgl2")), software: true };
-}
-
-/** Free a context at once: browsers limit their number. Returns whether there was one. */
-function release(gl) {
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+/** Whether the browser offers WebGL 2 that is not slow, which a page can tell without loading a clip. */
+export function isAccelerated(canvas = document.createElement("canvas")) {
+  const gl = canvas.getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  gl?.getExtension("WEBGL_lose_context")?.loseContext(); // free it at once: browsers limit their number
   return gl !== null;
 }

@@ -3,7 +3,7 @@
  * by this browser or by a server. It knows neither attributes nor media events; those follow from what it reports.
  */
 import { BrowserRenderer } from "../backend/browser_renderer.js";
-import { firstChoice, probe, Trial } from "../backend/choice.js";
+import { firstChoice, isAccelerated, Trial } from "../backend/choice.js";
 import { ServerRenderer } from "../backend/server_renderer.js";
 import { Clock } from "../net/clock.js";
 import { pictureSize } from "../video/canvas.js";
@@ -57,8 +57,8 @@ export class Engine {
 
   choose() {
     const { mode, server } = this.source;
-    const device = mode === "auto" && server ? probe() : {};
-    const { kind, why } = firstChoice({ mode, hasServer: Boolean(server), device });
+    const matters = mode === "auto" && server;
+    const { kind, why } = firstChoice({ mode, hasServer: Boolean(server), isAccelerated: matters && isAccelerated() });
     this.use(kind, why);
   }
 
