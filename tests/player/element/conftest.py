@@ -29,8 +29,13 @@ class Site:
 
     @property
     def address(self) -> str:
-        """Its page."""
+        """Its root."""
         return f"{self.host.address}{PREFIX}"
+
+    @property
+    def page(self) -> str:
+        """Its page."""
+        return f"{self.address}index.html"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,7 @@ def site(made: PlanesClip, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     (folder / "board.dnv").write_bytes(made.data)
     write_site([folder / "board.dnv"], folder / "site", SiteOptions(), lambda _: None)
     host = RangeHost(
-        files={PREFIX: (folder / "site" / "index.html").read_bytes(), f"{PREFIX}bare.html": BARE},
+        files={f"{PREFIX}bare.html": BARE},
         folders={PREFIX: folder / "site"},
         headers={"Content-Security-Policy": POLICY},
     )

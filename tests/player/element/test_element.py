@@ -1,6 +1,5 @@
 """The element alone in a page: a media element whose pictures the browser renders."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +10,16 @@ from support.browser import canvas_image, open_page, psnr
 from .conftest import Site, site_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.long
 SHIPPED = 55  # dB PSNR against the reference, 8-bit
 EVENTS = (
-    "loadstart durationchange loadedmetadata loadeddata progress suspend canplay canplaythrough play playing pause "
-    "waiting seeking seeked timeupdate ratechange volumechange ended error emptied abort resize load camera-change"
+    "loadstart durationchange loadedmetadata loadeddata progress suspend canplay canplaythrough play playing "
+    "pause waiting seeking seeked timeupdate ratechange volumechange ended error emptied abort resize load "
+    "camera-change"
 )
 
 _CREATE = """async ([attributes, events]) => {
@@ -74,7 +76,8 @@ def test_it_shows_the_reference_and_fires_the_events_of_a_media_element(bare: "P
     create(bare)
     settle(bare)
     assert log(bare) == [
-        "loadstart", "durationchange", "loadedmetadata", "resize", "load", "loadeddata", "canplay", "canplaythrough",
+        "loadstart", "durationchange", "loadedmetadata", "resize",
+        "load", "loadeddata", "canplay", "canplaythrough",
     ]  # fmt: skip
     clip = site.made.clip
     assert psnr(canvas_image(bare), clip.render(clip.cameras[0], frame=0, plain=True).numpy()) >= SHIPPED
