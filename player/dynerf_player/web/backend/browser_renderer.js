@@ -11,12 +11,10 @@ export class BrowserRenderer {
   kind = "browser";
 
   /**
-   * `source` has the clip's address `src` and its `name`. Handlers: `onopened(description)`, `onpicture({id, frame, final,
-   * width, height, drawMs})`, `onbuffer(ranges)`, `onstate(state)`, `onerror({name, message, fatal})`,
-   * `onunsupported(reason)`, `onchanged()`.
+   * `source` has the clip's address `src`, its `name`, and `options` of the session; `layers` see `limit`.
    */
-  constructor({ src, name, options = {} }, layers, handlers) {
-    Object.assign(this, { src, name, options, handlers, layers });
+  constructor({ src, name, options = {} }, layers) {
+    Object.assign(this, { src, name, options, layers });
     this.canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
     this.id = 0;
     this.answers = new Map(); // requests of pictures and statistics, by id
@@ -33,7 +31,12 @@ export class BrowserRenderer {
     this.isWaiting = true;
   }
 
-  async start() {
+  /**
+   * Handlers: `onopened(description, render)`, `onpicture({id, frame, final, width, height, drawMs})`,
+   * `onbuffer(ranges)`, `onstate(state)`, `onerror({name, message, fatal})`, `onunsupported(reason)`, `onchanged()`.
+   */
+  async start(handlers) {
+    this.handlers = handlers;
     const connection = await connect(this.canvas, (message) => this.receive(message), this.options);
     if (this.closed) {
       connection.close();
@@ -142,7 +145,7 @@ export class BrowserRenderer {
   /** Try again after an error. */
   retry() {
     if (this.clip) this.connection.send({ type: "load" });
-    else this.open();
+    else if (this.connection) this.open();
   }
 
   ask(type) {

@@ -14,12 +14,10 @@ export class ServerRenderer {
   kind = "server";
 
   /**
-   * `source` has the server's root `server` (an absolute address that ends with a slash) and the clip's `name` there. The
-   * handlers are those of `BrowserRenderer`, and `onnotice(text)`; states are those of `Connection`, with `seconds`
-   * until the next attempt and the server's `reason`.
+   * `source` has the server's root `server` (an absolute address that ends with a slash) and the clip's `name` there.
    */
-  constructor({ server, name }, handlers) {
-    Object.assign(this, { name, handlers });
+  constructor({ server, name }) {
+    this.name = name;
     this.describeAt = new URL(`clips/${encodeURIComponent(name)}.json`, server).href;
     this.liveAt = new URL(`live/${encodeURIComponent(name)}`, server).href;
     this.canvas = document.createElement("canvas");
@@ -35,7 +33,12 @@ export class ServerRenderer {
     });
   }
 
-  async start() {
+  /**
+   * The handlers are those of `BrowserRenderer`, and `onnotice(text)`; states are those of `Connection`, with `seconds`
+   * until the next attempt and the server's `reason`.
+   */
+  async start(handlers = this.handlers) {
+    this.handlers = handlers;
     try {
       this.description = await this.fetchDescription();
     } catch (error) {

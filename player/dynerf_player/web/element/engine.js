@@ -4,7 +4,6 @@
  */
 import { BrowserRenderer } from "../backend/browser_renderer.js";
 import { firstChoice, isAccelerated, Trial } from "../backend/choice.js";
-import { ServerRenderer } from "../backend/server_renderer.js";
 import { Clock } from "../net/clock.js";
 import { pictureSize } from "../video/canvas.js";
 import { CameraAnimation } from "../view/camera_animation.js";
@@ -25,7 +24,7 @@ export class Engine {
     Object.assign(this, { depth: false, layers: 0, resolution: "auto", holds: false });
     Object.assign(this, { source: null, renderer: null, description: null, why: "" });
     this.playback = { loop: false, speed: 1, playing: false, frozen: false };
-    this.frameRequest = null;
+    Object.assign(this, { frameRequest: null, turn: 0 }); // turn: counts the choices of a renderer
     this.closed();
   }
 
@@ -47,6 +46,7 @@ export class Engine {
   close() {
     cancelAnimationFrame(this.frameRequest);
     clearTimeout(this.retryTimer);
+    this.turn += 1;
     this.renderer?.close();
     this.renderer = null;
     this.source = null;
@@ -66,12 +66,11 @@ export class Engine {
   setMode(mode) {
     if (!this.source || this.source.mode === mode) return;
     this.source.mode = mode;
-    this.failure = null;
     this.choose();
   }
 
   /** Have a side render; the picture of the one before stays until the first one of this. */
-  use(kind, why) {
+  async use(kind, why) {
     clearTimeout(this.retryTimer);
     this.why = why;
     if (this.renderer?.kind === kind && !this.failure) {
@@ -79,20 +78,30 @@ export class Engine {
       return;
     }
     this.renderer?.close();
-    const { source } = this;
-    this.trial = kind === "browser" && source.mode === "auto" && source.server ? new Trial() : null;
-    const renderer = this.create(kind);
+    this.renderer = null;
+    this.failure = null;
+    this.turn += 1;
+    const { turn } = this;
+    const Renderer = await rendererClass(kind).catch(() => null);
+    if (turn !== this.turn) return;
+    if (Renderer) this.begin(new Renderer(this.source, this.holds ? 0 : Infinity));
+    else this.fail({ name: "RemoteError", message: "A module of the player cannot be fetched." }, () => this.use(kind, why));
+  }
+
+  begin(renderer) {
+    const { mode, server } = this.source;
+    this.trial = renderer.kind === "browser" && mode === "auto" && server ? new Trial() : null;
     this.renderer = renderer;
     this.isNew = true;
     this.stage.append(renderer.canvas);
     this.report("renderer");
-    renderer.start();
+    renderer.start(this.handlersOf(renderer));
   }
 
-  create(kind) {
-    let renderer = null;
+  /** What a renderer calls, as long as it is the one in use. */
+  handlersOf(renderer) {
     const own = (handle) => (...values) => { if (this.renderer === renderer) handle(...values); };
-    const handlers = {
+    return {
       onopened: own((description, render) => this.opened(description, render)),
       onpicture: own((head) => this.shown(head)),
       onbuffer: own((ranges) => this.report("buffer", ranges)),
@@ -102,9 +111,6 @@ export class Engine {
       onchanged: own(() => renderer.open()),
       onnotice: own((text) => this.status.notify(text)),
     };
-    const layers = this.holds ? 0 : Infinity;
-    renderer = kind === "server" ? new ServerRenderer(this.source, handlers) : new BrowserRenderer(this.source, layers, handlers);
-    return renderer;
   }
 
   /** Fetch metadata only, or everything. */
@@ -273,8 +279,13 @@ export class Engine {
   retry() {
     this.failure = null;
     this.status.show("Loading", { busy: true, overlay: this.hasPicture });
-    this.renderer.retry();
+    this.renderer?.retry();
   }
+}
+
+/** The class of a side's renderer; pages without a server never load that of servers. */
+async function rendererClass(kind) {
+  return kind === "server" ? (await import("../backend/server_renderer.js")).ServerRenderer : BrowserRenderer;
 }
 
 /** Whether two descriptions, of a browser and of a server, are of the same file as far as both know. */

@@ -10,7 +10,7 @@ const KEY_STEP = 0.04; // of the distance to the pivot, per press of an arrow ke
 export class Controls {
   /** `player` is the element, which has a clip; `find(id)` returns an element of the page. */
   constructor(player, find) {
-    Object.assign(this, { player, find });
+    Object.assign(this, { player, find, sides: sidesOf(player) });
     this.fillMenus();
     this.actions = {
       toggle: () => (player.paused ? player.play().catch(() => {}) : player.pause()),
@@ -64,8 +64,7 @@ export class Controls {
     const counts = Array.from({ length: layers - 1 }, (_, index) => [index + 1, `first ${index + 1} of ${layers}`]);
     this.setOptions("layers", [[0, layers > 1 ? `all ${layers}` : "all (1)"], ...counts], 0);
     this.player.layers = 0;
-    const modes = [["auto", "auto"], ["browser", "this browser"], ...(this.player.server ? [["server", "the server"]] : [])];
-    this.setOptions("renderer", modes, this.player.renderMode);
+    this.setOptions("renderer", this.sides, this.player.renderMode);
   }
 
   setOptions(id, entries, selected) {
@@ -147,6 +146,13 @@ export class Controls {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.find("player").requestFullscreen?.().catch(refused);
   }
+}
+
+/** Which sides can render: a page that starts with "server" has no file for the browser. */
+function sidesOf({ server, renderMode }) {
+  const remote = [["server", "the server"]];
+  if (renderMode === "server" && !new URLSearchParams(location.search).has("render")) return remote;
+  return [["auto", "auto"], ["browser", "this browser"], ...(server ? remote : [])];
 }
 
 function setAttribute(element, name, value) {
