@@ -87,7 +87,7 @@ def test_it_shows_the_reference_and_fires_the_events_of_a_media_element(bare: "P
     assert state == [4, pytest.approx(5 / 30), True, 64, pytest.approx(5 / 30)]
     bare.evaluate("player.currentTime = 4 / 30")
     wait(bare, "!player.seeking")
-    assert log(bare) == ["seeking", "seeked"]
+    assert log(bare)[:2] == ["seeking", "seeked"]  # "canplay" follows when data was missing
     settle(bare)
     assert psnr(canvas_image(bare), clip.render(clip.cameras[0], frame=4, plain=True).numpy()) >= SHIPPED
     assert bare.evaluate("player.buffered.end(0)") == pytest.approx(5 / 30)
@@ -195,7 +195,7 @@ def test_a_lost_context_is_survived(bare: "Page") -> None:
         create(bare)
         settle(bare)
     finally:
-        bare.evaluate("HTMLCanvasElement.prototype.transferControlToOffscreen = window.transfer")
+        bare.evaluate("() => { HTMLCanvasElement.prototype.transferControlToOffscreen = window.transfer; }")
     before = canvas_image(bare)
     bare.evaluate(
         "() => { const gl = player.find('stage').querySelector('canvas').getContext('webgl2');"

@@ -61,8 +61,8 @@ export function media(Base) {
 
     pictureShown() {
       if (this.media.error) this.media.recovered();
-      this.media.available();
       if (this.engine.sought === null) this.media.sought();
+      this.media.available();
     }
 
     fetched(ranges) {
@@ -87,7 +87,7 @@ export function media(Base) {
 
     play() {
       const { clock } = this.engine;
-      if (clock && this.media.atEnd && !this.loop) this.currentTime = 0;
+      if (clock && this.media.atEnd) this.currentTime = 0;
       const promise = this.media.play();
       if (this.media.error) return promise;
       this.engine.playback.playing = true;
