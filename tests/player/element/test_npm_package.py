@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from support.planes_clip import PlanesClip
 
 pytestmark = pytest.mark.extensive
+_UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "E404", "ECONNREFUSED")  # of npm
 BUDGET = 60_000  # bytes, gzipped, of decoder, renderer and element
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="module" src="node_modules/media-chrome/dist/index.js"></script>
@@ -92,7 +93,7 @@ def test_the_modules_are_small(package: Path) -> None:
     assert size <= BUDGET
 
 
-def test_the_types_are_valid_and_name_every_public_member(package: Path, tmp_path: Path) -> None:
+def test_the_types_are_valid(package: Path, tmp_path: Path) -> None:
     source = tmp_path / "use.ts"
     source.write_text(
         'import { DynerfPlayer } from "./package/index.js";\n'

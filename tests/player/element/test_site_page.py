@@ -1,6 +1,7 @@
 """The page of a static site, in which the browser renders: every button once."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from support.browser import canvas_image, open_page, psnr, wait_for_picture
+from support.range_host import RangeHost, hosting
 
-from .conftest import PREFIX, Site
+from .conftest import BARE, PREFIX, Site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -105,7 +107,7 @@ def test_a_link_opens_its_view(page: "Page", site: Site) -> None:
 def test_the_hint_does_not_cover_the_statistics(browser: "Browser", site: Site) -> None:
     with open_page(browser, width=360, height=640, phone=True) as page:
         page.goto(f"{site.page}#t=0&at=9,9,9&turn=0,0,0,1&fov=40")
-        page.wait_for_selector("#play", state="visible")
+        wait_for_picture(page)
         page.keyboard.press("i")
         page.evaluate("document.getElementById('hint').hidden = false")
         stats(page)
@@ -115,8 +117,15 @@ def test_the_hint_does_not_cover_the_statistics(browser: "Browser", site: Site) 
         assert table["y"] + table["height"] <= hint["y"] or hint["y"] + hint["height"] <= table["y"]
 
 
-def test_a_frame_is_driven_by_the_page_around_it(page: "Page", site: Site) -> None:
-    page.goto(f"{site.address}bare.html")
+@pytest.fixture(scope="module")
+def embedder() -> Iterator[str]:
+    """A page of another origin."""
+    with hosting(RangeHost(files={"/page.html": BARE})) as host:
+        yield f"{host.address}/page.html"
+
+
+def test_a_frame_is_driven_by_the_page_around_it(page: "Page", site: Site, embedder: str) -> None:
+    page.goto(embedder)
     page.evaluate(
         """address => {
           window.received = [];
@@ -148,8 +157,8 @@ def test_a_frame_is_driven_by_the_page_around_it(page: "Page", site: Site) -> No
     page.wait_for_function("() => window.received.some(({ event }) => event === 'playing')")
 
 
-def test_commands_of_other_origins_are_refused(page: "Page", site: Site) -> None:
-    page.goto(f"{site.address}bare.html")
+def test_commands_of_other_origins_are_refused(page: "Page", site: Site, embedder: str) -> None:
+    page.goto(embedder)
     page.evaluate(
         """async address => {
           const frame = document.createElement('iframe');
