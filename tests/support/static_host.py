@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from support.fake_server import POLICY, WEB
+from dynerf_player.pages.assets import WEB
+from support.fake_server import POLICY
 
 _TYPES = {".js": "text/javascript", "": "text/html"}
 _PAGE = b"<!doctype html><link rel=icon href=data:,><canvas id=canvas></canvas>"

@@ -22,6 +22,11 @@ class PlayerPage:
     site: str = ""  # published address of the site, with a slash at the end, or empty when it is not known
 
     @property
+    def catalogue(self) -> str:
+        """Address of the catalogue; object stores have no page for the address of a folder."""
+        return self.root if self.live else f"{self.root}index.html"
+
+    @property
     def clip(self) -> str:
         """Address of the clip's file."""
         return f"{self.root}clips/{quote(self.name, safe='')}.dnv"
