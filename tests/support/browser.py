@@ -65,7 +65,7 @@ def open_page(
 def _is_error(line: "ConsoleMessage") -> bool:
     """Whether a line reports an error of the page; those about refusing or unreachable servers do not."""
     refused = tuple(f"status of {status}" for status in (401, 403, 404, 503))
-    expected = ("ERR_CONNECTION", "WebSocket connection", *refused)
+    expected = ("ERR_CONNECTION", "WebSocket connection", "GPU stall due to ReadPixels", *refused)
     missing = "status of 404" in line.text and "/web/" in line.location.get("url", "")
     return line.type in ("error", "warning") and (missing or not any(text in line.text for text in expected))
 

@@ -91,7 +91,7 @@ def _tensor(arrays: list[np.ndarray], tensor: QuantisedTensor) -> dict[str, obje
         "shape": list(symbols.shape),
         "planes": planes,
         "symbols": _place(arrays, symbols.reshape(planes, -1).T.astype(kind)),
-        "steps": np.atleast_1d(tensor.step).astype(float).tolist(),
+        "steps": tensor.steps.astype(float).tolist(),
     }
 
 

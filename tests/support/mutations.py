@@ -48,8 +48,8 @@ class Damaged:
 
 
 def damaged_clips(files: Sequence[bytes], count: int) -> Iterator[Damaged]:
-    """About ``count`` damaged copies of valid clips: cut, changed, and forged with valid checksums."""
-    share = max(1, count // (20 * len(files)))
+    """At least ``count`` damaged copies of valid clips: cut, changed, and forged with valid checksums."""
+    share = -(-count // (20 * len(files)))
     for data in files:
         yield Damaged("intact", data)
         generator = np.random.default_rng(len(data))

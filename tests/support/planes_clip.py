@@ -100,13 +100,13 @@ def random_tensors(
             continue
         kind = name.split(".")[1]
         if kind in ("static", "basis"):
-            values = _smooth(parameter.shape, generator) * (0.9 if kind == "static" else 0.3)
+            values = _smooth(parameter.shape, generator) * (0.4 if kind == "static" else 0.2)
             steps = _STEP / scale * np.linspace(1, 1.3, len(values))
             tensors.append(quantise(name, values.numpy(), steps))
             continue
         values = torch.randn(parameter.shape, generator=generator) * _spread(name, parameter)
         if name.endswith("out.bias"):
-            values[0] -= 8  # more empty space than walls
+            values[0] -= 3  # more empty space than walls
         if name.endswith("out.weight"):
             values[0] *= 4
         tensors.append(quantise(name, values.numpy(), 1 / 256))

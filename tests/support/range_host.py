@@ -25,7 +25,6 @@ _TYPES = {
     ".jpg": "image/jpeg",
 }
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
-STRICT_POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'"
 
 
 @dataclass

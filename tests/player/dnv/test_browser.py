@@ -9,7 +9,8 @@ import pytest
 
 from support.browser import chromium, missing_browser, open_page
 from support.clips import repository
-from support.range_host import STRICT_POLICY, RangeHost, hosting
+from support.fake_server import POLICY
+from support.range_host import RangeHost, hosting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +46,8 @@ def tab() -> Iterator[tuple[Page, RangeHost]]:
         "/test/": Path(__file__).parent / "modules",
     }
     host = ReplacedHost({"/clip.dnv": CLIP}, folders, etag='"one"')
-    foreign = "http://127.0.0.1:*"
-    host.headers = {"Content-Security-Policy": f"{STRICT_POLICY} {foreign}"}
+    policy = POLICY.replace("connect-src 'self'", "connect-src 'self' http://127.0.0.1:*")
+    host.headers = {"Content-Security-Policy": policy}
     with hosting(host), chromium() as browser, open_page(browser) as page:
         page.goto(f"{host.address}/test/browser.html")
         yield page, host

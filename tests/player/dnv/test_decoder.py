@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ import numpy as np
 import pytest
 import zstandard
 
-from dynerf_format import Limits
+from dynerf_format import Chunk, Limits, clip_bytes, latents_chunk, quantise, weights_chunks
 from dynerf_format.coding.parametric_tables import ParametricTable, smooth_frequencies
-from support.clips import lcg_bytes, repository
+from support.clips import lcg_bytes, moving_weights, repository, small_header
 from support.mutations import Damaged, damaged_clips, outcome
 from support.node import missing_node
 
@@ -98,6 +99,17 @@ def frames() -> list[dict[str, str]]:
     return found
 
 
+def key_segments() -> bytes:
+    """A clip of five segments in three layers, none of which builds on another."""
+    chunks: list[Chunk] = []
+    for number in range(5):
+        base, *finer = weights_chunks(
+            number, moving_weights(number), {"planes.0": (3, 2), "head.weight": (4,)}
+        )
+        chunks += [base, latents_chunk(number, number, quantise("latents", [[number]], 1.0)), *finer]
+    return clip_bytes(small_header((1,) * 5), chunks)
+
+
 def smooth_tables(tokens: int) -> str:
     """The SHA-256 of the smooth tables of all shapes and scales."""
     digest = hashlib.sha256()
@@ -113,6 +125,7 @@ def test_the_modules_pass_their_tests_and_decode_as_python_does(tmp_path: Path, 
     (tmp_path / "smooth.json").write_text(
         json.dumps({tokens: smooth_tables(tokens) for tokens in (17, 192)}), encoding="utf-8"
     )
+    (tmp_path / "key_segments.dnv").write_bytes(key_segments())
     tried[ATTACK] += (count := write_batch(tmp_path, damaged_clips(seeds(), 500)))
     assert count > 500
     output = run_node(tmp_path, sorted(MODULES.glob("*.test.mjs")))
@@ -140,3 +153,6 @@ def test_the_library_is_packaged_with_its_licence() -> None:
     source = (vendor / "fzstd.js").read_text(encoding="utf-8")
     assert source.startswith("// fzstd 0.1.1 by Arjun Barrett, MIT licence")
     assert source.count("changed") == 7
+    project = tomllib.loads((repository(Path(__file__)) / "pyproject.toml").read_text(encoding="utf-8"))
+    licence = "player/dynerf_player/web/dnv/vendor/fzstd.LICENSE.txt"
+    assert licence in project["project"]["license-files"]

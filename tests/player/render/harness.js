@@ -5,7 +5,11 @@ import { capabilities } from "/web/render/device.js";
 import { Renderer } from "/web/render/renderer.js";
 
 const ARRAYS = {
-  int8: Int8Array, int16: Int16Array, int32: Int32Array, uint8: Uint8Array, float64: Float64Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  float64: Float64Array,
 };
 
 /** As the decoder's tensors: symbols in a canvas of `planes` numbers a texel. */
@@ -34,7 +38,9 @@ export async function fetchSegment(url) {
   return {
     tensors: new Map(head.tensors.map((tensor) => [tensor.name, new DumpedTensor(tensor, array(tensor.symbols))])),
     grids: head.grids && { coarse: grid(head.grids.coarse), fine: grid(head.grids.fine) },
-    latents: Array.from({ length: latents.length / head.latentSize }, (_, i) => latents.slice(i * head.latentSize, (i + 1) * head.latentSize)),
+    latents: Array.from({ length: latents.length / head.latentSize }, (_, i) =>
+      latents.slice(i * head.latentSize, (i + 1) * head.latentSize),
+    ),
   };
 }
 
@@ -45,11 +51,21 @@ export async function load(renderer, number, segment, layer = 0) {
   renderer.finish(number, update, segment.grids);
 }
 
-/** A renderer of a clip with the given segments loaded. */
-export async function open(header, urls, options = {}) {
+let last = null; // the context of the renderer that was opened last: browsers keep few of them
+
+function newContext() {
+  last?.getExtension("WEBGL_lose_context").loseContext();
   const canvas = new OffscreenCanvas(64, 48);
-  const gl = canvas.getContext("webgl2");
-  const renderer = await Renderer.create(gl, header, options);
+  last = canvas.getContext("webgl2");
+  return [canvas, last];
+}
+
+/** A renderer of a clip with the given segments loaded; `less`: what the device is taken not to have. */
+export async function open(header, urls, { less = {}, ...options } = {}) {
+  const [canvas, gl] = newContext();
+  const found = capabilities(gl);
+  const device = { ...found, ...less, limits: { ...found.limits, ...less.limits } };
+  const renderer = await Renderer.create(gl, header, { device, ...options });
   const segments = [];
   for (const url of urls) {
     segments.push(await fetchSegment(url));
@@ -66,8 +82,6 @@ export async function picture({ renderer, segments }, { segment = 0, mix: [frame
   if (!(await renderer.draw(view))) throw new Error("the picture is not complete");
   return btoa(String.fromCharCode(...renderer.read()));
 }
-
-export const device = () => capabilities(new OffscreenCanvas(1, 1).getContext("webgl2"));
 
 /** The folded planes of a scale, float32, as a plain array. */
 export function planes({ gl, renderer }, name, scale) {
@@ -91,7 +105,9 @@ export function shown({ canvas, gl, renderer }, width, height) {
   renderer.present();
   const rows = new Uint8Array(width * height * 4);
   gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rows);
-  return Array.from({ length: height }, (_, row) => [...rows.subarray((height - 1 - row) * width * 4, (height - row) * width * 4)]).flat();
+  return Array.from({ length: height }, (_, row) => [
+    ...rows.subarray((height - 1 - row) * width * 4, (height - row) * width * 4),
+  ]).flat();
 }
 
 /** Load a finer layer; returns the picture that is drawn again before it is complete. */

@@ -58,7 +58,8 @@ export const messages = () => log;
 
 /** The first message, also of those already received, with the given fields; those of `among` end the wait, too. */
 export function wait(fields, among = ["error", "unsupported"]) {
-  const fits = (message) => among.includes(message.type) || Object.entries(fields).every(([name, value]) => message[name] === value);
+  const fits = (message) =>
+    among.includes(message.type) || Object.entries(fields).every(([name, value]) => message[name] === value);
   return new Promise((resolve) => {
     const found = log.find(fits);
     if (found) resolve(found);
@@ -67,7 +68,9 @@ export function wait(fields, among = ["error", "unsupported"]) {
 }
 
 /** Forget the messages so far. */
-export const forget = () => { log.length = 0; };
+export const forget = () => {
+  log.length = 0;
+};
 
 /** RGBA of the view at full size. */
 export async function capture(id) {

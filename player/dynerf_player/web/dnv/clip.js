@@ -25,7 +25,7 @@ export class Clip {
   #reader;
   #weights;
   #groups;
-  #latents = new Map(); // by number of the group, the one used last at the end: promises of {dimensions, values}
+  #latents = new Map(); // by number of the group, the one used last at the end: promises of tensors
 
   constructor(reader) {
     this.#reader = reader;
@@ -98,9 +98,8 @@ export class Clip {
   /** The latent of a whole frame, as Float64Array; its values are exact in single precision. */
   async latents(frame, { signal } = {}) {
     const number = groupOf(this.#groups, frame);
-    const { dimensions, values } = await abortable(this.#group(number), signal);
-    const row = frame - this.#groups[number].first;
-    return Float64Array.from(values.subarray(row * dimensions, (row + 1) * dimensions));
+    const latents = await abortable(this.#group(number), signal);
+    return latents.row(frame - this.#groups[number].first);
   }
 
   /**
@@ -135,7 +134,7 @@ export class Clip {
       if (this.dimensions !== dimensions) {
         throw new FormatError(`latents of ${dimensions} and of ${this.dimensions} dimensions in one clip`);
       }
-      return { dimensions, values: latents.dequantise() };
+      return latents;
     });
   }
 }

@@ -19,7 +19,7 @@ export async function finish(generator, { signal } = {}) {
 }
 
 /** Resolves after the tasks that are waiting; timers would wait 4 ms. */
-function nextTask() {
+export function nextTask() {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

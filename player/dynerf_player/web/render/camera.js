@@ -15,7 +15,13 @@ const MIN_LENGTH = 1e-6; // world units along the ray; a shorter stretch is a mi
 export function cameraOfView({ cameraToWorld, fieldOfView }, width, height) {
   const focal = height / 2 / Math.tan((fieldOfView * Math.PI) / 360);
   return {
-    width, height, focalX: focal, focalY: focal, centreX: width / 2, centreY: height / 2, cameraToWorld,
+    width,
+    height,
+    focalX: focal,
+    focalY: focal,
+    centreX: width / 2,
+    centreY: height / 2,
+    cameraToWorld,
   };
 }
 
@@ -23,7 +29,9 @@ export function cameraOfView({ cameraToWorld, fieldOfView }, width, height) {
 export function withSize(camera, width, height) {
   const scale = height / camera.height;
   return {
-    ...camera, width, height,
+    ...camera,
+    width,
+    height,
     focalX: camera.focalX * scale,
     focalY: camera.focalY * scale,
     centreX: width / 2 + (camera.centreX - camera.width / 2) * scale,
@@ -48,9 +56,9 @@ export function homogeneousRays({ matrix }, camera) {
   return {
     direction,
     base: [0, 1, 2, 3].map((i) => dot(row(i), pose[3], pose[7], pose[11], 1)),
-    slope: [0, 1, 2, 3].flatMap((i) => [0, 1, 2].map(
-      (column) => dot(row(i), direction[column], direction[3 + column], direction[6 + column]),
-    )),
+    slope: [0, 1, 2, 3].flatMap((i) =>
+      [0, 1, 2].map((column) => dot(row(i), direction[column], direction[3 + column], direction[6 + column])),
+    ),
   };
 }
 
@@ -59,11 +67,18 @@ export function rayUniforms(space, camera) {
   const { base, slope, direction } = homogeneousRays(space, camera);
   const face = (sign) => ({
     base: Float32Array.from([0, 1, 2], (i) => base[3] + sign * base[i]),
-    slope: columns([0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => slope[9 + j] + sign * slope[3 * i + j])), 3),
+    slope: columns(
+      [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => slope[9 + j] + sign * slope[3 * i + j])),
+      3,
+    ),
   });
   return {
-    base: Float32Array.from(base), slope: columns(slope, 4), direction: columns(direction, 3),
-    lower: face(-1), upper: face(1), near: space.near,
+    base: Float32Array.from(base),
+    slope: columns(slope, 4),
+    direction: columns(direction, 3),
+    lower: face(-1),
+    upper: face(1),
+    near: space.near,
   };
 }
 
@@ -93,9 +108,12 @@ export function clipRay(space, camera, column, row) {
 
 /** The least and greatest distance of the space in the views of cameras, as the decoder's depth pictures use them. */
 export function depthRange(space, cameras) {
-  const hits = cameras.map((camera) => withSize(camera, 8, 8)).flatMap((camera) => (
-    Array.from({ length: 64 }, (_, i) => clipRay(space, camera, (i % 8) + 0.5, Math.floor(i / 8) + 0.5))
-  )).filter((hit) => hit !== null);
+  const hits = cameras
+    .map((camera) => withSize(camera, 8, 8))
+    .flatMap((camera) =>
+      Array.from({ length: 64 }, (_, i) => clipRay(space, camera, (i % 8) + 0.5, Math.floor(i / 8) + 0.5)),
+    )
+    .filter((hit) => hit !== null);
   if (hits.length === 0) return null;
   const farthest = Math.max(...hits.map(([, far]) => far));
   return [Math.max(Math.min(...hits.map(([near]) => near)), 1e-3 * farthest), farthest];

@@ -4,9 +4,8 @@
  */
 import { groupsOf } from "./layout.js";
 
-const macs = ({ inputs, hiddenGroups, outputs }) => (
-  hiddenGroups * (16 * inputs + (outputs === 1 ? 4 : 16 * groupsOf(outputs)))
-);
+const macs = ({ inputs, hiddenGroups, outputs }) =>
+  hiddenGroups * (16 * inputs + (outputs === 1 ? 4 : 16 * groupsOf(outputs)));
 
 /** {coarse: {fetches, macs}, fine: {fetches, macs}, shade: {fetches, macs}} of a layout. */
 export function sampleCost({ coarse, fine, view }) {

@@ -49,14 +49,17 @@ function drawsTo(gl, format) {
 export function planFor(layout, { limits, halfTarget }, budget = Infinity) {
   refuseBeyond(layout, limits);
   refuseAbove(budget, footprint(layout));
-  const scales = [layout.coarse, layout.fine].flatMap(
-    ({ groups, scales: list }) => list.map(({ basis }) => ({ basis, layers: basis * 3 * groups })),
+  const scales = [layout.coarse, layout.fine].flatMap(({ groups, scales: list }) =>
+    list.map(({ basis }) => ({ basis, layers: basis * 3 * groups })),
   );
   const layers = Math.max(...scales.map((scale) => scale.layers));
   const vectors = Math.max(...scales.map(({ basis }) => groupsOf(basis))) + OTHER_UNIFORMS;
   if (!halfTarget) return { fold: "cpu", why: "the device does not draw to half-float textures" };
   if (layers > limits.arrayLayers) {
-    return { fold: "cpu", why: `a scale has ${layers} layers of basis planes, the device's textures ${limits.arrayLayers}` };
+    return {
+      fold: "cpu",
+      why: `a scale has ${layers} layers of basis planes, the device's textures ${limits.arrayLayers}`,
+    };
   }
   if (vectors > limits.uniformVectors) {
     return { fold: "cpu", why: `folding needs ${vectors} uniform vectors, the device has ${limits.uniformVectors}` };
@@ -76,7 +79,10 @@ function refuseBeyond(layout, limits) {
   const needs = {
     "texels a side": [Math.max(...stacks.flatMap(({ scales }) => scales.map(({ size }) => size))), limits.textureSize],
     "layers of folded planes": [3 * Math.max(...stacks.map(({ groups }) => groups)), limits.arrayLayers],
-    "bytes of a network": [Math.max(...Object.values(blockLayouts(layout)).map(({ bytes }) => bytes)), limits.blockBytes],
+    "bytes of a network": [
+      Math.max(...Object.values(blockLayouts(layout)).map(({ bytes }) => bytes)),
+      limits.blockBytes,
+    ],
     "textures at once": [layout.fine.scales.length + 3, limits.textureUnits],
   };
   for (const [what, [needed, offered]] of Object.entries(needs)) {

@@ -1,8 +1,8 @@
 /**
- * Folding: the planes of one moment, P - 1 = static + sum over k of a_k basis_k, from symbols. Amounts include the steps.
- * Planes are a texture array of a scale, layer = plane x groups + group. Both ways give the same planes: `GpuFold` draws
- * each layer from integer textures; `CpuFold` computes in float32 and uploads, for devices without float targets or with
- * few array layers.
+ * Folding: the planes of one moment, P - 1 = static + sum over k of a_k basis_k, from symbols; amounts a_k include the
+ * steps. Planes are a texture array of a scale, layer = plane x groups + group. Both ways give the same planes:
+ * `GpuFold` draws each layer from integer textures; `CpuFold` computes in float32 and uploads, for devices without
+ * float targets or with few array layers.
  *
  * A source of planes is what `pack.js` makes of a tensor: {size, layers, texels, steps}.
  */
@@ -57,7 +57,9 @@ export class GpuFold {
   async upload({ size, layers, texels, steps }, pause) {
     const { gl } = this;
     const [format, type] = {
-      1: [gl.RGBA8I, gl.BYTE], 2: [gl.RGBA16I, gl.SHORT], 4: [gl.RGBA32I, gl.INT],
+      1: [gl.RGBA8I, gl.BYTE],
+      2: [gl.RGBA16I, gl.SHORT],
+      4: [gl.RGBA32I, gl.INT],
     }[texels.BYTES_PER_ELEMENT];
     const texture = textureArray(gl, format, size, layers, gl.NEAREST);
     const perSlice = Math.max(1, Math.floor(SLICE_BYTES / (size * size * 4 * texels.BYTES_PER_ELEMENT)));
@@ -67,7 +69,16 @@ export class GpuFold {
       gl.activeTexture(gl.TEXTURE0);
       gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
       gl.texSubImage3D(
-        gl.TEXTURE_2D_ARRAY, 0, 0, 0, first, size, size, count, gl.RGBA_INTEGER, type,
+        gl.TEXTURE_2D_ARRAY,
+        0,
+        0,
+        0,
+        first,
+        size,
+        size,
+        count,
+        gl.RGBA_INTEGER,
+        type,
         texels.subarray(first * size * size * 4, (first + count) * size * size * 4),
       );
     }
@@ -90,7 +101,9 @@ export class GpuFold {
     program.bindTexture("fixed_", 0, gl.TEXTURE_2D_ARRAY, fixed.texture);
     program.bindTexture("basis", 1, gl.TEXTURE_2D_ARRAY, (basis ?? fixed).texture);
     const scaled = new Float32Array(Math.max(groupsOf(amounts.length), 1) * 4);
-    amounts.forEach((amount, k) => { scaled[k] = amount * stepOf(basis, k); });
+    amounts.forEach((amount, k) => {
+      scaled[k] = amount * stepOf(basis, k);
+    });
     gl.uniform4fv(program.at("amounts"), scaled);
     for (let layer = 0; layer < 3 * groups; layer += 1) {
       gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, planes, 0, layer);

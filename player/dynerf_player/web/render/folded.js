@@ -9,9 +9,12 @@ export class FoldedField {
     this.gl = gl;
     this.layout = layout;
     const format = precise ? gl.RGBA32F : gl.RGBA16F;
-    const arrays = ({ scales, groups }) => scales.map(({ size }) => textureArray(gl, format, size, 3 * groups, gl.LINEAR));
+    const arrays = ({ scales, groups }) =>
+      scales.map(({ size }) => textureArray(gl, format, size, 3 * groups, gl.LINEAR));
     this.planes = { coarse: arrays(layout.coarse), fine: arrays(layout.fine) };
-    this.buffers = Object.fromEntries(Object.entries(blockLayouts(layout)).map(([name, { bytes }]) => [name, buffer(gl, bytes)]));
+    this.buffers = Object.fromEntries(
+      Object.entries(blockLayouts(layout)).map(([name, { bytes }]) => [name, buffer(gl, bytes)]),
+    );
     this.model = null;
   }
 

@@ -22,7 +22,10 @@ void main() {
  */
 export async function compile(gl, source) {
   const program = gl.createProgram();
-  const shaders = [[gl.VERTEX_SHADER, COVER], [gl.FRAGMENT_SHADER, source]].map(([kind, text]) => {
+  const shaders = [
+    [gl.VERTEX_SHADER, COVER],
+    [gl.FRAGMENT_SHADER, source],
+  ].map(([kind, text]) => {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, text);
     gl.compileShader(shader);
@@ -32,10 +35,14 @@ export async function compile(gl, source) {
   gl.linkProgram(program);
   const parallel = gl.getExtension("KHR_parallel_shader_compile");
   while (parallel && !gl.isContextLost() && !gl.getProgramParameter(program, parallel.COMPLETION_STATUS_KHR)) {
-    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 5);
+    });
   }
   const linked = gl.getProgramParameter(program, gl.LINK_STATUS);
-  const log = linked ? "" : shaders.map((shader) => gl.getShaderInfoLog(shader)).join("") + gl.getProgramInfoLog(program);
+  const log = linked
+    ? ""
+    : shaders.map((shader) => gl.getShaderInfoLog(shader)).join("") + gl.getProgramInfoLog(program);
   shaders.forEach((shader) => gl.deleteShader(shader));
   if (linked) return new Program(gl, program);
   gl.deleteProgram(program);
@@ -96,7 +103,8 @@ export function textureArray(gl, format, size, layers, filter) {
 /** Throws `Unsupported` when the device ran out of memory: what was allocated last cannot be used. */
 export function checkMemory(gl) {
   for (let error = gl.getError(); error !== gl.NO_ERROR && !gl.isContextLost(); error = gl.getError()) {
-    if (error === gl.OUT_OF_MEMORY) throw new Unsupported("the device has not enough graphics memory left for the clip");
+    if (error === gl.OUT_OF_MEMORY)
+      throw new Unsupported("the device has not enough graphics memory left for the clip");
   }
 }
 
@@ -104,5 +112,6 @@ export function checkMemory(gl) {
 export function setSampling(gl, target, filter) {
   gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, filter);
   gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, filter);
-  for (const axis of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(target, axis, gl.CLAMP_TO_EDGE);
+  for (const axis of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R])
+    gl.texParameteri(target, axis, gl.CLAMP_TO_EDGE);
 }

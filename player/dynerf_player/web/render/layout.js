@@ -29,6 +29,9 @@ export function layoutOf(header) {
   if (scales.length !== basis.length) {
     throw new FormatError(`header.field.settings: ${scales.length} scales and ${basis.length} numbers of basis planes`);
   }
+  if (basis.every((count) => count === 0)) {
+    throw new FormatError("header.field.settings.basis: no basis planes at any scale");
+  }
   const viewFeatures = whole(settings, "view_features", 0);
   const outputs = 4 + viewFeatures;
   return {
@@ -36,8 +39,12 @@ export function layoutOf(header) {
     samples: { coarse: whole({ coarse }, "coarse", 2, MAX_SAMPLES), fine: whole({ fine }, "fine", 2, MAX_SAMPLES) },
     fine: stackOf("fine", scales, basis, whole(settings, "channels", 1), whole(settings, "hidden", 1), outputs),
     coarse: stackOf(
-      "coarse", [whole(settings, "coarse_scale", 1)], [whole(settings, "coarse_basis", 0)],
-      whole(settings, "coarse_channels", 1), whole(settings, "coarse_hidden", 1), 1,
+      "coarse",
+      [whole(settings, "coarse_scale", 1)],
+      [whole(settings, "coarse_basis", 1)],
+      whole(settings, "coarse_channels", 1),
+      whole(settings, "coarse_hidden", 1),
+      1,
     ),
     view: viewOf(viewFeatures, groupsOf(outputs), whole(settings, "view_hidden", 1)),
   };
@@ -46,7 +53,11 @@ export function layoutOf(header) {
 function stackOf(name, sizes, basis, channels, hidden, outputs) {
   const groups = groupsOf(channels);
   return {
-    name, channels, groups, hidden, outputs,
+    name,
+    channels,
+    groups,
+    hidden,
+    outputs,
     scales: sizes.map((size, index) => ({ size, basis: basis[index] })),
     inputs: groups * sizes.length,
     hiddenGroups: groupsOf(hidden),
@@ -57,7 +68,9 @@ function stackOf(name, sizes, basis, channels, hidden, outputs) {
 /** The view network: its inputs are the accumulated features, in the fine field's groups, and the encoded direction. */
 function viewOf(features, featureGroups, hidden) {
   return {
-    features, featureGroups, hidden,
+    features,
+    featureGroups,
+    hidden,
     inputs: featureGroups + groupsOf(DIRECTION_NUMBERS),
     hiddenGroups: groupsOf(hidden),
     directionNumbers: DIRECTION_NUMBERS,
@@ -74,10 +87,8 @@ export function tensorShapes(layout) {
       shapes.set(`${name}.static.${scale}`, [3, channels, size, size]);
       if (basis > 0) shapes.set(`${name}.basis.${scale}`, [basis, 3, channels, size, size]);
     });
-    if (blended > 0) {
-      shapes.set(`${name}.mix.weight`, [blended, layout.latent]);
-      shapes.set(`${name}.mix.bias`, [blended]);
-    }
+    shapes.set(`${name}.mix.weight`, [blended, layout.latent]);
+    shapes.set(`${name}.mix.bias`, [blended]);
     shapes.set(`${name}.hidden.weight`, [hidden, channels * stack.scales.length]);
     shapes.set(`${name}.hidden.bias`, [hidden]);
     shapes.set(`${name}.hidden_latent.weight`, [hidden, layout.latent]);

@@ -1,6 +1,6 @@
 /**
- * Lost contexts: a driver's reset or a page in the background takes everything from the device. The browser restores the
- * context some time later, without any of its objects.
+ * Lost contexts: a driver's reset or a page in the background takes everything from the device. The browser restores
+ * the context some time later, without any of its objects.
  */
 const GIVE_UP_MS = 15_000;
 

@@ -8,9 +8,12 @@ const SMALL_MEMORY = 4; // GiB of main memory
  * Bytes of a segment's symbols (8 bits each) and of the folded planes (half floats), padding included.
  */
 export function footprint({ coarse, fine }) {
-  const sum = (count) => [coarse, fine].reduce((total, { groups, scales }) => (
-    total + scales.reduce((part, { size, basis }) => part + count(basis) * 3 * groups * 4 * size * size, 0)
-  ), 0);
+  const sum = (count) =>
+    [coarse, fine].reduce(
+      (total, { groups, scales }) =>
+        total + scales.reduce((part, { size, basis }) => part + count(basis) * 3 * groups * 4 * size * size, 0),
+      0,
+    );
   return { symbols: sum((basis) => basis + 1), folded: sum(() => 2) };
 }
 

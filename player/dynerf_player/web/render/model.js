@@ -40,12 +40,13 @@ export class SegmentUpdate {
     else this.sources.set(name, source);
   }
 
-  /** The model with this layer; planes that it replaces are released. `grids`: {coarse, fine}, each {size, cells} or null. */
+  /** The model with this layer; planes that it replaces are released. `grids` as for `Renderer.finish`. */
   finish(grids) {
     const { gl, layout, layer, previous } = this;
     const merged = (kind) => new Map([...(previous?.[kind] ?? []), ...this[kind]]);
     const model = new SegmentModel(gl, layout, { layer, grids, sources: merged("sources"), values: merged("values") });
-    for (const name of this.sources.keys()) if (previous?.sources.has(name)) this.folding.release(previous.sources.get(name));
+    for (const name of this.sources.keys())
+      if (previous?.sources.has(name)) this.folding.release(previous.sources.get(name));
     return model;
   }
 

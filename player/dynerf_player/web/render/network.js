@@ -21,7 +21,9 @@ export function blockLayout({ hiddenGroups, inputs, outputs }) {
 /** The three blocks of a layout by name: {coarse, fine, view}, as `blockLayout` gives them. */
 export function blockLayouts({ coarse, fine, view }) {
   return {
-    coarse: blockLayout(coarse), fine: blockLayout(fine), view: blockLayout({ ...view, outputs: 3 }),
+    coarse: blockLayout(coarse),
+    fine: blockLayout(fine),
+    view: blockLayout({ ...view, outputs: 3 }),
   };
 }
 
@@ -30,25 +32,31 @@ export function packBlocks(layout, values) {
   const get = (name) => values.get(name);
   return {
     coarse: packBlock(layout.coarse, stackSlots(layout.coarse), [0], {
-      weight: get("coarse.hidden.weight"), bias: get("coarse.hidden.bias"),
-      outWeight: get("coarse.out.weight"), outBias: get("coarse.out.bias"),
+      weight: get("coarse.hidden.weight"),
+      bias: get("coarse.hidden.bias"),
+      outWeight: get("coarse.out.weight"),
+      outBias: get("coarse.out.bias"),
     }),
     fine: packBlock(layout.fine, stackSlots(layout.fine), fineOutputs(layout.fine), {
-      weight: get("fine.hidden.weight"), bias: get("fine.hidden.bias"),
-      outWeight: get("fine.out.weight"), outBias: get("fine.out.bias"),
+      weight: get("fine.hidden.weight"),
+      bias: get("fine.hidden.bias"),
+      outWeight: get("fine.out.weight"),
+      outBias: get("fine.out.bias"),
     }),
     view: packBlock({ ...layout.view, outputs: 3 }, viewSlots(layout.view), [0, 1, 2], {
-      weight: get("view.0.weight"), bias: get("view.0.bias"),
-      outWeight: get("view.2.weight"), outBias: get("view.2.bias"),
+      weight: get("view.0.weight"),
+      bias: get("view.0.bias"),
+      outWeight: get("view.2.weight"),
+      outBias: get("view.2.bias"),
     }),
   };
 }
 
 /** Slots of looked-up features: the channels of each scale start a group of four. */
 function stackSlots({ scales, channels, groups }) {
-  return scales.flatMap((_, scale) => Array.from(
-    { length: groups * 4 }, (__, channel) => (channel < channels ? scale * channels + channel : undefined),
-  ));
+  return scales.flatMap((_, scale) =>
+    Array.from({ length: groups * 4 }, (__, channel) => (channel < channels ? scale * channels + channel : undefined)),
+  );
 }
 
 /** The fine field's outputs: colour and view features first, so that they can be accumulated, density behind them. */
@@ -67,7 +75,9 @@ function packBlock(sizes, inputSlots, outputSlots, { weight, bias, outWeight, ou
   const { hidden, inputs, outputs } = sizes;
   const columns = weight.length / hidden;
   block.set(bias, 0);
-  outputSlots.forEach((row, place) => { block[places.outBias + place] = outBias[row]; });
+  outputSlots.forEach((row, place) => {
+    block[places.outBias + place] = outBias[row];
+  });
   for (let unit = 0; unit < hidden; unit += 1) {
     inputSlots.forEach((column, place) => {
       if (column === undefined) return;
@@ -83,11 +93,11 @@ function packBlock(sizes, inputSlots, outputSlots, { weight, bias, outWeight, ou
   return block;
 }
 
-/** W z + b in float64. `bias` may be null. */
+/** W z + b in float64. */
 export function affine(weight, bias, latent) {
   const rows = weight.length / latent.length;
   return Float64Array.from({ length: rows }, (_, row) => {
-    let sum = bias ? bias[row] : 0;
+    let sum = bias[row];
     for (let i = 0; i < latent.length; i += 1) sum += weight[row * latent.length + i] * latent[i];
     return sum;
   });
@@ -95,9 +105,12 @@ export function affine(weight, bias, latent) {
 
 /** What a latent changes in a stack: hidden biases (float32) and the amounts of the basis planes, scale by scale. */
 export function foldNetwork(stack, values, latent) {
-  const hidden = affine(values.get(`${stack.name}.hidden_latent.weight`), values.get(`${stack.name}.hidden.bias`), latent);
-  const mix = values.get(`${stack.name}.mix.weight`);
-  const amounts = mix ? affine(mix, values.get(`${stack.name}.mix.bias`), latent) : new Float64Array(0);
+  const hidden = affine(
+    values.get(`${stack.name}.hidden_latent.weight`),
+    values.get(`${stack.name}.hidden.bias`),
+    latent,
+  );
+  const amounts = affine(values.get(`${stack.name}.mix.weight`), values.get(`${stack.name}.mix.bias`), latent);
   let start = 0;
   return {
     hiddenBias: Float32Array.from(hidden),

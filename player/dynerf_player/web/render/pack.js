@@ -10,8 +10,9 @@ import { FormatError } from "../dnv/errors.js";
 import { groupsOf, isPlanes, tensorShapes } from "./layout.js";
 
 /**
- * Pack tensors (a Map of all by name) one by one, so that no more than one is held twice; `changed` names those to pack.
- * Yields {name, planes} or {name, values}. Throws `FormatError` when the tensors are not exactly those of the field.
+ * Pack tensors (a Map of all by name) one by one, so that no more than one is held twice; `changed` names those to
+ * pack. Yields {name, planes} or {name, values}. Throws `FormatError` when the tensors are not exactly those of the
+ * field.
  */
 export function* packTensors(layout, tensors, changed = tensors.keys()) {
   const shapes = tensorShapes(layout);

@@ -21,8 +21,17 @@ export const BLOCKS = { Coarse: 0, Fine: 1, View: 2 };
  */
 export function raySource(layout, { output = "colour", prelude = "" } = {}) {
   return [
-    HEAD, prelude, DEFAULTS, uniforms(layout), CLIP, FIELD_COMMON, coarseFunction(layout.coarse),
-    fineFunction(layout.fine), shadeFunction(layout), marchFunction(layout), mainFunction(output),
+    HEAD,
+    prelude,
+    DEFAULTS,
+    uniforms(layout),
+    CLIP,
+    FIELD_COMMON,
+    coarseFunction(layout.coarse),
+    fineFunction(layout.fine),
+    shadeFunction(layout),
+    marchFunction(layout),
+    mainFunction(output),
   ].join("\n");
 }
 
@@ -116,9 +125,15 @@ bool isEmpty(usampler3D cells, vec3 p) {
 
 /** GLSL that looks up all features of a stack as q0, q1, ... */
 function lookUps({ name, scales, groups }) {
-  return scales.map(({ size }, scale) => each(groups, (group) => (
-    `  vec4 q${scale * groups + group} = product(${name}Planes${scale}, p, ${group}., ${groups}., ${size}.);\n`
-  ))).join("");
+  return scales
+    .map(({ size }, scale) =>
+      each(
+        groups,
+        (group) =>
+          `  vec4 q${scale * groups + group} = product(${name}Planes${scale}, p, ${group}., ${groups}., ${size}.);\n`,
+      ),
+    )
+    .join("");
 }
 
 function coarseFunction(stack) {
@@ -216,7 +231,8 @@ Marched march(Ray ray) {
     before = s;
   }
   float scale = 1. / (1. - light);
-  return Marched(shade(ray.direction, ${groups.map((g) => `scale * f${g}`).join(", ")}), median, coarseCount, fineCount);
+  vec3 colour = shade(ray.direction, ${groups.map((g) => `scale * f${g}`).join(", ")});
+  return Marched(colour, median, coarseCount, fineCount);
 }`;
 }
 

@@ -31,16 +31,18 @@ const FIRST_MACS = 1e8; // multiplications of the first strip, whose speed is un
 
 export class Renderer {
   /**
-   * Compile what the clip needs. Options: `budget` of graphics memory in bytes; `device`, what the context can do, as from
-   * `capabilities`; `minTransmittance`, 0 for every sample of every ray; `precise`: float32 planes; `prelude` of the ray
-   * shader. Throws `Unsupported` with a reason, `FormatError` for an invalid header.
+   * Compile what the clip needs. Options: `budget` of graphics memory in bytes; `device`, what the context can do, as
+   * from `capabilities`; `minTransmittance`, 0 for every sample of every ray; `precise`: float32 planes; `prelude` of
+   * the ray shader. Throws `Unsupported` with a reason, `FormatError` for an invalid header.
    */
   static async create(gl, header, { budget, device = capabilities(gl), ...options } = {}) {
     const layout = layoutOf(header);
     const plan = planFor(layout, device, budget);
     const folding = plan.fold === "gpu" ? new GpuFold(gl) : new CpuFold(gl);
     const [present, program] = await Promise.all([
-      Present.create(gl), compile(gl, raySource(layout, { prelude: options.prelude })), folding.prepare(layout),
+      Present.create(gl),
+      compile(gl, raySource(layout, { prelude: options.prelude })),
+      folding.prepare(layout),
     ]);
     return new Renderer(gl, header, { device, layout, plan, folding, present, program, options });
   }
@@ -111,21 +113,32 @@ export class Renderer {
    * `stop()` ends it between two strips. Resolves to whether the picture is complete.
    */
   async draw({ camera, width, height, output = "colour" }, stop = () => false) {
-    if (output === "depth" && this.depths === null) throw new ViewError("no camera sees the scene, so there is no depth to show");
+    if (output === "depth" && this.depths === null)
+      throw new ViewError("no camera sees the scene, so there is no depth to show");
     const program = await this.programOf(output);
     const uniforms = rayUniforms(this.header.space, withSize(camera, width, height));
     this.target.resize(width, height);
-    return drawInStrips(this.gl, this.strips, width, height, (...rectangle) => {
-      this.bind(program, uniforms);
-      this.gl.scissor(...rectangle);
-      program.draw();
-      this.gl.disable(this.gl.SCISSOR_TEST);
-    }, stop);
+    return drawInStrips(
+      this.gl,
+      this.strips,
+      width,
+      height,
+      (...rectangle) => {
+        this.bind(program, uniforms);
+        this.gl.scissor(...rectangle);
+        program.draw();
+        this.gl.disable(this.gl.SCISSOR_TEST);
+      },
+      stop,
+    );
   }
 
   async programOf(output) {
     if (!this.programs.has(output)) {
-      this.programs.set(output, await compile(this.gl, raySource(this.layout, { output, prelude: this.options.prelude })));
+      this.programs.set(
+        output,
+        await compile(this.gl, raySource(this.layout, { output, prelude: this.options.prelude })),
+      );
     }
     return this.programs.get(output);
   }

@@ -55,9 +55,13 @@ export async function finished(gl) {
   const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
   if (fence === null) return;
   gl.flush();
-  do await turn(); while (!gl.isContextLost() && gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED);
+  do await turn();
+  while (!gl.isContextLost() && gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED);
   gl.deleteSync(fence);
 }
 
 /** One turn of the event loop. */
-export const turn = () => new Promise((resolve) => { setTimeout(resolve, 0); });
+export const turn = () =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 0);
+  });

@@ -6,7 +6,10 @@ export class Bell {
   wait(ms = Infinity) {
     return new Promise((resolve) => {
       const timer = Number.isFinite(ms) ? setTimeout(() => this.ring(), ms) : null;
-      this.sleepers.push(() => { clearTimeout(timer); resolve(); });
+      this.sleepers.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
     });
   }
 

@@ -1,6 +1,6 @@
 /**
- * The page's side: a canvas is handed to a worker that renders, or rendered to in the page where browsers have no WebGL 2
- * in workers. Messages are those of `session.js`.
+ * The page's side: a canvas is handed to a worker that renders, or rendered to in the page where browsers have no
+ * WebGL 2 in workers. Messages are those of `session.js`.
  */
 
 /** A connection for a canvas that nothing has drawn to. `onMessage(message)` gets what the session sends. */

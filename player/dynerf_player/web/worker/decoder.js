@@ -21,14 +21,17 @@ export function decoderMethods() {
       return { header, segments, groups, frameCount, frameRate, duration, size, version };
     },
 
-    /** Decode a layer of a segment; parts are those of `packTensors`, all tensors or the changed ones. Returns grids. */
+    /**
+     * Decode a layer of a segment; parts are those of `packTensors`, all tensors or the changed ones. Returns the grids
+     * with the last layer: they hold for all layers, and are not fetched for fewer.
+     */
     async load({ segment, layer, all }, { signal, part }) {
       const { tensors, changed } = await clip.loadLayer(segment, layer, { signal });
       for (const entry of packTensors(layoutOf(clip.header), tensors, all ? undefined : changed)) {
         signal.throwIfAborted();
         part(entry, [(entry.values ?? entry.planes.texels).buffer]);
       }
-      const last = layer === clip.segments[segment].layers - 1; // grids hold for all layers; others are not fetched for them
+      const last = layer === clip.segments[segment].layers - 1;
       return last ? clip.grids(segment, layer + 1, { signal }) : null;
     },
 

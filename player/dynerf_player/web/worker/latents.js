@@ -20,7 +20,11 @@ export class Latents {
   async fetch({ frame, weight }, last) {
     const missing = !this.known.has(frame) ? frame : frame + (weight > 0 ? 1 : 0);
     if (this.known.has(missing)) return;
-    if (!this.waiting.has(missing)) this.waiting.set(missing, this.load(missing, last).finally(() => this.waiting.delete(missing)));
+    if (!this.waiting.has(missing))
+      this.waiting.set(
+        missing,
+        this.load(missing, last).finally(() => this.waiting.delete(missing)),
+      );
     await this.waiting.get(missing);
     await this.fetch({ frame, weight }, last);
   }

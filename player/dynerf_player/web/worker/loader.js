@@ -11,8 +11,8 @@ import { affordable, footprint } from "../render/memory.js";
 export const following = (clip, segment) => (segment + 1) % clip.segments.length;
 
 /**
- * The next {segment, layer}, or null. `loaded(segment)` is the finest layer loaded, -1: none; `remaining` are the seconds
- * until playback leaves `current`, Infinity when it does not; `room` as from `affordable`.
+ * The next {segment, layer}, or null. `loaded(segment)` is the finest layer loaded, -1: none; `remaining` are the
+ * seconds until playback leaves `current`, Infinity when it does not; `room` as from `affordable`.
  */
 export function nextJob(clip, { current, remaining, layers, loaded, room }) {
   const finest = (segment) => Math.min(layers, clip.segments[segment].layers) - 1;
@@ -113,7 +113,8 @@ export class Loader {
 
   /** The view has changed: end the load of a segment that is not needed any more. */
   reconsider() {
-    if (this.current && !this.isNeeded(this.current.segment)) this.current.abort.abort(new Error("not needed any more"));
+    if (this.current && !this.isNeeded(this.current.segment))
+      this.current.abort.abort(new Error("not needed any more"));
   }
 
   /** Try again what failed. */

@@ -1,6 +1,6 @@
 /**
- * Draws the view of one clip with one renderer whenever something has changed: as many pixels as the device draws in time
- * while it moves, and all of them when it is still.
+ * Draws the view of one clip with one renderer whenever something has changed: as many pixels as the device draws in
+ * time while it moves, and all of them when it is still.
  */
 import { MovingResolution } from "../render/resolution.js";
 import { Latents } from "./latents.js";
@@ -41,15 +41,16 @@ export class Painter {
 
   /** One picture, or a pause. */
   async step() {
-    const { view, shown, renderer } = this;
+    const { view, shown } = this;
     const { version } = view;
     const current = shown.version === version;
-    if (this.captures.length > 0 && renderer.moment) {
-      await this.capture();
-    } else if (view.width < 1 || view.height < 1 || (current && shown.full)) {
+    const requested = this.captures.length > 0;
+    if (view.width < 1 || view.height < 1 || (current && shown.full && !requested)) {
       await this.bell.wait();
     } else if (!this.fold()) {
       await this.bell.wait();
+    } else if (requested) {
+      await this.capture();
     } else if (current && view.moving) {
       await this.bell.wait(Math.max(view.settling, PLAYING_WAIT_MS));
     } else {
@@ -66,7 +67,10 @@ export class Painter {
       if (this.waitingFor === view.frame) return false;
       this.waitingFor = view.frame;
       this.onWaiting(view.frame);
-      latents.fetch(moment, clip.segments[segment].end - 1).then(() => this.bell.ring(), (error) => this.fail(error));
+      latents.fetch(moment, clip.segments[segment].end - 1).then(
+        () => this.bell.ring(),
+        (error) => this.fail(error),
+      );
       return false;
     }
     this.waitingFor = null;
@@ -106,7 +110,16 @@ export class Painter {
     const drawMs = performance.now() - start;
     this.counters = { ...this.counters, pictures: this.counters.pictures + 1, drawMs, width, height };
     this.shown = { version, full: width === full[0] && height === full[1] };
-    this.onPicture({ id, frame, width, height, full: this.shown.full, segment, layer: renderer.moment.model.layer, drawMs });
+    this.onPicture({
+      id,
+      frame,
+      width,
+      height,
+      full: this.shown.full,
+      segment,
+      layer: renderer.moment.model.layer,
+      drawMs,
+    });
   }
 
   show(width, height) {

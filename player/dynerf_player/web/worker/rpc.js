@@ -18,8 +18,8 @@ export class Caller {
   }
 
   /**
-   * Call a method. `onPart(part)` is awaited for each part in order; an error in it aborts the call. `signal` aborts it,
-   * too.
+   * Call a method. `onPart(part)` is awaited for each part in order; an error in it aborts the call. `signal` aborts
+   * it, too.
    */
   call(method, args, { onPart = () => {}, signal } = {}) {
     const call = (this.next += 1);
@@ -40,7 +40,13 @@ export class Caller {
         signal?.removeEventListener("abort", onAbort);
         settle(value);
       };
-      this.open.set(call, { resolve: settled(resolve), reject: settled(reject), abort, onPart, parts: Promise.resolve() });
+      this.open.set(call, {
+        resolve: settled(resolve),
+        reject: settled(reject),
+        abort,
+        onPart,
+        parts: Promise.resolve(),
+      });
       this.port.postMessage({ call, method, args });
     });
   }

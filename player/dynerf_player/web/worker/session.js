@@ -22,7 +22,7 @@
  *   error {name, message, fatal}           `fatal`: the moment cannot be shown
  *   lost, restored                         the graphics context
  *   stats {id, ...}                        see `stats`
- *   capture {id, width, height, pixels}    RGBA of a full picture, the top row first; without pixels where there is none
+ *   capture {id, width, height, pixels}    RGBA of a full picture, the top row first; no pixels without a picture
  *   disposed
  */
 import { Unsupported } from "../render/errors.js";
@@ -106,19 +106,25 @@ export class Session {
   start(renderer) {
     const { clip, decoder, view, bell, canvas, budget, layers } = this;
     this.renderer = renderer;
-    this.loader = new Loader({ clip, renderer, decoder, view, bell, budget }, {
-      layers,
-      onLayer: (job) => {
-        view.version += 1;
-        this.give("layer", job);
+    this.loader = new Loader(
+      { clip, renderer, decoder, view, bell, budget },
+      {
+        layers,
+        onLayer: (job) => {
+          view.version += 1;
+          this.give("layer", job);
+        },
+        onError: (error, fatal) => this.report(error, fatal),
       },
-      onError: (error, fatal) => this.report(error, fatal),
-    });
-    this.painter = new Painter({ clip, renderer, decoder, view, bell, canvas }, {
-      onPicture: (picture) => this.give("picture", picture),
-      onWaiting: (frame) => this.give("waiting", { frame }),
-      onError: (error) => this.report(error, true),
-    });
+    );
+    this.painter = new Painter(
+      { clip, renderer, decoder, view, bell, canvas },
+      {
+        onPicture: (picture) => this.give("picture", picture),
+        onWaiting: (frame) => this.give("waiting", { frame }),
+        onError: (error) => this.report(error, true),
+      },
+    );
   }
 
   async createRenderer(header) {
@@ -175,9 +181,16 @@ export class Session {
     const { segment } = this.view.placeIn(clip);
     const { speed } = renderer.strips;
     return {
-      ...this.painter.counters, budget, bytes: renderer.bytes, segment, layer: renderer.layerOf(segment),
+      ...this.painter.counters,
+      budget,
+      bytes: renderer.bytes,
+      segment,
+      layer: renderer.layerOf(segment),
       pixelsPerSecond: speed === null ? null : speed * 1000,
-      fold: renderer.plan.fold, why: renderer.plan.why, device: renderer.device.name, software: renderer.device.software,
+      fold: renderer.plan.fold,
+      why: renderer.plan.why,
+      device: renderer.device.name,
+      software: renderer.device.software,
     };
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { sha256 } from "./check_vectors.js";
-import { dnv, open, vector } from "./support.mjs";
+import { FOLDER, dnv, fromPytest, open, vector } from "./support.mjs";
 
 const { BytesSource, ViewError } = dnv;
 
@@ -89,8 +89,25 @@ test("layers of a continued segment can be loaded in any order", async () => {
 
 test("loads at once take turns and give the same", async () => {
   const [clip, other] = [await open("layered.dnv"), await open("layered.dnv")];
-  const [, , last] = await Promise.all([0, 1, 2].map((layer) => clip.loadLayer(0, layer)));
-  assert.deepEqual(await digests(last.tensors), await digests((await other.loadLayer(0, 2)).tensors));
+  const symbols = ({ tensors }) => tensors.get("planes.0").symbols; // taken at once, before the next layer refines them
+  const found = await Promise.all([0, 1, 2].map((layer) => clip.loadLayer(0, layer).then(symbols)));
+  for (const layer of [0, 1, 2]) assert.deepEqual(found[layer], symbols(await other.loadLayer(0, layer)));
+});
+
+test("loads of many segments at once do not take each other's layers", { skip: !FOLDER }, async () => {
+  const data = new Uint8Array(fromPytest("key_segments.dnv"));
+  const [clip, other] = [await dnv.openClip(new BytesSource(data)), await dnv.openClip(new BytesSource(data))];
+  assert.ok(clip.segments.length >= 4);
+  const all = [...clip.segments.keys()];
+  await Promise.all(all.map((segment) => clip.loadLayer(segment, 0)));
+  const pairs = [0, 1, 2].flatMap((layer) => all.map((segment) => [segment, layer]));
+  const loaded = await Promise.all(
+    pairs.map(async ([segment, layer]) => String(await digests((await clip.loadLayer(segment, layer)).tensors))),
+  );
+  const lasts = loaded.slice(-all.length);
+  for (const segment of all) {
+    assert.equal(lasts[segment], String(await digests((await other.loadLayer(segment, 2)).tensors)));
+  }
 });
 
 test("after a failed load the segment is decoded from its first layer", async () => {

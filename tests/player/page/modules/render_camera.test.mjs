@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  cameraOfView, clipRay, depthRange, rayUniforms, withSize,
+  cameraOfView,
+  clipRay,
+  depthRange,
+  rayUniforms,
+  withSize,
 } from "../../../../player/dynerf_player/web/render/camera.js";
 import { SPACE, camera } from "./render_support.mjs";
 import { assertClose } from "./support.mjs";
@@ -14,7 +18,11 @@ test("another size keeps the vertical field of view and the centre", () => {
 });
 
 test("a camera of a field of view is the pinhole camera with that angle", () => {
-  const { focalX, focalY, centreX, centreY } = cameraOfView({ cameraToWorld: camera().cameraToWorld, fieldOfView: 90 }, 64, 48);
+  const { focalX, focalY, centreX, centreY } = cameraOfView(
+    { cameraToWorld: camera().cameraToWorld, fieldOfView: 90 },
+    64,
+    48,
+  );
   assertClose([focalX, focalY, centreX, centreY], [24, 24, 32, 24]);
 });
 

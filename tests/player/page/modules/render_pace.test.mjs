@@ -26,9 +26,13 @@ test("strips cover every pixel once, at any speed", () => {
     const [width, height] = [321, 77];
     const seen = new Uint8Array(width * height);
     for (const [x, y, w, h] of draw(new Strips(), width, height, speed)) {
-      for (let row = y; row < y + h; row += 1) for (let column = x; column < x + w; column += 1) seen[row * width + column] += 1;
+      for (let row = y; row < y + h; row += 1)
+        for (let column = x; column < x + w; column += 1) seen[row * width + column] += 1;
     }
-    assert.ok(seen.every((count) => count === 1), `speed ${speed}`);
+    assert.ok(
+      seen.every((count) => count === 1),
+      `speed ${speed}`,
+    );
   }
 });
 
@@ -57,7 +61,7 @@ test("a fast device draws a picture at once", () => {
 test("moving pictures have as many pixels as are drawn in time", () => {
   const resolution = new MovingResolution();
   const [w, h] = resolution.size(640, 360, null);
-  assert.ok(w * h <= 640 * 360 / 200, "small while the speed is unknown");
+  assert.ok(w * h <= (640 * 360) / 200, "small while the speed is unknown");
   assert.deepEqual(resolution.size(640, 360, 1e6), [640, 360]);
   const [width, height] = resolution.size(640, 360, 1000);
   assert.ok((width * height) / 1000 <= 34);

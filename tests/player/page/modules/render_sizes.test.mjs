@@ -9,11 +9,25 @@ import { blockLayouts } from "../../../../player/dynerf_player/web/render/networ
 import { header, smallLayout } from "./render_support.mjs";
 
 const PREVIEW = {
-  latent: 32, scales: [48, 96, 192], basis: [8, 8, 0], channels: 8, hidden: 64, view_features: 6, view_hidden: 32,
-  coarse_scale: 64, coarse_basis: 8, coarse_channels: 4, coarse_hidden: 16,
+  latent: 32,
+  scales: [48, 96, 192],
+  basis: [8, 8, 0],
+  channels: 8,
+  hidden: 64,
+  view_features: 6,
+  view_hidden: 32,
+  coarse_scale: 64,
+  coarse_basis: 8,
+  coarse_channels: 4,
+  coarse_hidden: 16,
 };
 const FAST = {
-  ...PREVIEW, scales: [64, 128, 256, 512], basis: [16, 16, 16, 0], channels: 12, coarse_scale: 96, coarse_basis: 16,
+  ...PREVIEW,
+  scales: [64, 128, 256, 512],
+  basis: [16, 16, 16, 0],
+  channels: 12,
+  coarse_scale: 96,
+  coarse_basis: 16,
 };
 /** What every WebGL 2 device has at least. */
 const LEAST = { textureSize: 2048, arrayLayers: 256, blockBytes: 16384, textureUnits: 16, uniformVectors: 224 };
@@ -51,10 +65,20 @@ test("fields and samplings that only the server renders are unsupported", () => 
 
 test("invalid settings are a damaged file", () => {
   const bad = [
-    { hidden: 0 }, { hidden: 1.5 }, { hidden: 16385 }, { scales: [] }, { scales: [4] }, { channels: "8" }, { basis: [-1, 2] },
-    { scales: Array(17).fill(4), basis: Array(17).fill(1) }, { latent: undefined },
+    { hidden: 0 },
+    { hidden: 1.5 },
+    { hidden: 16385 },
+    { scales: [] },
+    { scales: [4] },
+    { channels: "8" },
+    { basis: [-1, 2] },
+    { basis: [0, 0] },
+    { coarse_basis: 0 },
+    { scales: Array(17).fill(4), basis: Array(17).fill(1) },
+    { latent: undefined },
   ];
-  for (const changes of bad) assert.throws(() => smallLayout(changes), { name: "FormatError" }, JSON.stringify(changes));
+  for (const changes of bad)
+    assert.throws(() => smallLayout(changes), { name: "FormatError" }, JSON.stringify(changes));
   for (const sampling of [{ coarse: 1 }, { fine: 4097 }, { fine: null }]) {
     assert.throws(() => layoutOf(header({}, { sampling })), { name: "FormatError" });
   }

@@ -17,7 +17,14 @@ function order(options) {
   const layers = [-1, -1, -1];
   const jobs = [];
   for (;;) {
-    const job = nextJob(clip, { current: 0, remaining: Infinity, layers: Infinity, room: ROOM, loaded: (s) => layers[s], ...options });
+    const job = nextJob(clip, {
+      current: 0,
+      remaining: Infinity,
+      layers: Infinity,
+      room: ROOM,
+      loaded: (s) => layers[s],
+      ...options,
+    });
     if (!job) return jobs.join(" ");
     layers[job.segment] = job.layer;
     jobs.push(`${job.segment}.${job.layer}`);
@@ -47,7 +54,10 @@ test("a clip of one segment has nothing ahead", () => {
 test("invalid files are not tried again, unreachable ones after a while", () => {
   let now = 0;
   const failures = new Failures(() => now);
-  const [damaged, dropped] = [{ segment: 0, layer: 1 }, { segment: 1, layer: 0 }];
+  const [damaged, dropped] = [
+    { segment: 0, layer: 1 },
+    { segment: 1, layer: 0 },
+  ];
   failures.add(damaged, { name: "ChecksumError" });
   failures.add(dropped, { name: "RemoteError" });
   assert.equal(failures.delay(damaged), Infinity);
@@ -77,7 +87,9 @@ test("calls return results, parts in order, and errors with their names", async 
   });
   const seen = [];
   const onPart = async (value) => {
-    await new Promise((resolve) => { setTimeout(resolve, 3 - value); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 3 - value);
+    });
     seen.push(value);
   };
   assert.equal(await caller.call("count", { to: 3 }, { onPart }), "done");
@@ -91,7 +103,9 @@ test("an aborted call ends on both sides, and an error in a part ends it, too", 
   const { caller, close } = connected({
     async endless({ name }, { signal, part }) {
       part(1);
-      await new Promise((resolve) => { signal.addEventListener("abort", resolve); });
+      await new Promise((resolve) => {
+        signal.addEventListener("abort", resolve);
+      });
       ended.push(name);
     },
   });
@@ -99,9 +113,20 @@ test("an aborted call ends on both sides, and an error in a part ends it, too", 
   const call = caller.call("endless", { name: "aborted" }, { signal: abort.signal });
   abort.abort(new Error("seeked away"));
   await assert.rejects(call, /seeked away/);
-  const failing = caller.call("endless", { name: "failed" }, { onPart: () => { throw new Error("no memory"); } });
+  const failing = caller.call(
+    "endless",
+    { name: "failed" },
+    {
+      onPart: () => {
+        throw new Error("no memory");
+      },
+    },
+  );
   await assert.rejects(failing, /no memory/);
-  while (ended.length < 2) await new Promise((resolve) => { setTimeout(resolve, 1); });
+  while (ended.length < 2)
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1);
+    });
   assert.deepEqual(ended, ["aborted", "failed"]);
   close();
 });
@@ -117,13 +142,20 @@ test("latents are mixed, requested once, and those that follow with them", async
   assert.deepEqual([...latents.at({ frame: 1, weight: 0.25 })], [1.25]);
   await latents.fetch({ frame: 4, weight: 0.5 }, 9);
   assert.deepEqual([...latents.at({ frame: 4, weight: 0.5 })], [4.5]);
-  assert.deepEqual(requests, [[1, 9], [5, 9]]);
+  assert.deepEqual(requests, [
+    [1, 9],
+    [5, 9],
+  ]);
 });
 
 test("a bell wakes all that wait, once", async () => {
   const bell = new Bell();
   let woken = 0;
-  const waits = [bell.wait(), bell.wait(60_000)].map((wait) => wait.then(() => { woken += 1; }));
+  const waits = [bell.wait(), bell.wait(60_000)].map((wait) =>
+    wait.then(() => {
+      woken += 1;
+    }),
+  );
   bell.ring();
   await Promise.all(waits);
   assert.equal(woken, 2);
@@ -132,7 +164,14 @@ test("a bell wakes all that wait, once", async () => {
 
 test("a view is moving while it changes or plays; setting what it is already changes nothing", () => {
   const view = new View(64, 48);
-  const header = { cameras: [camera()], frames: 4, segments: [{ firstFrame: 0, frames: 2 }, { firstFrame: 2, frames: 2 }] };
+  const header = {
+    cameras: [camera()],
+    frames: 4,
+    segments: [
+      { firstFrame: 0, frames: 2 },
+      { firstFrame: 2, frames: 2 },
+    ],
+  };
   view.change({ frame: 9 });
   view.start({ header, frameCount: 4 });
   assert.deepEqual([view.frame, view.moving], [3, false]);

@@ -12,7 +12,7 @@ const CONTAINERS_MAX = 2 ** 16;
 const PRINTABLE = /^(?:[^\p{C}\p{Z}]| )*$/u;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A float: ints are numbers, so the two can be told apart. */
+/** A float. Ints are plain numbers, which keeps the two apart. */
 class Float {
   constructor(value) {
     this.value = value;

@@ -5,7 +5,7 @@
  * layer are kept. Kept are the segments of the two chains that were used last, as far as they fit the limit.
  */
 import { namingSource } from "../errors.js";
-import { finish } from "../pause.js";
+import { finish, nextTask } from "../pause.js";
 import { usableWeights } from "./chunk_lookup.js";
 import { WEIGHTS, unpackWeights } from "./chunks.js";
 
@@ -39,7 +39,7 @@ export class WeightsLoader {
     this.continued = continuedSegments(reader.directory);
     this.states = new Map(); // by segment: {layers, found}, `found` the Maps after each layer that are kept
     this.chains = []; // key segments, the one used last in front
-    this.turns = new Map(); // by key segment: settles when the chain is free
+    this.turns = new Map(); // by key segment, while loads of its chain are pending: settles when it is free
   }
 
   /** The key segment of the chain that a segment belongs to. */
@@ -50,12 +50,13 @@ export class WeightsLoader {
   /** The tensors of a segment after a layer, a Map by name. */
   async load(segment, layer, options = {}) {
     const key = this.keyOf(segment);
-    const turn = this.turns.get(key) ?? Promise.resolve();
-    const loading = turn.then(() => this.loadChain(key, segment, layer + 1, options));
-    this.turns.set(
-      key,
-      loading.catch(() => {}),
-    );
+    const before = this.turns.get(key) ?? Promise.resolve();
+    const loading = before.then(() => this.loadChain(key, segment, layer + 1, options));
+    // A task in between: the caller takes what it needs from the canvases before the next load refines them.
+    const turn = loading.then(nextTask, nextTask).then(() => {
+      if (this.turns.get(key) === turn) this.turns.delete(key);
+    });
+    this.turns.set(key, turn);
     return loading;
   }
 
@@ -105,7 +106,8 @@ export class WeightsLoader {
   use(key) {
     this.chains = [key, ...this.chains.filter((chain) => chain !== key)].slice(0, CHAINS_KEPT);
     for (const segment of this.states.keys()) {
-      if (!this.chains.includes(this.keyOf(segment))) this.states.delete(segment);
+      const chain = this.keyOf(segment);
+      if (!this.chains.includes(chain) && !this.turns.has(chain)) this.states.delete(segment);
     }
   }
 

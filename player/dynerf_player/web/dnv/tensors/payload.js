@@ -24,7 +24,7 @@ const BLOCK = 2 ** 16; // plain symbols between two yields
  */
 export function* unpackTensors(payload, { elements, layer = 0, coarser = null, previous = null, keep = false }) {
   const reader = new ByteReader(payload);
-  const records = readRecords(reader, elements, coarser, previous);
+  const records = readRecords(reader, elements, coarser && [...coarser.values()], previous);
   const coded = records.filter(({ record }) => record);
   const section = coded.length > 0 ? new SectionReader(reader, coded) : null;
   const found = new Map();

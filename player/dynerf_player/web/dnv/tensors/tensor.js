@@ -21,6 +21,14 @@ export class Tensor {
     return this.canvas.symbols();
   }
 
+  /** The values of one index of the first axis of a matrix, as Float64Array. */
+  row(index) {
+    const [rows, columns] = this.shape;
+    const step = this.steps[this.steps.length === rows ? index : 0];
+    const { data } = this.canvas;
+    return Float64Array.from({ length: columns }, (_, column) => Math.fround(data[index * columns + column] * step));
+  }
+
   /** The values in row-major order, exact: both factors have 24 bits at most. */
   dequantise() {
     const { symbols, steps } = this;

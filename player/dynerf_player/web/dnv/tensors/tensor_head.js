@@ -17,7 +17,8 @@ const NAME_LENGTH_MAX = 128;
 const NAME = /^[A-Za-z0-9_./-]+$/;
 
 /**
- * Read a head; LimitError for more than `budget` elements. `coarser` and `previous` are as for `unpackTensors`.
+ * Read a head; LimitError for more than `budget` elements. `coarser` is the list of the tensors of the layers below, or
+ * null; `previous` is as for `unpackTensors`.
  * `coding` is 0, or the number of bytes of a plain symbol; `below` is the tensor that this one refines, or null.
  */
 export function readHead(reader, budget, lastName, coarser, previous) {
@@ -68,10 +69,10 @@ function readShape(reader, name) {
 
 function readRefined(reader, coarser) {
   const [index, factor] = [reader.varint(), reader.u8()];
-  if (index >= coarser.size) {
-    throw new FormatError(`tensors: refines tensor ${index}, but the layers below have ${coarser.size}`);
+  if (index >= coarser.length) {
+    throw new FormatError(`tensors: refines tensor ${index}, but the layers below have ${coarser.length}`);
   }
-  const below = [...coarser.values()][index];
+  const below = coarser[index];
   if (factor < FACTOR_MIN || factor * below.canvas.largest() > REFINED_MAX) {
     throw new FormatError(
       `tensor "${below.name}": factor ${factor} is below 2, or too large for the symbols below`,
