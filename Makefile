@@ -22,9 +22,9 @@ demo: install
 test: install-dev
 	$(PYTEST) -m "not extensive"
 
-# Everything, also what takes long to try once more what quicker tests cover.
+# Everything, also what takes long to try once more what quicker tests cover, and the shapes in every call.
 test-long: install-dev
-	$(PYTEST)
+	THOROUGH=1 $(PYTEST)
 
 check: install-dev
 	$(BIN)/ruff check .
