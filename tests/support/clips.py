@@ -36,10 +36,9 @@ from dynerf_format.coding.rans_section import pack_section
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.layout import CHUNK_HEAD, ENTRY, HEAD, MAGIC, TRAILER, TRAILER_TAG
 from dynerf_format.tensors.tensor_head import CODED, pack_head
-from support.thorough import THOROUGH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dynerf_format.container.quality_layers import QualityLayer

@@ -42,7 +42,6 @@ from support.clips import (
     two_segments,
 )
 from support.mutations import mutations
-from support.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from collections import Counter
