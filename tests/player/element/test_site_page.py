@@ -109,12 +109,18 @@ def test_the_hint_does_not_cover_the_statistics(browser: "Browser", site: Site) 
         page.goto(f"{site.page}#t=0&at=9,9,9&turn=0,0,0,1&fov=40")
         wait_for_picture(page)
         page.keyboard.press("i")
-        page.evaluate("document.getElementById('hint').hidden = false")
         stats(page)
-        hint, table = page.locator("#hint").bounding_box(), page.locator("#stats").bounding_box()
-        assert hint is not None
-        assert table is not None
-        assert table["y"] + table["height"] <= hint["y"] or hint["y"] + hint["height"] <= table["y"]
+        hint, table = page.evaluate(
+            """() => {
+              document.getElementById('hint').hidden = false; // the page hides it in its next frame
+              return ['hint', 'stats'].map((id) => {
+                const { top, bottom } = document.getElementById(id).getBoundingClientRect();
+                return { top, bottom };
+              });
+            }"""
+        )
+        assert hint["bottom"] > hint["top"]
+        assert table["bottom"] <= hint["top"] or hint["bottom"] <= table["top"]
 
 
 @pytest.fixture(scope="module")

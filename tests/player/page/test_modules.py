@@ -118,7 +118,9 @@ def description_of_the_server(folder: Path) -> dict[str, Any]:
     made = planes_clip(segments=(2, 3))
     file = folder / "board.dnv"
     file.write_bytes(made.data)
-    version = SimpleNamespace(name="board", etag='"e"', size=len(made.data), clip=made.clip)
+    version = SimpleNamespace(
+        name="board", etag='"e"', size=len(made.data), clip=made.clip, raw=None, buffer=None, prepare=None
+    )
     return {"file": str(file), "description": description(cast("ClipVersion", version))}
 
 
