@@ -1,5 +1,6 @@
 """Runs the tests of the page's modules under Node.js, and compares the modules with the decoder."""
 
+import asyncio
 import json
 import os
 import re
@@ -7,8 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +17,10 @@ from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.paths.nerfstudio import read_camera_path
 from dynerf_decoder.cameras.rig import focus_point, up_axis
 from dynerf_decoder.cameras.viewing_volume import ViewingVolume
+from dynerf_player.library.local import FileLibrary
 from dynerf_player.server.clip_metadata import description
 from support.node import missing_node
 from support.planes_clip import planes_clip
-
-if TYPE_CHECKING:
-    from dynerf_player.library.interface import ClipVersion
 
 MODULES = Path(__file__).parent / "modules"
 
@@ -87,7 +85,10 @@ def rigs_of_the_decoder() -> list[dict[str, Any]]:
     for case in range(40):
         offset = generator.normal(size=3) * 10.0 ** (case % 6)
         spread = (0.0, 0.2, -0.3)[case % 3]  # of the optical axes: parallel, converging, diverging
-        cameras = [_camera(generator, offset, spread, roll=0.05 * (case % 4)) for _ in range(1 + case % 7)]
+        cameras = [
+            _camera(generator, offset, spread, roll=0.05 * (case % 4) if spread else 0.0)
+            for _ in range(1 + case % 7)
+        ]
         cases.append(
             {
                 "poses": [camera.camera_to_world.reshape(-1).tolist() for camera in cameras],
@@ -118,10 +119,16 @@ def description_of_the_server(folder: Path) -> dict[str, Any]:
     made = planes_clip(segments=(2, 3))
     file = folder / "board.dnv"
     file.write_bytes(made.data)
-    version = SimpleNamespace(
-        name="board", etag='"e"', size=len(made.data), clip=made.clip, raw=None, buffer=None, prepare=None
-    )
-    return {"file": str(file), "description": description(cast("ClipVersion", version))}
+    return {"file": str(file), "description": asyncio.run(_description(file))}
+
+
+async def _description(file: Path) -> dict[str, Any]:
+    library = FileLibrary(file)
+    try:
+        async with library.current("board") as version:
+            return description(version)
+    finally:
+        await library.close()
 
 
 def test_the_modules_pass_their_tests_and_agree_with_the_decoder_on_distances(node_run: NodeRun) -> None:

@@ -4,7 +4,7 @@
  */
 const COARSE_FRACTION = 1 / 16; // of the pixels: the coarsest pictures worth looking at
 const SLOWEST_MS = 100; // for such a picture
-const TRIAL_PICTURES = 3; // before a device is judged
+const TRIAL_PICTURES = 3; // after which a device is assessed
 
 /** The side to start with; `isAccelerated` is what the function of this name found. */
 export function firstChoice({ mode, hasServer, isAccelerated: accelerated }) {
@@ -15,7 +15,7 @@ export function firstChoice({ mode, hasServer, isAccelerated: accelerated }) {
   return { kind: "browser", why: "this device can render" };
 }
 
-/** Judges a device by its first pictures. */
+/** Assesses a device by its first pictures. */
 export class Trial {
   constructor() {
     this.speeds = []; // pixels per millisecond

@@ -1,7 +1,7 @@
 /**
  * Lets the page that embeds the player in a frame drive it by `postMessage`. Commands are taken only from the window that
  * contains the frame, and with `?origin=` only from that origin; events are sent to the origin that sent the last
- * command, and to nobody before the first one.
+ * command, and none before the first one.
  *
  * Commands: {dynerf: 1, command: "play" | "pause" | "listen"}, {..., command: "seek", time}, {..., command: "setCamera",
  * view} with a capture camera's name, or {..., cameraToWorld, fieldOfView}. Events: {dynerf: 1, event, currentTime,
