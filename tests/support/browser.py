@@ -3,10 +3,11 @@
 import base64
 import io
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -101,6 +102,17 @@ def new_picture(page: "Page", action: Callable[[], object]) -> None:
         " return Number(view) > n && final === 'true'; }",
         arg=before,
     )
+
+
+def wait_for_stats(page: "Page", **expected: Any) -> None:
+    """Wait until the player's statistics have these values."""
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while True:
+        found = page.evaluate("document.getElementById('picture').getStats()")
+        if all(found.get(name) == value for name, value in expected.items()):
+            return
+        assert time.monotonic() < deadline, f"found {found}, expected {expected}"
+        page.wait_for_timeout(50)
 
 
 def wait_until_settled(page: "Page") -> None:

@@ -97,6 +97,7 @@ export function loading(Base) {
     setAspect() {
       const { width, height } = this.engine.description;
       this.find("frame").style.aspectRatio = `${width} / ${height}`;
+      this.find("sizer").style.width = `${width}px`; // where the page leaves the width to the content
     }
 
     /** Show the clip, and fetch it when it was not. */

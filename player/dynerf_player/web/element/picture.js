@@ -33,7 +33,7 @@ export function picture(Base) {
 
     rendererChanged() {
       const { renderer, why } = this.engine;
-      this.dataset.renderer = renderer.kind;
+      Object.assign(this.dataset, { renderer: renderer.kind, final: false });
       this.dispatchEvent(new CustomEvent("renderer-change", { detail: { renderer: renderer.kind, why } }));
     }
 

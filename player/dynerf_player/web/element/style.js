@@ -16,6 +16,7 @@ export const STYLE = `
 :host([hidden]), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
 #frame { position: relative; width: 100%; height: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
+#sizer { width: 300px; max-width: 100%; height: 0; }
 #stage, #stage canvas, #poster-layer, #poster-layer img, ::slotted([slot="poster"]) {
   position: absolute;
   inset: 0;

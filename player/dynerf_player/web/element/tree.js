@@ -3,6 +3,7 @@ import { STYLE } from "./style.js";
 
 const TREE = `
   <div id="frame" part="frame">
+    <div id="sizer"></div>
     <div id="stage" part="stage" role="img" aria-label="The scene; drag to rotate the camera"></div>
     <div id="poster-layer" part="poster" hidden><slot name="poster"><img id="poster" alt="" hidden></slot></div>
     <slot id="overlay"></slot>
