@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from support.browser import canvas_image, open_page, psnr
+from support.browser import canvas_image, open_page, psnr, wait_for_stats
 
 from .conftest import Site, site_file
 
@@ -60,10 +60,7 @@ def wait(page: "Page", condition: str) -> None:
 def settle(page: "Page") -> None:
     """Wait for the full picture with all layers."""
     wait(page, "player.dataset.final === 'true'")
-    page.evaluate("player.getStats()")
-    page.wait_for_function(
-        "async () => { const s = await player.getStats(); return s.final && s.layers === 2; }"
-    )
+    wait_for_stats(page, layers=2, final=True)
 
 
 def log(page: "Page") -> list[str]:

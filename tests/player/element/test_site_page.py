@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from support.browser import canvas_image, open_page, psnr, wait_for_picture
+from support.browser import canvas_image, open_page, psnr, wait_for_picture, wait_for_stats
 from support.range_host import RangeHost, hosting
 
 from .conftest import BARE, PREFIX, Site
@@ -59,12 +59,12 @@ def test_every_button_of_the_page(watching: "Page", site: Site, tmp_path: Path) 
     page.click("#quality summary")
     page.select_option("#layers", label="first 1 of 2")
     page.select_option("#resolution", label="128 × 96")
-    page.wait_for_function("async () => (await document.getElementById('picture').getStats()).width === 128")
+    wait_for_stats(page, width=128, layers=1)
     page.select_option("#layers", value="0")
     page.select_option("#resolution", value="1")
     page.click("#back")
     wait_for_picture(page, frame=0)
-    page.wait_for_function("async () => (await document.getElementById('picture').getStats()).layers === 2")
+    wait_for_stats(page, width=64, layers=2, final=True)
     assert psnr(canvas_image(page), clip.render(clip.cameras[0], frame=0, plain=True).numpy()) > 50
     with page.expect_download() as saved:
         page.click("#screenshot")

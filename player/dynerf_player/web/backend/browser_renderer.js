@@ -29,6 +29,7 @@ export class BrowserRenderer {
     this.clip = null;
     this.since = null;
     this.isWaiting = true;
+    this.finest = 0; // how many layers are loaded of a segment, at most
   }
 
   /**
@@ -46,10 +47,10 @@ export class BrowserRenderer {
     this.open();
   }
 
-  open() {
+  open(layers = this.layers) {
     this.reset();
-    this.connection.send({ type: "open", url: this.src, layers: this.layers });
-    this.sent.layers = this.layers;
+    this.connection.send({ type: "open", url: this.src, layers });
+    this.sent.layers = JSON.stringify({ layers });
   }
 
   /** Bytes are requested for at most so many quality layers; 0: metadata only. */
@@ -61,6 +62,10 @@ export class BrowserRenderer {
   update(view, playing, now) {
     if (!this.clip) return;
     const layers = Math.min(this.layers, view.layers || Infinity);
+    if (layers > 0 && layers < this.finest) {
+      this.open(layers); // loaded layers cannot be taken back
+      return;
+    }
     const messages = [
       ["size", { width: view.width, height: view.height }],
       ["camera", { camera: { cameraToWorld: view.camera_to_world, fieldOfView: view.fov, vertical: true } }],
@@ -108,8 +113,9 @@ export class BrowserRenderer {
     this.handlers.onopened(this.description, render);
   }
 
-  layerLoaded({ segment }) {
+  layerLoaded({ segment, layer }) {
     this.loaded.add(segment);
+    this.finest = Math.max(this.finest, layer + 1);
     const ranges = [...this.loaded].sort((a, b) => a - b).map((index) => {
       const { start, end } = this.clip.segments[index];
       return [start, end - 1];
