@@ -79,7 +79,9 @@ def _segment(header: Header, number: int, grid: int, scale: float) -> list[Chunk
     }
     base, *finer = weights_chunks(number, tensors, factors)
     record = header.segments[number]
-    latents = torch.randn(record.frames, int(header.field.settings["latent"]), generator=generator)
+    size = header.field.settings["latent"]
+    assert isinstance(size, int)
+    latents = torch.randn(record.frames, size, generator=generator)
     chunks = [base, latents_chunk(number, record.first_frame, quantise("latents", latents.numpy(), 1 / 32))]
     if grid:
         model = load_model("planes", header.field.settings, {tensor.name: tensor for tensor in tensors})

@@ -1,6 +1,7 @@
 """The WebGL2 renderer's pictures are those of the reference."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def clip() -> Clip:
     return planes_clip(segments=(3, 2), grid=16).clip
 
 
-def view(clip: Clip, **changes: object) -> Camera:
+def view(clip: Clip, **changes: Any) -> Camera:
     """The clip's camera: a part of its rays misses the space."""
     return replace(clip.cameras[0], **changes)
 
@@ -80,7 +81,7 @@ def test_rays_hit_where_the_references_do(lab: Lab, clip: Clip) -> None:
 
 
 @pytest.mark.parametrize("changes", _VARIANTS.values(), ids=_VARIANTS)
-def test_settings_of_any_size(lab: Lab, changes: dict[str, object]) -> None:
+def test_settings_of_any_size(lab: Lab, changes: dict[str, Any]) -> None:
     """In float32, so that nothing but an error in the layout makes a difference."""
     clip = planes_clip(replace(SETTINGS, **changes), samples=(7, 5)).clip
     lab.open(clip, precise=True, **_EVERY_SAMPLE)
