@@ -3,10 +3,11 @@
 import base64
 import io
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -70,9 +71,19 @@ def _is_error(line: "ConsoleMessage") -> bool:
     return line.type in ("error", "warning") and (missing or not any(text in line.text for text in expected))
 
 
+_READ_PICTURE = """async () => {
+  const blob = await document.getElementById('picture').toBlob();
+  return new Promise((resolve) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.readAsDataURL(blob);
+  });
+}"""
+
+
 def canvas_image(page: "Page") -> np.ndarray:
-    """The content of the canvas, uint8 (height, width, 3)."""
-    text = page.evaluate("document.getElementById('picture').toDataURL('image/png')")
+    """The picture that the player shows, uint8 (height, width, 3)."""
+    text = page.evaluate(_READ_PICTURE)
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text.split(",")[1]))).convert("RGB"))
 
 
@@ -91,6 +102,17 @@ def new_picture(page: "Page", action: Callable[[], object]) -> None:
         " return Number(view) > n && final === 'true'; }",
         arg=before,
     )
+
+
+def wait_for_stats(page: "Page", **expected: Any) -> None:
+    """Wait until the player's statistics have these values."""
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while True:
+        found = page.evaluate("document.getElementById('picture').getStats()")
+        if all(found.get(name) == value for name, value in expected.items()):
+            return
+        assert time.monotonic() < deadline, f"found {found}, expected {expected}"
+        page.wait_for_timeout(50)
 
 
 def wait_until_settled(page: "Page") -> None:

@@ -28,7 +28,8 @@ class FakeServer:
     ``hellos``, ``views``, ``acks`` and ``paths`` are what pages sent. ``busy``: no session is free.
     ``ignores_views``, ``ignores_hello``: these get no response. ``avc``: pictures are H.264 for pages that
     accept it. ``broken_avc``: H.264 is announced, but invalid. ``coarse``: moving views get a quarter of
-    the pixels first. ``clip`` is the description, None for 404; ``movie`` is the file of each movie,
+    the pixels first. ``render_mode`` is that of the page, ``file`` the clip's file, None for 404.
+    ``clip`` is the description, None for 404; ``movie`` is the file of each movie,
     ``movie_error`` the reason why there is none.
     """
 
@@ -40,6 +41,8 @@ class FakeServer:
         self.busy, self.ignores_views, self.ignores_hello, self.coarse = False, False, False, False
         self.avc, self.broken_avc = False, False
         self.clip: dict[str, Any] | None = description()
+        self.render_mode = "server"
+        self.file: bytes | None = None
         self.movie = b"a movie"
         self.movie_error: str | None = None
         self.port = 0
@@ -103,7 +106,8 @@ class FakeServer:
 
     def _application(self) -> web.Application:
         application = web.Application()
-        application.router.add_get("/watch/board", _player)
+        application.router.add_get("/watch/board", self._player)
+        application.router.add_get("/clips/board.dnv", self._file)
         application.router.add_get("/", _catalogue)
         application.router.add_static("/web/", WEB)
         application.router.add_get("/clips.json", self._clips)
@@ -113,6 +117,15 @@ class FakeServer:
         application.router.add_post("/movies/board", self._movie)
         application.router.add_get("/movies/board/m.mp4", self._finished)
         return application
+
+    async def _player(self, _: web.Request) -> web.Response:
+        page = PlayerPage("board", "a test", "../", "board", live=True, render_mode=self.render_mode)
+        return _page(player_page(page))
+
+    async def _file(self, _: web.Request) -> web.Response:
+        if self.file is None:
+            raise web.HTTPNotFound(text="There is no such clip.")
+        return web.Response(body=self.file, content_type="application/octet-stream")
 
     async def _clips(self, _: web.Request) -> web.Response:
         return web.json_response({"clips": [self.clip] if self.clip else []})
@@ -186,13 +199,9 @@ class FakeServer:
                 await socket.send_bytes(message(shown, final=final, avc=self._stream))
 
 
-async def _player(_: web.Request) -> web.Response:
-    return _page(player_page(PlayerPage("board", "a test", "../", "board", live=True)))
-
-
 async def _catalogue(_: web.Request) -> web.Response:
     return _page(catalogue_page("Clips"))
 
 
-def _page(html: str) -> web.Response:
-    return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+def _page(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})

@@ -20,6 +20,9 @@ _TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
     ".json": "application/json",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
 }
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 

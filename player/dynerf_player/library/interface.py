@@ -89,6 +89,10 @@ class Library(Protocol):
     def is_folder(self) -> bool:
         """Whether ``/`` is a catalogue page; else it redirects to the only clip."""
 
+    @property
+    def holds_files(self) -> bool:
+        """Whether versions have ``raw`` bytes, so that browsers can fetch and render them."""
+
     async def names(self) -> Sequence[str]:
         """The names of all clips, sorted."""
 

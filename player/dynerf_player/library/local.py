@@ -161,6 +161,7 @@ class FileLibrary:
         self._resolved = path.resolve()
         self._device = device
         self.is_folder = self._resolved.is_dir()
+        self.holds_files = True
         self._versions = OpenVersions[FileVersion](_MAX_IDLE)
         if not self.is_folder and not self._resolved.is_file():
             raise FormatError(f"{path}: no such file or folder")

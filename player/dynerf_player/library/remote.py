@@ -99,6 +99,7 @@ class RemoteLibrary:
     """The one clip at an address; see ``Library``. ``check_seconds`` is the interval between checks."""
 
     is_folder = False
+    holds_files = False
 
     def __init__(
         self,

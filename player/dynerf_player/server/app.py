@@ -124,7 +124,9 @@ class Application:
         name = request.match_info["name"]
         if name not in await self.library.names():
             raise web.HTTPNotFound(text="There is no clip of this name.")
-        return page_response(request, player_page(PlayerPage(name, _DESCRIPTION, "../", name, live=True)))
+        mode = "auto" if self.library.holds_files else "server"
+        page = PlayerPage(name, _DESCRIPTION, "../", name, live=True, render_mode=mode)
+        return page_response(request, player_page(page))
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A file of the page."""

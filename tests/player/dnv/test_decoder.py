@@ -120,6 +120,7 @@ def smooth_tables(tokens: int) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.long
 def test_the_modules_pass_their_tests_and_decode_as_python_does(tmp_path: Path, tried: Counter[str]) -> None:
     (tmp_path / "frames.json").write_text(json.dumps(frames()), encoding="utf-8")
     (tmp_path / "smooth.json").write_text(

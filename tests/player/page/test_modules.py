@@ -1,5 +1,6 @@
 """Runs the tests of the page's modules under Node.js, and compares the modules with the decoder."""
 
+import asyncio
 import json
 import os
 import re
@@ -12,9 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.paths.nerfstudio import read_camera_path
+from dynerf_decoder.cameras.rig import focus_point, up_axis
 from dynerf_decoder.cameras.viewing_volume import ViewingVolume
+from dynerf_player.library.local import FileLibrary
+from dynerf_player.server.clip_metadata import description
 from support.node import missing_node
+from support.planes_clip import planes_clip
 
 MODULES = Path(__file__).parent / "modules"
 
@@ -36,7 +42,14 @@ def node_run(tmp_path_factory: pytest.TempPathFactory) -> NodeRun:
     folder = tmp_path_factory.mktemp("modules")
     volumes, path_file = folder / "volumes.json", folder / "path.json"
     volumes.write_text(json.dumps(distances_of_the_decoder()), encoding="utf-8")
-    variables = {"DYNERF_VOLUMES": str(volumes), "DYNERF_PATH_FILE": str(path_file)}
+    rigs = folder / "rigs.json"
+    rigs.write_text(
+        json.dumps({"rigs": rigs_of_the_decoder(), "clip": description_of_the_server(folder)}),
+        encoding="utf-8",
+    )
+    variables = {
+        "DYNERF_VOLUMES": str(volumes), "DYNERF_PATH_FILE": str(path_file), "DYNERF_RIGS": str(rigs),
+    }  # fmt: skip
     files = [str(path) for path in sorted(MODULES.glob("*.test.mjs"))]
     command = ["node", "--test", "--test-reporter=tap", *files]
     run = subprocess.run(
@@ -63,6 +76,59 @@ def distances_of_the_decoder() -> list[dict[str, Any]]:
             }
         )
     return cases
+
+
+def rigs_of_the_decoder() -> list[dict[str, Any]]:
+    """Rigs of cameras that converge, are parallel, diverge or lie far away, with focus point and vertical."""
+    generator = np.random.default_rng(5)
+    cases: list[dict[str, Any]] = []
+    for case in range(40):
+        offset = generator.normal(size=3) * 10.0 ** (case % 6)
+        spread = (0.0, 0.2, -0.3)[case % 3]  # of the optical axes: parallel, converging, diverging
+        cameras = [
+            _camera(generator, offset, spread, roll=0.05 * (case % 4) if spread else 0.0)
+            for _ in range(1 + case % 7)
+        ]
+        cases.append(
+            {
+                "poses": [camera.camera_to_world.reshape(-1).tolist() for camera in cameras],
+                "focus": focus_point(cameras).tolist(),
+                "up": up_axis(cameras).tolist(),
+            }
+        )
+    return cases
+
+
+def _camera(generator: np.random.Generator, offset: np.ndarray, spread: float, roll: float) -> Camera:
+    """A camera near ``offset`` that looks roughly along -z."""
+    across = generator.normal(size=2)
+    back = np.array([spread * across[0], spread * across[1] + 0.3, 1.0])
+    back /= np.linalg.norm(back)
+    right = np.cross([roll * across[0], 1.0, 0.0], back)
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(back, right), back], axis=1)
+    position = offset + np.array([across[0], across[1], 0.1 * generator.normal()])
+    return Camera(
+        name="c", width=64, height=48, focal_x=50.0, focal_y=50.0, centre_x=32.0, centre_y=24.0,
+        camera_to_world=np.concatenate([rotation, position[:, None]], axis=1),
+    )  # fmt: skip
+
+
+def description_of_the_server(folder: Path) -> dict[str, Any]:
+    """A clip's file, and the record that the server sends for it."""
+    made = planes_clip(segments=(2, 3))
+    file = folder / "board.dnv"
+    file.write_bytes(made.data)
+    return {"file": str(file), "description": asyncio.run(_description(file))}
+
+
+async def _description(file: Path) -> dict[str, Any]:
+    library = FileLibrary(file)
+    try:
+        async with library.current("board") as version:
+            return description(version)
+    finally:
+        await library.close()
 
 
 def test_the_modules_pass_their_tests_and_agree_with_the_decoder_on_distances(node_run: NodeRun) -> None:

@@ -17,9 +17,17 @@ export class Connection {
   constructor(address, codecs, handlers) {
     Object.assign(this, { address, codecs, handlers });
     Object.assign(this, { delay: FIRST_DELAY, timer: null, socket: null, lastReceived: 0, blocked: 0 });
-    addEventListener("online", () => this.retry());
-    addEventListener("pagehide", () => this.close());
-    addEventListener("pageshow", (event) => event.persisted && this.open());
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    addEventListener("online", () => this.retry(), { signal });
+    addEventListener("pagehide", () => this.close(), { signal });
+    addEventListener("pageshow", (event) => event.persisted && this.open(), { signal });
+  }
+
+  /** Close for good. */
+  dispose() {
+    this.listening.abort();
+    this.close();
   }
 
   get isOpen() {

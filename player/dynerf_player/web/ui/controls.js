@@ -1,6 +1,6 @@
 /** The buttons and menus of the player page: their actions, and how they show the current state. */
-import { download } from "../video/canvas.js";
 import { copyText } from "./clipboard.js";
+import { download } from "./download.js";
 import { setIcon } from "./icons.js";
 import { toHash } from "../view/share.js";
 
@@ -8,17 +8,17 @@ const KEY_ANGLE = 0.06; // radians per press of an arrow key with Shift
 const KEY_STEP = 0.04; // of the distance to the pivot, per press of an arrow key when flying
 
 export class Controls {
-  /** `find(id)` returns an element of the page. */
-  constructor(player, find, messages) {
-    Object.assign(this, { player, find, messages });
+  /** `player` is the element, which has a clip; `find(id)` returns an element of the page. */
+  constructor(player, find) {
+    Object.assign(this, { player, find, sides: sidesOf(player) });
     this.fillMenus();
     this.actions = {
-      toggle: () => player.clock.toggle(),
+      toggle: () => (player.paused ? player.play().catch(() => {}) : player.pause()),
       step: (event) => this.step(event.key === "," ? -1 : 1),
       arrows: (event) => this.arrow(event),
       speed: (event) => this.changeSpeed(event.key === "[" ? -1 : 1),
-      loop: () => { player.clock.loop = !player.clock.loop; },
-      freeze: () => { player.clock.frozen = !player.clock.frozen; },
+      loop: () => { player.loop = !player.loop; },
+      freeze: () => { player.frozen = !player.frozen; },
       fly: () => { player.cameras.flying = !player.cameras.flying; },
       reset: () => this.goToCamera(player.cameras.homeIndex),
       depth: () => { player.depth = !player.depth; },
@@ -40,9 +40,10 @@ export class Controls {
     }
     find("back").addEventListener("click", () => this.step(-1));
     find("forward").addEventListener("click", () => this.step(1));
-    find("speed").addEventListener("change", (event) => { player.clock.speed = Number(event.target.value); });
+    find("speed").addEventListener("change", (event) => { player.playbackRate = Number(event.target.value); });
     find("resolution").addEventListener("change", (event) => { player.resolution = event.target.value; });
     find("layers").addEventListener("change", (event) => { player.layers = Number(event.target.value); });
+    find("renderer").addEventListener("change", (event) => { player.renderMode = event.target.value; });
     find("camera").addEventListener("change", (event) => this.goToCamera(Number(event.target.value)));
     find("fullscreen").hidden = !document.fullscreenEnabled;
     // A focused button would handle the next Space; after a click by pointer it goes to the player again.
@@ -54,9 +55,7 @@ export class Controls {
 
   /** Fill the menus from the clip's description; called again when the file changed. */
   fillMenus() {
-    const { cameras, width, height, layers, name } = this.player.description;
-    document.title = `${name} - dynerf`;
-    this.find("name").textContent = name;
+    const { cameras, width, height, layers } = this.player.description;
     const suffixes = { held_out: " (held out)" };
     this.setOptions("camera", cameras.map((camera, index) => [index, camera.name + (suffixes[camera.role] ?? "")]));
     const size = (scale) => `${Math.round(width * scale)} × ${Math.round(height * scale)}`;
@@ -65,6 +64,7 @@ export class Controls {
     const counts = Array.from({ length: layers - 1 }, (_, index) => [index + 1, `first ${index + 1} of ${layers}`]);
     this.setOptions("layers", [[0, layers > 1 ? `all ${layers}` : "all (1)"], ...counts], 0);
     this.player.layers = 0;
+    this.setOptions("renderer", this.sides, this.player.renderMode);
   }
 
   setOptions(id, entries, selected) {
@@ -74,62 +74,66 @@ export class Controls {
 
   /** Show the current state; called for each animation frame, so it changes only what differs. */
   draw() {
-    const { clock, cameras, depth, description } = this.player;
-    setIcon(this.find("play"), clock.playing ? "pause" : "play");
-    setAttribute(this.find("play"), "aria-label", clock.playing ? "Pause" : "Play");
+    const { paused, loop, frozen, cameras, depth, description } = this.player;
+    setIcon(this.find("play"), paused ? "play" : "pause");
+    setAttribute(this.find("play"), "aria-label", paused ? "Play" : "Pause");
     const info = !this.find("stats").hidden;
-    const toggles = { loop: clock.loop, freeze: clock.frozen, fly: cameras.flying, depth, info };
+    const toggles = { loop, freeze: frozen, fly: cameras.flying, depth, info };
     for (const [id, pressed] of Object.entries(toggles)) setAttribute(this.find(id), "aria-pressed", String(pressed));
     this.find("hint").hidden = !cameras.isOutside;
-    this.find("speed").value = String(clock.speed);
+    this.find("speed").value = String(this.player.playbackRate);
     const camera = this.find("camera");
     if (document.activeElement !== camera) camera.value = String(cameras.homeIndex);
     this.find("back").disabled = this.find("forward").disabled = description.frames < 2;
   }
 
   step(direction) {
-    this.player.animation.stop();
-    this.player.clock.step(direction);
+    this.player.step(direction);
   }
 
   changeSpeed(direction) {
     const speeds = [...this.find("speed").options].map((option) => Number(option.value));
-    const next = speeds[speeds.indexOf(this.player.clock.speed) + direction];
-    if (next) this.player.clock.speed = next;
-    this.messages.notify(`Speed ${this.player.clock.speed}×`);
+    const next = speeds[speeds.indexOf(this.player.playbackRate) + direction];
+    if (next) this.player.playbackRate = next;
+    this.player.notify(`Speed ${this.player.playbackRate}×`);
   }
 
   /** Arrow keys: time and distance; with Shift they rotate the camera, and when flying they translate it. */
   arrow({ key, shiftKey }) {
-    const { cameras, clock, animation } = this.player;
+    const { player } = this;
+    const { cameras } = player;
     const right = { ArrowRight: 1, ArrowLeft: -1 }[key] ?? 0;
     const up = { ArrowUp: 1, ArrowDown: -1 }[key] ?? 0;
     const step = KEY_STEP * cameras.pivotDistance;
-    animation.stop();
+    player.stopCamera();
     if (shiftKey && cameras.flying) cameras.turn(right * KEY_ANGLE, up * KEY_ANGLE);
     else if (shiftKey) cameras.orbit(right * KEY_ANGLE, up * KEY_ANGLE);
     else if (cameras.flying) cameras.translate(right * step, 0, up * step);
     else if (up) cameras.dolly(1.08 ** -up);
-    else clock.seek(clock.time + right * Math.min(1, clock.seconds / 10));
+    else player.currentTime += right * Math.min(1, player.duration / 10);
   }
 
   goToCamera(index) {
-    this.player.animation.stop();
-    this.player.cameras.homeIndex = index;
-    this.player.animation.flyTo(this.player.cameras.list[index]);
+    const { cameras } = this.player;
+    cameras.homeIndex = index;
+    this.player.goTo(cameras.list[index], { animated: true });
   }
 
   async screenshot() {
-    const image = await this.player.canvas.screenshot();
-    download(image, `${this.player.name}_${this.player.clock.time.toFixed(3)}s.png`);
-    this.messages.notify("Picture saved");
+    const { description, frame } = this.player;
+    try {
+      download(await this.player.toBlob(), `${description.name}_${(frame / description.fps).toFixed(3)}s.png`);
+      this.player.notify("Picture saved");
+    } catch (error) {
+      this.player.notify(error.message);
+    }
   }
 
   async share() {
-    const { clock, cameras } = this.player;
-    const link = new URL(toHash(clock.time, cameras.camera, cameras.captureCamera), location.href).href;
+    const { cameras, frame, description } = this.player;
+    const link = new URL(toHash(frame / description.fps, cameras.camera, cameras.captureCamera), location.href).href;
     if (await copyText(link)) {
-      this.messages.notify("Link copied");
+      this.player.notify("Link copied");
     } else {
       this.find("link").value = link;
       this.find("link-dialog").showModal();
@@ -138,10 +142,17 @@ export class Controls {
   }
 
   fullscreen() {
-    const refused = () => this.messages.notify("Full screen is not allowed here");
+    const refused = () => this.player.notify("Full screen is not allowed here");
     if (document.fullscreenElement) document.exitFullscreen();
     else this.find("player").requestFullscreen?.().catch(refused);
   }
+}
+
+/** Which sides can render: a page that starts with "server" has no file for the browser. */
+function sidesOf({ server, renderMode }) {
+  const remote = [["server", "the server"]];
+  if (renderMode === "server" && !new URLSearchParams(location.search).has("render")) return remote;
+  return [["auto", "auto"], ["browser", "this browser"], ...(server ? remote : [])];
 }
 
 function setAttribute(element, name, value) {

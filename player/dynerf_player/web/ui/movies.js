@@ -1,12 +1,11 @@
 /** Movies of camera paths: requests one from the server, and reports progress and the address of the result. */
-import { addressOf } from "../net/address.js";
 
 /**
- * Have a nerfstudio path rendered; `onprogress(done, total)` reports progress, `signal` aborts. Returns the address of
- * the MP4. Throws an Error whose message the page shows.
+ * Have the server at `root` render a nerfstudio path of a clip; `onprogress(done, total)` reports progress, `signal`
+ * aborts. Returns the address of the MP4. Throws an Error whose message the page shows.
  */
-export async function renderMovie(name, path, onprogress, signal) {
-  const response = await fetch(addressOf("movies", name), {
+export async function renderMovie(root, name, path, onprogress, signal) {
+  const response = await fetch(new URL(`movies/${encodeURIComponent(name)}`, root), {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/x-ndjson" },
     body: JSON.stringify(path),

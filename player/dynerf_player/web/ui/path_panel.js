@@ -1,10 +1,10 @@
 /** The panel of the camera path: record keyframes, preview, load, export, and render to a movie. */
 import { formatTime } from "../net/clock.js";
+import { download } from "./download.js";
 import { setIcon } from "./icons.js";
 import { renderMovie } from "./movies.js";
 import { fromNerfstudio, toNerfstudio } from "../view/nerfstudio.js";
 import { CameraPath } from "../view/path.js";
-import { download } from "../video/canvas.js";
 
 export class PathPanel {
   constructor(player, find) {
@@ -30,7 +30,14 @@ export class PathPanel {
     const sizes = [1, 2, 0.5].map((scale) => `${even(width * scale)} × ${even(height * scale)}`);
     this.find("path-size").replaceChildren(...sizes.map((text) => new Option(text)));
     this.path.clip = this.player.description;
+    this.find("render").hidden = !this.player.server;
+    this.find("render-nowhere").hidden = Boolean(this.player.server);
     this.draw();
+  }
+
+  /** The shown moment in seconds. */
+  get time() {
+    return this.player.frame / this.player.description.fps;
   }
 
   toggle() {
@@ -41,7 +48,7 @@ export class PathPanel {
 
   record() {
     if (this.find("path-panel").hidden) this.toggle();
-    this.path.add(this.player.cameras.camera, this.player.clock.frame / this.player.clock.fps);
+    this.path.add(this.player.cameras.camera, this.time);
     this.draw();
   }
 
@@ -59,9 +66,8 @@ export class PathPanel {
     const [item, label] = [document.createElement("li"), document.createElement("span")];
     label.textContent = `${index + 1} · ${formatTime(key.time)}`;
     const go = iconButton("go", `Go to keyframe ${index + 1}`, () => {
-      this.player.animation.stop();
-      this.player.clock.seek(key.time);
-      this.player.animation.flyTo(key);
+      this.player.currentTime = key.time;
+      this.player.goTo(key, { animated: true });
     });
     const remove = iconButton("close", `Remove keyframe ${index + 1}`, () => {
       this.path.remove(index);
@@ -77,16 +83,18 @@ export class PathPanel {
     const limit = Math.min(120, 3600 / this.path.clip.fps);
     if (seconds > 0) this.path.seconds = Math.min(Math.max(seconds, 0.5), limit);
     this.path.timing = this.find("path-timing").value;
-    this.path.heldAt = this.player.clock.frame / this.player.clock.fps;
+    this.path.heldAt = this.time;
     this.draw();
   }
 
   preview() {
-    const { animation } = this.player;
-    if (animation.isPreview) return animation.stop();
+    if (this.player.isPreviewing) {
+      this.player.stopCamera();
+      return;
+    }
     this.readFields();
     this.setPreviewButton("Stop", "pause");
-    return animation.preview(this.path, () => this.setPreviewButton("Preview", "play"));
+    this.player.preview(this.path, () => this.setPreviewButton("Preview", "play"));
   }
 
   setPreviewButton(label, icon) {
@@ -102,7 +110,7 @@ export class PathPanel {
 
   export() {
     const text = JSON.stringify(this.nerfstudioFile(), null, 1);
-    download(new Blob([text], { type: "application/json" }), `${this.player.name}_path.json`);
+    download(new Blob([text], { type: "application/json" }), `${this.player.description.name}_path.json`);
   }
 
   async load() {
@@ -124,8 +132,9 @@ export class PathPanel {
     await this.showingErrors(async () => {
       const onprogress = (done, total) => this.showProgress(done, total);
       const { signal } = this.rendering;
-      find("movie").href = await renderMovie(this.player.name, this.nerfstudioFile(), onprogress, signal);
-      find("movie").download = `${this.player.name}.mp4`;
+      const { server, description: { name } } = this.player;
+      find("movie").href = await renderMovie(server, name, this.nerfstudioFile(), onprogress, signal);
+      find("movie").download = `${name}.mp4`;
       find("movie").hidden = false;
     });
     find("rendering").hidden = true;

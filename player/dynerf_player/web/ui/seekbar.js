@@ -2,29 +2,35 @@
 import { formatTime } from "../net/clock.js";
 
 export class Seekbar {
-  constructor(slider, tooltip, readout, clock, onseek) {
-    Object.assign(this, { slider, tooltip, readout, clock });
-    slider.addEventListener("input", () => onseek(Number(slider.value) / this.clock.fps));
+  /** `player` is the element, which has a clip. */
+  constructor(slider, tooltip, readout, player) {
+    Object.assign(this, { slider, tooltip, readout, player });
+    const seek = (frame) => { player.currentTime = frame / this.clip.fps; };
+    slider.addEventListener("input", () => seek(Number(slider.value)));
     slider.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
-      onseek((Math.round(this.clock.frame) + step) / this.clock.fps);
+      seek(Math.min(Math.max(Math.round(player.frame) + step, 0), this.clip.frames - 1));
     });
     slider.addEventListener("pointermove", (event) => this.hover(event));
     slider.addEventListener("pointerleave", () => { tooltip.hidden = true; });
-    this.setClock(clock);
+    this.setClip();
   }
 
-  setClock(clock) {
-    this.clock = clock;
-    this.slider.max = String(Math.max(clock.frames - 1, 0));
-    this.slider.disabled = clock.frames < 2;
+  get clip() {
+    return this.player.description;
+  }
+
+  setClip() {
+    this.slider.max = String(Math.max(this.clip.frames - 1, 0));
+    this.slider.disabled = this.clip.frames < 2;
     this.drawnFrame = null;
   }
 
   draw() {
-    const { frame, fps, seconds } = this.clock;
+    const { frame } = this.player;
+    const { fps, seconds } = this.clip;
     if (this.drawnFrame === frame) return;
     this.drawnFrame = frame;
     this.slider.value = String(frame);
@@ -37,7 +43,7 @@ export class Seekbar {
   /** Draw the frame ranges [first, last] whose data has been fetched. */
   setBuffered(ranges) {
     const stops = ranges.flatMap(([first, last]) => {
-      const [from, to] = [this.percent(first), last >= this.clock.frames - 1 ? 100 : this.percent(last)];
+      const [from, to] = [this.percent(first), last >= this.clip.frames - 1 ? 100 : this.percent(last)];
       return [`transparent ${from}%`, `var(--buffered) ${from}%`, `var(--buffered) ${to}%`, `transparent ${to}%`];
     });
     const image = stops.length ? `linear-gradient(to right, ${stops.join(", ")})` : "none";
@@ -47,12 +53,12 @@ export class Seekbar {
 
   hover({ offsetX }) {
     const fraction = Math.min(Math.max(offsetX / this.slider.clientWidth, 0), 1);
-    this.tooltip.textContent = formatTime((fraction * (this.clock.frames - 1)) / this.clock.fps);
+    this.tooltip.textContent = formatTime((fraction * (this.clip.frames - 1)) / this.clip.fps);
     this.tooltip.style.setProperty("left", `${fraction * 100}%`);
     this.tooltip.hidden = false;
   }
 
   percent(frame) {
-    return (100 * frame) / Math.max(this.clock.frames - 1, 1);
+    return (100 * frame) / Math.max(this.clip.frames - 1, 1);
   }
 }

@@ -1,57 +1,39 @@
-/** The statistics overlay: picture rate, latency and bit rate over the last two seconds, and the bytes of the file. */
-const WINDOW_MS = 2000;
+/** The statistics of a player as rows of text. */
 
-export class Stats {
-  /** `table` is a <dl> element that gets one row per statistic. */
-  constructor(table) {
-    this.table = table;
-    this.pictures = [];
-    this.buffer = null;
-    this.lastDrawn = 0;
-  }
-
-  /** Record a shown picture; `latency` is the milliseconds since its request, or null. */
-  record(head, latency, now) {
-    this.pictures.push({ head, latency, now });
-    while (this.pictures[0].now < now - WINDOW_MS) this.pictures.shift();
-  }
-
-  /** Redraw, at most four times a second. */
-  draw(now, codec) {
-    if (this.table.hidden || now - this.lastDrawn < 250) return;
-    this.lastDrawn = now;
-    this.table.replaceChildren(...this.rows(now, codec).flatMap(([name, value]) => row(name, value)));
-  }
-
-  rows(now, codec) {
-    const recent = this.pictures.filter((entry) => entry.now > now - WINDOW_MS);
-    const newest = this.pictures.at(-1)?.head;
-    if (!newest) return [["Pictures", "none yet"]];
-    const latencies = recent.map((entry) => entry.latency).filter((value) => value !== null).sort((a, b) => a - b);
-    const bytes = recent.reduce((sum, entry) => sum + entry.head.bytes, 0);
-    return [
-      ["Pictures per second", (recent.length / (WINDOW_MS / 1000)).toFixed(1)],
-      ["Latency", latencies.length ? `${Math.round(latencies[latencies.length >> 1])} ms` : "idle"],
-      ["Render, encode", `${newest.renderMs.toFixed(0)} ms, ${newest.codingMs.toFixed(1)} ms`],
-      ["Picture", `${newest.width} × ${newest.height}${newest.final ? "" : ", coarse"}`],
-      ["Stream", `${codec}, ${((bytes * 8) / WINDOW_MS).toFixed(0)} kbit/s`],
-      ["Frame", newest.frame.toFixed(2)],
-      ["Layers", String(newest.layers)],
-      ["File fetched", this.fetched(newest)],
-    ];
-  }
-
-  fetched(newest) {
-    const bytes = Math.max(newest.fetched, this.buffer?.fetched ?? 0);
-    return this.buffer?.total ? `${formatBytes(bytes)} of ${formatBytes(this.buffer.total)}` : formatBytes(bytes);
-  }
+/** [[name, value]] of what the element's `getStats()` returns. */
+export function statsRows(stats) {
+  const side = { browser: "this browser", server: "the server" }[stats.renderer] ?? "nothing yet";
+  const rows = [["Rendered by", stats.why ? `${side}: ${stats.why}` : side]];
+  if (!stats.width) return [...rows, ["Pictures", "none yet"]];
+  rows.push(["Pictures per second", stats.picturesPerSecond.toFixed(1)]);
+  rows.push(["Picture", `${stats.width} × ${stats.height}${stats.final ? "" : ", coarse"}`]);
+  rows.push(...(stats.renderer === "server" ? serverRows(stats) : browserRows(stats)));
+  rows.push(["Frame", stats.frame.toFixed(2)], ["Layers", String(stats.layers)], ["File fetched", fetched(stats)]);
+  return rows;
 }
 
-function row(name, value) {
-  const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
-  term.textContent = name;
-  detail.textContent = value;
-  return [term, detail];
+function serverRows({ latencyMs, drawMs, codingMs, codec, kbitPerSecond }) {
+  return [
+    ["Latency", latencyMs === null ? "idle" : `${Math.round(latencyMs)} ms`],
+    ["Render, encode", `${drawMs.toFixed(0)} ms, ${codingMs.toFixed(1)} ms`],
+    ["Stream", `${codec}, ${kbitPerSecond.toFixed(0)} kbit/s`],
+  ];
+}
+
+function browserRows({ drawMs, foldMs, fold, foldWhy, memory, device }) {
+  const side = { gpu: "on the GPU", cpu: "on the CPU" }[fold] ?? "";
+  return [
+    ["Draw, fold", `${drawMs.toFixed(0)} ms, ${(foldMs ?? 0).toFixed(1)} ms ${side}`.trim()],
+    ...(foldWhy ? [["Folded there because", foldWhy]] : []),
+    ["Graphics memory", memory === null ? "unknown" : formatBytes(memory)],
+    ["Device", device || "unknown"],
+  ];
+}
+
+function fetched({ fetched: bytes, total, requests }) {
+  if (bytes === null || bytes === undefined) return "unknown";
+  const text = total ? `${formatBytes(bytes)} of ${formatBytes(total)}` : formatBytes(bytes);
+  return requests ? `${text}, ${requests} requests` : text;
 }
 
 /** Bytes in decimal units. */

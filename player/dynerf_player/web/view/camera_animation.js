@@ -42,6 +42,13 @@ export class CameraAnimation {
     current?.ondone?.();
   }
 
+  /** End a flight at its target, and stop a preview. */
+  finish() {
+    const target = this.current?.target;
+    this.stop();
+    if (target) this.cameras.moveTo(target);
+  }
+
   tick(now) {
     const { current } = this;
     if (!current) return;

@@ -24,10 +24,10 @@ export class Cameras {
     this.moveTo(this.list[0]);
   }
 
-  /** Take the pose of another camera: a capture camera, a keyframe of a path, or one from a link. */
-  moveTo({ position, rotation, fov }) {
+  /** Take the pose of another camera: a capture camera, a keyframe of a path, one from a link or on an orbit of `pivot`. */
+  moveTo({ position, rotation, fov, pivot }) {
     this.camera = { position, rotation, fov };
-    this.pivot = this.pivotOf(this.camera);
+    this.pivot = pivot ?? this.pivotOf(this.camera);
     this.pivotDistance = length(subtract(this.pivot, position));
   }
 

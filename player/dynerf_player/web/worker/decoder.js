@@ -8,13 +8,15 @@ import { packTensors } from "../render/pack.js";
 
 const MAX_LATENTS = 64; // of one answer
 
-/** The methods of `rpc.js`; all but `open` need an open clip. */
+/** The methods of `rpc.js`; all but `open` and `transfer` need an open clip. */
 export function decoderMethods() {
   let clip = null;
+  let source = null;
   return {
     /** Open {url} or {bytes}; returns what a player needs to know of the clip. */
     async open({ url, bytes, limits }, { signal }) {
-      clip = await openClip(bytes ? new BytesSource(bytes) : new HttpSource(url), { limits, signal });
+      source = bytes ? new BytesSource(bytes) : new HttpSource(url);
+      clip = await openClip(source, { limits, signal });
       const { header, segments, groups, frameCount, frameRate, duration, size, version } = clip;
       return { header, segments, groups, frameCount, frameRate, duration, size, version };
     },
@@ -31,6 +33,11 @@ export function decoderMethods() {
       }
       const last = layer === clip.segments[segment].layers - 1;
       return last ? clip.grids(segment, layer + 1, { signal }) : null;
+    },
+
+    /** {requests, received}: requests and bytes so far; null for a file in memory. */
+    transfer() {
+      return source?.transfer ?? null;
     },
 
     /** Latents of frames `first` to `last`, at most MAX_LATENTS of them. */

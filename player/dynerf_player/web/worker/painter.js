@@ -100,7 +100,7 @@ export class Painter {
     const full = [view.width, view.height];
     const [width, height] = coarse ? this.resolution.size(...full, renderer.strips.speed) : full;
     const { segment } = view.placeIn(this.clip);
-    const { frame } = view;
+    const { frame, id } = view;
     const start = performance.now();
     const isObsolete = () => this.stopped || (!coarse && view.version !== version);
     const complete = await renderer.draw(view.drawing(width, height), isObsolete);
@@ -111,6 +111,7 @@ export class Painter {
     this.counters = { ...this.counters, pictures: this.counters.pictures + 1, drawMs, width, height };
     this.shown = { version, full: width === full[0] && height === full[1] };
     this.onPicture({
+      id,
       frame,
       width,
       height,

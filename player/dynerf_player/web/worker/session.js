@@ -5,7 +5,8 @@
  *   open {url | bytes, limits?, layers?}   a clip; `layers`: at most so many quality layers
  *   load                                   try again what failed
  *   camera {camera}                        {cameraToWorld, fieldOfView in degrees, vertical} or a camera of the header
- *   time {frame, playing}                  the moment in frames, fractional; whether it advances by itself
+ *   time {frame, playing, id?}             the moment in frames, fractional; whether it advances by itself; `id` names the
+ *                                          view that these messages describe so far, for `picture`
  *   size {width, height}                   of the canvas in device pixels, at most 4096 each
  *   depth {on}                             depth instead of colour
  *   layers {layers}                        at most so many quality layers from now on
@@ -16,7 +17,7 @@
  *   opened {clip, render}                  what `decoder.js` returns of a clip; {fold, why, device} of the renderer
  *   waiting {frame}                        the moment is not loaded yet
  *   layer {segment, layer}                 a layer of a segment is loaded
- *   picture {frame, width, height, full, segment, layer, drawMs}   is on the canvas; `full`: at full size
+ *   picture {id, frame, width, height, full, segment, layer, drawMs}   is on the canvas; `full`: at full size
  *   unsupported {reason}                   the server has to render; nothing is drawn
  *   error {name, message, fatal}           `fatal`: the moment cannot be shown
  *   lost, restored                         the graphics context
@@ -65,11 +66,11 @@ export class Session {
       open: () => this.open(fields),
       load: () => [this.loader, this.painter].forEach((part) => part?.retry()),
       camera: () => this.view.change({ camera: fields.camera }),
-      time: () => this.view.change({ frame: fields.frame, playing: fields.playing ?? false }),
+      time: () => this.view.change({ frame: fields.frame, playing: fields.playing ?? false, id: id ?? null }),
       size: () => this.view.resize(fields.width, fields.height),
       depth: () => this.view.change({ depth: fields.on }),
       layers: () => this.limitLayers(fields.layers),
-      stats: () => this.give("stats", { id, ...this.stats() }),
+      stats: () => this.sendStats(id),
       capture: () => this.capture((picture) => this.give("capture", { id, ...picture })),
       dispose: () => this.dispose(),
     };
@@ -166,6 +167,11 @@ export class Session {
     } catch (error) {
       if (!signal.aborted) this.report(error);
     }
+  }
+
+  async sendStats(id) {
+    const transfer = await this.decoder.call("transfer").catch(() => null);
+    this.give("stats", { id, transfer, ...this.stats() });
   }
 
   /** What is shown, how fast, and with which memory. */

@@ -7,7 +7,7 @@ const SETTLED_MS = 150; // without change, after which a view counts as still
 
 export class View {
   constructor(width, height) {
-    Object.assign(this, { width, height, camera: null, frame: 0, playing: false, depth: false });
+    Object.assign(this, { width, height, camera: null, frame: 0, playing: false, depth: false, id: null });
     this.version = 0; // counts changes, also of what is loaded
     this.changed = -Infinity;
   }

@@ -1,15 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CanvasView } from "../../../../player/dynerf_player/web/video/canvas.js";
+import { pictureSize } from "../../../../player/dynerf_player/web/video/canvas.js";
 import { assertClose } from "./support.mjs";
 
-/** The size requested for a clip by a canvas of this many CSS pixels. */
-function sizeOf(width, height, scale, box = { width: 0, height: 0 }) {
-  globalThis.devicePixelRatio = 2;
-  const element = { getContext: () => ({}), getBoundingClientRect: () => box };
-  return new CanvasView(element, { width, height }).size(scale);
-}
+/** The size of pictures of a clip in a box of CSS pixels, two device pixels each. */
+const sizeOf = (width, height, scale, box = { width: 0, height: 0 }) => pictureSize({ width, height }, box, scale, 2);
 
 test("sizes are even and within the limits of the protocol", () => {
   assert.deepEqual(sizeOf(64, 48, 1), { width: 64, height: 48 });

@@ -4,7 +4,9 @@ import { test } from "node:test";
 
 const WEB = new URL("../../../../player/dynerf_player/web/", import.meta.url);
 const ALLOWED = {
-  net: [], view: [], video: ["net"], ui: ["net", "view", "video"], render: ["dnv"], worker: ["dnv", "render"],
+  net: [], view: [], video: ["net"], render: ["dnv"], worker: ["dnv", "render"],
+  backend: ["dnv", "net", "render", "video", "view", "worker"], element: ["backend", "net", "video", "view"],
+  ui: ["net", "view", "video"],
 };
 
 /** The source of every module of a room, by name. */

@@ -1,20 +1,43 @@
 /**
  * Pointer and wheel input on the canvas. One finger or the left button rotates the camera; two fingers, the right
- * button or Shift pan; pinch and wheel dolly; a click plays or pauses. `onstart()` is called before every movement.
+ * button or Shift pan; pinch and wheel dolly. A movement is not followed by a click.
  */
 const CLICK_PIXELS = 5;
 const CLICK_MS = 400;
 
 export class Gestures {
-  constructor(surface, cameras, { onstart, onclick }) {
-    Object.assign(this, { surface, cameras, onstart, onclick });
+  /**
+   * `source` has `cameras` (null: there is nothing to move yet) and `canZoom`; `onstart()` and `onmove()` are called
+   * before and after every movement.
+   */
+  constructor(surface, source, { onstart, onmove }) {
+    Object.assign(this, { surface, source, onstart, onmove, listening: null });
     this.pointers = new Map();
     this.press = null;
-    surface.addEventListener("pointerdown", (event) => this.down(event));
-    surface.addEventListener("pointermove", (event) => this.move(event));
-    for (const kind of ["pointerup", "pointercancel"]) surface.addEventListener(kind, (event) => this.up(event));
-    surface.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    surface.addEventListener("contextmenu", (event) => event.preventDefault());
+    this.moved = false;
+  }
+
+  get cameras() {
+    return this.source.cameras;
+  }
+
+  listen() {
+    if (this.listening) return;
+    this.listening = new AbortController();
+    const { signal } = this.listening;
+    const on = (kind, handle, options = {}) => this.surface.addEventListener(kind, handle, { ...options, signal });
+    on("pointerdown", (event) => this.down(event));
+    on("pointermove", (event) => this.cameras && this.move(event));
+    for (const kind of ["pointerup", "pointercancel"]) on(kind, (event) => this.up(event));
+    on("wheel", (event) => this.cameras && this.source.canZoom && this.wheel(event), { passive: false });
+    on("contextmenu", (event) => event.preventDefault());
+    on("click", (event) => this.moved && event.stopPropagation(), { capture: true });
+  }
+
+  stop() {
+    this.listening?.abort();
+    this.listening = null;
+    this.pointers.clear();
   }
 
   down(event) {
@@ -35,12 +58,13 @@ export class Gestures {
     else if (this.pans) this.pan(after[0] - before[0], after[1] - before[1]);
     else this.rotate(after[0] - before[0], after[1] - before[1]);
     this.pointers.set(event.pointerId, after);
+    this.onmove();
   }
 
   up(event) {
     this.pointers.delete(event.pointerId);
     const isClick = this.press && event.type === "pointerup" && event.timeStamp - this.press.time < CLICK_MS;
-    if (isClick && event.button === 0) this.onclick(event);
+    this.moved = !isClick;
     this.press = null;
   }
 
@@ -67,7 +91,7 @@ export class Gestures {
   pinch(id, before, after) {
     const [, other] = [...this.pointers].find(([key]) => key !== id);
     const [oldSpread, newSpread] = [distance(other, before), distance(other, after)];
-    if (oldSpread > 10 && newSpread > 10) this.cameras.dolly(oldSpread / newSpread);
+    if (this.source.canZoom && oldSpread > 10 && newSpread > 10) this.cameras.dolly(oldSpread / newSpread);
     this.pan((after[0] - before[0]) / 2, (after[1] - before[1]) / 2);
   }
 
@@ -76,6 +100,7 @@ export class Gestures {
     this.onstart();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY / 100 : event.deltaY / 3;
     this.cameras.dolly(1.1 ** Math.min(Math.max(lines, -4), 4));
+    this.onmove();
   }
 }
 

@@ -1,0 +1,131 @@
+"""The npm package: built, packed, installed from the tarball into a page, and driven by Media Chrome."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.fake_server import POLICY
+from support.node import missing_node
+from support.range_host import RangeHost, hosting
+from support.video import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from support.planes_clip import PlanesClip
+
+pytestmark = pytest.mark.extensive
+_UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "E404", "ECONNREFUSED")  # of npm
+BUDGET = 60_000  # bytes, gzipped, of decoder, renderer and element
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="module" src="node_modules/media-chrome/dist/index.js"></script>
+<script type="module" src="node_modules/dynerf-player/dynerf_player.js"></script></head>
+<body><media-controller id="controller">
+<dynerf-player id="picture" slot="media" src="board.dnv" preload="auto" loading="eager"></dynerf-player>
+<media-control-bar><media-play-button></media-play-button><media-time-range></media-time-range>
+<media-time-display showduration></media-time-display><media-mute-button></media-mute-button>
+<media-playback-rate-button></media-playback-rate-button></media-control-bar></media-controller></body></html>"""
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command; the test is skipped when npm cannot fetch."""
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    output = result.stdout + result.stderr
+    if result.returncode and any(
+        text in output for text in ("ENOTFOUND", "EAI_AGAIN", "E404", "ECONNREFUSED")
+    ):
+        pytest.skip(f"npm cannot fetch: {output[-200:]}")
+    assert result.returncode == 0, output[-2000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package's folder."""
+    if reason := missing_node():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("npm") / "package"
+    run(ROOT, sys.executable, str(ROOT / "player" / "npm" / "build.py"), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has the package's tarball and Media Chrome installed."""
+    folder = tmp_path_factory.mktemp("project")
+    packed = json.loads(run(package, "npm", "pack", "--json", "--pack-destination", str(folder)))
+    tarball = next(folder.glob("*.tgz"))
+    files = {entry["path"] for entry in (packed[0] if isinstance(packed, list) else packed)["files"]}
+    assert {
+        "package.json",
+        "dynerf_player.js",
+        "index.d.ts",
+        "README.md",
+        "LICENSE",
+        "fzstd.LICENSE.txt",
+    } <= files
+    (folder / "package.json").write_text('{"private": true}')
+    run(folder, "npm", "install", "--no-audit", "--no-fund", str(tarball), "media-chrome@4")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(project: Path, made: "PlanesClip") -> Iterator[RangeHost]:
+    """The project with a page, under a strict policy; Media Chrome writes inline styles."""
+    policy = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+    files = {"/index.html": _PAGE.encode(), "/board.dnv": made.data}
+    host = RangeHost(files=files, folders={"/": project}, headers={"Content-Security-Policy": policy})
+    with hosting(host):
+        yield host
+
+
+def test_the_modules_are_small(package: Path) -> None:
+    """Without the module for servers, which is loaded only where there is one."""
+    modules = [path for path in package.glob("*.js") if not path.name.startswith("server_renderer")]
+    assert len(modules) > 3
+    size = sum(len(gzip.compress(path.read_bytes(), 9, mtime=0)) for path in modules)
+    assert size <= BUDGET
+
+
+def test_the_types_are_valid(package: Path, tmp_path: Path) -> None:
+    source = tmp_path / "use.ts"
+    source.write_text(
+        'import { DynerfPlayer } from "./package/index.js";\n'
+        'const player: DynerfPlayer = document.createElement("dynerf-player");\n'
+        'player.addEventListener("camera-change", ({ detail }) => detail.source);\n'
+        "const blob: Promise<Blob> = player.toBlob();\n"
+    )
+    (tmp_path / "package").symlink_to(package)
+    run(
+        tmp_path, "npm", "exec", "--yes", "--package=typescript@5.9", "--", "tsc", "--noEmit", "--strict",
+        "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "use.ts",
+    )  # fmt: skip
+
+
+def test_the_tarball_plays_in_a_page_and_media_chrome_drives_it(page: "Page", host: RangeHost) -> None:
+    page.goto(f"{host.address}/index.html")
+    page.wait_for_selector('#picture[data-final="true"]')
+    page.wait_for_selector("#controller[mediaduration]")
+    assert page.evaluate("document.getElementById('picture').renderer") == "browser"
+    page.evaluate("document.getElementById('picture').loop = true")
+    page.click("media-play-button")
+    page.wait_for_selector("#controller:not([mediapaused])")
+    page.wait_for_function("() => document.getElementById('picture').currentTime > 0")
+    page.click("media-play-button")
+    page.wait_for_selector("#controller[mediapaused]")
+    page.click("media-mute-button")
+    page.wait_for_function("() => document.getElementById('picture').muted")
+    page.click("media-playback-rate-button")
+    page.wait_for_function("() => document.getElementById('picture').playbackRate !== 1")
+    page.evaluate(
+        "document.querySelector('media-time-range').dispatchEvent(new CustomEvent('mediaseekrequest',"
+        " { composed: true, bubbles: true, detail: 0.1 }))"
+    )
+    page.wait_for_function("() => Math.abs(document.getElementById('picture').currentTime - 0.1) < 1e-6")
+    page.wait_for_function("() => !document.getElementById('picture').seeking")
