@@ -225,16 +225,16 @@ def _quiet(
     nine = sum(energy[y + v, x + u] for v in (-1, 0, 1) for u in (-1, 0, 1))
     octave = (nine + 2 * energy[y, x] + 1).bit_length() - 1
     upper_half = nine + 2 * energy[y, x] + 1 >> octave - 1 & 1 if octave else 0
-    loud = min(15, 2 * octave + upper_half)
+    level = min(15, 2 * octave + upper_half)
     mask = 0
     for v, u in ((0, 0), (0, 1), (1, 0), (-1, 0), (0, -1)):
         mask = 2 * mask + (energy[y + v, x + u] > 0)
     place = 16 * (16 * (plane % 16) + 16 * y // image.height) + 16 * x // image.width
     contexts = [
-        16 * (4 * near + beyond) + loud, 9 * (4 * far + beyond) + min(8, coloured),
-        2 * mask + (coloured > 0), 4 * place + (loud >> 2),
+        16 * (4 * near + beyond) + level, 9 * (4 * far + beyond) + min(8, coloured),
+        2 * mask + (coloured > 0), 4 * place + (level >> 2),
     ]  # fmt: skip
-    return list(enumerate(contexts)), 4 * near + beyond, loud
+    return list(enumerate(contexts)), 4 * near + beyond, level
 
 
 def _symbol(

@@ -143,17 +143,17 @@ def quiet_contexts(texels, plane, y, x, height, width, coloured):
             far |= 1
         if y >= distance and deviations[y + 2 - distance, x + 2]:
             far |= 2
-    loud = min(15, half_octaves(energy_around(energy, y, x)[2]))
+    level = min(15, half_octaves(energy_around(energy, y, x)[2]))
     mask = (energy[y + 1, x + 1] > 0) * 32 + (energy[y + 1, x + 2] > 0) * 16 + (energy[y + 2, x + 1] > 0) * 8
     mask += (energy[y, x + 1] > 0) * 4 + (energy[y + 1, x] > 0) * 2 + (coloured > 0)
     place = ((plane & 15) * PLACES + y * PLACES // height) * PLACES + x * PLACES // width
-    contexts[0] = (near * 4 + beyond) * 16 + loud
+    contexts[0] = (near * 4 + beyond) * 16 + level
     contexts[1] = (far * 4 + beyond) * 9 + min(8, coloured)
     contexts[2] = mask
-    contexts[3] = place * 4 + loud // 4
+    contexts[3] = place * 4 + level // 4
     for i in range(len(contexts)):
         contexts[i] += QUIET_STARTS[i]
-    return near * 4 + beyond, loud
+    return near * 4 + beyond, level
 
 
 @coding_kernel

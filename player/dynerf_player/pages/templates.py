@@ -18,7 +18,7 @@ class PlayerPage:
     root: str  # of the site: "" or "../", or its published address for link previews
     name: str  # of the clip, in addresses
     live: bool  # whether a server can render; otherwise the browser does
-    render_mode: str = "auto"  # "auto", "browser" or "server"
+    render_mode: str = "auto"  # "auto", "browser" or "server"; a page of "server" has no poster
     site: str = ""  # published address of the site, with a slash at the end, or empty when it is not known
 
     @property

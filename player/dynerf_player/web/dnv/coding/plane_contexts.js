@@ -67,18 +67,18 @@ export function quietContexts({ contexts, starts }, texels, plane, y, x, leftHis
   const near = Math.min(3, deviations[above + 1] + deviations[above + 2] + deviations[above + 3] + deviations[here + 1]);
   const beyond = Math.min(3, deviations[here] + deviations[aboveThat + 2]);
   const far = ((leftHistory & 124) > 0 ? 1 : 0) + ((texels.deviatedAbove[x] & 124) > 0 ? 2 : 0);
-  const heard = loudness(texels.energyOf(plane), (y + 1) * (width + 2) + x + 1, width + 2);
-  const [loud, mask] = [heard >> 5, heard & 31];
+  const energy = energyClass(texels.energyOf(plane), (y + 1) * (width + 2) + x + 1, width + 2);
+  const [level, mask] = [energy >> 5, energy & 31];
   const place = ((plane & 15) * PLACES + ((y * PLACES) / height | 0)) * PLACES + ((x * PLACES) / width | 0);
-  contexts[0] = starts[0] + (near * 4 + beyond) * 16 + loud;
+  contexts[0] = starts[0] + (near * 4 + beyond) * 16 + level;
   contexts[1] = starts[1] + (far * 4 + beyond) * 9 + Math.min(8, coloured);
   contexts[2] = starts[2] + 2 * mask + (coloured > 0 ? 1 : 0);
-  contexts[3] = starts[3] + place * 4 + (loud >> 2);
-  return 16 * (near * 4 + beyond) + loud;
+  contexts[3] = starts[3] + place * 4 + (level >> 2);
+  return 16 * (near * 4 + beyond) + level;
 }
 
 /** 32 x the class of the energy around a texel, plus a bit for each of it, right, below, above and left that has any. */
-function loudness(energy, at, stride) {
+function energyClass(energy, at, stride) {
   if (energy.length === 0) return 0;
   const own = energy[at];
   const above = energy[at - stride];
