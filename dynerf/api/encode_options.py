@@ -1,19 +1,24 @@
 """The options of an encode as Python values, and what they mean: a job, segments, a runner, a device."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
 import torch
 
 from dynerf.console.device import choose_device
-from dynerf_encoder.captures.folder import find_videos
+from dynerf_encoder.captures.few_cameras import FEW
+from dynerf_encoder.captures.layouts.detect import read_recording
+from dynerf_encoder.captures.reading import Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.overrides import apply_assignments, apply_file
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.config.smoothness import smoother
 from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Segmentation, WarmStart
 from dynerf_encoder.jobs.job import Job
 from dynerf_encoder.jobs.process_pool import ProcessPoolRunner
@@ -28,6 +33,7 @@ from dynerf_format.io.atomic_write import check_folder_writable, check_writable
 from .quantities import parse_frames_or_seconds
 
 _MAX_WORKERS = 1024
+_MAX_RATE = 1000
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,9 @@ class EncodeOptions:
     frames: str = ":"
     hold_out: Sequence[str] | None = None
     downscale: int = 1
+    layout: str | None = None
+    depths: tuple[float, float] | None = None
+    fps: Fraction | None = None
     space: Choice = "auto"
     seed: int = 0
     time_limit: float | None = None
@@ -73,12 +82,15 @@ class EncodeOptions:
         device = choose_device(self.device)
         if self.space not in get_args(Choice):
             raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
+        names = read_recording(self.capture, self.layout).names
+        hold_out = self._held_out(names)
         return Job(
             capture=self.capture,
             output=self.output,
-            config=self._settings(device),
+            config=self._settings(device, few=len(set(names) - set(hold_out)) <= FEW),
+            reading=self._reading(),
             frames=FrameRange.parse(self.frames),
-            hold_out=self._held_out(),
+            hold_out=hold_out,
             downscale=self.downscale,
             space=self.space,
             device=device,
@@ -89,8 +101,8 @@ class EncodeOptions:
             save_importance=self.save_importance,
         )
 
-    def _settings(self, device: str) -> Config:
-        """The preset with all changes applied, in order of precedence."""
+    def _settings(self, device: str, *, few: bool) -> Config:
+        """The preset with all changes applied, in order of precedence; ``few`` cameras change it first."""
         name = self.preset or ("fast" if device.startswith("cuda") else "preview")
         if name not in PRESETS:
             raise ConfigError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
@@ -101,6 +113,8 @@ class EncodeOptions:
             if self.target_size is not None:
                 raise ConfigError("quality and target_size are both given, expected one of them")
             config = at_quality(config, self.quality)
+        if few:
+            config = smoother(config)
         if self.config is not None:
             config = apply_file(config, self.config)
         config = fit_latents(apply_assignments(config, self.settings))
@@ -108,10 +122,17 @@ class EncodeOptions:
             config = replace(config, rate=replace(config.rate, target=self.target_size))
         return config
 
-    def _held_out(self) -> tuple[str, ...]:
+    def _reading(self) -> Reading:
+        if self.depths is not None and not 0 < self.depths[0] < self.depths[1] < math.inf:
+            raise ConfigError(f"depths {self.depths}: expected near and far with 0 < near < far")
+        if self.fps is not None and not 0 < self.fps <= _MAX_RATE:
+            raise ConfigError(f"fps {self.fps}: expected above 0 and at most {_MAX_RATE}")
+        return Reading(self.layout, self.depths, self.fps)
+
+    def _held_out(self, names: Sequence[str]) -> tuple[str, ...]:
         """By default cam00 if the capture has it, as in the Plenoptic Video data set."""
         if self.hold_out is None:
-            return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
+            return tuple(name for name in names if name == "cam00")
         return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
 
     def segmentation(self) -> Segmentation:

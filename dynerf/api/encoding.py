@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -55,6 +56,9 @@ def encode(
     frames: str = ":",
     hold_out: Sequence[str] | None = None,
     downscale: int = 1,
+    layout: str | None = None,
+    depths: tuple[float, float] | None = None,
+    fps: Fraction | float | None = None,
     space: Choice = "auto",
     seed: int = 0,
     time_limit: float | None = None,
@@ -80,6 +84,8 @@ def encode(
     - ``device``: auto, cpu, cuda or cuda:N; ``threads``: CPU threads (default: all cores).
     - ``frames``: ``"A:B"``, A included, B excluded; ``downscale``: averages N x N pixels.
     - ``hold_out``: names of validation cameras (default: cam00 if it exists; ``()`` trains on all).
+    - ``layout``: the capture's layout (default: found by its files); ``depths``: near and far in the unit of
+      the poses (default: the capture's); ``fps``: the rate of picture sequences (default: stated, else 30).
     - ``space``: auto, perspective or box; ``seed``: with the same seed, a CPU encode is bit-exact.
     - ``time_limit``: seconds of training per segment.
     - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,
@@ -96,7 +102,8 @@ def encode(
     options = EncodeOptions(
         Path(capture), Path(output), preset=preset, field=field, quality=quality, target_size=size,
         config=_path(config), settings=settings, device=device, frames=frames, hold_out=hold_out,
-        downscale=downscale, space=space, seed=seed, time_limit=time_limit, segment=segment, overlap=overlap,
+        downscale=downscale, layout=layout, depths=depths, fps=_rate(fps), space=space,
+        seed=seed, time_limit=time_limit, segment=segment, overlap=overlap,
         warm_start=warm_start, key_segment=key_segment, workers=workers, cluster=cluster,
         send_capture=send_capture, threads=threads, cache=_path(cache),
         save_importance=_path(save_importance), resume=resume,
@@ -109,6 +116,10 @@ def _size(size: int | str) -> int:
         return parse_size(str(size))
     except ValueError as error:
         raise ConfigError(f"target_size {str(size)[:40]!r}: expected {error}") from None
+
+
+def _rate(fps: Fraction | float | None) -> Fraction | None:
+    return None if fps is None else Fraction(fps).limit_denominator(100_000)
 
 
 def _path(value: str | os.PathLike[str] | None) -> Path | None:

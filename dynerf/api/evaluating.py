@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.progress import OnProgress, Progress
+from dynerf_encoder.captures.reading import Reading
 from dynerf_encoder.evaluation.evaluate import Evaluation
 from dynerf_encoder.evaluation.evaluate import evaluate as compare
 from dynerf_encoder.evaluation.html_report import HtmlReport
@@ -21,6 +22,7 @@ def evaluate(
     views: Sequence[str] | None = None,
     every: int = 1,
     lpips_weights: str | os.PathLike[str] | None = None,
+    layout: str | None = None,
     report: str | os.PathLike[str] | None = None,
     device: str = "auto",
     on_progress: OnProgress | None = None,
@@ -29,7 +31,8 @@ def evaluate(
 
     ``clip`` is an open clip, a path or an address; the last two are opened on ``device``. ``views`` are names
     of cameras, by default the held-out ones, or all if none was held out. ``lpips_weights`` is a
-    safetensors file. ``report`` is a folder in which ``index.html`` is written.
+    safetensors file. ``layout`` is the capture's (default: found by its files). ``report`` is a folder in
+    which ``index.html`` is written.
 
     The result has ``psnr`` (dB), ``ssim``, ``mean(metric)``, the scores of each frame in ``frames``, and in
     ``missing`` the reason for each metric that is None. Raises ViewError (unknown views), CaptureError (not
@@ -44,6 +47,7 @@ def evaluate(
             views=[views] if isinstance(views, str) else views,
             every=every,
             lpips_weights=None if lpips_weights is None else Path(lpips_weights),
+            reading=Reading(layout),
             progress=None if on_progress is None else _reporting(on_progress),
             on_frame=None if page is None else page.add,
         )

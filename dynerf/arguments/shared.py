@@ -17,6 +17,15 @@ def add_clip(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_layout(parser: argparse._ActionsContainer) -> None:
+    """Which of the layouts in a capture's folder to read."""
+    parser.add_argument(
+        "--layout", metavar="NAME",
+        help="read the capture as capture (capture.json), n3v, nerfstudio, colmap, easyvolcap, immersive, "
+        "panoptic or dynamic-3d-gaussians (default: found by its files)",
+    )  # fmt: skip
+
+
 def add_device(parser: argparse._ActionsContainer) -> None:
     """Where to compute."""
     parser.add_argument(

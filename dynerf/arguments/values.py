@@ -4,6 +4,7 @@ import argparse
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,9 @@ from dynerf.api.quantities import parse_duration, parse_size
 
 _T = TypeVar("_T")
 _INTEGER = re.compile(r"[0-9]{1,10}")
+_RATE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}|/[0-9]{1,6})?")
 _MAX_THREADS = 1024
+_MAX_RATE = 1000
 
 
 def local_path(text: str) -> Path:
@@ -66,6 +69,28 @@ def duration(text: str) -> float:
     if seconds == 0:
         raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a duration above 0")
     return float(seconds)
+
+
+def depths(text: str) -> tuple[float, float]:
+    """Two depths, ``NEAR:FAR``."""
+    near, _, far = text.partition(":")
+    found = number(near), number(far)
+    if not 0 < found[0] < found[1]:
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected NEAR:FAR with 0 < NEAR < FAR")
+    return found
+
+
+def rate(text: str) -> Fraction:
+    """Frames per second, such as ``25``, ``29.97`` or ``30000/1001``."""
+    try:
+        found = Fraction(text) if _RATE.fullmatch(text) else Fraction(0)
+    except ZeroDivisionError:
+        found = Fraction(0)
+    if not 0 < found <= _MAX_RATE:
+        raise argparse.ArgumentTypeError(
+            f"found {text[:40]!r}, expected a rate above 0 and up to {_MAX_RATE}"
+        )
+    return found.limit_denominator(100_000)
 
 
 def seconds(text: str) -> float:

@@ -5,11 +5,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from dynerf.commands import decode, encode, evaluate, info, play, repair, serve, splice, verify, web
+from dynerf.commands import convert, decode, encode, evaluate, info, play, repair, serve, splice, verify, web
 from dynerf_format.version import __version__
 
 COMMANDS = (
     encode.COMMAND,
+    convert.COMMAND,
     decode.COMMAND,
     evaluate.COMMAND,
     info.COMMAND,

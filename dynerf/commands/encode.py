@@ -57,6 +57,9 @@ def encode_options(options: argparse.Namespace) -> "EncodeOptions":
         frames=options.frames,
         hold_out=_held_out(options.hold_out),
         downscale=options.downscale,
+        layout=options.layout,
+        depths=options.depths,
+        fps=options.fps,
         space=options.space,
         seed=options.seed,
         time_limit=options.time_limit,
@@ -115,8 +118,9 @@ Train a radiance field conditioned on one latent code per frame (DyNeRF, CVPR
 2022) on synchronised, calibrated videos, and write quantised weights and
 latents into one .dnv file.
 
-CAPTURE is a folder in the layout of the Plenoptic Video data set: camNN.mp4,
-one per camera, and poses_bounds.npy, one row per video in sorted order.
+CAPTURE is a folder of videos, one per camera, or of folders of pictures, with
+the cameras' poses: capture.json, poses_bounds.npy (N3V, LLFF), transforms.json
+(nerfstudio), a COLMAP model, and others; docs/reference/captures.md lists all.
 
 Ctrl-C finishes the step, saves a checkpoint and exits with status 130;
 --resume continues from there, also after a crash. Progress is written to

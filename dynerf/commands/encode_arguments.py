@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from dynerf.arguments import values
-from dynerf.arguments.shared import add_device
+from dynerf.arguments.shared import add_device, add_layout
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "capture",
         type=values.local_path,
         metavar="CAPTURE",
-        help="folder with camNN.mp4 and poses_bounds.npy",
+        help="folder with videos or pictures and the cameras' poses, or the file that holds these",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
@@ -52,6 +52,17 @@ def _add_capture(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--downscale", type=values.positive, default=1, metavar="N", help="average N x N pixels (default: 1)"
     )
+    add_layout(group)
+    group.add_argument(
+        "--depths", type=values.depths, metavar="NEAR:FAR",
+        help="depths between which the cameras see the scene, in the unit of the poses (default: as the "
+        "capture states, else from its points or from where the cameras look)",
+    )  # fmt: skip
+    group.add_argument(
+        "--fps", type=values.rate, metavar="RATE",
+        help="frames per second of picture sequences, such as 25 or 30000/1001 (default: as the capture "
+        "states, else 30)",
+    )  # fmt: skip
     group.add_argument(
         "--space", choices=("auto", "perspective", "box"), default="auto",
         help="perspective for forward-facing cameras, box for inward-facing cameras "

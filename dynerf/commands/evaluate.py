@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dynerf.arguments import values
 from dynerf.arguments.command import Command
-from dynerf.arguments.shared import add_clip, add_device
+from dynerf.arguments.shared import add_clip, add_device, add_layout
 from dynerf.console.progress import ProgressDisplay, print_result, say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> int:
             views=views,
             every=options.every,
             lpips_weights=options.lpips_weights,
+            layout=options.layout,
             report=options.report,
             on_progress=tasks.show,
         )
@@ -95,6 +96,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="DIR", help="write DIR/index.html, a single self-contained file"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    add_layout(parser)
     add_device(parser)
 
 

@@ -1,54 +1,62 @@
 """Defines a capture: synchronised videos of one scene, each with its camera.
 
-Every reader (one per layout on disk) returns a ``Capture``. World units and axes are the capture's own;
-cameras follow ``cameras.camera`` and have the size of the videos' pictures. All views share picture size,
-frame rate and frame count: frame t of every view shows the same instant.
+``opening`` makes one from what a layout states. World units and axes are the capture's own. ``camera`` is the
+pinhole camera of the pictures that training sees, after ``ingest`` has undistorted them and made them one
+size; ``lens`` is that of the pictures as decoded. All views share picture size, frame rate and frame count:
+frame t of every view shows the same instant.
 """
 
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.video.colour import SourceColour
-from dynerf_format.errors import CaptureError, ViewError
+from dynerf_format.errors import ViewError
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+from .lens import Lens
+from .picture_source import PictureSource
 
 
 @dataclass(frozen=True)
 class CaptureView:
-    """One camera of a capture: its video, its pose, and its near and far depths (world units).
+    """One camera of a capture: its pictures, its lens and pose, and its near and far depths (world units).
 
-    ``first`` is the frame of the video that is frame 0 of the capture.
+    ``first`` is the frame of the source that is frame 0 of the capture.
     """
 
     name: str
-    video: Path
+    source: PictureSource
+    lens: Lens
     camera: Camera
     near: float
     far: float
     first: int = 0
 
+    @property
+    def video(self) -> Path:
+        """The path of the video, or of the folder or pattern of pictures."""
+        return self.source.path
+
     def in_video(self, frames: range) -> range:
-        """The video's frame numbers of a range of the capture's frames."""
+        """The source's frame numbers of a range of the capture's frames."""
         return range(self.first + frames.start, self.first + frames.stop)
 
-    def __post_init__(self) -> None:
-        # Names become file names in the frame store.
-        if _NAME.fullmatch(self.name) is None:
-            raise CaptureError(
-                f"{self.video}: view name {self.name!r}, expected letters, digits, dot, dash, underscore"
-            )
+    def decode(self, frames: range) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+        """Yield upright RGB pictures of a range of the capture's frames, with the lens's distortion."""
+        return self.source.decode(self.in_video(frames))
 
 
 @dataclass(frozen=True)
 class Capture:
     """All views of a scene; ``colour[i]`` is the colour format of the samples of ``views[i]``.
 
-    ``frames`` is the number of instants that all views show; ``notes`` lists what of the videos is not used.
+    ``frames`` is the number of instants that all views show; ``notes`` lists what was assumed and what of the
+    videos is not used.
     """
 
     root: Path

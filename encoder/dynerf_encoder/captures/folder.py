@@ -12,7 +12,7 @@ from .pairing import listed
 from .video import SUFFIXES
 
 POSES = "poses_bounds.npy"
-_CAMERA = re.compile(r"cam([0-9]{1,9})")
+CAMERA = re.compile(r"cam([0-9]{1,9})")
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}
 _MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
@@ -32,7 +32,7 @@ def find_videos(folder: Path) -> list[Path]:
     except OSError as error:
         raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
     videos = sorted(
-        (path for path in entries if _CAMERA.fullmatch(path.stem) and _is_video(path)),
+        (path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)),
         key=lambda path: path.stem,
     )
     if len(videos) < 2:

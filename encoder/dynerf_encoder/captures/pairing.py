@@ -67,6 +67,37 @@ def pair(
     return Pairing(firsts, min(lengths), fps, note)
 
 
+def pair_by_offsets(
+    folder: Path,
+    names: Sequence[str],
+    facts: Sequence[VideoFacts],
+    frames: FrameRange | None,
+    firsts: tuple[int, ...],
+) -> Pairing:
+    """Pair frames by their numbers, from frame ``firsts[i]`` of source i on, whatever its start time is.
+
+    Raises CaptureError when frames are missing, or when the sources drift apart by half a frame.
+    """
+    timelines = [fact.timeline for fact in facts]
+    used = (frames or FrameRange()).stop
+    for name, timeline, first in zip(names, timelines, firsts, strict=True):
+        _check_gaps(folder, name, timeline, timeline.frames if used is None else first + used)
+    lengths = [timeline.frames - first for timeline, first in zip(timelines, firsts, strict=True)]
+    if min(lengths) < 1:
+        short = names[lengths.index(min(lengths))]
+        raise CaptureError(
+            f"{folder}: {short} ends before the camera with the smallest offset starts; no instant is shown "
+            "by all cameras"
+        )
+    _check_drift(folder, names, facts, firsts, min(lengths) if used is None else min(used, *lengths))
+    counts = [fact.frames for fact in facts]
+    used_frames = f"{min(lengths)} of {_range(counts)} are used"
+    note = f"frames are paired by offsets of up to {max(firsts)} frames; {used_frames}"
+    return Pairing(
+        firsts, min(lengths), _common_rate([fact.fps for fact in facts]), note if any(firsts) else None
+    )
+
+
 def _common_rate(rates: Sequence[Fraction]) -> Fraction:
     """The most frequent rate; of equally frequent ones that nearest to the median."""
     median = median_low(rates)

@@ -16,12 +16,13 @@ from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
+from .lens import Lens
+
 _COLUMNS = 17
 _MAX_BYTES = 2**24
 _MAGIC = b"\x93NUMPY"
 _MAX_VALUE = 1e9  # pixels or world units: what decoders accept
 _MAX_SPACING = 1e-4  # of the rig's size, between neighbouring numbers of the file's type at the cameras
-_MAX_STRETCH = 1e-2  # relative difference of the aspect ratios of video and pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +37,16 @@ class StoredPose:
     near: float
     far: float
 
-    def camera(self, width: int, height: int) -> Camera:
-        """The camera of a video that was scaled to width x height after the poses were estimated.
-
-        Raises CaptureError when the aspect ratios of video and pose differ: then the video was cropped, or
-        the pose is of another video.
-        """
-        stretch = (width / height) / (self.width / self.height)
-        if abs(stretch - 1) > _MAX_STRETCH:
-            raise CaptureError(
-                f"{self.name}: the video is {width}x{height}, the pose was made for "
-                f"{self.width:g}x{self.height:g}, expected the same aspect ratio"
-            )
-        return Camera(
-            name=self.name,
-            width=width,
-            height=height,
-            focal_x=self.focal * (width / self.width),
-            focal_y=self.focal * (height / self.height),
-            centre_x=width / 2,
-            centre_y=height / 2,
-            camera_to_world=self.camera_to_world,
+    def lens(self) -> Lens:
+        """The lens: without distortion, the principal point in the middle; sizes are rounded to pixels."""
+        width, height = max(1, round(self.width)), max(1, round(self.height))
+        return Lens(
+            width,
+            height,
+            self.focal * (width / self.width),
+            self.focal * (height / self.height),
+            width / 2,
+            height / 2,
         )
 
 
@@ -80,6 +70,14 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     poses = tuple(_pose(path, name, row) for name, row in zip(names, rows, strict=True))
     _check_precision(path, poses, stored.dtype)
     return poses
+
+
+def pose_row(camera: Camera, near: float, far: float) -> Float[np.ndarray, "17"]:
+    """The row of a camera with one focal length and its principal point in the middle."""
+    right, up, backwards, centre = camera.camera_to_world.T
+    intrinsics = np.array([camera.height, camera.width, camera.focal_x])
+    matrix = np.stack([-up, right, backwards, centre, intrinsics], axis=1)
+    return np.append(matrix.ravel(), [near, far])
 
 
 def _load(path: Path) -> np.ndarray:

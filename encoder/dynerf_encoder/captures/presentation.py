@@ -1,14 +1,14 @@
 """Checks how pictures are to be presented, as container, stream and decoded frame state it.
 
-The encoder uses the samples of a picture as decoded. Whatever a player would do to them beyond colour
-conversion (rotate, mirror, stretch, crop, deinterlace, split, project) is refused by name, with the remedy.
+The encoder uses the samples of a picture as decoded, turned upright. Whatever else a player would do to them
+beyond colour conversion (mirror, stretch, crop, deinterlace, split, project) is refused by name, with the
+remedy.
 ``docs/reference/captures.md`` lists all statements and how each is handled.
 """
 
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from math import atan2, degrees
 from typing import cast
 
 import av
@@ -20,7 +20,9 @@ from av.video.stream import VideoStream
 
 from dynerf_format.errors import CaptureError
 
-_MAX_STRETCH = Fraction(1, 100)  # from square pixels, and of a display matrix from a rotation
+from .orientation import quarter_turns
+
+_MAX_STRETCH = Fraction(1, 100)  # from square pixels
 _FIELD_ORDERS = {2: "top", 3: "bottom", 4: "top", 5: "bottom"}  # AVFieldOrder: the field coded first
 _CROPPING = re.compile(r"Frame Cropping: ([0-9]+)/([0-9]+)/([0-9]+)/([0-9]+)")
 _STEREO = {1: "side by side", 2: "one above the other", 3: "frame sequential", 4: "as a chequerboard"}
@@ -58,15 +60,16 @@ def check_container(container: InputContainer, stream: VideoStream, where: str) 
         )
 
 
-def check_frame(frame: VideoFrame, where: str) -> None:
-    """CaptureError when a decoded frame is to be presented other than as decoded; includes ``check_flags``.
+def check_frame(frame: VideoFrame, where: str) -> int:
+    """The quarter turns that show a decoded frame upright (``orientation``); includes ``check_flags``.
 
+    Raises CaptureError when the frame is to be presented in another way than as decoded and turned.
     Only for the first frame of a video: in PyAV reading a frame's side data creates a reference cycle, which
     keeps the frame in memory until the next garbage collection.
     """
     check_flags(frame, where)
     stated = cast("SideDataContainer", frame.side_data)  # PyAV's stubs declare another type
-    check_side_data({data.type: bytes(data) for data in stated}, where)
+    return check_side_data({data.type: bytes(data) for data in stated}, where)
 
 
 def check_flags(frame: VideoFrame, where: str) -> None:
@@ -75,10 +78,8 @@ def check_flags(frame: VideoFrame, where: str) -> None:
         raise CaptureError(_interlaced(where, "by the flags of its frames"))
 
 
-def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:
-    """CaptureError when a frame's side data says that it is not a plain, upright SDR picture."""
-    if Type.DISPLAYMATRIX in side_data:
-        check_orientation(side_data[Type.DISPLAYMATRIX], where)
+def check_side_data(side_data: Mapping[Type, bytes], where: str) -> int:
+    """The quarter turns by a frame's side data. Raises CaptureError unless it is a plain SDR picture."""
     for kind, name in _DYNAMIC_HDR.items():
         if kind in side_data:
             raise CaptureError(f"{where}: HDR video ({name}), expected SDR; convert it to BT.709 first")
@@ -86,26 +87,8 @@ def check_side_data(side_data: Mapping[Type, bytes], where: str) -> None:
         _check_stereo(_first_integer(side_data[Type.STEREO3D]), where)
     if Type.SPHERICAL in side_data:
         _check_projection(_first_integer(side_data[Type.SPHERICAL]), where)
-
-
-def check_orientation(matrix: bytes, where: str) -> None:
-    """CaptureError unless a display matrix (nine 32-bit integers, FFmpeg's order) shows pictures upright."""
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float) / 2**16
-    scale = max(abs(a), abs(b), abs(c), abs(d))
-    tolerance = float(_MAX_STRETCH) * scale
-    if abs(a - d) <= tolerance and max(abs(b), abs(c)) <= tolerance and a > 0:
-        return
-    if abs(b) <= tolerance and abs(c) <= tolerance and a > 0 and d > 0:
-        raise CaptureError(f"{where}: is to be shown stretched by {a:g} x {d:g}, expected no stretching")
-    mirrored = a * d - b * c < 0
-    angle = -round(degrees(atan2(-b, -a) if mirrored else atan2(b, a))) % 360
-    angle -= 360 if angle > 180 else 0
-    changes = (["mirrored"] if mirrored else []) + ([f"rotated by {angle} degrees"] if angle else [])
-    raise CaptureError(
-        f"{where}: is to be shown {' and '.join(changes)}, expected upright; re-encode it with ffmpeg, which "
-        "makes it upright, or, if the poses are of the pictures as stored, remove the display matrix: "
-        "ffmpeg -display_rotation 0 -i IN -c copy OUT"
-    )
+    matrix = side_data.get(Type.DISPLAYMATRIX)
+    return 0 if matrix is None else quarter_turns(matrix, where)
 
 
 def stated_cropping(container: InputContainer, stream: VideoStream) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from dynerf_decoder.video.colour import FrameToRgb, SourceColour
 from dynerf_format.errors import CaptureError
 
 from .edit_list import read_edits
+from .orientation import upright
 from .presentation import check_container, check_flags, check_frame, check_stream
 from .timeline import Timeline, demuxed_ticks, indexed_ticks
 from .track import choose_video
@@ -43,13 +44,17 @@ _THREADS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, eq=False)
 class VideoFacts:
-    """Properties of a video: picture size in pixels, presentation times, colour, frame rate."""
+    """Properties of a video or a sequence of pictures; ``width`` and ``height`` are of upright pictures.
+
+    ``turns`` are the quarter turns, counter-clockwise, from pictures as stored to upright ones.
+    """
 
     width: int
     height: int
     timeline: Timeline
     colour: SourceColour
     fps: Fraction
+    turns: int = 0
 
     @property
     def frames(self) -> int:
@@ -82,7 +87,7 @@ def _probe(path: Path) -> VideoFacts:
         first = next(container.decode(stream), None)
         if first is None:
             raise CaptureError(f"{path}: holds no picture")
-        check_frame(first, where)
+        turns = check_frame(first, where)
         check_stream(stream, where)
         colour = SourceColour.of(first, where, stream.codec_context.name)
         # VP8 and VP9 keep their alpha channel in a second stream, which FFmpeg's own decoders drop.
@@ -97,15 +102,18 @@ def _probe(path: Path) -> VideoFacts:
         raise CaptureError(f"{path}: {error}") from error
     if edits is not None:
         timeline = replace(timeline, delay=edits.delay(timeline, where))
-    return VideoFacts(width, height, timeline, colour, fps)
+    if turns % 2:
+        width, height = height, width
+    return VideoFacts(width, height, timeline, colour, fps, turns)
 
 
-def _timeline(path: Path) -> Timeline:
-    """The presentation times of a video's frames, as in ``probe``."""
+def _timeline(path: Path) -> tuple[Timeline, int]:
+    """The presentation times of a video's frames, and the quarter turns of its pictures, as in ``probe``."""
     with _open(path) as (container, stream):
         first = next(container.decode(stream), None)
         timeline = None if first is None else _indexed(container, stream, first)
-    return timeline or _demuxed(path, None if first is None else first.pts)
+        turns = 0 if first is None else check_frame(first, str(path))
+    return timeline or _demuxed(path, None if first is None else first.pts), turns
 
 
 def _indexed(container: InputContainer, stream: VideoStream, first: VideoFrame) -> Timeline | None:
@@ -131,7 +139,7 @@ def _stated(stream: VideoStream) -> tuple[Fraction, ...]:
 
 
 def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """Yield the pictures of ``frames``, RGB full range, in order.
+    """Yield the pictures of ``frames``, RGB full range, upright, in order.
 
     Decodes from the start, or from a keyframe whose number is known by its time (``_entry_point``). Memory
     holds one RGB picture and the decoder's own. Raises CaptureError, with the number of frames decoded, when
@@ -139,7 +147,7 @@ def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height widt
     """
     done = 0
     try:
-        timeline = _timeline(path)
+        timeline, turns = _timeline(path)
         entry = _entry_point(path, timeline, frames.start)
         with _open(path, _THREADS) as (container, stream):
             to_rgb = FrameToRgb(str(path), stream.codec_context.name)
@@ -152,7 +160,7 @@ def decode(path: Path, frames: range) -> Iterator[UInt8[np.ndarray, "height widt
                 _check_time(path, done, timeline, frame)
                 if done >= frames.start:
                     check_flags(frame, f"{path}: frame {done}")
-                    yield to_rgb(frame)
+                    yield upright(to_rgb(frame), turns)
                 done += 1
                 if done == frames.stop:
                     return

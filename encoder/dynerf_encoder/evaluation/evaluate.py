@@ -15,7 +15,8 @@ from torch import Tensor
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.render.frame import rgb_to_uint8
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.read_capture import read_capture
+from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.weights import temporal_median
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
@@ -89,6 +90,7 @@ def evaluate(
     views: Sequence[str] | None = None,
     every: int = 1,
     lpips_weights: Path | None = None,
+    reading: Reading = READ_AS_FOUND,
     progress: Callable[[int, int], None] | None = None,
     on_frame: OnFrame | None = None,
 ) -> Evaluation:
@@ -104,7 +106,7 @@ def evaluate(
     optional = _OptionalMetrics.load(clip, every, lpips_weights)
     first = clip.header.first_source_frame
     frames = FrameRange(first, first + clip.frames)
-    recording = read_n3v(capture, frames)
+    recording = read_capture(capture, frames, reading)
     with temporary_folder("dynerf-eval-") as folder:
         chosen = recording.only(names)
         downscale = _downscale(clip, chosen.view(names[0]).camera)
@@ -170,7 +172,12 @@ class _Scorer:
         true_bytes = np.array(self._store.view(index)[frame])
         truth = torch.as_tensor(true_bytes).float() / 255
         decoded = self._clip.render(self._store.cameras[index], frame=float(frame)).rgb.cpu()
-        similarity = ssim(decoded, truth)
+        mask = self._store.covered[index]
+        covered = None if mask is None else torch.as_tensor(mask)
+        if covered is not None:  # metrics of whole pictures count a pixel without source as equal
+            truth = torch.where(covered.unsqueeze(-1), truth, decoded)
+            true_bytes = rgb_to_uint8(truth)
+        similarity = ssim(decoded, truth, covered)
         lpips, flip = self._optional.lpips, self._optional.flip
         if self._folder is not None:
             if view not in self._spools:
@@ -179,10 +186,11 @@ class _Scorer:
             spool = self._spools[view]
             spool.decoded[frame], spool.truth[frame] = rgb_to_uint8(decoded), true_bytes
         score = FrameScore(
-            view, frame, psnr(decoded, truth), similarity, mse(decoded, truth), dssim(similarity),
+            view, frame, psnr(decoded, truth, covered), similarity, mse(decoded, truth, covered),
+            dssim(similarity),
             lpips(decoded, truth) if lpips else None,
             flip(truth, decoded) if flip else None,
-            moving_psnr(decoded, truth, self._median(view)),
+            moving_psnr(decoded, truth, self._median(view), covered),
         )  # fmt: skip
         return score, decoded, truth
 

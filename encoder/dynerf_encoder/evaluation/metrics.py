@@ -14,8 +14,11 @@ import math
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+Covered = Bool[Tensor, "height width"] | None
+"""Which pixels of the true picture have a source and are compared; None: all."""
 
 _SIGMA, _RADIUS = 1.5, 5
 _C1, _C2 = 0.01**2, 0.03**2
@@ -23,23 +26,31 @@ MOVING = 0.04  # of 0..1, about ten levels: above the noise of compressed video,
 _MIN_ERROR = 1e-10  # squared error; limits PSNR to 100 dB
 
 
-def psnr(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float:
+def psnr(
+    a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"], covered: Covered = None
+) -> float:
     """Peak signal-to-noise ratio in dB, at most 100."""
-    return _decibels(mse(a, b))
+    return _decibels(mse(a, b, covered))
 
 
-def mse(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float:
-    """Mean squared error over all pixels and channels."""
-    return float((a - b).double().square().mean())
+def mse(
+    a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"], covered: Covered = None
+) -> float:
+    """Mean squared error over all covered pixels and channels."""
+    squares = (a - b).double().square()
+    return float((squares if covered is None else squares[covered]).mean())
 
 
 def moving_psnr(
     decoded: Float[Tensor, "height width 3"],
     truth: Float[Tensor, "height width 3"],
     median: Float[Tensor, "height width 3"],
+    covered: Covered = None,
 ) -> float | None:
-    """PSNR in dB over the moving pixels; None when no pixel moves."""
+    """PSNR in dB over the moving, covered pixels; None when no pixel moves."""
     moving = (truth - median).abs().mean(dim=-1) > MOVING
+    if covered is not None:
+        moving &= covered
     if not moving.any():
         return None
     return _decibels(float((decoded - truth)[moving].double().square().mean()))
@@ -54,8 +65,10 @@ def _decibels(squared_error: float) -> float:
     return -10 * math.log10(max(squared_error, _MIN_ERROR))
 
 
-def ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"]) -> float | None:
-    """Mean structural similarity; None for pictures that are smaller than the window."""
+def ssim(
+    a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"], covered: Covered = None
+) -> float | None:
+    """Mean structural similarity over windows whose pixels are all covered; None when there is no window."""
     if min(a.shape[:2]) <= 2 * _RADIUS:
         return None
     x, y = a.double().permute(2, 0, 1), b.double().permute(2, 0, 1)
@@ -65,7 +78,10 @@ def ssim(a: Float[Tensor, "height width 3"], b: Float[Tensor, "height width 3"])
     similarity = ((2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)) / (
         (mean_x**2 + mean_y**2 + _C1) * (variance_x + variance_y + _C2)
     )
-    return float(similarity.mean())
+    if covered is None:
+        return float(similarity.mean())
+    missing = F.max_pool2d((~covered)[None].float(), 2 * _RADIUS + 1, stride=1)[0] > 0
+    return None if missing.all() else float(similarity[:, ~missing].mean())
 
 
 def _blur(

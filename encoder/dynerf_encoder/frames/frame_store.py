@@ -11,21 +11,23 @@ to the manifest and the file's size; the stored pixels are not checked.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.picture_source import SourceDigest
+from dynerf_encoder.ingest.conversion import Conversion
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
 from dynerf_format.frame_range import FrameRange
 
-from .manifest import StoredView, VideoDigest, describe, raw_path
+from .manifest import StoredView, describe, raw_path
 from .storing import store_missing
 
 
@@ -35,6 +37,8 @@ class FrameStore:
 
     ``cameras`` fit the stored (averaged) pictures; ``near`` and ``far`` are world units per view;
     ``fingerprint`` changes with everything that training depends on: videos, poses, range, averaging.
+    ``covered[i]`` is which pixels of view i have a source in its pictures, None when all have; the others are
+    black, and are neither trained nor measured on.
     """
 
     folder: Path
@@ -48,6 +52,7 @@ class FrameStore:
     fps: Fraction
     first_source_frame: int
     fingerprint: str
+    covered: tuple[Bool[np.ndarray, "height width"] | None, ...]
     _pictures: tuple[np.memmap, ...]
 
     @classmethod
@@ -58,7 +63,7 @@ class FrameStore:
         *,
         frames: FrameRange,
         downscale: int = 1,
-        videos: Mapping[str, VideoDigest] | None = None,
+        videos: Mapping[str, SourceDigest] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> "FrameStore":
         """Decode the views that are not stored yet and map all of them.
@@ -78,6 +83,8 @@ class FrameStore:
         entries = {view.name: describe(view, chosen, downscale, videos) for view in capture.views}
         store_missing(capture, folder, entries, progress)
         pictures = [_mapped(raw_path(folder, name), entry) for name, entry in entries.items()]
+        covered = tuple(Conversion(view.lens, view.camera, downscale).has_source() for view in capture.views)
+        _check_covered(capture, covered)
         return cls(
             folder=folder,
             names=capture.names,
@@ -90,6 +97,7 @@ class FrameStore:
             fps=capture.fps,
             first_source_frame=chosen.start,
             fingerprint=_fingerprint(capture, entries),
+            covered=covered,
             _pictures=tuple(pictures),
         )
 
@@ -100,6 +108,14 @@ class FrameStore:
     def view(self, index: SupportsIndex) -> UInt8[np.memmap, "frame height width 3"]:
         """All pictures of one view, mapped read-only."""
         return self._pictures[index]
+
+    def covered_pixels(self, views: Sequence[int]) -> Bool[np.ndarray, " n"] | None:
+        """``covered`` of all pixels of some views, one view after another; None when all have a source."""
+        if all(self.covered[view] is None for view in views):
+            return None
+        everything = np.ones((self.height, self.width), bool)
+        masks = [self.covered[view] for view in views]
+        return np.concatenate([(everything if mask is None else mask).ravel() for mask in masks])
 
     def gather(
         self,
@@ -134,13 +150,17 @@ def _averaged_cameras(capture: Capture, downscale: int) -> tuple[Camera, ...]:
     if downscale < 1:
         raise ConfigError(f"downscale {downscale}: expected 1 or more")
     cameras = tuple(view.camera.downscaled(downscale) for view in capture.views)
-    sizes = {(camera.width, camera.height) for camera in cameras}
-    if len(sizes) != 1:
-        found = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
-        raise CaptureError(f"{capture.root}: pictures of {found}, expected one size for all views")
-    if 0 in sizes.pop():
+    if 0 in (cameras[0].width, cameras[0].height):
         raise ConfigError(f"downscale {downscale}: leaves no pixel of the pictures in {capture.root}")
     return cameras
+
+
+def _check_covered(capture: Capture, covered: Sequence[Bool[np.ndarray, "height width"] | None]) -> None:
+    for view, mask in zip(capture.views, covered, strict=True):
+        if mask is not None and not mask.any():
+            raise CaptureError(
+                f"{view.video}: no pixel of the undistorted picture has a source; expected a lens that fits"
+            )
 
 
 def _mapped(path: Path, entry: StoredView) -> np.memmap:

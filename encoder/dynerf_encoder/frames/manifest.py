@@ -5,7 +5,6 @@ written now and the raw file has exactly the size that follows from it. The file
 one counts as "nothing stored", and no path is read from it.
 """
 
-import hashlib
 import json
 import stat
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from dynerf_decoder.video.colour import CONVERSION_VERSION
 from dynerf_encoder.captures.capture import CaptureView
+from dynerf_encoder.captures.picture_source import SourceDigest
+from dynerf_encoder.ingest.conversion import Conversion
 from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path, remove_leftovers
 
@@ -36,6 +37,7 @@ class StoredView:
     height: int
     width: int
     conversion: int = CONVERSION_VERSION
+    lens: str = ""  # the key of the conversion to a pinhole camera
 
     @property
     def nbytes(self) -> int:
@@ -43,25 +45,8 @@ class StoredView:
         return self.frames * self.height * self.width * 3
 
 
-@dataclass(frozen=True)
-class VideoDigest:
-    """SHA-256 (hex) and length in bytes of a video file."""
-
-    sha256: str
-    bytes: int
-
-
-def digest_video(view: CaptureView) -> VideoDigest:
-    """Read the whole video file of a view. Raises CaptureError."""
-    try:
-        with view.video.open("rb") as file:
-            return VideoDigest(hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-    except OSError as error:
-        raise CaptureError(f"{view.video}: cannot be read: {error.strerror}") from error
-
-
 def describe(
-    view: CaptureView, frames: range, downscale: int, digests: Mapping[str, VideoDigest] | None = None
+    view: CaptureView, frames: range, downscale: int, digests: Mapping[str, SourceDigest] | None = None
 ) -> StoredView:
     """The entry of a view for some frames of the capture, by its present video. Raises CaptureError.
 
@@ -70,9 +55,9 @@ def describe(
     camera = view.camera.downscaled(downscale)
     digest = (digests or {}).get(view.name)
     if digest is None:
-        digest = digest_video(view)
+        digest = view.source.digest()
     else:
-        _check_length(view.video, digest.bytes)
+        _check_length(view, digest.bytes)
     return StoredView(
         digest.sha256,
         digest.bytes,
@@ -81,17 +66,15 @@ def describe(
         downscale,
         camera.height,
         camera.width,
+        lens=Conversion(view.lens, view.camera, downscale).key,
     )
 
 
-def _check_length(video: Path, expected: int) -> None:
-    try:
-        found = video.stat().st_size
-    except OSError as error:
-        raise CaptureError(f"{video}: cannot be read: {error.strerror}") from error
+def _check_length(view: CaptureView, expected: int) -> None:
+    found = view.source.size()
     if found != expected:
         raise CaptureError(
-            f"{video}: has {found} bytes, expected {expected}, as in the capture that is being encoded"
+            f"{view.video}: has {found} bytes, expected {expected}, as in the capture that is being encoded"
         )
 
 

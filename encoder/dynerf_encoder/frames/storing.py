@@ -1,4 +1,4 @@
-"""Writes the frame store's raw files, one view at a time: decode, average, write a temporary file, rename."""
+"""Writes the frame store's raw files, one view at a time: decode, convert, write a temporary file, rename."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_encoder.captures.capture import Capture, CaptureView
-from dynerf_encoder.captures.video import decode
+from dynerf_encoder.ingest.conversion import Conversion
 from dynerf_format.errors import CaptureError, OutputError
 from dynerf_format.io.atomic_write import atomic_path
 
@@ -44,8 +44,10 @@ def store_missing(
     for view in missing:
         entry = required[view.name]
         with atomic_path(raw_path(folder, view.name)) as temporary, temporary.open("xb") as file:
-            for picture in decode(view.video, range(entry.first, entry.first + entry.frames)):
-                file.write(_downscaled(view, picture, entry).data)
+            convert = Conversion(view.lens, view.camera, entry.downscale)
+            for picture in view.source.decode(range(entry.first, entry.first + entry.frames)):
+                _check_size(view, picture)
+                file.write(convert(picture).data)
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -53,15 +55,12 @@ def store_missing(
         write_manifest(folder, stored)
 
 
-def _downscaled(
-    view: CaptureView, picture: UInt8[np.ndarray, "h w 3"], entry: StoredView
-) -> UInt8[np.ndarray, "h2 w2 3"]:
+def _check_size(view: CaptureView, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     height, width = picture.shape[:2]
-    if (width, height) != (view.camera.width, view.camera.height):
+    if (width, height) != (view.lens.width, view.lens.height):
         raise CaptureError(
-            f"{view.video}: a picture of {width}x{height}, expected {view.camera.width}x{view.camera.height}"
+            f"{view.video}: a picture of {width}x{height}, expected {view.lens.width}x{view.lens.height}"
         )
-    return np.ascontiguousarray(box_average(picture, entry.downscale))
 
 
 def _check_disk_space(folder: Path, names: list[str], needed: int) -> None:
@@ -73,19 +72,3 @@ def _check_disk_space(folder: Path, names: list[str], needed: int) -> None:
         raise OutputError(
             f"{folder}: the decoded pictures need {needed / 1e6:,.0f} MB there, {free / 1e6:,.0f} MB are free"
         )
-
-
-def box_average(picture: UInt8[np.ndarray, "h w 3"], factor: int) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Mean over factor x factor pixels, halves rounded up; a remainder at the right and bottom is cropped."""
-    if factor == 1:
-        return picture
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
-    area = factor * factor
-    exact = np.uint16 if area * 255 + area // 2 < 2**16 else np.uint32
-    rows = np.zeros((height, width * factor, 3), exact)
-    for row in range(factor):
-        rows += picture[row : height * factor : factor, : width * factor]
-    total = np.full((height, width, 3), area // 2, exact)
-    for column in range(factor):
-        total += rows[:, column::factor]
-    return (total // area).astype(np.uint8)

@@ -2,5 +2,5 @@
 
 In: a ``FrameStore``, the training views and the parameters. Out: an ``ImportanceMap``, mapped from a cached
 file, which draws pixels by weight; on request contact sheets of the maps as PNG. Held-out views are not read.
-Imports: frames, schedule.
+Imports: frames, ingest, schedule.
 """

@@ -141,6 +141,7 @@ class _MapBuilder:
         self.pixels = store.height * store.width
         self._store = store
         self._folder = folder
+        self._covered = store.covered_pixels(self.views)
 
     def pictures(self, position: int) -> UInt8[np.ndarray, "frame n 3"]:
         """All pixels of one training view, mapped."""
@@ -161,7 +162,8 @@ class _MapBuilder:
     def load(self, file: CachedFile) -> ImportanceMap:
         lines = (len(self.frames), len(self.views), self._store.height)
         weights = file.read(np.uint8, (*lines, self._store.width))
-        return ImportanceMap(weights, file.read(np.uint32, lines, weights.size), self.frames, self.views)
+        row_sums = file.read(np.uint32, lines, weights.size)
+        return ImportanceMap(weights, row_sums, self.frames, self.views, self._covered)
 
     def write_medians(self, file: BinaryIO, rows: _RowCounter) -> None:
         """Doubled medians, uint16 (view, pixel, 3)."""
@@ -186,6 +188,8 @@ class _MapBuilder:
                 for chunk in self._chunks(tile, CHUNK):
                     weights[:, chunk.start - tile.start : chunk.stop - tile.start] = compute(position, chunk)
                 start = position * self.pixels + tile.start
+                if self._covered is not None:
+                    weights[:, ~self._covered[start : start + weights.shape[1]]] = 0
                 for frame, part in enumerate(weights):
                     file.seek(frame * self.rows * width + start)
                     file.write(part.data)

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from dynerf_decoder.video.frame_writer import png_bytes
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.frames.storing import box_average
+from dynerf_encoder.ingest.box_average import box_average
 from dynerf_encoder.schedule.stages import StageName
 from dynerf_format.errors import OutputError
 from dynerf_format.io.atomic_write import atomic_path

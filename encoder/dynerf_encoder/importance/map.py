@@ -5,10 +5,11 @@ motion gets more rays. Weights are uint8, mapped from disk; memory holds the run
 being one picture row of one view. 8 bytes per line: 49 MB for 300 frames, 20 views, 1014 rows.
 """
 
+from functools import cached_property
 from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8, UInt32
+from jaxtyping import Bool, Float64, Int64, UInt8, UInt32
 
 _BLOCK = 64  # pixels; searching a row by block and then by pixel is several times faster
 
@@ -30,11 +31,14 @@ class ImportanceMap:
         row_sums: UInt32[np.ndarray, "frame view row"],
         frames: Int64[np.ndarray, " frame"],
         views: tuple[int, ...],
+        covered: Bool[np.ndarray, " n"] | None = None,
     ) -> None:
+        """``covered`` is which pixels of all ``views`` have a source (``FrameStore.covered_pixels``)."""
         count, _, self._height, self._width = weights.shape
         self.frames = frames
         self.views = views
         self._view_numbers = np.array(views, np.int64)
+        self.covered = covered
         self._lines = np.asarray(weights).reshape(count, -1, self._width)
         self._line_ends = np.cumsum(row_sums.reshape(count, -1), axis=1, dtype=np.int64)
 
@@ -44,8 +48,8 @@ class ImportanceMap:
         """Store view and pixel for each number in [0, 1), by inverse transform sampling (DyNeRF, 3.2).
 
         Weights are accumulated over views, then rows, then columns: number u selects the pixel whose interval
-        of the running sum contains floor(u * total). When all weights of a frame are 0, pixels are drawn
-        uniformly.
+        of the running sum contains floor(u * total). When all weights of a frame are 0, pixels with a source
+        are drawn uniformly.
 
         Raises IndexError for a frame that has no weights stored.
         """
@@ -53,7 +57,10 @@ class ImportanceMap:
         ends = self._line_ends[slot]
         total = int(ends[-1])
         if total == 0:
-            pixels = (uniforms * (len(ends) * self._width)).astype(np.int64)
+            count = len(ends) * self._width if self.covered is None else len(self.covered_numbers)
+            pixels = (uniforms * count).astype(np.int64)
+            if self.covered is not None:
+                pixels = self.covered_numbers[pixels]
             lines, columns = np.divmod(pixels, self._width)
         else:
             # Below total: for u < 1 the product never rounds up to it.
@@ -68,6 +75,11 @@ class ImportanceMap:
         """The weights of all views of a frame, in the order of ``views``; IndexError as from ``draw``."""
         weights: np.ndarray = self._lines[self._slot(int(frame))].reshape(-1, self._height, self._width)
         return weights
+
+    @cached_property
+    def covered_numbers(self) -> Int64[np.ndarray, " m"]:
+        """The numbers of the pixels that have a source, over all views."""
+        return np.flatnonzero(np.ones(0, bool) if self.covered is None else self.covered)
 
     def _slot(self, frame: int) -> int:
         slot = int(np.searchsorted(self.frames, frame))

@@ -15,9 +15,10 @@ from fractions import Fraction
 import torch
 
 from dynerf_encoder.captures.capture import Capture
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.read_capture import read_capture
+from dynerf_encoder.captures.picture_source import SourceDigest
 from dynerf_encoder.export.tensors import plain_config
-from dynerf_encoder.frames.manifest import VideoDigest, digest_video
+from dynerf_encoder.ingest.conversion import Conversion
 from dynerf_format import FileSource, Reader, check_writable, join_clips
 from dynerf_format.errors import ConfigError, DynerfError, OutputError, ResumeError
 from dynerf_format.frame_range import FrameRange
@@ -74,7 +75,7 @@ def _encode(
 ) -> EncodeResult:
     check_job(job)
     _check_segmentation(segmentation)
-    capture = read_n3v(job.capture, job.frames)
+    capture = read_capture(job.capture, job.frames, job.reading)
     frames = job.frames.within(capture.frames, str(job.capture))
     segments = plan_segments(frames, segmentation.length.frames(capture.fps), segmentation.overlap)
     if len(segments) == 1:
@@ -87,7 +88,7 @@ def _encode(
     folder = SegmentFolder(work_folder(job) / "segments")
     if job.resume and job.output.exists() and not folder.path.exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
-    videos = {view.name: digest_video(view) for view in capture.views}
+    videos = {view.name: view.source.digest() for view in capture.views}
     folder.prepare(_identity(job, segmentation, segments, capture, videos, threads), job.resume)
     missing = [segment for segment in segments if not folder.is_finished(segment)]
     for segment in missing:
@@ -116,7 +117,7 @@ def _identity(
     segmentation: Segmentation,
     segments: Sequence[PlannedSegment],
     capture: Capture,
-    videos: Mapping[str, VideoDigest],
+    videos: Mapping[str, SourceDigest],
     threads: int,
 ) -> dict[str, object]:
     """What must be equal for finished segments to be joined with new ones."""
@@ -126,6 +127,7 @@ def _identity(
             "first": view.first,
             "pose": view.camera.camera_to_world.tolist(),
             "lens": [view.camera.focal_x, view.camera.focal_y, view.camera.centre_x, view.camera.centre_y],
+            "distortion": Conversion(view.lens, view.camera).key,
             "bounds": [view.near, view.far],
         }
         for view in capture.views
@@ -164,7 +166,7 @@ def _tasks(
     segments: Sequence[PlannedSegment],
     missing: Sequence[PlannedSegment],
     folder: SegmentFolder,
-    videos: Mapping[str, VideoDigest],
+    videos: Mapping[str, SourceDigest],
     threads: int,
 ) -> list[Task]:
     numbers = {segment.number for segment in missing}

@@ -14,8 +14,9 @@ from jaxtyping import Float
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.few_cameras import EXPECTATION, FEW, with_clear_space
+from dynerf_encoder.captures.layouts.read_capture import read_capture
 from dynerf_encoder.captures.local_origin import local_origin
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config
@@ -150,7 +151,7 @@ def _trainer(
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
     """The capture and the names of its held-out views."""
-    capture = read_n3v(job.capture, job.frames)
+    capture = read_capture(job.capture, job.frames, job.reading)
     held_out = tuple(dict.fromkeys(job.hold_out))
     for name in held_out:
         capture.view(name)
@@ -159,6 +160,8 @@ def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
             f"{job.capture}: {len(capture.views)} views, {len(held_out)} held out; "
             "expected at least two to train on"
         )
+    if job.reading.depths is None:
+        capture = with_clear_space(capture, set(capture.names) - set(held_out))
     return capture, held_out
 
 
@@ -213,6 +216,9 @@ def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watch
         f"{len(store.names)} views of {store.width}x{store.height}, {store.frames} frames at "
         f"{float(store.fps):g} frames/s; pictures take {size / 1e6:.0f} MB in {store.folder}"
     )
+    training = len(store.names) - len(set(job.hold_out))
+    if training <= FEW:
+        watcher.message(f"{WARNING_PREFIX}{training} training cameras: {EXPECTATION}")
     if warning := warn_of_convention(store.cameras, store.near, store.far):
         watcher.message(WARNING_PREFIX + warning)
     watcher.message(

@@ -9,9 +9,10 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_encoder.captures.picture_source import SourceDigest
+from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.schema import Config
-from dynerf_encoder.frames.manifest import VideoDigest
 from dynerf_encoder.schedule.stages import plan_training
 from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, FormatError
@@ -69,7 +70,8 @@ class Job:
     predecessor: Path | None = None
     share: float = 1.0
     record: Mapping[str, int | float] = field(default_factory=dict)
-    videos: Mapping[str, VideoDigest] = field(default_factory=dict)
+    videos: Mapping[str, SourceDigest] = field(default_factory=dict)
+    reading: Reading = READ_AS_FOUND
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,15 @@ _ENVIRONMENT = ("OMP_WAIT_POLICY", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESH
 
 @dataclass(frozen=True)
 class _RemoteTask:
-    """What a worker receives: the task, its predecessor's file, and the capture's files unless shared."""
+    """What a worker receives: the task, its predecessor's file, and the capture's files unless shared.
+
+    ``described``: the capture is a file among these, not their folder.
+    """
 
     task: Task
     predecessor: bytes | None
     files: Mapping[str, Any]
+    described: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,9 +203,11 @@ def _remote_function(ray: Any, task: Task) -> Any:
 
 
 def _put_files(ray: Any, capture: Path) -> dict[str, Any]:
-    """Put all files of a capture folder in the object store, by name. Raises CaptureError."""
+    """Put all files of a capture's folder in the object store, by their path in it. Raises CaptureError."""
+    folder = capture if capture.is_dir() else capture.parent
     try:
-        return {path.name: ray.put(path.read_bytes()) for path in sorted(capture.iterdir()) if path.is_file()}
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        return {path.relative_to(folder).as_posix(): ray.put(path.read_bytes()) for path in files}
     except OSError as error:
         raise CaptureError(f"{capture}: cannot be read: {error.strerror}") from error
 
@@ -210,7 +216,7 @@ def _remote_task(task: Task, files: Mapping[str, Any]) -> _RemoteTask:
     predecessor = task.job.predecessor
     job = replace(task.job, capture=task.job.capture.absolute())
     clip = None if predecessor is None else predecessor.read_bytes()
-    return _RemoteTask(replace(task, job=job), clip, files)
+    return _RemoteTask(replace(task, job=job), clip, files, described=job.capture.is_file())
 
 
 def _run_remotely(remote_task: _RemoteTask, progress: Any) -> _RemoteResult:
@@ -266,7 +272,7 @@ def _local_task(remote_task: _RemoteTask) -> Iterator[Task]:
             job = replace(job, predecessor=predecessor)
         if remote_task.files:
             _fetch(remote_task.files, capture)
-            job = replace(job, capture=capture)
+            job = replace(job, capture=capture / job.capture.name if remote_task.described else capture)
         yield replace(remote_task.task, job=job)
     finally:
         _clear(job.output, predecessor, capture)
@@ -279,7 +285,9 @@ def _fetch(files: Mapping[str, Any], folder: Path) -> None:
 
     folder.mkdir()
     for name, reference in files.items():
-        _save(folder / name, ray.get(reference))
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _save(path, ray.get(reference))
 
 
 def _clear(output: Path, predecessor: Path, capture: Path) -> None:

@@ -50,6 +50,7 @@ class RaySource:
         self._store = store
         self._device = torch.device(device)
         self._view_numbers = np.array(views, np.int64)
+        self._covered = store.covered_pixels(views)
         # Held-out cameras stay NaN, so a ray of theirs would show up as NaN.
         self._intrinsics = np.full((count, 4), np.nan)
         self._rotations = np.full((count, 3, 3), np.nan)
@@ -105,10 +106,17 @@ class RaySource:
     def _uniform(
         self, rng: np.random.Generator, count: int
     ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
-        """Views and pixels, each pixel of each training view equally likely."""
-        pixels = self._store.height * self._store.width
-        position, pixel = np.divmod(rng.integers(0, len(self.views) * pixels, count), pixels)
+        """Views and pixels, each pixel with a source of each training view equally likely."""
+        position, pixel = np.divmod(self._uniform_numbers(rng, count), self._store.height * self._store.width)
         return self._view_numbers[position], pixel
+
+    def _uniform_numbers(self, rng: np.random.Generator, count: int) -> Int64[np.ndarray, " n"]:
+        """Numbers position * pixels + pixel; those of pixels without source are drawn again."""
+        total = len(self.views) * self._store.height * self._store.width
+        drawn = rng.integers(0, total, count)
+        while self._covered is not None and len(missed := np.flatnonzero(~self._covered[drawn])):
+            drawn[missed] = rng.integers(0, total, len(missed))
+        return drawn
 
     def _directions(
         self, views: Int64[np.ndarray, " n"], pixels: Int64[np.ndarray, " n"]

@@ -75,7 +75,7 @@ class GpuRaySource(RaySource):
         chosen = pick_frames(rng, np.asarray(frames, np.int64), frames_per_step)
         weighted = 0 if importance is None else round(share * per_frame)
         pixels = self._store.height * self._store.width
-        uniform = [rng.integers(0, len(self.views) * pixels, per_frame - weighted) for _ in chosen]
+        uniform = [self._uniform_numbers(rng, per_frame - weighted) for _ in chosen]
         drawn = self._to_device(np.stack(uniform))
         if importance is not None:
             uniforms = self._to_device(np.stack([rng.random(weighted) for _ in chosen]))
@@ -126,6 +126,9 @@ class GpuImportanceMap:
             weights[slot, :, : self._width] = torch.from_numpy(lines)
         self._weights = weights.view(len(self._frames), -1, blocks, _BLOCK)
         self._line_ends = self._weights.sum(dim=(-2, -1), dtype=torch.int64).cumsum(dim=1)
+        self._covered: Tensor | None = None  # numbers of the pixels with a source, if they are ever needed
+        if importance.covered is not None and bool((self._line_ends[:, -1] == 0).any()):
+            self._covered = torch.from_numpy(importance.covered_numbers).to(device)
         ranks = {view: rank for rank, view in enumerate(views)}
         self._ranks = torch.tensor([ranks[view] for view in importance.views], device=device)
 
@@ -142,7 +145,10 @@ class GpuImportanceMap:
         ends = self._line_ends[slot.squeeze(1)]
         total = ends[:, -1:]
         units = (uniforms * total).long()
-        uniform = (uniforms * (ends.shape[1] * self._width)).long()  # for a frame whose weights are all 0
+        count = ends.shape[1] * self._width if self._covered is None else len(self._covered)
+        uniform = (uniforms * count).long()  # for a frame whose weights are all 0
+        if self._covered is not None:
+            uniform = self._covered[uniform]
         uniform_line = torch.div(uniform, self._width, rounding_mode="floor")
         line = torch.searchsorted(ends, units, right=True).clamp_max(ends.shape[1] - 1)
         line = torch.where(total > 0, line, uniform_line)

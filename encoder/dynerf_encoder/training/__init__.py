@@ -2,5 +2,5 @@
 
 In: a model, a source of rays, importance maps, a plan and the configuration. Out: the trained model and
 latents, a ``StepReport`` per step, and the state for a checkpoint. The room ``step`` makes single steps.
-Imports: captures, config, evaluation, frames, importance, rate, rays, schedule, step.
+Imports: captures, config, evaluation, frames, importance, ingest, rate, rays, schedule, step.
 """

@@ -36,8 +36,9 @@ from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.scene.contraction import Space
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_encoder.captures.pose_signs import CAUSES
-from dynerf_encoder.evaluation.metrics import psnr
+from dynerf_encoder.evaluation.metrics import Covered, psnr
 from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.ingest.box_average import all_in_box
 
 from .trainer import TrainingProgress
 
@@ -107,21 +108,24 @@ class PoseCheck:
     @torch.no_grad()
     def _gain(self, view: int, model: Model, latents: Float[Tensor, "frame latent"]) -> float:
         """How much better the view is than a picture of one colour, in dB."""
-        camera, truth = self._small(view)
+        camera, truth, covered = self._small(view)
         folded = model.fold(latents[self._frame].unsqueeze(0).to(self._device))
         decoded = render_frame(folded, camera, self._space, self._sampling, self._device)
-        flat = psnr(truth.mean(dim=(0, 1)).expand_as(truth), truth)
-        return math.inf if flat > _UNIFORM else psnr(decoded.rgb.cpu(), truth) - flat
+        seen = truth.flatten(0, 1) if covered is None else truth[covered]
+        flat = psnr(seen.mean(dim=0).expand_as(truth), truth, covered)
+        return math.inf if flat > _UNIFORM else psnr(decoded.rgb.cpu(), truth, covered) - flat
 
-    def _small(self, view: int) -> tuple[Camera, Float[Tensor, "height width 3"]]:
-        """A view's camera and picture, reduced by averaging."""
+    def _small(self, view: int) -> tuple[Camera, Float[Tensor, "height width 3"], Covered]:
+        """A view's camera and picture, reduced by averaging, and which of its pixels have a source."""
         camera = self._store.cameras[view]
         factor = -(-max(camera.width, camera.height) // _SIDE)
         factor = min(factor, camera.width, camera.height)
         small = camera.downscaled(factor)
         whole = self._store.view(view)[self._frame][: small.height * factor, : small.width * factor]
         blocks = whole.reshape(small.height, factor, small.width, factor, 3)
-        return small, torch.as_tensor(blocks.mean(axis=(1, 3)) / 255, dtype=torch.float32)
+        picture = torch.as_tensor(blocks.mean(axis=(1, 3)) / 255, dtype=torch.float32)
+        covered = self._store.covered[view]
+        return small, picture, None if covered is None else torch.as_tensor(all_in_box(covered, factor))
 
 
 def _compared(gain: float) -> str:

@@ -65,4 +65,5 @@ class HeldOutValidator:
         camera = self._store.cameras[view]
         decoded = render_frame(folded, camera, self._space, self._sampling, self._device)
         truth = torch.as_tensor(self._store.view(view)[frame].copy()).float() / 255
-        return psnr(decoded.rgb.cpu(), truth)
+        covered = self._store.covered[view]
+        return psnr(decoded.rgb.cpu(), truth, None if covered is None else torch.as_tensor(covered))

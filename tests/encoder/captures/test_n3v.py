@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_decoder.cameras.camera import Camera
-from dynerf_encoder.captures.capture import Capture, CaptureView
+from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.lens import Lens
 from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.recording import RecordedCamera
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError, ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
@@ -264,11 +265,11 @@ class TestBadVideos:
         with pytest.raises(CaptureError, match="differ in frame count: 5 in cam02; 6 in cam00, cam05"):
             read_n3v(self._replace(folder, flat_pictures(5)))
 
-    def test_different_sizes_are_reported_by_camera(self, folder: Path) -> None:
-        with pytest.raises(
-            CaptureError, match="differ in picture size: 64x48 in cam02; 32x24 in cam00, cam05"
-        ):
-            read_n3v(self._replace(folder, flat_pictures(6, 64, 48)))
+    def test_different_sizes_are_placed_into_frames_of_the_largest(self, folder: Path) -> None:
+        capture = read_n3v(self._replace(folder, flat_pictures(6, 64, 48)))
+        assert {(view.camera.width, view.camera.height) for view in capture.views} == {(64, 48)}
+        assert [view.camera.focal_x for view in capture.views] == [40.0, 80.0, 40.0]
+        assert "pictures of 32x24, 64x48 are placed into frames of 64x48" in capture.notes
 
     @pytest.mark.parametrize("fps", [20, 25])
     def test_different_rates_are_reported_by_camera(self, folder: Path, fps: int) -> None:
@@ -309,10 +310,9 @@ class TestFrameRange:
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "a" * 65])
-def test_a_view_name_that_cannot_be_a_file_name_is_refused(name: str) -> None:
-    camera = Camera(name, 4, 3, 5.0, 5.0, 2.0, 1.5, example_pose(0))
-    with pytest.raises(CaptureError, match="view name"):
-        CaptureView(name, Path("a.mp4"), camera, 1.0, 2.0)
+def test_a_camera_name_that_cannot_be_a_file_name_is_refused(name: str) -> None:
+    with pytest.raises(CaptureError, match="camera name"):
+        RecordedCamera(name, Path("a.mp4"), Lens(4, 3, 5.0, 5.0, 2.0, 1.5), example_pose(0))
 
 
 def _check_rig(capture: Capture) -> None:

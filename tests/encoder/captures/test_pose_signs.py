@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.captures.pose_signs import warn_of_convention
 from dynerf_encoder.captures.poses import StoredPose, read_poses
+from support.lenses import cameras_of
 from support.video import ROOT
 
 _CANDLE = ROOT / "samples/candle"
@@ -25,8 +26,7 @@ def _rows(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _warning(poses: Sequence[StoredPose]) -> str | None:
-    cameras = [pose.camera(int(pose.width), int(pose.height)) for pose in poses]
-    return warn_of_convention(cameras, [pose.near for pose in poses], [pose.far for pose in poses])
+    return warn_of_convention(cameras_of(poses), [pose.near for pose in poses], [pose.far for pose in poses])
 
 
 def _read_changed(

@@ -16,7 +16,8 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from dynerf_encoder.captures.presentation import check_orientation, check_side_data
+from dynerf_encoder.captures.orientation import quarter_turns
+from dynerf_encoder.captures.presentation import check_side_data
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError
 from support.mp4 import add_to_sample_entry, box, set_matrix
@@ -31,20 +32,40 @@ class TestOrientation:
     @pytest.mark.parametrize(
         ("matrix", "found"),
         [
-            ((0, 1, -1, 0), "shown rotated by -90 degrees, expected upright"),  # phones, held upright
-            ((0, -1, 1, 0), "shown rotated by 90 degrees"),
-            ((-1, 0, 0, -1), "shown rotated by 180 degrees"),
             ((-1, 0, 0, 1), "shown mirrored, expected"),  # front cameras
             ((1, 0, 0, -1), "shown mirrored and rotated by 180 degrees"),
             ((0, 1, 1, 0), "shown mirrored and rotated by 90 degrees"),
             ((0.996, 0.087, -0.087, 0.996), "shown rotated by -5 degrees"),
         ],
     )
-    def test_rotated_and_mirrored_pictures_are_refused_with_the_remedy(
+    def test_mirrored_and_slanted_pictures_are_refused_with_the_remedy(
         self, tmp_path: Path, matrix: tuple[float, float, float, float], found: str
     ) -> None:
         with pytest.raises(CaptureError, match=rf"a\.mp4: is to be {found}.*display_rotation 0"):
             probe(set_matrix(_video(tmp_path), *matrix))
+
+    @pytest.mark.parametrize(
+        ("matrix", "corner"),
+        [  # where the upper left corner of the stored picture is shown; FFmpeg's players agree
+            ((1, 0, 0, 1), (0, 0)),
+            ((0, 1, -1, 0), (0, -1)),  # phones, held upright: clockwise
+            ((-1, 0, 0, -1), (-1, -1)),
+            ((0, -1, 1, 0), (-1, 0)),
+        ],
+    )
+    def test_turned_pictures_are_decoded_upright(
+        self, tmp_path: Path, matrix: tuple[float, float, float, float], corner: tuple[int, int]
+    ) -> None:
+        pictures = flat_pictures(4).copy()
+        pictures[:, :4, :4] = 255
+        path = set_matrix(write_video(tmp_path / "a.mp4", pictures), *matrix)
+        facts = probe(path)
+        turned = matrix[0] == 0
+        assert (facts.width, facts.height) == ((24, 32) if turned else (32, 24))
+        for picture in decode(path, range(1, 3)):
+            assert picture.shape == (facts.height, facts.width, 3)
+            assert picture[corner][0] > 240
+            assert sum(int(picture[place][0]) > 240 for place in ((0, 0), (0, -1), (-1, 0), (-1, -1))) == 1
 
     def test_a_matrix_without_effect_is_accepted(self, tmp_path: Path) -> None:
         assert probe(set_matrix(_video(tmp_path), 2, 0, 0, 2)).frames == 4
@@ -52,7 +73,7 @@ class TestOrientation:
     def test_a_stretching_matrix_is_refused(self) -> None:
         matrix = np.array([2 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], np.int32)
         with pytest.raises(CaptureError, match="a: is to be shown stretched by 2 x 1"):
-            check_orientation(matrix.tobytes(), "a")
+            quarter_turns(matrix.tobytes(), "a")
 
 
 class TestPixels:

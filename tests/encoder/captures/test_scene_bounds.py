@@ -10,6 +10,7 @@ from dynerf_decoder.cameras.camera import Camera, pixel_directions
 from dynerf_encoder.captures.poses import StoredPose, read_poses
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_format.errors import ConfigError
+from support.lenses import cameras_of
 
 _CANDLE = Path(__file__).resolve().parents[3] / "samples/candle"
 _BASKETBALL = os.environ.get("DYNERF_BASKETBALL")
@@ -36,7 +37,7 @@ def _ring(count: int, radius: float, height: float) -> list[Camera]:
 
 def test_candle_gets_a_perspective_space_that_holds_what_each_camera_sees() -> None:
     poses = _poses(_CANDLE)
-    cameras, near, far = [p.camera(256, 192) for p in poses], [p.near for p in poses], [p.far for p in poses]
+    cameras, near, far = cameras_of(poses), [p.near for p in poses], [p.far for p in poses]
     space = choose_space(cameras, near, far)
     assert space.kind == "perspective"
     for camera, first, last in zip(cameras, near, far, strict=True):
@@ -51,7 +52,7 @@ def test_candle_gets_a_perspective_space_that_holds_what_each_camera_sees() -> N
 @pytest.mark.skipif(_BASKETBALL is None, reason="DYNERF_BASKETBALL names no folder with the capture")
 def test_basketball_gets_a_box() -> None:
     poses = _poses(Path(_BASKETBALL or ""))
-    cameras = [pose.camera(480, 270) for pose in poses]
+    cameras = cameras_of(poses)
     space = choose_space(cameras, [pose.near for pose in poses], [pose.far for pose in poses])
     assert space.kind == "box"
     for camera in cameras:
@@ -80,6 +81,6 @@ def test_a_perspective_space_cannot_be_forced_on_an_inward_rig() -> None:
 
 def test_a_box_can_be_forced_on_a_forward_facing_rig() -> None:
     poses = _poses(_CANDLE)
-    cameras = [pose.camera(256, 192) for pose in poses]
+    cameras = cameras_of(poses)
     space = choose_space(cameras, [pose.near for pose in poses], [pose.far for pose in poses], "box")
     assert space.kind == "box"

@@ -12,7 +12,7 @@ from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.video import decode
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.frames.storing import box_average
+from dynerf_encoder.ingest.box_average import box_average
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
 from dynerf_format.frame_range import FrameRange
 from support.video import ROOT, flat_pictures, noisy_pictures, pose_row, run_child, write_capture, write_video

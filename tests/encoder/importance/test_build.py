@@ -58,6 +58,7 @@ def make_store(folder: Path, pictures: np.ndarray, fingerprint: str = "one") -> 
         fps=Fraction(30),
         first_source_frame=0,
         fingerprint=fingerprint,
+        covered=(None,) * views,
         _pictures=tuple(
             np.memmap(folder / f"{camera.name}.rgb", np.uint8, mode="r", shape=pictures.shape[1:])
             for camera in cameras
