@@ -5,10 +5,25 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from dynerf.commands import convert, decode, encode, evaluate, info, play, repair, serve, splice, verify, web
+from dynerf.commands import (
+    calibrate,
+    check,
+    convert,
+    decode,
+    encode,
+    evaluate,
+    info,
+    play,
+    repair,
+    serve,
+    splice,
+    verify,
+    web,
+)
 from dynerf_format.version import __version__
 
 COMMANDS = (
+    calibrate.COMMAND,
     encode.COMMAND,
     convert.COMMAND,
     decode.COMMAND,

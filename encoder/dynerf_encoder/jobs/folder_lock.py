@@ -14,16 +14,19 @@ from dynerf_format.errors import OutputError
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, job: str = "encode", option: str = "--cache") -> Iterator[None]:
     """Hold a folder locked while the block runs; if it was created for it and is still empty, remove it.
 
-    Raises OutputError if another job holds the lock, or if the folder cannot be created.
+    Raises OutputError if another job holds the lock, or if the folder cannot be created; ``job`` is what the
+    error calls it, ``option`` the one that chooses another folder.
     """
     if os.environ.get("RANK", "0") != "0":
         yield
         return
     new = not folder.exists()
-    handle = _open_locked(folder)
+    handle = _open_locked(
+        folder, f"another {job} is using this folder; wait for it, or choose another with {option}"
+    )
     try:
         yield
     finally:
@@ -33,7 +36,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _open_locked(folder: Path) -> int:
+def _open_locked(folder: Path, taken: str) -> int:
     """A handle of the folder, created if missing, opened and locked."""
     while True:
         try:
@@ -42,7 +45,7 @@ def _open_locked(folder: Path) -> int:
         except OSError as error:
             raise OutputError(f"{folder}: the work folder cannot be made: {error.strerror}") from error
         try:
-            _lock(handle, folder)
+            _lock(handle, folder, taken)
         except OutputError:
             os.close(handle)
             raise
@@ -59,12 +62,10 @@ def _is_current(handle: int, folder: Path) -> bool:
         return False
 
 
-def _lock(handle: int, folder: Path) -> None:
+def _lock(handle: int, folder: Path, taken: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise OutputError(
-            f"{folder}: another encode is using this folder; wait for it, or choose another with --cache"
-        ) from error
+        raise OutputError(f"{folder}: {taken}") from error
     except OSError:  # a file system without locks
         return

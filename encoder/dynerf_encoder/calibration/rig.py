@@ -1,0 +1,154 @@
+"""Solves the rig's poses from verified matches: several subsets of times, both mappers, then their agreement.
+
+First all subsets are solved. Pairs whose matches the best solution does not explain are false (repeated
+structure); they are removed and the subsets solved again, so that a camera that false pairs had moved is
+placed by its true ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dynerf_format.errors import CaptureError
+
+from .agreement import Agreement, agree, explained
+from .colmap.problem import EMPTY, LensGroup, Problem, Solution, read_arrays
+from .colmap.run_children import check_all_succeeded, run_children
+from .pairs.features import Features
+from .pairs.votes import PooledMatches, TimeMatches, pool
+
+MAPPERS = ("incremental", "global")
+_MOST_MATCHES = 400  # of a pair: more cost time and add little
+_TRUE_SHARE = 0.3  # of a pair's matches that right poses explain
+_VOTES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class RigSolution:
+    """The chosen solution, the agreement that chose it, and the matches of all times without false pairs."""
+
+    solution: Solution
+    agreement: Agreement
+    matches: PooledMatches
+    mapper: str
+
+
+@dataclass(frozen=True)
+class RigRequest:
+    """What is to be solved: lenses by group, cameras' groups, the seed; ``work`` holds the files."""
+
+    groups: tuple[LensGroup, ...]
+    group: Mapping[str, int]
+    seed: int
+    work: Path
+    threads: int
+
+
+def read_time(features: Mapping[str, Path], matches: Path) -> TimeMatches:
+    """One time's positions and verified matches from their files."""
+    head, arrays = read_arrays(matches)
+    pairs = {(first, second): arrays[f"pair{i}"] for i, (first, second) in enumerate(head["pairs"])}
+    return TimeMatches({name: Features.read(path).positions for name, path in features.items()}, pairs)
+
+
+def subsets(times: int) -> list[tuple[int, ...]]:
+    """Indices of the times of each solution: all of them first, then parts that share as few as possible."""
+    everything = tuple(range(times))
+    if times < 3:
+        return [everything]
+    if times == 3:
+        return [everything, (0, 1), (1, 2)]
+    return [everything, everything[::2], everything[1::2]]
+
+
+def solve_rig(
+    request: RigRequest, times: Sequence[TimeMatches], progress: Callable[[int, int], None]
+) -> RigSolution:
+    """Solve, remove false pairs, solve again. Raises CaptureError when nothing is reconstructed."""
+    chosen = subsets(len(times))
+    total = 2 * len(chosen) * len(MAPPERS)
+    pooled = [_pooled(request, [times[index] for index in indices]) for indices in chosen]
+    first = _solve(request, pooled, "first", lambda done: progress(done, total))
+    true_pairs = _true_pairs(first, pooled)
+    pruned = [_only(matches, true_pairs) for matches in pooled]
+    second = _solve(request, pruned, "second", lambda done: progress(total // 2 + done, total))
+    solutions = [solution for solution in second if len(solution.names) >= 3]
+    candidates = [
+        index
+        for index, solution in enumerate(solutions)
+        if any(solution is s for s in second[: len(MAPPERS)])
+    ]
+    if not candidates:
+        raise _nothing(request, pooled[0])
+    agreement = agree(solutions, candidates, pooled[0])
+    found = solutions[agreement.reference]
+    mapper = MAPPERS[next(index for index, solution in enumerate(second) if solution is found) % len(MAPPERS)]
+    return RigSolution(found, agreement, pooled[0], mapper)
+
+
+def _pooled(request: RigRequest, times: Sequence[TimeMatches]) -> PooledMatches:
+    found = pool(tuple(request.group), times, min(_VOTES, len(times)))
+    generator = np.random.default_rng(request.seed)
+    pairs = {}
+    for pair, matches in found.pairs.items():
+        if len(matches) > _MOST_MATCHES:
+            matches = matches[np.sort(generator.choice(len(matches), _MOST_MATCHES, replace=False))]
+        pairs[pair] = matches
+    return replace(found, pairs=pairs)
+
+
+def _solve(
+    request: RigRequest, pooled: Sequence[PooledMatches], name: str, progress: Callable[[int], None]
+) -> list[Solution]:
+    """Solutions of every subset by every mapper, in this order; files that are there are used."""
+    folder = request.work / "solutions"
+    items = []
+    for index, matches in enumerate(pooled):
+        for mapper in MAPPERS:
+            source, target = (
+                folder / f"{name}_{index}_{mapper}.problem.npz",
+                folder / f"{name}_{index}_{mapper}.npz",
+            )
+            Problem(request.groups, request.group, matches, mapper, request.seed).write(source)
+            items.append((str(source), str(target)))
+    missing = [item for item in items if not Path(item[1]).exists()]
+    already = len(items) - len(missing)
+    progress(already)
+    requests = [{"items": [item]} for item in missing]
+    ends = run_children("solve", requests, request.threads, lambda done: progress(already + done))
+    if missing and len(missing) == len(items) and None not in ends:
+        check_all_succeeded(ends, "poses")
+    # COLMAP can abort on a degenerate subset; the others decide then.
+    return [Solution.read(Path(target)) if Path(target).exists() else EMPTY for _, target in items]
+
+
+def _true_pairs(solutions: Sequence[Solution], pooled: Sequence[PooledMatches]) -> set[tuple[str, str]]:
+    """Pairs whose matches the best of the first solutions explains, or about which it says nothing."""
+    usable = [index for index, solution in enumerate(solutions) if len(solution.names) >= 3]
+    everything = set().union(*(matches.pairs for matches in pooled))
+    if not usable:
+        return everything
+    agreement = agree([solutions[index] for index in usable], range(len(usable)), pooled[0])
+    reference = solutions[usable[agreement.reference]]
+    doubtful = set(agreement.doubtful)
+    false = {
+        pair
+        for matches in pooled
+        for pair, (good, total) in explained(reference, matches).items()
+        if good < _TRUE_SHARE * total and not doubtful & set(pair)
+    }
+    return everything - false
+
+
+def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
+    return replace(matches, pairs={pair: found for pair, found in matches.pairs.items() if pair in pairs})
+
+
+def _nothing(request: RigRequest, matches: PooledMatches) -> CaptureError:
+    return CaptureError(
+        f"poses: no three of {len(request.group)} cameras could be connected ({len(matches.pairs)} pairs "
+        "have matches); expected views that overlap and show texture: hang up posters or newspapers and film them "
+        "for ten seconds, or move neighbouring cameras closer (at most about 30 degrees apart)"
+    )
