@@ -24,6 +24,7 @@ from dynerf_format.version import __version__
 
 COMMANDS = (
     calibrate.COMMAND,
+    check.COMMAND,
     encode.COMMAND,
     convert.COMMAND,
     decode.COMMAND,

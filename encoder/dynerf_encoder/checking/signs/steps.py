@@ -1,0 +1,75 @@
+"""Cameras that are out of step: what moves is seen by all cameras on the same epipolar planes at one time.
+
+Needs right poses, so cameras with a known fault are to be left out. Where nothing moves, or views have too
+little in common, nothing is reported.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.calibration.synchronisation.combined import LEAST_MARGIN
+from dynerf_encoder.calibration.synchronisation.motion import motion_scores, moving_view
+from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
+from dynerf_encoder.captures.lens import Lens
+
+from .findings import Finding
+
+LEAST_FRAMES = 24
+_LEAST_CLEAR = 0.5  # share of the cameras: fewer show that poses or motion do not suffice
+_LEAST_SAME = 0.5  # share of the clear cameras that are in step
+
+
+@dataclass(frozen=True)
+class Step:
+    """By how many frames a camera is late (negative: early), and how clearly; None where it is not clear."""
+
+    late: int | None
+    clearness: float
+
+
+def steps(
+    pictures: Mapping[str, UInt8[np.ndarray, "frame height width"]],
+    lenses: Mapping[str, Lens],
+    poses: Mapping[str, Pose],
+) -> dict[str, Step]:
+    """How late each camera is, against the largest group of cameras in step."""
+    names = list(pictures)
+    if len(names) < 2 or min(len(found) for found in pictures.values()) < LEAST_FRAMES:
+        return {name: Step(None, 0.0) for name in names}
+    views = [moving_view(pictures[name], lenses[name], poses[name]) for name in names]
+    joint = joint_offsets(len(names), motion_scores(views))
+    clear = [margin >= LEAST_MARGIN for margin in joint.margins]
+    if sum(clear) < max(2, _LEAST_CLEAR * len(names)):
+        return {name: Step(None, margin) for name, margin in zip(names, joint.margins, strict=True)}
+    common = Counter(whole for whole, sure in zip(joint.whole, clear, strict=True) if sure).most_common(1)[0][0]
+    return {
+        name: Step(whole - common if sure else None, margin)
+        for name, whole, sure, margin in zip(names, joint.whole, clear, joint.margins, strict=True)
+    }
+
+
+def step_findings(found: Mapping[str, Step]) -> list[Finding]:
+    """One finding per camera out of step, or one for all when most are."""
+    late = {name: step.late for name, step in found.items() if step.late is not None}
+    wrong = {name: frames for name, frames in late.items() if frames}
+    if len(late) - len(wrong) < _LEAST_SAME * len(late):
+        shown = ", ".join(f"{name} {frames:+d}" for name, frames in list(late.items())[:8])
+        return [
+            Finding(
+                "out of step", tuple(wrong),
+                f"the cameras are not synchronised ({shown} frames): dynerf calibrate finds their offsets",
+            )
+        ]  # fmt: skip
+    return [
+        Finding(
+            "out of step", (name,),
+            f"{name}: is {abs(frames)} frame{'s' * (abs(frames) != 1)} {'late' if frames > 0 else 'early'} "
+            "against the others",
+        )
+        for name, frames in wrong.items()
+    ]  # fmt: skip
