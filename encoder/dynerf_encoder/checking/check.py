@@ -50,6 +50,21 @@ class CheckOptions:
 
 
 @dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known without the poses: pictures, what is wrong with them, and matched points.
+
+    ``usable`` are the cameras that were matched; ``matches`` is None where that was skipped.
+    """
+
+    frames: range
+    samples: Samples
+    findings: tuple[Finding, ...]
+    usable: tuple[str, ...]
+    matches: PooledMatches | None
+    mirrored: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
 class CheckResult:
     """All findings and the figures per camera. ``points`` is None where matching was skipped."""
 
@@ -70,49 +85,60 @@ def check(options: CheckOptions, progress: Progress) -> CheckResult:
     recording = read_recording(options.capture, options.reading.layout)
     limits = options.frames if options.frames != FrameRange() else None
     capture = open_capture(recording, limits, options.reading)
-    chosen = options.frames.within(capture.frames, str(options.capture))
-    frames = chosen[:MOST_FRAMES]
-    times = tuple(sorted({frames[round(x)] for x in np.linspace(0, len(frames) - 1, TIMES + 2)[1:-1]}))
     with TemporaryDirectory(prefix="dynerf-check-") as folder:
-        samples = read_samples(
-            capture, frames, times, Path(folder), lambda done, total: progress("pictures", done, total)
-        )
-        return _check(options, recording.layout, capture, frames, samples, Path(folder), progress)
+        evidence = gather(options, capture, Path(folder), progress)
+        return judge(options, recording.layout, capture, evidence, progress)
 
 
-def _check(
-    options: CheckOptions,
-    layout: str,
-    capture: Capture,
-    frames: range,
-    samples: Samples,
-    folder: Path,
-    progress: Progress,
-) -> CheckResult:
-    findings = [Finding("note", (), note, "note") for note in capture.notes]
-    findings += [Finding("unreadable", (name,), f"{name}: {why}") for name, why in samples.unreadable.items()]
+def gather(options: CheckOptions, capture: Capture, folder: Path, progress: Progress) -> Evidence:
+    """Read pictures and match points; large pictures are in ``folder``, which is to be kept for ``judge``."""
+    folder.mkdir(exist_ok=True)
+    frames = options.frames.within(capture.frames, str(options.capture))[:MOST_FRAMES]
+    times = tuple(sorted({frames[round(x)] for x in np.linspace(0, len(frames) - 1, TIMES + 2)[1:-1]}))
+    samples = read_samples(
+        capture, frames, times, folder, lambda done, total: progress("pictures", done, total)
+    )
+    findings = [
+        Finding("unreadable", (name,), f"{name}: {why}") for name, why in samples.unreadable.items()
+    ]
     findings += picture_findings(samples.small)
+    faulty = cameras_of(findings, "black", "duplicate", "frozen")
+    usable = tuple(name for name in samples.small if name not in faulty)
+    if not installed() or len(usable) < 2:
+        return Evidence(frames, samples, tuple(findings), usable, None, {})
+    matcher = Matcher(
+        capture, {name: samples.stills[name] for name in usable}, folder / "matching",
+        options.threads or default_threads(), lambda done, total: progress("matched points", done, total),
+    )  # fmt: skip
+    matches = matcher.matches()
+    return Evidence(frames, samples, tuple(findings), usable, matches, matcher.mirrored(matches))
+
+
+def judge(
+    options: CheckOptions, layout: str, capture: Capture, evidence: Evidence, progress: Progress
+) -> CheckResult:
+    """Compare what was gathered with the poses and lenses of a capture, which has the same pictures."""
+    samples = evidence.samples
+    findings = [Finding("note", (), note, "note") for note in capture.notes]
+    findings += evidence.findings
     sharp = _sharpness(samples)
     for name, share in blurred(sharp).items():
         findings.append(
             Finding("blurred", (name,), f"{name}: is blurred, its contrast is {share:.0%} of the others'")
         )
     skipped, points = [], None
-    usable = [
-        name for name in samples.small if name not in cameras_of(findings, "black", "duplicate", "frozen")
-    ]
-    if not installed():
-        skipped.append(f"matched points (poses, lenses, mirrored pictures, exposure): needs {INSTALL}")
-    elif len(usable) >= 2:
-        points = _points(options, layout, capture, samples, usable, folder, progress)
+    if evidence.matches is not None:
+        points = examine(capture, layout, evidence.usable, samples, evidence.matches, evidence.mirrored)
         findings += points.findings
+    elif not installed():
+        skipped.append(f"matched points (poses, lenses, mirrored pictures, exposure): needs {INSTALL}")
     found = _steps(capture, samples, findings, points, progress)
     findings += step_findings(found)
     if all(step.late is None for step in found.values()):
         skipped.append(_unsynchronised(samples))
     return CheckResult(
-        options, layout, capture.names, frames, tuple(findings), verdict(capture.names, findings), points,
-        found, sharp, tuple(skipped),
+        options, layout, capture.names, evidence.frames, tuple(findings), verdict(capture.names, findings),
+        points, found, sharp, tuple(skipped),
     )  # fmt: skip
 
 
@@ -121,23 +147,6 @@ def _sharpness(samples: Samples) -> dict[str, float]:
         name: sharpness(np.load(files.stills[samples.times[0]], allow_pickle=False))
         for name, files in samples.stills.items()
     }
-
-
-def _points(
-    options: CheckOptions,
-    layout: str,
-    capture: Capture,
-    samples: Samples,
-    usable: list[str],
-    folder: Path,
-    progress: Progress,
-) -> PointFindings:
-    matcher = Matcher(
-        capture, {name: samples.stills[name] for name in usable}, folder / "matching",
-        options.threads or default_threads(), lambda done, total: progress("matched points", done, total),
-    )  # fmt: skip
-    matches: PooledMatches = matcher.matches()
-    return examine(capture, layout, usable, samples, matches, matcher.mirrored(matches))
 
 
 def _steps(
