@@ -210,7 +210,7 @@ def _synthetic_store(clip: Clip) -> FrameStore:
         folder=Path(), names=tuple(camera.name for camera in clip.cameras),
         cameras=tuple(camera.with_size(first.width, first.height) for camera in clip.cameras),
         near=(0.0,) * count, far=(0.0,) * count, frames=clip.frames, height=first.height, width=first.width,
-        fps=clip.fps, first_source_frame=0, fingerprint="", _pictures=(),
+        fps=clip.fps, first_source_frame=0, fingerprint="", covered=(None,) * count, _pictures=(),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "llvmlite", "numba", "platformdirs", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping", "numba", "triton", "llvmlite"},
     "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping", "jinja2", "yarl"},
-    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "jinja2", "safetensors", "ray"},
+    "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "jinja2", "pycolmap", "safetensors", "ray"},
     "dynerf": {"numpy", "torch", "rich"},
 }
 _IMPORTS = re.compile(r"^Imports: (.*)\.$", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,7 @@
 """Implements ``dynerf calibrate``."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,28 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Calibrate, and print a table of the cameras and the verdict."""
+    return _calibrate(_options(options))
+
+
+def calibrate_without_poses(folder: Path, seed: int, threads: int | None) -> None:
+    """Calibrate a folder with the defaults, unless it states poses in any layout."""
+    from dynerf_encoder.calibration.correspondences import default_threads
+    from dynerf_encoder.calibration.options import CalibrationOptions
+    from dynerf_encoder.captures.layouts.detect import LAYOUTS
+
+    if not folder.is_dir() or any(layout.find(folder) for layout in LAYOUTS.values()):
+        return
+    if "RANK" in os.environ:
+        raise ConfigError(
+            "--calibrate: run 'dynerf calibrate' before torchrun, which starts several processes"
+        )
+    output = folder / "capture.json"
+    _calibrate(CalibrationOptions(folder, output, seed=seed, threads=threads or default_threads()))
+
+
+def _calibrate(chosen: "CalibrationOptions") -> int:
     from dynerf_encoder.calibration.calibrate import calibrate
 
-    chosen = _options(options)
     with ProgressDisplay() as tasks:
         try:
             outcome = calibrate(chosen, tasks.progress)

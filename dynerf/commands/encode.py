@@ -8,6 +8,7 @@ from dynerf.arguments.command import Command
 from dynerf.console.log import JsonLog
 from dynerf.console.progress import ConsoleWatcher, ProgressDisplay, say
 
+from .calibrate import calibrate_without_poses
 from .encode_arguments import add_arguments
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def run(options: argparse.Namespace) -> int:
     """Encode and print a summary."""
     from dynerf.api.encoding import run_encode
 
+    if options.calibrate:
+        calibrate_without_poses(options.capture, options.seed, options.threads)
     request = encode_options(options)
     is_main = os.environ.get("RANK", "0") == "0"  # among torchrun's processes, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)

@@ -54,6 +54,10 @@ def _add_capture(parser: argparse.ArgumentParser) -> None:
     )
     add_layout(group)
     group.add_argument(
+        "--calibrate", action="store_true",
+        help="if the capture has no poses, find them first with the defaults of 'dynerf calibrate'",
+    )  # fmt: skip
+    group.add_argument(
         "--depths", type=values.depths, metavar="NEAR:FAR",
         help="depths between which the cameras see the scene, in the unit of the poses (default: as the "
         "capture states, else from its points or from where the cameras look)",

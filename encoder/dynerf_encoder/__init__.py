@@ -5,6 +5,7 @@ Rooms in the order of the data path:
 - ``jobs``: runs an encode, in one process, several processes or on a cluster, and writes the file
 - ``config``: settings, presets and overrides
 - ``captures``: reads a capture of any layout (``captures/layouts``)
+- ``calibration``: finds poses, lenses and offsets in time of a folder of videos (pycolmap, child processes)
 - ``ingest``: undistorts pictures and makes them one size
 - ``frames``: decoded pictures, memory-mapped
 - ``schedule``: stages, keyframes, learning rate, initial latents

@@ -29,11 +29,12 @@ _SIGNATURES: dict[str, str] = {
     "open": "(place, *, device='auto', layers=None)",
     "open_async": "(place, *, device='auto', layers=None)",
     "info": "(place, *, check=False)",
-    "evaluate": "(clip, capture, *, views=None, every=1, lpips_weights=None, report=None, device='auto', "
-    "on_progress=None)",
+    "evaluate": "(clip, capture, *, views=None, every=1, lpips_weights=None, layout=None, report=None, "
+    "device='auto', on_progress=None)",
     "encode": "(capture, output, *, preset=None, field=None, quality=None, target_size=None, config=None, "
-    "settings=(), device='auto', frames=':', hold_out=None, downscale=1, space='auto', seed=0, "
-    "time_limit=None, segment='300f', overlap=None, warm_start=None, key_segment=6, workers=1, cluster=None, "
+    "settings=(), device='auto', frames=':', hold_out=None, downscale=1, layout=None, depths=None, "
+    "fps=None, space='auto', seed=0, time_limit=None, segment='300f', overlap=None, warm_start=None, "
+    "key_segment=6, workers=1, cluster=None, "
     "send_capture=False, threads=None, cache=None, save_importance=None, resume=False, on_progress=None)",
     "paths.orbit": f"(clip, *, {_TIMING})",
     "paths.spiral": f"(clip, *, {_TIMING})",

@@ -51,6 +51,7 @@ TINY = (
     "mlp.latent=8", "mlp.width=32", "mlp.depth=3", "mlp.skip=1",
     "mlp.position_frequencies=4", "mlp.direction_frequencies=1",
     "sampling.coarse=8", "sampling.fine=6",
+    "optimiser.total_variation=0.01",  # the command would make it larger for few cameras
     "schedule.keyframe_interval=3", "schedule.keyframe_steps=6", "schedule.isg_steps=12",
     "schedule.ist_steps=6", "schedule.rays=96", "schedule.frames_per_step=2",
     "quantisation.group=2", "quantisation.grid=8", "optimiser.warm_up=0",

@@ -6,7 +6,7 @@ different ways. Each is aligned to a reference (rotation, scale, shift), by the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ AGREE_DEGREES = 1.0
 _AGREE_SHARE = 0.03  # of the rig's extent, between centres that agree
 _ALIGNED_SHARE = 0.5  # of the reference's cameras: a solution with fewer is another one
 _TRUSTED_SHARE = 0.7  # of the aligned solutions that confirm a camera
+_RIVAL_SHARE = 0.5  # of the matches that a pose explains: another pose that explains more is a rival
+_ROUNDS = 3  # of choosing cameras' poses one after the other
 EXPLAINED_PIXELS = 2.0  # epipolar residual of a match that poses explain
 
 
@@ -25,30 +27,36 @@ EXPLAINED_PIXELS = 2.0  # epipolar residual of a match that poses explain
 class CameraAgreement:
     """How solutions agree on one camera: how many of how many confirm it, and the largest difference.
 
-    ``degrees`` is the largest difference of rotation from the reference among aligned solutions.
+    ``degrees`` is the largest difference of rotation from the reference among aligned solutions. ``support``
+    is the number of matches that the pose explains, ``rival`` that of the best other pose.
     """
 
     confirmed: int
     solutions: int
     degrees: float
+    support: int
+    rival: int
 
     @property
     def doubtful(self) -> bool:
-        """Whether too few solutions confirm the pose."""
-        return self.confirmed < _TRUSTED_SHARE * self.solutions
+        """Whether few solutions confirm the pose, and another pose explains nearly as many matches."""
+        few = self.confirmed < _TRUSTED_SHARE * self.solutions
+        return self.rival >= self.support or (few and self.rival >= _RIVAL_SHARE * self.support)
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
     """``reference`` is the index of the chosen solution; ``aligned`` counts the solutions that agree with it.
 
-    ``solutions`` counts all solutions that were compared, the reference among them.
+    ``solutions`` counts all solutions that were compared, the reference among them. ``chosen`` has, of every
+    camera of the reference, the pose that explains the most matches, in the reference's world.
     """
 
     reference: int
     aligned: int
     solutions: int
     cameras: Mapping[str, CameraAgreement]
+    chosen: Solution
 
     @property
     def doubtful(self) -> tuple[str, ...]:
@@ -62,12 +70,17 @@ def agree(solutions: Sequence[Solution], candidates: Sequence[int], matches: Poo
     A majority alone would not do: parts of the frames lead to the same wrong solution when all of them show
     the same repeated structure, while true matches are explained by right poses only.
     """
-    reference = max(candidates, key=lambda index: (total_explained(solutions[index], matches), -index))
-    count = len(solutions[reference].names)
-    differences = [align(other, solutions[reference]) for other in solutions]
-    aligned = [found for found in differences if sum(map(_agrees, found.values())) >= _ALIGNED_SHARE * count]
-    cameras = {name: _camera(name, aligned) for name in solutions[reference].names}
-    return Agreement(reference, len(aligned), len(solutions), cameras)
+    index = max(candidates, key=lambda index: (total_explained(solutions[index], matches), -index))
+    reference = solutions[index]
+    worlds = [aligned_poses(other, reference) for other in solutions]
+    differences = [_differences(poses, reference) for poses in worlds]
+    count = len(reference.names)
+    near = [sum(map(_agrees, found.values())) >= _ALIGNED_SHARE * count for found in differences]
+    aligned = [found for found, kept in zip(differences, near, strict=True) if kept]
+    others = {name: _distinct(name, reference, worlds) for name in reference.names}
+    chosen = _best_poses(reference, others, matches)
+    cameras = {name: _camera(name, reference, others[name], aligned, matches) for name in reference.names}
+    return Agreement(index, len(aligned), len(solutions), cameras, chosen)
 
 
 def total_explained(solution: Solution, matches: PooledMatches) -> int:
@@ -75,24 +88,36 @@ def total_explained(solution: Solution, matches: PooledMatches) -> int:
     return sum(good for good, _ in explained(solution, matches).values())
 
 
-def align(solution: Solution, reference: Solution) -> dict[str, tuple[float, float]]:
-    """Differences to a reference after alignment: degrees, and distance as a share of the rig's extent."""
+def aligned_poses(solution: Solution, reference: Solution) -> dict[str, Pose]:
+    """A solution's poses in the world of a reference, by cameras that agree; empty for fewer than three."""
     names = [name for name in reference.names if name in solution.names]
     if len(names) < 3:
         return {}
     mine, theirs = ([found.pose(name) for name in names] for found in (solution, reference))
     mine_rotations, rotations = (np.stack([pose.rotation for pose in poses]) for poses in (mine, theirs))
     turn = mean_rotation(np.swapaxes(rotations, 1, 2) @ mine_rotations)  # world of mine to that of theirs
-    degrees = angles(mine_rotations @ turn.T @ np.swapaxes(rotations, 1, 2))
-    mine_centres, centres = (np.stack([pose.centre for pose in poses]) for poses in (mine, theirs))
-    near = degrees <= AGREE_DEGREES
+    turned = mine_rotations @ turn.T
+    near = angles(turned @ np.swapaxes(rotations, 1, 2)) <= AGREE_DEGREES
     chosen = near if near.sum() >= 3 else np.ones(len(names), bool)
+    mine_centres, centres = (np.stack([pose.centre for pose in poses]) for poses in (mine, theirs))
     scale, shift = similarity(mine_centres[chosen], centres[chosen], turn)
-    distances = np.linalg.norm(scale * mine_centres @ turn.T + shift - centres, axis=1) / extent(theirs)
-    return {
-        name: (float(degree), float(distance))
-        for name, degree, distance in zip(names, degrees, distances, strict=True)
-    }
+    moved = scale * mine_centres @ turn.T + shift
+    return {name: Pose(turned[index], moved[index]) for index, name in enumerate(names)}
+
+
+def align(solution: Solution, reference: Solution) -> dict[str, tuple[float, float]]:
+    """Differences to a reference after alignment: degrees, and distance as a share of the rig's extent."""
+    return _differences(aligned_poses(solution, reference), reference)
+
+
+def _differences(poses: Mapping[str, Pose], reference: Solution) -> dict[str, tuple[float, float]]:
+    size = extent(reference.poses)
+    return {name: _difference(pose, reference.pose(name), size) for name, pose in poses.items()}
+
+
+def _difference(one: Pose, two: Pose, size: float) -> tuple[float, float]:
+    degrees = float(angles((one.rotation @ two.rotation.T)[None])[0])
+    return degrees, float(np.linalg.norm(one.centre - two.centre)) / size
 
 
 def extent(poses: Sequence[Pose]) -> float:
@@ -106,12 +131,12 @@ def explained(solution: Solution, matches: PooledMatches) -> dict[tuple[str, str
 
     Explained ones are within ``EXPLAINED_PIXELS`` of their epipolar lines, and in front of both cameras.
     """
+    known = set(solution.names)
     found = {}
     for pair in matches.pairs:
-        if pair[0] not in solution.names or pair[1] not in solution.names:
-            continue
-        good = explained_matches(solution, matches, pair)
-        found[pair] = int(good.sum()), len(good)
+        if known.issuperset(pair):
+            good = explained_matches(solution, matches, pair)
+            found[pair] = int(good.sum()), len(good)
     return found
 
 
@@ -129,7 +154,55 @@ def _agrees(difference: tuple[float, float]) -> bool:
     return difference[0] <= AGREE_DEGREES and difference[1] <= _AGREE_SHARE
 
 
-def _camera(name: str, aligned: Sequence[Mapping[str, tuple[float, float]]]) -> CameraAgreement:
+def _distinct(name: str, reference: Solution, worlds: Sequence[Mapping[str, Pose]]) -> list[Pose]:
+    """Other solutions' poses of a camera that do not agree with the reference's."""
+    mine, size = reference.pose(name), extent(reference.poses)
+    found = [poses[name] for poses in worlds if name in poses]
+    return [pose for pose in found if not _agrees(_difference(pose, mine, size))]
+
+
+def _best_poses(
+    reference: Solution, others: Mapping[str, Sequence[Pose]], matches: PooledMatches
+) -> Solution:
+    """The reference with the pose of each camera that explains the most matches with the cameras' others."""
+    chosen = reference
+    for _ in range(_ROUNDS):
+        before = chosen
+        for name, poses in others.items():
+            if poses:
+                trials = [chosen, *(_with_pose(chosen, name, pose) for pose in poses)]
+                chosen = max(trials, key=lambda trial: _support(trial, name, matches))
+        if chosen is before:
+            break
+    return chosen
+
+
+def _with_pose(solution: Solution, name: str, pose: Pose) -> Solution:
+    index = solution.names.index(name)
+    return replace(solution, poses=(*solution.poses[:index], pose, *solution.poses[index + 1 :]))
+
+
+def _support(solution: Solution, name: str, matches: PooledMatches) -> int:
+    """The number of a camera's matches that a solution explains."""
+    known = set(solution.names)
+    pairs = [pair for pair in matches.pairs if name in pair and known.issuperset(pair)]
+    return sum(int(explained_matches(solution, matches, pair).sum()) for pair in pairs)
+
+
+def _camera(
+    name: str,
+    reference: Solution,
+    others: Sequence[Pose],
+    aligned: Sequence[Mapping[str, tuple[float, float]]],
+    matches: PooledMatches,
+) -> CameraAgreement:
     found = [differences[name] for differences in aligned if name in differences]
     worst = max((degrees for degrees, _ in found), default=0.0)
-    return CameraAgreement(sum(map(_agrees, found)), len(aligned), worst)
+    rivals = [_support(_with_pose(reference, name, pose), name, matches) for pose in others]
+    return CameraAgreement(
+        sum(map(_agrees, found)),
+        len(aligned),
+        worst,
+        _support(reference, name, matches),
+        max(rivals, default=0),
+    )

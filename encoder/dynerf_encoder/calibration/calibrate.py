@@ -18,16 +18,16 @@ from .calibration_report import write_report
 from .colmap.run_children import check_installed
 from .connections import check_connected
 from .correspondences import extract_features, match_times
-from .footage import FootageSet, find_footage
+from .footage import FootageSet, check_folder, find_footage
 from .gauge import in_gauge
 from .lens_groups import lens_groups
 from .options import CalibrationOptions
-from .outcome import Outcome, write_outcome
-from .quality import camera_qualities, grade
+from .outcome import Outcome, check_exports, write_outcome
 from .rig import RigRequest, RigSolution, read_time, solve_rig
 from .stationary import check_stationary, empty_of_texture, video_faults
 from .stills import StillFiles, choose_times, read_stills
 from .synchronise import synchronise
+from .verdict import camera_qualities, grade
 from .work_folder import close_work, open_work
 
 _LEAST_FEATURES = 50
@@ -52,7 +52,9 @@ def calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     An exception leaves the work folder, and nothing under the output's name.
     """
     check_installed()
+    check_folder(options.folder)
     check_writable(options.output)
+    check_exports(options)
     with folder_lock(options.work, "calibration", "-o"):
         return _calibrate(options, progress)
 
@@ -70,7 +72,7 @@ def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     )  # fmt: skip
     qualities = camera_qualities(solution, rig.agreement, rig.matches)
     names = [*pictures.footage.names, *pictures.footage.dropped]
-    verdict = grade(names, solution, rig.agreement, qualities, sync.offsets)
+    verdict = grade(names, solution, rig.agreement, qualities, sync.offsets, len(times))
     outcome = Outcome(options, pictures.footage, times, solution, rig, sync, qualities, verdict)
     report = write_report(outcome, pictures.stills)
     if verdict.grade == "not usable":
@@ -98,13 +100,14 @@ def _read_pictures(
 
 
 def _faulty(stills: dict[str, StillFiles]) -> dict[str, str]:
-    """Cameras whose pictures are black."""
-    found = {}
-    for name, files in stills.items():
-        fault = video_faults(np.load(files.thumbnails, mmap_mode="r", allow_pickle=False))
-        if fault == "black":
-            found[name] = f"{name}: its pictures are black"
-    return found
+    """Cameras whose pictures are black, or frozen while most others change."""
+    faults = {
+        name: video_faults(np.load(files.thumbnails, mmap_mode="r", allow_pickle=False))
+        for name, files in stills.items()
+    }
+    frozen = sum(fault == "frozen" for fault in faults.values())
+    refused = ("black", "frozen") if frozen * 2 < len(faults) else ("black",)
+    return {name: f"{name}: its pictures are {fault}" for name, fault in faults.items() if fault in refused}
 
 
 def _check_texture(folder: Path, features: dict[str, dict[int, Path]]) -> None:

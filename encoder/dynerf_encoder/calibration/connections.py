@@ -37,5 +37,5 @@ def check_connected(folder: Path, names: Sequence[str], rig: RigSolution) -> Non
         what = f"({listed(solved, 4)}) have poses, ({listed(others, 4)}) could not be connected to them"
     raise CaptureError(
         f"{folder}: {what}; expected views that overlap: place a camera between both groups, or take a "
-        "series of pictures from one to the other as an additional camera, and film something with texture there"
+        "series of pictures from one to the other as an additional camera, and film something with texture"
     )

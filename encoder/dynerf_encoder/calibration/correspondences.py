@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .colmap.run_children import batches, check_all_succeeded, run_children
 from .footage import Footage
@@ -26,7 +27,7 @@ def extract_features(
         for name, files in stills.items()
     }
     total = sum(map(len, found.values()))
-    requests = []
+    requests: list[dict[str, Any]] = []
     for name, files in stills.items():
         items = [
             (str(files.stills[time]), str(path)) for time, path in found[name].items() if not path.exists()

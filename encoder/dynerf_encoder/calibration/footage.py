@@ -62,9 +62,7 @@ class FootageSet:
 
 def find_footage(folder: Path, progress: Callable[[int, int], None]) -> FootageSet:
     """Read the properties of all sources of a folder. Raises CaptureError."""
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise CaptureError(f"{folder}: {what}, expected a folder of videos or of folders of pictures")
+    check_folder(folder)
     sources = find_sources(folder)
     if len(sources) < LEAST_CAMERAS:
         found = f"{len(sources)} cameras ({listed(list(sources))})" if sources else "no videos"
@@ -83,6 +81,13 @@ def find_footage(folder: Path, progress: Callable[[int, int], None]) -> FootageS
     check_enough(folder, [camera.name for camera in cameras], dropped)
     _check_rates(folder, cameras)
     return FootageSet(tuple(cameras), dropped)
+
+
+def check_folder(folder: Path) -> None:
+    """CaptureError unless there is such a folder."""
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise CaptureError(f"{folder}: {what}, expected a folder of videos or of folders of pictures")
 
 
 def check_enough(folder: Path, kept: Sequence[str], dropped: dict[str, str]) -> None:

@@ -28,7 +28,7 @@ def good_points(solution: Solution) -> Bool[np.ndarray, " point"]:
     cosine = (rays * rays[first[solution.seen_point]]).sum(axis=1)
     widest = np.ones(len(solution.points))
     np.minimum.at(widest, solution.seen_point, cosine)
-    return (count >= _LEAST_SEEN) & (widest <= np.cos(np.radians(_LEAST_DEGREES)))
+    return np.asarray((count >= _LEAST_SEEN) & (widest <= np.cos(np.radians(_LEAST_DEGREES))))
 
 
 def near_far(solution: Solution) -> list[tuple[float, float]]:

@@ -7,19 +7,24 @@ from pathlib import Path
 
 import numpy as np
 
+from dynerf_encoder.captures.folder import POSES
 from dynerf_encoder.captures.layouts.capture_json import write_capture_json
+from dynerf_encoder.captures.layouts.convert import convert
+from dynerf_encoder.captures.layouts.nerfstudio import FILE as TRANSFORMS
+from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.picture_source import PictureSequence
 from dynerf_encoder.captures.point_file import ScenePoints, write_points
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, SourceState, checked_recording
+from dynerf_format.errors import OutputError
 from dynerf_format.version import __version__
 
 from .colmap.problem import Solution
 from .footage import Footage, FootageSet
 from .near_far import good_points, near_far
 from .options import CalibrationOptions
-from .quality import CameraQuality, Verdict
 from .rig import RigSolution
 from .synchronise import Synchronisation
+from .verdict import CameraQuality, Verdict
 
 _GREY = 160  # of points: no colours are kept
 
@@ -50,12 +55,24 @@ class Outcome:
 
 
 def write_outcome(outcome: Outcome) -> None:
-    """Write the points, then capture.json, then exports. Raises OutputError."""
+    """Write the points, then capture.json, then exports. Raises OutputError, CaptureError."""
     output = outcome.options.output
     points = output.with_name(f"{output.stem}_points.ply")
     good = outcome.solution.points[good_points(outcome.solution)]
     write_points(ScenePoints(good, np.full((len(good), 3), _GREY, np.uint8)), points)
-    write_capture_json(recording_of(outcome, points), output)
+    recording = recording_of(outcome, points)
+    write_capture_json(recording, output)
+    for layout in outcome.options.export:
+        convert(recording, open_capture(recording), layout, output.parent)
+
+
+def check_exports(options: CalibrationOptions) -> None:
+    """OutputError when the file of an export exists: poses of others are not replaced."""
+    files = {"llff": POSES, "nerfstudio": TRANSFORMS}
+    for layout in options.export:
+        path = options.output.with_name(files[layout])
+        if path.exists():
+            raise OutputError(f"{path}: exists, expected no such file for --export {layout}; move it away")
 
 
 def recording_of(outcome: Outcome, points: Path | None) -> Recording:

@@ -23,6 +23,7 @@ MAPPERS = ("incremental", "global")
 _MOST_MATCHES = 400  # of a pair: more cost time and add little
 _TRUE_SHARE = 0.3  # of a pair's matches that right poses explain
 _VOTES = 2
+_DRAWS, _DRAWN_SHARE = 2, 0.7  # random parts of the pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +68,10 @@ def solve_rig(
     request: RigRequest, times: Sequence[TimeMatches], progress: Callable[[int, int], None]
 ) -> RigSolution:
     """Solve, remove false pairs, solve again. Raises CaptureError when nothing is reconstructed."""
-    chosen = subsets(len(times))
-    total = 2 * len(chosen) * len(MAPPERS)
-    pooled = [_pooled(request, [times[index] for index in indices]) for indices in chosen]
+    pooled = [_pooled(request, [times[index] for index in indices]) for indices in subsets(len(times))]
+    if len(pooled) == 1:
+        pooled += [_some_pairs(pooled[0], request.seed + index) for index in range(_DRAWS)]
+    total = 2 * len(pooled) * len(MAPPERS)
     first = _solve(request, pooled, "first", lambda done: progress(done, total))
     true_pairs = _true_pairs(first, pooled)
     pruned = [_only(matches, true_pairs) for matches in pooled]
@@ -97,6 +99,12 @@ def _pooled(request: RigRequest, times: Sequence[TimeMatches]) -> PooledMatches:
             matches = matches[np.sort(generator.choice(len(matches), _MOST_MATCHES, replace=False))]
         pairs[pair] = matches
     return replace(found, pairs=pairs)
+
+
+def _some_pairs(matches: PooledMatches, seed: int) -> PooledMatches:
+    """The matches of a random part of the pairs: where there are too few times for parts of them."""
+    generator = np.random.default_rng(seed)
+    return _only(matches, {pair for pair in matches.pairs if generator.random() < _DRAWN_SHARE})
 
 
 def _solve(
@@ -131,15 +139,8 @@ def _true_pairs(solutions: Sequence[Solution], pooled: Sequence[PooledMatches]) 
     if not usable:
         return everything
     agreement = agree([solutions[index] for index in usable], range(len(usable)), pooled[0])
-    reference = solutions[usable[agreement.reference]]
-    doubtful = set(agreement.doubtful)
-    false = {
-        pair
-        for matches in pooled
-        for pair, (good, total) in explained(reference, matches).items()
-        if good < _TRUE_SHARE * total and not doubtful & set(pair)
-    }
-    return everything - false
+    found = explained(agreement.chosen, pooled[0])
+    return everything - {pair for pair, (good, total) in found.items() if good < _TRUE_SHARE * total}
 
 
 def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
@@ -149,6 +150,6 @@ def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
 def _nothing(request: RigRequest, matches: PooledMatches) -> CaptureError:
     return CaptureError(
         f"poses: no three of {len(request.group)} cameras could be connected ({len(matches.pairs)} pairs "
-        "have matches); expected views that overlap and show texture: hang up posters or newspapers and film them "
-        "for ten seconds, or move neighbouring cameras closer (at most about 30 degrees apart)"
+        "have matches); expected views that overlap and show texture: hang up posters or newspapers and film "
+        "them for ten seconds, or move neighbouring cameras closer (at most about 30 degrees apart)"
     )

@@ -59,7 +59,7 @@ def _drawing(title: str, solution: Solution, axes: Float[np.ndarray, "2 3"], dou
     offset = (SIZE - scale * (high - low)) / 2
 
     def place(found: np.ndarray) -> np.ndarray:
-        return (found - low) * scale + offset
+        return np.asarray((found - low) * scale + offset)
 
     length = _FRUSTUM * SIZE / scale
     cameras = []

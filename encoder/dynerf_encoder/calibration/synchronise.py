@@ -13,7 +13,7 @@ from .colmap.problem import Solution
 from .footage import Footage
 from .options import CalibrationOptions
 from .stills import StillFiles
-from .synchronisation.combined import LEAST_MARGIN, UNKNOWN, CameraOffset, MethodOffset, combine
+from .synchronisation.combined import UNKNOWN, CameraOffset, MethodOffset, combine
 from .synchronisation.motion import MovingView, motion_scores, moving_view
 from .synchronisation.offsets import JointOffsets, joint_offsets
 from .synchronisation.sound import LEAST_RATIO, read_sound, sound_offsets
@@ -52,11 +52,13 @@ def synchronise(
         elif method == "sound":
             found[method] = _by_sound(cameras, solution, metric=options.scale is not None)
         else:
-            views = [_view(camera.name, stills, solution) for camera in cameras]
+            views = [moving_view(camera.name, stills, solution) for camera in cameras]
             joint = joint_offsets(len(views), motion_scores(views))
             found[method] = [
-                MethodOffset(whole + part, margin, margin >= LEAST_MARGIN) if margin > 0 else None
-                for whole, part, margin in zip(joint.whole, joint.fractions, joint.margins, strict=True)
+                MethodOffset(whole + part, margin, clear) if margin > 0 else None
+                for whole, part, margin, clear in zip(
+                    joint.whole, joint.fractions, joint.margins, joint.clear, strict=True
+                )
             ]
             curves = dict(zip(names, joint.curves, strict=True))
             check_drift(options.folder, names, views, joint)
@@ -91,7 +93,8 @@ def _by_sound(cameras: Sequence[Footage], solution: Solution, *, metric: bool) -
     ]
 
 
-def _view(name: str, stills: Mapping[str, StillFiles], solution: Solution) -> MovingView:
+def moving_view(name: str, stills: Mapping[str, StillFiles], solution: Solution) -> MovingView:
+    """A camera's thumbnails with its centre and rays."""
     pictures = np.load(stills[name].thumbnails, mmap_mode="r", allow_pickle=False)
     index = solution.names.index(name)
     pose, lens = solution.poses[index], solution.lenses[index]
@@ -102,7 +105,7 @@ def check_drift(
     folder: object, names: Sequence[str], views: Sequence[MovingView], joint: JointOffsets
 ) -> None:
     """CaptureError when both halves of the clip have clear offsets that differ by a frame or more."""
-    if min(joint.margins, default=0.0) < LEAST_MARGIN:
+    if not all(joint.clear):
         return
     first = [whole - min(joint.whole) for whole in joint.whole]
     length = min(len(view.pictures) - start for view, start in zip(views, first, strict=True))
@@ -115,10 +118,8 @@ def check_drift(
             for view, start in zip(views, first, strict=True)
         ]
         halves.append(joint_offsets(len(cut), motion_scores(cut, _DRIFT_REACH)))
-    both = zip(names, *(zip(half.whole, half.margins, strict=True) for half in halves), strict=True)
-    clear = [
-        (name, late[0] - early[0]) for name, early, late in both if min(early[1], late[1]) >= LEAST_MARGIN
-    ]
+    both = zip(names, *(zip(half.whole, half.clear, strict=True) for half in halves), strict=True)
+    clear = [(name, late[0] - early[0]) for name, early, late in both if early[1] and late[1]]
     if not clear:
         return
     middle = float(np.median([change for _, change in clear]))

@@ -56,6 +56,7 @@ def open_capture(
     )
     notes = (
         *recording.notes,
+        *_changed_notes(recording, sources),
         *_rate_notes(sources, rate),
         *([pairing.note] if pairing.note else []),
         *_fit_notes(names, [note for _, note in fitted]),
@@ -111,6 +112,16 @@ def _depths(
 
 def _range(depths: Sequence[Depths]) -> str:
     return f"{min(near for near, _ in depths):.3g} to {max(far for _, far in depths):.3g}"
+
+
+def _changed_notes(recording: Recording, sources: Sequence[PictureSource]) -> list[str]:
+    """One line for the sources that have another length than when their poses were estimated."""
+    changed = [
+        camera.name
+        for camera, source in zip(recording.cameras, sources, strict=True)
+        if camera.state.bytes is not None and camera.state.bytes != source.size()
+    ]
+    return [f"{listed(changed)}: changed since the poses were estimated"] if changed else []
 
 
 def _rate_notes(sources: Sequence[PictureSource], rate: Fraction | None) -> list[str]:

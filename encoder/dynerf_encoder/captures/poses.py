@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
 from dynerf_format.errors import CaptureError, reason
 
@@ -72,10 +71,12 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
     return poses
 
 
-def pose_row(camera: Camera, near: float, far: float) -> Float[np.ndarray, "17"]:
+def pose_row(
+    lens: Lens, camera_to_world: Float[np.ndarray, "3 4"], near: float, far: float
+) -> Float[np.ndarray, "17"]:
     """The row of a camera with one focal length and its principal point in the middle."""
-    right, up, backwards, centre = camera.camera_to_world.T
-    intrinsics = np.array([camera.height, camera.width, camera.focal_x])
+    right, up, backwards, centre = camera_to_world.T
+    intrinsics = np.array([lens.height, lens.width, lens.focal_x])
     matrix = np.stack([-up, right, backwards, centre, intrinsics], axis=1)
     return np.append(matrix.ravel(), [near, far])
 

@@ -79,10 +79,10 @@ class Recording:
     """The cameras of a capture. ``root`` is the folder or file that was read, for messages.
 
     ``timed_by_offsets``: frames are paired by the cameras' offsets alone, and not by the start times that
-    videos state. ``fps`` is the rate of picture sequences, and overrides that of videos; None when it is not
-    stated. ``up`` is the vertical of the world, a unit vector. ``points`` is a PLY file of points of the
-    scene (``point_file``). ``unit`` is the world's unit of length, such as "metre". ``made`` records how the
-    poses were made (versions, options, seeds), ``quality`` how good they are. ``notes`` are for the user.
+    videos state. ``fps`` is the rate of picture sequences, None when it is not stated. ``up`` is the vertical
+    of the world, a unit vector. ``points`` is a PLY file of points of the scene (``point_file``). ``unit`` is
+    the world's unit of length, such as "metre". ``made`` records how the poses were made (versions, options,
+    seeds), ``quality`` how good they are. ``notes`` are for the user.
     """
 
     root: Path
@@ -132,8 +132,8 @@ def checked_recording(recording: Recording) -> Recording:
 
 def natural(name: str) -> list[tuple[int, str]]:
     """The sorting key that orders names by the numbers in them: cam2 before cam10."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts if part]
+    parts = re.split(r"([0-9]+)", name)  # every second one is a number
+    return [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts) if part]
 
 
 def _checked_pose(camera: RecordedCamera, where: Path) -> Float[np.ndarray, "3 4"]:

@@ -11,6 +11,7 @@ from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.paths import Timing, default_size, parse_view, plan_shots
 from dynerf_encoder.captures.poses import read_poses
 from dynerf_format.errors import ViewError
+from support.lenses import cameras_of
 
 _CANDLE = Path(__file__).resolve().parents[3] / "samples/candle"
 
@@ -39,7 +40,7 @@ def _ring() -> list[Camera]:
 
 def _candle() -> list[Camera]:
     names = tuple(sorted(path.stem for path in _CANDLE.glob("cam*.mp4")))
-    return [pose.camera(256, 192) for pose in read_poses(_CANDLE / "poses_bounds.npy", names)]
+    return list(cameras_of(read_poses(_CANDLE / "poses_bounds.npy", names)))
 
 
 def _parallel() -> list[Camera]:

@@ -7,13 +7,14 @@ import pytest
 
 from dynerf_decoder.cameras.camera import Camera, camera_rays, pixel_directions
 from dynerf_encoder.captures.poses import read_poses
+from support.lenses import cameras_of
 
 _CANDLE = Path(__file__).resolve().parents[3] / "samples/candle"
 
 
 def _candle() -> list[Camera]:
     names = tuple(sorted(path.stem for path in _CANDLE.glob("cam*.mp4")))
-    return [pose.camera(256, 192) for pose in read_poses(_CANDLE / "poses_bounds.npy", names)]
+    return list(cameras_of(read_poses(_CANDLE / "poses_bounds.npy", names)))
 
 
 def _random_camera(seed: int) -> Camera:

@@ -157,6 +157,14 @@ class TestOffsets:
         capture = read_capture(self._write(tmp_path, timed=False))
         assert [view.first for view in capture.views] == [0, 0, 0]
 
+    def test_a_video_that_changed_since_its_pose_was_estimated_is_named(self, tmp_path: Path) -> None:
+        path = self._write(tmp_path)
+        record = json.loads(path.read_text())
+        record["cameras"][1]["bytes"] = 17
+        record["cameras"][2]["bytes"] = (tmp_path / "cam02.mp4").stat().st_size
+        path.write_text(json.dumps(record))
+        assert "cam01: changed since the poses were estimated" in read_capture(path).notes
+
     def test_an_unknown_offset_counts_as_none_and_is_reported(self, tmp_path: Path) -> None:
         path = self._write(tmp_path)
         record = json.loads(path.read_text())

@@ -14,7 +14,7 @@ from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
 from support.layouts import write_pictures
 from support.lenses import make_lens
-from support.video import example_pose, noisy_pictures, write_capture
+from support.video import example_pose, flat_pictures, noisy_pictures, write_capture, write_video
 
 _LAYOUTS = {"llff": "n3v", "nerfstudio": "nerfstudio", "colmap": "colmap", "capture": "capture"}
 
@@ -93,6 +93,18 @@ def _check_same(found: Recording, expected: Recording, *, depths: bool) -> None:
         assert one.lens == other.lens
         if depths:
             assert (one.near, one.far) == (other.near, other.far)
+
+
+def test_llff_states_the_size_of_each_video(folder: Path) -> None:
+    write_video(folder / "cam02.mp4", flat_pictures(6, 64, 48))
+    _convert(folder, "capture", folder)
+    expected = read_recording(folder, "n3v")
+    (folder / "poses_bounds.npy").unlink()
+    _convert(folder, "llff", folder, "capture")
+    rows = np.load(folder / "poses_bounds.npy")[:, :15].reshape(3, 3, 5)
+    assert rows[:, :, 4].tolist() == [[24, 32, 40], [48, 64, 80], [24, 32, 40]]
+    for one, other in zip(read_recording(folder, "n3v").cameras, expected.cameras, strict=True):
+        assert one.camera_to_world.tobytes() == other.camera_to_world.tobytes()
 
 
 class TestRefused:

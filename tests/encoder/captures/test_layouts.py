@@ -286,6 +286,20 @@ class TestNerfstudio:
         (tmp_path / "transforms_test.json").write_text(json.dumps({"frames": frames[:2]}))
         assert read_recording(tmp_path).names == rig.names
 
+    def test_videos_of_equal_names_are_named_by_their_folders_too(
+        self, tmp_path: Path, rig: layouts.Rig
+    ) -> None:
+        files = {name: [f"{name}/video.mp4"] for name in rig.names}
+        layouts.nerfstudio(tmp_path, rig, files)
+        assert read_recording(tmp_path).names == tuple(f"{name}_video" for name in rig.names)
+
+    def test_pictures_of_equal_names_are_named_by_their_folders(
+        self, tmp_path: Path, rig: layouts.Rig
+    ) -> None:
+        files = {name: [f"{name}/frame_{frame:03}.png" for frame in range(3)] for name in rig.names}
+        layouts.nerfstudio(tmp_path, rig, files)
+        assert read_recording(tmp_path).names == rig.names
+
     def test_times_in_seconds_state_the_rate(self, tmp_path: Path, rig: layouts.Rig) -> None:
         files = {name: [f"{name}_{frame:03}.png" for frame in range(40)] for name in rig.names}
         layouts.nerfstudio(tmp_path, rig, files, timed=True)

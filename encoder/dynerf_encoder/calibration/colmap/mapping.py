@@ -160,7 +160,8 @@ def _solution(model: Any, problem: Problem, verified: int) -> Solution:
         camera = model.cameras[image.camera_id]
         size = (camera.width, camera.height)
         lenses.append(lens_of_colmap(camera.model_name, size, [float(value) for value in camera.params]))
-    points, seen = [], []
+    points: list[np.ndarray] = []
+    seen: list[tuple[float, ...]] = []
     for number in sorted(model.point3D_ids()):
         point = model.point3D(number)
         for element in point.track.elements:

@@ -156,9 +156,9 @@ def lens_of_colmap(model: str, size: tuple[int, int], params: list[float]) -> Le
 
 def write_arrays(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays with a JSON head as one npz file. Raises OutputError."""
-    text = np.frombuffer(json.dumps(head).encode(), np.uint8)
+    stored: dict[str, Any] = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, head=text, **arrays)
+        np.savez(file, **stored)
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -39,7 +39,7 @@ class Pose:
     @property
     def forward(self) -> Float[np.ndarray, "3"]:
         """The optical axis in world space."""
-        return self.rotation[2]
+        return np.asarray(self.rotation[2])
 
 
 @dataclass(frozen=True, eq=False)

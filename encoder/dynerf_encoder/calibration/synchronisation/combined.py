@@ -14,7 +14,6 @@ import numpy as np
 Confidence = Literal["high", "low", "unknown"]
 METHODS = ("timecode", "sound", "motion")
 
-LEAST_MARGIN = 3.0  # standard deviations of summed scores; right offsets have 4.6 and more
 _SAME = 0.75  # frames between methods that agree
 
 

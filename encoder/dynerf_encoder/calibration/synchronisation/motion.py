@@ -20,7 +20,7 @@ from .offsets import PairScores
 PLANES = 48
 _NEAREST = 8  # cameras that each one is paired with
 _CLIP = 40  # grey levels: beyond it more contrast does not mean more motion
-_FINE = 720  # directions of planes that are told apart before they are grouped
+_FINE = 720  # directions of planes, before they are grouped
 _LEAST_OVERLAP = 12  # frames
 _LEAST_SHARE = 0.3  # of the shorter video
 
@@ -52,9 +52,7 @@ def motion_scores(views: Sequence[MovingView], reach: int | None = None) -> list
         planes = _common_planes(views[first], views[second])
         if planes is None:
             continue
-        profiles = [
-            _profile(moving[index], grouped) for index, grouped in zip((first, second), planes, strict=True)
-        ]
+        profiles = _profile(moving[first], planes[0]), _profile(moving[second], planes[1])
         found.append(PairScores(first, second, lag_scores(*profiles, reach)))
     return found
 
@@ -142,7 +140,7 @@ def _perpendicular(axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2 3"]:
 
 def _profile(
     moving: UInt8[np.ndarray, "frame pixel"], group: Int[np.ndarray, " pixel"]
-) -> Float[np.ndarray, "frame plane"]:
+) -> Float[np.ndarray, "step plane"]:
     """The mean motion per plane and frame: its square root, differentiated in time."""
     inside = group >= 0
     order = np.flatnonzero(inside)[np.argsort(group[inside], kind="stable")]

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+LEAST_MARGIN = 2.5  # standard deviations
+LEAST_AGREEING = 0.5  # share of a camera's pairs
 _BESIDE = 1  # frames beside a peak that belong to it
+_LEAST_OTHERS = 4  # scores beside the peak that its margin is compared with
 _ROUNDS = 20  # of coordinate descent; it converges in a few
 
 
@@ -35,13 +38,26 @@ class JointOffsets:
     """Offsets in frames (fractions by the shape of the peaks), and how clearly each one is the best.
 
     ``margins`` are in standard deviations of a camera's summed scores; 0 for cameras without any pair.
-    ``curves[i]`` are the summed scores of camera i over ``lags`` around its offset, for the report.
+    ``agreeing`` is the share of a camera's pairs whose own best lag is that of the offsets; ``closed`` that
+    of all pairs beyond those that any offsets could satisfy (a tree). ``curves[i]`` are the summed scores of
+    camera i by lag around its offset, for the report.
     """
 
     whole: tuple[int, ...]
     fractions: tuple[float, ...]
     margins: tuple[float, ...]
+    agreeing: tuple[float, ...]
+    closed: float
     curves: Float[np.ndarray, "camera lag"]
+
+    @property
+    def clear(self) -> tuple[bool, ...]:
+        """Which offsets are trusted: noise reaches high margins, but its pairs do not agree."""
+        both = zip(self.margins, self.agreeing, strict=True)
+        return tuple(
+            self.closed >= LEAST_AGREEING and margin >= LEAST_MARGIN and share > LEAST_AGREEING
+            for margin, share in both
+        )
 
 
 def joint_offsets(cameras: int, pairs: Sequence[PairScores]) -> JointOffsets:
@@ -61,18 +77,42 @@ def joint_offsets(cameras: int, pairs: Sequence[PairScores]) -> JointOffsets:
         tuple(int(offset) for offset in offsets),
         tuple(_fraction(curve) for curve in curves),
         tuple(margin(curve) for curve in curves),
+        tuple(_agreeing(camera, offsets, pairs) for camera in range(cameras)),
+        _closed(cameras, offsets, pairs),
         curves,
     )
 
 
 def margin(curve: Float[np.ndarray, " lag"]) -> float:
-    """How far the best score is above the best one elsewhere, in standard deviations of all others."""
-    if len(curve) <= 2 * _BESIDE + 2 or not curve.any():
-        return 0.0
+    """How far the best score is above the best one elsewhere, in standard deviations of all others.
+
+    Scores of exactly 0 are those of lags without enough common frames, and do not count.
+    """
     best = int(curve.argmax())
-    others = np.delete(curve, np.arange(max(0, best - _BESIDE), min(len(curve), best + _BESIDE + 1)))
+    beside = np.abs(np.arange(len(curve)) - best) <= _BESIDE
+    others = curve[(curve != 0) & ~beside]
+    if len(others) < _LEAST_OTHERS:
+        return 0.0
     spread = float(others.std())
     return float(curve[best] - others.max()) / spread if spread > 0 else 0.0
+
+
+def _agreeing(camera: int, offsets: np.ndarray, pairs: Sequence[PairScores]) -> float:
+    """The share of a camera's pairs whose best lag is within a frame of that of the offsets."""
+    same = [_agrees(pair, offsets) for pair in pairs if camera in (pair.first, pair.second)]
+    return sum(same) / len(same) if same else 0.0
+
+
+def _closed(cameras: int, offsets: np.ndarray, pairs: Sequence[PairScores]) -> float:
+    """The share of the pairs that agree, both without the number that a tree of all cameras has."""
+    spare = len(pairs) - (cameras - 1)
+    agreeing = sum(_agrees(pair, offsets) for pair in pairs)
+    return max(agreeing - (cameras - 1), 0) / spare if spare > 0 else 0.0
+
+
+def _agrees(pair: PairScores, offsets: np.ndarray) -> bool:
+    lag = int(pair.scores.argmax()) - pair.reach
+    return bool(abs(lag - (offsets[pair.first] - offsets[pair.second])) <= _BESIDE)
 
 
 def _by_tree(cameras: int, pairs: Sequence[PairScores]) -> np.ndarray:

@@ -72,7 +72,9 @@ def _write_llff(recording: Recording, capture: Capture, folder: Path) -> tuple[P
         raise CaptureError(
             f"{recording.root}: cameras have offsets, which LLFF cannot state; cut the videos first"
         )
-    rows = np.stack([pose_row(view.camera, view.near, view.far) for view in capture.views])
+    rows = np.stack(
+        [pose_row(view.lens, view.camera.camera_to_world, view.near, view.far) for view in capture.views]
+    )
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, rows)

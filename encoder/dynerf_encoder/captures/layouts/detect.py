@@ -17,12 +17,12 @@ from dynerf_format.errors import CaptureError, ConfigError
 from . import capture_json, colmap, dynamic_gaussians, easyvolcap, immersive, nerfstudio, panoptic
 from .source_files import entries, find_sources
 
-Read = Callable[[Path], Recording]
+Read = Callable[[Path, Path], Recording]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout: the file or folder by which it is found in a folder, and its reader of that path."""
+    """A layout: what it is found by in a folder, and the reader of both, the folder and what was found."""
 
     find: Callable[[Path], Path | None]
     read: Read
@@ -50,26 +50,25 @@ def _intrinsics(folder: Path) -> Path | None:
     return both[0] if all(path.is_file() for path in both) else None
 
 
-def _read_colmap(model: Path) -> Recording:
-    for name in colmap.FOLDERS:
-        root = model.parents[len(Path(name).parts) - 1] if name else model
-        if name and root / name == model:
-            return colmap.read_colmap(root, model)
-    return colmap.read_colmap(model, model)
+def _by_file(read: Callable[[Path], Recording]) -> Read:
+    """The reader of a layout that one file describes."""
+    return lambda _, path: read(path)
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "capture": Layout(_file(capture_json.FILE), capture_json.read_capture_json, capture_json.FILE),
-    "n3v": Layout(_file(POSES), lambda path: n3v_recording(path.parent), f"camNN.mp4 and {POSES}"),
+    "capture": Layout(_file(capture_json.FILE), _by_file(capture_json.read_capture_json), capture_json.FILE),
+    "n3v": Layout(_file(POSES), lambda folder, _: n3v_recording(folder), f"camNN.mp4 and {POSES}"),
     "nerfstudio": Layout(
-        _file(nerfstudio.FILE, *nerfstudio.SETS), nerfstudio.read_nerfstudio, nerfstudio.FILE
+        _file(nerfstudio.FILE, *nerfstudio.SETS), _by_file(nerfstudio.read_nerfstudio), nerfstudio.FILE
     ),
-    "colmap": Layout(colmap.model_folder, _read_colmap, "sparse/0/cameras.bin or .txt"),
-    "easyvolcap": Layout(_intrinsics, easyvolcap.read_easyvolcap, "intri.yml and extri.yml"),
-    "immersive": Layout(_file(immersive.FILE), immersive.read_immersive, immersive.FILE),
-    "panoptic": Layout(_calibration, panoptic.read_panoptic, panoptic.PATTERN),
+    "colmap": Layout(colmap.model_folder, colmap.read_colmap, "sparse/0/cameras.bin or .txt"),
+    "easyvolcap": Layout(_intrinsics, _by_file(easyvolcap.read_easyvolcap), "intri.yml and extri.yml"),
+    "immersive": Layout(_file(immersive.FILE), _by_file(immersive.read_immersive), immersive.FILE),
+    "panoptic": Layout(_calibration, _by_file(panoptic.read_panoptic), panoptic.PATTERN),
     "dynamic-3d-gaussians": Layout(
-        _file(dynamic_gaussians.FILE), dynamic_gaussians.read_dynamic_gaussians, dynamic_gaussians.FILE
+        _file(dynamic_gaussians.FILE),
+        _by_file(dynamic_gaussians.read_dynamic_gaussians),
+        dynamic_gaussians.FILE,
     ),
 }
 """The layouts by name, the preferred ones first."""
@@ -92,7 +91,7 @@ def read_recording(path: Path, layout: str | None = None) -> Recording:
     if layout is not None:
         if layout not in found:
             raise CaptureError(f"{path}: holds no {LAYOUTS[layout].shown}, as layout {layout} expects")
-        return _read(layout, found[layout], [])
+        return _read(layout, path, found[layout], [])
     if not found:
         raise CaptureError(no_poses(path))
     first = next(iter(found))
@@ -100,7 +99,7 @@ def read_recording(path: Path, layout: str | None = None) -> Recording:
         raise CaptureError(
             f"{path}: holds the layouts {', '.join(found)}, expected one; choose with --layout {first}"
         )
-    return _read(first, found[first], [name for name in found if name != first])
+    return _read(first, path, found[first], [name for name in found if name != first])
 
 
 def no_poses(folder: Path) -> str:
@@ -115,16 +114,16 @@ def no_poses(folder: Path) -> str:
 def _read_file(path: Path, layout: str | None) -> Recording:
     for name, known in LAYOUTS.items():
         if layout in (None, name) and known.find(path.parent) == path:
-            return _read(name, path, [])
+            return _read(name, path.parent, path, [])
     if path.suffix.lower() == ".json" and layout in (None, "capture"):
-        return _read("capture", path, [])
+        return _read("capture", path.parent, path, [])
     raise CaptureError(
         f"{path}: is a file, expected a folder, or a file that describes a capture like {capture_json.FILE}"
     )
 
 
-def _read(name: str, path: Path, others: list[str]) -> Recording:
-    recording = LAYOUTS[name].read(path)
+def _read(name: str, folder: Path, path: Path, others: list[str]) -> Recording:
+    recording = LAYOUTS[name].read(folder, path)
     if name == "n3v" and not others:
         return recording
     beside = f"; {', '.join(others)} in the same folder not used" if others else ""

@@ -56,7 +56,7 @@ def read_nerfstudio(path: Path) -> Recording:
     videos = [frame for frame in frames if is_video(frame.path)]
     if videos and len(videos) < len(frames):
         raise CaptureError(f"{path}: {len(videos)} of {len(frames)} frames are videos, expected all or none")
-    cameras = [_of_video(frame) for frame in videos] or _of_pictures(frames, path)
+    cameras = _of_videos(videos) if videos else _of_pictures(frames, path)
     return checked_recording(
         Recording(
             path,
@@ -89,8 +89,16 @@ def _existing(path: Path) -> Path:
     return next((candidate for candidate in candidates if candidate.is_file()), candidates[0])
 
 
-def _of_video(frame: _Frame) -> RecordedCamera:
-    return _camera(camera_name(frame.path.stem), frame, frame.path, ())
+def _of_videos(frames: Sequence[_Frame]) -> list[RecordedCamera]:
+    stems = [frame.path.stem for frame in frames]
+    return [
+        _camera(
+            camera_name(stem if stems.count(stem) == 1 else f"{frame.path.parent.name}_{stem}"),
+            frame,
+            frame.path,
+        )
+        for frame, stem in zip(frames, stems, strict=True)
+    ]
 
 
 def _of_pictures(frames: Sequence[_Frame], where: Path) -> list[RecordedCamera]:
@@ -107,7 +115,11 @@ def _of_pictures(frames: Sequence[_Frame], where: Path) -> list[RecordedCamera]:
         )
     ordered = [sorted(group, key=_order) for group in groups.values()]
     _check_times(ordered, where)
-    return [_of_group(group) for group in ordered]
+    folders = [{frame.path.parent for frame in group} for group in ordered]
+    return [
+        _of_group(group, own_folder=folders.count(own) == 1)
+        for group, own in zip(ordered, folders, strict=True)
+    ]
 
 
 def _order(frame: _Frame) -> tuple[float, list[tuple[int, str]]]:
@@ -126,16 +138,15 @@ def _check_times(groups: Sequence[Sequence[_Frame]], where: Path) -> None:
             )
 
 
-def _of_group(group: Sequence[_Frame]) -> RecordedCamera:
+def _of_group(group: Sequence[_Frame], *, own_folder: bool) -> RecordedCamera:
+    """The camera of pictures in a folder of their own, or called by the camera's name and a number."""
     paths = tuple(frame.path for frame in group)
-    folders = {path.parent for path in paths}
-    stem = re.sub(r"[_.\-]*(frame)?[_.\-]*[0-9]+$", "", paths[0].stem)
-    own_folder = len(folders) == 1 and not stem
-    name = camera_name(paths[0].parent.name if own_folder else stem or paths[0].parent.name)
+    stem = re.sub(r"[_.\-]*[0-9]+$", "", paths[0].stem)
+    name = camera_name(paths[0].parent.name if own_folder or not stem else stem)
     return _camera(name, group[0], paths[0].parent, paths)
 
 
-def _camera(name: str, frame: _Frame, source: Path, files: tuple[Path, ...]) -> RecordedCamera:
+def _camera(name: str, frame: _Frame, source: Path, files: tuple[Path, ...] = ()) -> RecordedCamera:
     near, far = depths_of(frame.record)
     offset = offset_of(frame.record)
     return RecordedCamera(name, source, _lens(frame), frame.pose[:3], near, far, offset, files=files)
@@ -211,6 +222,9 @@ def nerfstudio_record(recording: Recording, names: Mapping[str, Sequence[str]]) 
 
 def _intrinsics(camera: RecordedCamera) -> dict[str, object]:
     lens = camera.lens
+    rational = [name for name in ("k4", "k5", "k6") if not lens.fisheye and lens.coefficients.get(name)]
+    if rational:
+        raise CaptureError(f"{camera.name}: {rational[0]} is not 0, which nerfstudio cannot state")
     depths = {} if camera.near is None else {"near": camera.near, "far": camera.far}
     return {
         "camera_model": "OPENCV_FISHEYE" if lens.fisheye else "OPENCV",

@@ -1,4 +1,4 @@
-"""Reads the CMU Panoptic data set: ``calibration_SEQUENCE.json``, and ``hdVideos/hd_00_NN.mp4`` per HD camera.
+"""Reads the CMU Panoptic data set: ``calibration_SEQUENCE.json``, and ``hdVideos/hd_00_NN.mp4``.
 
 ``R`` and ``t`` map world to camera space, OpenCV's axes, in centimetres; world y points down. Distortion is
 OpenCV's k1 k2 p1 p2 k3 (formulas of the toolbox's panutils.py; the field names are those of its files).

@@ -18,6 +18,7 @@ from .synchronisation.combined import CameraOffset
 
 Grade = Literal["good", "usable", "not usable"]
 
+LEAST_TIMES = 3  # frames whose parts are solved independently
 _LEAST_SEEN = 30  # observations of a camera
 _LEAST_EXPLAINED = 0.6  # of all matches
 _FOCAL_RANGE = (0.4, 3.0)  # times the picture's longer side
@@ -114,8 +115,9 @@ def grade(
     agreement: Agreement,
     qualities: Mapping[str, CameraQuality],
     offsets: Mapping[str, CameraOffset],
+    times: int,
 ) -> Verdict:
-    """The verdict; ``cameras`` are all that were to be calibrated."""
+    """The verdict; ``cameras`` are all that were to be calibrated, ``times`` the number of frames."""
     missing = [name for name in cameras if name not in solution.names]
     doubtful = [name for name, quality in qualities.items() if quality.doubtful]
     fatal, warnings = [], []
@@ -130,6 +132,8 @@ def grade(
     if missing:
         warnings.append(f"no pose of {', '.join(missing)}")
     warnings += _focal_warnings(solution)
+    if times < LEAST_TIMES:
+        warnings.append(f"fewer than {LEAST_TIMES} frames were compared, which cannot confirm each other")
     share = _explained_share(qualities)
     if share < _LEAST_EXPLAINED:
         warnings.append(f"the poses explain {share:.0%} of all matches, expected {_LEAST_EXPLAINED:.0%}")
