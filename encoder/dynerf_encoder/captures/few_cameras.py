@@ -20,7 +20,7 @@ FEW = 6
 """Number of training cameras up to which they are few."""
 
 EXPECTATION = (
-    "views between them will be blurred or torn; on samples/candle such views reach 21 dB with 6 training "
+    "views between them will be blurred or torn; on samples/candle such views reach 22 dB with 6 training "
     "cameras and 20 dB with 4, where 12 reach 29 dB; film with more cameras, or closer together"
 )
 

@@ -64,6 +64,6 @@ def test_a_frame_with_another_time_than_stated_is_an_error(
     timeline = video.probe(path).timeline
     ticks = timeline.ticks.copy()
     ticks[4:] += ticks[1] - ticks[0]
-    monkeypatch.setattr(video, "_timeline", lambda _path: replace(timeline, ticks=ticks))
+    monkeypatch.setattr(video, "_timeline", lambda _path: (replace(timeline, ticks=ticks), 0))
     with pytest.raises(CaptureError, match=r"a\.mp4: frame 4 is shown 0\.033 s before the time"):
         list(decode(path, range(6)))

@@ -148,7 +148,7 @@ class TestInterrupted:
             pytest.param(Strike(_STEP, 5), 0, marks=pytest.mark.extensive),
             (Strike(_STEP, STEPS + 5), 1),
             pytest.param(
-                Strike("dynerf_encoder.frames.storing:_downscaled", 20), 1, marks=pytest.mark.extensive
+                Strike("dynerf_encoder.frames.storing:_check_size", 20), 1, marks=pytest.mark.extensive
             ),
             (Strike("dynerf_encoder.jobs.scheduler:shutil.rmtree", 2), 2),
             (Strike("dynerf_encoder.jobs.encode:join_clips"), 3),
@@ -259,7 +259,7 @@ class TestWorkers:
         self, arguments: list[str], tmp_path: Path
     ) -> None:
         more = ["--workers", "2", "--set", "schedule.scale=200"]
-        strike = Strike("dynerf_encoder.jobs.process_pool:_receive", 3, signal.SIGINT)
+        strike = Strike("dynerf_encoder.jobs.process_pool:_receive", 5, signal.SIGINT)
         stopped = Forks.shared().run([*arguments, *more], strike)
         assert stopped.status == 130
         assert "Traceback" not in stopped.stderr

@@ -121,7 +121,7 @@ class TestDuringTraining:
 @pytest.mark.parametrize(
     "strike",
     [
-        Strike("dynerf_encoder.frames.storing:_downscaled", 8, signal.SIGINT),
+        Strike("dynerf_encoder.frames.storing:_check_size", 8, signal.SIGINT),
         Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),
         pytest.param(
             Strike("dynerf_encoder.importance.build:ist_weights", 2, signal.SIGINT), marks=_EXTENSIVE

@@ -114,7 +114,7 @@ SegmentFolder.prepare = prepare_and_hide
     assert status == 2
     last = stderr.splitlines()[-1]
     assert last.startswith(f"dynerf: error: {os.uname().nodename}, process ")
-    assert f": {mine}: does not exist, expected a folder with camNN.mp4" in last
+    assert f": {mine}: does not exist, expected a capture" in last
 
 
 def test_the_error_of_a_worker_with_a_full_disk_names_it(

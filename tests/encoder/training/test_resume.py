@@ -73,7 +73,7 @@ _MOMENTS = [
     (Strike("dynerf_format.container.writer:FileSource"), STEPS),  # written, not renamed yet
 ]
 _MORE_MOMENTS = [
-    (Strike("dynerf_encoder.frames.storing:_downscaled", 8), None),
+    (Strike("dynerf_encoder.frames.storing:_check_size", 8), None),
     (Strike("dynerf_encoder.importance.build:ist_weights", 2), None),
     (Strike(_SAVE, 1, after=True), 0),  # one is saved before the first step
     (Strike(_SAVE, 7, after=True), 6),  # the keyframes' last step
@@ -166,7 +166,7 @@ class TestKilled:
         assert Forks.shared().run(encode_arguments(capture, output, "--resume")).status == 0
         assert output.read_bytes() == uninterrupted["planes"]
 
-    @pytest.mark.parametrize("target", ["frames.storing:_downscaled", "importance.build:isg_weights"])
+    @pytest.mark.parametrize("target", ["frames.storing:_check_size", "importance.build:isg_weights"])
     def test_before_its_first_checkpoint_an_older_file_is_not_taken_for_the_result(
         self, capture: Path, tmp_path: Path, uninterrupted: dict[str, bytes], target: str
     ) -> None:
