@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from dynerf_encoder.captures.layouts.read_capture import read_capture
-from dynerf_encoder.checking.check import CheckOptions, CheckResult, Evidence, gather, judge
+from dynerf_encoder.checking.check import CheckOptions, Evidence, compare, gather
+from dynerf_encoder.checking.result import CheckResult
 from support.spoiled import CASES, Spoiled, spoil
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Check all captures and print a row for each case."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("captures", nargs="+", type=Path)
-    parser.add_argument("--case", action="append", choices=list(CASES), help="only this case; may be repeated")
+    parser.add_argument("--case", action="append", choices=list(CASES), help="only this; may be repeated")
     arguments = parser.parse_args()
     print("| capture | what was done | found | named, and nothing else |\n|---|---|---|---|")
     for source in arguments.captures:
@@ -41,7 +42,7 @@ def _capture(source: Path, cases: list[str], *, only: bool) -> None:
         evidence = gather(options, capture, Path(folder), _progress)
         spoilable = (source / "poses_bounds.npy").exists()
         layout = "n3v" if spoilable else "nerfstudio"
-        result = judge(options, layout, capture, evidence, _progress)
+        result = compare(layout, capture, evidence, _progress)
         if not only:
             seconds = time.monotonic() - start
             verdict = str(result.verdict).split(",")[0]
@@ -57,7 +58,7 @@ def _spoiled(source: Path, name: str, evidence: Evidence) -> tuple[CheckResult, 
         options, capture = CheckOptions(target), read_capture(target)
         if case.videos is not None:
             evidence = gather(options, capture, Path(folder) / "work", _progress)
-        result = judge(options, "n3v", capture, evidence, _progress)
+        result = compare("n3v", capture, evidence, _progress)
         return result, _named(case, result)
 
 

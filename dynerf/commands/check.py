@@ -2,7 +2,8 @@
 
 import argparse
 import json
-import math
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from dynerf.arguments.shared import add_layout
 from dynerf.console.progress import ProgressDisplay, print_result, say
 
 if TYPE_CHECKING:
-    from dynerf_encoder.checking.check import CheckResult
+    from dynerf_encoder.checking.result import CheckResult
 
 _NOT_USABLE = 2
 
@@ -24,8 +25,8 @@ def run(options: argparse.Namespace) -> int:
     from dynerf_format.frame_range import FrameRange
 
     chosen = CheckOptions(
-        options.capture, Reading(layout=options.layout), FrameRange.parse(options.frames), options.threads or 0,
-        options.report,
+        options.capture, Reading(layout=options.layout), FrameRange.parse(options.frames),
+        options.threads or 0, options.report,
     )  # fmt: skip
     with ProgressDisplay() as tasks:
         result = check(chosen, tasks.progress)
@@ -36,31 +37,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _text(result: "CheckResult") -> str:
-    lines = [f"{'camera':<12}{'points':>8}{'explained':>11}{'residual px':>13}{'late':>7}{'sharp':>8}{'bright':>8}"]
-    lines += [_row(result, name) for name in result.names]
+    from dynerf_encoder.checking.figures import camera_figures
+
+    lines = [_row("camera", ("points", "explained", "residual px", "predicted px", "late", "sharp", "bright"))]
+    lines += [_row(name, camera_figures(result, name).shown) for name in result.names]
     lines += [f"{finding.severity}: {finding.message}" for finding in result.findings]
     lines += [f"not checked: {what}" for what in result.skipped]
     return "\n".join([*lines, str(result.verdict)])
 
 
-def _row(result: "CheckResult", name: str) -> str:
-    record = _camera(result, name)
-    late = record["late"]
-    return (
-        f"{name:<12}{_number(record['points'], 'd'):>8}{_number(record['explained'], '.0%'):>11}"
-        f"{_number(record['residual_px'], '.2f'):>13}{_number(late, '+d') if late else _number(late, 'd'):>7}"
-        f"{_number(record['sharpness'], '.2f'):>8}{_number(record['brightness'], '.2f'):>8}"
-    )
-
-
-def _number(value: Any, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _row(name: str, cells: Sequence[str]) -> str:
+    return f"{name:<12}" + "".join(f"{cell:>13}" for cell in cells)
 
 
 def _record(result: "CheckResult") -> dict[str, Any]:
-    pairs = [] if result.points is None else result.points.pairs
+    from dynerf_encoder.checking.figures import camera_figures
+
+    pairs = () if result.points is None else result.points.pairs
     return {
-        "capture": str(result.options.capture),
+        "capture": str(result.capture),
         "layout": result.layout,
         "verdict": result.verdict.grade,
         "reasons": list(result.verdict.reasons),
@@ -72,34 +67,16 @@ def _record(result: "CheckResult") -> dict[str, Any]:
             }
             for finding in result.findings
         ],
-        "cameras": {name: _camera(result, name) for name in result.names},
+        "cameras": {name: asdict(camera_figures(result, name)) for name in result.names},
         "pairs": [
             {
                 "cameras": [pair.first, pair.second], "points": pair.matches,
-                "residual_px": _finite(pair.median), "explained": _finite(pair.inliers),
+                "residual_px": round(pair.median, 4), "explained": round(pair.inliers, 4),
             }
             for pair in pairs
         ],
         "not_checked": list(result.skipped),
     }  # fmt: skip
-
-
-def _camera(result: "CheckResult", name: str) -> dict[str, Any]:
-    """The figures of one camera; None for what was not measured."""
-    step, points = result.steps.get(name), result.points
-    residuals = {} if points is None else points.residuals
-    return {
-        "points": None if points is None else points.geometry.counts.get(name),
-        "explained": _finite(None if points is None else points.geometry.shares.get(name)),
-        "residual_px": _finite(residuals.get(name)),
-        "late": None if step is None else step.late,
-        "sharpness": _finite(result.sharpness.get(name)),
-        "brightness": _finite(None if points is None else points.gains.get(name)),
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, 4)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from .footage import Footage
 from .options import CalibrationOptions
 from .stills import StillFiles
 from .synchronisation.combined import UNKNOWN, CameraOffset, MethodOffset, combine
-from .synchronisation.motion import MovingView, motion_scores, moving_view
+from .synchronisation.motion import MovingView, motion_scores, view_of_pictures
 from .synchronisation.offsets import JointOffsets, joint_offsets
 from .synchronisation.sound import LEAST_RATIO, read_sound, sound_offsets
 from .synchronisation.timecode import read_timecode, timecode_offsets
@@ -98,7 +98,7 @@ def moving_view(name: str, stills: Mapping[str, StillFiles], solution: Solution)
     pictures = np.load(stills[name].thumbnails, mmap_mode="r", allow_pickle=False)
     index = solution.names.index(name)
     pose, lens = solution.poses[index], solution.lenses[index]
-    return moving_view(pictures, lens, pose)
+    return view_of_pictures(pictures, lens, pose)
 
 
 def check_drift(

@@ -31,7 +31,7 @@ _LEAST_SHARE, _LEAST_GAIN = 0.5, 1.5  # of all matches; over the poses as read
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class PoseReading:
     """One way of reading the poses: the axes of their matrices, the direction, and the poses that result."""
 
     axes: str
@@ -44,23 +44,33 @@ class Reading:
 class Convention:
     """The reading that matches, the share of matches it explains, and that of the poses as read."""
 
-    reading: Reading
+    reading: PoseReading
     share: float
     share_as_read: float
     layout: str
 
     def __str__(self) -> str:
-        expected = _AXES_OF.get(self.layout, "OpenGL (right, up, backwards)")
-        stated, other = "camera-to-world", "world-to-camera"
-        if self.layout in _WORLD_TO_CAMERA:
-            stated, other = other, stated
-        found = [f"the axes of {self.reading.axes}, expected {expected}"] * (self.reading.axes != expected)
-        if self.reading.inverted:
-            found.insert(0, f"{other} matrices, expected {stated}")
         return (
-            f"all poses are in another convention: {', with '.join(found)} (read so they explain "
-            f"{self.share:.0%} of matched points, as they are {self.share_as_read:.0%})"
+            f"{described(self.reading, self.layout)} (read so they explain {self.share:.0%} of matched "
+            f"points, as they are {self.share_as_read:.0%})"
         )
+
+
+def described(reading: PoseReading, layout: str) -> str:
+    """What the poses are, and what the layout expects."""
+    expected = axes_of(layout)
+    stated, other = "camera-to-world", "world-to-camera"
+    if layout in _WORLD_TO_CAMERA:
+        stated, other = other, stated
+    found, instead = f"the axes of {reading.axes}", expected
+    if reading.inverted:
+        found, instead = f"{other} matrices with {found}", f"{stated} with those of {expected}"
+    return f"all poses are in another convention: {found}, expected {instead}"
+
+
+def axes_of(layout: str) -> str:
+    """The axes that a layout's matrices have, a name of ``AXES``."""
+    return _AXES_OF.get(layout, "OpenGL (right, up, backwards)")
 
 
 def find_convention(rays: MatchedRays, poses: RigPoses, layout: str) -> Convention | None:
@@ -77,18 +87,18 @@ def find_convention(rays: MatchedRays, poses: RigPoses, layout: str) -> Conventi
     return Convention(reading, share, as_read, layout)
 
 
-def readings(poses: RigPoses, layout: str) -> Iterator[Reading]:
+def readings(poses: RigPoses, layout: str) -> Iterator[PoseReading]:
     """All ways of reading the matrices that a layout gave as ``poses``."""
-    expected = AXES[_AXES_OF.get(layout, "OpenGL (right, up, backwards)")]
+    expected = AXES[axes_of(layout)]
     world_from_camera = np.swapaxes(poses.rotations, 1, 2) @ _FLIP  # OpenGL's axes
     stored = world_from_camera @ expected.T
     back = np.swapaxes(stored, 1, 2)
     moved = -np.einsum("cij,cj->ci", back, poses.centres)
     for name, order in _orders():
         as_read = bool(np.array_equal(order, expected))
-        yield Reading(name, False, _opencv(stored @ order, poses.centres), as_read)
+        yield PoseReading(name, False, _opencv(stored @ order, poses.centres), as_read)
         # A transposed matrix holds the axes in its rows.
-        yield Reading(name, True, _opencv(back @ order, moved))
+        yield PoseReading(name, True, _opencv(back @ order, moved))
 
 
 def _opencv(matrices: Float[np.ndarray, "n 3 3"], centres: Float[np.ndarray, "n 3"]) -> RigPoses:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from dynerf_encoder.calibration.pairs.epipolar import angles
 
 from .matched_rays import MatchedRays, RigPoses, agreeing, residuals
 from .resection import rotations_at_centre
 
-Fault = Literal["pose of another", "turned", "focal length", "contradicts", "no matches"]
+Fault = Literal["pose of another", "turned", "focal length", "contradicts"]
 
 _LEAST_MATCHES = 30  # of a camera, to say anything
 _LEAST_CAMERAS = 2  # that they are with
@@ -84,7 +83,10 @@ def find_faults(rays: MatchedRays, poses: RigPoses, left_out: Sequence[str] = ()
         suspects = list(faults)
     good = agreeing(rays, poses)
     mine = [(rays.cameras == index).any(axis=1) for index in range(len(names))]
-    shares = {name: float(good[of].mean()) if of.any() else float("nan") for name, of in zip(names, mine, strict=True)}
+    shares = {
+        name: float(good[of].mean()) if of.any() else float("nan")
+        for name, of in zip(names, mine, strict=True)
+    }
     counts = {name: int(of.sum()) for name, of in zip(names, mine, strict=True)}
     return Geometry({names[index]: fault for index, fault in search.faults.items()}, shares, counts)
 
@@ -98,10 +100,10 @@ def _fault(search: _Search, camera: int) -> CameraFault | None:
     share = float(agreeing(rays, poses).mean())
     if share >= _CLEARLY:
         return None
-    candidates = [*_other_poses(rays, poses, camera), *_turned(rays, poses, camera), *_focal(rays, poses, camera)]
+    candidates = [test(rays, poses, camera) for test in (_other_poses, _turned, _focal)]
     best = max(candidates, key=lambda fault: fault.better)
     if best.better >= share + _LEAST_GAIN and 1 - best.better <= _LEAST_REST * (1 - share):
-        # Simple explanations first: a turned pose explains matches as well as the pose of another.
+        # The first of those that explain as much: a rotation alone can imitate the pose of a neighbour.
         return next(fault for fault in candidates if fault.better >= 0.95 * best.better)
     others = ~(search.rays.cameras == camera).any(axis=1)
     usual = float(agreeing(search.rays.of(others), poses).mean()) if others.any() else 0.0
@@ -110,7 +112,7 @@ def _fault(search: _Search, camera: int) -> CameraFault | None:
     return None
 
 
-def _other_poses(rays: MatchedRays, poses: RigPoses, camera: int) -> list[CameraFault]:
+def _other_poses(rays: MatchedRays, poses: RigPoses, camera: int) -> CameraFault:
     """The camera with each other camera's pose, the best one."""
     share = float(agreeing(rays, poses).mean())
     found = []
@@ -121,10 +123,11 @@ def _other_poses(rays: MatchedRays, poses: RigPoses, camera: int) -> list[Camera
             found.append(
                 CameraFault(rays.names[camera], "pose of another", share, better, other=rays.names[other])
             )
-    return [max(found, key=lambda fault: fault.better)]
+    return max(found, key=lambda fault: fault.better)
 
 
-def _turned(rays: MatchedRays, poses: RigPoses, camera: int) -> list[CameraFault]:
+def _turned(rays: MatchedRays, poses: RigPoses, camera: int) -> CameraFault:
+    """The camera at its centre with another rotation, the best one."""
     share = float(agreeing(rays, poses).mean())
     stated, centre = poses.rotations[camera], poses.centres[camera]
     found = []
@@ -132,10 +135,11 @@ def _turned(rays: MatchedRays, poses: RigPoses, camera: int) -> list[CameraFault
         better = float(agreeing(rays, poses.replaced(camera, rotation, centre)).mean())
         degrees = float(angles(rotation @ stated.T))
         found.append(CameraFault(rays.names[camera], "turned", share, better, amount=degrees))
-    return [max(found, key=lambda fault: fault.better)]
+    return max(found, key=lambda fault: fault.better)
 
 
-def _focal(rays: MatchedRays, poses: RigPoses, camera: int) -> list[CameraFault]:
+def _focal(rays: MatchedRays, poses: RigPoses, camera: int) -> CameraFault:
+    """The camera with another focal length, the best one."""
     share = float(agreeing(rays, poses).mean())
     found = []
     for scale in _SCALES:
@@ -144,7 +148,7 @@ def _focal(rays: MatchedRays, poses: RigPoses, camera: int) -> list[CameraFault]
             scales[camera] = scale
             better = float(agreeing(rays, poses, scales).mean())
             found.append(CameraFault(rays.names[camera], "focal length", share, better, amount=float(scale)))
-    return [max(found, key=lambda fault: fault.better)]
+    return max(found, key=lambda fault: fault.better)
 
 
 def common_focal_scale(rays: MatchedRays, poses: RigPoses) -> float | None:
@@ -160,5 +164,4 @@ def common_focal_scale(rays: MatchedRays, poses: RigPoses) -> float | None:
 
 
 def _cost(rays: MatchedRays, poses: RigPoses, scale: float) -> float:
-    errors: Float[np.ndarray, " k"] = residuals(rays, poses, scale) / scale
-    return float(np.log1p((errors / _COST_PIXELS) ** 2).mean())
+    return float(np.log1p((residuals(rays, poses, scale) / _COST_PIXELS) ** 2).mean())

@@ -6,7 +6,7 @@ the limit of its pair and the point lies in front of both cameras.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -23,7 +23,10 @@ _SEED = 0  # of the choice among more
 
 @dataclass(frozen=True, eq=False)
 class MatchedRays:
-    """``pairs`` are indices of cameras; match k is of pair ``pair[k]``, with rays ``first`` and ``second``."""
+    """``pairs`` are indices of cameras; match k is of ``pairs[pair[k]]``, with rays ``first`` and ``second``.
+
+    ``focal`` and ``limit`` (of residuals that agree) are in pixels.
+    """
 
     names: tuple[str, ...]
     pairs: Int[np.ndarray, "pair 2"]
@@ -40,9 +43,7 @@ class MatchedRays:
 
     def of(self, kept: Bool[np.ndarray, " k"]) -> "MatchedRays":
         """Some of the matches."""
-        return MatchedRays(
-            self.names, self.pairs, self.pair[kept], self.first[kept], self.second[kept], self.focal, self.limit
-        )
+        return replace(self, pair=self.pair[kept], first=self.first[kept], second=self.second[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +74,7 @@ def matched_rays(names: Sequence[str], lenses: Mapping[str, Lens], matches: Pool
     pairs, owner, firsts, seconds = [], [], [], []
     for pair in matches.pairs:
         rays = [
-            lenses[name].directions(places)
-            for name, places in zip(pair, matches.matched(pair), strict=True)
+            lenses[name].directions(places) for name, places in zip(pair, matches.matched(pair), strict=True)
         ]
         usable = np.flatnonzero((rays[0][:, 2] > _LEAST_DEPTH) & (rays[1][:, 2] > _LEAST_DEPTH))
         if len(usable) > _MOST_MATCHES:

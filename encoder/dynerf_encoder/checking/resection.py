@@ -25,8 +25,8 @@ def rotations_at_centre(rays: MatchedRays, poses: RigPoses, camera: int) -> list
     chosen = [int(other) for other in np.argsort(-counts)[:_MOST_CAMERAS] if counts[other] >= _LEAST]
     scale = rays.limit[camera] / rays.focal[camera]
     starts = [poses.rotations[camera].T]
-    for pair in combinations(chosen, 2):
-        starts.append(_linear(own[np.isin(others, pair)], normals[np.isin(others, pair)]))
+    of_pairs = [np.isin(others, pair) for pair in combinations(chosen, 2)]
+    starts += [_linear(own[of], normals[of]) for of in of_pairs]
     return [_refined(start, own, normals, scale).T for start in starts]
 
 

@@ -34,7 +34,7 @@ class MovingView:
     rays: Float[np.ndarray, "pixel 3"]
 
 
-def moving_view(pictures: UInt8[np.ndarray, "frame height width"], lens: Lens, pose: Pose) -> MovingView:
+def view_of_pictures(pictures: UInt8[np.ndarray, "frame height width"], lens: Lens, pose: Pose) -> MovingView:
     """The view of a camera whose pictures were made smaller; ``lens`` is that of the full size."""
     height, width = pictures.shape[1:]
     columns, rows = np.meshgrid(

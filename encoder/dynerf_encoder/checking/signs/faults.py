@@ -1,7 +1,7 @@
 """Cameras whose pictures are black, do not change, or are those of another camera."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -43,7 +43,9 @@ def _still(pictures: Pictures) -> list[Finding]:
             findings.append(Finding("frozen", (name,), f"{name}: all its pictures are the same"))
         elif runs:
             findings.append(
-                Finding("frozen", (name,), f"{name}: repeats one picture {_listed(runs, 1)} while others change")
+                Finding(
+                    "frozen", (name,), f"{name}: repeats one picture {_listed(runs, 1)} while others change"
+                )
             )
     return findings
 
@@ -63,28 +65,24 @@ def _duplicates(pictures: Pictures) -> list[Finding]:
     distance = {
         pair: float(np.abs(cells[pair[0]] - cells[pair[1]]).mean()) for pair in combinations(cells, 2)
     }
-    findings = []
+    same: dict[str, str] = {}
     for (first, second), value in distance.items():
         others = [
             found for pair, found in distance.items()
             if pair != (first, second) and {first, second} & set(pair)
         ]  # fmt: skip
         usual = min(others, default=np.inf)
-        contrast = float(cells[first].std())
+        contrast = float(cells[first].std(axis=(1, 2)).mean())
         if contrast >= _LEAST_CONTRAST and value <= min(_EQUAL, _EQUAL_SHARE * usual):
-            findings.append(
-                Finding("duplicate", (second,), f"{second}: shows the same pictures as {first}")
-            )
-    return findings
+            same.setdefault(second, first)
+    return [
+        Finding("duplicate", (name,), f"{name}: shows the same pictures as {first}")
+        for name, first in same.items()
+    ]
 
 
 def _changes(pictures: UInt8[np.ndarray, "frame height width"]) -> Float[np.ndarray, " change"]:
-    return np.array(
-        [
-            np.abs(after.astype(np.int16) - before).mean()
-            for before, after in zip(pictures[:-1], pictures[1:], strict=True)
-        ]
-    )
+    return np.array([np.abs(after.astype(np.int16) - before).mean() for before, after in pairwise(pictures)])
 
 
 def _cells(pictures: UInt8[np.ndarray, "frame height width"]) -> Float[np.ndarray, "frame row column"]:

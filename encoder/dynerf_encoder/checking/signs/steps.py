@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_encoder.calibration.pairs.epipolar import Pose
-from dynerf_encoder.calibration.synchronisation.combined import LEAST_MARGIN
-from dynerf_encoder.calibration.synchronisation.motion import motion_scores, moving_view
+from dynerf_encoder.calibration.synchronisation.motion import motion_scores, view_of_pictures
 from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
 from dynerf_encoder.captures.lens import Lens
 
@@ -41,15 +40,16 @@ def steps(
     names = list(pictures)
     if len(names) < 2 or min(len(found) for found in pictures.values()) < LEAST_FRAMES:
         return {name: Step(None, 0.0) for name in names}
-    views = [moving_view(pictures[name], lenses[name], poses[name]) for name in names]
+    views = [view_of_pictures(pictures[name], lenses[name], poses[name]) for name in names]
     joint = joint_offsets(len(names), motion_scores(views))
-    clear = [margin >= LEAST_MARGIN for margin in joint.margins]
+    clear = joint.clear
     if sum(clear) < max(2, _LEAST_CLEAR * len(names)):
         return {name: Step(None, margin) for name, margin in zip(names, joint.margins, strict=True)}
-    common = Counter(whole for whole, sure in zip(joint.whole, clear, strict=True) if sure).most_common(1)[0][0]
+    sure = Counter(whole for whole, known in zip(joint.whole, clear, strict=True) if known)
+    common = sure.most_common(1)[0][0]
     return {
-        name: Step(whole - common if sure else None, margin)
-        for name, whole, sure, margin in zip(names, joint.whole, clear, joint.margins, strict=True)
+        name: Step(whole - common if known else None, margin)
+        for name, whole, known, margin in zip(names, joint.whole, clear, joint.margins, strict=True)
     }
 
 

@@ -31,7 +31,11 @@ class Samples:
 
 
 def read_samples(
-    capture: Capture, frames: range, times: tuple[int, ...], folder: Path, progress: Callable[[int, int], None]
+    capture: Capture,
+    frames: range,
+    times: tuple[int, ...],
+    folder: Path,
+    progress: Callable[[int, int], None],
 ) -> Samples:
     """Decode ``frames`` of every view; ``times`` are those of them whose large pictures are written."""
     small, stills, unreadable = {}, {}, {}

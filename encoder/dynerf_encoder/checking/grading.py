@@ -1,30 +1,17 @@
-"""The verdict on a capture: one of three grades, with its reasons."""
+"""The verdict on a capture from what was found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+
+from dynerf_encoder.calibration.verdict import Grade, Verdict
 
 from .signs.findings import Finding
 
-Grade = Literal["good", "usable", "not usable"]
-
 _LEAST_CAMERAS = 3
 _LEAST_SHARE = 0.6  # of the cameras, that nothing is wrong with
-_HARMLESS = ("exposure", "blurred", "hole", "out of step")  # a camera with these still tells something
+_HARMLESS = ("exposure", "blurred", "hole", "out of step")  # such a camera still adds to a training
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The grade, and the reasons for it, the most important first."""
-
-    grade: Grade
-    reasons: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.grade + (f", because {'; '.join(self.reasons)}" if self.reasons else "")
-
-
-def verdict(cameras: Sequence[str], findings: Sequence[Finding]) -> Verdict:
+def verdict_of(cameras: Sequence[str], findings: Sequence[Finding]) -> Verdict:
     """The verdict on a capture with these cameras."""
     fatal = [finding.message for finding in findings if finding.severity == "fatal"]
     warnings = [finding for finding in findings if finding.severity == "warning"]
