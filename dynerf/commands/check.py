@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
 def _text(result: "CheckResult") -> str:
     from dynerf_encoder.checking.figures import camera_figures
 
-    lines = [_row("camera", ("points", "explained", "residual px", "predicted px", "late", "sharp", "bright"))]
+    columns = ("points", "explained", "residual px", "predicted px", "late", "sharp", "bright")
+    lines = [_row("camera", columns)]
     lines += [_row(name, camera_figures(result, name).shown) for name in result.names]
     lines += [f"{finding.severity}: {finding.message}" for finding in result.findings]
     lines += [f"not checked: {what}" for what in result.skipped]

@@ -61,15 +61,14 @@ class _Search:
 
     def trusted(self, camera: int) -> MatchedRays:
         """A camera's matches with cameras without a known fault."""
-        cameras = self.rays.cameras
-        wrong = np.isin(cameras, [index for index in self.faults if index != camera]).any(axis=1)
-        return self.rays.of((cameras == camera).any(axis=1) & ~wrong)
+        wrong = [index for index in self.faults if index != camera]
+        return self.rays.of(self.rays.of_cameras([camera]) & ~self.rays.of_cameras(wrong))
 
 
 def find_faults(rays: MatchedRays, poses: RigPoses, left_out: Sequence[str] = ()) -> Geometry:
     """Find faulty cameras, the clearest one first. Cameras ``left_out`` have known faults."""
     names = rays.names
-    known = np.isin(rays.cameras, [names.index(name) for name in left_out]).any(axis=1)
+    known = rays.of_cameras([names.index(name) for name in left_out])
     rays = rays.of(~known)
     search = _Search(rays, poses)
     suspects = [index for index, name in enumerate(names) if name not in left_out]
@@ -82,7 +81,7 @@ def find_faults(rays: MatchedRays, poses: RigPoses, left_out: Sequence[str] = ()
         search.faults[worst] = faults.pop(worst)
         suspects = list(faults)
     good = agreeing(rays, poses)
-    mine = [(rays.cameras == index).any(axis=1) for index in range(len(names))]
+    mine = [rays.of_cameras([index]) for index in range(len(names))]
     shares = {
         name: float(good[of].mean()) if of.any() else float("nan")
         for name, of in zip(names, mine, strict=True)
@@ -105,7 +104,7 @@ def _fault(search: _Search, camera: int) -> CameraFault | None:
     if best.better >= share + _LEAST_GAIN and 1 - best.better <= _LEAST_REST * (1 - share):
         # The first of those that explain as much: a rotation alone can imitate the pose of a neighbour.
         return next(fault for fault in candidates if fault.better >= 0.95 * best.better)
-    others = ~(search.rays.cameras == camera).any(axis=1)
+    others = ~search.rays.of_cameras([camera])
     usual = float(agreeing(search.rays.of(others), poses).mean()) if others.any() else 0.0
     if share < _LOST * usual:
         return CameraFault(name, "contradicts", share, usual)

@@ -8,7 +8,7 @@ from .signs.findings import Finding
 
 _LEAST_CAMERAS = 3
 _LEAST_SHARE = 0.6  # of the cameras, that nothing is wrong with
-_HARMLESS = ("exposure", "blurred", "hole", "out of step")  # such a camera still adds to a training
+_HARMLESS = ("exposure", "blurred", "hole", "out of step", "no matches")  # such cameras add to a training
 
 
 def verdict_of(cameras: Sequence[str], findings: Sequence[Finding]) -> Verdict:

@@ -41,6 +41,10 @@ class MatchedRays:
         """Both cameras of every match."""
         return np.asarray(self.pairs[self.pair])
 
+    def of_cameras(self, cameras: Sequence[int]) -> Bool[np.ndarray, " k"]:
+        """Which matches are of any of the cameras (indices)."""
+        return np.asarray(np.isin(self.cameras, list(cameras)).any(axis=1))
+
     def of(self, kept: Bool[np.ndarray, " k"]) -> "MatchedRays":
         """Some of the matches."""
         return replace(self, pair=self.pair[kept], first=self.first[kept], second=self.second[kept])
@@ -71,7 +75,8 @@ def matched_rays(names: Sequence[str], lenses: Mapping[str, Lens], matches: Pool
     """The matches of all pairs as rays; of pairs with very many matches, a sample."""
     generator = np.random.default_rng(_SEED)
     index = {name: number for number, name in enumerate(names)}
-    pairs, owner, firsts, seconds = [], [], [], []
+    pairs: list[tuple[int, int]] = []
+    owner, firsts, seconds = [], [], []
     for pair in matches.pairs:
         rays = [
             lenses[name].directions(places) for name, places in zip(pair, matches.matched(pair), strict=True)

@@ -102,7 +102,7 @@ def _corrected(rays: MatchedRays, poses: RigPoses, layout: str) -> _Rig:
     geometry = find_faults(rays, poses)
     few = len(geometry.faults) < _FEW_FAULTS * len(rays.names)
     faulty = [rays.names.index(name) for name in geometry.faults] if few else []
-    scale = common_focal_scale(rays.of(~np.isin(rays.cameras, faulty).any(axis=1)), poses)
+    scale = common_focal_scale(rays.of(~rays.of_cameras(faulty)), poses)
     if scale is None:
         return _Rig(rays, poses, geometry, ())
     scaled = _scaled(rays, scale)
@@ -202,10 +202,10 @@ def _unmatched(geometry: Geometry, mirrored: Mapping[str, object]) -> list[Findi
         name for name, count in geometry.counts.items() if count < _LEAST_MATCHES and name not in mirrored
     ]
     if len(lonely) > len(geometry.counts) // 2:
-        return [Finding("no matches", (), "too few matched points to compare poses with pictures", "note")]
+        return [Finding("no matches", (), "too few matched points to compare poses with pictures")]
     return [
         Finding(
-            "no matches", (name,), f"{name}: too few matched points with the others to check its pose", "note"
+            "no matches", (name,), f"{name}: too few matched points with the others to check its pose"
         )
         for name in lonely
     ]  # fmt: skip
@@ -213,8 +213,8 @@ def _unmatched(geometry: Geometry, mirrored: Mapping[str, object]) -> list[Findi
 
 def _medians(rays: MatchedRays, poses: RigPoses) -> dict[str, float]:
     """The median residual of each camera's matches in pixels."""
-    errors, cameras = residuals(rays, poses), rays.cameras
-    mine = [(cameras == index).any(axis=1) for index in range(len(rays.names))]
+    errors = residuals(rays, poses)
+    mine = [rays.of_cameras([index]) for index in range(len(rays.names))]
     return {name: float(np.median(errors[of])) for name, of in zip(rays.names, mine, strict=True) if of.any()}
 
 
