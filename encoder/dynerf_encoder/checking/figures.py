@@ -45,5 +45,5 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, 4)
 
 
-def _text(value: float | None, form: str) -> str:
+def _text(value: int | float | None, form: str) -> str:
     return "-" if value is None else format(value, form)

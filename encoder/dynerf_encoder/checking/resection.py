@@ -15,7 +15,7 @@ from .matched_rays import MatchedRays, RigPoses
 
 _MOST_CAMERAS = 8  # with the most matches: 28 pairs of them
 _LEAST = 8  # matches of a pair
-_STEPS = 12  # of the refinement
+_WIDTHS = (16,) * 4 + (4,) * 4 + (1,) * 6  # of the weights, a step each: from wide to narrow
 
 
 def rotations_at_centre(rays: MatchedRays, poses: RigPoses, camera: int) -> list[Float[np.ndarray, "3 3"]]:
@@ -60,10 +60,10 @@ def _refined(
 ) -> Float[np.ndarray, "3 3"]:
     """Gauss-Newton steps on the angles between rays and planes, with Cauchy weights."""
     matrix = start
-    for _ in range(_STEPS):
+    for width in _WIDTHS:
         turned = own @ matrix.T
         errors = (turned * normals).sum(axis=1)
-        weights = 1 / (1 + (errors / scale) ** 2)
+        weights = 1 / (1 + (errors / (width * scale)) ** 2)
         gradient = np.cross(turned, normals)
         normal_matrix = gradient.T @ (weights[:, None] * gradient) + 1e-12 * np.eye(3)
         matrix = _turn(-np.linalg.solve(normal_matrix, gradient.T @ (weights * errors))) @ matrix

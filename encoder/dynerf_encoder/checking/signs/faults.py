@@ -85,11 +85,11 @@ def _changes(pictures: UInt8[np.ndarray, "frame height width"]) -> Float[np.ndar
     return np.array([np.abs(after.astype(np.int16) - before).mean() for before, after in pairwise(pictures)])
 
 
-def _cells(pictures: UInt8[np.ndarray, "frame height width"]) -> Float[np.ndarray, "frame row column"]:
+def _cells(pictures: UInt8[np.ndarray, "frame height width"]) -> Float[np.ndarray, "chosen row column"]:
     """A few pictures averaged to equal numbers of cells, whatever their size."""
     chosen = pictures[np.linspace(0, len(pictures) - 1, min(3, len(pictures))).astype(int)]
-    rows = np.linspace(0, pictures.shape[1], _CELLS + 1).astype(int)[:-1]
-    columns = np.linspace(0, pictures.shape[2], _CELLS + 1).astype(int)[:-1]
+    rows = np.linspace(0, pictures.shape[1], min(_CELLS, pictures.shape[1]) + 1).astype(int)[:-1]
+    columns = np.linspace(0, pictures.shape[2], min(_CELLS, pictures.shape[2]) + 1).astype(int)[:-1]
     sums = np.add.reduceat(np.add.reduceat(chosen.astype(np.float64), rows, axis=1), columns, axis=2)
     ones = np.ones(pictures.shape[1:])
     return np.asarray(sums / np.add.reduceat(np.add.reduceat(ones, rows, axis=0), columns, axis=1))
