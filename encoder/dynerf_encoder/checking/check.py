@@ -4,7 +4,7 @@ Tests that find the cause come first, and what they found is left out of those t
 no matches, and poses in another convention are corrected before single cameras are looked at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,24 +19,24 @@ from dynerf_encoder.captures.layouts.detect import read_recording
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
 from dynerf_format.frame_range import FrameRange
+from dynerf_format.io.atomic_write import check_writable
 
 from .grading import verdict_of
 from .matched_rays import RigPoses
 from .matcher import Matcher
 from .motion_convention import convention_by_motion
 from .pictures import MOST_FRAMES, Samples, read_samples
-from .points import PointFindings, examine
+from .points import examine
 from .report import write_report
 from .result import CheckResult
 from .sharpness import blurred, sharpness
 from .signs.faults import picture_findings
 from .signs.findings import Finding, cameras_of
-from .signs.steps import LEAST_FRAMES, Step, step_findings, steps
+from .signs.steps import LEAST_FRAMES, step_findings, steps
 
 _ALL = FrameRange()
 TIMES = 2  # instants whose pictures are matched
 INSTALL = "pip install 'dynerf[calibrate]'"
-_MOVED = ("convention", "pose", "no matches", "mirrored", "duplicate", "black", "unreadable")
 
 Progress = Callable[[str, int, int], None]
 """Receives a stage's name, the units done and their total."""
@@ -69,6 +69,8 @@ class Evidence:
 
 def check(options: CheckOptions, progress: Progress) -> CheckResult:
     """Check a capture. Raises DynerfError when it cannot be read at all."""
+    if options.report is not None:
+        check_writable(options.report)
     recording = read_recording(options.capture, options.reading.layout)
     limits = options.frames if options.frames != _ALL else None
     capture = open_capture(recording, limits, options.reading)
@@ -90,7 +92,7 @@ def gather(options: CheckOptions, capture: Capture, folder: Path, progress: Prog
     )
     findings = [Finding("unreadable", (name,), f"{name}: {why}") for name, why in samples.unreadable.items()]
     findings += picture_findings(samples.small)
-    faulty = cameras_of(findings, "black", "duplicate", "frozen")
+    faulty = cameras_of(findings, "black", "duplicate")
     usable = tuple(name for name in samples.small if name not in faulty)
     if not installed() or len(usable) < 2:
         return Evidence(frames, samples, tuple(findings), usable, None)
@@ -111,20 +113,24 @@ def compare(layout: str, capture: Capture, evidence: Evidence, progress: Progres
         findings.append(
             Finding("blurred", (name,), f"{name}: is blurred, its contrast is {share:.0%} of the others'")
         )
-    skipped, points = [], None
+    skipped: list[str] = []
+    points, poses = None, {name: _stated(capture, name) for name in evidence.usable}
     if evidence.matcher is not None:
         points = examine(capture, layout, evidence.usable, samples, evidence.matcher)
         findings += points.findings
+        poses = dict(points.poses)
     elif not installed():
         skipped.append(f"matched points (single poses, lenses, mirroring, exposure): needs {INSTALL}")
-        findings += _convention(layout, capture, evidence)
-    found = _steps(capture, samples, findings, points, progress)
-    findings += step_findings(found)
-    if all(step.late is None for step in found.values()):
-        skipped.append(_unsynchronised(samples))
+        if convention := _convention(layout, capture, evidence):
+            findings += convention
+            poses = {}
+    late = _late(capture, samples, poses, progress)
+    findings += step_findings(late)
+    if all(frames is None for frames in late.values()):
+        skipped.append(_unsynchronised(evidence.frames, poses))
     return CheckResult(
         capture.root, layout, capture.names, evidence.frames, tuple(findings),
-        verdict_of(capture.names, findings), points, found, sharp, tuple(skipped),
+        verdict_of(capture.names, findings), points, late, sharp, tuple(skipped),
     )  # fmt: skip
 
 
@@ -132,10 +138,14 @@ def _convention(layout: str, capture: Capture, evidence: Evidence) -> list[Findi
     """The convention as far as motion shows it, where points are not matched."""
     names = evidence.usable
     lenses = {name: capture.view(name).lens for name in names}
-    poses = [Pose.of_camera_to_world(capture.view(name).camera.camera_to_world) for name in names]
-    if not poses:
+    if not names:
         return []
-    return convention_by_motion(names, evidence.samples.small, lenses, RigPoses.of(poses), layout)
+    poses = RigPoses.of([_stated(capture, name) for name in names])
+    return convention_by_motion(names, evidence.samples.small, lenses, poses, layout)
+
+
+def _stated(capture: Capture, name: str) -> Pose:
+    return Pose.of_camera_to_world(capture.view(name).camera.camera_to_world)
 
 
 def _sharpness(samples: Samples) -> dict[str, float]:
@@ -145,30 +155,21 @@ def _sharpness(samples: Samples) -> dict[str, float]:
     }
 
 
-def _steps(
-    capture: Capture,
-    samples: Samples,
-    findings: list[Finding],
-    points: PointFindings | None,
-    progress: Progress,
-) -> dict[str, Step]:
-    """Synchronisation of the cameras whose poses can be relied on, or were corrected."""
-    faulty = set(cameras_of(findings, *_MOVED, "frozen"))
-    corrected = {} if points is None else points.poses
-    names = [name for name in samples.small if name in corrected or name not in faulty]
-    poses = {
-        name: corrected.get(name) or Pose.of_camera_to_world(capture.view(name).camera.camera_to_world)
-        for name in names
-    }
+def _late(
+    capture: Capture, samples: Samples, poses: Mapping[str, Pose], progress: Progress
+) -> dict[str, int | None]:
+    """How late the cameras are whose poses can be relied on."""
     progress("synchronisation", 0, 1)
-    lenses = {name: capture.view(name).lens for name in names}
-    found = steps({name: samples.small[name] for name in names}, lenses, poses) if names else {}
+    lenses = {name: capture.view(name).lens for name in poses}
+    found = steps({name: samples.small[name] for name in poses}, lenses, poses)
     progress("synchronisation", 1, 1)
     return found
 
 
-def _unsynchronised(samples: Samples) -> str:
-    frames = min((len(found) for found in samples.small.values()), default=0)
-    if frames < LEAST_FRAMES:
-        return f"synchronisation: {frames} frames, needs {LEAST_FRAMES}"
+def _unsynchronised(frames: range, poses: Mapping[str, Pose]) -> str:
+    """Why no camera's time is known."""
+    if len(poses) < 2:
+        return "synchronisation: needs right poses"
+    if len(frames) < LEAST_FRAMES:
+        return f"synchronisation: {len(frames)} frames, needs {LEAST_FRAMES}"
     return "synchronisation: too little motion that several cameras see"

@@ -30,8 +30,8 @@ class CameraFigures:
 
 def camera_figures(result: CheckResult, name: str) -> CameraFigures:
     """The figures of a camera."""
-    step, points = result.steps.get(name), result.points
-    late, sharp = None if step is None else step.late, _finite(result.sharpness.get(name))
+    points = result.points
+    late, sharp = result.late.get(name), _finite(result.sharpness.get(name))
     if points is None:
         return CameraFigures(None, None, None, None, late, sharp, None)
     return CameraFigures(

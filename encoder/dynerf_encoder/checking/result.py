@@ -8,14 +8,14 @@ from dynerf_encoder.calibration.verdict import Verdict
 
 from .points import PointFindings
 from .signs.findings import Finding
-from .signs.steps import Step
 
 
 @dataclass(frozen=True, eq=False)
 class CheckResult:
     """All findings and the figures per camera. ``points`` is None where matching was skipped.
 
-    ``frames`` are those that were looked at; ``skipped`` says what was not checked, and why.
+    ``frames`` are those that were looked at; ``late`` is in frames, None where it is not known; ``skipped``
+    says what was not checked, and why.
     """
 
     capture: Path
@@ -25,6 +25,6 @@ class CheckResult:
     findings: tuple[Finding, ...]
     verdict: Verdict
     points: PointFindings | None
-    steps: Mapping[str, Step]
+    late: Mapping[str, int | None]
     sharpness: Mapping[str, float]
     skipped: tuple[str, ...]

@@ -5,7 +5,6 @@ little in common, nothing is reported.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,39 +22,31 @@ _LEAST_LATE = 0.75  # frames: offsets are found to about 0.3 of a frame
 _LEAST_SAME = 0.5  # share of the clear cameras that are in step
 
 
-@dataclass(frozen=True)
-class Step:
-    """By how many frames a camera is late (negative: early), and how clearly; None where it is not clear."""
-
-    late: int | None
-    clearness: float
-
-
 def steps(
     pictures: Mapping[str, UInt8[np.ndarray, "frame height width"]],
     lenses: Mapping[str, Lens],
     poses: Mapping[str, Pose],
-) -> dict[str, Step]:
-    """How late each camera is, against the median of all."""
+) -> dict[str, int | None]:
+    """By how many frames each camera is late against the median of all; None where it is not clear."""
     names = list(pictures)
     if len(names) < 2 or min(len(found) for found in pictures.values()) < LEAST_FRAMES:
-        return {name: Step(None, 0.0) for name in names}
+        return dict.fromkeys(names)
     views = [view_of_pictures(pictures[name], lenses[name], poses[name]) for name in names]
     joint = joint_offsets(len(names), motion_scores(views))
     clear = joint.clear
     if sum(clear) < max(2, _LEAST_CLEAR * len(names)):
-        return {name: Step(None, margin) for name, margin in zip(names, joint.margins, strict=True)}
+        return dict.fromkeys(names)
     offsets = np.array(joint.whole) + np.array(joint.fractions)
     late = offsets - np.median(offsets[list(clear)])
     return {
-        name: Step((round(frames) if abs(frames) >= _LEAST_LATE else 0) if known else None, margin)
-        for name, frames, known, margin in zip(names, late.tolist(), clear, joint.margins, strict=True)
+        name: (round(frames) if abs(frames) >= _LEAST_LATE else 0) if known else None
+        for name, frames, known in zip(names, late.tolist(), clear, strict=True)
     }
 
 
-def step_findings(found: Mapping[str, Step]) -> list[Finding]:
+def step_findings(found: Mapping[str, int | None]) -> list[Finding]:
     """One finding per camera out of step, or one for all when most are."""
-    late = {name: step.late for name, step in found.items() if step.late is not None}
+    late = {name: frames for name, frames in found.items() if frames is not None}
     wrong = {name: frames for name, frames in late.items() if frames}
     if len(late) - len(wrong) < _LEAST_SAME * len(late):
         shown = ", ".join(f"{name} {frames:+d}" for name, frames in list(late.items())[:8])
