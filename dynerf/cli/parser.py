@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from dynerf.commands import (
     calibrate,
+    check,
     convert,
     decode,
     encode,
@@ -23,6 +24,7 @@ from dynerf_format.version import __version__
 
 COMMANDS = (
     calibrate.COMMAND,
+    check.COMMAND,
     encode.COMMAND,
     convert.COMMAND,
     decode.COMMAND,

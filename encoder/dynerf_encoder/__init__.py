@@ -6,6 +6,7 @@ Rooms in the order of the data path:
 - ``config``: settings, presets and overrides
 - ``captures``: reads a capture of any layout (``captures/layouts``)
 - ``calibration``: finds poses, lenses and offsets in time of a folder of videos (pycolmap, child processes)
+- ``checking``: finds what is wrong with a capture (``checking/signs``: by small pictures alone)
 - ``ingest``: undistorts pictures and makes them one size
 - ``frames``: decoded pictures, memory-mapped
 - ``schedule``: stages, keyframes, learning rate, initial latents

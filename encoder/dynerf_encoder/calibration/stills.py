@@ -91,23 +91,25 @@ def _read(camera: Footage, files: StillFiles, length: int) -> Iterator[None]:
     thumbnails = np.zeros((length, small[1], small[0]), np.uint8)
     large = round(width * files.scale), round(height * files.scale)
     for frame, picture in enumerate(camera.source.decode(range(length))):
-        thumbnails[frame] = _grey(picture, small, Interpolation.AREA)
+        thumbnails[frame] = grey(picture, small, Interpolation.AREA)
         if frame in files.stills:
-            _write(files.stills[frame], _grey(picture, large, Interpolation.LANCZOS))
+            write_picture(files.stills[frame], grey(picture, large, Interpolation.LANCZOS))
         yield
     for time in (time for time in files.stills if time >= length):
         for picture in camera.source.decode(range(time, time + 1)):
-            _write(files.stills[time], _grey(picture, large, Interpolation.LANCZOS))
-    _write(files.thumbnails, thumbnails)
+            write_picture(files.stills[time], grey(picture, large, Interpolation.LANCZOS))
+    write_picture(files.thumbnails, thumbnails)
 
 
-def _grey(
+def grey(
     picture: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], method: Interpolation
 ) -> UInt8[np.ndarray, "height width"]:
+    """A grey picture of another size, width and height in pixels."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     return frame.reformat(size[0], size[1], format="gray", interpolation=method).to_ndarray()
 
 
-def _write(path: Path, array: np.ndarray) -> None:
+def write_picture(path: Path, array: np.ndarray) -> None:
+    """Write a picture as npy. Raises OutputError."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, array)

@@ -14,7 +14,7 @@ from .footage import Footage
 from .options import CalibrationOptions
 from .stills import StillFiles
 from .synchronisation.combined import UNKNOWN, CameraOffset, MethodOffset, combine
-from .synchronisation.motion import MovingView, motion_scores
+from .synchronisation.motion import MovingView, motion_scores, view_of_pictures
 from .synchronisation.offsets import JointOffsets, joint_offsets
 from .synchronisation.sound import LEAST_RATIO, read_sound, sound_offsets
 from .synchronisation.timecode import read_timecode, timecode_offsets
@@ -98,12 +98,7 @@ def moving_view(name: str, stills: Mapping[str, StillFiles], solution: Solution)
     pictures = np.load(stills[name].thumbnails, mmap_mode="r", allow_pickle=False)
     index = solution.names.index(name)
     pose, lens = solution.poses[index], solution.lenses[index]
-    height, width = pictures.shape[1:]
-    columns, rows = np.meshgrid(
-        (np.arange(width) + 0.5) * lens.width / width, (np.arange(height) + 0.5) * lens.height / height
-    )
-    rays = lens.directions(np.column_stack([columns.ravel(), rows.ravel()])) @ pose.rotation
-    return MovingView(pictures, pose.centre, rays)
+    return view_of_pictures(pictures, lens, pose)
 
 
 def check_drift(

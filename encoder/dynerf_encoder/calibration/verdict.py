@@ -82,7 +82,7 @@ def predicted_errors(solution: Solution, index: int) -> Float[np.ndarray, " k"]:
     wanted = np.full(len(solution.points), -1)
     wanted[solution.seen_point[mine]] = np.flatnonzero(mine)
     others = ~mine & (wanted[solution.seen_point] >= 0)
-    points, parallel = _triangulated(solution, others)
+    points, parallel = triangulated(solution, others)
     usable = np.flatnonzero((wanted >= 0) & ~parallel)
     pose, lens = solution.poses[index], solution.lenses[index]
     places, visible = lens.project((points[usable] - pose.centre) @ pose.rotation.T)
@@ -90,7 +90,7 @@ def predicted_errors(solution: Solution, index: int) -> Float[np.ndarray, " k"]:
     return np.asarray(distances[visible])
 
 
-def _triangulated(solution: Solution, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def triangulated(solution: Solution, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The points nearest to the rays of chosen observations, and which have no two rays that cross."""
     rays = np.zeros((len(solution.seen), 3))
     for index, (pose, lens) in enumerate(zip(solution.poses, solution.lenses, strict=True)):

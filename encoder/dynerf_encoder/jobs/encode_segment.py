@@ -50,6 +50,7 @@ from .job import (
     started_marker,
     work_folder,
 )
+from .quick_check import fault_warnings
 from .training_run import TrainingRun
 
 
@@ -220,6 +221,8 @@ def _describe(job: Job, capture: Capture, store: FrameStore, space: Space, watch
     if training <= FEW:
         watcher.message(f"{WARNING_PREFIX}{training} training cameras: {EXPECTATION}")
     if warning := warn_of_convention(store.cameras, store.near, store.far):
+        watcher.message(WARNING_PREFIX + warning)
+    for warning in fault_warnings(store):
         watcher.message(WARNING_PREFIX + warning)
     watcher.message(
         f"space: {space.kind} ({'chosen from the rig' if job.space == 'auto' else 'as requested'})"

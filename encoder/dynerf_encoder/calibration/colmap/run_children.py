@@ -25,9 +25,14 @@ _FRAME = re.compile(r"^\s*@ |^\*\*\*|^\x1b\[m?$|^PC:")  # of a stack trace
 _INSTALL = "pip install 'dynerf[calibrate]'"
 
 
+def installed() -> bool:
+    """Whether pycolmap is installed."""
+    return importlib.util.find_spec("pycolmap") is not None
+
+
 def check_installed() -> None:
     """ConfigError with the remedy when pycolmap is not installed."""
-    if importlib.util.find_spec("pycolmap") is None:
+    if not installed():
         raise ConfigError(
             f"dynerf calibrate needs pycolmap, which is not installed: {_INSTALL} (wheels exist for Linux on "
             "x86-64, Windows and macOS on Apple silicon; elsewhere build COLMAP's Python package from source)"

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.captures.lens import Lens
+
 from .offsets import PairScores
 
 PLANES = 48
@@ -29,6 +32,16 @@ class MovingView:
     pictures: UInt8[np.ndarray, "frame height width"]
     centre: Float[np.ndarray, "3"]
     rays: Float[np.ndarray, "pixel 3"]
+
+
+def view_of_pictures(pictures: UInt8[np.ndarray, "frame height width"], lens: Lens, pose: Pose) -> MovingView:
+    """The view of a camera whose pictures were made smaller; ``lens`` is that of the full size."""
+    height, width = pictures.shape[1:]
+    columns, rows = np.meshgrid(
+        (np.arange(width) + 0.5) * lens.width / width, (np.arange(height) + 0.5) * lens.height / height
+    )
+    rays = lens.directions(np.column_stack([columns.ravel(), rows.ravel()])) @ pose.rotation
+    return MovingView(pictures, pose.centre, rays)
 
 
 def motion_scores(views: Sequence[MovingView], reach: int | None = None) -> list[PairScores]:

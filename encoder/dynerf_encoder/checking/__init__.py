@@ -1,0 +1,8 @@
+"""Checks of a capture without training: do pictures and poses agree, and if not, what is wrong.
+
+In: a capture of any layout. Out: findings that name cameras, a verdict, tables and a report. One file per
+test; those that need matched points use the features and matches of ``calibration``, which need pycolmap.
+The tests that need small pictures alone are in ``signs``.
+Imports: calibration, calibration/colmap, calibration/pairs, calibration/synchronisation, captures,
+captures/layouts, checking/signs.
+"""
