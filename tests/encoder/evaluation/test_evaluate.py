@@ -42,7 +42,8 @@ def capture(encoded: Path) -> Path:
 
 def _stored_psnr(clip: Path) -> float:
     """What the encoder measured."""
-    psnr: float = contents(clip)[0].quality["held_out_psnr"]
+    psnr = contents(clip)[0].quality["held_out_psnr"]
+    assert isinstance(psnr, float)
     return psnr
 
 
