@@ -259,6 +259,10 @@ def _add_eval(commands: "Subparsers[Parser]") -> None:
         "--every", type=_positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
     )
     parser.add_argument(
+        "--layers", type=_positive, metavar="N",
+        help="use only the first N quality layers ('dynerf info' lists them; default: all)",
+    )  # fmt: skip
+    parser.add_argument(
         "--lpips-weights", type=Path, metavar="FILE",
         help="compute LPIPS with these weights, a safetensors file (docs/reference/metrics.md)",
     )  # fmt: skip

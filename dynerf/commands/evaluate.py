@@ -18,7 +18,8 @@ def run(options: argparse.Namespace) -> int:
     import dynerf
 
     views = None if options.views is None else [name.strip() for name in options.views.split(",")]
-    with dynerf.open(options.clip, device=options.device) as clip, ProgressDisplay() as tasks:
+    opened = dynerf.open(options.clip, device=options.device, layers=options.layers)
+    with opened as clip, ProgressDisplay() as tasks:
         result = dynerf.evaluate(
             clip,
             options.capture,

@@ -124,7 +124,7 @@ def lcg_bytes(count: int) -> np.ndarray:
 
 
 def layered() -> tuple[Header, list[Chunk]]:
-    """9 frames in three quality layers: every model of the entropy coder, and raw bits."""
+    """9 frames in three quality layers: every model of the entropy coder, raw bits, a tensor coded anew."""
     row, column = np.mgrid[:12, :12]
     noise = lcg_bytes(24 * 144).reshape(24, 12, 12) // 64
     ramps = [row * (p % 5) + column * (p % 3) + noise[p] - 20 for p in range(24)]
@@ -135,7 +135,16 @@ def layered() -> tuple[Header, list[Chunk]]:
     ]
     frame, number = np.mgrid[:9, :40]
     latents = number * 211 % 97 + frame * (number % 7 - 3) + (frame * number) % 3
-    base, *finer = weights_chunks(0, weights, {"planes.0": (3, 3), "head.weight": (2,)})
+    late = quantise("planes.1", np.reshape(ramps[8:16], (8, 12, 12)), 1.0)
+    levels = [
+        {tensor.name: tensor for tensor in each}
+        for each in (
+            [coarsen(coarsen(planes, 3), 3), coarsen(head, 2), bias, quantise("planes.1", np.zeros((8, 12, 12)), 1.0)],
+            [coarsen(planes, 3), head, bias, late],
+            [planes, head, bias, late],
+        )
+    ]
+    base, *finer = key_chunks(0, layers_between(levels))
     header = small_header((9,))
     return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
 
