@@ -140,6 +140,26 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Quality layers: a decoder shows the first ones before it has the whole file.
+
+    Layers end at the shares ``budget`` of the file, of which the last is 1. Each but the last has planes of
+    its own, trained after the schedule for ``steps`` times its steps, within ``reach`` times its rounding
+    steps of the finished values. Without steps layers are the finished symbols, divided.
+    """
+
+    budget: tuple[float, ...] = setting("Shares of the file at which quality layers end; the last is 1.")
+    steps: float = setting(
+        "Training steps of each layer but the last, relative to the whole schedule; 0: layers by division.",
+        "factor",
+    )
+    reach: float = setting(
+        "Largest difference of a layer's values to the finished ones, relative to its rounding steps.",
+        "factor",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings. Of ``planes`` and ``mlp`` only those of the chosen ``field`` are used."""
 
@@ -152,5 +172,6 @@ class Config:
     conditioning: Conditioning
     rate: Rate
     quantisation: Quantisation
+    layers: Layers
     planes: PlanesSettings = dataclasses.field(default_factory=PlanesSettings)
     mlp: MlpSettings = dataclasses.field(default_factory=MlpSettings)
