@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from dynerf.api.opening import parse_location
-from dynerf.api.quantities import parse_duration, parse_size
+from dynerf.api.quantities import parse_duration, parse_shares, parse_size
 from dynerf.commands import decode, encode, evaluate, info, play, repair, serve, splice, verify
 from dynerf.commands.job_options import add_segment_options
 from dynerf_format.version import __version__
@@ -125,6 +125,11 @@ def _add_encode(commands: "Subparsers[Parser]") -> None:
     size.add_argument(
         "--target-size", type=_size, metavar="SIZE",
         help="size of the file, such as 500kB, 2MB, 300KiB or bytes, met within 5 %%; sets the quality",
+    )  # fmt: skip
+    parser.add_argument(
+        "--layers-budget", type=_shares, metavar="P%%,P%%,100%%",
+        help="shares of the file at which its quality layers end: a player shows each as soon as it is there "
+        "(default: 15%%,35%%,100%%)",
     )  # fmt: skip
     _add_device(parser)
     parser.add_argument(
@@ -428,6 +433,10 @@ def _seed(text: str) -> int:
 
 def _quality(text: str) -> int:
     return _integer(text, 1, 10)
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    return _quantity(parse_shares, text)
 
 
 def _size(text: str) -> int:

@@ -105,13 +105,13 @@ class _LayerPicture:
 
 def _layer_pictures(clip: Clip, score: FrameScore, truth: Tensor) -> list[_LayerPicture]:
     """The frame of a score with one quality layer, with two, and so on up to the number evaluated."""
-    used, segment = clip.layers, clip.segment_at(score.frame)
+    used, segment = clip.layers, clip.segment_at(float(score.frame))
     sizes = clip.reader.layer_bytes(segment)[:used]
     pictures = []
     try:
         for count in range(1, len(sizes) + 1):
             clip.layers = count
-            decoded = clip.render(clip.cameras[score.view], frame=score.frame).rgb.cpu()
+            decoded = clip.render(clip.cameras[score.view], frame=float(score.frame)).rgb.cpu()
             image = _base64_png(rgb_to_uint8(decoded))
             pictures.append(_LayerPicture(count, sum(sizes[:count]), psnr(decoded, truth), image))
     finally:

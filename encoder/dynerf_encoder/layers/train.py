@@ -38,7 +38,7 @@ def train_layer(
     Steps are ``factor`` times the finished ones. ``size_of`` returns the bytes of the layer for a model.
     """
     config = _layer_config(finished, factor, target)
-    steps = max(1, round(config.layers.steps * finished.plan.steps))
+    steps = max(1, round(config.layers.steps * finished.progress.step))
     frames = tuple(range(len(finished.latents)))
     rate = RateControl(config.rate, config.quantisation, steps, fixed_steps=True)
     trainer = finished.branch(config, Plan((Stage("isg", 1.0, frames, 1.0),), steps, frames), rate)
