@@ -128,8 +128,8 @@ def _add_encode(commands: "Subparsers[Parser]") -> None:
     )  # fmt: skip
     parser.add_argument(
         "--layers-budget", type=_shares, metavar="P%%,P%%,100%%",
-        help="shares of the file at which its quality layers end: a player shows each as soon as it is there "
-        "(default: 15%%,35%%,100%%)",
+        help="train quality layers that end at these shares of the file; a player shows each as soon as it "
+        "has it (default: three layers by division, with a larger but blurrier first one)",
     )  # fmt: skip
     _add_device(parser)
     parser.add_argument(

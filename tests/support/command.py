@@ -21,7 +21,6 @@ SETTINGS = (
     "planes.scales=8,12", "planes.basis=2,0", "planes.coarse_scale=12", "planes.coarse_basis=2",
     "schedule.scale=0.02", "schedule.rays=512", "sampling.coarse=12", "sampling.fine=8",
     "quantisation.grid=8",
-    "layers.steps=0",
 )  # fmt: skip
 TINY = ("--device", "cpu", "--threads", "1", *(word for text in SETTINGS for word in ("--set", text)))
 

@@ -49,7 +49,6 @@ TINY = (
     "schedule.keyframe_interval=3", "schedule.keyframe_steps=6", "schedule.isg_steps=12",
     "schedule.ist_steps=6", "schedule.rays=96", "schedule.frames_per_step=2",
     "quantisation.group=2", "quantisation.grid=8", "optimiser.warm_up=0",
-    "layers.steps=0",
 )  # fmt: skip
 """A training of STEPS steps that takes well under a second."""
 

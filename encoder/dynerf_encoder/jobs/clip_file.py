@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.build import load_weights
+from dynerf_decoder.fields.field import Model
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Quantisation
 from dynerf_encoder.export.occupancy_grid import find_occupancy
@@ -97,18 +98,19 @@ class ClipFile:
         )
 
     def _quantised(
-        self, steps: Quantisation
+        self, steps: Quantisation, model: Model | None = None
     ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
         latents = self.trainer.latents[self._written_frames]
-        return quantise_clip(self.trainer.model, latents, steps, self.store.fps)
+        return quantise_clip(model or self.trainer.model, latents, steps, self.store.fps)
 
     def _train_layers(self, watcher: Watcher) -> CoarseLayers:
-        """The planes of the coarser layers, trained for the steps of the training."""
+        """The coarser layers, trained for the steps of the training."""
         steps = self.trainer.rate.quantisation
-        weights, groups = self._quantised(steps)
-        others = [latents_chunk(0, first, tensor) for first, tensor in groups]
-        other_bytes = len(clip_bytes(self._header(steps, {}), [weights_chunks(0, [], {})[0], *others]))
-        return train_layers(self.trainer, weights, other_bytes, watcher.progress)
+        groups = [latents_chunk(0, first, tensor) for first, tensor in self._quantised(steps)[1]]
+        others = len(clip_bytes(self._header(steps, {}), [*weights_chunks(0, [], {}), *groups]))
+        return train_layers(
+            self.trainer, lambda model, steps: self._quantised(steps, model)[0], others, watcher.progress
+        )
 
     def _differences(self, levels: Sequence[Mapping[str, QuantisedTensor]]) -> list[Chunk]:
         """The layers of the weights as differences to the predecessor's; empty without one."""
