@@ -24,6 +24,7 @@ SECTIONS = {
     "conditioning": "What identifies a frame to the field.",
     "rate": "The rate term of the last part of the training.",
     "quantisation": "Quantisation steps and the layout of the file.",
+    "layers": "Quality layers of the file.",
     "planes": "Sizes of the `planes` field; stored in the file.",
     "mlp": "Sizes of the `mlp` field; stored in the file.",
 }

@@ -4,5 +4,5 @@ In: a ``Job`` (capture, output, configuration, options) and a ``Watcher`` for pr
 ``EncodeResult``; after an interruption the work folder keeps what ``resume`` needs. ``encode.py`` handles a
 capture of any length, ``encode_segment.py`` one segment. Segments run in this process, in a process pool or
 on a Ray cluster.
-Imports: captures, config, export, frames, importance, rate, rays, schedule, step, training.
+Imports: captures, config, export, frames, importance, layers, rate, rays, schedule, step, training.
 """

@@ -135,7 +135,9 @@ def _read_refined(
     if factor == ANEW:
         return name, symbols.shape, None, factor
     if factor < FACTOR_MIN or factor * max(int(symbols.max()), -int(symbols.min())) > REFINED_MAX:
-        raise FormatError(f"tensor {name!r}: factor {factor} is 1, or too large for the symbols below")
+        raise FormatError(
+            f"tensor {name!r}: factor {factor}, expected 0 or 2 to 255, not too large for the symbols below"
+        )
     return name, symbols.shape, symbols, factor
 
 

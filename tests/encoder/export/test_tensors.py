@@ -177,7 +177,9 @@ class TestHeader:
         assert [camera.role for camera in header.cameras] == ["training", "held_out", "training"]
         for record, camera in zip(header.cameras, _CAMERAS, strict=True):
             assert (record.name, record.width, record.height) == (camera.name, 12, 8)
-            np.testing.assert_array_equal(np.reshape(record.camera_to_world, (3, 4)), camera.camera_to_world)
+            pose = np.reshape(record.camera_to_world, (3, 4))
+            np.testing.assert_array_equal(pose[:, 3], camera.camera_to_world[:, 3])
+            np.testing.assert_array_equal(pose[:, :3], camera.camera_to_world[:, :3].astype(np.float32))
         np.testing.assert_array_equal(np.reshape(header.space.matrix, (4, 4)), _space().matrix)
         assert header.sampling == asdict(config.sampling)
         assert header.quality == {"held_out_psnr": 27.5, "steps": 100}
