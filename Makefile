@@ -9,11 +9,12 @@ NO_PYTHON = $(if $(PYTHON),$(PYTHON) cannot be used,found none of $(PYTHONS) tha
 OUT ?= out
 BIN := .venv/bin
 # Two processes test at once; the files' order is kept, because the longest tests are not in the last ones.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+TESTS := -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python $(TESTS)
 # Versions are pinned by constraints.txt; the pinned torch is the CPU build where the package index serves one.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-long check fuzz install install-dev clean
+.PHONY: demo test test-long check lowest fuzz install install-dev clean
 
 demo: install
 	$(BIN)/python samples/demo.py $(OUT)
@@ -21,9 +22,9 @@ demo: install
 test: install-dev
 	$(PYTEST) -m "not extensive"
 
-# Everything, also what takes long to try once more what quicker tests cover.
+# Everything, also what takes long to try once more what quicker tests cover, and the shapes in every call.
 test-long: install-dev
-	$(PYTEST)
+	THOROUGH=1 $(PYTEST)
 
 check: install-dev
 	$(BIN)/ruff check .
@@ -31,7 +32,19 @@ check: install-dev
 	$(BIN)/mypy
 	$(PYTEST) -m "not extensive"
 
-# Inputs that nobody thought of, for FUZZ_SECONDS; what is found is written to $(OUT)/fuzz-find-*.
+# The tests with the lowest versions that pyproject.toml admits, on the oldest Python, in .venv-lowest.
+LOWEST_PYTHON ?= python3.11
+LOWEST := .venv-lowest/bin/python
+LOWEST_PIP := $(LOWEST) -m pip install --quiet --disable-pip-version-check
+lowest:
+	$(LOWEST_PYTHON) -m venv --clear .venv-lowest
+	$(LOWEST_PIP) packaging
+	$(LOWEST) .ci/lowest.py pyproject.toml > .venv-lowest/constraints.txt
+	$(LOWEST_PIP) --constraint .venv-lowest/constraints.txt hatchling editables
+	$(LOWEST_PIP) --constraint .venv-lowest/constraints.txt --no-build-isolation --editable '.[dev]'
+	$(LOWEST) $(TESTS) -m "not extensive"
+
+# Generated inputs, for FUZZ_SECONDS; what is found is written to $(OUT)/fuzz-find-*.
 FUZZ_SECONDS ?= 60
 fuzz: install-dev
 	mkdir -p $(OUT)
@@ -56,4 +69,4 @@ install-dev: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv $(OUT)
+	rm -rf .venv .venv-lowest $(OUT)

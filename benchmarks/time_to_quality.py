@@ -129,7 +129,7 @@ def _torch_alone() -> AbstractContextManager[object]:
 
 def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     from dynerf.api.encoding import cpu_threads
-    from dynerf.cli.arguments import parse_arguments
+    from dynerf.cli.parser import parse_arguments
     from dynerf.commands.encode import encode_options
     from dynerf_encoder.jobs.encode_segment import encode_segment
 
@@ -140,7 +140,7 @@ def _train(options: argparse.Namespace, name: str, settings: str) -> Trained:
     patches = {"_VALIDATIONS": options.validations, "_VALIDATION_FRAMES": options.frames_per_validation}
     with (
         cpu_threads(request.thread_count() if job.device == "cpu" else None),
-        patch.multiple("dynerf_encoder.jobs.encode_segment", **patches),
+        patch.multiple("dynerf_encoder.jobs.training_run", **patches),
     ):
         result = encode_segment(job, validations)
     if result.psnr is None:

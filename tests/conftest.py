@@ -1,4 +1,4 @@
-"""Counts the harmful files that the campaign of attacks tried, and says so at the end of the session.
+"""What all tests share: shapes are checked, files are not flushed to the disk, harmful files are counted.
 
 With pytest-xdist several processes test: each computes on one thread, and their counts are added up.
 """
@@ -6,11 +6,15 @@ With pytest-xdist several processes test: each computes on one thread, and their
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from support import shapes
+from support.no_flush import no_flush
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -19,6 +23,17 @@ _TRIED = pytest.StashKey[Counter[str]]()
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded; the processes share the cores
     os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+
+shapes.install()  # before a test imports one of the packages
+os.fsync = no_flush
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background job; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Check the first calls of each test."""
+    shapes.start_test()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

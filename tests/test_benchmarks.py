@@ -8,14 +8,12 @@ import torch
 
 import bench
 import dynerf
-from support.encoding import tiny_encode, tiny_job, write_scene
+from support.encoding import shared_clip
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bench")
-    tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
-    return folder / "clip.dnv"
+    return shared_clip(tmp_path_factory)
 
 
 def test_a_clip_is_measured(clip: Path) -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,51 @@ def test_generated_reference_pages_are_current(page: str, name: str) -> None:
 def test_local_links_lead_to_files(page: Path) -> None:
     targets = _LINK.findall(page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@cache
+def defined_tests() -> set[str]:
+    """The names of all tests and of their classes."""
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    return {name for source in sources for name in re.findall(r"\b(?:def|class) (test_\w+|Test\w+)", source)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    tests = set(re.findall(r"`(test_\w+|Test\w+)`", text))
+    assert tests - (defined_tests() if tests else set()) == set()
+    files = re.findall(r"`((?:tests|docs|benchmarks|format|decoder|encoder|player|samples)/[\w./-]+)`", text)
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_of_a_page_have_only_options_that_exist(page: Path) -> None:
+    commands = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"--[a-z][a-z-]+", commands))
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"^.*?\bdynerf ([a-z]+) (.*?)(?:#.*)?$", text, re.MULTILINE)
+    options = {option for _, rest in named for option in re.findall(r"--[a-z][a-z-]+", rest)}
+    alone = set(re.findall(r"`(--[a-z][a-z-]+)[^`]*`", text)) if page.parent.name == "how-to" else set()
+    assert (options | alone) - known == set()
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "format/dynerf_format",
+        "decoder/dynerf_decoder",
+        "encoder/dynerf_encoder",
+        "player/dynerf_player",
+        "dynerf",
+    ],
+)
+def test_the_table_of_rooms_names_every_room(folder: str) -> None:
+    package = Path(folder).name
+    text = (ROOT / "docs" / "explanation" / "how-it-works.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{package}` \| (`.*) \|$", text, re.MULTILINE)
+    assert row is not None
+    rooms = {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+    if package == "dynerf_player":
+        rooms.add("web")
+    assert rooms <= set(re.findall(r"`(\w+)`", row[1]))

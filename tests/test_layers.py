@@ -26,7 +26,7 @@ PACKAGES = {
 OUTSIDE = {
     "dynerf_format": {"numpy", "msgpack", "llvmlite", "numba", "platformdirs", "zstandard"},
     "dynerf_decoder": {"numpy", "torch", "av", "jaxtyping", "numba", "triton", "llvmlite"},
-    "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping", "yarl"},
+    "dynerf_player": {"numpy", "torch", "av", "aiohttp", "jaxtyping", "jinja2", "yarl"},
     "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "jinja2", "safetensors", "ray"},
     "dynerf": {"numpy", "torch", "rich"},
 }

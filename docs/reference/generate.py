@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from dynerf.cli.arguments import make_parser
+from dynerf.cli.parser import make_parser
 from dynerf_encoder.config.presets import PRESETS, preset
 from dynerf_encoder.config.schema import Config
 

@@ -1,160 +1,24 @@
-"""Encodes a capture: validates the options, turns them into a job, and runs it.
-
-``encode`` is the public function; it shares ``run_encode`` with the command ``dynerf encode``.
-"""
+"""Encodes a capture: ``encode`` is the public function and shares ``run_encode`` with the command."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import torch
 
 from dynerf.console.device import choose_device
 from dynerf_decoder.progress import OnProgress
-from dynerf_encoder.captures.folder import find_videos
 from dynerf_encoder.captures.scene_bounds import Choice
-from dynerf_encoder.config.overrides import apply_assignments, apply_file
-from dynerf_encoder.config.presets import PRESETS, PresetName, preset
-from dynerf_encoder.config.schema import Config, FieldKind
+from dynerf_encoder.config.presets import PresetName
+from dynerf_encoder.config.schema import FieldKind
 from dynerf_encoder.jobs import encode as encoder
-from dynerf_encoder.jobs.encode import DEFAULT_OVERLAP, Segmentation, WarmStart
-from dynerf_encoder.jobs.job import EncodeResult, Job, NullWatcher, Watcher
-from dynerf_encoder.jobs.process_pool import ProcessPoolRunner
-from dynerf_encoder.jobs.scheduler import Runner, SerialRunner
-from dynerf_encoder.jobs.segments import SegmentLength
-from dynerf_encoder.rate.quality import at_quality
-from dynerf_encoder.schedule.conditioning import fit_latents
+from dynerf_encoder.jobs.job import EncodeResult, NullWatcher, Watcher
 from dynerf_format.errors import ConfigError
-from dynerf_format.frame_range import FrameRange
-from dynerf_format.io.atomic_write import check_folder_writable, check_writable
 
+from .encode_options import EncodeOptions
 from .progress_watcher import ProgressWatcher
-from .quantities import parse_frames_or_seconds, parse_size
-
-_MAX_WORKERS = 1024
-
-
-@dataclass(frozen=True)
-class EncodeOptions:
-    """The options of ``encode``. Raises OutputError or ConfigError when ``output`` cannot be written."""
-
-    capture: Path
-    output: Path
-    preset: PresetName | None = None
-    field: FieldKind | None = None
-    quality: int | None = None
-    target_size: int | None = None
-    config: Path | None = None
-    settings: Sequence[str] = ()
-    device: str = "auto"
-    frames: str = ":"
-    hold_out: Sequence[str] | None = None
-    downscale: int = 1
-    space: Choice = "auto"
-    seed: int = 0
-    time_limit: float | None = None
-    segment: str = "300f"
-    overlap: int | None = None
-    warm_start: float | None = None
-    key_segment: int = 6
-    workers: int = 1
-    cluster: str | None = None
-    send_capture: bool = False
-    threads: int | None = None
-    cache: Path | None = None
-    save_importance: Path | None = None
-    resume: bool = False
-
-    def __post_init__(self) -> None:
-        check_writable(self.output)
-        if self.save_importance is not None:
-            check_folder_writable(self.save_importance)
-        if self.output.suffix != ".dnv":
-            raise ConfigError(f"{self.output}: the output is a .dnv file, expected a name that ends in .dnv")
-
-    def job(self) -> Job:
-        """The encoder's job. Raises ConfigError or CaptureError."""
-        device = choose_device(self.device)
-        if self.space not in get_args(Choice):
-            raise ConfigError(f"space {self.space!r}: expected auto, perspective or box")
-        return Job(
-            capture=self.capture,
-            output=self.output,
-            config=self._settings(device),
-            frames=FrameRange.parse(self.frames),
-            hold_out=self._held_out(),
-            downscale=self.downscale,
-            space=self.space,
-            device=device,
-            seed=self.seed,
-            time_limit=self.time_limit,
-            resume=self.resume,
-            cache=self.cache,
-            save_importance=self.save_importance,
-        )
-
-    def _settings(self, device: str) -> Config:
-        """The preset with all changes applied, in order of precedence."""
-        name = self.preset or ("fast" if device.startswith("cuda") else "preview")
-        if name not in PRESETS:
-            raise ConfigError(f"preset {name!r}: expected one of {', '.join(PRESETS)}")
-        if self.field not in (None, *get_args(FieldKind)):
-            raise ConfigError(f"field {self.field!r}: expected planes or mlp")
-        config = preset(name, self.field)
-        if self.quality is not None:
-            if self.target_size is not None:
-                raise ConfigError("quality and target_size are both given, expected one of them")
-            config = at_quality(config, self.quality)
-        if self.config is not None:
-            config = apply_file(config, self.config)
-        config = fit_latents(apply_assignments(config, self.settings))
-        if self.target_size is not None:
-            config = replace(config, rate=replace(config.rate, target=self.target_size))
-        return config
-
-    def _held_out(self) -> tuple[str, ...]:
-        """By default cam00 if the capture has it, as in the Plenoptic Video data set."""
-        if self.hold_out is None:
-            return tuple(video.stem for video in find_videos(self.capture) if video.stem == "cam00")
-        return (self.hold_out,) if isinstance(self.hold_out, str) else tuple(self.hold_out)
-
-    def segmentation(self) -> Segmentation:
-        """How the clip is divided into segments. Raises ConfigError."""
-        warm = None if self.warm_start is None else WarmStart(self.warm_start, self.key_segment)
-        overlap = DEFAULT_OVERLAP if self.overlap is None else self.overlap
-        try:
-            length = SegmentLength(*parse_frames_or_seconds(self.segment))
-        except ValueError as error:
-            raise ConfigError(f"--segment {self.segment[:40]}: expected {error}") from None
-        return Segmentation(length, overlap, warm)
-
-    def runner(self, device: str) -> Runner:
-        """The runner of the segments: this process, a pool of processes, or Ray. Raises ConfigError."""
-        if not 1 <= self.workers <= _MAX_WORKERS:
-            raise ConfigError(f"--workers {self.workers}: expected 1 to {_MAX_WORKERS}")
-        if ":" in device and (self.workers > 1 or self.cluster is not None):
-            raise ConfigError(f"device {device}: workers are assigned their GPUs, expected cuda")
-        if self.cluster is not None:
-            from dynerf_encoder.jobs.ray_runner import RayRunner  # Ray is optional
-
-            if self.workers != 1:
-                raise ConfigError(
-                    "--workers and --cluster: expected one of them; Ray sets its own worker count"
-                )
-            return RayRunner(self.cluster, self.send_capture)
-        if self.send_capture:
-            raise ConfigError("--send-capture: expected together with --cluster")
-        if self.workers == 1:
-            return SerialRunner()
-        return ProcessPoolRunner(self.workers, torch.cuda.device_count() if device.startswith("cuda") else 0)
-
-    def thread_count(self) -> int:
-        """CPU threads of each training process: as requested, or its share of the cores."""
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) * self.workers  # torchrun sets the variable
-        return self.threads or max(1, _cores() // max(1, processes))
+from .quantities import parse_size
 
 
 def run_encode(options: EncodeOptions, watcher: Watcher) -> EncodeResult:
@@ -228,34 +92,15 @@ def encode(
     OutputError, all subclasses of DynerfError. KeyboardInterrupt leaves a checkpoint. With ``workers`` above
     1 a script needs ``if __name__ == "__main__":``, because the workers are started with ``spawn``.
     """
+    size = None if target_size is None else _size(target_size)
     options = EncodeOptions(
-        capture=Path(capture),
-        output=Path(output),
-        preset=preset,
-        field=field,
-        quality=quality,
-        target_size=None if target_size is None else _size(target_size),
-        config=_path(config),
-        settings=settings,
-        device=device,
-        frames=frames,
-        hold_out=hold_out,
-        downscale=downscale,
-        space=space,
-        seed=seed,
-        time_limit=time_limit,
-        segment=segment,
-        overlap=overlap,
-        warm_start=warm_start,
-        key_segment=key_segment,
-        workers=workers,
-        cluster=cluster,
-        send_capture=send_capture,
-        threads=threads,
-        cache=_path(cache),
-        save_importance=_path(save_importance),
-        resume=resume,
-    )
+        Path(capture), Path(output), preset=preset, field=field, quality=quality, target_size=size,
+        config=_path(config), settings=settings, device=device, frames=frames, hold_out=hold_out,
+        downscale=downscale, space=space, seed=seed, time_limit=time_limit, segment=segment, overlap=overlap,
+        warm_start=warm_start, key_segment=key_segment, workers=workers, cluster=cluster,
+        send_capture=send_capture, threads=threads, cache=_path(cache),
+        save_importance=_path(save_importance), resume=resume,
+    )  # fmt: skip
     return run_encode(options, NullWatcher() if on_progress is None else ProgressWatcher(on_progress))
 
 
@@ -264,13 +109,6 @@ def _size(size: int | str) -> int:
         return parse_size(str(size))
     except ValueError as error:
         raise ConfigError(f"target_size {str(size)[:40]!r}: expected {error}") from None
-
-
-def _cores() -> int:
-    """CPU cores that this process may use; all cores where the system does not report it, as on macOS."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _path(value: str | os.PathLike[str] | None) -> Path | None:

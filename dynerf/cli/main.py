@@ -15,8 +15,8 @@ from dynerf.console.progress import say
 from dynerf.interrupt import INTERRUPTED, raise_on_interrupt
 from dynerf_format.errors import DynerfError, describe
 
-from .arguments import parse_arguments
 from .environment import prepare_environment
+from .parser import parse_arguments
 
 
 def run() -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dynerf.api.quantities import parse_duration, parse_rate
+from dynerf.arguments import values
+from dynerf.arguments.command import Command
+from dynerf.arguments.shared import add_clip, add_device
 from dynerf.console.progress import ProgressDisplay, say
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
@@ -108,3 +111,78 @@ def _rate(text: str | None) -> Fraction | None:
         return parse_rate(text)
     except ValueError as error:
         raise ConfigError(f"--fps {text[:40]}: expected {error}") from None
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="out.mp4, or name_%%04d.png for images",
+    )
+    parser.add_argument(
+        "--view", default=None, metavar="VIEW",
+        help="a camera (cam00), still:cam03, spiral, orbit, or a nerfstudio camera path (path.json); "
+        "default: the first camera",
+    )  # fmt: skip
+    span = parser.add_mutually_exclusive_group()
+    span.add_argument("--frames", metavar="A:B", help="show frames A to B-1 (default: all)")
+    span.add_argument("--time", metavar="S:S", help="show this range in seconds, such as 0.5:2")
+    parser.add_argument(
+        "--speed",
+        type=values.number,
+        default=1.0,
+        metavar="X",
+        help="0.25 is slow motion with interpolated frames (default: 1)",
+    )
+    parser.add_argument(
+        "--freeze", type=values.seconds, metavar="S",
+        help="freeze the content at second S while the view moves: for 4 s, or the duration of the camera "
+        "path, --time or --frames",
+    )  # fmt: skip
+    parser.add_argument("--fps", metavar="N", help="frame rate of the output (default: the clip's)")
+    parser.add_argument(
+        "--size",
+        metavar="WxH",
+        help="image size (default: the camera's); odd sides of a video grow by one pixel",
+    )
+    parser.add_argument(
+        "--layers", type=values.positive, metavar="N",
+        help="use only the first N quality layers of the weights, as during progressive loading "
+        "('dynerf info' lists them; default: all)",
+    )  # fmt: skip
+    parser.add_argument("--depth", action="store_true", help="show distance instead of colour; near is white")
+    add_device(parser)
+
+
+COMMAND = Command(
+    name="decode",
+    summary="render a viewpoint to MP4 or PNG",
+    description="""\
+Render any viewpoint at any time. Between two frames the latent codes are
+interpolated, so slow motion shows new frames.
+
+VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
+the scene, or a camera path that nerfstudio's viewer exported (a .json file).
+
+CLIP.dnv may be an http or https address; only the parts shown are fetched.
+""",
+    examples="""\
+examples:
+  dynerf decode clip.dnv -o out.mp4 --view cam00
+  dynerf decode clip.dnv -o slow.mp4 --view orbit --speed 0.25
+  dynerf decode clip.dnv -o bullet.mp4 --view spiral --freeze 0.5
+  dynerf decode clip.dnv -o part.mp4 --view path.json --time 1.5:4
+  dynerf decode clip.dnv -o p_%04d.png --view cam03 --frames :10 --size 640x360
+""",
+    add_arguments=_add_arguments,
+    run=run,
+    imports=(
+        "dynerf_decoder.clip.clip",
+        "dynerf_decoder.video.frame_writer",
+        "dynerf_decoder.cameras.paths",
+    ),
+)

@@ -4,11 +4,14 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from dynerf.arguments.command import Command
 from dynerf.console.log import JsonLog
 from dynerf.console.progress import ConsoleWatcher, ProgressDisplay, say
 
+from .encode_arguments import add_arguments
+
 if TYPE_CHECKING:
-    from dynerf.api.encoding import EncodeOptions
+    from dynerf.api.encode_options import EncodeOptions
     from dynerf_encoder.jobs.job import EncodeResult
 
 
@@ -39,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 def encode_options(options: argparse.Namespace) -> "EncodeOptions":
     """Convert a parsed command line to the options of ``encode``."""
-    from dynerf.api.encoding import EncodeOptions
+    from dynerf.api.encode_options import EncodeOptions
 
     return EncodeOptions(
         capture=options.capture,
@@ -104,3 +107,42 @@ def _print_summary(result: "EncodeResult") -> None:
     )
     if result.work_folder.exists():
         say(f"decoded frames and maps are kept in {result.work_folder} for the next run; delete it when done")
+
+
+COMMAND = Command(
+    name="encode",
+    summary="train on a capture and write a .dnv file",
+    description="""\
+Train a radiance field conditioned on one latent code per frame (DyNeRF, CVPR
+2022) on synchronised, calibrated videos, and write quantised weights and
+latents into one .dnv file.
+
+CAPTURE is a folder in the layout of the Plenoptic Video data set: camNN.mp4,
+one per camera, and poses_bounds.npy, one row per video in sorted order.
+
+Ctrl-C finishes the step, saves a checkpoint and exits with status 130;
+--resume continues from there, also after a crash. Progress is written to
+standard error and, as JSON lines, to FILE.log.jsonl beside the output.
+Decoded frames and the checkpoint are kept in FILE.work.
+
+Clips longer than a segment (300 frames) have one model per segment. Segments
+are independent tasks: --workers and --cluster encode several at once,
+--resume encodes only those that are missing, and on the CPU the same
+--threads give the same file in every case.
+""",
+    examples="""\
+examples:
+  dynerf encode samples/candle -o candle.dnv
+  dynerf encode samples/candle -o quick.dnv --time-limit 1m --downscale 2
+  dynerf encode capture -o clip.dnv --frames 0:300 --hold-out cam00,cam10
+  dynerf encode capture -o clip.dnv --quality 8
+  dynerf encode capture -o clip.dnv --target-size 2MB
+  dynerf encode capture -o clip.dnv --preset paper --set schedule.scale=0.01
+  dynerf encode capture -o long.dnv --segment 10s --workers 2
+  dynerf encode capture -o long.dnv --cluster 10.0.0.1:6379 --warm-start
+  torchrun --nproc-per-node 8 -m dynerf encode capture -o clip.dnv
+""",
+    add_arguments=add_arguments,
+    run=run,
+    imports=("dynerf_encoder.jobs.encode",),
+)

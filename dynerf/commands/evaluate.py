@@ -3,8 +3,12 @@
 import argparse
 import dataclasses
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynerf.arguments import values
+from dynerf.arguments.command import Command
+from dynerf.arguments.shared import add_clip, add_device
 from dynerf.console.progress import ProgressDisplay, print_result, say
 
 if TYPE_CHECKING:
@@ -71,3 +75,56 @@ def _cells(values: "Sequence[float | None]") -> str:
         f"{'-' if value is None else format(value, f'.{digits}f'):>11}"
         for value, (_, digits) in zip(values, METRICS.values(), strict=True)
     )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip(parser)
+    parser.add_argument(
+        "capture", type=values.local_path, metavar="CAPTURE", help="the folder it was encoded from"
+    )
+    parser.add_argument(
+        "--views", metavar="A,B", help="cameras to compare (default: the held-out ones, or all if none is)"
+    )
+    parser.add_argument(
+        "--every", type=values.positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
+    )
+    parser.add_argument(
+        "--layers", type=values.positive, metavar="N",
+        help="use only the first N quality layers ('dynerf info' lists them; default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lpips-weights", type=Path, metavar="FILE",
+        help="compute LPIPS with these weights, a safetensors file (docs/reference/metrics.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write DIR/index.html, a single self-contained file"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    add_device(parser)
+
+
+COMMAND = Command(
+    name="eval",
+    summary="measure a clip against its capture",
+    description="""\
+Decode frames of a clip and compare them with the capture it was encoded from,
+on decoded RGB before any video coding: PSNR, SSIM, MSE, DSSIM, LPIPS, FLIP and
+PSNR inside moving pixels per frame, their means, and JOD. SSIM: Gaussian
+window of sigma 1.5, data range 1; DSSIM is (1 - SSIM) / 2. A pixel moves when
+it differs from its temporal median by more than 0.04.
+
+LPIPS needs a file of weights, FLIP the package flip-evaluator, JOD the package
+cvvdp (ColorVideoVDP; the paper used FovVideoVDP). Each missing metric is
+reported in one line. --every 10 is the paper's protocol.
+""",
+    examples="""\
+examples:
+  dynerf eval candle.dnv samples/candle
+  dynerf eval candle.dnv samples/candle --views cam01,cam05 --every 10 --json
+  dynerf eval candle.dnv samples/candle --lpips-weights alex.safetensors
+  dynerf eval candle.dnv samples/candle --report out/report
+""",
+    add_arguments=_add_arguments,
+    run=run,
+    imports=("dynerf_decoder.clip.clip", "dynerf_encoder.evaluation.evaluate"),
+)

@@ -11,6 +11,8 @@ from typing import Any
 
 from dynerf.api import inspecting
 from dynerf.api.inspecting import Info, LayerInfo
+from dynerf.arguments.command import Command
+from dynerf.arguments.shared import add_clip
 from dynerf.console.progress import print_result
 
 _CHECK_FIELDS = ("sha256", "chunks_checked")
@@ -96,3 +98,33 @@ def _printable(value: object) -> str:
     """A value as text without control characters: a file may contain any string."""
     text = str(value)
     return text if text.isprintable() else repr(value)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip(parser)
+    parser.add_argument(
+        "--check", action="store_true",
+        help="read the whole file and verify every checksum ('dynerf verify' also decodes)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+COMMAND = Command(
+    name="info",
+    summary="describe a .dnv file",
+    description="""\
+Describe a .dnv file: length, cameras, field, bytes per part, bits per
+parameter, and the effective configuration of the encode. Reads the header and
+the directory only; --check reads the whole file and verifies every checksum.
+Does not load torch.
+""",
+    examples="""\
+examples:
+  dynerf info candle.dnv
+  dynerf info candle.dnv --json
+  dynerf info candle.dnv --check
+  dynerf info https://example.org/candle.dnv
+""",
+    add_arguments=_add_arguments,
+    run=run,
+)

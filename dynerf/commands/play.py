@@ -5,7 +5,10 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynerf.api.opening import is_remote
+from dynerf.api.opening import is_remote, parse_location
+from dynerf.arguments import values
+from dynerf.arguments.command import Command
+from dynerf.arguments.shared import add_device, add_origins
 from dynerf.console.device import choose_device
 from dynerf.console.progress import say
 from dynerf_player.client.address import address_name, check_address
@@ -41,3 +44,38 @@ def _library(location: str | Path, device: str) -> "Library":
     from dynerf_player.library.local import FileLibrary
 
     return FileLibrary(Path(location), device)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "clip", type=parse_location, metavar="FILE_OR_URL", help="a .dnv file, or its address"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
+    parser.add_argument(
+        "--port", type=values.port, default=0, metavar="N", help="port of the page (default: 0, a free one)"
+    )
+    add_device(parser)
+    add_origins(parser)
+
+
+COMMAND = Command(
+    name="play",
+    summary="watch one clip, local or remote",
+    description="""\
+Watch a clip in the browser: a page on this machine shows it from any viewpoint
+at any time, rendered locally. Ctrl-C stops it.
+
+A clip at an http or https address is fetched by range requests while it plays:
+first what the first frame needs, then what follows. Any web server that serves
+files will do. When the remote file is replaced, the page reloads it.
+""",
+    examples="""\
+examples:
+  dynerf play candle.dnv
+  dynerf play https://example.org/candle.dnv
+  dynerf play candle.dnv --no-browser --port 9000
+""",
+    add_arguments=_add_arguments,
+    run=run,
+    imports=("dynerf_player.library.local", "dynerf_player.server.app"),
+)

@@ -2,7 +2,10 @@
 
 import argparse
 import os
+from pathlib import Path
 
+from dynerf.arguments import values
+from dynerf.arguments.command import Command
 from dynerf.console.progress import say
 from dynerf_format import FileSource, OutputError, repair_clip
 
@@ -19,3 +22,30 @@ def run(options: argparse.Namespace) -> int:
     else:
         say("nothing was lost")
     return 0
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "clip", type=values.local_path, metavar="CLIP.dnv", help="the damaged file; local, and not modified"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.dnv", help="the file to write"
+    )
+
+
+COMMAND = Command(
+    name="repair",
+    summary="recover the intact part of a damaged .dnv file",
+    description="""\
+Recover the intact part of a truncated or damaged .dnv file: all chunks before
+the damage, as a playable file. What follows is lost: the last frames, or the
+finer quality layers. The damaged file is not modified; one at an address must
+be downloaded first.
+""",
+    examples="""\
+examples:
+  dynerf repair broken.dnv -o saved.dnv
+""",
+    add_arguments=_add_arguments,
+    run=run,
+)

@@ -4,6 +4,8 @@ import argparse
 import json
 
 from dynerf.api.opening import source_at
+from dynerf.arguments.command import Command
+from dynerf.arguments.shared import add_clip
 from dynerf.console.progress import print_result
 from dynerf_format import FormatError, Reader
 
@@ -29,3 +31,29 @@ def run(options: argparse.Namespace) -> int:
             f"{reader.header.frames} frames, {max(layers)} quality layers\nSHA-256 {digest}"
         )
     return 0
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_clip(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+COMMAND = Command(
+    name="verify",
+    summary="check every byte of a .dnv file",
+    description="""\
+Read all of a .dnv file and check every checksum, every tensor of every quality
+layer, and the hash of the whole file. Does not load torch.
+
+exit status:
+  0 intact, 2 damaged or not a .dnv file
+""",
+    examples="""\
+examples:
+  dynerf verify candle.dnv
+  dynerf verify candle.dnv --json
+  dynerf verify https://example.org/candle.dnv
+""",
+    add_arguments=_add_arguments,
+    run=run,
+)

@@ -8,20 +8,23 @@ import pytest
 import torch
 
 from support.command import TINY, done, write_scene
+from support.shared import made_once
 
 
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A capture of three cameras, read-only by convention."""
-    return write_scene(tmp_path_factory.mktemp("scene") / "capture")
+    return made_once(tmp_path_factory, "capture", lambda folder: write_scene(folder / "capture")) / "capture"
 
 
 @pytest.fixture(scope="session")
 def clip(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scene, encoded, cam00 held out; read-only by convention."""
-    path = tmp_path_factory.mktemp("clip") / "clip.dnv"
-    done("encode", scene, "-o", path, *TINY, "--keyframes", 5)
-    return path
+
+    def make(folder: Path) -> None:
+        done("encode", scene, "-o", folder / "clip.dnv", *TINY, "--keyframes", 5)
+
+    return made_once(tmp_path_factory, "encoded", make) / "clip.dnv"
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,10 @@ _COMMAND = """
 """
 
 
-@pytest.mark.parametrize("seconds", [0, 0.02, 0.1, 0.3, 0.6, 1.0])
+_MORE = [pytest.param(seconds, marks=pytest.mark.extensive) for seconds in (0.02, 0.3, 1.0)]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 0.6, *_MORE])
 def test_ctrl_c_while_loading_is_one_line(clip: Path, tmp_path: Path, seconds: float) -> None:
     words = ["decode", clip, "-o", tmp_path / "a.mp4", "--speed", "0.0001"]
     with subprocess.Popen(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dynerf.api.encoding import EncodeOptions
+from dynerf.api.encode_options import EncodeOptions
 from dynerf_format import FileSource, Header, Reader
 from support.command import FRAMES, TINY, done, listing, refused
 

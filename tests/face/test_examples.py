@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import dynerf
+import dynerf.api.encode_options
 import dynerf.api.encoding
 from dynerf.api.quantities import parse_size
 from dynerf_encoder.config.overrides import apply_assignments
@@ -56,7 +57,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     def tiny_size(text: str) -> int:
         return min(parse_size(text), _TINY_BYTES)
 
-    monkeypatch.setattr(dynerf.api.encoding, "preset", tiny_preset)
+    monkeypatch.setattr(dynerf.api.encode_options, "preset", tiny_preset)
     monkeypatch.setattr(dynerf.api.encoding, "parse_size", tiny_size)
 
 

@@ -11,7 +11,7 @@ from dynerf.api.quantities import (
     parse_shares,
     parse_size,
 )
-from dynerf.cli.arguments import parse_arguments
+from dynerf.cli.parser import parse_arguments
 from dynerf_encoder.jobs.segments import SegmentLength
 
 

@@ -5,20 +5,18 @@ from pathlib import Path
 import pytest
 
 from dynerf_format.edit.splice import cut_clip
-from support.encoding import tiny_encode, tiny_job, write_scene
+from support.encoding import shared_clip
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of a few frames, read-only."""
-    folder = tmp_path_factory.mktemp("player")
-    tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
-    return folder / "clip.dnv"
+    return shared_clip(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def other_clip(clip: Path) -> Path:
+def other_clip(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another clip of the same scene, read-only."""
-    path = clip.with_name("other.dnv")
+    path = tmp_path_factory.mktemp("other") / "other.dnv"
     cut_clip(clip, 0, 3, path)
     return path

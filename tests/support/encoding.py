@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -33,7 +33,12 @@ from dynerf_encoder.jobs.job import EncodeResult, Job
 from dynerf_encoder.training.trainer import StepReport
 from dynerf_format import FileSource, Header, Reader
 from dynerf_format.frame_range import FrameRange
+from support.no_flush import no_flush
+from support.shared import made_once
 from support.video import ROOT, pose_row, write_video
+
+if TYPE_CHECKING:
+    import pytest
 
 FRAMES, WIDTH, HEIGHT = 5, 24, 16
 STEPS = 24
@@ -144,6 +149,15 @@ def tiny_encode(job: Job, notes: Notes | None = None) -> EncodeResult:
         return encode_segment(job, notes or Notes())
 
 
+def shared_clip(factory: "pytest.TempPathFactory") -> Path:
+    """The plain tiny encode ``clip.dnv``, made once for all tests, beside its capture ``scene``."""
+
+    def make(folder: Path) -> None:
+        tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
+
+    return made_once(factory, "clip", make) / "clip.dnv"
+
+
 def contents(path: Path) -> tuple[Header, list[bytes]]:
     """The header of a clip, and the decoded payloads of its chunks."""
     with FileSource(path) as source:
@@ -213,7 +227,10 @@ class Forks:
         packages = [str(ROOT / package) for package in ("encoder", "decoder", "format", ".", "tests")]
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from support.encoding import serve; serve()"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(packages), "OMP_WAIT_POLICY": "PASSIVE"},
+            env={
+                **os.environ, "PYTHONPATH": os.pathsep.join(packages), "OMP_WAIT_POLICY": "PASSIVE",
+                "RAY_USAGE_STATS_ENABLED": "0",
+            },
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -251,6 +268,7 @@ def serve() -> None:
     """The process behind ``Forks``: one JSON line in and out for each command."""
     import dynerf.cli.main  # noqa: F401
 
+    os.fsync = no_flush
     with tempfile.TemporaryDirectory() as name:  # loads torch and all kernels for the children
         folder = Path(name)
         tiny_encode(tiny_job(write_scene(folder / "scene"), folder / "clip.dnv"))
@@ -273,7 +291,7 @@ def _run_in_child(command: dict[str, Any], stdout: int, stderr: int) -> None:
     import traceback
 
     import dynerf.cli.main
-    import dynerf_encoder.jobs.encode_segment
+    import dynerf_encoder.jobs.training_run
 
     status = 1
     try:
@@ -282,7 +300,7 @@ def _run_in_child(command: dict[str, Any], stdout: int, stderr: int) -> None:
         os.chdir(command["folder"])
         signal.alarm(command["seconds"])
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have ignored it
-        dynerf_encoder.jobs.encode_segment._CHECKPOINT_SECONDS = command["every"]
+        dynerf_encoder.jobs.training_run._CHECKPOINT_SECONDS = command["every"]
         for target, call, number, after in command["strikes"]:
             Strike(target, call, number, after).arm()
         status = dynerf.cli.main.main(command["arguments"])

@@ -29,7 +29,8 @@ def cameras(count: int = 5) -> list[dict[str, Any]]:
 def description(frames: int = FRAMES) -> dict[str, Any]:
     """The description of a clip of ``frames`` frames."""
     return {
-        "name": "board", "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456,
+        "name": "board", "page": "watch/board", "poster": "clips/board.jpg",
+        "frames": frames, "fps": FPS, "seconds": frames / FPS, "bytes": 123_456,
         "etag": '"a"', "layers": 3, "field": "planes", "width": WIDTH, "height": HEIGHT, "cameras": cameras(),
         "volume": {"points": [[x, 0.5 + y, 4] for x in (-1, 1) for y in (-0.3, 0.3)], "margin": 0.2},
         "focus": [0, 0, 0], "up": [0, 1, 0], "near": 0.5, "far": 12,

@@ -8,15 +8,14 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
+from dynerf_player.pages.assets import WEB
+from dynerf_player.pages.templates import PlayerPage, catalogue_page, player_page
 from support.fake_pictures import HEIGHT, WIDTH, Avc, cameras, description, jpeg, message
-from support.video import ROOT
 
-WEB = ROOT / "player" / "dynerf_player" / "web"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'"
@@ -109,7 +108,7 @@ class FakeServer:
         application.router.add_static("/web/", WEB)
         application.router.add_get("/clips.json", self._clips)
         application.router.add_get("/clips/board.json", self._clip)
-        application.router.add_get("/clips/board.jpg", self._thumbnail)
+        application.router.add_get("/clips/board.jpg", self._poster)
         application.router.add_get("/live/board", self._live)
         application.router.add_post("/movies/board", self._movie)
         application.router.add_get("/movies/board/m.mp4", self._finished)
@@ -123,7 +122,7 @@ class FakeServer:
             raise web.HTTPNotFound(text="There is no such clip.")
         return web.json_response(self.clip)
 
-    async def _thumbnail(self, _: web.Request) -> web.Response:
+    async def _poster(self, _: web.Request) -> web.Response:
         view = {
             "width": WIDTH,
             "height": HEIGHT,
@@ -188,13 +187,12 @@ class FakeServer:
 
 
 async def _player(_: web.Request) -> web.Response:
-    return await _page("watch.html")
+    return _page(player_page(PlayerPage("board", "a test", "../", "board", live=True)))
 
 
 async def _catalogue(_: web.Request) -> web.Response:
-    return await _page("catalogue.html")
+    return _page(catalogue_page("Clips"))
 
 
-async def _page(name: str) -> web.Response:
-    text = await asyncio.to_thread(Path(WEB / name).read_text, encoding="utf-8")
-    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+def _page(html: str) -> web.Response:
+    return web.Response(text=html, content_type="text/html", headers={"Content-Security-Policy": POLICY})

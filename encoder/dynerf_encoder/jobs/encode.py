@@ -7,13 +7,10 @@ length of the clip. When the clip is written, the folder is removed.
 """
 
 import contextlib
-import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 
@@ -21,21 +18,20 @@ from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.export.tensors import plain_config
 from dynerf_encoder.frames.manifest import VideoDigest, digest_video
-from dynerf_encoder.training.checkpoint import check_same_job
-from dynerf_format import FileSource, Reader, atomic_path, check_writable, join_clips
-from dynerf_format.errors import ConfigError, DynerfError, FormatError, OutputError, ResumeError
+from dynerf_format import FileSource, Reader, check_writable, join_clips
+from dynerf_format.errors import ConfigError, DynerfError, OutputError, ResumeError
 from dynerf_format.frame_range import FrameRange
 
+from .clip_progress import ClipProgress
 from .encode_segment import encode_segment
 from .folder_lock import folder_lock
 from .job import EncodeResult, Job, Watcher, check_job, work_folder
-from .scheduler import Done, ProgressEvent, Runner, Running, SerialRunner, Task, WorkerLost
+from .scheduler import Runner, SerialRunner, Task
+from .segment_folder import SegmentFolder
 from .segments import PlannedSegment, SegmentLength, plan_segments
 
 DEFAULT_SEGMENT = SegmentLength(Fraction(300), "f")  # DyNeRF: one model for 10 s at 30 frames per second
 DEFAULT_OVERLAP = 2
-_PROGRESS_UNITS = 1000  # per segment
-_MAX_PLAN_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -88,20 +84,20 @@ def _encode(
             f"{len(segments)} segments under torchrun, which trains one model on several GPUs; expected one "
             "segment (--segment) or a worker per GPU (--workers, without torchrun)"
         )
-    folder = work_folder(job) / "segments"
-    if job.resume and job.output.exists() and not folder.exists():
+    folder = SegmentFolder(work_folder(job) / "segments")
+    if job.resume and job.output.exists() and not folder.path.exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     videos = {view.name: digest_video(view) for view in capture.views}
-    _prepare(folder, _identity(job, segmentation, segments, capture, videos, threads), job.resume)
-    missing = [segment for segment in segments if not _is_finished(folder, segment)]
+    folder.prepare(_identity(job, segmentation, segments, capture, videos, threads), job.resume)
+    missing = [segment for segment in segments if not folder.is_finished(segment)]
     for segment in missing:
-        _segment_file(folder, segment.number).unlink(missing_ok=True)
+        folder.file(segment.number).unlink(missing_ok=True)
     for note in capture.notes:
         watcher.message(note)
     _describe(segments, len(missing), segmentation, watcher)
-    progress = _ClipProgress(segments, missing, watcher)
+    progress = ClipProgress(segments, missing, watcher)
     runner.run(_tasks(job, segmentation, segments, missing, folder, videos, threads), progress.update)
-    return _join(job, [_segment_file(folder, segment.number) for segment in segments], progress)
+    return _join(job, folder, len(segments), progress)
 
 
 def _check_segmentation(segmentation: Segmentation) -> None:
@@ -150,53 +146,6 @@ def _identity(
     }
 
 
-def _prepare(folder: Path, identity: dict[str, object], resume: bool) -> None:
-    """Create the folder; keep its contents only to resume the same job."""
-    plan = folder / "plan.json"
-    try:
-        if resume and plan.exists():
-            check_same_job(plan, _read_plan(plan), json.loads(json.dumps(identity)))
-            return
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        with atomic_path(plan) as temporary:
-            temporary.write_text(json.dumps(identity), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be used for the segments: {error.strerror}") from error
-
-
-def _read_plan(plan: Path) -> dict[str, object]:
-    try:
-        if plan.stat().st_size > _MAX_PLAN_BYTES:
-            raise ValueError(f"{plan.stat().st_size} bytes")
-        found = json.loads(plan.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ResumeError(f"{plan}: is damaged ({error}); encode again without --resume") from error
-    if not isinstance(found, dict):
-        raise ResumeError(f"{plan}: is damaged; encode again without --resume")
-    return found
-
-
-def _segment_file(folder: Path, number: int) -> Path:
-    return folder / f"{number:05}.dnv"
-
-
-def _is_finished(folder: Path, segment: PlannedSegment) -> bool:
-    """Whether a segment's file exists and is valid; a damaged one is encoded again."""
-    path = _segment_file(folder, segment.number)
-    if not path.exists():
-        return False
-    try:
-        with FileSource(path) as source:
-            reader = Reader(source)
-            reader.verify()
-            header = reader.header
-    except FormatError:
-        return False
-    return (header.first_source_frame, header.frames) == (segment.shown.start, len(segment.shown))
-
-
 def _describe(
     segments: Sequence[PlannedSegment], missing: int, segmentation: Segmentation, watcher: Watcher
 ) -> None:
@@ -214,7 +163,7 @@ def _tasks(
     segmentation: Segmentation,
     segments: Sequence[PlannedSegment],
     missing: Sequence[PlannedSegment],
-    folder: Path,
+    folder: SegmentFolder,
     videos: Mapping[str, VideoDigest],
     threads: int,
 ) -> list[Task]:
@@ -232,12 +181,12 @@ def _tasks(
         segment_job = replace(
             job,
             config=config,
-            output=_segment_file(folder, segment.number),
-            cache=folder / f"{segment.number:05}.work",
+            output=folder.file(segment.number),
+            cache=folder.work_folder(segment.number),
             frames=FrameRange(segment.trained.start, segment.trained.stop),
             overlap=segment.overlap,
             videos=dict(videos),
-            predecessor=None if warm is None else _segment_file(folder, previous),
+            predecessor=None if warm is None else folder.file(previous),
             share=1.0 if warm is None else warm.share,
             record=_record(segmentation),
             save_importance=job.save_importance and job.save_importance / f"{segment.number:05}",
@@ -254,59 +203,10 @@ def _record(segmentation: Segmentation) -> dict[str, int | float]:
     return {"overlap": segmentation.overlap, **started}
 
 
-class _ClipProgress:
-    """Progress over all segments, and the totals of steps and seconds."""
-
-    def __init__(
-        self, segments: Sequence[PlannedSegment], missing: Sequence[PlannedSegment], watcher: Watcher
-    ) -> None:
-        self.steps, self.seconds = 0, 0.0
-        self._segments = segments
-        self._watcher = watcher
-        self._warned: set[str] = set()
-        self._positions = {segment.number: 1.0 for segment in segments}
-        self._positions |= {segment.number: 0.0 for segment in missing}
-
-    def update(self, event: ProgressEvent) -> None:
-        """Process an event and report it."""
-        shown = self._segments[event.number].shown
-        name = f"segment {event.number}, frames {shown.start}:{shown.stop}"
-        if isinstance(event, Running):
-            self._positions[event.number] = min(event.position, 1.0)
-            self._warn(name, event.warnings)
-        elif isinstance(event, WorkerLost):
-            self._positions[event.number] = 0.0
-            self._watcher.message(f"{name}: {event.worker} was lost ({event.reason}); restarted")
-        else:
-            self._finish(name, event)
-        done = sum(self._positions.values()) * _PROGRESS_UNITS
-        self._watcher.progress("encoding segments", int(done), len(self._segments) * _PROGRESS_UNITS)
-
-    def _warn(self, name: str, warnings: Sequence[str]) -> None:
-        """Pass warnings on, but only the first of each kind from all segments."""
-        for warning in warnings:
-            subject = warning.split(":")[1]
-            if subject not in self._warned:
-                self._warned.add(subject)
-                self._watcher.message(f"{warning} ({name})")
-
-    def _finish(self, name: str, event: Done) -> None:
-        result = event.result
-        self._positions[event.number] = 1.0
-        self.steps += result.steps
-        self.seconds += result.training_seconds
-        quality = "" if result.psnr is None else f"{result.psnr:.2f} dB, "
-        where = f" ({event.worker})" if event.worker else ""
-        self._watcher.message(
-            f"{name}: {quality}{result.bytes / 1e6:.2f} MB, {result.steps} steps in "
-            f"{result.training_seconds:.0f} s{where}"
-        )
-
-
-def _join(job: Job, files: Sequence[Path], progress: _ClipProgress) -> EncodeResult:
+def _join(job: Job, segments: SegmentFolder, count: int, progress: ClipProgress) -> EncodeResult:
     """Write the clip, and only then remove the segments."""
     try:
-        size = join_clips(files, job.output)
+        size = join_clips([segments.file(number) for number in range(count)], job.output)
     except OutputError:
         raise
     except DynerfError as error:
@@ -314,7 +214,7 @@ def _join(job: Job, files: Sequence[Path], progress: _ClipProgress) -> EncodeRes
     with FileSource(job.output) as source:
         score = Reader(source).header.quality.get("held_out_psnr")
     folder = work_folder(job)
-    shutil.rmtree(folder / "segments", ignore_errors=True)
+    segments.remove()
     with contextlib.suppress(OSError):
         folder.rmdir()  # unless something else is in it
     psnr = float(score) if isinstance(score, (int, float)) else None

@@ -5,10 +5,7 @@ checkpoint. The checkpoint is removed when the file is written; pictures and map
 """
 
 import shutil
-import time
-from contextlib import closing
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,17 +28,16 @@ from dynerf_encoder.rays.gpu_source import ray_source
 from dynerf_encoder.schedule.keyframes import adaptive_keyframes, fixed_keyframes, frame_changes, interval_for
 from dynerf_encoder.schedule.stages import Plan, StageName, plan_training
 from dynerf_encoder.step.distributed import ProcessGroup, process_group
-from dynerf_encoder.training.checkpoint import Checkpoint, check_same_job, load_checkpoint, save_checkpoint
+from dynerf_encoder.training.checkpoint import Checkpoint, check_same_job, load_checkpoint
 from dynerf_encoder.training.pose_check import PoseCheck
 from dynerf_encoder.training.resume import resume_relevant_options
-from dynerf_encoder.training.trainer import StepReport, Trainer
+from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_encoder.training.warm_start import fingerprint, start_from
 from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewError
 from dynerf_format.io.atomic_write import check_writable
 
 from .clip_file import ClipFile
-from .interrupt import deferred_interrupt
 from .job import (
     WARNING_PREFIX,
     EncodeResult,
@@ -53,10 +49,27 @@ from .job import (
     started_marker,
     work_folder,
 )
+from .training_run import TrainingRun
 
-_CHECKPOINT_SECONDS = 30.0
-_VALIDATIONS, _VALIDATION_FRAMES = 10, 1  # per training, and frames in each
-_COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is read and computed before the training: the same in all processes.
+
+    ``space`` and the cameras of a training are relative to ``origin``, those of ``store`` are not.
+    ``training`` and ``keyframes`` are indices of views and frames.
+    """
+
+    store: FrameStore
+    training: tuple[int, ...]
+    held_out: tuple[str, ...]
+    origin: Float[np.ndarray, "3"]
+    space: Space
+    keyframes: tuple[int, ...]
+    plan: Plan
+    maps: dict[StageName, ImportanceMap]
+    identity: dict[str, object]
+    checkpoint: Checkpoint | None
 
 
 def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
@@ -71,13 +84,34 @@ def encode_segment(job: Job, watcher: Watcher) -> EncodeResult:
 
 
 def _encode(job: Job, watcher: Watcher, group: ProcessGroup) -> EncodeResult:
+    prepared = _prepare(job, watcher, group)
+    if job.save_importance is not None and group.leads:
+        written = save_importance(job.save_importance, prepared.store, prepared.maps)
+        watcher.message(f"{job.save_importance}: {len(written)} pictures of the importance maps")
+    local = prepared.store.moved(-prepared.origin)
+    trainer = _trainer(job, prepared, local, watcher, group)
+    held_out = tuple(local.names.index(name) for name in prepared.held_out)
+    space, sampling = prepared.space, job.config.sampling
+    validator = HeldOutValidator(local, held_out, space, sampling, job.device)
+    middle = prepared.keyframes[len(prepared.keyframes) // 2]
+    check = PoseCheck(local, prepared.training, held_out, space, sampling, job.device, middle)
+    clip = ClipFile(job, trainer, prepared.store, prepared.held_out, space.moved(prepared.origin))
+    if job.config.rate.target > 0 and trainer.progress.step == 0:  # planes are still empty
+        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
+    TrainingRun(job, trainer, prepared.identity, validator, check, clip, watcher, group).run()
+    if not group.leads:
+        return EncodeResult(
+            job.output, 0, None, trainer.progress.step, trainer.progress.seconds, work_folder(job)
+        )
+    return clip.write(validator, watcher)
+
+
+def _prepare(job: Job, watcher: Watcher, group: ProcessGroup) -> _Prepared:
+    """Validate the job, decode its videos and compute its maps; only the leader does so if none exist yet."""
     check_writable(job.output)
     check_job(job)
-    if (
-        job.resume
-        and job.output.exists()
-        and not (checkpoint_path(job).exists() or started_marker(job).exists())
-    ):
+    resumable = checkpoint_path(job).exists() or started_marker(job).exists()
+    if job.resume and job.output.exists() and not resumable:
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     capture, held_out = _read_capture(job)
     origin = _local_origin(capture, held_out)
@@ -92,38 +126,26 @@ def _encode(job: Job, watcher: Watcher, group: ProcessGroup) -> EncodeResult:
         identity = _identity(job, store)
         checkpoint = _find_checkpoint(job, identity)
         maps = _importance_maps(job, store, training, plan, watcher)
-    if job.save_importance is not None and group.leads:
-        written = save_importance(job.save_importance, store, maps)
-        watcher.message(f"{job.save_importance}: {len(written)} pictures of the importance maps")
+    return _Prepared(store, training, held_out, origin, space, keys, plan, maps, identity, checkpoint)
+
+
+def _trainer(
+    job: Job, prepared: _Prepared, local: FrameStore, watcher: Watcher, group: ProcessGroup
+) -> Trainer:
+    """The training at its start: new, from a predecessor, or from a checkpoint."""
     torch.manual_seed(job.seed)
     model = build_model(job.config.field, settings_record(_settings(job.config))).to(job.device)
-    local = store.moved(-origin)
-    source = ray_source(local, training, torch.device(job.device), watcher.message)
+    source = ray_source(local, prepared.training, torch.device(job.device), watcher.message)
     trainer = Trainer(
-        job.config, model, space, source, maps, plan,
-        frames=store.frames, seed=job.seed, time_limit=job.time_limit, group=group,
+        job.config, model, prepared.space, source, prepared.maps, prepared.plan,
+        frames=local.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
     if job.predecessor is not None:
-        start_from(job.predecessor, trainer, store.first_source_frame)
-    if checkpoint is not None:
-        trainer.restore(checkpoint.state, checkpoint.arrays)
-        watcher.message(f"resuming after step {trainer.progress.step} of {plan.steps}")
-    validator = HeldOutValidator(
-        local, tuple(store.names.index(name) for name in held_out), space, job.config.sampling, job.device
-    )
-    check = PoseCheck(
-        local, training, [store.names.index(name) for name in held_out], space, job.config.sampling,
-        job.device, keys[len(keys) // 2],
-    )  # fmt: skip
-    clip = ClipFile(job, trainer, store, held_out, space.moved(origin))
-    if job.config.rate.target > 0 and trainer.progress.step == 0:  # planes are still empty
-        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
-    _train(job, trainer, identity, validator, check, clip, watcher, group)
-    if not group.leads:
-        return EncodeResult(
-            job.output, 0, None, trainer.progress.step, trainer.progress.seconds, work_folder(job)
-        )
-    return clip.write(validator, watcher)
+        start_from(job.predecessor, trainer, local.first_source_frame)
+    if prepared.checkpoint is not None:
+        trainer.restore(prepared.checkpoint.state, prepared.checkpoint.arrays)
+        watcher.message(f"resuming after step {trainer.progress.step} of {prepared.plan.steps}")
+    return trainer
 
 
 def _read_capture(job: Job) -> tuple[Capture, tuple[str, ...]]:
@@ -265,60 +287,6 @@ def _importance_maps(
             gamma = settings.keyframe_gamma if stage.name == "keyframes" else settings.gamma
             maps[stage.name] = build_isg(store, training, stage.frames, gamma, folder, report_progress)
     return maps
-
-
-def _train(
-    job: Job,
-    trainer: Trainer,
-    identity: dict[str, object],
-    validator: HeldOutValidator,
-    check: PoseCheck,
-    clip: ClipFile,
-    watcher: Watcher,
-    group: ProcessGroup,
-) -> None:
-    if trainer.progress.step == 0 and group.leads:  # from here on --resume can identify the job
-        _save(job, trainer, identity)
-    if group.leads:
-        started_marker(job).unlink(missing_ok=True)
-    saved = time.monotonic()
-    validated = int(trainer.progress.position * _VALIDATIONS)
-    compiling = partial(watcher.message, _COMPILING)
-    with deferred_interrupt() as interrupted, closing(trainer.run(compiling)) as reports:
-        for report in reports:
-            watcher.trained(report)
-            if group.leads and (warning := check.warning(report.progress, trainer.model, trainer.latents)):
-                watcher.message(WARNING_PREFIX + warning)
-            if int(report.progress.position * _VALIDATIONS) > validated:
-                validated = int(report.progress.position * _VALIDATIONS)
-                _validate(trainer, report, validator, watcher, group)
-                if job.config.rate.target > 0 and trainer.rate.active(report.progress.position):
-                    size = clip.size_at(trainer.rate.quantisation)
-                    trainer.rate.calibrate(size)  # the same in every process
-            stop = group.any(interrupted(), job.device)
-            due = stop or trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
-            if due and group.leads:
-                _save(job, trainer, identity)
-                saved = time.monotonic()
-            if stop:
-                raise KeyboardInterrupt
-
-
-def _validate(
-    trainer: Trainer, report: StepReport, validator: HeldOutValidator, watcher: Watcher, group: ProcessGroup
-) -> None:
-    """Report the held-out PSNR, with the model as the file would hold it, to the leader's watcher."""
-    if not group.leads:
-        return
-    with trainer.rate.stored_form(trainer.model, trainer.latents, report.progress.position):
-        score = validator.sampled_psnr(trainer.model, trainer.latents, _VALIDATION_FRAMES)
-    if score is not None:
-        watcher.validated(report, score)
-
-
-def _save(job: Job, trainer: Trainer, identity: dict[str, object]) -> None:
-    state, arrays = trainer.export()
-    save_checkpoint(checkpoint_path(job), Checkpoint(identity, state, arrays))
 
 
 def _settings(config: Config) -> object:

@@ -14,6 +14,11 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+# Imported before a group exists: its functions hold the default group of that moment as a default argument.
+# Imported later, by an optimiser, they keep the group's threads alive after destroy_process_group. One that
+# releases a tensor while the interpreter shuts down aborts the process (pytorch/pytorch#190489).
+import torch.distributed.nn.functional
 from torch import Tensor
 
 from dynerf_format.errors import ConfigError

@@ -53,32 +53,17 @@ class Entry:
 
     def pack(self) -> bytes:
         """Return the bytes of the entry in the directory."""
-        return ENTRY.pack(
-            self.kind,
-            self.segment,
-            self.layer,
-            self.codec,
-            self.first,
-            self.count,
-            self.offset,
-            self.stored_length,
-            self.decoded_length,
-            self.crc32,
-        )
+        return ENTRY.pack(*self._before_offset(), self.offset, *self._after_offset())
 
     def pack_chunk_head(self) -> bytes:
         """Return the bytes of the chunk head at ``offset``."""
-        return CHUNK_HEAD.pack(
-            self.kind,
-            self.segment,
-            self.layer,
-            self.codec,
-            self.first,
-            self.count,
-            self.stored_length,
-            self.decoded_length,
-            self.crc32,
-        )
+        return CHUNK_HEAD.pack(*self._before_offset(), *self._after_offset())
+
+    def _before_offset(self) -> tuple[bytes, int, int, int, int, int]:
+        return self.kind, self.segment, self.layer, self.codec, self.first, self.count
+
+    def _after_offset(self) -> tuple[int, int, int]:
+        return self.stored_length, self.decoded_length, self.crc32
 
 
 def unpack_directory(data: bytes) -> tuple[Entry, ...]:

@@ -13,10 +13,11 @@ from aiohttp import WSCloseCode, web
 
 from dynerf_format.errors import ConfigError, DynerfError
 from dynerf_format.version import __version__
-from dynerf_player.library.interface import ClipVersion, Library
-from dynerf_player.session.adaptive_resolution import full_size
-from dynerf_player.session.render_pool import RenderPool, RenderRequest, SessionLimit
-from dynerf_player.session.stream_encoder import JpegCoder
+from dynerf_player.library.interface import Library
+from dynerf_player.pages.templates import PlayerPage, catalogue_page, player_page
+from dynerf_player.posters.poster_cache import PosterCache, default_folder
+from dynerf_player.posters.served_posters import ServedPosters
+from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.timeouts import Timeouts
 from dynerf_player.session.websocket import AWAITING_HELLO, SOCKETS, live
 
@@ -28,13 +29,13 @@ from .origin_check import OriginCheck
 from .range_requests import send_file
 from .refusals import HTTP_LOG, NOT_UPGRADED, Refusals
 from .single_response import note_response, single_response
-from .static_assets import asset_response
+from .static_assets import asset_response, page_response
 from .write_timeout import write_timeout
 
 _KEEP_ALIVE = 15.0  # seconds; also the limit for receiving a request's head
-_THUMBNAIL_SIDE, _MAX_THUMBNAILS = 320, 256
 _SHUTDOWN = 2.0
 _MAX_AWAITING_HELLO = 64  # sockets open before their hello
+_DESCRIPTION = "Free-viewpoint video: move the camera while it plays"
 _RAW = {"Cache-Control": "no-cache, no-transform", "Content-Type": "application/octet-stream"}
 
 
@@ -69,8 +70,7 @@ class Application:
         self.timeouts = settings.timeouts
         self.render_pool = RenderPool(SessionLimit(settings.sessions))
         self.movies = Movies(self.render_pool, settings.timeouts, settings.movies)
-        self._thumbnails: dict[str, bytes] = {}
-        self._thumbnail_lock = asyncio.Lock()
+        self.posters = ServedPosters(self.render_pool, PosterCache(default_folder()))
         self.web = web.Application(middlewares=checks, client_max_size=MAX_PATH_BYTES)
         self.web[SOCKETS] = WeakSet[web.WebSocketResponse]()
         self.web[AWAITING_HELLO] = SessionLimit(_MAX_AWAITING_HELLO)
@@ -84,7 +84,7 @@ class Application:
                 web.get("/watch/{name}", self.watch),
                 web.get("/clips/{name}.dnv", self.file),
                 web.get("/clips/{name}.json", self.describe),
-                web.get("/clips/{name}.jpg", self.thumbnail),
+                web.get("/clips/{name}.jpg", self.poster),
                 web.options("/clips/{name}", self.preflight),
                 web.post("/movies/{name}", self.make_movie),
                 web.get("/movies/{name}/{token}.mp4", self.movie),
@@ -105,7 +105,7 @@ class Application:
         """The catalogue, or a redirect to the only clip."""
         names = await self.library.names()
         if self.library.is_folder or not names:
-            return await asset_response(request, "catalogue.html")
+            return page_response(request, catalogue_page("Clips"))
         raise web.HTTPFound("watch/" + quote(names[0], safe=""))
 
     async def clips(self, request: web.Request) -> web.StreamResponse:
@@ -120,10 +120,11 @@ class Application:
         return _uncached_json({"clips": found})
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
-        """The player page, the same for all clips."""
-        if request.match_info["name"] not in await self.library.names():
+        """A clip's page."""
+        name = request.match_info["name"]
+        if name not in await self.library.names():
             raise web.HTTPNotFound(text="There is no clip of this name.")
-        return await asset_response(request, "watch.html")
+        return page_response(request, player_page(PlayerPage(name, _DESCRIPTION, "../", name, live=True)))
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """A file of the page."""
@@ -142,26 +143,14 @@ class Application:
         async with self.library.current(request.match_info["name"]) as version:
             return _uncached_json(await asyncio.to_thread(description, version))
 
-    async def thumbnail(self, request: web.Request) -> web.StreamResponse:
+    async def poster(self, request: web.Request) -> web.StreamResponse:
         """The view of the first camera at frame 0, as JPEG."""
-        async with self.library.current(request.match_info["name"]) as version, self._thumbnail_lock:
-            await self._make_thumbnail(version)
-        headers = {"ETag": version.etag, "Cache-Control": "no-cache"}
-        if version.etag in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=self._thumbnails[version.etag], content_type="image/jpeg", headers=headers)
-
-    async def _make_thumbnail(self, version: ClipVersion) -> None:
-        """Render the thumbnail unless it is cached; the caller holds the lock."""
-        if version.etag not in self._thumbnails:
-            await version.prepare(0.0, 0)
-            cameras = (await asyncio.to_thread(lambda: version.clip)).cameras
-            scale = min(1.0, _THUMBNAIL_SIDE / max(cameras[0].width, cameras[0].height))
-            size = full_size(round(cameras[0].width * scale), round(cameras[0].height * scale))
-            rendered = await self.render_pool.render(version, RenderRequest(cameras[0].with_size(*size), 0.0))
-            if len(self._thumbnails) >= _MAX_THUMBNAILS:
-                self._thumbnails.clear()
-            self._thumbnails[version.etag] = JpegCoder().encode(rendered.pixels).data
+        async with self.library.current(request.match_info["name"]) as version:
+            headers = {"ETag": version.etag, "Cache-Control": "no-cache"}
+            if version.etag in request.headers.get("If-None-Match", ""):
+                return web.Response(status=304, headers=headers)
+            body = await self.posters.get(version)
+        return web.Response(body=body, content_type="image/jpeg", headers=headers)
 
     async def preflight(self, request: web.Request) -> web.StreamResponse:
         """Answer a CORS preflight: ``OriginCheck.add_headers`` adds the headers."""

@@ -2,6 +2,7 @@
 
 import math
 from typing import Any
+from urllib.parse import quote
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import focus_point, up_axis
@@ -13,6 +14,8 @@ def summary(version: ClipVersion) -> dict[str, Any]:
     header = version.clip.header
     return {
         "name": version.name,
+        "page": f"watch/{quote(version.name, safe='')}",
+        "poster": f"clips/{quote(version.name, safe='')}.jpg",
         "frames": header.frames,
         "fps": float(header.fps),
         "seconds": float(header.frames / header.fps),

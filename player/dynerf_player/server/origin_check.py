@@ -110,7 +110,7 @@ class OriginCheck:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Content-Security-Policy"] = _POLICY
-        if not (request.path.startswith("/clips") and self.origins):  # whose thumbnails other sites may embed
+        if not (request.path.startswith("/clips") and self.origins):  # whose posters other sites may embed
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if not request.path.startswith("/watch/"):
             response.headers["Content-Security-Policy"] += "; frame-ancestors 'self'"

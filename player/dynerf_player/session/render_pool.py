@@ -1,7 +1,7 @@
 """Renders pictures in two threads, and limits the number of sessions that use them.
 
 Torch spreads one render over all cores, so more threads would contend for them. One thread renders the
-pictures of moving views, the other those that may take longer (full pictures, movies, thumbnails). Each
+pictures of moving views, the other those that may take longer (full pictures, movies, posters). Each
 renders one picture at a time, in order of arrival, so a viewer waits for at most one picture of each other
 viewer.
 """

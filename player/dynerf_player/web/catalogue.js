@@ -5,12 +5,13 @@ import { formatBytes } from "./video/stats.js";
 
 const summary = document.getElementById("summary");
 
-function card({ name, seconds, bytes, width, height }) {
+function card({ name, page, poster, seconds, bytes, width, height }) {
   const [item, link, image, text] = ["li", "a", "img", "div"].map((tag) => document.createElement(tag));
   const [title, details] = ["strong", "span"].map((tag) => document.createElement(tag));
   link.className = "card";
-  link.href = addressOf("watch", name);
-  image.src = addressOf("clips", `${name}.jpg`);
+  link.href = new URL(page, addressOf());
+  image.src = new URL(poster, addressOf());
+  image.onload = () => image.classList.add("loaded");
   image.alt = "";
   image.loading = "lazy";
   image.onerror = () => image.replaceWith(Object.assign(document.createElement("div"), { className: "placeholder" }));

@@ -56,6 +56,19 @@ def _intervals() -> tuple[RayIntervals, torch.Tensor]:
     return _SPACE.clip(origins[None], directions[None]), directions[None]
 
 
+def _count_queries(model: FoldedModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list to which every query of the fine field appends its number of points."""
+    queried: list[int] = []
+    query = type(model.fine).query
+
+    def counting(self: object, points: torch.Tensor, directions: torch.Tensor) -> object:
+        queried.append(points.shape[1] * points.shape[2])
+        return query(self, points, directions)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(model.fine), "query", counting)
+    return queried
+
+
 @pytest.mark.usefixtures("no_shortcuts")
 def test_without_shortcuts_it_is_the_reference(scene: tuple[FoldedModel, Sampling]) -> None:
     model, sampling = scene
@@ -83,14 +96,7 @@ def test_opaque_rays_are_not_queried_further(
 ) -> None:
     model, sampling = scene
     intervals, directions = _intervals()
-    queried: list[int] = []
-    query = type(model.fine).query
-
-    def counting(self: object, points: torch.Tensor, directions: torch.Tensor) -> object:
-        queried.append(points.shape[1] * points.shape[2])
-        return query(self, points, directions)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(type(model.fine), "query", counting)
+    queried = _count_queries(model, monkeypatch)
     monkeypatch.setattr(fast_module, "_MIN_TRANSMITTANCE", -1.0)
     render_rays_fast(model, intervals, directions, sampling)
     total = sum(queried)
@@ -148,14 +154,7 @@ def test_samples_in_empty_cells_are_not_queried(
 ) -> None:
     model, sampling = scene
     intervals, directions = _intervals()
-    queried: list[int] = []
-    query = type(model.fine).query
-
-    def counting(self: object, points: torch.Tensor, directions: torch.Tensor) -> object:
-        queried.append(points.shape[1] * points.shape[2])
-        return query(self, points, directions)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(type(model.fine), "query", counting)
+    queried = _count_queries(model, monkeypatch)
     render_rays_fast(model, intervals, directions, sampling)
     total = sum(queried)
     queried.clear()

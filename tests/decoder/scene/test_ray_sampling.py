@@ -5,19 +5,9 @@ import pytest
 import torch
 
 from dynerf_decoder.scene.ray_sampling import importance_edges, merge_edges, stratified_edges
+from support.histograms import random_histogram, seeded
 
 _CPU = torch.device("cpu")
-
-
-def _seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _random_histogram(rays: int, bins: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Uneven edges over [0, 1] and peaked weights that are not normalised."""
-    generator = _seeded(seed)
-    edges = stratified_edges((rays,), bins, torch.rand(rays, bins - 1, generator=generator), _CPU)
-    return edges, torch.rand(rays, bins, generator=generator) ** 6 * 3
 
 
 def _cumulative(weights: list[float]) -> list[float]:
@@ -50,7 +40,7 @@ def test_even_edges_without_jitter() -> None:
 
 
 def test_jittered_edges_keep_the_ends_and_move_by_up_to_half_a_bin() -> None:
-    edges = stratified_edges((500,), 8, torch.rand(500, 7, generator=_seeded(0)), _CPU)
+    edges = stratified_edges((500,), 8, torch.rand(500, 7, generator=seeded(0)), _CPU)
     even = stratified_edges((500,), 8, None, _CPU)
     assert bool((edges[:, 0] == 0).all())
     assert bool((edges[:, -1] == 1).all())
@@ -62,7 +52,7 @@ def test_jittered_edges_keep_the_ends_and_move_by_up_to_half_a_bin() -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 33])
 def test_inverse_transform_agrees_with_searching_the_bins(count: int) -> None:
-    edges, weights = _random_histogram(20, 12, seed=1)
+    edges, weights = random_histogram(20, 12, seed=1)
     found = importance_edges(edges, weights, count, None)
     for ray in range(20):
         cumulative = _cumulative(weights[ray].tolist())
@@ -73,8 +63,8 @@ def test_inverse_transform_agrees_with_searching_the_bins(count: int) -> None:
 
 
 def test_each_draw_falls_into_its_own_part_of_equal_weight() -> None:
-    edges, weights = _random_histogram(50, 10, seed=2)
-    found = importance_edges(edges, weights, 7, torch.rand(50, 7, generator=_seeded(3)))
+    edges, weights = random_histogram(50, 10, seed=2)
+    found = importance_edges(edges, weights, 7, torch.rand(50, 7, generator=seeded(3)))
     assert bool((found.diff(dim=-1) >= 0).all())
     for ray in range(50):
         cumulative = _cumulative(weights[ray].tolist())
@@ -86,7 +76,7 @@ def test_each_draw_falls_into_its_own_part_of_equal_weight() -> None:
 def test_draws_are_distributed_like_the_histogram() -> None:
     edges = torch.tensor([0.0, 0.1, 0.4, 0.5, 1.0])
     weights = torch.tensor([0.2, 0.0, 0.7, 0.1])
-    jitter = torch.rand(4000, 1, generator=_seeded(4))
+    jitter = torch.rand(4000, 1, generator=seeded(4))
     drawn = importance_edges(edges.expand(4000, 5), weights.expand(4000, 4), 1, jitter)
     counted, _ = np.histogram(drawn.numpy(), bins=edges.numpy())
     expected = np.diff(_cumulative(weights.tolist()))
@@ -102,7 +92,7 @@ def test_a_ray_without_weight_is_sampled_evenly() -> None:
 
 
 def test_no_gradient_flows_through_the_draws() -> None:
-    edges, weights = _random_histogram(4, 6, seed=5)
+    edges, weights = random_histogram(4, 6, seed=5)
     assert not importance_edges(edges, weights.requires_grad_(), 8, torch.rand(4, 8)).requires_grad
 
 

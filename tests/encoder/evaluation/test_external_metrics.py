@@ -14,15 +14,14 @@ import dynerf
 from dynerf_encoder.evaluation.evaluate import Evaluation, evaluate
 from dynerf_encoder.evaluation.external_metrics import Flip, Spool
 from dynerf_encoder.evaluation.metrics import MOVING, dssim, moving_psnr, mse
-from support.encoding import FRAMES, HEIGHT, WIDTH, one_thread, tiny_encode, tiny_job, write_scene
+from support.encoding import FRAMES, HEIGHT, WIDTH, one_thread, shared_clip
 
 
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A clip and its capture."""
-    folder = tmp_path_factory.mktemp("external_metrics")
-    capture = write_scene(folder / "scene")
-    return tiny_encode(tiny_job(capture, folder / "clip.dnv")).path, capture
+    clip = shared_clip(tmp_path_factory)
+    return clip, clip.with_name("scene")
 
 
 def _evaluated(encoded: tuple[Path, Path], **options: Any) -> Evaluation:

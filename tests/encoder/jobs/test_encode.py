@@ -145,9 +145,11 @@ class TestInterrupted:
     @pytest.mark.parametrize(
         ("strike", "finished"),
         [
-            (Strike(_STEP, 5), 0),
+            pytest.param(Strike(_STEP, 5), 0, marks=pytest.mark.extensive),
             (Strike(_STEP, STEPS + 5), 1),
-            (Strike("dynerf_encoder.frames.storing:_downscaled", 20), 1),
+            pytest.param(
+                Strike("dynerf_encoder.frames.storing:_downscaled", 20), 1, marks=pytest.mark.extensive
+            ),
             (Strike("dynerf_encoder.jobs.scheduler:shutil.rmtree", 2), 2),
             (Strike("dynerf_encoder.jobs.encode:join_clips"), 3),
         ],
@@ -234,19 +236,12 @@ class _WorkerKiller(Notes):
 
 @pytest.mark.long
 class TestWorkers:
-    def test_two_workers_write_the_same_bytes(
-        self, arguments: list[str], tmp_path: Path, serial: Path
-    ) -> None:
-        ended = Forks.shared().run([*arguments, "--workers", "2"])
-        assert ended.status == 0, ended.stderr
-        assert "(worker 2)" in ended.stderr
-        assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
-
     def test_a_killed_worker_is_replaced(self, capture: Path, tmp_path: Path, serial: Path) -> None:
         killer = _WorkerKiller(1)
         job = tiny_job(capture, tmp_path / "clip.dnv")
         encode(job, killer, _SEGMENTATION, ProcessPoolRunner(2))
         assert killer.lives == 0
+        assert [line for line in killer.messages if "(worker 2)" in line]
         assert [line for line in killer.messages if "was lost (killed by SIGKILL); restarted" in line]
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 
@@ -272,11 +267,11 @@ class TestWorkers:
         assert all(path.exists() for path in found)
         assert not _workers()
 
-    def test_workers_exit_with_a_killed_driver_which_can_be_resumed(
+    def test_workers_exit_with_a_killed_driver_and_write_the_same_bytes_when_it_is_resumed(
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
         more = [*arguments, "--workers", "2"]
-        strike = Strike("dynerf_encoder.jobs.encode:_ClipProgress._finish", 1)
+        strike = Strike("dynerf_encoder.jobs.clip_progress:ClipProgress._finish", 1)
         assert Forks.shared().run(more, strike).status == -signal.SIGKILL
         deadline = time.monotonic() + 60  # without prctl they exit at their next event
         while _workers() and time.monotonic() < deadline:
@@ -291,9 +286,11 @@ class TestWorkers:
     ) -> None:
         job = tiny_job(capture, tmp_path / "clip.dnv")
         folder = tmp_path / "clip.work" / "segments"
-        monkeypatch.setattr("dynerf_encoder.jobs.encode._prepare", lambda *_: _block(folder))
+        monkeypatch.setattr(
+            "dynerf_encoder.jobs.segment_folder.SegmentFolder.prepare", lambda *_: _block(folder)
+        )
         with pytest.raises(OutputError, match=r"segment ., frames .:.: .*work folder cannot be made"):
-            encode(job, Notes(), _SEGMENTATION, ProcessPoolRunner(2))
+            encode(job, Notes(), _SEGMENTATION, ProcessPoolRunner(1))
         assert multiprocessing.active_children() == []
 
 

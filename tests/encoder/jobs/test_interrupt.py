@@ -17,6 +17,7 @@ from dynerf_encoder.training.checkpoint import load_checkpoint
 from support.encoding import STEPS, Forks, Strike, encode_arguments, write_scene
 from support.video import ROOT
 
+_EXTENSIVE = pytest.mark.extensive
 _NEVER = 1e9
 _STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
 _ADVICE = "dynerf: stopped; the same command with --resume continues from the last checkpoint"
@@ -85,7 +86,9 @@ class TestDeferral:
 
 
 class TestDuringTraining:
-    @pytest.mark.parametrize("call", [1, 7, STEPS])
+    @pytest.mark.parametrize(
+        "call", [7, pytest.param(1, marks=_EXTENSIVE), pytest.param(STEPS, marks=_EXTENSIVE)]
+    )
     def test_the_step_is_finished_saved_and_resumed(
         self, capture: Path, tmp_path: Path, uninterrupted: bytes, call: int
     ) -> None:
@@ -119,9 +122,14 @@ class TestDuringTraining:
     "strike",
     [
         Strike("dynerf_encoder.frames.storing:_downscaled", 8, signal.SIGINT),
-        Strike("dynerf_encoder.importance.build:ist_weights", 2, signal.SIGINT),
-        Strike("dynerf_encoder.training.validation:HeldOutValidator.mean_psnr", 1, signal.SIGINT),
         Strike("dynerf_format.container.writer:FileSource", 1, signal.SIGINT),
+        pytest.param(
+            Strike("dynerf_encoder.importance.build:ist_weights", 2, signal.SIGINT), marks=_EXTENSIVE
+        ),
+        pytest.param(
+            Strike("dynerf_encoder.training.validation:HeldOutValidator.mean_psnr", 1, signal.SIGINT),
+            marks=_EXTENSIVE,
+        ),
     ],
     ids=lambda strike: strike.target.partition(":")[2],
 )

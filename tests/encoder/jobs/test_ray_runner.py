@@ -101,12 +101,13 @@ def test_a_capture_that_a_worker_does_not_have_is_named_with_the_worker(
     mine = tmp_path / "mine"
     mine.symlink_to(capture)
     prelude = f"""
-import pathlib, dynerf_encoder.jobs.encode as module
-prepare = module._prepare
+import pathlib
+from dynerf_encoder.jobs.segment_folder import SegmentFolder
+prepare = SegmentFolder.prepare
 def prepare_and_hide(*arguments):
     prepare(*arguments)
     pathlib.Path({str(mine)!r}).unlink()
-module._prepare = prepare_and_hide
+SegmentFolder.prepare = prepare_and_hide
 """
     arguments = encode_arguments(mine, tmp_path / "clip.dnv", *_SEGMENT, "--cluster", cluster.address)
     status, stderr = _ended(start_driver(arguments, prelude))
@@ -136,13 +137,13 @@ def test_more_threads_than_any_machine_has_are_refused(
     capture: Path, cluster: LocalCluster, tmp_path: Path
 ) -> None:
     more = (*_SEGMENT, "--cluster", cluster.address, "--threads", "3")
-    status, stderr = _ended(start_driver(encode_arguments(capture, tmp_path / "clip.dnv", *more)))
-    assert status == 2
-    assert "no machine of the cluster has 3 CPU; reduce --threads" in stderr
+    ended = Forks.shared().run(encode_arguments(capture, tmp_path / "clip.dnv", *more))
+    assert ended.status == 2
+    assert "no machine of the cluster has 3 CPU; reduce --threads" in ended.stderr
 
 
 def test_a_cluster_that_does_not_exist_is_refused(capture: Path, tmp_path: Path) -> None:
     arguments = encode_arguments(capture, tmp_path / "clip.dnv", *_SEGMENT, "--cluster", "nonsense")
-    status, stderr = _ended(start_driver(arguments))
-    assert status == 2
-    assert "--cluster nonsense: no Ray cluster answers at this address" in stderr.splitlines()[-1]
+    ended = Forks.shared().run(arguments)
+    assert ended.status == 2
+    assert "--cluster nonsense: no Ray cluster answers at this address" in ended.stderr.splitlines()[-1]

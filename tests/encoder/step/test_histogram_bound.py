@@ -3,21 +3,9 @@
 import pytest
 import torch
 
-from dynerf_decoder.scene.ray_sampling import importance_edges, stratified_edges
+from dynerf_decoder.scene.ray_sampling import importance_edges
 from dynerf_encoder.step.histogram_bound import histogram_bound_loss
-
-_CPU = torch.device("cpu")
-
-
-def _seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _random_histogram(rays: int, bins: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Uneven edges over [0, 1] and peaked weights that are not normalised."""
-    generator = _seeded(seed)
-    edges = stratified_edges((rays,), bins, torch.rand(rays, bins - 1, generator=generator), _CPU)
-    return edges, torch.rand(rays, bins, generator=generator) ** 6 * 3
+from support.histograms import random_histogram, seeded
 
 
 def _bound_loss_by_pairs(
@@ -42,10 +30,10 @@ def _normalised(weights: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_histogram_bound_agrees_with_comparing_all_pairs(seed: int) -> None:
-    coarse_edges, coarse = _random_histogram(6, 5, seed)
+    coarse_edges, coarse = random_histogram(6, 5, seed)
     coarse = 0.5 * _normalised(coarse)  # too little, so that something is exceeded
-    fine_edges = importance_edges(coarse_edges, coarse, 9, torch.rand(6, 9, generator=_seeded(seed)))
-    fine = _normalised(torch.rand(6, 8, generator=_seeded(seed + 10)) ** 4)
+    fine_edges = importance_edges(coarse_edges, coarse, 9, torch.rand(6, 9, generator=seeded(seed)))
+    fine = _normalised(torch.rand(6, 8, generator=seeded(seed + 10)) ** 4)
     found = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)
     assert float(found) > 0
     by_pairs = _bound_loss_by_pairs(fine_edges, fine, coarse_edges, coarse)
@@ -53,7 +41,7 @@ def test_the_histogram_bound_agrees_with_comparing_all_pairs(seed: int) -> None:
 
 
 def test_the_bound_loss_is_zero_where_the_coarse_histogram_holds_the_fine_one() -> None:
-    fine_edges, fine = _random_histogram(10, 24, seed=7)
+    fine_edges, fine = random_histogram(10, 24, seed=7)
     fine = _normalised(fine)
     coarse_edges = fine_edges[:, ::4].contiguous()  # the same histogram, four intervals in one
     coarse = fine.view(10, 6, 4).sum(dim=-1)
@@ -63,8 +51,8 @@ def test_the_bound_loss_is_zero_where_the_coarse_histogram_holds_the_fine_one() 
 
 
 def test_the_bound_loss_trains_the_coarse_weights_only() -> None:
-    coarse_edges, coarse = _random_histogram(4, 5, seed=8)
-    fine_edges, fine = _random_histogram(4, 9, seed=9)
+    coarse_edges, coarse = random_histogram(4, 5, seed=8)
+    fine_edges, fine = random_histogram(4, 9, seed=9)
     coarse, fine = _normalised(coarse).requires_grad_(), _normalised(fine).requires_grad_()
     loss = histogram_bound_loss(fine_edges, fine, coarse_edges, coarse)
     coarse_gradient, fine_gradient = torch.autograd.grad(loss, [coarse, fine], allow_unused=True)

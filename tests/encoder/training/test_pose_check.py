@@ -11,7 +11,7 @@ from dynerf_encoder.jobs.encode import Segmentation, encode
 from dynerf_encoder.jobs.segments import SegmentLength
 from support.encoding import Notes, one_thread, tiny_encode, tiny_job, write_scene
 
-_STEPS = "schedule.scale=5"  # 120
+_STEPS = "schedule.scale=3"  # 72
 
 
 @pytest.fixture(autouse=True)

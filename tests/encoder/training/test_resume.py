@@ -9,13 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dynerf_encoder.export.tensors import plain_config
 from dynerf_encoder.training.checkpoint import load_checkpoint
-from support.encoding import FRAMES, HEIGHT, STEPS, WIDTH, Forks, Strike, encode_arguments, write_scene
+from dynerf_encoder.training.resume import resume_relevant_options
+from support.encoding import (
+    FRAMES,
+    HEIGHT,
+    STEPS,
+    WIDTH,
+    Forks,
+    Strike,
+    encode_arguments,
+    tiny_config,
+    write_scene,
+)
 from support.video import noisy_pictures, write_video
 
 _NEVER = 1e9
 _STEP = "dynerf_encoder.training.trainer:Trainer._train_step"
-_SAVE = "dynerf_encoder.jobs.encode_segment:save_checkpoint"
+_SAVE = "dynerf_encoder.jobs.training_run:save_checkpoint"
 _MEASURE = "dynerf_encoder.training.validation:HeldOutValidator.mean_psnr"
 
 
@@ -53,22 +65,27 @@ def _copied(stopped: Path, folder: Path) -> tuple[Path, Path]:
     return folder / "clip.dnv", folder / "clip.work" / "checkpoint.npz"
 
 
+_MOMENTS = [
+    (Strike("dynerf_encoder.importance.build:isg_weights", 2), None),
+    (Strike(_STEP, 1), 0),
+    (Strike(_STEP, 16), 15),
+    (Strike("zipfile:ZipFile.open", 200), None),  # while writing a checkpoint, not the first
+    (Strike("dynerf_format.container.writer:FileSource"), STEPS),  # written, not renamed yet
+]
+_MORE_MOMENTS = [
+    (Strike("dynerf_encoder.frames.storing:_downscaled", 8), None),
+    (Strike("dynerf_encoder.importance.build:ist_weights", 2), None),
+    (Strike(_SAVE, 1, after=True), 0),  # one is saved before the first step
+    (Strike(_SAVE, 7, after=True), 6),  # the keyframes' last step
+    (Strike(_SAVE, STEPS + 1, after=True), STEPS),
+    (Strike(_MEASURE), STEPS),
+]
+
+
 class TestKilled:
     @pytest.mark.parametrize(
         ("strike", "done"),
-        [
-            (Strike("dynerf_encoder.frames.storing:_downscaled", 8), None),
-            (Strike("dynerf_encoder.importance.build:isg_weights", 2), None),
-            (Strike("dynerf_encoder.importance.build:ist_weights", 2), None),
-            (Strike(_SAVE, 1, after=True), 0),  # one is saved before the first step
-            (Strike(_STEP, 1), 0),
-            (Strike(_SAVE, 7, after=True), 6),  # the keyframes' last step
-            (Strike(_STEP, 16), 15),
-            (Strike("zipfile:ZipFile.open", 200), None),  # while writing a checkpoint, not the first
-            (Strike(_SAVE, STEPS + 1, after=True), STEPS),
-            (Strike(_MEASURE), STEPS),
-            (Strike("dynerf_format.container.writer:FileSource"), STEPS),  # written, not renamed yet
-        ],
+        [*_MOMENTS, *(pytest.param(*moment, marks=pytest.mark.extensive) for moment in _MORE_MOMENTS)],
         ids=lambda value: (
             f"{value.target.partition(':')[2]}-{value.call}" if isinstance(value, Strike) else ""
         ),
@@ -277,6 +294,34 @@ _OTHER_RATE = ("--quality", "3", "--set", "quantisation.group=3")
 class TestSettingsOfTheFile:
     """Rate settings may change until the rate term is active; after that only those without effect so far."""
 
+    @pytest.mark.parametrize(
+        ("position", "before", "after", "same"),
+        [
+            (0.3, (), ("rate.weight=1",), True),
+            (0.3, (), ("quantisation.planes=0.5", "quantisation.latents=0.5"), True),
+            (0.3, (), ("rate.start=0.1",), False),
+            (0.3, (), ("schedule.scale=2",), False),
+            (0.6, (), ("rate.weight=1",), False),
+            (0.6, (), ("rate.target=9000",), False),
+            (0.6, (), ("quantisation.planes=0.5",), False),
+            (0.6, (), ("quantisation.group=3", "quantisation.grid=0"), True),
+            (0.6, ("rate.weight=0",), ("rate.weight=0", "quantisation.planes=0.5"), True),
+            (0.6, ("rate.weight=0", "rate.target=9000"), ("rate.weight=0", "rate.target=8000"), False),
+            (1.0, (), ("quantisation.planes=0.5",), True),
+            (1.0, (), ("rate.target=9000",), True),
+            (1.0, (), ("rate.weight=1",), False),
+        ],
+        ids=str,
+    )
+    def test_which_of_them_matter_at_a_position(
+        self, position: float, before: tuple[str, ...], after: tuple[str, ...], same: bool
+    ) -> None:
+        one, two = (
+            resume_relevant_options({"configuration": plain_config(tiny_config(*changes))}, position)
+            for changes in (before, after)
+        )
+        assert (one == two) is same
+
     def test_may_change_until_the_rate_term_is_active(
         self, stopped: Path, capture: Path, tmp_path: Path
     ) -> None:
@@ -291,9 +336,7 @@ class TestSettingsOfTheFile:
         ("option", "message"),
         [
             ("quantisation.planes=0.5", "configuration.quantisation.planes was 0.16, now 0.5"),
-            ("rate.weight=1", "configuration.rate.weight was 0.0015, now 1.0"),
             ("quantisation.group=3", ""),
-            ("quantisation.grid=0", ""),
         ],
     )
     def test_later_only_groups_and_grids_may(

@@ -282,9 +282,9 @@ def test_a_self_signed_certificate_is_refused(tmp_path: Path) -> None:
 
 def test_many_sources_and_reads_leak_no_files(link: Link) -> None:
     def work() -> int:
-        for number in range(40):
+        for number in range(20):
             with HttpSource(link.address, QUICK) as source:
-                for step in range(25):
+                for step in range(10):
                     offset = (number * 7919 + step * 104729) % 60000
                     assert source.read(offset, 50) == DATA[offset : offset + 50]
         return len(list(Path("/proc/self/fd").iterdir()))

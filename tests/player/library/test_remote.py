@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,17 @@ GROUP, FRAMES = 30, 3000
 
 
 def long_clip(seed: int = 0, segments: tuple[int, ...] = (FRAMES,)) -> bytes:
-    """Weights of some 100 kB per segment, 100 s of latents in groups of a second."""
+    """Weights of some 100 kB per segment, 100 s of latents in groups of a second; neighbours differ."""
     random = np.random.default_rng(seed)
     header = small_header(segments)
+    groups = [quantise("latents", random.normal(size=(GROUP, 16)), 0.02) for _ in range(7)]
+    latents = [latents_chunk(0, 0, group) for group in groups]
     chunks = []
     for number, segment in enumerate(header.segments):
         chunks.append(weights_chunk(number, [quantise("planes", random.normal(size=100_000), 0.1)]))
         for first in range(segment.first_frame, segment.first_frame + segment.frames, GROUP):
-            latents = quantise("latents", random.normal(size=(GROUP, 16)), 0.02)
-            chunks.append(latents_chunk(number, first, latents))
+            group = latents[first // GROUP % len(latents)]
+            chunks.append(replace(group, segment=number, first=first))
     return clip_bytes(header, chunks)
 
 

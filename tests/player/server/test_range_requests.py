@@ -388,7 +388,7 @@ def test_pages_have_a_strict_content_security_policy(clip: Path) -> None:
     served(clip, check)
 
 
-def test_a_thumbnail_is_a_jpeg(clip: Path) -> None:
+def test_a_poster_is_a_jpeg(clip: Path) -> None:
     async def check(server: Served) -> None:
         status, headers, body = await server.get("/clips/clip.jpg")
         assert (status, headers["Content-Type"], body[:2]) == (200, "image/jpeg", b"\xff\xd8")

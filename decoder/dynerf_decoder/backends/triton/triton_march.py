@@ -90,51 +90,32 @@ def edge(cumulative, total, k, count, bins):
 
 
 @kernel
-def march(
-    coarse_planes, coarse_size, coarse_first, coarse_bias, coarse_second, coarse_offset,
-    planes, size0, size1, size2, size3, first, bias, second, offsets,
-    starts, steps, lengths, hit, out, medians,
-    rays, coarse, fine, raw_bias, raw_least, raw_most, padding, coarse_min_transmittance, min_transmittance,
-    OUTPUTS: tl.constexpr, BINS: tl.constexpr, SCALES: tl.constexpr, BLOCK: tl.constexpr,
-    COARSE_CHANNELS: tl.constexpr, COARSE_WIDTH: tl.constexpr, COARSE_HIDDEN: tl.constexpr,
-    CHANNELS: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr, LANES: tl.constexpr,
+def coarse_histogram(
+    planes, size, first, bias, second, offset, hits, length, x, y, z, dx, dy, dz,
+    coarse, raw_bias, raw_least, raw_most, padding, min_transmittance,
+    BINS: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
+    HIDDEN: tl.constexpr,
 ):  # fmt: skip
-    """Accumulate all outputs but the first along each ray; find where (0 to 1) half its light is absorbed.
+    """Running sums (ray, bin) over the coarse samples' padded weights, and their totals.
 
-    Rays are given by starts, steps to the ends, lengths and hit flags; those that miss get zeros. A ray's
-    coarse samples end at transmittance ``coarse_min_transmittance``, its fine ones at ``min_transmittance``.
-    Arrays: planes of all scales one after the other, W (scale, ``WIDTH``, hidden), b, V (hidden, ``LANES``),
-    c.
+    A ray's samples end at ``min_transmittance``. From the last interval on the sums are the total.
     """
-    ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = ray < rays
-    hits = tl.load(hit + ray, mask=inside, other=0) != 0
-    length = tl.load(lengths + ray, mask=inside, other=0.0)
-    x = tl.load(starts + 3 * ray, mask=inside, other=0.0)
-    y = tl.load(starts + 3 * ray + 1, mask=inside, other=0.0)
-    z = tl.load(starts + 3 * ray + 2, mask=inside, other=0.0)
-    dx = tl.load(steps + 3 * ray, mask=inside, other=0.0)
-    dy = tl.load(steps + 3 * ray + 1, mask=inside, other=0.0)
-    dz = tl.load(steps + 3 * ray + 2, mask=inside, other=0.0)
-
-    unit = tl.arange(0, COARSE_HIDDEN)
-    table = tl.load(coarse_first + tl.arange(0, COARSE_WIDTH)[:, None] * COARSE_HIDDEN + unit[None, :])
-    row, shift = tl.load(coarse_second + unit).to(tl.float32), tl.load(coarse_bias + unit).to(tl.float32)
-    constant = tl.load(coarse_offset).to(tl.float32)
+    unit = tl.arange(0, HIDDEN)
+    table = tl.load(first + tl.arange(0, WIDTH)[:, None] * HIDDEN + unit[None, :])
+    row, shift = tl.load(second + unit).to(tl.float32), tl.load(bias + unit).to(tl.float32)
+    constant = tl.load(offset).to(tl.float32)
     bin_of = tl.arange(0, BINS)[None, :]
     weights = tl.zeros([BLOCK, BINS], tl.float32)
     transmittance = tl.where(hits, 1.0, 0.0)
     at = 0
-    while (at < coarse) & (tl.max(transmittance, axis=0) > coarse_min_transmittance):
+    while (at < coarse) & (tl.max(transmittance, axis=0) > min_transmittance):
         s = (at + 0.5) / coarse
         raw = coarse_density(
-            coarse_planes, coarse_size, table, shift, row, constant, x + s * dx, y + s * dy, z + s * dz,
-            BLOCK, COARSE_CHANNELS, COARSE_WIDTH,
+            planes, size, table, shift, row, constant, x + s * dx, y + s * dy, z + s * dz,
+            BLOCK, CHANNELS, WIDTH,
         )  # fmt: skip
         optical = density(raw, raw_bias, raw_least, raw_most) * length / coarse
-        after = tl.where(
-            transmittance > coarse_min_transmittance, transmittance * tl.exp(-optical), transmittance
-        )
+        after = tl.where(transmittance > min_transmittance, transmittance * tl.exp(-optical), transmittance)
         weights = tl.where(bin_of == at, (transmittance - after)[:, None], weights)
         transmittance = after
         at += 1
@@ -143,8 +124,20 @@ def march(
     weights += tl.where(bin_of < coarse, extra[:, None], 0.0)
     cumulative = tl.cumsum(weights, axis=1)
     total = tl.max(cumulative, axis=1)
-    cumulative = tl.where(bin_of < coarse - 1, cumulative, total[:, None])
+    return tl.where(bin_of < coarse - 1, cumulative, total[:, None]), total
 
+
+@kernel
+def fine_sums(
+    planes, size0, size1, size2, size3, first, bias, second, offsets, cumulative, total,
+    hits, length, x, y, z, dx, dy, dz, coarse, fine, raw_bias, raw_least, raw_most, min_transmittance,
+    SCALES: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, WIDTH: tl.constexpr,
+    HIDDEN: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """Weighted sums (ray, output), the remaining transmittance, and where half of the light is absorbed.
+
+    The fine samples lie between the quantiles of the coarse histogram; a ray ends at ``min_transmittance``.
+    """
     unit, lane = tl.arange(0, HIDDEN), tl.arange(0, LANES)
     weight_index = tl.arange(0, WIDTH)[:, None] * HIDDEN + unit[None, :]
     w0 = tl.load(first + weight_index)
@@ -179,6 +172,49 @@ def march(
         sums += weight[:, None] / (1 + tl.exp(-raw))
         transmittance, begin = after, end
         at += 1
+    return sums, transmittance, median
+
+
+@kernel
+def march(
+    coarse_planes, coarse_size, coarse_first, coarse_bias, coarse_second, coarse_offset,
+    planes, size0, size1, size2, size3, first, bias, second, offsets,
+    starts, steps, lengths, hit, out, medians,
+    rays, coarse, fine, raw_bias, raw_least, raw_most, padding, coarse_min_transmittance, min_transmittance,
+    OUTPUTS: tl.constexpr, BINS: tl.constexpr, SCALES: tl.constexpr, BLOCK: tl.constexpr,
+    COARSE_CHANNELS: tl.constexpr, COARSE_WIDTH: tl.constexpr, COARSE_HIDDEN: tl.constexpr,
+    CHANNELS: tl.constexpr, WIDTH: tl.constexpr, HIDDEN: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """Accumulate all outputs but the first along each ray; find where (0 to 1) half its light is absorbed.
+
+    Rays are given by starts, steps to the ends, lengths and hit flags; those that miss get zeros. A ray's
+    coarse samples end at transmittance ``coarse_min_transmittance``, its fine ones at ``min_transmittance``.
+    Arrays: planes of all scales one after the other, W (scale, ``WIDTH``, hidden), b, V (hidden, ``LANES``),
+    c.
+    """
+    ray = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    lane = tl.arange(0, LANES)
+    inside = ray < rays
+    hits = tl.load(hit + ray, mask=inside, other=0) != 0
+    length = tl.load(lengths + ray, mask=inside, other=0.0)
+    x = tl.load(starts + 3 * ray, mask=inside, other=0.0)
+    y = tl.load(starts + 3 * ray + 1, mask=inside, other=0.0)
+    z = tl.load(starts + 3 * ray + 2, mask=inside, other=0.0)
+    dx = tl.load(steps + 3 * ray, mask=inside, other=0.0)
+    dy = tl.load(steps + 3 * ray + 1, mask=inside, other=0.0)
+    dz = tl.load(steps + 3 * ray + 2, mask=inside, other=0.0)
+    cumulative, total = coarse_histogram(
+        coarse_planes, coarse_size, coarse_first, coarse_bias, coarse_second, coarse_offset,
+        hits, length, x, y, z, dx, dy, dz,
+        coarse, raw_bias, raw_least, raw_most, padding, coarse_min_transmittance,
+        BINS, BLOCK, COARSE_CHANNELS, COARSE_WIDTH, COARSE_HIDDEN,
+    )  # fmt: skip
+    sums, transmittance, median = fine_sums(
+        planes, size0, size1, size2, size3, first, bias, second, offsets, cumulative, total,
+        hits, length, x, y, z, dx, dy, dz,
+        coarse, fine, raw_bias, raw_least, raw_most, min_transmittance,
+        SCALES, BLOCK, CHANNELS, WIDTH, HIDDEN, LANES,
+    )  # fmt: skip
     sums = sums / (1 - transmittance)[:, None]  # the ray's weights sum to one
     sums = tl.where(hits[:, None], sums, 0.0)
     where = ray[:, None] * (OUTPUTS - 1) + lane[None, :] - 1

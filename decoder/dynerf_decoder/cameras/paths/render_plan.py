@@ -11,8 +11,8 @@ import numpy as np
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import nearest_rotation
 
-from .along_rig import orbit, spiral
 from .nerfstudio import CameraPath
+from .orbit_and_spiral import orbit, spiral
 from .timing import Timing, path_positions
 from .view import Still, View, checked_size, default_size
 

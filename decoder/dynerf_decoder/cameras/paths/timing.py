@@ -63,25 +63,36 @@ def plan_timing(
     rate = path_fps if out_fps is None else out_fps
     if frames < 1 or fps <= 0 or rate <= 0:
         raise ViewError(f"{frames} frames at {fps} per second, shown at {rate}: expected all more than 0")
-    exact_speed = _exact(speed, "speed")
-    if exact_speed <= 0:
-        raise ViewError(f"speed {speed:g}: expected more than 0 (freeze holds the content still)")
+    exact_speed = _exact_speed(speed, freeze)
     last = (frames - 1) / fps
     selected = frame_range is not None or seconds is not None
     start, stop = _range_seconds(frames, fps, frame_range, seconds)
     path_pictures = None if path is None else max(1, round(len(path.poses) * rate / path_fps))
     if freeze is not None:
-        if exact_speed != 1:
-            raise ViewError(f"freeze at {freeze:g} s with speed {speed:g}: expected only one of them")
-        pictures = math.ceil((stop - start if selected else _FREEZE_SECONDS) * rate)
-        times = _frozen(freeze, pictures if path_pictures is None or selected else path_pictures, last)
-    elif path is None or path_pictures is None or exact_speed != 1:
-        times = _ramp(start, exact_speed / rate, math.ceil((stop - start) * rate / exact_speed), last)
-    elif path.render_times is None or selected:
-        times = _ramp(start, (stop - start) / path_pictures, path_pictures, last)
-    else:
-        times = _path_times(path.render_times, path_pictures, last)
-    return Timing(times, rate)
+        length = stop - start if selected else None
+        return Timing(_frozen(freeze, _frozen_pictures(length, path_pictures, rate), last), rate)
+    if path is None or path_pictures is None or exact_speed != 1:
+        pictures = math.ceil((stop - start) * rate / exact_speed)
+        return Timing(_ramp(start, exact_speed / rate, pictures, last), rate)
+    if path.render_times is None or selected:
+        return Timing(_ramp(start, (stop - start) / path_pictures, path_pictures, last), rate)
+    return Timing(_path_times(path.render_times, path_pictures, last), rate)
+
+
+def _exact_speed(speed: float, freeze: float | None) -> Fraction:
+    exact = _exact(speed, "speed")
+    if exact <= 0:
+        raise ViewError(f"speed {speed:g}: expected more than 0 (freeze holds the content still)")
+    if freeze is not None and exact != 1:
+        raise ViewError(f"freeze at {freeze:g} s with speed {speed:g}: expected only one of them")
+    return exact
+
+
+def _frozen_pictures(selected: Fraction | None, path_pictures: int | None, rate: Fraction) -> int:
+    """How many pictures show frozen content: the selected seconds, else the camera path's, else 4 s."""
+    if selected is None and path_pictures is not None:
+        return path_pictures
+    return math.ceil((_FREEZE_SECONDS if selected is None else selected) * rate)
 
 
 def _range_seconds(
