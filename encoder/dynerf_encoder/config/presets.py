@@ -33,7 +33,7 @@ _CONDITIONING = Conditioning(
 )
 # Finer grids find a twentieth more empty space but take four times the bytes.
 _QUANTISATION = Quantisation(planes=0.16, network=0.03, latents=0.01, coarse=3.0, group=0, grid=32)
-_LAYERS = Layers(budget=(1.0,), steps=0.08, reach=0.5)
+_LAYERS = Layers(budget=(1.0,), steps=0.1, reach=0.5)
 
 _PREVIEW = Config(
     preset="preview",

@@ -7,7 +7,7 @@ next, divided.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dynerf_decoder.fields.field import Model
 from dynerf_encoder.config.schema import Quantisation
@@ -21,10 +21,8 @@ from .train import train_layer
 
 STEP_RATIO = 3
 _OVERHEAD = 1.1  # approximate, of all layers over a single one
-_AIM = 0.97  # of a layer's bytes: a training meets its target within some percent
+_AIM = 0.93  # of a layer's bytes, which a training meets within some percent
 _LEAST_PLANES = 0.02  # share of the file
-_TRIALS = 6
-_SLOPE = 0.8  # approximate, of log size over log step
 
 Tensors = dict[str, QuantisedTensor]
 Quantise = Callable[[Model, Quantisation], list[QuantisedTensor]]
@@ -75,25 +73,13 @@ def train_layers(finished: Trainer, quantise: Quantise, other_bytes: int, progre
         def show(done: int, total: int, number: int = number) -> None:
             progress(f"training quality layer {number + 1}", done, total)
 
-        model, steps = train_layer(finished, factor, int(_AIM * target), size_of, show)
-        trained.append(quantised(model, _fitted(model, steps, target, size_of)))
+        trained.append(quantised(*train_layer(finished, factor, int(_AIM * target), size_of, show)))
         used += _stored(trained)
     return CoarseLayers(trained)
 
 
 def _by_name(tensors: Sequence[QuantisedTensor]) -> Tensors:
     return {tensor.name: tensor for tensor in tensors}
-
-
-def _fitted(
-    model: Model, steps: Quantisation, target: int, size_of: Callable[[Model, Quantisation], int]
-) -> Quantisation:
-    """The steps, or wider ones of planes if the layer is above ``target`` bytes."""
-    for _ in range(_TRIALS):
-        if (size := size_of(model, steps)) <= target:
-            break
-        steps = replace(steps, planes=steps.planes * (size / target) ** (1.05 / _SLOPE))
-    return steps
 
 
 def _stored(levels: Sequence[Tensors]) -> int:

@@ -22,7 +22,7 @@ from dynerf_encoder.rate.step_sizes import is_plane, rounding_step
 from dynerf_encoder.schedule.stages import Plan, Stage
 from dynerf_encoder.training.trainer import Trainer
 
-_CALIBRATIONS = (0.0, 0.4, 0.8)  # positions at which the real size is measured
+_CALIBRATIONS = (0.0, 0.3, 0.6, 0.85)  # positions at which the real size is measured
 _RATE_SHARES = 0.45, 0.3  # of the learning rates of planes and networks: they are nearly right already
 _NETWORK_FACTOR = 3  # networks are a quarter of a first layer
 _FINAL_RATE = 0.1
@@ -38,7 +38,8 @@ def train_layer(
 ) -> tuple[Model, Quantisation]:
     """A copy of the finished model for a layer of about ``target`` bytes, and its steps.
 
-    Those of planes are ``factor`` times the finished ones. ``size_of`` returns the bytes of the layer.
+    Those of planes are ``factor`` times the finished ones; other steps than these give a poor picture, because
+    the values lie at their multiples. ``size_of`` returns the bytes of the layer.
     """
     config = _layer_config(finished, factor, target)
     steps = max(1, round(config.layers.steps * finished.progress.step))
