@@ -38,8 +38,8 @@ def train_layer(
 ) -> tuple[Model, Quantisation]:
     """A copy of the finished model for a layer of about ``target`` bytes, and its steps.
 
-    Those of planes are ``factor`` times the finished ones; other steps than these give a poor picture, because
-    the values lie at their multiples. ``size_of`` returns the bytes of the layer.
+    Those of planes are ``factor`` times the finished ones; other steps than these give a poor picture,
+    because the values lie at their multiples. ``size_of`` returns the bytes of the layer.
     """
     config = _layer_config(finished, factor, target)
     steps = max(1, round(config.layers.steps * finished.progress.step))
