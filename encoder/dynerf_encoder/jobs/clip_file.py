@@ -31,10 +31,8 @@ from dynerf_format import (
     Header,
     QuantisedTensor,
     key_chunks,
-    latents_chunk,
     layers_between,
     occupancy_chunk,
-    weights_chunks,
 )
 from dynerf_format.container.writer import clip_bytes, write_clip
 
@@ -105,12 +103,17 @@ class ClipFile:
 
     def _train_layers(self, watcher: Watcher) -> CoarseLayers:
         """The coarser layers, trained for the steps of the training."""
+
+        def quantise(model: Model, steps: Quantisation) -> list[QuantisedTensor]:
+            return self._quantised(steps, model)[0]
+
+        return train_layers(self.trainer, quantise, self._bytes_without_weights, watcher.progress)
+
+    def _bytes_without_weights(self) -> int:
+        """The size in bytes of header and latents."""
         steps = self.trainer.rate.quantisation
-        groups = [latents_chunk(0, first, tensor) for first, tensor in self._quantised(steps)[1]]
-        others = len(clip_bytes(self._header(steps, {}), [*weights_chunks(0, [], {}), *groups]))
-        return train_layers(
-            self.trainer, lambda model, steps: self._quantised(steps, model)[0], others, watcher.progress
-        )
+        chunks = order_chunks(key_chunks(0, layers_between([{}])), self._quantised(steps)[1])
+        return len(clip_bytes(self._header(steps, {}), chunks))
 
     def _differences(self, levels: Sequence[Mapping[str, QuantisedTensor]]) -> list[Chunk]:
         """The layers of the weights as differences to the predecessor's; empty without one."""

@@ -45,30 +45,33 @@ class CoarseLayers:
 BY_DIVISION = CoarseLayers(())
 
 
-def train_layers(finished: Trainer, quantise: Quantise, other_bytes: int, progress: Progress) -> CoarseLayers:
-    """Train all layers but the last of a file with ``other_bytes`` besides the weights.
+def train_layers(
+    finished: Trainer, quantise: Quantise, other_bytes: Callable[[], int], progress: Progress
+) -> CoarseLayers:
+    """Train all layers but the last of a file that holds ``other_bytes()`` besides the weights.
 
     ``quantise`` returns the tensors of a model at given steps.
     """
-    layers, finest = finished.config.layers, finished.rate.quantisation
-    whole = _by_name(quantise(finished.model, finest))
-    if len(layers.budget) == 1 or not any(is_plane(name) for name in whole):
+    budget = finished.config.layers.budget
+    if len(budget) == 1 or not any(is_plane(name) for name, _ in finished.model.named_parameters()):
         return BY_DIVISION
-    file_bytes = other_bytes + _OVERHEAD * _stored([whole])
+
+    def quantised(model: Model, steps: Quantisation) -> Tensors:
+        return _by_name(quantise(model, steps))
+
+    def size_of(model: Model, steps: Quantisation) -> int:
+        return _stored([*trained, quantised(model, steps)])
+
+    whole = quantised(finished.model, finished.rate.quantisation)
+    file_bytes = other_bytes() + _OVERHEAD * _stored([whole])
     networks = _stored([{name: each for name, each in whole.items() if not is_plane(name)}])
     trained: list[Tensors] = []
     used = 0
-    for number, share in enumerate(layers.budget[:-1]):
+    for number, share in enumerate(budget[:-1]):
         target = int(share * file_bytes) - used
         if target < networks + _LEAST_PLANES * file_bytes:
             continue
-        factor = STEP_RATIO ** (len(layers.budget) - 1 - number)
-
-        def quantised(model: Model, steps: Quantisation) -> Tensors:
-            return _by_name(quantise(model, steps))
-
-        def size_of(model: Model, steps: Quantisation) -> int:
-            return _stored([*trained, quantised(model, steps)])
+        factor = STEP_RATIO ** (len(budget) - 1 - number)
 
         def show(done: int, total: int, number: int = number) -> None:
             progress(f"training quality layer {number + 1}", done, total)

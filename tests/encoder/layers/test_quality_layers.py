@@ -53,7 +53,7 @@ def _layers(trainer: Trainer) -> CoarseLayers:
         return quantise_clip(model, trainer.latents, steps, Fraction(30))[0]
 
     shown: list[tuple[str, int, int]] = []
-    layers = train_layers(trainer, quantise, _OTHER_BYTES, lambda *progress: shown.append(progress))
+    layers = train_layers(trainer, quantise, lambda: _OTHER_BYTES, lambda *progress: shown.append(progress))
     assert all(done <= total for _, done, total in shown)
     return layers
 
