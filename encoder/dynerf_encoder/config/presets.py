@@ -32,7 +32,9 @@ _CONDITIONING = Conditioning(
     frequencies=10,  # of NeRF-T; not published, taken from the encoding of positions [NeRF] 5.1
 )
 # Finer grids find a twentieth more empty space but take four times the bytes.
-_QUANTISATION = Quantisation(planes=0.16, network=0.03, latents=0.01, coarse=3.0, group=0, grid=32)
+_QUANTISATION = Quantisation(
+    planes=0.16, network=0.03, latents=0.01, coarse=3.0, coarse_basis=2.0, group=0, grid=32
+)
 _LAYERS = Layers(budget=(1.0,), steps=0.1, reach=0.5)
 
 _PREVIEW = Config(

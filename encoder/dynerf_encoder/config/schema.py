@@ -108,8 +108,9 @@ class Quantisation:
 
     The step of network weights is ``network`` times each tensor's root mean square, that of latents
     ``latents`` times that of all latents. The steps of the coarse field, which only places samples, are
-    ``coarse`` times as wide. ``group`` is the number of frames whose latents share a chunk; 0 stands for one
-    second. Occupancy grids have ``grid`` cells a side; 0 omits them.
+    ``coarse`` times as wide, those of its basis planes ``coarse_basis`` times as wide as that. ``group`` is
+    the number of frames whose latents share a chunk; 0 stands for one second. Occupancy grids have ``grid``
+    cells a side; 0 omits them.
     """
 
     planes: float = setting("Quantisation step of the planes.", "feature units")
@@ -118,6 +119,7 @@ class Quantisation:
         "Quantisation step of the latents, relative to the RMS of all latents.", "factor"
     )
     coarse: float = setting("Multiplies the steps of the coarse field.", "factor")
+    coarse_basis: float = setting("Multiplies also those of its basis planes.", "factor")
     group: int = setting("Frames whose latents share a chunk; 0: those of one second.", "frames")
     grid: int = setting("Cells per side of the occupancy grids; 0: no grids.", "cells")
 

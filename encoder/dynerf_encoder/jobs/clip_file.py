@@ -22,7 +22,7 @@ from dynerf_encoder.export.tensors import (
     quantise_clip,
 )
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.layers.build import BY_DIVISION, CoarseLayers, train_layers
+from dynerf_encoder.layers.coarse_layers import BY_DIVISION, CoarseLayers, train_layers
 from dynerf_encoder.rate.target_size import meet_target
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator

@@ -34,6 +34,7 @@ _BOUNDS = {
     "quantisation.network": (1e-4, math.inf),
     "quantisation.latents": (1e-4, math.inf),
     "quantisation.coarse": (1.0, math.inf),
+    "quantisation.coarse_basis": (1.0, math.inf),
     "quantisation.grid": (0.0, 256.0),  # what decoders accept
     "layers.steps": (0.0, math.inf),
     "layers.reach": (0.0, math.inf),

@@ -2,6 +2,6 @@
 
 In: a trained model and the shares of the file at which layers end. Out: the quantised tensors after each
 layer, coarse first, the last being the trained ones. Every layer but the last holds planes of its own,
-trained at wider steps towards its own bytes (``train.py``); ``build.py`` puts the layers together.
-Imports: config, export, rate, rays, schedule, step, training.
+trained at wider steps towards its own bytes (``train_layer.py``); ``coarse_layers.py`` trains all of them.
+Imports: config, export, rate, schedule, training.
 """

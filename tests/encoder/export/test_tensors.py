@@ -86,12 +86,15 @@ class TestWeights:
 
     def test_get_the_configured_step(self, kind: FieldKind) -> None:
         model = _model(tiny_config(kind=kind))
-        quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0)
+        quantisation = replace(
+            tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0, coarse_basis=2.0
+        )
         steps = {tensor.name: _step(tensor) for tensor in quantise_model(model, quantisation)}
         assert any(map(is_plane, steps)) == (kind == "planes")
         for name, step in steps.items():
             rms = np.sqrt(np.mean(_values(model)[name].astype(np.float64) ** 2))
-            factor = quantisation.coarse if name.startswith("coarse.") else 1
+            factor = quantisation.coarse if name.startswith("coarse.") else 1.0
+            factor *= quantisation.coarse_basis if name.startswith("coarse.basis.") else 1.0
             assert step == pytest.approx(factor * (0.25 if is_plane(name) else 0.02 * rms), rel=1e-6), name
 
     def test_travel_in_the_file_unchanged(self, kind: FieldKind) -> None:

@@ -13,7 +13,7 @@ from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config, Quantisation
 from dynerf_encoder.export.tensors import dequantised_latents, layered_weights, quantise_clip
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.layers.build import CoarseLayers, train_layers
+from dynerf_encoder.layers.coarse_layers import CoarseLayers, train_layers
 from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.stages import Plan, Stage

@@ -78,7 +78,7 @@ def _layer_config(finished: Trainer, factor: int, target: int) -> Config:
 @torch.no_grad()
 def _bounds(model: Model, config: Config) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Each stack of planes, and the least and the largest values that it may take."""
-    bounds = []
+    bounds: list[tuple[Tensor, Tensor, Tensor]] = []
     for name, parameter in model.named_parameters():
         if is_plane(name):
             reach = rounding_step(name, parameter, config.quantisation) * config.layers.reach

@@ -1,9 +1,8 @@
 """The quality layers of a trained model: the tensors after each layer, coarse first.
 
-A layer is trained for each share of the file but the last (``train.py``), with steps that are ``STEP_RATIO``
-times those of the next. A layer that would hold little more than the networks is left out. Without shares but
-the last, and for a field without planes, layers are made by division: the symbols of each are those of the
-next, divided.
+A layer is trained for each share of the file but the last (``train_layer.py``), with steps that suit its
+bytes. A layer that would hold little more than the networks is left out. Without shares but the last, and for
+a field without planes, layers are made by division: the symbols of each are those of the next, divided.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +16,9 @@ from dynerf_encoder.training.trainer import Trainer
 from dynerf_format import QuantisedTensor, key_chunks, layers_between
 from dynerf_format.container.compression import compress
 
-from .train import train_layer
+from .train_layer import train_layer
 
-STEP_RATIO = 3
+_SLOPE = -0.8  # approximate, of log size over log step, as between the qualities of ``rate/quality.py``
 _OVERHEAD = 1.1  # approximate, of all layers over a single one
 _AIM = 0.93  # of a layer's bytes, which a training meets within some percent
 _LEAST_PLANES = 0.02  # share of the file
@@ -71,7 +70,7 @@ def train_layers(
         target = int(share * file_bytes) - used
         if target < networks + _LEAST_PLANES * file_bytes:
             continue
-        factor = STEP_RATIO ** (len(budget) - 1 - number)
+        factor = max(2, round(share ** (1 / _SLOPE)))
 
         def show(done: int, total: int, number: int = number) -> None:
             progress(f"training quality layer {number + 1}", done, total)
