@@ -50,7 +50,9 @@ def main() -> None:
     print("| network | coarse | latents | bytes | fine | coarse | latents, per frame | PSNR | loss |")
     print("|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for network, coarse, step in itertools.product(options.network, options.coarse, options.latents):
-        steps = Quantisation(planes=1.0, network=network, latents=step, coarse=coarse, group=0, grid=0)
+        steps = Quantisation(
+            planes=1.0, network=network, latents=step, coarse=coarse, coarse_basis=1.0, group=0, grid=0
+        )
         load_weights(model, exact)
         weights, groups = quantise_clip(model, latents, steps, clip.fps)
         size = len(clip_bytes(clip.header, make_chunks(weights, groups)))

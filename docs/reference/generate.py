@@ -24,6 +24,7 @@ SECTIONS = {
     "conditioning": "What identifies a frame to the field.",
     "rate": "The rate term of the last part of the training.",
     "quantisation": "Quantisation steps and the layout of the file.",
+    "layers": "Quality layers of the file.",
     "planes": "Sizes of the `planes` field; stored in the file.",
     "mlp": "Sizes of the `mlp` field; stored in the file.",
 }
@@ -59,13 +60,13 @@ def _type(kind: Any) -> str:
     if choices and all(isinstance(choice, str) for choice in choices):
         return " or ".join(f"`{choice}`" for choice in choices)
     if choices:
-        return "list of whole numbers"
+        return "list of whole numbers" if choices[0] is int else "list of numbers"
     return {bool: "`true` or `false`", int: "whole number", float: "number"}[kind]
 
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(map(_value, value))
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)

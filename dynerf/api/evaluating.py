@@ -25,20 +25,21 @@ def evaluate(
     layout: str | None = None,
     report: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    layers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Decode every ``every``-th frame of some views and compare it with the capture's videos.
 
-    ``clip`` is an open clip, a path or an address; the last two are opened on ``device``. ``views`` are names
-    of cameras, by default the held-out ones, or all if none was held out. ``lpips_weights`` is a
-    safetensors file. ``layout`` is the capture's (default: found by its files). ``report`` is a folder in
-    which ``index.html`` is written.
+    ``clip`` is an open clip, a path or an address; the last two are opened on ``device``, with the first
+    ``layers`` quality layers (None: all). ``views`` are names of cameras, by default the held-out ones, or
+    all if none was held out. ``lpips_weights`` is a safetensors file. ``layout`` is the capture's (default:
+    found by its files). ``report`` is a folder in which ``index.html`` is written.
 
     The result has ``psnr`` (dB), ``ssim``, ``mean(metric)``, the scores of each frame in ``frames``, and in
     ``missing`` the reason for each metric that is None. Raises ViewError (unknown views), CaptureError (not
     the clip's capture), ConfigError (weights, ``every``), OutputError (the report), and what ``open`` raises.
     """
-    opened = nullcontext(clip) if isinstance(clip, Clip) else opening.open(clip, device=device)
+    opened = nullcontext(clip) if isinstance(clip, Clip) else opening.open(clip, device=device, layers=layers)
     with opened as known:
         page = None if report is None else HtmlReport(Path(report), known)
         result = compare(

@@ -31,10 +31,14 @@ class SegmentInfo:
 
 @dataclass(frozen=True)
 class LayerInfo:
-    """The first ``layers`` quality layers: bytes of their weights, and held-out PSNR in dB if measured."""
+    """The first ``layers`` quality layers: bytes of their weights, and held-out PSNR in dB if measured.
+
+    ``own_bytes`` are those of the last of them alone.
+    """
 
     layers: int
     bytes: int
+    own_bytes: int
     held_out_psnr: float | str | None
 
 
@@ -129,9 +133,10 @@ def _cameras(header: Header) -> tuple[CameraInfo, ...]:
 def _layers(reader: Reader) -> tuple[LayerInfo, ...]:
     """Cumulative bytes of weights up to each quality layer, and PSNR with it if the encoder measured it."""
     entries = [entry for entry in reader.directory if entry.kind == b"WGHT"]
-    layers = []
+    layers, size = [], 0
     for last in sorted({entry.layer for entry in entries}):
-        size = sum(entry.end - entry.offset for entry in entries if entry.layer <= last)
+        own = sum(entry.end - entry.offset for entry in entries if entry.layer == last)
+        size += own
         psnr = reader.header.quality.get(f"held_out_psnr_layers_{last + 1}")
-        layers.append(LayerInfo(last + 1, size, psnr))
+        layers.append(LayerInfo(last + 1, size, own, psnr))
     return tuple(layers)

@@ -6,6 +6,7 @@ states what was expected.
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}"
 _SIZE = re.compile(rf"({_NUMBER}) *([a-z]*)", re.IGNORECASE)
@@ -20,6 +21,7 @@ _DURATION = re.compile(
     rf"(?:({_NUMBER}) *(?:s|sec|secs|seconds?))?",
     re.IGNORECASE,
 )
+_PERCENTAGE = re.compile(rf"({_NUMBER}) *%?")
 _PLAIN = re.compile(_NUMBER)
 _FRAMES = re.compile(r"([0-9]{1,9}) *(?:f|frames?)", re.IGNORECASE)
 # Plain numbers only: Fraction would expand 1e99999999.
@@ -34,6 +36,15 @@ def parse_size(text: str) -> int:
     if not 1 <= size <= _MAX_BYTES:
         raise ValueError("a size such as 500kB or 2MB, below 4GiB")
     return size
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    """Increasing percentages above 0, the last 100: ``10%,30%,100%``."""
+    matches = [_PERCENTAGE.fullmatch(part.strip()) for part in text.split(",")]
+    shares = [0.0 if match is None else float(match[1]) / 100 for match in matches]
+    if shares[-1] != 1 or any(share >= after for share, after in pairwise((0.0, *shares))):
+        raise ValueError("increasing percentages of which the last is 100%, such as 10%,30%,100%")
+    return tuple(shares)
 
 
 def parse_duration(text: str) -> Fraction:

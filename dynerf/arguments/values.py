@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dynerf.api.opening import parse_location
-from dynerf.api.quantities import parse_duration, parse_size
+from dynerf.api.quantities import parse_duration, parse_shares, parse_size
 
 _T = TypeVar("_T")
 _INTEGER = re.compile(r"[0-9]{1,10}")
@@ -56,6 +56,11 @@ def seed(text: str) -> int:
 def quality(text: str) -> int:
     """A quality from 1 to 10."""
     return _integer(text, 1, 10)
+
+
+def shares(text: str) -> tuple[float, ...]:
+    """Shares of a file, increasing, the last 1."""
+    return _quantity(parse_shares, text)
 
 
 def size(text: str) -> int:

@@ -93,6 +93,8 @@ def _shorthands(options: argparse.Namespace) -> list[str]:
         settings.append("schedule.keyframes=auto")
     elif options.keyframes is not None:
         settings += ["schedule.keyframes=fixed", f"schedule.keyframe_interval={options.keyframes}"]
+    if options.layers_budget is not None:
+        settings.append(f"layers.budget={','.join(str(share) for share in options.layers_budget)}")
     return settings
 
 

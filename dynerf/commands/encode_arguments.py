@@ -27,15 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_size(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("quality and size").add_mutually_exclusive_group()
-    group.add_argument(
+    group = parser.add_argument_group("quality and size")
+    size = group.add_mutually_exclusive_group()
+    size.add_argument(
         "--quality", type=values.quality, metavar="1..10",
         help="10 gives the best quality and the largest file; each step down is about a quarter smaller "
         "(default: 6)",
     )  # fmt: skip
-    group.add_argument(
+    size.add_argument(
         "--target-size", type=values.size, metavar="SIZE",
         help="size of the file, such as 500kB, 2MB, 300KiB or bytes, met within 5 %%; sets the quality",
+    )  # fmt: skip
+    group.add_argument(
+        "--layers-budget", type=values.shares, metavar="SHARES",
+        help="train quality layers that end at these shares of the file, such as 15%%,100%%; a player shows "
+        "each as soon as it has it (default: three layers by division, whose first is blurrier)",
     )  # fmt: skip
 
 

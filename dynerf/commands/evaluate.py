@@ -22,7 +22,8 @@ def run(options: argparse.Namespace) -> int:
     import dynerf
 
     views = None if options.views is None else [name.strip() for name in options.views.split(",")]
-    with dynerf.open(options.clip, device=options.device) as clip, ProgressDisplay() as tasks:
+    opened = dynerf.open(options.clip, device=options.device, layers=options.layers)
+    with opened as clip, ProgressDisplay() as tasks:
         result = dynerf.evaluate(
             clip,
             options.capture,
@@ -88,6 +89,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=values.positive, default=1, metavar="N", help="compare every N-th frame (default: 1)"
     )
+    parser.add_argument(
+        "--layers", type=values.positive, metavar="N",
+        help="use only the first N quality layers ('dynerf info' lists them; default: all)",
+    )  # fmt: skip
     parser.add_argument(
         "--lpips-weights", type=Path, metavar="FILE",
         help="compute LPIPS with these weights, a safetensors file (docs/reference/metrics.md)",

@@ -53,8 +53,12 @@ def _text(info: Info) -> str:
         "bytes per part",
         *(f"  {name:<12}{count:>12,}" for name, count in info.bytes_by_part.items()),
         "",
-        "quality layers: cumulative bytes of weights, held-out PSNR",
-        *(f"  {layer.layers:<12}{layer.bytes:>12,}  {_psnr(layer)}" for layer in info.layers),
+        "quality layers: bytes of weights, those of all up to it, their share of the file, held-out PSNR",
+        *(
+            f"  {layer.layers:<12}{layer.own_bytes:>12,}{layer.bytes:>12,}"
+            f"{100 * layer.bytes / info.bytes:>7.1f} %  {_psnr(layer)}"
+            for layer in info.layers
+        ),
         "",
         "measured by the encoder",
         *(f"  {name:<24}{_printable(value)}" for name, value in info.quality.items()),

@@ -36,7 +36,14 @@ from dynerf_format.container.chunks import (
 from dynerf_format.container.directory import Entry
 from dynerf_format.container.field_tensors import tensor_shapes
 from dynerf_format.container.header import COLOUR, decode_header, encode_header
-from dynerf_format.container.quality_layers import coarsen, continued_chunks, split_layers, weights_chunks
+from dynerf_format.container.quality_layers import (
+    coarsen,
+    continued_chunks,
+    key_chunks,
+    layers_between,
+    split_layers,
+    weights_chunks,
+)
 from dynerf_format.container.reader import Reader
 from dynerf_format.container.records import CameraRecord, FieldRecord, Header, SegmentRecord, SpaceRecord
 from dynerf_format.container.source import BytesSource, FileSource, Source, check_range
@@ -124,8 +131,10 @@ __all__ = [
     "decode_header",
     "encode_header",
     "join_clips",
+    "key_chunks",
     "latents_chunk",
     "latents_entries",
+    "layers_between",
     "occupancy_chunk",
     "pack_occupancy",
     "pack_tensors",

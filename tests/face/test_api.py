@@ -30,7 +30,7 @@ _SIGNATURES: dict[str, str] = {
     "open_async": "(place, *, device='auto', layers=None)",
     "info": "(place, *, check=False)",
     "evaluate": "(clip, capture, *, views=None, every=1, lpips_weights=None, layout=None, report=None, "
-    "device='auto', on_progress=None)",
+    "device='auto', layers=None, on_progress=None)",
     "encode": "(capture, output, *, preset=None, field=None, quality=None, target_size=None, config=None, "
     "settings=(), device='auto', frames=':', hold_out=None, downscale=1, layout=None, depths=None, "
     "fps=None, space='auto', seed=0, time_limit=None, segment='300f', overlap=None, warm_start=None, "

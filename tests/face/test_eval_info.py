@@ -56,6 +56,16 @@ def test_eval_compares_decoded_pictures_with_the_video(clip: Path, scene: Path) 
     assert found == pytest.approx(-10 * np.log10(error), abs=1e-3)
 
 
+def test_eval_measures_the_first_layers_only(clip: Path, scene: Path) -> None:
+    result = json.loads(done("eval", clip, scene, "--json", "--layers", 1, "--every", 3).out)
+    truth = next(iter(decode(scene / "cam00.mp4", FrameRange(3, 4).within(FRAMES, ""))))
+    with dynerf.open(clip, device="cpu", layers=1) as opened:
+        decoded = opened.render(opened.cameras[0], frame=3.0).rgb.numpy()
+    found = next(frame["psnr"] for frame in result["frames"] if frame["frame"] == 3)
+    assert found == pytest.approx(-10 * np.log10(np.square(decoded - truth / 255.0).mean()), abs=1e-3)
+    assert found < json.loads(done("eval", clip, scene, "--json", "--every", 3).out)["psnr"]
+
+
 def test_eval_prints_a_table(clip: Path, scene: Path) -> None:
     lines = done("eval", clip, scene, "--every", 3).out.splitlines()
     assert lines[0].split()[:5] == ["view", "frame", "PSNR", "dB", "SSIM"]
@@ -81,7 +91,10 @@ def test_eval_writes_a_self_contained_page(clip: Path, scene: Path, out: Path) -
     done("eval", clip, scene, "--every", 3, "--report", out / "report")
     assert [path.name for path in (out / "report").iterdir()] == ["index.html"]
     page = (out / "report" / "index.html").read_text()
-    assert page.count("data:image/png;base64,") == 9
+    layers = json.loads(done("info", clip, "--json").out)["layers"]
+    assert page.count("data:image/png;base64,") == 9 + len(layers)
+    for layer in layers:
+        assert f"{layer['layers']} of {len(layers)}: {layer['bytes']:,} bytes of weights" in page
     for text in ("psnr_moving", "--lpips-weights FILE", "<polyline", "WGHT", "LATN", "worst: cam00, frame"):
         assert text in page
     assert "://" not in page
@@ -127,6 +140,10 @@ def test_info_describes_the_file(clip: Path) -> None:
     with dynerf.open(clip, device="cpu") as opened:
         assert record["parameters"] == sum(value.numel() for value in opened.model(0).parameters())
     assert record["config"]["schedule"]["rays"] == 512
+    assert sum(layer["own_bytes"] for layer in record["layers"]) == record["bytes_by_part"]["WGHT"]
+    assert [layer["bytes"] for layer in record["layers"]] == list(
+        np.cumsum([layer["own_bytes"] for layer in record["layers"]])
+    )
 
 
 def test_info_prints_the_same_as_text(clip: Path) -> None:

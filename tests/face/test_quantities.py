@@ -4,7 +4,13 @@ from fractions import Fraction
 
 import pytest
 
-from dynerf.api.quantities import parse_duration, parse_frames_or_seconds, parse_rate, parse_size
+from dynerf.api.quantities import (
+    parse_duration,
+    parse_frames_or_seconds,
+    parse_rate,
+    parse_shares,
+    parse_size,
+)
 from dynerf.cli.parser import parse_arguments
 from dynerf_encoder.jobs.segments import SegmentLength
 
@@ -26,6 +32,28 @@ def test_sizes(text: str, size: int) -> None:
 def test_invalid_sizes(text: str) -> None:
     with pytest.raises(ValueError, match="a size such as 500kB or 2MB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("10%,30%,100%", (0.1, 0.3, 1)),
+        ("12.5 %, 100 %", (0.125, 1)),
+        ("10,30,100", (0.1, 0.3, 1)),
+        ("100%", (1,)),
+    ],
+)
+def test_shares(text: str, shares: tuple[float, ...]) -> None:
+    assert parse_shares(text) == pytest.approx(shares)
+    assert parse_arguments(["encode", "--layers-budget", text, "a", "-o", "a.dnv"]).layers_budget == shares
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10%", "0%,100%", "30%,10%,100%", "10%,10%,100%", "10%,110%", "ten,100"]
+)
+def test_invalid_shares(text: str) -> None:
+    with pytest.raises(ValueError, match="increasing percentages of which the last is 100%"):
+        parse_shares(text)
 
 
 @pytest.mark.parametrize("size", [["300kB"], ["300 kb"], ["300", "KB"], ["300", "kb"], ["0.3MB"]])

@@ -24,8 +24,11 @@ from dynerf_format import (
     QuantisedTensor,
     SegmentRecord,
     SpaceRecord,
+    coarsen,
     continued_chunks,
+    key_chunks,
     latents_chunk,
+    layers_between,
     quantise,
     split_layers,
     weights_chunk,
@@ -151,18 +154,25 @@ def lcg_bytes(count: int) -> np.ndarray:
 
 @_made_once
 def layered() -> tuple[Header, list[Chunk]]:
-    """9 frames in three quality layers: every model of the entropy coder, and raw bits."""
+    """9 frames in three quality layers: every model of the entropy coder, raw bits, a tensor coded anew."""
     row, column = np.mgrid[:12, :12]
     noise = lcg_bytes(24 * 144).reshape(24, 12, 12) // 64
     ramps = [row * (p % 5) + column * (p % 3) + noise[p] - 20 for p in range(24)]
-    weights = [
-        quantise("planes.0", np.reshape(ramps, (3, 8, 12, 12)), 1.0),
-        quantise("head.weight", (lcg_bytes(4800).reshape(3, 40, 40).sum(axis=0) - 380) / 8, 1 / 8),
-        quantise("head.bias", np.zeros(200), 1.0),
-    ]
+    planes = quantise("planes.0", np.reshape(ramps, (3, 8, 12, 12)), 1.0)
+    head = quantise("head.weight", (lcg_bytes(4800).reshape(3, 40, 40).sum(axis=0) - 380) / 8, 1 / 8)
+    bias = quantise("head.bias", np.zeros(200), 1.0)
+    late = quantise("planes.1", np.reshape(ramps[8:16], (8, 12, 12)), 1.0)
+    absent = quantise("planes.1", np.zeros((8, 12, 12)), 1.0)
     frame, number = np.mgrid[:9, :40]
     latents = number * 211 % 97 + frame * (number % 7 - 3) + (frame * number) % 3
-    base, *finer = weights_chunks(0, weights, {"planes.0": (3, 3), "head.weight": (2,)})
+    medium = coarsen(planes, 3)
+    layers = (
+        [coarsen(medium, 3), coarsen(head, 2), bias, absent],
+        [medium, head, bias, late],
+        [planes, head, bias, late],
+    )
+    levels = [{tensor.name: tensor for tensor in layer} for layer in layers]
+    base, *finer = key_chunks(0, layers_between(levels))
     header = small_header((9,))
     return header, [base, latents_chunk(0, 0, quantise("latents", latents, 1.0)), *finer]
 

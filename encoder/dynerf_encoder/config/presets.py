@@ -12,7 +12,17 @@ from dynerf_decoder.fields.mlp import MlpSettings
 from dynerf_decoder.fields.planes import PlanesSettings
 from dynerf_decoder.scene.ray_sampling import Sampling
 
-from .schema import Conditioning, Config, FieldKind, Importance, Optimiser, Quantisation, Rate, Schedule
+from .schema import (
+    Conditioning,
+    Config,
+    FieldKind,
+    Importance,
+    Layers,
+    Optimiser,
+    Quantisation,
+    Rate,
+    Schedule,
+)
 
 PresetName = Literal["preview", "fast", "paper"]
 PRESETS: tuple[PresetName, ...] = ("preview", "fast", "paper")
@@ -22,7 +32,10 @@ _CONDITIONING = Conditioning(
     frequencies=10,  # of NeRF-T; not published, taken from the encoding of positions [NeRF] 5.1
 )
 # Finer grids find a twentieth more empty space but take four times the bytes.
-_QUANTISATION = Quantisation(planes=0.16, network=0.03, latents=0.01, coarse=3.0, group=0, grid=32)
+_QUANTISATION = Quantisation(
+    planes=0.16, network=0.03, latents=0.01, coarse=3.0, coarse_basis=2.0, group=0, grid=32
+)
+_LAYERS = Layers(budget=(1.0,), steps=0.1, reach=0.5)
 
 _PREVIEW = Config(
     preset="preview",
@@ -57,6 +70,7 @@ _PREVIEW = Config(
     conditioning=_CONDITIONING,
     rate=Rate(start=1 / 3, weight=2.5e-3, target=0),
     quantisation=_QUANTISATION,
+    layers=_LAYERS,
     planes=PlanesSettings(scales=(48, 96, 192), basis=(8, 8, 0)),
 )
 
@@ -113,6 +127,7 @@ _PAPER = Config(
     conditioning=_CONDITIONING,
     rate=Rate(start=0.9, weight=1e-4, target=0),  # not from the paper, which does not compress
     quantisation=replace(_QUANTISATION, network=0.1, latents=0.05, coarse=12.0),
+    layers=_LAYERS,
     mlp=MlpSettings(),
 )
 

@@ -108,8 +108,9 @@ class Quantisation:
 
     The step of network weights is ``network`` times each tensor's root mean square, that of latents
     ``latents`` times that of all latents. The steps of the coarse field, which only places samples, are
-    ``coarse`` times as wide. ``group`` is the number of frames whose latents share a chunk; 0 stands for one
-    second. Occupancy grids have ``grid`` cells a side; 0 omits them.
+    ``coarse`` times as wide, those of its basis planes ``coarse_basis`` times as wide as that. ``group`` is
+    the number of frames whose latents share a chunk; 0 stands for one second. Occupancy grids have ``grid``
+    cells a side; 0 omits them.
     """
 
     planes: float = setting("Quantisation step of the planes.", "feature units")
@@ -118,6 +119,7 @@ class Quantisation:
         "Quantisation step of the latents, relative to the RMS of all latents.", "factor"
     )
     coarse: float = setting("Multiplies the steps of the coarse field.", "factor")
+    coarse_basis: float = setting("Multiplies also those of its basis planes.", "factor")
     group: int = setting("Frames whose latents share a chunk; 0: those of one second.", "frames")
     grid: int = setting("Cells per side of the occupancy grids; 0: no grids.", "cells")
 
@@ -140,6 +142,25 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Quality layers: a decoder shows the first ones before it has the whole file.
+
+    Layers end at the shares ``budget`` of the file, of which the last is 1. Each but the last has values of
+    its own, trained after the schedule for ``steps`` times its steps, with planes within ``reach`` times
+    their rounding steps of the finished ones. With a single share layers are the finished symbols, divided.
+    """
+
+    budget: tuple[float, ...] = setting(
+        "Shares of the file at which trained quality layers end, the last 1; 1 alone: layers by division."
+    )
+    steps: float = setting("Training steps of each layer but the last, relative to the schedule.", "factor")
+    reach: float = setting(
+        "Largest difference of a layer's values to the finished ones, relative to its rounding steps.",
+        "factor",
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings. Of ``planes`` and ``mlp`` only those of the chosen ``field`` are used."""
 
@@ -152,5 +173,6 @@ class Config:
     conditioning: Conditioning
     rate: Rate
     quantisation: Quantisation
+    layers: Layers
     planes: PlanesSettings = dataclasses.field(default_factory=PlanesSettings)
     mlp: MlpSettings = dataclasses.field(default_factory=MlpSettings)

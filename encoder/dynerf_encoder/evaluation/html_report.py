@@ -21,6 +21,7 @@ from dynerf_format.errors import OutputError
 from dynerf_format.io.atomic_write import atomic_path
 
 from .evaluate import METRICS, Evaluation, FrameScore
+from .metrics import psnr
 
 _ERROR_GAIN = 5  # error pictures show five times the absolute difference
 _WIDTH, _HEIGHT = 640, 160
@@ -34,6 +35,7 @@ class HtmlReport:
         self._path = folder / "index.html"
         self._clip = clip
         self._examples: dict[str, tuple[FrameScore, list[str]]] = {}
+        self._first: tuple[FrameScore, Tensor] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -46,6 +48,7 @@ class HtmlReport:
         truth: Float[Tensor, "height width 3"],
     ) -> None:
         """Keep a picture with its true one if it is the first, the worst or the best so far."""
+        self._first = self._first or (score, truth)
         worst, best = (self._examples.get(role) for role in ("worst", "best"))
         roles = [
             role
@@ -74,7 +77,9 @@ class HtmlReport:
         """The template's variables."""
         means = {name: result.mean(name) for name in METRICS} | {"jod": result.jod}
         parts = self._clip.reader.bytes_by_kind()
+        layers = [] if self._first is None else _layer_pictures(self._clip, *self._first)
         return {
+            "layers": layers,
             "title": self._clip.name,
             "pictures": len(result.frames),
             "views": result.views,
@@ -86,6 +91,32 @@ class HtmlReport:
             "parts": list(parts.items()),
             "total": sum(parts.values()),
         }
+
+
+@dataclass(frozen=True)
+class _LayerPicture:
+    """One frame decoded with the first ``layers`` quality layers, and the bytes of their weights."""
+
+    layers: int
+    bytes: int
+    psnr: float
+    image: str
+
+
+def _layer_pictures(clip: Clip, score: FrameScore, truth: Tensor) -> list[_LayerPicture]:
+    """The frame of a score with one quality layer, with two, and so on up to the number evaluated."""
+    used, segment = clip.layers, clip.segment_at(float(score.frame))
+    sizes = clip.reader.layer_bytes(segment)[:used]
+    pictures = []
+    try:
+        for count in range(1, len(sizes) + 1):
+            clip.layers = count
+            decoded = clip.render(clip.cameras[score.view], frame=float(score.frame)).rgb.cpu()
+            image = _base64_png(rgb_to_uint8(decoded))
+            pictures.append(_LayerPicture(count, sum(sizes[:count]), psnr(decoded, truth), image))
+    finally:
+        clip.layers = used
+    return pictures
 
 
 @dataclass(frozen=True)

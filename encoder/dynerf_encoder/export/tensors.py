@@ -39,8 +39,8 @@ from dynerf_format import (
     coarsen,
     continued_chunks,
     latents_chunk,
+    layers_between,
     quantise,
-    split_layers,
     weights_chunks,
 )
 
@@ -119,12 +119,15 @@ def order_chunks(
     return [base, *groups, *finer, *ancillary]
 
 
-def difference_chunks(weights: Sequence[QuantisedTensor], clip: Path) -> list[Chunk]:
-    """The layers of weights as differences to a clip's last segment; empty if that saves nothing."""
+def difference_chunks(levels: Sequence[Mapping[str, QuantisedTensor]], clip: Path) -> list[Chunk]:
+    """The layers of weights as differences to a clip's last segment; empty if that saves nothing.
+
+    ``levels`` are the tensors after each layer.
+    """
     with FileSource(clip) as source:
         reader = Reader(source)
         previous = reader.layered_weights(len(reader.header.segments) - 1)
-    return continued_chunks(0, split_layers(weights, layer_factors(weights)), previous, 0)
+    return continued_chunks(0, layers_between(levels), previous, 0)
 
 
 def as_difference_chunks(layers: Sequence[Chunk], clip: Path) -> list[Chunk]:
@@ -212,6 +215,17 @@ def _plain(value: object) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _pose(camera: Camera) -> tuple[float, ...]:
+    """The 3x4 matrix row by row, the rotation rounded to float32.
+
+    That is a ten-thousandth of a pixel, and the header is a fifth smaller: what a double has beyond a float
+    does not compress. Positions can be map coordinates, which need doubles.
+    """
+    rounded = camera.camera_to_world.astype(np.float64).copy()
+    rounded[:, :3] = rounded[:, :3].astype(np.float32)
+    return tuple(float(x) for x in rounded.ravel())
+
+
 def _camera_record(camera: Camera, held_out: bool) -> CameraRecord:
     return CameraRecord(
         name=camera.name,
@@ -221,6 +235,6 @@ def _camera_record(camera: Camera, held_out: bool) -> CameraRecord:
         focal_y=camera.focal_y,
         centre_x=camera.centre_x,
         centre_y=camera.centre_y,
-        camera_to_world=tuple(float(x) for x in camera.camera_to_world.ravel()),
+        camera_to_world=_pose(camera),
         role="held_out" if held_out else "training",
     )

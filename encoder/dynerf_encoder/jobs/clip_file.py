@@ -1,6 +1,6 @@
 """The output file of a job: its size if written now, and the finished file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.fields.build import load_weights
+from dynerf_decoder.fields.field import Model
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Quantisation
 from dynerf_encoder.export.occupancy_grid import find_occupancy
@@ -15,18 +16,24 @@ from dynerf_encoder.export.tensors import (
     as_difference_chunks,
     dequantised_latents,
     difference_chunks,
-    layer_factors,
-    layered_weights,
     make_chunks,
     make_header,
     order_chunks,
     quantise_clip,
 )
 from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.layers.coarse_layers import BY_DIVISION, CoarseLayers, train_layers
 from dynerf_encoder.rate.target_size import meet_target
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator
-from dynerf_format import Chunk, Header, QuantisedTensor, occupancy_chunk, weights_chunks
+from dynerf_format import (
+    Chunk,
+    Header,
+    QuantisedTensor,
+    key_chunks,
+    layers_between,
+    occupancy_chunk,
+)
 from dynerf_format.container.writer import clip_bytes, write_clip
 
 from .job import EncodeResult, Job, NullWatcher, Watcher, checkpoint_path, work_folder
@@ -51,18 +58,20 @@ class ClipFile:
         before, after = self.job.overlap
         return slice(before, self.store.frames - after)
 
-    def size_at(self, steps: Quantisation) -> int:
+    def size_at(self, steps: Quantisation, coarse: CoarseLayers = BY_DIVISION) -> int:
         """The size in bytes of the file if the current model were written with these steps."""
         weights, groups = self._quantised(steps)
-        layers = self._differences(weights) or weights_chunks(0, weights, layer_factors(weights))
+        levels = coarse.levels(weights)
+        layers = self._differences(levels) or key_chunks(0, layers_between(levels))
         return len(clip_bytes(self._header(steps, {}), order_chunks(layers, groups)))
 
     def write(self, validator: HeldOutValidator, watcher: Watcher) -> EncodeResult:
         """Quantise, measure what a decoder will show, write the file and remove the checkpoint."""
-        steps, with_grids = self._final_steps()
+        coarse = self._train_layers(watcher)
+        steps, with_grids = self._final_steps(coarse)
         weights, groups = self._quantised(steps)
         quality: dict[str, float | int | str] = {"steps": self.trainer.progress.step}
-        layers = layered_weights(weights)
+        layers = coarse.levels(weights)
         for number, layer in enumerate(layers, start=1):  # the model keeps the last, complete one
             load_weights(self.trainer.model, {name: tensor.dequantise() for name, tensor in layer.items()})
             every = 1 if number == len(layers) else _PARTIAL_LAYER_STRIDE
@@ -73,8 +82,9 @@ class ClipFile:
             quality["held_out_psnr"] = round(score, 4)
         progress = self.trainer.progress
         grids = self._grids(dequantised_latents(groups), len(layers), watcher) if with_grids else []
-        header, chunks = self._header(steps, quality), make_chunks(weights, groups, grids)
-        differences = self._differences(weights)
+        header = self._header(steps, quality)
+        chunks = order_chunks(key_chunks(0, layers_between(layers)), groups, grids)
+        differences = self._differences(layers)
         if self.job.predecessor is not None:
             chunks += as_difference_chunks(differences, self.job.predecessor)
         size = write_clip(self.job.output, header, chunks)
@@ -86,14 +96,28 @@ class ClipFile:
         )
 
     def _quantised(
-        self, steps: Quantisation
+        self, steps: Quantisation, model: Model | None = None
     ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
         latents = self.trainer.latents[self._written_frames]
-        return quantise_clip(self.trainer.model, latents, steps, self.store.fps)
+        return quantise_clip(model or self.trainer.model, latents, steps, self.store.fps)
 
-    def _differences(self, weights: Sequence[QuantisedTensor]) -> list[Chunk]:
+    def _train_layers(self, watcher: Watcher) -> CoarseLayers:
+        """The coarser layers, trained for the steps of the training."""
+
+        def quantise(model: Model, steps: Quantisation) -> list[QuantisedTensor]:
+            return self._quantised(steps, model)[0]
+
+        return train_layers(self.trainer, quantise, self._bytes_without_weights, watcher.progress)
+
+    def _bytes_without_weights(self) -> int:
+        """The size in bytes of header and latents."""
+        steps = self.trainer.rate.quantisation
+        chunks = order_chunks(key_chunks(0, layers_between([{}])), self._quantised(steps)[1])
+        return len(clip_bytes(self._header(steps, {}), chunks))
+
+    def _differences(self, levels: Sequence[Mapping[str, QuantisedTensor]]) -> list[Chunk]:
         """The layers of the weights as differences to the predecessor's; empty without one."""
-        return [] if self.job.predecessor is None else difference_chunks(weights, self.job.predecessor)
+        return [] if self.job.predecessor is None else difference_chunks(levels, self.job.predecessor)
 
     def _measure(
         self,
@@ -111,7 +135,7 @@ class ClipFile:
             every=every,
         )
 
-    def _final_steps(self) -> tuple[Quantisation, bool]:
+    def _final_steps(self, coarse: CoarseLayers) -> tuple[Quantisation, bool]:
         """The steps of the training, adjusted to a target size if there is one, and whether to write grids.
 
         Grids are left out where they would take much of a target; their size is estimated from the middle
@@ -126,7 +150,7 @@ class ClipFile:
         grid_bytes = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
         with_grids = grid_bytes <= _MAX_GRID_SHARE * target
         extra = grid_bytes * with_grids
-        return meet_target(lambda steps: self.size_at(steps) + extra, trained, target), with_grids
+        return meet_target(lambda steps: self.size_at(steps, coarse) + extra, trained, target), with_grids
 
     def _grids(self, latents: Float[Tensor, "frame latent"], layers: int, watcher: Watcher) -> list[Chunk]:
         """The chunk of the model's empty cells in these frames; none if all are occupied or the grid size is

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -34,8 +35,12 @@ _BOUNDS = {
     "quantisation.network": (1e-4, math.inf),
     "quantisation.latents": (1e-4, math.inf),
     "quantisation.coarse": (1.0, math.inf),
+    "quantisation.coarse_basis": (1.0, math.inf),
     "quantisation.grid": (0.0, 256.0),  # what decoders accept
+    "layers.steps": (0.0, math.inf),
+    "layers.reach": (0.0, math.inf),
 }
+_MOST_LAYERS = 5  # each makes all layers together larger, and is trained
 _AT_LEAST_TWO = ("scales", "coarse_scale", "width")  # size 1 can be decoded, but not trained
 
 WARNING_PREFIX = "warning: "
@@ -154,6 +159,7 @@ def check_job(job: Job) -> None:
         raise ConfigError(f"optimiser.beta2: found {config.optimiser.beta2:g}, expected less than 1")
     if job.time_limit is not None and job.time_limit <= 0:
         raise ConfigError(f"--time-limit: found {job.time_limit:g} s, expected more than 0")
+    _check_layers(config.layers.budget)
     # Raises if there are no steps, which does not depend on the clip.
     plan_training(config.schedule, 2, config.importance.strategy, (0, 1))
     _check_field(config)
@@ -161,6 +167,17 @@ def check_job(job: Job) -> None:
 
 def _range_text(least: float, most: float) -> str:
     return f"{least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
+
+
+def _check_layers(budget: tuple[float, ...]) -> None:
+    """Refuse shares of the file that no layers can have."""
+    shares = ", ".join(f"{100 * share:g}%" for share in budget)
+    if any(share >= after for share, after in pairwise((0.0, *budget))) or budget[-1] != 1:
+        raise ConfigError(
+            f"layers.budget: found {shares}, expected increasing shares above 0%, the last 100%"
+        )
+    if len(budget) > _MOST_LAYERS:
+        raise ConfigError(f"layers.budget: found {len(budget)} layers, expected at most {_MOST_LAYERS}")
 
 
 def _check_field(config: Config) -> None:

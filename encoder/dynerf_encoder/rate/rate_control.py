@@ -30,10 +30,16 @@ _MAX_LOG_COARSENESS = 3.0  # at e^3 = 20 times the steps nothing is left of the 
 
 
 class RateControl:
-    """Rate control of one training. ``steps`` is the number of steps of the whole training."""
+    """Rate control of one training. ``steps`` is the number of steps of the whole training.
 
-    def __init__(self, rate: Rate, quantisation: Quantisation, steps: int) -> None:
+    With ``fixed_steps`` the rounding steps stay as configured and only the weight follows c.
+    """
+
+    def __init__(
+        self, rate: Rate, quantisation: Quantisation, steps: int, *, fixed_steps: bool = False
+    ) -> None:
         self._rate = rate
+        self._fixed_steps = fixed_steps
         self._quantisation = quantisation
         self._gain = _INTEGRAL / steps
         self._integral = 0.0  # the integral part of log c
@@ -53,7 +59,7 @@ class RateControl:
     @property
     def quantisation(self) -> Quantisation:
         """The current steps."""
-        return coarsened(self._quantisation, self.coarseness)
+        return self._quantisation if self._fixed_steps else coarsened(self._quantisation, self.coarseness)
 
     @property
     def weight(self) -> float:

@@ -20,7 +20,9 @@ def is_plane(name: str) -> bool:
 def rounding_step(name: str, values: Tensor, quantisation: Quantisation) -> Float[Tensor, ""]:
     """The step of a parameter, or of all ``latents``: absolute for planes, a share of the RMS for others."""
     if is_plane(name):
-        factor = quantisation.coarse if name.startswith("coarse.") else 1.0
+        factor = 1.0
+        if name.startswith("coarse."):
+            factor = quantisation.coarse * (quantisation.coarse_basis if ".basis." in name else 1.0)
         return values.new_full((), quantisation.planes * factor)  # made on the device, without a transfer
     share = rounding_share(name, quantisation)
     rms = values.double().square().mean().sqrt()

@@ -36,7 +36,7 @@ from dynerf_encoder.step.kernels.records import (
 )
 
 from .cpu_network import TrainedNetwork
-from .plane_optimiser import PLANES, AdamRule, TrainedPlanes
+from .plane_optimiser import PLANES, AdamRule, PlaneSteps, TrainedPlanes
 from .protocol import StepMetrics, StepState
 
 _PART_RAYS = 256  # rays of one frame in one task of a thread; a multiple of BLOCK
@@ -124,11 +124,11 @@ class CpuKernelStep:
             latents = self._latents[batch.frame_numbers]
             stacks = (self._model.coarse, self._model.fine)
             modulated = [_modulate(stack, latents) for stack in stacks]
-            steps = [self._rounding_step(name, bool(rounded)) for name in ("coarse", "fine")]
+            steps = [self._rounding_steps(name, bool(rounded)) for name in ("coarse", "fine")]
             coefficients = [[_with_static(each) for each in parts] for parts, _ in modulated]
             symbols = []
             for planes, own, step in zip(self._planes, coefficients, steps, strict=True):
-                planes.fold(own, float(step))
+                planes.fold(own, step)
                 symbols.append(planes.rounded(step) if rounded else [])
             biases = [bias for _, bias in modulated]
             loss, squared, positions, gradients, bias_gradients = self._train_rays(batch, biases)
@@ -140,7 +140,7 @@ class CpuKernelStep:
             for planes, own, step, items in zip(self._planes, coefficients, steps, symbols, strict=True):
                 rate_slopes = planes.rate_slopes(items, self._rate.weight)
                 variation = self._config.optimiser.total_variation
-                found = planes.update(self._adam, rule, own, variation, float(step), rate_slopes)
+                found = planes.update(self._adam, rule, own, variation, step, rate_slopes)
                 coefficient_gradients.append(found)
             _backward(modulated, coefficient_gradients, bias_gradients)
             rounded += [item for items in symbols for item in items]
@@ -152,12 +152,15 @@ class CpuKernelStep:
     def _counts(self) -> tuple[int, int]:
         return self._config.sampling.coarse, self._config.sampling.fine
 
-    def _rounding_step(self, stack: str, stored_form: bool) -> Tensor:
+    def _rounding_steps(self, stack: str, stored_form: bool) -> PlaneSteps:
         values = self._model.coarse.static[0]
         if not stored_form:
-            return torch.zeros(())
-        step: Tensor = rounding_step(f"{stack}.static.0", values, self._rate.quantisation)
-        return step
+            return torch.zeros(()), torch.zeros(())
+        quantisation = self._rate.quantisation
+        return (
+            rounding_step(f"{stack}.static.0", values, quantisation),
+            rounding_step(f"{stack}.basis.0", values, quantisation),
+        )
 
     def _adam_rule(self) -> AdamRule:
         group = self._adam.param_groups[0]

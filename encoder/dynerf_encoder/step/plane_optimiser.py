@@ -22,6 +22,8 @@ from dynerf_encoder.step.kernels.records import AdamFactors, FoldedLayout
 from dynerf_encoder.step.kernels.scatter import scatter
 
 PLANES = 3
+PlaneSteps = tuple[Tensor, Tensor]
+"""The steps of static and of basis planes; 0: not rounded."""
 _AXES = ((0, 1), (0, 2), (1, 2))  # of the planes xy, xz and yz: along columns, along rows
 
 
@@ -84,8 +86,8 @@ class TrainedPlanes:
         """All parameters trained here; a scale without basis planes has an empty one, left out."""
         return [each for scale in self.scales for each in scale.parameters if each.numel() > 0]
 
-    def fold(self, coefficients: Sequence[Float32[np.ndarray, "frame _"]], step: float) -> None:
-        """Fold all scales with the ``coefficients`` of their images; stored form if ``step`` is above 0."""
+    def fold(self, coefficients: Sequence[Float32[np.ndarray, "frame _"]], steps: PlaneSteps) -> None:
+        """Fold all scales with the ``coefficients`` of their images; stored form if ``steps`` are above 0."""
         frames, total = self.folded.shape
         out = self.folded.reshape(-1)
 
@@ -93,18 +95,18 @@ class TrainedPlanes:
             scale, plane = task
             fold(
                 scale.lane_type, *(_flat(each) for each in scale.parameters), plane, scale.size**2,
-                np.float32(step), coefficients[self.scales.index(scale)].reshape(-1), frames, out,
+                _numbers(steps), coefficients[self.scales.index(scale)].reshape(-1), frames, out,
                 FoldedLayout(total, scale.origin + plane * scale.plane), scale.magnitudes,
             )  # fmt: skip
 
         in_threads(work, self._tasks)
 
-    def rounded(self, step: Tensor) -> list[RoundedParameter]:
+    def rounded(self, steps: PlaneSteps) -> list[RoundedParameter]:
         """What the rate term of the symbols just folded needs, for static and basis planes of each scale."""
         items = []
         for scale in self.scales:
             sums = torch.from_numpy(scale.magnitudes).view(scale.images, PLANES, scale.channels, 1, 1)
-            for parameter, part in zip(scale.parameters, (sums[0], sums[1:]), strict=True):
+            for parameter, part, step in zip(scale.parameters, (sums[0], sums[1:]), steps, strict=True):
                 if parameter.numel() > 0:
                     slope = laplace_slopes(part, scale.size**2)
                     items.append(RoundedParameter(parameter, parameter.data, step, slope, plane=True))
@@ -137,7 +139,7 @@ class TrainedPlanes:
         rule: AdamRule,
         coefficients: Sequence[Float32[np.ndarray, "frame _"]],
         variation: float,
-        step: float,
+        steps: PlaneSteps,
         rate_slopes: Sequence[Float32[np.ndarray, " _"]],
     ) -> list[Float32[np.ndarray, "frame _"]]:
         """Apply Adam to all planes; return the gradients of the coefficients, for the planes as folded."""
@@ -154,7 +156,7 @@ class TrainedPlanes:
             update(
                 scale.lane_type, *states[index], plane, scale.size, gradients,
                 FoldedLayout(total, scale.origin + plane * scale.plane), coefficients[index].reshape(-1),
-                frames, scale.smoothness(variation), np.float32(step), rate_slopes[index], factors,
+                frames, scale.smoothness(variation), _numbers(steps), rate_slopes[index], factors,
                 scale.above[plane], sums[index][plane],
             )  # fmt: skip
 
@@ -177,6 +179,10 @@ class TrainedPlanes:
             np.concatenate([by_parameter[id(each)] for each in scale.parameters if each.numel() > 0])
             for scale in self.scales
         ]
+
+
+def _numbers(steps: PlaneSteps) -> tuple[np.float32, np.float32]:
+    return np.float32(steps[0]), np.float32(steps[1])
 
 
 def _state(adam: torch.optim.Optimizer, parameter: Tensor) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ The random numbers of step n are derived from (seed, n). A training resumed from
 the same ones as an uninterrupted one, and on a CPU ends with the same bits.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -78,25 +79,28 @@ class Trainer:
         time_limit: float | None,
         group: ProcessGroup = _SINGLE_PROCESS,
         make_step: StepFactory = make_step,
+        rate: RateControl | None = None,
     ) -> None:
         """``maps`` may lack stages that draw evenly; ``time_limit`` in seconds of training.
 
-        ``group`` are the processes that train together. Raises ConfigError when they cannot share the batch.
+        ``rate`` replaces the rate control of the configuration. ``group`` are the processes that train
+        together. Raises ConfigError when they cannot share the batch.
         """
         group.check(config.schedule.frames_per_step)
         self._group = group
         self.model = model
         self.progress = TrainingProgress()
-        self._config = config
+        self.config = config
+        self._space = space
         self._source = source
         self._maps = maps
-        self._plan = plan
+        self.plan = plan
         self._seed = seed
         self._time_limit = time_limit
         self._device = next(model.parameters()).device
         latents = initial_latents(config, plan, frames, model.latent_size, seed).to(self._device)
         self.latents = torch.nn.Parameter(latents, requires_grad=config.conditioning.kind == "latent")
-        self.rate = RateControl(config.rate, config.quantisation, plan.steps)
+        self.rate = rate or RateControl(config.rate, config.quantisation, plan.steps)
         groups = _parameter_groups(model, self.latents, config.optimiser)
         self._parameters = [parameter for parameters, _ in groups for parameter in parameters]
         self._rates = [rate for _, rate in groups]
@@ -108,6 +112,16 @@ class Trainer:
         state = StepState(config, space, model, self.latents, self._adam, self.rate, group)
         self._step = make_step(state)
         self._prefetch = self._step.prefetch or source.prefetch
+
+    def branch(self, config: Config, plan: Plan, rate: RateControl) -> "Trainer":
+        """A training of copies of model and latents on the same rays, drawn evenly, in one process."""
+        branch = Trainer(
+            config, copy.deepcopy(self.model), self._space, self._source, {}, plan,
+            frames=len(self.latents), seed=self._seed, time_limit=None, rate=rate,
+        )  # fmt: skip
+        with torch.no_grad():
+            branch.latents.copy_(self.latents)
+        return branch
 
     @property
     def finished(self) -> bool:
@@ -127,10 +141,10 @@ class Trainer:
     def _run(self, drawn: _Drawn, clock: CompileClock) -> Iterator[StepReport]:
         started = time.monotonic() - clock.seconds - self.progress.seconds
         while not self.finished:
-            stage = self._plan.stages[self.progress.stage]
+            stage = self.plan.stages[self.progress.stage]
             metrics = self._train_step(drawn, stage)
             step, seconds = self.progress.step + 1, time.monotonic() - clock.seconds - started
-            position = step / self._plan.steps
+            position = step / self.plan.steps
             if self._time_limit is not None:
                 seconds = self._group.average_number(seconds, self._device)
                 position = max(position, seconds / self._time_limit)
@@ -140,16 +154,16 @@ class Trainer:
             started = time.monotonic() - clock.seconds - self.progress.seconds
 
     def _move_to(self, step: int, position: float, seconds: float) -> None:
-        stage = self._plan.index_at(position)
+        stage = self.plan.index_at(position)
         leaving = stage != self.progress.stage or position >= 1
-        keyframes = self._plan.stages[self.progress.stage].name == "keyframes"
+        keyframes = self.plan.stages[self.progress.stage].name == "keyframes"
         if keyframes and leaving and self.latents.requires_grad:
             with torch.no_grad():
-                self.latents.copy_(interpolate_latents(self.latents, self._plan.keyframes))
+                self.latents.copy_(interpolate_latents(self.latents, self.plan.keyframes))
         self.progress = TrainingProgress(step, position, seconds, stage)
 
     def _report(self, stage: StageName, metrics: StepMetrics) -> StepReport:
-        schedule = self._config.schedule
+        schedule = self.config.schedule
         rays = schedule.rays // schedule.frames_per_step * schedule.frames_per_step
         psnr = -10 * math.log10(max(metrics.squared_error, 1e-10))
         return StepReport(self.progress, stage, metrics.loss, psnr, rays)
@@ -158,7 +172,7 @@ class Trainer:
         prepared = drawn.get((self.progress.step, self.progress.stage))
         if self._prefetch and (next_step := self._next_step()) is not None:
             drawn.submit(next_step)
-        rate = stage.rate * learning_rate(self._config.optimiser, self.progress.position, self.progress.step)
+        rate = stage.rate * learning_rate(self.config.optimiser, self.progress.position, self.progress.step)
         for group, base in zip(self._adam.param_groups, self._rates, strict=True):
             group["lr"] = base * rate
         metrics = self._step(prepared, self.progress.position)
@@ -171,12 +185,12 @@ class Trainer:
 
     def _draw(self, key: tuple[int, int]) -> Any:
         """The rays of a step in a stage, given by their numbers, drawn and prepared."""
-        step, stage = key[0], self._plan.stages[key[1]]
+        step, stage = key[0], self.plan.stages[key[1]]
         rng = np.random.default_rng([self._seed, step])
-        schedule = self._config.schedule
+        schedule = self.config.schedule
         rays = self._source.draw(
             rng, stage.frames, schedule.frames_per_step, schedule.rays,
-            self._maps.get(stage.name), self._config.importance.share,
+            self._maps.get(stage.name), self.config.importance.share,
         )  # fmt: skip
         generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
         return self._step.prepare(rays, generator)
@@ -184,8 +198,8 @@ class Trainer:
     def _next_step(self) -> tuple[int, int] | None:
         """The next step and its stage, unless a time limit changes the stage; None after the last one."""
         step = self.progress.step + 1
-        position = max(step / self._plan.steps, self.progress.position)
-        return None if position >= 1 else (step, self._plan.index_at(position))
+        position = max(step / self.plan.steps, self.progress.position)
+        return None if position >= 1 else (step, self.plan.index_at(position))
 
     def export(self) -> tuple[dict[str, object], dict[str, np.ndarray]]:
         """The trainer's progress and all its parameters, for a checkpoint."""
@@ -217,7 +231,7 @@ class Trainer:
                 for name, moment in state.items():
                     _fill(moment, arrays[f"adam/{index}/{name}"])
                 self._adam.state[parameter] = state
-            self.progress = _parse_progress(progress, self._plan)
+            self.progress = _parse_progress(progress, self.plan)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ResumeError(f"the checkpoint does not hold this model: {error}") from error
 

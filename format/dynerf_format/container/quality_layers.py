@@ -8,6 +8,7 @@ of the coarser symbols around it, so that all layers together take little more t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from dynerf_format.errors import FormatError
 from dynerf_format.tensors.payload import pack_parts, pack_tensors
 from dynerf_format.tensors.quantise import QuantisedTensor
-from dynerf_format.tensors.tensor_head import FACTOR_MAX, FACTOR_MIN
+from dynerf_format.tensors.tensor_head import ANEW, FACTOR_MAX, FACTOR_MIN, REFINED_MAX
 
 from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 
@@ -36,7 +37,7 @@ class QualityLayer:
     """The tensors of one layer.
 
     ``below`` holds all tensors of the layers below by name, in the order of layer 0, each with the factor to
-    this layer, or 0 where this layer does not refine it.
+    this layer, or 0 where this layer does not refine it (it may code it anew).
     """
 
     tensors: Sequence[QuantisedTensor]
@@ -93,17 +94,38 @@ def split_layers(
     """The layers of a segment's weights, coarse first; ``factors`` as in :func:`weights_chunks`."""
     levels_by_name = {tensor.name: _levels(tensor, factors.get(tensor.name, ())) for tensor in tensors}
     layers = max((len(levels) for levels in levels_by_name.values()), default=1)
-    if layers > LAYERS_MAX:
-        raise FormatError(f"weights: {layers} layers, at most {LAYERS_MAX} are possible")
-    split = [QualityLayer([levels[0] for levels in levels_by_name.values()], None)]
-    for layer in range(1, layers):
-        finer = {name: levels for name, levels in levels_by_name.items() if len(levels) > layer}
+    return layers_between(
+        [
+            {name: levels[min(n, len(levels) - 1)] for name, levels in levels_by_name.items()}
+            for n in range(layers)
+        ]
+    )
+
+
+def layers_between(levels: Sequence[Mapping[str, QuantisedTensor]]) -> list[QualityLayer]:
+    """The layers after which a reader has each of ``levels``: all tensors by name, coarse first.
+
+    A tensor that is the same object in two successive levels is not stored again. Otherwise its factor is the
+    ratio of the two steps, rounded; below 2 it is coded anew. FormatError when there are too many layers.
+    """
+    if len(levels) > LAYERS_MAX:
+        raise FormatError(f"weights: {len(levels)} layers, at most {LAYERS_MAX} are possible")
+    layers = [QualityLayer(list(levels[0].values()), None)]
+    for coarser, finer in pairwise(levels):
+        changed = {name: tensor for name, tensor in finer.items() if tensor is not coarser[name]}
         below = {
-            name: (levels[layer - 1], factors[name][layer - 1]) if name in finer else (levels[-1], 0)
-            for name, levels in levels_by_name.items()
+            name: (tensor, _factor(tensor, changed[name]) if name in changed else 0)
+            for name, tensor in coarser.items()
         }
-        split.append(QualityLayer([levels[layer] for levels in finer.values()], below))
-    return split
+        layers.append(QualityLayer(list(changed.values()), below))
+    return layers
+
+
+def _factor(coarser: QuantisedTensor, finer: QuantisedTensor) -> int:
+    """How many of the finer steps make a coarser one; 0 where a refinement by that is not possible."""
+    factor = round(float(coarser.steps.mean() / finer.steps.mean()))
+    possible = FACTOR_MIN <= factor <= FACTOR_MAX
+    return factor if possible and factor * int(np.abs(coarser.symbols).max()) <= REFINED_MAX else ANEW
 
 
 def _levels(tensor: QuantisedTensor, factors: Sequence[int]) -> list[QuantisedTensor]:

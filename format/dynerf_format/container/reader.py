@@ -99,6 +99,10 @@ class Reader:
         """Return the number of quality layers of a segment's weights that this reader can use, at least 1."""
         return len(weights_entries(self.directory, segment))
 
+    def layer_bytes(self, segment: int) -> list[int]:
+        """Return the bytes of each usable quality layer of a segment, chunk heads included."""
+        return [entry.end - entry.offset for entry in weights_entries(self.directory, segment)]
+
     def weights(self, segment: int, layers: int | None = None) -> Tensors:
         """Return the weights of a segment by name, from its first ``layers`` quality layers (default: all).
 

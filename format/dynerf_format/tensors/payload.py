@@ -2,11 +2,11 @@
 
 Per tensor there is a head (``tensor_head.py``: coding, name and shape, float32 steps), then its symbols. A
 tensor of a layer above 0 *refines* that of the layers below: symbol = factor * coarser symbol + stored
-symbol. A *continued* tensor is predicted from the tensor of its name and layer in the previous segment.
-Symbols are stored plainly, as byte planes (all low bytes, then all next bytes, ...: these compress better
-with zstd), or entropy-coded: the record then holds the tables (``coding/entropy_coder.py``), and one section
-at the end the words of all tensors (``coding/rans_section.py``). Entropy-coded planes are complete in their
-record (``coding/planes_coder.py``).
+symbol; with factor 0 it is coded *anew*, without them. A *continued* tensor is predicted from the tensor of
+its name and layer in the previous segment. Symbols are stored plainly, as byte planes (all low bytes, then
+all next bytes, ...: these compress better with zstd), or entropy-coded: the record then holds the tables
+(``coding/entropy_coder.py``), and one section at the end the words of all tensors
+(``coding/rans_section.py``). Entropy-coded planes are complete in their record (``coding/planes_coder.py``).
 
 Every declared size is compared with the remaining bytes, and all work with limits, before anything is
 allocated.
@@ -96,7 +96,8 @@ def pack_tensors(
 
     With ``coarser`` they are refinements: it holds the tensors of the layers below by name, in the order of
     layer 0, each with the factor between the two where it is refined. Tensors that become smaller when coded
-    with ``previous``, the same layer of the previous segment, are continued.
+    with ``previous``, the same layer of the previous segment, are continued; those that become smaller
+    without the layers below are coded anew.
     """
     return pack_parts(tensors, coarser, previous).payload
 
@@ -140,13 +141,14 @@ def _choices(
     choices = []
     for tensor in tensors:
         below, factor = coarser[tensor.name] if coarser is not None else (None, 0)
-        side_info = SideInformation(None if below is None else below.symbols, factor)
-        choice = _choose(tensor, side_info)
+        known = [SideInformation()]  # coded anew
+        if below is not None and factor > 0 and below.symbols.any():
+            known.insert(0, SideInformation(below.symbols, factor))
         last = None if previous is None else previous.get(tensor.name)
         if last is not None and last.symbols.shape == tensor.symbols.shape:
-            other = _choose(tensor, replace(side_info, previous=last.symbols))
-            choice = min(choice, other, key=lambda candidate: candidate.bits)
-        choices.append(choice)
+            known += [replace(each, previous=last.symbols) for each in known]
+        candidates = [_choose(tensor, each) for each in known]
+        choices.append(min(candidates, key=lambda candidate: candidate.bits))
     return _share_tables(choices)
 
 

@@ -37,6 +37,7 @@ CODED = 0
 PLAIN = (1, 2, 4)
 CONTINUED, STEP_PER_CHANNEL = 8, 16
 FACTOR_MIN, FACTOR_MAX = 2, 255
+ANEW = 0  # in place of a factor: coded without the layers below
 REFINED_MAX = 2 * SYMBOL_MAX  # of factor times coarser symbol, so that sums with a residual fit into 32 bits
 
 _STEP_TYPE = np.dtype("<f4")
@@ -87,8 +88,7 @@ def read_head(
         name, below, factor = _read_name(reader, last_name), None, 0
         shape = _read_shape(reader, name)
     else:
-        name, below, factor = _read_refined(reader, coarser)
-        shape = below.shape
+        name, shape, below, factor = _read_refined(reader, coarser)
     elements = math.prod(shape)
     if elements > budget:
         raise LimitError(
@@ -122,17 +122,23 @@ def _read_shape(reader: ByteReader, name: str) -> tuple[int, ...]:
     return shape
 
 
-def _read_refined(reader: ByteReader, coarser: Tensors) -> tuple[str, npt.NDArray[np.int32], int]:
-    """The name, symbols and factor of the tensor below."""
+def _read_refined(
+    reader: ByteReader, coarser: Tensors
+) -> tuple[str, tuple[int, ...], npt.NDArray[np.int32] | None, int]:
+    """The name, shape, symbols and factor of the tensor below; no symbols when it is coded anew."""
     index = reader.varint()
     (factor,) = reader.unpack(FACTOR)
     if index >= len(coarser):
         raise FormatError(f"tensors: refines tensor {index}, but the layers below have {len(coarser)}")
     name = list(coarser)[index]
     symbols = coarser[name].symbols
+    if factor == ANEW:
+        return name, symbols.shape, None, factor
     if factor < FACTOR_MIN or factor * max(int(symbols.max()), -int(symbols.min())) > REFINED_MAX:
-        raise FormatError(f"tensor {name!r}: factor {factor} is below 2, or too large for the symbols below")
-    return name, symbols, factor
+        raise FormatError(
+            f"tensor {name!r}: factor {factor}, expected 0 or 2 to 255, not too large for the symbols below"
+        )
+    return name, symbols.shape, symbols, factor
 
 
 def _previous_symbols(name: str, shape: tuple[int, ...], previous: Tensors | None) -> npt.NDArray[np.int32]:

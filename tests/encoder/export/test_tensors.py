@@ -87,12 +87,15 @@ class TestWeights:
 
     def test_get_the_configured_step(self, kind: FieldKind) -> None:
         model = _model(tiny_config(kind=kind))
-        quantisation = replace(tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0)
+        quantisation = replace(
+            tiny_config().quantisation, planes=0.25, network=0.02, coarse=3.0, coarse_basis=2.0
+        )
         steps = {tensor.name: _step(tensor) for tensor in quantise_model(model, quantisation)}
         assert any(map(is_plane, steps)) == (kind == "planes")
         for name, step in steps.items():
             rms = np.sqrt(np.mean(_values(model)[name].astype(np.float64) ** 2))
-            factor = quantisation.coarse if name.startswith("coarse.") else 1
+            factor = quantisation.coarse if name.startswith("coarse.") else 1.0
+            factor *= quantisation.coarse_basis if name.startswith("coarse.basis.") else 1.0
             assert step == pytest.approx(factor * (0.25 if is_plane(name) else 0.02 * rms), rel=1e-6), name
 
     def test_travel_in_the_file_unchanged(self, kind: FieldKind) -> None:
@@ -178,7 +181,9 @@ class TestHeader:
         assert [camera.role for camera in header.cameras] == ["training", "held_out", "training"]
         for record, camera in zip(header.cameras, _CAMERAS, strict=True):
             assert (record.name, record.width, record.height) == (camera.name, 12, 8)
-            np.testing.assert_array_equal(np.reshape(record.camera_to_world, (3, 4)), camera.camera_to_world)
+            pose = np.reshape(record.camera_to_world, (3, 4))
+            np.testing.assert_array_equal(pose[:, 3], camera.camera_to_world[:, 3])
+            np.testing.assert_array_equal(pose[:, :3], camera.camera_to_world[:, :3].astype(np.float32))
         np.testing.assert_array_equal(np.reshape(header.space.matrix, (4, 4)), _space().matrix)
         assert header.sampling == asdict(config.sampling)
         assert header.quality == {"held_out_psnr": 27.5, "steps": 100}

@@ -16,6 +16,7 @@ from dynerf_encoder.config.schema import FieldKind
 from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.export.tensors import plain_config
 from dynerf_encoder.jobs.job import EncodeResult
+from dynerf_format import FileSource, Reader
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
 from dynerf_format.frame_range import FrameRange
 from support.encoding import (
@@ -94,6 +95,23 @@ class TestFile:
         for frame, shown, other in ((0, first, last), (FRAMES - 1, last, first)):
             true = shown.new_tensor(truth[frame])
             assert psnr(shown, true) > psnr(other, true) + 1
+
+
+def test_trained_layers_are_in_the_file_and_measured(capture: Path, tmp_path: Path) -> None:
+    settings = ("layers.budget=0.6,1", "layers.steps=0.5", "planes.scales=8,24")
+    result = tiny_encode(tiny_job(capture, tmp_path / "layered.dnv", *settings))
+    with FileSource(result.path) as source:
+        reader = Reader(source)
+        reader.verify()
+        assert reader.layers(0) == 2
+        quality, (first, _) = reader.header.quality, reader.layer_bytes(0)
+        coarse, fine = (reader.weights(0, layers)["fine.static.1"] for layers in (1, 2))
+    assert first < 0.7 * result.bytes
+    assert coarse.steps[0] == pytest.approx(2 * fine.steps[0], rel=1e-5)
+    assert quality["held_out_psnr_layers_2"] == quality["held_out_psnr"]
+    assert dynerf.evaluate(result.path, capture, every=5, layers=1, device="cpu").psnr == pytest.approx(
+        quality["held_out_psnr_layers_1"], abs=1e-3
+    )
 
 
 class TestBytes:
@@ -283,7 +301,8 @@ class TestRefusals:
             ("importance.share=1.5",), ("importance.floor=1.5",), ("importance.window=0",),
             ("importance.gamma=0",), ("importance.keyframe_gamma=2",),
             ("quantisation.planes=0",), ("quantisation.network=1e-12",), ("quantisation.latents=9e-5",),
-            ("quantisation.coarse=0.5",),
+            ("quantisation.coarse=0.5",), ("layers.budget=0.5",), ("layers.budget=0.5,0.5,1",),
+            ("layers.budget=0,1",), ("layers.budget=0.5,1,1.5",), ("layers.budget=0.1,0.2,0.3,0.4,0.5,1",),
             ("planes.latent=0",), ("planes.channels=0",), ("planes.hidden=0",), ("planes.scales=8,1",),
             ("planes.coarse_scale=1",), ("planes.coarse_channels=0",), ("planes.basis=2",),
             ("planes.basis=2,0,0",), ("planes.basis=0,0",), ("planes.scales=8,20000",),

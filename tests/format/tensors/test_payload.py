@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from dynerf_format import FormatError, LimitError, Limits, QuantisedTensor, TruncatedError
+from dynerf_format import FormatError, LimitError, Limits, QuantisedTensor, TruncatedError, coarsen
 from dynerf_format.coding.byte_reader import ByteReader, pack_varint
 from dynerf_format.limits import TENSORS_MAX
 from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
@@ -102,6 +102,40 @@ def test_unpacked_arrays_can_be_written_to() -> None:
     unpacked = unpack_tensors(pack_tensors([tensor("t", [1, 2])]))["t"]
     assert unpacked.symbols.flags.writeable
     assert unpacked.steps.flags.writeable
+
+
+def _late() -> tuple[QuantisedTensor, QuantisedTensor, QuantisedTensor]:
+    """Planes, the same without anything, and a small tensor."""
+    row, column = np.mgrid[:24, :24]
+    planes = tensor("planes", (row // 5 * 3 + column // 7 * 2) * np.arange(1, 9)[:, None, None])
+    return planes, tensor("planes", np.zeros((8, 24, 24))), tensor("bias", [1, 2, 3])
+
+
+def test_a_tensor_that_the_layers_below_lack_is_coded_anew() -> None:
+    planes, absent, bias = _late()
+    below = {"bias": bias, "planes": absent}
+    payload = pack_tensors([planes], {"bias": (bias, 0), "planes": (absent, 3)})
+    assert payload[2:4] == bytes([1, 0])  # tensor 1, factor 0
+    assert len(payload) < len(pack_tensors([planes]))  # a shorter head, and no other difference
+    found = unpack_tensors(payload, coarser=below)["planes"]
+    assert np.array_equal(found.symbols, planes.symbols)
+
+
+def test_the_layers_below_are_used_where_they_save_bytes() -> None:
+    planes, _, _ = _late()
+    coarser = coarsen(planes, 3)
+    payload = pack_tensors([planes], {"planes": (coarser, 3)})
+    assert payload[2:4] == bytes([0, 3])
+    found = unpack_tensors(payload, coarser={"planes": coarser})["planes"]
+    assert np.array_equal(found.symbols, planes.symbols)
+
+
+def test_factor_1_is_refused() -> None:
+    planes, absent, bias = _late()
+    payload = bytearray(pack_tensors([planes], {"bias": (bias, 0), "planes": (absent, 3)}))
+    payload[3] = 1
+    with pytest.raises(FormatError, match="factor 1, expected 0 or 2 to 255"):
+        unpack_tensors(bytes(payload), coarser={"bias": bias, "planes": absent})
 
 
 def test_two_tensors_of_one_name_are_not_packed() -> None:

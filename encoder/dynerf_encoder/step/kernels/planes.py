@@ -66,8 +66,8 @@ def fold_part(lane_type, values, base, texels, step, factors, out, to, other):
 
 
 @kernel
-def fold(lane_type, static, basis, plane, texels, step, coefficients, frames, out, layout, magnitudes):
-    """Fold one plane of a scale for all frames.
+def fold(lane_type, static, basis, plane, texels, steps, coefficients, frames, out, layout, magnitudes):
+    """Fold one plane of a scale for all frames; ``steps`` are those of static and of basis planes.
 
     ``coefficients`` are (frame, image), ``magnitudes`` (image, plane, channel); ``layout`` is the
     ``records.FoldedLayout`` of ``out``.
@@ -93,9 +93,9 @@ def fold(lane_type, static, basis, plane, texels, step, coefficients, frames, ou
                 beside = layout.plane_offset + other * layout.frame_stride
                 if image == 0:
                     here = plane * texels * len(lane_type)
-                    symbols = fold_part(lane_type, static, here, chunk, step, factors, out, to, beside)
+                    symbols = fold_part(lane_type, static, here, chunk, steps[0], factors, out, to, beside)
                 else:
-                    symbols = fold_part(lane_type, basis, base, chunk, step, factors, out, to, beside)
+                    symbols = fold_part(lane_type, basis, base, chunk, steps[1], factors, out, to, beside)
                 if frame == 0:
                     total = plus(total, symbols)
             store(magnitudes, into, total)
@@ -176,13 +176,13 @@ def update_row(
 
 @kernel
 def update(
-    lane_type, static, basis, plane, size, gradients, layout, coefficients, frames, smooth, step, rate_slopes,
-    factors, above, sums,
+    lane_type, static, basis, plane, size, gradients, layout, coefficients, frames, smooth, steps,
+    rate_slopes, factors, above, sums,
 ):  # fmt: skip
     """Adam on one plane of all images of a scale, row by row: a row's gradients are used for all its images.
 
-    ``static`` and ``basis`` are values and moments, ``smooth`` the weights of differences in either,
-    ``rate_slopes`` (image, plane, channel), ``above`` scratch for a row of each image.
+    ``static`` and ``basis`` are values and moments; ``smooth``, the weights of differences, and ``steps`` are
+    pairs for either; ``rate_slopes`` (image, plane, channel), ``above`` scratch for a row of each image.
     """
     images = len(coefficients) // frames
     texels = size * size * len(lane_type)
@@ -194,11 +194,11 @@ def update(
             if image == 0:
                 update_row(
                     lane_type, static, plane * texels, row, size, row_above, gradients, layout, coefficients,
-                    0, images, frames, smooth[0], step, rate_slope, factors, sums,
+                    0, images, frames, smooth[0], steps[0], rate_slope, factors, sums,
                 )  # fmt: skip
             else:
                 base = ((image - 1) * _PLANES + plane) * texels
                 update_row(
                     lane_type, basis, base, row, size, row_above, gradients, layout, coefficients,
-                    image, images, frames, smooth[1], step, rate_slope, factors, sums,
+                    image, images, frames, smooth[1], steps[1], rate_slope, factors, sums,
                 )  # fmt: skip

@@ -12,6 +12,7 @@ export const REFINED_MAX = 2 * SYMBOL_MAX; // of factor times coarser symbol
 const PLAIN = [1, 2, 4];
 const [CONTINUED, STEP_PER_CHANNEL] = [8, 16];
 const FACTOR_MIN = 2;
+const ANEW = 0; // in place of a factor: coded without the layers below
 const RANK_MAX = 8;
 const NAME_LENGTH_MAX = 128;
 const NAME = /^[A-Za-z0-9_./-]+$/;
@@ -73,9 +74,10 @@ function readRefined(reader, coarser) {
     throw new FormatError(`tensors: refines tensor ${index}, but the layers below have ${coarser.length}`);
   }
   const below = coarser[index];
+  if (factor === ANEW) return { name: below.name, shape: below.shape, below: null, factor };
   if (factor < FACTOR_MIN || factor * below.canvas.largest() > REFINED_MAX) {
     throw new FormatError(
-      `tensor "${below.name}": factor ${factor} is below 2, or too large for the symbols below`,
+      `tensor "${below.name}": factor ${factor}, expected 0 or 2 to 255, not too large for the symbols below`,
     );
   }
   return { name: below.name, shape: below.shape, below, factor };

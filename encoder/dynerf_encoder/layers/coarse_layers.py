@@ -1,0 +1,90 @@
+"""The quality layers of a trained model: the tensors after each layer, coarse first.
+
+A layer is trained for each share of the file but the last (``train_layer.py``), with steps that suit its
+bytes. A layer that would hold little more than the networks is left out. Without shares but the last, and for
+a field without planes, layers are made by division: the symbols of each are those of the next, divided.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dynerf_decoder.fields.field import Model
+from dynerf_encoder.config.schema import Quantisation
+from dynerf_encoder.export.tensors import layered_weights
+from dynerf_encoder.rate.step_sizes import is_plane
+from dynerf_encoder.training.trainer import Trainer
+from dynerf_format import QuantisedTensor, key_chunks, layers_between
+from dynerf_format.container.compression import compress
+
+from .train_layer import train_layer
+
+_SLOPE = -0.8  # approximate, of log size over log step, as between the qualities of ``rate/quality.py``
+_OVERHEAD = 1.1  # approximate, of all layers over a single one
+_AIM = 0.93  # of a layer's bytes, which a training meets within some percent
+_LEAST_PLANES = 0.02  # share of the file
+
+Tensors = dict[str, QuantisedTensor]
+Quantise = Callable[[Model, Quantisation], list[QuantisedTensor]]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class CoarseLayers:
+    """The tensors after each layer but the last, in the order of the file; empty: layers by division."""
+
+    trained: Sequence[Tensors]
+
+    def levels(self, final: Sequence[QuantisedTensor]) -> list[Tensors]:
+        """The tensors after each layer; the last are ``final``."""
+        if not self.trained:
+            return layered_weights(final)
+        return [*self.trained, _by_name(final)]
+
+
+BY_DIVISION = CoarseLayers(())
+
+
+def train_layers(
+    finished: Trainer, quantise: Quantise, other_bytes: Callable[[], int], progress: Progress
+) -> CoarseLayers:
+    """Train all layers but the last of a file that holds ``other_bytes()`` besides the weights.
+
+    ``quantise`` returns the tensors of a model at given steps.
+    """
+    budget = finished.config.layers.budget
+    if len(budget) == 1 or not any(is_plane(name) for name, _ in finished.model.named_parameters()):
+        return BY_DIVISION
+
+    def quantised(model: Model, steps: Quantisation) -> Tensors:
+        return _by_name(quantise(model, steps))
+
+    def size_of(model: Model, steps: Quantisation) -> int:
+        return _stored([*trained, quantised(model, steps)])
+
+    whole = quantised(finished.model, finished.rate.quantisation)
+    file_bytes = other_bytes() + _OVERHEAD * _stored([whole])
+    networks = _stored([{name: each for name, each in whole.items() if not is_plane(name)}])
+    trained: list[Tensors] = []
+    used = 0
+    for number, share in enumerate(budget[:-1]):
+        target = int(share * file_bytes) - used
+        if target < networks + _LEAST_PLANES * file_bytes:
+            continue
+        factor = max(2, round(share ** (1 / _SLOPE)))
+
+        def show(done: int, total: int, number: int = number) -> None:
+            progress(f"training quality layer {number + 1}", done, total)
+
+        trained.append(quantised(*train_layer(finished, factor, int(_AIM * target), size_of, show)))
+        used += _stored(trained)
+    return CoarseLayers(trained)
+
+
+def _by_name(tensors: Sequence[QuantisedTensor]) -> Tensors:
+    return {tensor.name: tensor for tensor in tensors}
+
+
+def _stored(levels: Sequence[Tensors]) -> int:
+    """The bytes of the last of these layers in the file, without its chunk head."""
+    chunk = key_chunks(0, layers_between(levels))[-1]
+    return len(compress(chunk.payload)[1])

@@ -1,0 +1,151 @@
+"""Trained quality layers: within their bytes, near the finished values, better pictures than division."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from dynerf_decoder.fields.build import build_model, load_weights, settings_record
+from dynerf_decoder.fields.field import Model
+from dynerf_encoder.captures.scene_bounds import choose_space
+from dynerf_encoder.config.schema import Config, Quantisation
+from dynerf_encoder.export.tensors import dequantised_latents, layered_weights, quantise_clip
+from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.layers.coarse_layers import CoarseLayers, train_layers
+from dynerf_encoder.rate.step_sizes import is_plane
+from dynerf_encoder.rays.cpu_source import RaySource
+from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.training.trainer import Trainer
+from dynerf_encoder.training.validation import HeldOutValidator
+from dynerf_format import QuantisedTensor, coarsen, key_chunks, layers_between
+from support.encoding import scene_store, tiny_config
+
+Levels = list[dict[str, QuantisedTensor]]
+
+_VIEWS = (1, 2, 3)
+_OTHER_BYTES = 500
+_SETTINGS = ("layers.budget=0.3,1", "layers.steps=0.5", "rate.start=0.3", "planes.scales=8,24")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FrameStore:
+    return scene_store(tmp_path_factory.mktemp("layers"))
+
+
+def _trained(store: FrameStore, config: Config, steps: int) -> Trainer:
+    torch.manual_seed(3)
+    space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
+    model = build_model(config.field, settings_record(getattr(config, config.field)))
+    frames = tuple(range(store.frames))
+    plan = Plan((Stage("isg", 1.0, frames, 1.0),), steps, frames)
+    trainer = Trainer(
+        config, model, space, RaySource(store, _VIEWS), {}, plan,
+        frames=store.frames, seed=4, time_limit=None,
+    )  # fmt: skip
+    assert len(list(trainer.run())) == steps
+    return trainer
+
+
+def _layers(trainer: Trainer) -> CoarseLayers:
+    def quantise(model: Model, steps: Quantisation) -> list[QuantisedTensor]:
+        return quantise_clip(model, trainer.latents, steps, Fraction(30))[0]
+
+    shown: list[tuple[str, int, int]] = []
+    layers = train_layers(trainer, quantise, lambda: _OTHER_BYTES, lambda *progress: shown.append(progress))
+    assert all(done <= total for _, done, total in shown)
+    return layers
+
+
+def _final(trainer: Trainer) -> list[QuantisedTensor]:
+    return quantise_clip(trainer.model, trainer.latents, trainer.rate.quantisation, Fraction(30))[0]
+
+
+def _bytes(levels: Sequence[dict[str, QuantisedTensor]]) -> list[int]:
+    return [len(chunk.payload) for chunk in key_chunks(0, layers_between(levels))]
+
+
+@pytest.fixture(scope="module")
+def trainer(store: FrameStore) -> Trainer:
+    return _trained(store, tiny_config(*_SETTINGS), steps=200)
+
+
+@pytest.fixture(scope="module")
+def levels(trainer: Trainer) -> Levels:
+    return _layers(trainer).levels(_final(trainer))
+
+
+def test_the_last_layer_is_what_it_would_be_alone(trainer: Trainer, levels: Levels) -> None:
+    expected = {tensor.name: tensor for tensor in _final(trainer)}
+    assert levels[-1].keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(levels[-1][name].symbols, tensor.symbols)
+        np.testing.assert_array_equal(levels[-1][name].steps, tensor.steps)
+
+
+def test_a_layer_has_wider_steps_and_stays_near_the_finished_planes(trainer: Trainer, levels: Levels) -> None:
+    reach = trainer.config.layers.reach + 0.5
+    for name, parameter in trainer.model.named_parameters():
+        if is_plane(name) and parameter.numel() > 0:
+            step = float(levels[0][name].steps[0])
+            assert step >= 1.99 * levels[1][name].steps[0]
+            difference = np.abs(levels[0][name].dequantise() - parameter.detach().numpy()).max()
+            assert difference <= reach * step * (1 + 1e-5)
+
+
+def test_a_layer_takes_its_share_of_the_file(trainer: Trainer, levels: Levels) -> None:
+    alone = _bytes(levels[-1:])[0]
+    share = trainer.config.layers.budget[0] * (1.1 * alone + _OTHER_BYTES)
+    assert 0.75 * share < _bytes(levels)[0] < 1.25 * share
+
+
+def test_it_shows_more_than_a_division_to_the_same_steps(
+    store: FrameStore, trainer: Trainer, levels: Levels
+) -> None:
+    space = choose_space([store.cameras[view] for view in _VIEWS], [2.0] * 3, [8.0] * 3)
+    validator = HeldOutValidator(store, _VIEWS, space, trainer.config.sampling, "cpu")
+    model = build_model("planes", settings_record(trainer.config.planes)).requires_grad_(False)
+    latents = quantise_clip(trainer.model, trainer.latents, trainer.rate.quantisation, Fraction(30))[1]
+
+    def psnr(level: dict[str, QuantisedTensor]) -> float:
+        load_weights(model, {name: tensor.dequantise() for name, tensor in level.items()})
+        found = validator.mean_psnr(model, dequantised_latents(latents), lambda *_: None)
+        assert found is not None
+        return found
+
+    steps = [level["fine.static.0"].steps[0] for level in levels]
+    factor = round(float(steps[0] / steps[1]))
+    divided = {
+        name: coarsen(tensor, factor) if is_plane(name) else tensor for name, tensor in levels[1].items()
+    }
+    assert psnr(levels[0]) > psnr(divided)
+
+
+def test_training_a_layer_leaves_the_finished_model_alone(store: FrameStore) -> None:
+    trainer = _trained(store, tiny_config(*_SETTINGS), steps=4)
+    before = {name: array.copy() for name, array in trainer.export()[1].items()}
+    _layers(trainer)
+    for name, array in trainer.export()[1].items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+
+
+def test_layers_are_the_same_each_time(store: FrameStore) -> None:
+    trainer = _trained(store, tiny_config(*_SETTINGS), steps=4)
+    (first,), (second,) = (_layers(trainer).trained for _ in range(2))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        np.testing.assert_array_equal(tensor.symbols, second[name].symbols)
+
+
+@pytest.mark.parametrize(
+    "settings", [("layers.budget=1",), ("layers.budget=0.01,1",)], ids=["no shares", "too small a share"]
+)
+def test_without_a_layer_to_train_layers_are_made_by_division(
+    store: FrameStore, settings: tuple[str, ...]
+) -> None:
+    trainer = _trained(store, tiny_config(*_SETTINGS, *settings), steps=4)
+    final = _final(trainer)
+    for found, expected in zip(_layers(trainer).levels(final), layered_weights(final), strict=True):
+        for name, tensor in expected.items():
+            np.testing.assert_array_equal(found[name].symbols, tensor.symbols)
