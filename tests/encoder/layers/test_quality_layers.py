@@ -17,6 +17,7 @@ from dynerf_encoder.layers.coarse_layers import CoarseLayers, train_layers
 from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
+from dynerf_encoder.step.kernels.records import DEAD_ZONE
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_format import QuantisedTensor, coarsen, key_chunks, layers_between
@@ -85,7 +86,7 @@ def test_the_last_layer_is_what_it_would_be_alone(trainer: Trainer, levels: Leve
 
 
 def test_a_layer_has_wider_steps_and_stays_near_the_finished_planes(trainer: Trainer, levels: Levels) -> None:
-    reach = trainer.config.layers.reach + 0.5
+    reach = trainer.config.layers.reach + 0.5 + DEAD_ZONE  # rounding moves a value by the last two at most
     for name, parameter in trainer.model.named_parameters():
         if is_plane(name) and parameter.numel() > 0:
             step = float(levels[0][name].steps[0])
@@ -123,15 +124,15 @@ def test_it_shows_more_than_a_division_to_the_same_steps(
 
 
 def test_training_a_layer_leaves_the_finished_model_alone(store: FrameStore) -> None:
-    trainer = _trained(store, tiny_config(*_SETTINGS), steps=4)
+    trainer = _trained(store, tiny_config(*_SETTINGS, "layers.budget=0.7,1"), steps=4)
     before = {name: array.copy() for name, array in trainer.export()[1].items()}
-    _layers(trainer)
+    assert len(_layers(trainer).trained) == 1
     for name, array in trainer.export()[1].items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
 
 
 def test_layers_are_the_same_each_time(store: FrameStore) -> None:
-    trainer = _trained(store, tiny_config(*_SETTINGS), steps=4)
+    trainer = _trained(store, tiny_config(*_SETTINGS, "layers.budget=0.7,1"), steps=4)
     (first,), (second,) = (_layers(trainer).trained for _ in range(2))
     assert first.keys() == second.keys()
     for name, tensor in first.items():

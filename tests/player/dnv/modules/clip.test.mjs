@@ -55,10 +55,12 @@ test("layers refine the same canvases in place, and a lower layer that is loaded
   const coarse = await clip.loadLayer(0, 0);
   const before = await digests(coarse.tensors);
   const canvas = coarse.tensors.get("planes.0").canvas;
-  assert.deepEqual(coarse.changed, ["planes.0", "head.weight", "head.bias"]);
+  const coded = coarse.tensors.get("planes.1").canvas;
+  assert.deepEqual(coarse.changed, ["planes.0", "head.weight", "head.bias", "planes.1"]);
   const finer = await clip.loadLayer(0, 1);
   assert.equal(finer.tensors.get("planes.0").canvas, canvas);
-  assert.deepEqual(finer.changed, ["planes.0", "head.weight"]);
+  assert.deepEqual(finer.changed, ["planes.0", "head.weight", "planes.1"]);
+  assert.notEqual(finer.tensors.get("planes.1").canvas, coded); // coded anew
   assert.deepEqual((await clip.loadLayer(0, 2)).changed, ["planes.0"]);
   const again = await clip.loadLayer(0, 0);
   assert.notEqual(again.tensors.get("planes.0").canvas, canvas);
