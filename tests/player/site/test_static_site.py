@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -13,8 +14,9 @@ from support.command import done, run
 
 
 def links(page: Path) -> list[str]:
-    """Relative addresses in a page's attributes."""
-    return re.findall(r'(?:href|src|poster)="([^"#]+)"', page.read_text(encoding="utf-8"))
+    """The files that a page's attributes address."""
+    found = re.findall(r'(?:href|src|poster)="([^"#]+)"', page.read_text(encoding="utf-8"))
+    return [unquote(address) for address in found]
 
 
 def test_one_clip_is_the_front_page(clip: Path, tmp_path: Path) -> None:

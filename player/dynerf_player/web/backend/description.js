@@ -1,6 +1,6 @@
 /**
  * What a player needs to know of a clip, computed from its header: the record that a server sends as
- * `/clips/NAME.json`, see PROTOCOL.md.
+ * `clips/NAME.json`, see PROTOCOL.md.
  */
 import { FormatError } from "../dnv/errors.js";
 import { depthRange } from "../render/camera.js";

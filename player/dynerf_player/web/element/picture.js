@@ -37,7 +37,7 @@ export function picture(Base) {
       this.dispatchEvent(new CustomEvent("renderer-change", { detail: { renderer: renderer.kind, why } }));
     }
 
-    /** The clip's description, as `/clips/NAME.json` of a server, or null. */
+    /** The clip's description, as `clips/NAME.json` of a server, or null. */
     get description() {
       return this.engine.description;
     }
