@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -126,3 +127,28 @@ async def viewer(server: Served, name: str = "clip", codec: str | None = "jpeg")
         if codec is not None:
             await client.send({"type": "hello", "version": 1, "codecs": [codec]})
         yield client
+
+
+class Aborts:
+    """The connections that were aborted in this process."""
+
+    def __init__(self) -> None:
+        self._found: set[object] = set()
+        self._changed = threading.Condition()
+
+    def add(self, connection: object) -> None:
+        """Count a connection."""
+        with self._changed:
+            self._found.add(connection)
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Wait in a thread until so many were aborted."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._found) >= count, 20)
+
+
+async def wait_for_free_sessions(server: Served) -> None:
+    """Wait until no session is in use."""
+    while b'"sessions": 0' not in (await server.get("/healthz"))[2]:
+        await asyncio.sleep(0.01)
