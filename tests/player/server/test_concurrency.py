@@ -187,7 +187,7 @@ class TestVersions:
                     assert newer is not first
                 await asyncio.sleep(0.05)
                 assert first not in closed
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while first not in closed:
                     await asyncio.sleep(0.005)
             await library.close()

@@ -78,7 +78,7 @@ def view(number: int, frame: float = 3000.5) -> dict[str, Any]:
 async def receive(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """The next message of a kind, "picture" for a picture; pictures are acknowledged."""
     while True:
-        message = await socket.receive(timeout=20)
+        message = await socket.receive(timeout=120)
         if message.type is aiohttp.WSMsgType.BINARY:
             found: dict[str, Any] = {"type": "picture", "id": int.from_bytes(message.data[4:8], "little")}
             await socket.send_json({"type": "ack", "id": found["id"]})
@@ -149,7 +149,7 @@ def test_the_command_prints_its_address_and_exits_on_sigint(link: Link) -> None:
         assert line.startswith(f"dynerf: playing {link.address} at http://127.0.0.1:"), line
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-        assert process.wait(20) in (0, 130)
+        assert process.wait(120) in (0, 130)
     assert "Traceback" not in rest
     assert "secret" not in rest
 

@@ -270,7 +270,7 @@ def test_reads_fail_after_a_file_was_rewritten_in_place(clip: Path, tmp_path: Pa
 
 def test_a_half_sent_request_is_closed(clip: Path) -> None:
     def send_half(host: tuple[str, int]) -> bytes:
-        with socket.create_connection(host, timeout=20) as raw:
+        with socket.create_connection(host, timeout=120) as raw:
             raw.sendall(b"GET / HTTP/1.1\r\nHost: loc")
             return raw.recv(1000)
 

@@ -141,7 +141,7 @@ def test_at_most_two_pictures_are_unacknowledged(clip: Path) -> None:
         async with viewer(server) as client:
             for identity in range(2):
                 await client.send(view(identity))
-                while (await client.socket.receive(timeout=30)).type != aiohttp.WSMsgType.BINARY:
+                while (await client.socket.receive(timeout=120)).type != aiohttp.WSMsgType.BINARY:
                     pass
             for identity in range(2, 6):
                 await client.send(view(identity))
@@ -224,7 +224,7 @@ def test_pings_do_not_prolong_the_wait_for_a_message(clip: Path, codec: str | No
     async def check(server: Served) -> None:
         async with viewer(server, codec=codec) as client:
             pinging = asyncio.create_task(ping(client))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 assert await client.ending() == (1008, "no message within 0.5 s")
             pinging.cancel()
         await wait_for_free_sessions(server)
@@ -257,7 +257,7 @@ def test_a_viewer_that_sends_pings_and_does_not_read_loses_its_session(clip: Pat
             raw.settimeout(0.1)
             raw.connect(host)
             raw.sendall(upgrade.encode() + bytes([0x81, 0x80 + len(hello)]) + bytes(4) + hello)
-            end = time.monotonic() + 20
+            end = time.monotonic() + 120
             rest = b""
             while time.monotonic() < end:
                 rest = rest or pings
@@ -456,7 +456,7 @@ def test_a_camera_path_that_arrives_slowly_times_out(clip: Path) -> None:
     head = b"POST /movies/clip HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
     def send_slowly(host: tuple[str, int]) -> bytes:
-        with socket.create_connection(host, timeout=20) as raw:
+        with socket.create_connection(host, timeout=120) as raw:
             raw.sendall(head + b"Content-Length: 1000\r\n\r\n")
             raw.settimeout(0.1)
             for _ in range(100):
