@@ -42,7 +42,7 @@ def _same(a: Checkpoint, b: Checkpoint) -> bool:
 def _archive(about: bytes | np.ndarray, **arrays: Any) -> bytes:
     file = io.BytesIO()
     about = np.frombuffer(about, np.uint8) if isinstance(about, bytes) else about
-    np.savez(file, allow_pickle=True, about=about, **arrays)
+    np.savez(file, about=about, **arrays)
     return file.getvalue()
 
 

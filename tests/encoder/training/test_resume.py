@@ -431,7 +431,7 @@ class TestDamage:
             arrays = {name: archive[name] for name in archive.files}
         file = io.BytesIO()
         bomb = np.array([Bomb()], dtype=object)
-        np.savez(file, allow_pickle=True, **{**arrays, "array/latents": bomb})
+        np.savez(file, **{**arrays, "array/latents": bomb})
         checkpoint.write_bytes(file.getvalue())
         ended = Forks.shared().run(encode_arguments(capture, output, "--resume"))
         assert ended.status == 2
@@ -444,7 +444,7 @@ class TestDamage:
             arrays = {name: archive[name] for name in archive.files}
         arrays["array/latents"] = arrays["array/latents"][:, :2]
         with checkpoint.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)
         ended = Forks.shared().run(encode_arguments(capture, output, "--resume"))
         assert ended.status == 2
         assert "the checkpoint does not hold this model" in ended.stderr
