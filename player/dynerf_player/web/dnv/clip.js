@@ -2,7 +2,7 @@
 import { FormatError, ViewError, namingSource } from "./errors.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { abortable, finish } from "./pause.js";
-import { ancillaryEntry, groupOf, latentsGroups } from "./container/chunk_lookup.js";
+import { ancillaryEntry, groupOf, latentsGroups, soundEntries } from "./container/chunk_lookup.js";
 import { OCCUPANCY, unpackLatents } from "./container/chunks.js";
 import { moment, segmentAt } from "./container/header.js";
 import { Reader } from "./container/reader.js";
@@ -19,7 +19,7 @@ export async function openClip(source, { limits = {}, signal } = {}) {
 /**
  * `header` is that of the file. `segments` has, for each segment, its frames from `start` to `end` (excluded), the
  * number of usable quality `layers`, their sizes in `bytes`, and `depth`, the number of segments that it builds on;
- * `groups` the frames and size of each group of latents.
+ * `groups` the frames and size of each group of latents; `sound` has the entries of the chunks of sound.
  */
 export class Clip {
   #reader;
@@ -34,6 +34,7 @@ export class Clip {
     this.header = reader.header;
     this.segments = this.#weights.usable.map((entries, number) => describeSegment(entries, reader.header.segments[number]));
     this.groups = this.#groups.map(describeGroup);
+    this.sound = soundEntries(reader.directory);
   }
 
   get cameras() {

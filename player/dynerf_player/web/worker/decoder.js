@@ -17,8 +17,8 @@ export function decoderMethods() {
     async open({ url, bytes, limits }, { signal }) {
       source = bytes ? new BytesSource(bytes) : new HttpSource(url);
       clip = await openClip(source, { limits, signal });
-      const { header, segments, groups, frameCount, frameRate, duration, size, version } = clip;
-      return { header, segments, groups, frameCount, frameRate, duration, size, version };
+      const { header, segments, groups, frameCount, frameRate, duration, size, version, sound } = clip;
+      return { header, segments, groups, frameCount, frameRate, duration, size, version, sound };
     },
 
     /**

@@ -1,6 +1,7 @@
 /** Selects the chunks that a request needs: pure functions of the directory. */
 import { ViewError } from "../errors.js";
 import { LATENTS, WEIGHTS } from "./chunks.js";
+import { SOUND } from "../sound/payload.js";
 import { CODECS } from "./compression.js";
 
 /**
@@ -35,6 +36,11 @@ export function groupOf(groups, frame) {
     throw new ViewError(`latents of frame ${frame} requested, the clip has 0 to ${last.first + last.count - 1}`);
   }
   return found;
+}
+
+/** The chunks of sound (layer 0), in order of the file. */
+export function soundEntries(directory) {
+  return directory.filter(({ kind, layer, codec }) => kind === SOUND && layer === 0 && CODECS.includes(codec));
 }
 
 /** The first decodable chunk of an ancillary kind (layer 0) for a segment, or undefined. */

@@ -1,0 +1,96 @@
+/** The audio device: what is scheduled on its time line, and which moment of it is heard. Positions are in samples. */
+
+import { SAMPLE_RATE as RATE } from "../dnv/sound/position.js";
+
+const FADE = 0.004; // seconds, so that starting and stopping does not click
+const VOLUME_FADE = 0.015;
+const PLAUSIBLE = 1; // seconds between two ways to ask for the time that is heard
+
+/** Whether sound may start without an action of the viewer that is still to come. */
+export function mayStart({ navigator } = globalThis) {
+  const policy = navigator.getAutoplayPolicy?.("audiocontext");
+  return policy ? policy === "allowed" : (navigator.userActivation?.hasBeenActive ?? true);
+}
+
+export class Output {
+  constructor() {
+    this.context = new AudioContext({ sampleRate: RATE, latencyHint: "playback" });
+    this.gain = this.context.createGain();
+    this.gain.connect(this.context.destination);
+  }
+
+  get isRunning() {
+    return this.context.state === "running";
+  }
+
+  /** Go on after `suspend`, or when the browser allows it. */
+  resume() {
+    if (!this.isRunning) this.context.resume().catch(() => {}); // it stays suspended
+  }
+
+  suspend() {
+    if (this.isRunning) this.context.suspend().catch(() => {});
+  }
+
+  setVolume(volume) {
+    this.gain.gain.setTargetAtTime(volume, this.context.currentTime, VOLUME_FADE / 3);
+  }
+
+  /** The next sample that is mixed. */
+  get position() {
+    return Math.round(this.context.currentTime * RATE);
+  }
+
+  /** The sample, fractional, that is heard at a time of the page (milliseconds). */
+  heardAt(now) {
+    const { context } = this;
+    const { contextTime = 0, performanceTime = 0 } = context.getOutputTimestamp?.() ?? {};
+    const heard = contextTime + (now - performanceTime) / 1000;
+    const usual = context.currentTime - (context.outputLatency || context.baseLatency || 0);
+    const isPlausible = performanceTime > 0 && Math.abs(heard - usual) < PLAUSIBLE;
+    return (isPlausible ? heard : usual) * RATE;
+  }
+
+  /** Something that sounds and can be stopped. */
+  voice() {
+    return new Voice(this.context, this.gain);
+  }
+
+  close() {
+    this.context.close().catch(() => {});
+  }
+}
+
+class Voice {
+  constructor(context, destination) {
+    this.context = context;
+    this.gain = context.createGain();
+    this.gain.connect(destination);
+    this.started = false;
+  }
+
+  /** Play planes, one Float32Array for each channel, from a sample of the device's time line on. */
+  play(planes, at) {
+    const { context } = this;
+    const buffer = context.createBuffer(planes.length, planes[0].length, RATE);
+    planes.forEach((samples, channel) => buffer.copyToChannel(samples, channel));
+    const source = context.createBufferSource();
+    source.buffer = buffer;
+    source.connect(this.gain);
+    if (!this.started) this.fadeIn(at / RATE);
+    source.start(at / RATE);
+  }
+
+  fadeIn(time) {
+    this.started = true;
+    this.gain.gain.setValueAtTime(0, time);
+    this.gain.gain.linearRampToValueAtTime(1, time + FADE);
+  }
+
+  stop() {
+    const { gain, context } = this;
+    gain.gain.cancelScheduledValues(0);
+    gain.gain.setTargetAtTime(0, context.currentTime, FADE / 3);
+    setTimeout(() => gain.disconnect(), 1000 * (FADE + 0.05));
+  }
+}

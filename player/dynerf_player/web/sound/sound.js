@@ -1,0 +1,234 @@
+/**
+ * The sound of a clip: plays in step with content time, and is its clock while it sounds. `follow` is called for each
+ * animation frame.
+ */
+import { DynerfError, RemoteError } from "../dnv/errors.js";
+import { createDecoder } from "./decode.js";
+import { mayStart, Output } from "./output.js";
+import { Run } from "./run.js";
+import { ChunkStore } from "./store.js";
+import { Sync } from "./sync.js";
+import { Timeline } from "./timeline.js";
+import { openTrack } from "./track.js";
+
+const SPEEDS = [0.5, 2]; // outside there is silence
+const WAIT_MS = 2000; // that pictures wait for sound which is still to be fetched
+const BLOCKED_MS = 1000; // after which a device that does not start counts as blocked
+const STALLED_MS = 2000; // after which a device whose time stands still counts as failed
+const IDLE_MS = 5000; // after which the device is released
+const PREFETCH = 4; // seconds
+const READY = 0.15; // seconds, without which no sound starts
+
+const PARTS = { openTrack, createDecoder, mayStart, createOutput: () => new Output() };
+
+export class Sound {
+  /**
+   * `clip` see `openTrack`; `onblocked()` is called when the browser does not allow sound yet, `onfailure(message)` once
+   * when sound cannot be fetched.
+   */
+  constructor(clip, { volume, muted, onblocked, onfailure }, parts = PARTS) {
+    Object.assign(this, { clip, volume, muted, onblocked, onfailure, parts });
+    Object.assign(this, { track: null, store: null, timeline: null, decoder: null, output: null, run: null });
+    Object.assign(this, { time: null, waitsSince: null, blockedSince: null, idleSince: null, moved: null });
+    Object.assign(this, { opening: null, failure: "", silent: 0, reported: false, closing: new AbortController() });
+    this.sync = new Sync();
+  }
+
+  /** Fetch what is needed before chunks can be. */
+  prepare() {
+    this.opening ??= this.open().catch((error) => this.fail(error));
+    return this.opening;
+  }
+
+  async open() {
+    const { signal } = this.closing;
+    const [track, decoder] = await Promise.all([this.parts.openTrack(this.clip, signal), this.parts.createDecoder()]);
+    const read = (index) => track.read(index, signal);
+    const decode = (payload) => this.decode(decoder, payload);
+    this.store = new ChunkStore({ read, decode, onfailure: (error) => this.chunkFailed(error) });
+    Object.assign(this, { track, decoder, timeline: new Timeline(track.entries, track.frames, track.frameRate) });
+  }
+
+  /** The planes of a payload, null for a coding that is not known. */
+  decode(decoder, payload) {
+    if (payload === null) return null;
+    this.channels = Math.max(this.channels ?? 1, payload.channels);
+    return decoder.decode(payload);
+  }
+
+  /** A chunk is silent, unless none can be decoded. */
+  chunkFailed(error) {
+    if (!(error instanceof DynerfError)) this.fail(error);
+    this.silent += 1;
+    if (error instanceof RemoteError) this.report(error);
+  }
+
+  /** There will be no sound. */
+  fail(error) {
+    this.failure = error.message;
+    this.end();
+    this.report(error);
+  }
+
+  get closed() {
+    return this.closing.signal.aborted;
+  }
+
+  report({ name, message }) {
+    if (this.reported || this.closed || name === "ChangedError") return;
+    this.reported = true;
+    this.onfailure(name === "Unsupported" ? `Sound is not supported here: ${message}` : `No sound: ${message}`);
+  }
+
+  /** Called within an action of the viewer, in which browsers allow sound to start. */
+  unlock() {
+    if (this.muted || this.failure) return;
+    this.start();
+    this.output?.resume();
+  }
+
+  start() {
+    if (this.output || this.closed) return;
+    try {
+      this.output = this.parts.createOutput();
+      this.output.setVolume(this.volume);
+    } catch (error) {
+      this.fail(Object.assign(new Error(`this browser plays no sound (${error.message})`), { name: "Unsupported" }));
+    }
+  }
+
+  setVolume(volume) {
+    this.volume = volume;
+    this.output?.setVolume(volume);
+  }
+
+  /** Sound that is switched on while pictures move joins them, and does not hold them up. */
+  setMuted(muted) {
+    this.muted = muted;
+    if (muted) return;
+    this.blockedSince = null;
+    this.waitsSince = -Infinity;
+  }
+
+  /**
+   * Keep step with `clock`, a `net/clock.js`. Returns the second of the clip that is heard, not wrapped around, or null
+   * where there is no sound, and time passes by itself. `mayFetch`: nothing more urgent is to be fetched.
+   */
+  follow(clock, now, mayFetch) {
+    if (this.muted || this.failure) return this.rest(now);
+    if (mayFetch) this.prefetch(clock);
+    if (!clock.isRunning || clock.speed < SPEEDS[0] || clock.speed > SPEEDS[1]) return this.rest(now);
+    this.idleSince = null;
+    if (this.isBlocked(now)) return null;
+    const { run } = this;
+    if (run && (run.speed !== clock.speed || run.loop !== clock.loop || clock.time !== this.time)) this.end();
+    if (this.run) this.checkProgress(now);
+    if (this.failure) return null;
+    if (!this.run && !this.isReady(clock)) return this.wait(clock, now);
+    this.run ??= this.begin(clock);
+    this.run.fill();
+    return this.run.timeAt(now);
+  }
+
+  /** The clock has taken over the time that `follow` returned. */
+  reached(time) {
+    this.time = time;
+  }
+
+  /** Nothing sounds now. */
+  rest(now) {
+    this.end();
+    Object.assign(this, { waitsSince: null, blockedSince: null });
+    this.idleSince ??= now;
+    if (now - this.idleSince > IDLE_MS) this.output?.suspend();
+    return null;
+  }
+
+  end() {
+    this.run?.stop();
+    this.run = null;
+    this.moved = null;
+    this.sync.reset();
+  }
+
+  begin({ time, speed, loop }) {
+    this.waitsSince = null;
+    return new Run(this, { time, speed, loop });
+  }
+
+  isReady({ time }) {
+    if (!this.store || !this.output?.isRunning) return false;
+    return this.timeline.between(time, time + READY).every(({ index }) => this.store.has(index));
+  }
+
+  /** Time stands still for a while, until the sound is there. */
+  wait({ time }, now) {
+    this.waitsSince ??= now;
+    return now - this.waitsSince < WAIT_MS ? time : null;
+  }
+
+  /** Whether the browser does not allow sound before an action of the viewer. */
+  isBlocked(now) {
+    if (this.output?.isRunning) {
+      this.blockedSince = null;
+      return false;
+    }
+    this.blockedSince ??= now;
+    const isAllowed = this.output || this.parts.mayStart();
+    if (isAllowed && now - this.blockedSince < BLOCKED_MS) {
+      this.start();
+      this.output?.resume();
+      return this.failure !== "";
+    }
+    this.onblocked();
+    return true;
+  }
+
+  /** End a run that starves, and one whose device stands still. */
+  checkProgress(now) {
+    const { run } = this;
+    const { heard } = run;
+    run.timeAt(now);
+    if (this.moved === null || run.heard > heard) this.moved = now;
+    if (run.isStarving) this.end();
+    else if (now - this.moved > STALLED_MS) {
+      this.fail(Object.assign(new Error("the audio device stands still"), { name: "Unsupported" }));
+    }
+  }
+
+  prefetch({ time, speed, seconds, loop }) {
+    this.prepare();
+    if (!this.store) return;
+    const stop = time + PREFETCH * Math.max(speed, 1);
+    const again = loop ? this.timeline.between(0, stop - seconds) : [];
+    for (const { index } of [...this.timeline.between(time, stop), ...again]) {
+      if (!this.store.has(index)) this.store.load(index);
+    }
+  }
+
+  /** A picture of a second of the clip appeared at a time of the page. */
+  shown(second, now) {
+    const { run, clip } = this;
+    if (run && run.heard > 0) this.sync.record(second, run.timeAt(now) % clip.seconds, clip.seconds);
+  }
+
+  /** Seconds of the clip by which pictures are requested before the sound that belongs to them is heard. */
+  get lead() {
+    return this.run ? this.sync.lead : 0;
+  }
+
+  stats() {
+    const state = this.failure ? "failed" : this.muted ? "muted" : this.run ? "playing" : "silent";
+    const { fetched = 0, requests = 0 } = this.track?.transfer ?? {};
+    return {
+      codec: "Opus", channels: this.channels ?? null, decoder: this.decoder?.name ?? "", state, why: this.failure,
+      fetched, requests, silentChunks: this.silent, driftMs: this.sync.drift,
+    };
+  }
+
+  close() {
+    this.closing.abort(new Error("the clip was closed"));
+    this.end();
+    this.output?.close();
+  }
+}
