@@ -6,9 +6,18 @@ import av
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_format import BytesSource, Chunk, Reader, clip_bytes
-from dynerf_format.sound.sound_payload import PACKET_SAMPLES, PREROLL, SoundPackets, pack_sound
-from dynerf_format.sound.sound_position import SAMPLE_RATE, sound_position
+from dynerf_format import (
+    SAMPLE_RATE,
+    BytesSource,
+    Chunk,
+    Reader,
+    SoundPackets,
+    clip_bytes,
+    sound_chunk,
+    sound_position,
+    unpack_sound,
+)
+from dynerf_format.sound.sound_payload import PACKET_SAMPLES, PREROLL
 
 _DELAY = 312  # samples at the start of what libopus codes, as in its extradata
 
@@ -43,8 +52,8 @@ def with_sound(data: bytes, samples: Float[np.ndarray, "sample channel"], bit_ra
                 sound_position(frame, header.fps_numerator, header.fps_denominator)
                 for frame in (entry.first, entry.first + entry.count)
             )
-            sound = pack_sound(_excerpt(packets, samples.shape[1], start, stop))
-            chunks.append(Chunk(b"soun", entry.segment, 0, entry.first, entry.count, sound))
+            sound = _excerpt(packets, samples.shape[1], start, stop)
+            chunks.append(sound_chunk(entry.segment, entry.first, entry.count, sound))
     return clip_bytes(header, chunks)
 
 
@@ -72,8 +81,6 @@ def opus_packets(samples: Float[np.ndarray, "sample channel"], bit_rate: int) ->
 
 def decoded(data: bytes) -> Float[np.ndarray, "sample channel"]:
     """The sound of a clip, each chunk decoded alone by FFmpeg."""
-    from dynerf_format.sound.sound_payload import unpack_sound
-
     reader = Reader(BytesSource(data))
     parts = []
     for entry in reader.directory:

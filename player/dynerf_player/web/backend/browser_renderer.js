@@ -140,7 +140,7 @@ export class BrowserRenderer {
 
   /** The start of the file, as `openTrack` of `sound/track.js` takes it. */
   get knownFile() {
-    return this.clip && { header: this.clip.header, directory: this.clip.sound, size: this.clip.size };
+    return this.clip && { header: this.clip.header, directory: this.clip.sounds, size: this.clip.size };
   }
 
   /** Whether the data of the shown moment is not there yet. */

@@ -1,5 +1,5 @@
 /** The sound of a clip's file: which chunks there are, and their contents. */
-import { soundEntries } from "../dnv/container/chunk_lookup.js";
+import { isSound } from "../dnv/container/chunk_lookup.js";
 import { Reader } from "../dnv/container/reader.js";
 import { DEFAULT_LIMITS, HttpSource } from "../dnv/index.js";
 import { unpackSound } from "../dnv/sound/payload.js";
@@ -19,7 +19,7 @@ export async function openTrack({ src, known }, signal) {
 class Track {
   constructor(reader) {
     this.reader = reader;
-    this.entries = soundEntries(reader.directory);
+    this.entries = reader.directory.filter(isSound);
   }
 
   get frames() {

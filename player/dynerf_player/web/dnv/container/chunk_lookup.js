@@ -2,7 +2,7 @@
 import { ViewError } from "../errors.js";
 import { LATENTS, WEIGHTS } from "./chunks.js";
 import { SOUND } from "../sound/payload.js";
-import { CODECS } from "./compression.js";
+import { CODECS, RAW } from "./compression.js";
 
 /**
  * The usable chunks with the weights of each segment, coarse layer first: a list by segment. The layers end before the
@@ -38,15 +38,15 @@ export function groupOf(groups, frame) {
   return found;
 }
 
-/** The chunks of sound (layer 0), in order of the file. */
-export function soundEntries(directory) {
-  return directory.filter(({ kind, layer, codec }) => kind === SOUND && layer === 0 && CODECS.includes(codec));
-}
-
 /** The first decodable chunk of an ancillary kind (layer 0) for a segment, or undefined. */
 export function ancillaryEntry(directory, kind, segment) {
   return directory.find(
     (entry) =>
       entry.kind === kind && entry.segment === segment && entry.layer === 0 && CODECS.includes(entry.codec),
   );
+}
+
+/** Whether a chunk holds sound of a group of frames that this reader can use. */
+export function isSound({ kind, layer, codec }) {
+  return kind === SOUND && layer === 0 && codec === RAW;
 }
