@@ -3,7 +3,7 @@
  * animation frame.
  */
 import { DynerfError, RemoteError } from "../dnv/errors.js";
-import { createDecoder } from "./decode.js";
+import { createDecoder, Unsupported } from "./decode.js";
 import { mayStart, Output } from "./output.js";
 import { Run } from "./run.js";
 import { ChunkStore } from "./store.js";
@@ -93,7 +93,7 @@ export class Sound {
       this.output = this.parts.createOutput();
       this.output.setVolume(this.volume);
     } catch (error) {
-      this.fail(Object.assign(new Error(`this browser plays no sound (${error.message})`), { name: "Unsupported" }));
+      this.fail(new Unsupported(`this browser plays no sound (${error.message})`));
     }
   }
 
@@ -122,12 +122,25 @@ export class Sound {
     if (this.isBlocked(now)) return null;
     const { run } = this;
     if (run && (run.speed !== clock.speed || run.loop !== clock.loop || clock.time !== this.time)) this.end();
-    if (this.run) this.checkProgress(now);
-    if (this.failure) return null;
-    if (!this.run && !this.isReady(clock)) return this.wait(clock, now);
+    if (!this.run && !this.isReady(clock)) return this.wait(clock.time, now);
     this.run ??= this.begin(clock);
-    this.run.fill();
-    return this.run.timeAt(now);
+    return this.advance(now);
+  }
+
+  /** The time that is heard. A run that starves ends there, and one whose device stands still is the last. */
+  advance(now) {
+    const { run } = this;
+    const { heard } = run;
+    const time = run.timeAt(now);
+    if (this.moved === null || run.heard > heard) this.moved = now;
+    run.fill();
+    if (run.isStarving) {
+      this.end();
+      return this.wait(time, now);
+    }
+    if (now - this.moved < STALLED_MS) return time;
+    this.fail(new Unsupported("the audio device stands still"));
+    return null;
   }
 
   /** The clock has taken over the time that `follow` returned. */
@@ -162,7 +175,7 @@ export class Sound {
   }
 
   /** Time stands still for a while, until the sound is there. */
-  wait({ time }, now) {
+  wait(time, now) {
     this.waitsSince ??= now;
     return now - this.waitsSince < WAIT_MS ? time : null;
   }
@@ -182,18 +195,6 @@ export class Sound {
     }
     this.onblocked();
     return true;
-  }
-
-  /** End a run that starves, and one whose device stands still. */
-  checkProgress(now) {
-    const { run } = this;
-    const { heard } = run;
-    run.timeAt(now);
-    if (this.moved === null || run.heard > heard) this.moved = now;
-    if (run.isStarving) this.end();
-    else if (now - this.moved > STALLED_MS) {
-      this.fail(Object.assign(new Error("the audio device stands still"), { name: "Unsupported" }));
-    }
   }
 
   prefetch({ time, speed, seconds, loop }) {
@@ -219,10 +220,10 @@ export class Sound {
 
   stats() {
     const state = this.failure ? "failed" : this.muted ? "muted" : this.run ? "playing" : "silent";
-    const { fetched = 0, requests = 0 } = this.track?.transfer ?? {};
+    const { received = 0, requests = 0 } = this.track?.transfer ?? {};
     return {
       codec: "Opus", channels: this.channels ?? null, decoder: this.decoder?.name ?? "", state, why: this.failure,
-      fetched, requests, silentChunks: this.silent, driftMs: this.sync.drift,
+      fetched: received, requests, silentChunks: this.silent, driftMs: this.sync.drift,
     };
   }
 

@@ -5,7 +5,7 @@
  * do not accumulate.
  */
 export const BLOCK = 960; // samples of output, 20 ms at 48 kHz
-const RANGE = 480; // samples to either side of the due position
+const RANGE = 720; // samples to either side of the due position
 const COARSE = 8; // samples per step of the first search
 const FADE_IN = Float32Array.from({ length: BLOCK }, (_, i) => Math.sin((Math.PI / 2) * ((i + 0.5) / BLOCK)) ** 2);
 

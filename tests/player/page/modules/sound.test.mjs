@@ -173,6 +173,7 @@ test("sound that is switched on does not hold up pictures", async () => {
   assert.ok(times.every((time) => time > 0.28));
   await run(page, 20);
   assert.equal(page.output.voices, 1);
+  assert.equal(page.sound.stats().fetched, 7);
 });
 
 test("a chunk that comes late holds up sound and pictures together", async () => {
