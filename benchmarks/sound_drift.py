@@ -1,10 +1,10 @@
-"""Measures in Chromium how far pictures are from the sound heard when they appear, while a clip loops.
+"""Measures in Chromium how far pictures are from the sound audible when they appear, while a clip loops.
 
     python benchmarks/sound_drift.py clip.dnv [--minutes 10] [--size 64]
 
 The clip has sound. It is played by the element on a page that a local host serves, in a box of ``--size`` CSS
 pixels, rendered by SwiftShader. What is scheduled on the audio device is recorded by the page's
-``AudioBufferSourceNode``; each shown picture is compared with the second of the clip that is heard by the
+``AudioBufferSourceNode``; each shown picture is compared with the second of the clip that is audible by the
 device's output timestamp. So the figures do not rest on the player's own clock. Printed as Markdown: the
 median by minute, and how far medians of ten seconds move.
 """
@@ -31,11 +31,11 @@ _PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <dynerf-player id="picture" src="clips/%s.dnv" style="width: %dpx" loading="eager" preload="auto" loop>
 </dynerf-player>"""
 _RECORD = """
-window.starts = []; // [context second, samples] of what is scheduled
-window.shown = []; // [frame, context second heard]
+window.starts = []; // [context second, samples, second of the clip at which time stands] of what is scheduled
+window.shown = []; // [frame, context second audible]
 const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (when, ...rest) {
-  window.starts.push([when, this.buffer.length]);
+  window.starts.push([when, this.buffer.length, document.getElementById('picture').currentTime]);
   window.device = this.context;
   return start.call(this, when, ...rest);
 };
@@ -102,17 +102,17 @@ def collect(page: "Page", minutes: float) -> tuple[list[list[float]], list[list[
 def errors(found: dict[str, Any]) -> list[tuple[float, float]]:
     """(seconds since the sound started, milliseconds by which a picture is early) of each picture shown.
 
-    Counted from the last start of the sound: what follows it has no gap.
+    Counted from the last start of the sound, when the clip's time stood where it starts: no gap follows it.
     """
     begin = max(index for index in range(len(found["starts"])) if is_start(found["starts"], index))
-    first = found["starts"][begin][0]
+    first, _, second = found["starts"][begin]
     length = found["seconds"]
     pairs = []
-    for frame, heard in found["shown"]:
-        if heard < first:
+    for frame, audible in found["shown"]:
+        if audible < first:
             continue
-        error = (frame / found["fps"] - (heard - first) + length / 2) % length - length / 2
-        pairs.append((heard - first, 1000 * error))
+        error = (frame / found["fps"] - second - (audible - first) + length / 2) % length - length / 2
+        pairs.append((audible - first, 1000 * error))
     return pairs
 
 
@@ -120,7 +120,7 @@ def is_start(starts: list[list[float]], index: int) -> bool:
     """Whether the sound does not follow what was scheduled before."""
     if index == 0:
         return True
-    when, samples = starts[index - 1]
+    when, samples, _ = starts[index - 1]
     return abs(when + samples / _RATE - starts[index][0]) > 1 / _RATE
 
 

@@ -33,6 +33,11 @@ export function sound(Base) {
       if (kind === "sound failed") this.notify(detail);
     }
 
+    unload() {
+      super.unload();
+      this.soundChanged();
+    }
+
     play() {
       this.engine.sound.unlock();
       return super.play();

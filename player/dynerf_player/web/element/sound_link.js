@@ -5,7 +5,7 @@
 export class SoundLink {
   /** `report(kind, detail)` is called with "sound blocked" and "sound failed" message. */
   constructor(report) {
-    Object.assign(this, { report, volume: 1, muted: false, sound: null, turn: 0, why: "" });
+    Object.assign(this, { report, volume: 1, muted: false, sound: null, turn: 0 });
   }
 
   /** Take over the sound of a clip, null for a clip without; see `openTrack` in `sound/track.js`. */
@@ -16,7 +16,7 @@ export class SoundLink {
     const room = await import("../sound/sound.js").catch(() => null);
     if (turn !== this.turn) return;
     if (room) this.sound = new room.Sound(clip, this.options);
-    else this.report("sound failed", (this.why = "A module of the player cannot be fetched."));
+    else this.report("sound failed", "No sound: a module of the player cannot be fetched.");
   }
 
   get options() {
@@ -31,7 +31,7 @@ export class SoundLink {
   close() {
     this.turn += 1;
     this.sound?.close();
-    Object.assign(this, { sound: null, why: "" });
+    this.sound = null;
   }
 
   setVolume(volume) {

@@ -31,14 +31,14 @@ export class Clock {
   }
 
   /**
-   * Advance to a time of the page (milliseconds). A hidden page does not tick: one step is at most 250 ms. `heard` is the
-   * second of the clip whose sound is heard, not wrapped around, or null where time passes by itself.
+   * Advance to a time of the page (milliseconds). A hidden page does not tick: one step is at most 250 ms. `audible` is the
+   * second of the clip whose sound is audible, not wrapped around, or null where time passes by itself.
    */
-  tick(now, heard = null) {
+  tick(now, audible = null) {
     const passed = this.lastTick === null ? 0 : Math.min(now - this.lastTick, 250) / 1000;
     this.lastTick = now;
     if (!this.isRunning) return;
-    this.time = heard ?? this.time + passed * this.speed;
+    this.time = audible ?? this.time + passed * this.speed;
     if (this.time < this.seconds) return;
     if (this.loop) {
       this.time %= this.seconds;

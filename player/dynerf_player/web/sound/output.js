@@ -1,10 +1,10 @@
-/** The audio device: what is scheduled on its time line, and which moment of it is heard. Positions are in samples. */
+/** The audio device: what is scheduled on its time line, and which moment of it is audible. Positions are in samples. */
 
 import { SAMPLE_RATE as RATE } from "../dnv/sound/position.js";
 
 const FADE = 0.004; // seconds, so that starting and stopping does not click
 const VOLUME_FADE = 0.015;
-const PLAUSIBLE = 1; // seconds between two ways to ask for the time that is heard
+const PLAUSIBLE = 1; // seconds between two measurements of the time that is audible
 
 /** Whether sound may start without an action of the viewer that is still to come. */
 export function mayStart({ navigator } = globalThis) {
@@ -23,7 +23,7 @@ export class Output {
     return this.context.state === "running";
   }
 
-  /** Go on after `suspend`, or when the browser allows it. */
+  /** Start when the browser allows it, and go on after `suspend`. */
   resume() {
     if (!this.isRunning) this.context.resume().catch(() => {}); // it stays suspended
   }
@@ -41,14 +41,14 @@ export class Output {
     return Math.round(this.context.currentTime * RATE);
   }
 
-  /** The sample, fractional, that is heard at a time of the page (milliseconds). */
-  heardAt(now) {
+  /** The sample, fractional, that is audible at a time of the page (milliseconds). */
+  audibleAt(now) {
     const { context } = this;
     const { contextTime = 0, performanceTime = 0 } = context.getOutputTimestamp?.() ?? {};
-    const heard = contextTime + (now - performanceTime) / 1000;
+    const audible = contextTime + (now - performanceTime) / 1000;
     const usual = context.currentTime - (context.outputLatency || context.baseLatency || 0);
-    const isPlausible = performanceTime > 0 && Math.abs(heard - usual) < PLAUSIBLE;
-    return (isPlausible ? heard : usual) * RATE;
+    const isPlausible = performanceTime > 0 && Math.abs(audible - usual) < PLAUSIBLE;
+    return (isPlausible ? audible : usual) * RATE;
   }
 
   /** Something that sounds and can be stopped. */

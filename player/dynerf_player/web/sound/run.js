@@ -1,6 +1,6 @@
 /**
  * Sound without interruption, from a moment of the clip on: chunks are scheduled one behind the other, sample by sample, and
- * the moment that is heard follows from the device's time alone.
+ * the moment that is audible follows from the device's time alone.
  */
 import { SAMPLE_RATE as RATE } from "../dnv/sound/position.js";
 import { BLOCK, TimeStretch } from "./stretch.js";
@@ -18,21 +18,21 @@ export class Run {
     this.next = this.start; // where the next block starts
     this.voice = output.voice();
     this.blocks = speed === 1 ? this.pieces() : this.stretched();
-    Object.assign(this, { ended: false, stopped: false, filling: false, heard: 0, isStarving: false });
+    Object.assign(this, { ended: false, stopped: false, filling: false, audible: 0, isStarving: false });
     this.fill();
     this.timer = setInterval(() => this.fill(), 200);
   }
 
-  /** The second of the clip that is heard at a time of the page, not wrapped around; at most what is scheduled. */
+  /** The second of the clip that is audible at a time of the page, not wrapped around; at most what is scheduled. */
   timeAt(now) {
-    const passed = this.output.heardAt(now) - this.start;
+    const passed = this.output.audibleAt(now) - this.start;
     const scheduled = this.ended ? Infinity : this.next - this.start;
     this.isStarving = passed >= scheduled;
-    this.heard = Math.max(this.heard, Math.min(passed, scheduled));
-    return (this.from + this.heard * this.speed) / RATE;
+    this.audible = Math.max(this.audible, Math.min(passed, scheduled));
+    return (this.from + this.audible * this.speed) / RATE;
   }
 
-  /** Schedule what is missing. A block that comes too late is not scheduled: the run starves. */
+  /** Schedule what is missing. After a block that comes too late nothing is scheduled any more: the run starves. */
   async fill() {
     if (this.filling || this.stopped) return;
     this.filling = true;

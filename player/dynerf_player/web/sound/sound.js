@@ -30,7 +30,8 @@ export class Sound {
     Object.assign(this, { clip, volume, muted, onblocked, onfailure, parts });
     Object.assign(this, { track: null, store: null, timeline: null, decoder: null, output: null, run: null });
     Object.assign(this, { time: null, waitsSince: null, blockedSince: null, idleSince: null, moved: null });
-    Object.assign(this, { opening: null, failure: "", silent: 0, reported: false, closing: new AbortController() });
+    Object.assign(this, { opening: null, failure: "", silent: 0, reported: false, hasRun: false });
+    this.closing = new AbortController();
     this.sync = new Sync();
   }
 
@@ -82,13 +83,12 @@ export class Sound {
 
   /** Called within an action of the viewer, in which browsers allow sound to start. */
   unlock() {
-    if (this.muted || this.failure) return;
-    this.start();
+    if (this.muted || this.failure || this.closed) return;
+    if (!this.output && this.parts.mayStart()) this.start();
     this.output?.resume();
   }
 
   start() {
-    if (this.output || this.closed) return;
     try {
       this.output = this.parts.createOutput();
       this.output.setVolume(this.volume);
@@ -111,7 +111,7 @@ export class Sound {
   }
 
   /**
-   * Keep step with `clock`, a `net/clock.js`. Returns the second of the clip that is heard, not wrapped around, or null
+   * Keep step with `clock`, a `net/clock.js`. Returns the second of the clip that is audible, not wrapped around, or null
    * where there is no sound, and time passes by itself. `mayFetch`: nothing more urgent is to be fetched.
    */
   follow(clock, now, mayFetch) {
@@ -119,7 +119,7 @@ export class Sound {
     if (mayFetch) this.prefetch(clock);
     if (!clock.isRunning || clock.speed < SPEEDS[0] || clock.speed > SPEEDS[1]) return this.rest(now);
     this.idleSince = null;
-    if (this.isBlocked(now)) return null;
+    if (this.isBlocked(now) || this.failure) return null;
     const { run } = this;
     if (run && (run.speed !== clock.speed || run.loop !== clock.loop || clock.time !== this.time)) this.end();
     if (!this.run && !this.isReady(clock)) return this.wait(clock.time, now);
@@ -127,12 +127,12 @@ export class Sound {
     return this.advance(now);
   }
 
-  /** The time that is heard. A run that starves ends there, and one whose device stands still is the last. */
+  /** The time that is audible. A run that starves ends there, and one whose device stands still is the last. */
   advance(now) {
     const { run } = this;
-    const { heard } = run;
+    const { audible } = run;
     const time = run.timeAt(now);
-    if (this.moved === null || run.heard > heard) this.moved = now;
+    if (this.moved === null || run.audible > audible) this.moved = now;
     run.fill();
     if (run.isStarving) {
       this.end();
@@ -180,19 +180,18 @@ export class Sound {
     return now - this.waitsSince < WAIT_MS ? time : null;
   }
 
-  /** Whether the browser does not allow sound before an action of the viewer. */
+  /** Whether the browser does not allow sound before an action of the viewer. A device that has run is only slow. */
   isBlocked(now) {
     if (this.output?.isRunning) {
-      this.blockedSince = null;
+      Object.assign(this, { hasRun: true, blockedSince: null });
       return false;
     }
-    this.blockedSince ??= now;
-    const isAllowed = this.output || this.parts.mayStart();
-    if (isAllowed && now - this.blockedSince < BLOCKED_MS) {
-      this.start();
-      this.output?.resume();
-      return this.failure !== "";
+    const isAllowed = this.output !== null || this.parts.mayStart();
+    if (isAllowed && this.blockedSince === null) {
+      this.blockedSince = now;
+      this.unlock();
     }
+    if (this.hasRun || (isAllowed && now - this.blockedSince < BLOCKED_MS)) return false;
     this.onblocked();
     return true;
   }
@@ -210,10 +209,10 @@ export class Sound {
   /** A picture of a second of the clip appeared at a time of the page. */
   shown(second, now) {
     const { run, clip } = this;
-    if (run && run.heard > 0) this.sync.record(second, run.timeAt(now) % clip.seconds, clip.seconds);
+    if (run && run.audible > 0) this.sync.record(second, run.timeAt(now) % clip.seconds, clip.seconds);
   }
 
-  /** Seconds of the clip by which pictures are requested before the sound that belongs to them is heard. */
+  /** Seconds of the clip by which pictures are requested before the sound that belongs to them is audible. */
   get lead() {
     return this.run ? this.sync.lead : 0;
   }

@@ -1,4 +1,4 @@
-/** How far pictures are from the sound that is heard when they appear, and how early they have to be requested for it. */
+/** How far pictures are from the sound that is audible when they appear, and how early they have to be requested for it. */
 const WINDOW = 120; // pictures
 const GAIN = 0.1; // of an error that changes the lead
 const LONGEST = 0.5; // seconds
@@ -9,9 +9,9 @@ export class Sync {
     this.errors = []; // seconds by which pictures were early; negative: late
   }
 
-  /** A picture of second `shown` appeared while second `heard` was heard; both within a clip of `seconds` that may loop. */
-  record(shown, heard, seconds) {
-    let error = shown - heard;
+  /** A picture of second `shown` appeared while second `audible` was audible; both within a clip of `seconds` that may loop. */
+  record(shown, audible, seconds) {
+    let error = shown - audible;
     if (Math.abs(error) > seconds / 2) error -= Math.sign(error) * seconds; // the other side of the loop
     this.errors = [...this.errors.slice(1 - WINDOW), error];
     this.lead = Math.min(Math.max(this.lead - GAIN * error, 0), Math.min(LONGEST, seconds / 4));

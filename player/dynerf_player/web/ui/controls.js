@@ -187,7 +187,7 @@ export class Controls {
   }
 }
 
-/** A volume that the viewer selects is one to be heard; none mutes, and unmuting brings back the one before. */
+/** A selected volume unmutes, and none mutes; unmuting brings back the volume before. */
 function setVolume(player, volume) {
   if (volume > 0) player.volume = volume;
   player.muted = volume === 0;

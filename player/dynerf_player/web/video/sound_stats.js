@@ -12,6 +12,6 @@ function stateOf({ codec, channels, decoder, state, why, silentChunks, driftMs }
   const kind = { 1: " mono", 2: " stereo" }[channels] ?? "";
   const parts = [`${codec}${kind}`, decoder, state === "playing" ? "" : state];
   if (silentChunks) parts.push(`${silentChunks} parts damaged or missing`);
-  if (driftMs !== null) parts.push(`pictures ${driftMs.toFixed(0)} ms`);
+  if (driftMs !== null) parts.push(`pictures ${Math.abs(driftMs).toFixed(0)} ms ${driftMs < 0 ? "late" : "early"}`);
   return parts.filter((part) => part).join(", ");
 }

@@ -24,7 +24,7 @@ class FakeOutput {
     return Math.round(this.time * RATE);
   }
 
-  heardAt(now) {
+  audibleAt(now) {
     return (now / 1000 - LATENCY) * RATE;
   }
 
@@ -47,6 +47,7 @@ class FakeOutput {
 /** A page with a clip of three chunks, the second 1/3 later; `read(index)` and `output` replace those of the fake. */
 function pageOf({ read = async (index) => ({ index, channels: 1 }), output = new FakeOutput(), muted = false, allowed = true } = {}) {
   const events = [];
+  const page = { now: 0, allowed };
   const track = {
     entries: [0, 10, 20].map((first) => ({ first, count: 10 })), frames: 30, frameRate: { num: 30, den: 1 }, read,
     transfer: { requests: 1, received: 7 },
@@ -54,14 +55,14 @@ function pageOf({ read = async (index) => ({ index, channels: 1 }), output = new
   const parts = {
     openTrack: async () => track,
     createDecoder: async () => ({ name: "fake", decode: async ({ index }) => [new Float32Array(16_000).fill(index + 1)] }),
-    mayStart: () => allowed,
+    mayStart: () => page.allowed,
     createOutput: () => output,
   };
   const sound = new Sound(CLIP, {
     muted, volume: 0.5, onblocked: () => events.push("blocked"), onfailure: (message) => events.push(message),
   }, parts);
   opened.push(sound);
-  return { sound, output, events, clock: new Clock(CLIP), now: 0 };
+  return Object.assign(page, { sound, output, events, clock: new Clock(CLIP) });
 }
 
 afterEach(() => opened.splice(0).forEach((sound) => sound.close()));
@@ -89,7 +90,7 @@ async function playing(options) {
   return page;
 }
 
-test("chunks are scheduled one behind the other, and time is what is heard", async () => {
+test("chunks are scheduled one behind the other, and time is what is audible", async () => {
   const { output, clock, now } = await playing();
   const [start] = output.played[0];
   output.played.forEach(([at, [plane]], index) => {
@@ -103,8 +104,8 @@ test("chunks are scheduled one behind the other, and time is what is heard", asy
 test("time stays with the sound over loops", async () => {
   const page = await playing();
   await run(page, 1000);
-  const heard = page.now / 1000 - LATENCY - page.output.played[0][0] / RATE;
-  assertClose(page.clock.time, heard % 1);
+  const audible = page.now / 1000 - LATENCY - page.output.played[0][0] / RATE;
+  assertClose(page.clock.time, audible % 1);
   assert.equal(page.output.voices, 1); // it has never started anew
 });
 
@@ -207,18 +208,37 @@ test("sound that cannot be fetched is reported once, and pictures go on", async 
 });
 
 test("a page that may not play sound yet is reported", async () => {
-  const { output, events, sound } = await playing({ allowed: false });
-  assert.ok(events.length > 0);
+  const page = await playing({ allowed: false });
+  const { output, events, sound } = page;
   assert.equal(events[0], "blocked");
+  assert.ok(page.clock.time > 0.4); // pictures go on
+  sound.unlock();
   assert.equal(sound.output, null); // no device is opened
+  page.allowed = true;
   sound.unlock();
   assert.equal(sound.output, output);
   assert.equal(output.volume, 0.5);
 });
 
+test("a device that does not start is reported, and one that has run is waited for", async () => {
+  const output = new FakeOutput();
+  output.isRunning = false;
+  const page = await playing({ output });
+  await run(page, 100);
+  assert.equal(page.events[0], "blocked");
+  output.isRunning = true;
+  await run(page, 5);
+  page.events.length = 0;
+  output.isRunning = false;
+  page.clock.seek(0.2);
+  await run(page, 150);
+  assert.deepEqual(page.events, []);
+  assertClose(page.clock.time, 0.2);
+});
+
 test("a device that stands still does not hold up pictures for long", async () => {
   const page = await playing();
-  page.output.heardAt = () => 0;
+  page.output.audibleAt = () => 0;
   await run(page, 400);
   assert.equal(page.sound.stats().state, "failed");
   const [before, after] = await run(page, 2);
@@ -228,8 +248,8 @@ test("a device that stands still does not hold up pictures for long", async () =
 test("pictures are requested earlier by the time that they take", async () => {
   const page = await playing();
   for (let i = 0; i < 200; i += 1) {
-    const heard = page.sound.run.timeAt(page.now);
-    page.sound.shown((heard + page.sound.lead - 0.12 + 1) % 1, page.now);
+    const audible = page.sound.run.timeAt(page.now);
+    page.sound.shown((audible + page.sound.lead - 0.12 + 1) % 1, page.now);
     await run(page, 2);
   }
   assertClose(page.sound.lead, 0.12, 1e-3);
