@@ -15,7 +15,7 @@ export const STYLE = `
 }
 :host([hidden]), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
-#frame { container-type: inline-size; position: relative; width: 100%; height: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
+#frame { position: relative; width: 100%; height: 100%; aspect-ratio: 4 / 3; overflow: hidden; }
 #sizer { width: 300px; max-width: 100%; height: 0; }
 #stage, #stage canvas, #poster-layer, #poster-layer img, ::slotted([slot="poster"]) {
   position: absolute;
@@ -102,6 +102,7 @@ button:focus-visible, input:focus-visible { outline: 2px solid var(--dynerf-acce
 }
 #unmute svg { width: 18px; height: 18px; fill: currentColor; }
 #controls {
+  container-type: inline-size;
   position: absolute;
   left: 0;
   right: 0;

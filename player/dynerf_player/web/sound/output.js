@@ -14,7 +14,7 @@ export function mayStart({ navigator } = globalThis) {
 
 export class Output {
   constructor() {
-    this.context = new AudioContext({ sampleRate: RATE, latencyHint: "playback" });
+    this.context = new AudioContext({ sampleRate: RATE, latencyHint: "balanced" });
     this.gain = this.context.createGain();
     this.gain.connect(this.context.destination);
   }
