@@ -21,6 +21,7 @@ from support.video import ROOT
 _NAMES = """
     AsyncClip Camera CameraInfo Cameras CaptureError Clip ConfigError DynerfError EncodeResult Evaluation
     FormatError Frame FrameScore Info LayerInfo OutputError Progress RemoteError ResumeError SegmentInfo Shot
+    SoundInfo
     Trajectory ViewError __version__ encode evaluate info open open_async paths
 """
 
