@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from dynerf_format import SAMPLE_RATE, SoundPackets, sound_chunk, sound_position
 
@@ -19,12 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from dynerf_format import Chunk, Header
 
-    Signal = npt.NDArray[np.float32]
-
+Signal = npt.NDArray[np.float32]
 SILK_20_MS = 1
 """Configuration of a table-of-contents byte: SILK, narrow band; the one below it has 10 ms."""
 
@@ -98,8 +96,8 @@ def with_sound(header: Header, chunks: Sequence[Chunk], signal: Signal) -> list[
 class Track:
     """How a signal is stored beside a video: ``late`` are seconds after its first picture, ``rate`` its own.
 
-    ``cut`` are seconds [a, b) of packets that are left out, ``damaged`` those of packets whose bytes are
-    changed.
+    ``tempo`` stretches the times that the file states. ``cut`` are seconds [a, b) of packets that are left
+    out, ``damaged`` those of packets whose bytes are changed.
     """
 
     signal: Signal
@@ -107,27 +105,30 @@ class Track:
     codec: str = "pcm_s16le"
     layout: str = ""
     late: float = 0.0
+    tempo: Fraction = Fraction(1)
     cut: tuple[float, float] = (0.0, 0.0)
     damaged: tuple[float, float] = (0.0, 0.0)
 
 
-def add_track(video: Path, track: Track) -> None:
-    """Write a video anew, its packets as they are, with an audio track; the suffix stays the container's."""
-    output = video.with_name(f"with_sound{video.suffix}")
-    with av.open(str(video)) as source, av.open(str(output), "w") as container:
+def add_track(video: Path, track: Track, container: str = "") -> None:
+    """Write a video anew, its packets as they are, with an audio track.
+
+    ``container`` is a suffix, by default the video's; the name stays.
+    """
+    output = video.with_name(f"with_sound.{container or video.suffix[1:]}")
+    with av.open(str(video)) as source, av.open(str(output), "w") as target:
         pictures = source.streams.video[0]
-        copied = container.add_stream_from_template(pictures)
-        sound = container.add_stream(track.codec, rate=track.rate)
+        copied = target.add_stream_from_template(pictures)
+        sound = target.add_stream(track.codec, rate=track.rate)
         sound.layout = track.layout or {1: "mono", 2: "stereo", 6: "5.1"}[track.signal.shape[1]]
         packets = []
         for packet in source.demux(pictures):
             if packet.dts is not None:
                 packet.stream = copied
                 packets.append((float(packet.dts * packet.time_base), packet))
-        for packet in coded_track(sound, track):
-            packets.append((float(packet.dts * packet.time_base), packet))
+        packets += [(float(packet.dts * packet.time_base), packet) for packet in coded_track(sound, track)]
         for _, packet in sorted(packets, key=lambda pair: pair[0]):
-            container.mux(packet)
+            target.mux(packet)
     output.replace(video)
 
 
@@ -155,6 +156,7 @@ def coded_track(stream: av.AudioStream, track: Track) -> list[av.Packet]:
             continue
         if track.damaged[0] <= time < track.damaged[1]:
             packet = _damaged(packet)
+        packet.pts, packet.dts = (round(tick * track.tempo) for tick in (packet.pts, packet.dts))
         kept.append(packet)
     return kept
 
@@ -167,15 +169,19 @@ def _damaged(packet: av.Packet) -> av.Packet:
     return broken
 
 
+def write_wave(path: Path, signal: Signal, rate: int = SAMPLE_RATE) -> None:
+    """A WAV file."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate)
+        stream.layout = ("mono", "stereo")[signal.shape[1] - 1]
+        container.mux(coded_track(stream, Track(signal, rate)))
+
+
 def onsets(sound: Signal, level: float = 0.3) -> list[float]:
     """The seconds at which sound gets louder than ``level`` after at least 50 ms below it."""
     loud = np.flatnonzero(np.abs(sound).max(axis=1) > level)
-    starts = [
-        position
-        for before, position in zip([-SAMPLE_RATE, *loud], loud, strict=False)
-        if position - before > 2400
-    ]
-    return [float(position) / SAMPLE_RATE for position in starts]
+    pairs = zip([-SAMPLE_RATE, *loud], loud, strict=False)
+    return [float(after) / SAMPLE_RATE for before, after in pairs if after - before > SAMPLE_RATE // 20]
 
 
 def heard(path: Path) -> Signal:
