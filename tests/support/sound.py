@@ -14,13 +14,22 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from dynerf_format import SAMPLE_RATE, SoundPackets, sound_chunk, sound_position
+from dynerf_format import (
+    SAMPLE_RATE,
+    Chunk,
+    FileSource,
+    Reader,
+    SoundPackets,
+    sound_chunk,
+    sound_position,
+    write_clip,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from dynerf_format import Chunk, Header
+    from dynerf_format import Header
 
 Signal = npt.NDArray[np.float32]
 SILK_20_MS = 1
@@ -190,7 +199,8 @@ def heard(path: Path) -> Signal:
     """
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
-        length = round(stream.duration * stream.time_base * stream.rate)
+        seconds = container.duration / 1e6 if stream.duration is None else stream.duration * stream.time_base
+        length = round(seconds * stream.rate)
         found = np.zeros((length, stream.channels), np.float32)
         resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
         for frame in container.decode(stream):
@@ -200,3 +210,15 @@ def heard(path: Path) -> Signal:
                 block = piece.to_ndarray().reshape(-1, stream.channels)[: length - position]
                 found[position : position + len(block)] = block
         return found
+
+
+def resounded(clip: Path, output: Path, signal: Signal) -> Path:
+    """A copy of a clip with a signal as its sound."""
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        chunks = [
+            Chunk(entry.kind, entry.segment, entry.layer, entry.first, entry.count, reader.read_chunk(entry))
+            for entry in reader.directory
+        ]
+        write_clip(output, reader.header, with_sound(reader.header, chunks, signal))
+    return output
