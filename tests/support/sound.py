@@ -6,22 +6,32 @@ Signals are float32 arrays (sample, channel) at 48 kHz.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
+import numpy.typing as npt
 
-from dynerf_format import SAMPLE_RATE, SoundPackets, sound_chunk, sound_position
+from dynerf_format import (
+    SAMPLE_RATE,
+    Chunk,
+    FileSource,
+    Reader,
+    SoundPackets,
+    sound_chunk,
+    sound_position,
+    write_clip,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    import numpy.typing as npt
+    from dynerf_format import Header
 
-    from dynerf_format import Chunk, Header
-
-    Signal = npt.NDArray[np.float32]
-
+Signal = npt.NDArray[np.float32]
 SILK_20_MS = 1
 """Configuration of a table-of-contents byte: SILK, narrow band; the one below it has 10 ms."""
 
@@ -89,3 +99,126 @@ def with_sound(header: Header, chunks: Sequence[Chunk], signal: Signal) -> list[
             if part is not None:
                 found.append(sound_chunk(chunk.segment, chunk.first, chunk.count, part))
     return found
+
+
+@dataclass(frozen=True)
+class Track:
+    """How a signal is stored beside a video: ``late`` are seconds after its first picture, ``rate`` its own.
+
+    ``tempo`` stretches the times that the file states. ``cut`` are seconds [a, b) of packets that are left
+    out, ``damaged`` those of packets whose bytes are changed.
+    """
+
+    signal: Signal
+    rate: int = SAMPLE_RATE
+    codec: str = "pcm_s16le"
+    layout: str = ""
+    late: float = 0.0
+    tempo: Fraction = Fraction(1)
+    cut: tuple[float, float] = (0.0, 0.0)
+    damaged: tuple[float, float] = (0.0, 0.0)
+
+
+def add_track(video: Path, track: Track, container: str = "") -> None:
+    """Write a video anew, its packets as they are, with an audio track.
+
+    ``container`` is a suffix, by default the video's; the name stays.
+    """
+    output = video.with_name(f"with_sound.{container or video.suffix[1:]}")
+    with av.open(str(video)) as source, av.open(str(output), "w") as target:
+        pictures = source.streams.video[0]
+        copied = target.add_stream_from_template(pictures)
+        sound = target.add_stream(track.codec, rate=track.rate)
+        sound.layout = track.layout or {1: "mono", 2: "stereo", 6: "5.1"}[track.signal.shape[1]]
+        packets = []
+        for packet in source.demux(pictures):
+            if packet.dts is not None:
+                packet.stream = copied
+                packets.append((float(packet.dts * packet.time_base), packet))
+        packets += [(float(packet.dts * packet.time_base), packet) for packet in coded_track(sound, track)]
+        for _, packet in sorted(packets, key=lambda pair: pair[0]):
+            target.mux(packet)
+    output.replace(video)
+
+
+def coded_track(stream: av.AudioStream, track: Track) -> list[av.Packet]:
+    """The packets of a track."""
+    packets = []
+    kind = stream.codec_context.codec.audio_formats[0].name
+    start = round(track.late * track.rate)
+    for index in range(0, len(track.signal), 1024):
+        block = track.signal[index : index + 1024]
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(block.reshape(1, -1)), "flt", stream.layout.name
+        )
+        frame.sample_rate, frame.pts, frame.time_base = track.rate, start + index, Fraction(1, track.rate)
+        if kind != "flt":
+            resampler = av.AudioResampler(format=kind, layout=stream.layout, rate=track.rate)
+            (frame,) = resampler.resample(frame)
+            frame.pts, frame.time_base = start + index, Fraction(1, track.rate)
+        packets += stream.encode(frame)
+    packets += stream.encode(None)
+    kept = []
+    for packet in packets:
+        time = float(packet.pts * packet.time_base) - track.late
+        if track.cut[0] <= time < track.cut[1]:
+            continue
+        if track.damaged[0] <= time < track.damaged[1]:
+            packet = _damaged(packet)
+        packet.pts, packet.dts = (round(tick * track.tempo) for tick in (packet.pts, packet.dts))
+        kept.append(packet)
+    return kept
+
+
+def _damaged(packet: av.Packet) -> av.Packet:
+    """A packet of the same time and length whose bytes are all ones."""
+    broken = av.Packet(b"\xff" * packet.size)
+    broken.pts, broken.dts, broken.duration = packet.pts, packet.dts, packet.duration
+    broken.time_base, broken.stream = packet.time_base, packet.stream
+    return broken
+
+
+def write_wave(path: Path, signal: Signal, rate: int = SAMPLE_RATE) -> None:
+    """A WAV file."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate)
+        stream.layout = ("mono", "stereo")[signal.shape[1] - 1]
+        container.mux(coded_track(stream, Track(signal, rate)))
+
+
+def onsets(sound: Signal, level: float = 0.3) -> list[float]:
+    """The seconds at which sound gets louder than ``level`` after at least 50 ms below it."""
+    loud = np.flatnonzero(np.abs(sound).max(axis=1) > level)
+    pairs = zip([-SAMPLE_RATE, *loud], loud, strict=False)
+    return [float(after) / SAMPLE_RATE for before, after in pairs if after - before > SAMPLE_RATE // 20]
+
+
+def heard(path: Path) -> Signal:
+    """All sound of a file as a player hears it, from presentation time 0 to the track's end, at its own
+    rate.
+    """
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        seconds = container.duration / 1e6 if stream.duration is None else stream.duration * stream.time_base
+        length = round(seconds * stream.rate)
+        found = np.zeros((length, stream.channels), np.float32)
+        resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
+        for frame in container.decode(stream):
+            position = round(frame.pts * frame.time_base * stream.rate)
+            frame.pts = None
+            for piece in resampler.resample(frame):
+                block = piece.to_ndarray().reshape(-1, stream.channels)[: length - position]
+                found[position : position + len(block)] = block
+        return found
+
+
+def resounded(clip: Path, output: Path, signal: Signal) -> Path:
+    """A copy of a clip with a signal as its sound."""
+    with FileSource(clip) as source:
+        reader = Reader(source)
+        chunks = [
+            Chunk(entry.kind, entry.segment, entry.layer, entry.first, entry.count, reader.read_chunk(entry))
+            for entry in reader.directory
+        ]
+        write_clip(output, reader.header, with_sound(reader.header, chunks, signal))
+    return output

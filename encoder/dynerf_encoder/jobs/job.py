@@ -15,7 +15,7 @@ from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.schedule.stages import plan_training
-from dynerf_encoder.sound.sound_source import NO_SOUND, SoundOptions
+from dynerf_encoder.sound.sound_source import AUTOMATIC_SOUND, SoundOptions
 from dynerf_encoder.training.trainer import StepReport
 from dynerf_format import SoundPackets
 from dynerf_format.errors import ConfigError, FormatError
@@ -80,7 +80,7 @@ class Job:
     record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, SourceDigest] = field(default_factory=dict)
     reading: Reading = READ_AS_FOUND
-    audio: SoundOptions = NO_SOUND
+    audio: SoundOptions = AUTOMATIC_SOUND
     sound: SoundPackets | None = None
 
 

@@ -26,7 +26,7 @@ from dynerf_format.errors import CaptureError
 
 _OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,webm,avi,mpegts,wav,w64,aiff,caf,flac,mp3,ogg,aac",
+    "format_whitelist": "mov,matroska,webm,avi,mpegts,h264,hevc,wav,w64,aiff,caf,flac,mp3,ogg,aac",
 }
 _TOLERANCE = SAMPLE_RATE * 15 // 1000  # samples; containers round times to a millisecond or so
 _BLOCK = SAMPLE_RATE  # samples of silence at once

@@ -11,8 +11,6 @@ from dynerf_format import PACKET_SAMPLES, SAMPLE_RATE, SoundPackets
 
 DEFAULT_BIT_RATES = (64_000, 96_000)
 """Bits per second of one and of two channels."""
-LEAST_BIT_RATE, MOST_BIT_RATE = 6_000, 510_000
-"""Bits per second that Opus is specified for (RFC 6716, section 2.1.1)."""
 
 _CHANNEL_BIT_RATE = 256_000  # libopus takes no more
 

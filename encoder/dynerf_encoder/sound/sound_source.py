@@ -26,7 +26,7 @@ class SoundOptions:
     bit_rate: int | None = None
 
 
-NO_SOUND = SoundOptions(NONE)
+AUTOMATIC_SOUND = SoundOptions()
 
 
 @dataclass(frozen=True)
