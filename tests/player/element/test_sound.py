@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from dynerf_decoder.clip.clip import Clip
+from dynerf_format import BytesSource, Chunk, Reader, clip_bytes
 from dynerf_player.site.static_site import SiteOptions, write_site
 from support.browser import open_page, wait_for_picture
 from support.fake_pictures import description
 from support.fake_server import POLICY, FakeServer
 from support.planes_clip import PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
-from support.sound_clip import clicks, decoded, tones, with_sound
+from support.sound import Signal, sweep, with_sound
 
 from .conftest import Site, site_file
 
@@ -66,7 +68,25 @@ def silent() -> PlanesClip:
 @pytest.fixture(scope="module")
 def made(silent: PlanesClip) -> PlanesClip:
     """That clip with a click at a frame; replaces the clip of other tests."""
-    return PlanesClip(with_sound(silent.data, clicks(1.0, [CLICK / FPS])), silent.clip)
+    return PlanesClip(sounding(silent.data, tone_and_click()), silent.clip)
+
+
+def tone_and_click() -> Signal:
+    """A second of a quiet tone of 440 Hz with a click of 1 ms, half as loud in the second channel."""
+    samples = 0.05 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    start = round(CLICK / FPS * RATE)
+    samples[start : start + 48] += 0.9
+    return np.stack([samples, 0.5 * samples], axis=1).astype(np.float32)
+
+
+def sounding(data: bytes, signal: Signal) -> bytes:
+    """A clip with a signal as its sound."""
+    reader = Reader(BytesSource(data))
+    chunks = [
+        Chunk(entry.kind, entry.segment, entry.layer, entry.first, entry.count, reader.read_chunk(entry))
+        for entry in reader.directory
+    ]
+    return clip_bytes(reader.header, with_sound(reader.header, chunks, signal))
 
 
 @pytest.fixture
@@ -129,17 +149,17 @@ def signal_to_noise(found: np.ndarray, expected: np.ndarray) -> float:
 def test_sound_is_decoded_as_in_python(
     recorded: "Page", site: Site, silent: PlanesClip, decoder: str, channels: int
 ) -> None:
-    data = with_sound(silent.data, tones(1.0, channels))
-    site_file(site, "clips/tones.dnv", data)
+    data = sounding(silent.data, sweep(1.0, channels))
+    site_file(site, "clips/sweep.dnv", data)
     if decoder != "WebCodecs":
         recorded.add_init_script("delete window.AudioDecoder;")
-    page = _BARE.replace("board.dnv", "tones.dnv") % ""
-    recorded.goto(site_file(site, "tones.html", page.encode()))
+    page = _BARE.replace("board.dnv", "sweep.dnv") % ""
+    recorded.goto(site_file(site, "sweep.html", page.encode()))
     wait_for_picture(recorded)
     play(recorded, 0.9)
     assert state(recorded, "player.engine.sound.stats()")["decoder"] == decoder
     found = np.concatenate([samples for _, samples in last_run(recorded)])[:RATE]
-    expected = decoded(data)
+    expected = Clip(Reader(BytesSource(data))).sound()
     assert found.shape[1] == channels
     assert signal_to_noise(found[: len(expected)], expected[: len(found)]) > 70
 
