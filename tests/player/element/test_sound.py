@@ -394,6 +394,16 @@ def test_pictures_of_a_server_follow_the_sound_of_its_file(recorded: "Page", mad
         wait(recorded, "player.muted && player.engine.sound.sound.run === null")
 
 
+def test_a_browser_that_cannot_decode_plays_without_sound(recorded: "Page", site: Site) -> None:
+    recorded.add_init_script("delete window.AudioDecoder; delete window.OfflineAudioContext;")
+    recorded.goto(site.page)
+    wait_for_picture(recorded)
+    recorded.keyboard.press("i")
+    recorded.wait_for_selector("#stats >> text=Sound is not supported here: this browser has no Web Audio")
+    recorded.keyboard.press("Space")
+    wait(recorded, "player.frame > 1")
+
+
 def test_a_server_without_the_file_plays_without_sound(recorded: "Page") -> None:
     with FakeServer() as server:
         server.clip = description(frames=FRAMES) | {"sound": True}

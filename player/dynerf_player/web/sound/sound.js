@@ -30,7 +30,7 @@ export class Sound {
     Object.assign(this, { clip, volume, muted, onblocked, onfailure, parts });
     Object.assign(this, { track: null, store: null, timeline: null, decoder: null, output: null, run: null });
     Object.assign(this, { time: null, waitsSince: null, blockedSince: null, idleSince: null, moved: null });
-    Object.assign(this, { opening: null, failure: "", silent: 0, reported: false, hasRun: false });
+    Object.assign(this, { opening: null, failure: "", silent: 0, reported: false, hasRun: false, channels: null });
     this.closing = new AbortController();
     this.sync = new Sync();
   }
@@ -66,7 +66,7 @@ export class Sound {
 
   /** There will be no sound. */
   fail(error) {
-    this.failure = error.message;
+    this.failure = sentence(error);
     this.end();
     this.report(error);
   }
@@ -75,10 +75,10 @@ export class Sound {
     return this.closing.signal.aborted;
   }
 
-  report({ name, message }) {
-    if (this.reported || this.closed || name === "ChangedError") return;
+  report(error) {
+    if (this.reported || this.closed || error.name === "ChangedError") return;
     this.reported = true;
-    this.onfailure(name === "Unsupported" ? `Sound is not supported here: ${message}` : `No sound: ${message}`);
+    this.onfailure(sentence(error));
   }
 
   /** Called within an action of the viewer, in which browsers allow sound to start. */
@@ -221,7 +221,7 @@ export class Sound {
     const state = this.failure ? "failed" : this.muted ? "muted" : this.run ? "playing" : "silent";
     const { received = 0, requests = 0 } = this.track?.transfer ?? {};
     return {
-      codec: "Opus", channels: this.channels ?? null, decoder: this.decoder?.name ?? "", state, why: this.failure,
+      codec: "Opus", channels: this.channels, decoder: this.decoder?.name ?? "", state, why: this.failure,
       fetched: received, requests, silentChunks: this.silent, driftMs: this.sync.drift,
     };
   }
@@ -231,4 +231,8 @@ export class Sound {
     this.end();
     this.output?.close();
   }
+}
+
+function sentence({ name, message }) {
+  return name === "Unsupported" ? `Sound is not supported here: ${message}` : `No sound: ${message}`;
 }
