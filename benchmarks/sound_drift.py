@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import sys
+from bisect import bisect
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ _LISTEN = """() => {
 _TAKE = "({ starts: window.starts.splice(0), shown: window.shown.splice(0) })"
 _RATE = 48_000
 _POLL_MS = 10_000
+_SETTLING = 0.5  # seconds
 
 
 def main() -> None:
@@ -100,19 +102,22 @@ def collect(page: "Page", minutes: float) -> tuple[list[list[float]], list[list[
 
 
 def errors(found: dict[str, Any]) -> list[tuple[float, float]]:
-    """(seconds since the sound started, milliseconds by which a picture is early) of each picture shown.
+    """(seconds since the first start of the sound, milliseconds by which it is early) of each picture.
 
-    Counted from the last start of the sound, when the clip's time stood where it starts: no gap follows it.
+    Each is compared with the last start of the sound before it, when the clip's time stood where the sound
+    starts. Pictures of the half second behind a start are left out: some were requested before it.
     """
-    begin = max(index for index in range(len(found["starts"])) if is_start(found["starts"], index))
-    first, _, second = found["starts"][begin]
+    starts = [row for index, row in enumerate(found["starts"]) if is_start(found["starts"], index)]
+    times = [when for when, _, _ in starts]
     length = found["seconds"]
     pairs = []
     for frame, audible in found["shown"]:
-        if audible < first:
+        index = bisect(times, audible - _SETTLING) - 1
+        if index < 0 or bisect(times, audible) - 1 != index:
             continue
-        error = (frame / found["fps"] - second - (audible - first) + length / 2) % length - length / 2
-        pairs.append((audible - first, 1000 * error))
+        when, _, second = starts[index]
+        error = (frame / found["fps"] - second - (audible - when) + length / 2) % length - length / 2
+        pairs.append((audible - times[0], 1000 * error))
     return pairs
 
 
@@ -139,8 +144,8 @@ def table(found: dict[str, Any]) -> str:
     short = medians(pairs, 10)
     size = sorted(abs(error) for _, error in pairs)
     lines = [
-        f"{pairs[-1][0]:.0f} s without interruption, {pairs[-1][0] / found['seconds']:.0f} passes, "
-        f"{len(pairs)} pictures; the sound started {starts} times",
+        f"{pairs[-1][0]:.0f} s, {pairs[-1][0] / found['seconds']:.0f} passes, {len(pairs)} pictures; "
+        f"the sound started {starts} times",
         "",
         "| minute | median, ms |",
         "|--:|--:|",
