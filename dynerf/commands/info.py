@@ -1,4 +1,4 @@
-"""Implements ``dynerf info``: reads header and directory in one or two requests. Does not import torch.
+"""Implements ``dynerf info``: reads header, directory and a chunk of sound. Does not import torch.
 
 With ``--check`` the whole file is read and every checksum is verified; nothing is decoded.
 """
@@ -126,8 +126,8 @@ COMMAND = Command(
     description="""\
 Describe a .dnv file: length, cameras, field, bytes per part, bits per
 parameter, sound, and the effective configuration of the encode. Reads the
-header, the directory and the first chunk of sound only; --check reads the whole file and verifies every
-checksum. Does not load torch.
+header, the directory and the first chunk of sound only; --check reads the
+whole file and verifies every checksum. Does not load torch.
 """,
     examples="""\
 examples:
