@@ -79,7 +79,7 @@ def _parameters(info: Info) -> str:
 def _sound_lines(info: Info) -> list[str]:
     if info.sound is None:
         return []
-    kind = {1: "mono", 2: "stereo"}.get(info.sound.channels or 0, "in a coding unknown to this version")
+    kind = {1: "mono", 2: "stereo"}.get(info.sound.channels or 0, "of unknown kind")
     return [
         f"{info.sound.seconds:.2f} s of sound, {kind}: {info.sound.bytes:,} bytes, "
         f"{info.sound.bit_rate / 1000:.0f} kbit/s"
