@@ -89,9 +89,8 @@ def encode(
     - ``layout``: the capture's layout (default: found by its files); ``depths``: near and far in the unit of
       the poses (default: the capture's); ``fps``: the rate of picture sequences (default: stated, else 30).
     - ``audio``: the sound, auto (of the held-out or first camera that has any), none, a camera's name or a
-    file
-      that begins with the capture's frame 0; ``audio_bitrate``: bits per second (default: 96000 for stereo,
-      64000 for mono).
+      file that begins with the capture's frame 0; ``audio_bitrate``: bits per second (default: 96000 for
+      stereo, 64000 for mono).
     - ``space``: auto, perspective or box; ``seed``: with the same seed, a CPU encode is bit-exact.
     - ``time_limit``: seconds of training per segment.
     - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,

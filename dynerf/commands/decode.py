@@ -64,8 +64,8 @@ def _save_sound(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction, path: Path
     times = [shot.time for shot in shots]
     track = sound_of_times(clip.reader, times, fps)
     if track is None:
-        normal = plays_normally(times, fps, clip.reader)
-        raise ViewError(f"{clip.name}: {'has no sound there' if normal else NOT_NORMAL}")
+        stretched = clip.has_sound and not plays_normally(times, fps, clip.reader)
+        raise ViewError(f"{clip.name}: {NOT_NORMAL if stretched else 'has no sound there'}")
     write_sound(path, track)
     kind = ("mono", "stereo")[track.channels - 1]
     say(f"{path}: {track.samples / SAMPLE_RATE:.2f} s of {kind} sound")

@@ -1,4 +1,4 @@
-"""Implements ``dynerf info``: reads header and directory in one or two requests. Does not import torch.
+"""Implements ``dynerf info``: reads header, directory and a chunk of sound. Does not import torch.
 
 With ``--check`` the whole file is read and every checksum is verified; nothing is decoded.
 """
@@ -79,7 +79,7 @@ def _parameters(info: Info) -> str:
 def _sound_lines(info: Info) -> list[str]:
     if info.sound is None:
         return []
-    kind = {1: "mono", 2: "stereo"}.get(info.sound.channels or 0, "in a coding unknown to this version")
+    kind = {1: "mono", 2: "stereo"}.get(info.sound.channels or 0, "of unknown kind")
     return [
         f"{info.sound.seconds:.2f} s of sound, {kind}: {info.sound.bytes:,} bytes, "
         f"{info.sound.bit_rate / 1000:.0f} kbit/s"
@@ -126,8 +126,8 @@ COMMAND = Command(
     description="""\
 Describe a .dnv file: length, cameras, field, bytes per part, bits per
 parameter, sound, and the effective configuration of the encode. Reads the
-header, the directory and the first chunk of sound only; --check reads the whole file and verifies every
-checksum. Does not load torch.
+header, the directory and the first chunk of sound only; --check reads the
+whole file and verifies every checksum. Does not load torch.
 """,
     examples="""\
 examples:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.stream import AudioStream
 
 from dynerf_format import (
     SAMPLE_RATE,
@@ -28,6 +29,8 @@ from dynerf_format import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from av.container import InputContainer, OutputContainer
 
     from dynerf_format import Header
 
@@ -128,23 +131,32 @@ def add_track(video: Path, track: Track, container: str = "") -> None:
     with av.open(str(video)) as source, av.open(str(output), "w") as target:
         pictures = source.streams.video[0]
         copied = target.add_stream_from_template(pictures)
-        sound = target.add_stream(track.codec, rate=track.rate)
-        sound.layout = track.layout or {1: "mono", 2: "stereo", 6: "5.1"}[track.signal.shape[1]]
-        packets = []
+        sound = add_audio(target, track)
+        packets: list[Any] = []
         for packet in source.demux(pictures):
             if packet.dts is not None:
                 packet.stream = copied
-                packets.append((float(packet.dts * packet.time_base), packet))
-        packets += [(float(packet.dts * packet.time_base), packet) for packet in coded_track(sound, track)]
-        for _, packet in sorted(packets, key=lambda pair: pair[0]):
+                packets.append(packet)
+        packets += coded_track(sound, track)
+        for packet in sorted(packets, key=lambda each: float(each.dts * each.time_base)):
             target.mux(packet)
     output.replace(video)
 
 
-def coded_track(stream: av.AudioStream, track: Track) -> list[av.Packet]:
+def add_audio(target: OutputContainer, track: Track) -> AudioStream:
+    """A new audio stream for a track."""
+    stream = target.add_stream(track.codec, rate=track.rate)
+    assert isinstance(stream, AudioStream)
+    stream.layout = track.layout or {1: "mono", 2: "stereo", 6: "5.1"}[track.signal.shape[1]]
+    return stream
+
+
+def coded_track(stream: AudioStream, track: Track) -> list[Any]:
     """The packets of a track."""
-    packets = []
-    kind = stream.codec_context.codec.audio_formats[0].name
+    packets: list[Any] = []
+    formats = stream.codec_context.codec.audio_formats
+    assert formats is not None
+    kind = formats[0].name
     start = round(track.late * track.rate)
     for index in range(0, len(track.signal), 1024):
         block = track.signal[index : index + 1024]
@@ -158,21 +170,23 @@ def coded_track(stream: av.AudioStream, track: Track) -> list[av.Packet]:
             frame.pts, frame.time_base = start + index, Fraction(1, track.rate)
         packets += stream.encode(frame)
     packets += stream.encode(None)
-    kept = []
-    for packet in packets:
-        time = float(packet.pts * packet.time_base) - track.late
-        if track.cut[0] <= time < track.cut[1]:
-            continue
-        if track.damaged[0] <= time < track.damaged[1]:
-            packet = _damaged(packet)
-        packet.pts, packet.dts = (round(tick * track.tempo) for tick in (packet.pts, packet.dts))
-        kept.append(packet)
-    return kept
+    return [_altered(packet, track) for packet in packets if not _within(packet, track, track.cut)]
 
 
-def _damaged(packet: av.Packet) -> av.Packet:
+def _within(packet: Any, track: Track, seconds: tuple[float, float]) -> bool:
+    return seconds[0] <= float(packet.pts * packet.time_base) - track.late < seconds[1]
+
+
+def _altered(packet: Any, track: Track) -> Any:
+    if _within(packet, track, track.damaged):
+        packet = _damaged(packet)
+    packet.pts, packet.dts = (round(tick * track.tempo) for tick in (packet.pts, packet.dts))
+    return packet
+
+
+def _damaged(packet: Any) -> Any:
     """A packet of the same time and length whose bytes are all ones."""
-    broken = av.Packet(b"\xff" * packet.size)
+    broken: Any = av.Packet(b"\xff" * packet.size)
     broken.pts, broken.dts, broken.duration = packet.pts, packet.dts, packet.duration
     broken.time_base, broken.stream = packet.time_base, packet.stream
     return broken
@@ -181,9 +195,8 @@ def _damaged(packet: av.Packet) -> av.Packet:
 def write_wave(path: Path, signal: Signal, rate: int = SAMPLE_RATE) -> None:
     """A WAV file."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=rate)
-        stream.layout = ("mono", "stereo")[signal.shape[1] - 1]
-        container.mux(coded_track(stream, Track(signal, rate)))
+        track = Track(signal, rate)
+        container.mux(coded_track(add_audio(container, track), track))
 
 
 def onsets(sound: Signal, level: float = 0.3) -> list[float]:
@@ -193,17 +206,25 @@ def onsets(sound: Signal, level: float = 0.3) -> list[float]:
     return [float(after) / SAMPLE_RATE for before, after in pairs if after - before > SAMPLE_RATE // 20]
 
 
+def track_seconds(container: InputContainer, stream: AudioStream) -> Fraction:
+    """How long a track is, as the file states it."""
+    if stream.duration is None or stream.time_base is None:
+        return Fraction(container.duration or 0, 1_000_000)
+    return stream.duration * stream.time_base
+
+
 def heard(path: Path) -> Signal:
     """All sound of a file as a player hears it, from presentation time 0 to the track's end, at its own
     rate.
     """
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
-        seconds = container.duration / 1e6 if stream.duration is None else stream.duration * stream.time_base
-        length = round(seconds * stream.rate)
+        length = round(track_seconds(container, stream) * stream.rate)
         found = np.zeros((length, stream.channels), np.float32)
         resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
         for frame in container.decode(stream):
+            assert frame.pts is not None
+            assert frame.time_base is not None
             position = round(frame.pts * frame.time_base * stream.rate)
             frame.pts = None
             for piece in resampler.resample(frame):

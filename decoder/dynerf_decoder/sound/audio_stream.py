@@ -1,7 +1,7 @@
 """Codes a track into an audio stream of a file that FFmpeg writes.
 
 The coder's delay is stated in the file (an edit list in MP4, the pre-skip in Ogg), so that the first sample
-heard is the track's first, and the stream is exactly as long as the track.
+played is the track's first, and the stream is exactly as long as the track.
 """
 
 from fractions import Fraction

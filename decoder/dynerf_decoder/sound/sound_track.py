@@ -23,7 +23,7 @@ def has_sound(reader: Reader) -> bool:
 
 @dataclass(frozen=True)
 class _Part:
-    """The packets of a chunk, which are heard from sample ``begin`` to ``end`` of the clip."""
+    """The packets of a chunk, which are played from sample ``begin`` to ``end`` of the clip."""
 
     begin: int
     end: int

@@ -183,7 +183,7 @@ class VideoWriter:
                 "BT.709 tags": is_tagged_bt709(codec),
             }
             times = [_seconds(frame.pts, frame.time_base) for frame in video.decode(stream)]
-            heard = [_seconds(track.duration, track.time_base) for track in video.streams.audio]
+            lengths = [_seconds(track.duration, track.time_base) for track in video.streams.audio]
         expected = {"size": self._coded, "seconds": self._frames / self._fps, "BT.709 tags": True}
         if properties != expected or times != [index / self._fps for index in range(self._frames)]:
             raise OutputError(
@@ -191,9 +191,9 @@ class VideoWriter:
                 f"expected {self._frames} evenly spaced frames with {expected}"
             )
         length = self._frames / self._fps
-        wrong = [seconds for seconds in heard if not seconds or abs(seconds - length) * SAMPLE_RATE >= 1]
-        if wrong or len(heard) != (self._sound is not None):
-            raise OutputError(f"{self._path}: reads back with sound of {heard} s, expected {float(length)} s")
+        wrong = [seconds for seconds in lengths if not seconds or abs(seconds - length) * SAMPLE_RATE >= 1]
+        if wrong or len(lengths) != (self._sound is not None):
+            raise OutputError(f"{self._path}: reads back with sound of {lengths} s, expected {length} s")
 
 
 @contextlib.contextmanager

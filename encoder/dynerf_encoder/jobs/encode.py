@@ -108,9 +108,7 @@ def _encode(
 
 
 def _code_sound(job: Job, capture: Capture, frames: range, watcher: Watcher) -> SoundPackets | None:
-    """The sound of the whole clip: read and coded before anything is trained. Under torchrun one process
-    reports.
-    """
+    """The sound of the whole clip, coded before anything is trained. Under torchrun one process reports."""
     reporting = watcher if os.environ.get("RANK", "0") == "0" else NullWatcher()
     return code_sound(
         job.audio,
@@ -124,9 +122,7 @@ def _code_sound(job: Job, capture: Capture, frames: range, watcher: Watcher) -> 
 
 
 def _part(sound: SoundPackets | None, shown: range, start: int, fps: Fraction) -> SoundPackets | None:
-    """The sound of the frames ``shown``, of which the first begins with it; the clip starts with frame
-    ``start``.
-    """
+    """The sound of the frames ``shown`` of a clip that starts with frame ``start``."""
     if sound is None:
         return None
     first, end = (

@@ -58,9 +58,9 @@ def check_target(smallest: int, target: int, sound: int = 0) -> None:
     ``sound`` are the bytes of it that are sound.
     """
     if target < smallest:
-        heard = f", {sound} of them sound," if sound else ""
+        audible = f", {sound} of them sound," if sound else ""
         remedy = " and so does a lower --audio-bitrate or --audio none" if sound else ""
         raise ConfigError(
-            f"--target-size {target}: the file takes {smallest} bytes{heard} before anything is learned; "
+            f"--target-size {target}: the file takes {smallest} bytes{audible} before anything is learned; "
             f"smaller networks (--set planes.hidden=...) or fewer frames take less{remedy}"
         )

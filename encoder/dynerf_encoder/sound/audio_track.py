@@ -29,6 +29,8 @@ _OPTIONS = {
     "format_whitelist": "mov,matroska,webm,avi,mpegts,h264,hevc,wav,w64,aiff,caf,flac,mp3,ogg,aac",
 }
 _TOLERANCE = SAMPLE_RATE * 15 // 1000  # samples; containers round times to a millisecond or so
+_RATES = range(2_000, 768_001)  # a lower one would make much of few samples
+_LATE_FRAMES = 100  # in a row, after which nothing of the clip is expected to follow
 _BLOCK = SAMPLE_RATE  # samples of silence at once
 
 
@@ -121,9 +123,7 @@ class _Axis:
 
 @dataclass
 class _Run:
-    """Consecutive frames of one format: ``begin`` is the position of the first sample, the others are
-    counted.
-    """
+    """Consecutive frames of one format; ``begin`` is the position of the first sample."""
 
     setup: tuple[str, str, int]
     begin: int
@@ -147,8 +147,9 @@ class _Track:
     report: TrackReport
 
     def blocks(self, samples: int) -> Iterator[tuple[int, Float32[np.ndarray, "sample channel"]]]:
-        """Positions and blocks, in order of decoding, until the position ``samples`` is reached."""
+        """Positions and blocks, in order of decoding, as far as the position ``samples``."""
         run: _Run | None = None
+        late = 0
         for frame in self._frames():
             setup = (frame.format.name, frame.layout.name, frame.sample_rate)
             at = self._position(frame)
@@ -157,7 +158,8 @@ class _Track:
                     yield from self._resampled(run, None)
                 begin = at if at is not None else 0 if run is None else run.next
                 run = _Run(setup, begin, self._resampler())
-            if run.begin + run.given >= samples:
+            late = late + 1 if run.next >= samples else 0
+            if late > _LATE_FRAMES:
                 return
             yield from self._resampled(run, frame)
         if run is not None:
@@ -180,7 +182,7 @@ class _Track:
                 self.report.damaged += 1
                 continue
             for frame in frames:
-                if isinstance(frame, AudioFrame) and frame.samples > 0 and frame.sample_rate > 0:
+                if isinstance(frame, AudioFrame) and frame.samples > 0 and frame.sample_rate in _RATES:
                     yield frame
 
     def _position(self, frame: AudioFrame) -> int | None:

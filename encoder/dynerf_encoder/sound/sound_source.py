@@ -1,5 +1,6 @@
 """Which sound a clip has: that of a camera, or of a file, and when frame 0 is shown on its clock."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,7 +40,8 @@ class SoundSource:
 
 
 def named_source(name: str, capture: Capture, frames: range) -> SoundSource:
-    """The sound of a camera, or of a file, which begins with frame 0 of the capture.
+    """The sound of a camera, or of a file, which begins with frame 0 of the capture (a video: with its first
+    picture).
 
     Raises ConfigError when there is neither, and CaptureError when it has no sound.
     """
@@ -59,8 +61,10 @@ def named_source(name: str, capture: Capture, frames: range) -> SoundSource:
         if stream is None:
             raise CaptureError(f"--audio {path}: has no audio track")
         begin = Fraction(container.start_time or 0, 1_000_000)
-    if path.suffix.lower() in SUFFIXES and container.streams.video:
-        begin = probe(path).timeline.start
+        has_pictures = len(container.streams.video) > 0
+    if has_pictures and path.suffix.lower() in SUFFIXES:
+        with contextlib.suppress(CaptureError):  # cover art, for example
+            begin = probe(path).timeline.start
     return SoundSource(str(path), path, begin + frames.start / capture.fps)
 
 

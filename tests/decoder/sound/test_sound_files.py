@@ -16,7 +16,7 @@ from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format import BytesSource, Reader, clip_bytes
 from dynerf_format.errors import ConfigError, OutputError
 from support.planes_clip import planes_parts
-from support.sound import clicks, heard, onsets, with_sound
+from support.sound import clicks, heard, onsets, track_seconds, with_sound
 
 TIMES = (0.5, 1.0, 2.0)
 
@@ -45,9 +45,10 @@ def test_a_video_has_sound_exactly_as_long_as_its_pictures(
         (sound,), (pictures,) = container.streams.audio, container.streams.video
         assert sound.codec_context.name == {"aac": "aac", "opus": "opus"}[codec]
         assert (sound.rate, sound.channels) == (48_000, 2)
-        assert (
-            sound.duration * sound.time_base == pictures.duration * pictures.time_base == Fraction(frames, 30)
-        )
+        assert pictures.duration is not None
+        assert pictures.time_base is not None
+        lengths = {track_seconds(container, sound), pictures.duration * pictures.time_base}
+        assert lengths == {Fraction(frames, 30)}
     expected = [time for time in TIMES if time < frames / 30]
     assert onsets(heard(path)) == pytest.approx(expected, abs=0.002)
 
@@ -58,7 +59,7 @@ def test_a_fractional_rate_gives_sound_to_the_sample(clip: Clip, tmp_path: Path)
     write_grey(tmp_path / "out.mp4", 31, fps, SoundTrack.of(clip.reader, 0, samples))
     with av.open(str(tmp_path / "out.mp4")) as container:
         sound = container.streams.audio[0]
-        assert sound.duration * sound.time_base == pytest.approx(31 / fps, abs=1 / 48_000)
+        assert float(track_seconds(container, sound)) == pytest.approx(float(31 / fps), abs=1 / 48_000)
     assert onsets(heard(tmp_path / "out.mp4")) == pytest.approx([0.5, 1.0], abs=0.002)
 
 
@@ -90,7 +91,8 @@ def test_sound_is_written_alone(clip: Clip, tmp_path: Path, suffix: str) -> None
         found = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
         channels = container.streams.audio[0].channels
     scale = 32768 if found.dtype == np.int16 else 1
-    signal = (found.reshape(-1, 2) if suffix == ".wav" else found.T) / scale
+    rows = found.reshape(-1, 2) if suffix == ".wav" else found.T
+    signal = (rows / scale).astype(np.float32)
     assert channels == 2
     assert abs(len(signal) - 72_000) < 2_000
     assert onsets(signal) == pytest.approx((0.1, 0.6), abs=0.003)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from support.sound import Signal, clicks, onsets, opus_stream, sweep, with_sound
 FRAMES = 90
 
 
-def reader_with(signal: Signal | None, frames: tuple[int, ...] = (FRAMES,), **header: int) -> Reader:
+def reader_with(signal: Signal | None, frames: tuple[int, ...] = (FRAMES,), **header: Any) -> Reader:
     """A clip of groups of 30 frames with a signal as its sound."""
     found, chunks = planes_parts(segments=frames, group=30)
     found = replace(found, **header)

@@ -10,18 +10,18 @@ import pytest
 from dynerf_encoder.captures.video import probe
 from dynerf_encoder.sound.audio_track import TrackReport, read_track
 from dynerf_format.errors import CaptureError
-from support.sound import Signal, Track, add_track, clicks, coded_track, onsets, sweep
+from support.sound import Signal, Track, add_audio, add_track, clicks, coded_track, onsets, sweep, write_wave
 from support.video import flat_pictures, write_video
 
 SECONDS = 2
 CLICKS = (0.3, 1.1, 1.7)
 
 
-def film(folder: Path, track: Track | None, suffix: str = ".mov", **video: object) -> Path:
+def film(folder: Path, track: Track | None, suffix: str = ".mov") -> Path:
     """A video of two seconds with a track."""
     container = {".mov": "mov", ".mkv": "matroska", ".mp4": "mp4", ".ts": "mpegts"}[suffix]
     pictures = flat_pictures(30 * SECONDS, 16, 16)
-    path = write_video(folder / f"film{suffix}", pictures, container=container, **video)
+    path = write_video(folder / f"film{suffix}", pictures, container=container)
     if track is not None:
         add_track(path, track)
     return path
@@ -125,21 +125,41 @@ def test_a_track_whose_clock_runs_fast_stays_with_the_pictures(tmp_path: Path) -
 
 def test_a_rate_and_channels_that_change_are_followed(tmp_path: Path) -> None:
     path = tmp_path / "film.ts"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mp2", rate=44_100)
-        stream.layout = "stereo"
-        packets = coded_track(stream, Track(clicks(1, (0.4,), 2, 44_100), 44_100, "mp2"))
-        with av.open(str(tmp_path / "other.ts"), "w") as scratch:
-            mono = scratch.add_stream("mp2", rate=32_000)
-            mono.layout = "mono"
-            late = coded_track(mono, Track(clicks(1, (0.4,), 1, 32_000), 32_000, "mp2", late=1.0))
-            scratch.mux(late[0])
-        for packet in [*packets, *late]:
+    first = Track(clicks(1, (0.4,), 2, 44_100), 44_100, "mp2")
+    second = Track(clicks(1, (0.4,), 1, 32_000), 32_000, "mp2", late=1.0)
+    with av.open(str(path), "w") as container, av.open(str(tmp_path / "other.ts"), "w") as scratch:
+        stream = add_audio(container, first)
+        packets = [*coded_track(stream, first), *coded_track(add_audio(scratch, second), second)]
+        for packet in packets:
             packet.stream = stream
             container.mux(packet)
+        scratch.start_encoding()
     sound, report = read(path, start=Fraction(0))
     assert sound.shape[1] == report.channels == 2
     assert onsets(sound, 0.15) == pytest.approx((0.4, 1.4), abs=0.03)
+
+
+def test_a_packet_with_a_wrong_time_costs_no_more_than_itself(tmp_path: Path) -> None:
+    track = Track(clicks(SECONDS, CLICKS), codec="mp2")
+    path = tmp_path / "film.ts"
+    with av.open(str(path), "w") as container:
+        packets = coded_track(add_audio(container, track), track)
+        packets[20].pts += 48_000 * 3_600
+        container.mux(packets)
+    sound, report = read(path)
+    assert onsets(sound, 0.15) == pytest.approx(CLICKS, abs=0.03)
+    assert report.tail < 1_200
+    assert report.gaps < 3_000
+
+
+def test_a_rate_that_would_fill_the_memory_is_left_out(tmp_path: Path) -> None:
+    write_wave(tmp_path / "slow.wav", clicks(1, (0.5,)))
+    data = bytearray((tmp_path / "slow.wav").read_bytes())
+    data[24:32] = (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
+    (tmp_path / "slow.wav").write_bytes(data)
+    sound, report = read(tmp_path / "slow.wav", 1)
+    assert not sound.any()
+    assert report.decoded == 0
 
 
 def test_values_that_are_no_sound_are_replaced(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_silent_track_is_passed_over(scene: Path) -> None:
     assert messages[0].startswith("sound: cam01, mono")
 
 
-def test_a_named_camera_or_file_is_heard_or_refused(scene: Path) -> None:
+def test_a_named_camera_or_file_is_used_or_refused(scene: Path) -> None:
     add_track(scene / "cam01.mp4", Track(clicks(1, (0.2,)), codec="aac"))
     capture = read_n3v(scene)
     assert coded(capture, "none") == (None, [])
