@@ -27,6 +27,7 @@ function start() {
   showShortcuts();
   showCatalogueLink();
   if (query.has("render")) player.renderMode = query.get("render");
+  if (embedded) player.startMuted();
   player.addEventListener("loadedmetadata", () => (page ? page.setClip() : build()));
   player.addEventListener("error", () => document.body.classList.toggle("unavailable", page === null));
   new EmbedMessages(player, query.get("origin"));

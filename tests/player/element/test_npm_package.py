@@ -30,6 +30,7 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel=
 <dynerf-player id="picture" slot="media" src="board.dnv" preload="auto" loading="eager"></dynerf-player>
 <media-control-bar><media-play-button></media-play-button><media-time-range></media-time-range>
 <media-time-display showduration></media-time-display><media-mute-button></media-mute-button>
+<media-volume-range></media-volume-range>
 <media-playback-rate-button></media-playback-rate-button></media-control-bar></media-controller></body></html>"""
 
 
@@ -121,6 +122,11 @@ def test_the_tarball_plays_in_a_page_and_media_chrome_drives_it(page: "Page", ho
     page.wait_for_selector("#controller[mediapaused]")
     page.click("media-mute-button")
     page.wait_for_function("() => document.getElementById('picture').muted")
+    page.evaluate(
+        "document.querySelector('media-volume-range').dispatchEvent(new CustomEvent('mediavolumerequest',"
+        " { composed: true, bubbles: true, detail: 0.4 }))"
+    )
+    page.wait_for_function("() => Math.abs(document.getElementById('picture').volume - 0.4) < 1e-6")
     page.click("media-playback-rate-button")
     page.wait_for_function("() => document.getElementById('picture').playbackRate !== 1")
     page.evaluate(
