@@ -136,9 +136,7 @@ def test_pictures_without_texture_are_refused_with_advice(tmp_path: Path) -> Non
 
 def test_cameras_that_see_different_things_are_refused(tmp_path: Path) -> None:
     for index in range(3):
-        write_video(
-            tmp_path / f"cam{index:02d}.mp4", noisy_pictures(1, 160, 120, seed=index).repeat(3, axis=0)
-        )
+        write_video(tmp_path / f"cam{index:02d}.mp4", noisy_pictures(1, 96, 72, seed=index).repeat(3, axis=0))
     options = CalibrationOptions(tmp_path, tmp_path / "capture.json", times=1, threads=2)
     with pytest.raises(CaptureError, match="no three of 3 cameras could be connected"):
         calibrate(options, lambda *_counts: None)

@@ -50,6 +50,7 @@ class PlanesDecoder {
         this.texels.clear();
         for (let y = 0; y < height; y += 1) {
           this.row(image, plane, y);
+          this.decoder.assertNotBeyondEnd();
           yield width * channels;
         }
         this.texels.addEnergy(plane);
