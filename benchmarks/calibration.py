@@ -35,7 +35,7 @@ from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
 from dynerf_encoder.calibration.synchronise import moving_view
 from dynerf_encoder.calibration.verdict import camera_qualities
 from dynerf_encoder.calibration.work_folder import FOLDERS
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 
 _WRONG = 1.5  # degrees
 _MOST_OFFSET = 14  # frames between two cameras: -7 to 7 each

@@ -24,7 +24,7 @@ from .lens_groups import lens_groups
 from .options import CalibrationOptions
 from .outcome import Outcome, check_exports, write_outcome
 from .rig import RigRequest, RigSolution, read_time, solve_rig
-from .stationary import check_stationary, empty_of_texture, video_faults
+from .stationary import check_stationary, empty_of_texture, faulty_cameras
 from .stills import StillFiles, choose_times, read_stills
 from .synchronise import synchronise
 from .verdict import camera_qualities, grade
@@ -88,7 +88,7 @@ def _read_pictures(
     options: CalibrationOptions, footage: FootageSet, times: tuple[int, ...], work: Path, progress: Progress
 ) -> _Pictures:
     stills, failed = read_stills(footage, times, work, lambda done, total: progress("pictures", done, total))
-    failed |= _faulty(stills)
+    failed |= faulty_cameras(stills)
     footage = footage.without(failed, options.folder)
     stills = {name: stills[name] for name in footage.names}
     features = extract_features(
@@ -97,17 +97,6 @@ def _read_pictures(
     _check_texture(options.folder, features)
     check_stationary(options.folder, features, {camera.name: camera.size[0] for camera in footage.cameras})
     return _Pictures(footage, times, stills, features)
-
-
-def _faulty(stills: dict[str, StillFiles]) -> dict[str, str]:
-    """Cameras whose pictures are black, or frozen while most others change."""
-    faults = {
-        name: video_faults(np.load(files.thumbnails, mmap_mode="r", allow_pickle=False))
-        for name, files in stills.items()
-    }
-    frozen = sum(fault == "frozen" for fault in faults.values())
-    refused = ("black", "frozen") if frozen * 2 < len(faults) else ("black",)
-    return {name: f"{name}: its pictures are {fault}" for name, fault in faults.items() if fault in refused}
 
 
 def _check_texture(folder: Path, features: dict[str, dict[int, Path]]) -> None:

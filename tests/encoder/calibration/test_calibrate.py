@@ -16,8 +16,8 @@ from dynerf_encoder.calibration.colmap.run_children import run_children
 from dynerf_encoder.calibration.options import CalibrationOptions
 from dynerf_encoder.calibration.outcome import Outcome
 from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.layouts.read_capture import read_capture
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_format.errors import CaptureError, OutputError
 from support.rigs import LENS, matches_of, replaced, ring_solution
 from support.video import noisy_pictures, write_video
