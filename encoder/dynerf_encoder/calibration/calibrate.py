@@ -21,6 +21,7 @@ from .correspondences import extract_features, match_times
 from .footage import FootageSet, check_folder, find_footage
 from .gauge import in_gauge
 from .lens_groups import lens_groups
+from .motion_groups import motion_witness
 from .options import CalibrationOptions
 from .outcome import Outcome, check_exports, write_outcome
 from .rig import RigRequest, RigSolution, read_time, solve_rig
@@ -70,7 +71,7 @@ def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
         options, pictures.footage.cameras, pictures.stills, solution,
         lambda done, total: progress("synchronisation", done, total),
     )  # fmt: skip
-    qualities = camera_qualities(solution, rig.agreement, rig.matches)
+    qualities = camera_qualities(solution, rig.agreement, rig.matches, rig.motion)
     names = [*pictures.footage.names, *pictures.footage.dropped]
     verdict = grade(names, solution, rig.agreement, qualities, sync.offsets, len(times))
     outcome = Outcome(options, pictures.footage, times, solution, rig, sync, qualities, verdict)
@@ -125,7 +126,8 @@ def _solve(options: CalibrationOptions, pictures: _Pictures, work: Path, progres
         for time in pictures.times
     ]
     groups, group = lens_groups(options, pictures.footage.cameras)
-    request = RigRequest(groups, group, options.seed, work, options.threads)
+    witness = motion_witness(pictures.stills)
+    request = RigRequest(groups, group, options.seed, work, options.threads, witness)
     rig = solve_rig(request, times, lambda done, total: progress("poses", done, total))
     check_connected(options.folder, pictures.footage.names, rig)
     return rig

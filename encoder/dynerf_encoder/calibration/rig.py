@@ -2,11 +2,12 @@
 
 First all subsets are solved. Pairs whose matches the best solution does not explain are false (repeated
 structure); they are removed and the subsets solved again, so that a camera that false pairs had moved is
-placed by its true ones.
+placed by its true ones. Motion, which repeated structure cannot imitate, has the last word: between groups of
+cameras whose relative poses it contradicts, the pairs that the solution explains are the false ones.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dynerf_format.errors import CaptureError
 from .agreement import Agreement, agree, explained
 from .colmap.problem import EMPTY, LensGroup, Problem, Solution, read_arrays
 from .colmap.run_children import check_all_succeeded, run_children
+from .motion_groups import MotionGroups, Witness
 from .pairs.features import Features
 from .pairs.votes import PooledMatches, TimeMatches, pool
 
@@ -28,23 +30,31 @@ _DRAWS, _DRAWN_SHARE = 2, 0.7  # random parts of the pairs
 
 @dataclass(frozen=True, eq=False)
 class RigSolution:
-    """The chosen solution, the agreement that chose it, and the matches of all times without false pairs."""
+    """The chosen solution, the agreement that chose it, and all pooled matches.
+
+    ``motion`` has the groups of cameras among which motion confirms the poses.
+    """
 
     solution: Solution
     agreement: Agreement
     matches: PooledMatches
     mapper: str
+    motion: MotionGroups = field(default_factory=MotionGroups)
 
 
 @dataclass(frozen=True)
 class RigRequest:
-    """What is to be solved: lenses by group, cameras' groups, the seed; ``work`` holds the files."""
+    """What is to be solved: lenses by group, cameras' groups, the seed; ``work`` holds the files.
+
+    ``witness`` states what motion says of a solution.
+    """
 
     groups: tuple[LensGroup, ...]
     group: Mapping[str, int]
     seed: int
     work: Path
     threads: int
+    witness: Witness
 
 
 def read_time(features: Mapping[str, Path], matches: Path) -> TimeMatches:
@@ -73,21 +83,30 @@ def solve_rig(
         pooled += [_some_pairs(pooled[0], request.seed + index) for index in range(_DRAWS)]
     total = 2 * len(pooled) * len(MAPPERS)
     first = _solve(request, pooled, "first", lambda done: progress(done, total))
-    true_pairs = _true_pairs(first, pooled)
+    true_pairs = _true_pairs(first, pooled, request.witness)
     pruned = [_only(matches, true_pairs) for matches in pooled]
     second = _solve(request, pruned, "second", lambda done: progress(total // 2 + done, total))
-    solutions = [solution for solution in second if len(solution.names) >= 3]
-    candidates = [
-        index
-        for index, solution in enumerate(solutions)
-        if any(solution is s for s in second[: len(MAPPERS)])
-    ]
-    if not candidates:
+    found = [solution for solution in second if len(solution.names) >= 3]
+    whole = [solution for solution in second[: len(MAPPERS)] if len(solution.names) >= 3]
+    if not whole:
         raise _nothing(request, pooled[0])
-    agreement = agree(solutions, candidates, pooled[0])
-    found = solutions[agreement.reference]
-    mapper = MAPPERS[next(index for index, solution in enumerate(second) if solution is found) % len(MAPPERS)]
-    return RigSolution(found, agreement, pooled[0], mapper)
+    candidates, groups = _confirmed(whole, request.witness)
+    agreement = agree(found, [_index(found, candidate) for candidate in candidates], pooled[0])
+    chosen = found[agreement.reference]
+    mapper = MAPPERS[_index(second, chosen) % len(MAPPERS)]
+    return RigSolution(chosen, agreement, pooled[0], mapper, groups[_index(candidates, chosen)])
+
+
+def _confirmed(solutions: Sequence[Solution], witness: Witness) -> tuple[list[Solution], list[MotionGroups]]:
+    """The solutions of which motion confirms the most cameras, and their groups."""
+    groups = [witness(solution) for solution in solutions]
+    most = max(found.size for found in groups)
+    kept = [index for index, found in enumerate(groups) if found.size == most]
+    return [solutions[index] for index in kept], [groups[index] for index in kept]
+
+
+def _index(solutions: Sequence[Solution], wanted: Solution) -> int:
+    return next(index for index, solution in enumerate(solutions) if solution is wanted)
 
 
 def _pooled(request: RigRequest, times: Sequence[TimeMatches]) -> PooledMatches:
@@ -132,15 +151,27 @@ def _solve(
     return [Solution.read(Path(target)) if Path(target).exists() else EMPTY for _, target in items]
 
 
-def _true_pairs(solutions: Sequence[Solution], pooled: Sequence[PooledMatches]) -> set[tuple[str, str]]:
-    """Pairs whose matches the best of the first solutions explains, or about which it says nothing."""
-    usable = [index for index, solution in enumerate(solutions) if len(solution.names) >= 3]
+def _true_pairs(
+    solutions: Sequence[Solution], pooled: Sequence[PooledMatches], witness: Witness
+) -> set[tuple[str, str]]:
+    """Pairs whose matches the best of the first solutions explains, or about which it says nothing.
+
+    Where motion contradicts the relative pose of two cameras, an explained pair is false, and one that is not
+    may be true.
+    """
+    usable = [solution for solution in solutions if len(solution.names) >= 3]
     everything = set().union(*(matches.pairs for matches in pooled))
     if not usable:
         return everything
-    agreement = agree([solutions[index] for index in usable], range(len(usable)), pooled[0])
+    candidates, groups = _confirmed(usable, witness)
+    agreement = agree(usable, [_index(usable, candidate) for candidate in candidates], pooled[0])
+    motion = groups[_index(candidates, usable[agreement.reference])]
     found = explained(agreement.chosen, pooled[0])
-    return everything - {pair for pair, (good, total) in found.items() if good < _TRUE_SHARE * total}
+    false = {
+        pair for pair, (good, total) in found.items()
+        if (good < _TRUE_SHARE * total) != motion.apart(*pair)
+    }  # fmt: skip
+    return everything - false
 
 
 def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
