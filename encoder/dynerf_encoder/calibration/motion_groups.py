@@ -16,12 +16,12 @@ from jaxtyping import UInt8
 
 from .colmap.problem import Solution
 from .stills import StillFiles
-from .synchronisation.motion import motion_scores, view_of_pictures
+from .synchronisation.motion import foreground, motion_scores, view_of_pictures
 from .synchronisation.offsets import margin
 
 _LEAST_SCORE, _LEAST_MARGIN = 0.25, 4.0  # correlation at the best lag; standard deviations above all others
 _STEP = 2  # pixels of the thumbnails
-_MOST_PICTURES = 6000  # of all cameras: more take longer and say the same
+_MOST_PICTURES = 4000  # of all cameras: more take longer and say the same
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,19 @@ def motion_witness(stills: Mapping[str, StillFiles]) -> Witness:
         )
         for name, files in stills.items()
     }
-    return lambda solution: motion_groups(solution, pictures)
+    moving = {name: foreground(found) for name, found in pictures.items()}
+    return lambda solution: motion_groups(solution, pictures, moving)
 
 
 def motion_groups(
-    solution: Solution, pictures: Mapping[str, UInt8[np.ndarray, "frame height width"]]
+    solution: Solution,
+    pictures: Mapping[str, UInt8[np.ndarray, "_ _ _"]],
+    moving: Mapping[str, UInt8[np.ndarray, "_ _"]],
 ) -> MotionGroups:
-    """The groups of a solution's cameras; ``pictures`` are consecutive frames, not yet synchronised."""
+    """The groups of a solution's cameras; ``pictures`` are consecutive frames, not yet synchronised.
+
+    ``moving`` is their ``foreground``.
+    """
     names = solution.names
     if len(names) < 2:
         return MotionGroups()
@@ -74,7 +80,7 @@ def motion_groups(
         for name, lens, pose in zip(names, solution.lenses, solution.poses, strict=True)
     ]
     group = {name: frozenset([name]) for name in names}
-    for pair in motion_scores(views):
+    for pair in motion_scores(views, moving=[moving[name] for name in names]):
         if pair.scores.max() >= _LEAST_SCORE and margin(pair.scores) >= _LEAST_MARGIN:
             joined = group[names[pair.first]] | group[names[pair.second]]
             group |= dict.fromkeys(joined, joined)

@@ -7,6 +7,7 @@ import numpy as np
 from dynerf_encoder.calibration.colmap.problem import Solution
 from dynerf_encoder.calibration.motion_groups import MotionGroups, motion_groups
 from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.calibration.synchronisation.motion import foreground
 from dynerf_encoder.captures.lens import Lens
 from support.blobs import FOCAL, HEIGHT, WIDTH, blob_views
 from support.rigs import ring_solution, turn
@@ -22,9 +23,13 @@ def _rig() -> tuple[Solution, dict[str, np.ndarray]]:
     return replace(solution, lenses=(lens,) * _CAMERAS), dict(zip(solution.names, pictures, strict=True))
 
 
+def _groups(solution: Solution, pictures: dict[str, np.ndarray]) -> MotionGroups:
+    return motion_groups(solution, pictures, {name: foreground(found) for name, found in pictures.items()})
+
+
 def test_right_poses_are_one_group() -> None:
     solution, pictures = _rig()
-    found = motion_groups(solution, pictures)
+    found = _groups(solution, pictures)
     assert found.groups == (frozenset(solution.names),)
     assert not found.contradicted
 
@@ -37,7 +42,7 @@ def test_a_group_of_cameras_in_another_sector_is_contradicted() -> None:
         Pose(pose.rotation @ sector.T, sector @ pose.centre) if name in wrong else pose
         for name, pose in zip(solution.names, solution.poses, strict=True)
     )
-    found = motion_groups(replace(solution, poses=poses), pictures)
+    found = _groups(replace(solution, poses=poses), pictures)
     assert set(found.contradicted) == wrong
     assert found.apart("cam00", "cam05") and not found.apart("cam00", "cam01")
 
@@ -45,6 +50,6 @@ def test_a_group_of_cameras_in_another_sector_is_contradicted() -> None:
 def test_without_motion_nothing_is_known() -> None:
     solution, pictures = _rig()
     still = {name: np.repeat(found[:1], 40, axis=0) for name, found in pictures.items()}
-    found = motion_groups(solution, still)
+    found = _groups(solution, still)
     assert found == MotionGroups() and found.size == 0
     assert not found.apart("cam00", "cam05") and not found.contradicted
