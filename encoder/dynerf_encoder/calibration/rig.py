@@ -156,8 +156,8 @@ def _true_pairs(
 ) -> set[tuple[str, str]]:
     """Pairs whose matches the best of the first solutions explains, or about which it says nothing.
 
-    Where motion contradicts the relative pose of two cameras, an explained pair is false, and one that is not
-    may be true.
+    Where motion contradicts the relative pose of two cameras, an explained pair is false, and another may be
+    true.
     """
     usable = [solution for solution in solutions if len(solution.names) >= 3]
     everything = set().union(*(matches.pairs for matches in pooled))
@@ -167,11 +167,18 @@ def _true_pairs(
     agreement = agree(usable, [_index(usable, candidate) for candidate in candidates], pooled[0])
     motion = groups[_index(candidates, usable[agreement.reference])]
     found = explained(agreement.chosen, pooled[0])
-    false = {
-        pair for pair, (good, total) in found.items()
-        if (good < _TRUE_SHARE * total) != motion.apart(*pair)
-    }  # fmt: skip
-    return everything - false
+    return everything - {pair for pair, counts in found.items() if _is_false(pair, counts, motion)}
+
+
+def _is_false(pair: tuple[str, str], counts: tuple[int, int], motion: MotionGroups) -> bool:
+    """Whether a pair's matches are false; ``counts`` are those that the solution explains, and all.
+
+    A solution that motion contradicts somewhere says nothing of cameras that motion does not confirm.
+    """
+    is_explained = counts[0] >= _TRUE_SHARE * counts[1]
+    if motion.apart(*pair):
+        return is_explained
+    return not is_explained and (len(motion.groups) < 2 or motion.together(*pair))
 
 
 def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
