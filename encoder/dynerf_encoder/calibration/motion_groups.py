@@ -30,15 +30,6 @@ class MotionGroups:
 
     groups: tuple[frozenset[str], ...] = ()
 
-    def apart(self, first: str, second: str) -> bool:
-        """Whether two cameras belong to different groups: motion contradicts their relative pose."""
-        mine = [group for group in self.groups if first in group]
-        return bool(mine) and second not in mine[0] and any(second in group for group in self.groups)
-
-    def together(self, first: str, second: str) -> bool:
-        """Whether motion confirms the relative pose of two cameras."""
-        return any(first in group and second in group for group in self.groups)
-
     @property
     def contradicted(self) -> frozenset[str]:
         """The cameras of all groups but the largest."""

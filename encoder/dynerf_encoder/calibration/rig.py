@@ -2,8 +2,8 @@
 
 First all subsets are solved. Pairs whose matches the best solution does not explain are false (repeated
 structure); they are removed and the subsets solved again, so that a camera that false pairs had moved is
-placed by its true ones. Motion, which repeated structure cannot imitate, has the last word: between groups of
-cameras whose relative poses it contradicts, the pairs that the solution explains are the false ones.
+placed by its true ones. Motion, which repeated structure cannot imitate, has the last word: the solution is
+one of those of which it confirms the most cameras.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +83,7 @@ def solve_rig(
         pooled += [_some_pairs(pooled[0], request.seed + index) for index in range(_DRAWS)]
     total = 2 * len(pooled) * len(MAPPERS)
     first = _solve(request, pooled, "first", lambda done: progress(done, total))
-    true_pairs = _true_pairs(first, pooled, request.witness)
+    true_pairs = _true_pairs(first, pooled)
     pruned = [_only(matches, true_pairs) for matches in pooled]
     second = _solve(request, pruned, "second", lambda done: progress(total // 2 + done, total))
     found = [solution for solution in second if len(solution.names) >= 3]
@@ -151,34 +151,15 @@ def _solve(
     return [Solution.read(Path(target)) if Path(target).exists() else EMPTY for _, target in items]
 
 
-def _true_pairs(
-    solutions: Sequence[Solution], pooled: Sequence[PooledMatches], witness: Witness
-) -> set[tuple[str, str]]:
-    """Pairs whose matches the best of the first solutions explains, or about which it says nothing.
-
-    Where motion contradicts the relative pose of two cameras, an explained pair is false, and another may be
-    true.
-    """
-    usable = [solution for solution in solutions if len(solution.names) >= 3]
+def _true_pairs(solutions: Sequence[Solution], pooled: Sequence[PooledMatches]) -> set[tuple[str, str]]:
+    """Pairs whose matches the best of the first solutions explains, or about which it says nothing."""
+    usable = [index for index, solution in enumerate(solutions) if len(solution.names) >= 3]
     everything = set().union(*(matches.pairs for matches in pooled))
     if not usable:
         return everything
-    candidates, groups = _confirmed(usable, witness)
-    agreement = agree(usable, [_index(usable, candidate) for candidate in candidates], pooled[0])
-    motion = groups[_index(candidates, usable[agreement.reference])]
+    agreement = agree([solutions[index] for index in usable], range(len(usable)), pooled[0])
     found = explained(agreement.chosen, pooled[0])
-    return everything - {pair for pair, counts in found.items() if _is_false(pair, counts, motion)}
-
-
-def _is_false(pair: tuple[str, str], counts: tuple[int, int], motion: MotionGroups) -> bool:
-    """Whether a pair's matches are false; ``counts`` are those that the solution explains, and all.
-
-    A solution that motion contradicts somewhere says nothing of cameras that motion does not confirm.
-    """
-    is_explained = counts[0] >= _TRUE_SHARE * counts[1]
-    if motion.apart(*pair):
-        return is_explained
-    return not is_explained and (len(motion.groups) < 2 or motion.together(*pair))
+    return everything - {pair for pair, (good, total) in found.items() if good < _TRUE_SHARE * total}
 
 
 def _only(matches: PooledMatches, pairs: set[tuple[str, str]]) -> PooledMatches:
