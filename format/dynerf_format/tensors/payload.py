@@ -23,6 +23,7 @@ import zstandard
 
 from dynerf_format.coding.byte_reader import ByteReader, pack_varint
 from dynerf_format.coding.entropy_coder import (
+    LARGE_PLANES,
     CodedPlanes,
     CodedRecord,
     CodedTensor,
@@ -158,9 +159,11 @@ def _choose(tensor: QuantisedTensor, side_info: SideInformation) -> _Choice:
     residuals = tensor.symbols - side_info.base()
     width = _smallest_width(residuals)
     planes = _split_planes(residuals, width)
+    coded = code(tensor.symbols, side_info, temporal=tensor.name == "latents")
+    if isinstance(coded, CodedPlanes) and tensor.symbols.size > LARGE_PLANES:
+        return _Choice(side_info, width, planes, math.inf, coded)
     level = _ZSTD_LEVEL if len(planes) <= _LARGE else _ZSTD_LEVEL_LARGE
     zipped = zstandard.ZstdCompressor(level=level).compress(planes)
-    coded = code(tensor.symbols, side_info, temporal=tensor.name == "latents")
     return _Choice(side_info, width, planes, 8.0 * min(len(planes), len(zipped)), coded)
 
 

@@ -1,0 +1,27 @@
+"""The preset of CUDA users, to its end on a CPU: its planes have sixty million values."""
+
+from pathlib import Path
+
+import pytest
+
+import dynerf
+from support.command import done
+from support.video import ROOT
+
+_CANDLE = ROOT / "samples" / "candle"
+
+
+@pytest.mark.extensive
+@pytest.mark.long
+def test_a_scaled_fast_encode_ends_with_a_file_that_is_shown(tmp_path: Path) -> None:
+    clip = tmp_path / "candle.dnv"
+    done(
+        "encode", _CANDLE, "-o", clip, "--preset", "fast", "--device", "cpu", "--downscale", "4",
+        "--frames", "0:6", "--set", "schedule.scale=0.0005",
+    )  # fmt: skip
+    assert clip.stat().st_size < 1_000_000
+    with dynerf.open(clip) as opened:
+        assert opened.header.config["preset"] == "fast"
+        assert opened.header.quality["held_out_psnr"] > 12  # a grey picture of this view has less
+        frame = opened.render(opened.cameras["cam00"], frame=3)
+        assert frame.rgb.shape == (48, 64, 3)
