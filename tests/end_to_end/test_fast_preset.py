@@ -17,11 +17,12 @@ def test_a_scaled_fast_encode_ends_with_a_file_that_is_shown(tmp_path: Path) -> 
     clip = tmp_path / "candle.dnv"
     done(
         "encode", _CANDLE, "-o", clip, "--preset", "fast", "--device", "cpu", "--downscale", "4",
-        "--frames", "0:6", "--set", "schedule.scale=0.0005",
+        "--frames", "0:6", "--set", "schedule.scale=0.002",
     )  # fmt: skip
     assert clip.stat().st_size < 1_000_000
     with dynerf.open(clip) as opened:
         assert opened.header.config["preset"] == "fast"
-        assert float(opened.header.quality["held_out_psnr"]) > 12  # a grey picture of this view has less
+        # Measured: 15.9 dB after 32 steps; an evenly coloured picture has 15.0 dB.
+        assert float(opened.header.quality["held_out_psnr"]) > 15.1
         frame = opened.render(opened.cameras["cam00"], frame=3)
         assert frame.rgb.shape == (48, 64, 3)
