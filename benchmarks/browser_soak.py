@@ -2,9 +2,10 @@
 
     python benchmarks/browser_soak.py a.dnv b.dnv [--minutes 10] [--seeks 200] [--changes 20] [--gl llvmpipe]
 
-The clips are played in a loop in Chromium, in turns. Every fourth change ends with the first clip opened anew and
-decoded; then are measured, after a collection of garbage: the JavaScript heap of the page, all heaps with those of its
-workers, and how many textures, framebuffers, buffers and programs live in the graphics context.
+The clips are played in a loop in Chromium, in turns. Every fourth change ends with the first clip opened
+anew and decoded; then are measured, after a collection of garbage: the JavaScript heap of the page, all heaps
+with those of its workers, and how many textures, framebuffers, buffers and programs live in the graphics
+context.
 """
 
 import argparse
@@ -19,7 +20,16 @@ from support.browser import chromium, open_page  # noqa: E402
 from support.gl import ARGUMENTS  # noqa: E402
 from support.long_play import EAGER, Sample, long_play  # noqa: E402
 
-COLUMNS = ("seconds", "heap, kB", "all heaps, kB", "workers", "textures", "framebuffers", "buffers", "programs")
+COLUMNS = (
+    "seconds",
+    "heap, kB",
+    "all heaps, kB",
+    "workers",
+    "textures",
+    "framebuffers",
+    "buffers",
+    "programs",
+)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Long play of the element in a page: looped, with seeks and changes of the clip, while memory is measured."""
+"""Long play of the element in a page: looped, with seeks and changes of the clip; measures memory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,14 @@ _COUNTER = """
 globalThis.alive = { Texture: 0, Framebuffer: 0, Buffer: 0, Program: 0 };
 for (const kind of Object.keys(alive)) {
   const { [`create${kind}`]: create, [`delete${kind}`]: remove } = WebGL2RenderingContext.prototype;
-  WebGL2RenderingContext.prototype[`create${kind}`] = function () { alive[kind] += 1; return create.call(this); };
-  WebGL2RenderingContext.prototype[`delete${kind}`] = function (made) { alive[kind] -= 1; remove.call(this, made); };
+  WebGL2RenderingContext.prototype[`create${kind}`] = function () {
+    alive[kind] += 1;
+    return create.call(this);
+  };
+  WebGL2RenderingContext.prototype[`delete${kind}`] = function (made) {
+    alive[kind] -= 1;
+    remove.call(this, made);
+  };
 }
 """
 _PAGE = b"""<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
@@ -84,7 +90,7 @@ def long_play(
 
 
 def _show(page: Page, number: int) -> None:
-    """Play a clip from the beginning, and wait until it is loaded."""
+    """Play a clip from the beginning, and wait until all layers are shown."""
     page.evaluate(
         """async (src) => {
           await customElements.whenDefined('dynerf-player');
@@ -98,7 +104,9 @@ def _show(page: Page, number: int) -> None:
     page.wait_for_function(
         "() => player.buffered.length === 1 && player.buffered.end(0) >= player.duration - 1e-6"
     )
-    page.wait_for_function("() => player.networkState === HTMLMediaElement.NETWORK_IDLE")
+    page.wait_for_function(
+        "async () => (await player.getStats()).layers === player.engine.description.layers"
+    )
 
 
 def _wait_until(page: Page, moment: float) -> None:
