@@ -88,8 +88,9 @@ def host(project: Path, made: "PlanesClip") -> Iterator[RangeHost]:
 
 
 def test_the_modules_are_small(package: Path) -> None:
-    """Without the module for servers, which is loaded only where there is one."""
-    modules = [path for path in package.glob("*.js") if not path.name.startswith("server_renderer")]
+    """Without the modules for servers and for sound, which are loaded only where there is one."""
+    optional = ("server_renderer", "sound")
+    modules = [path for path in package.glob("*.js") if not path.name.startswith(optional)]
     assert len(modules) > 3
     size = sum(len(gzip.compress(path.read_bytes(), 9, mtime=0)) for path in modules)
     assert size <= BUDGET
