@@ -54,6 +54,7 @@ addEventListener('pointerdown', () => { window.acted = true; }, { capture: true 
 Object.defineProperty(navigator, 'userActivation', { get: () => ({ hasBeenActive: window.acted }) });
 """
 _PLAYER = "document.getElementById('picture')"
+_SMALL = 'style="width: 64px"'  # pictures that take little time
 _BARE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="module" src="web/element/dynerf_player.js"></script></head><body>
 <dynerf-player id="picture" src="clips/board.dnv" loading="eager" preload="auto" resolution="1" %s>
@@ -98,7 +99,7 @@ def recorded(browser: "Browser") -> "Iterator[Page]":
         yield page
 
 
-def element(page: "Page", site: Site, attributes: str = "") -> None:
+def element(page: "Page", site: Site, attributes: str = _SMALL) -> None:
     """Open a page with nothing but an element, which shows its first picture."""
     page.goto(site_file(site, "element.html", (_BARE % attributes).encode()))
     wait_for_picture(page)
@@ -163,7 +164,7 @@ def test_sound_is_decoded_as_in_python(
     site_file(site, "clips/sweep.dnv", data)
     if decoder != "WebCodecs":
         recorded.add_init_script("delete window.AudioDecoder;")
-    page = _BARE.replace("board.dnv", "sweep.dnv") % ""
+    page = _BARE.replace("board.dnv", "sweep.dnv") % _SMALL
     recorded.goto(site_file(site, "sweep.html", page.encode()))
     wait_for_picture(recorded)
     play(recorded, 0.9)
@@ -206,7 +207,6 @@ def test_chunks_and_passes_of_a_loop_follow_each_other_sample_by_sample(recorded
 
 
 def test_a_click_is_heard_with_its_frame(recorded: "Page", site: Site) -> None:
-    recorded.set_viewport_size({"width": 64, "height": 48})  # pictures that take little time
     element(recorded, site)
     recorded.evaluate(
         f"""() => {{
@@ -364,7 +364,7 @@ def test_an_embedded_page_starts_muted_and_keys_unmute_it(recorded: "Page", site
 
 
 def test_a_muted_attribute_offers_no_button_and_fetches_no_sound(recorded: "Page", site: Site) -> None:
-    recorded.goto(site_file(site, "element.html", (_BARE % "autoplay muted loop").encode()))
+    recorded.goto(site_file(site, "element.html", (_BARE % f"autoplay muted loop {_SMALL}").encode()))
     wait(recorded, "player.loaded && player.frame > 1")
     assert state(recorded, "[player.find('unmute').hidden, player.muted]") == [True, True]
     assert state(recorded, "player.engine.sound.stats()?.fetched ?? 0") == 0
