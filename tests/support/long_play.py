@@ -68,8 +68,8 @@ def long_play(
 ) -> Iterator[Sample]:
     """Play for so long, with that many seeks and changes of the clip, evenly spread.
 
-    A sample is taken each time that the first clip has just been opened anew and all of it is decoded, so
-    that samples can be compared: ``samples`` of them, evenly over the changes. Yields one as it is taken.
+    A sample is taken when the first clip has just been opened anew and all of it is decoded, so that samples
+    can be compared: ``samples`` of them, evenly over the changes. Yields each as it is taken.
     """
     pick = random.Random(0)
     with hosting(long_play_host(clips)) as host:

@@ -91,7 +91,7 @@ def test_the_modules_are_small(package: Path) -> None:
     """Without the modules for servers and for sound, which are loaded only where there is one."""
     optional = ("server_renderer", "sound")
     modules = [path for path in package.glob("*.js") if not path.name.startswith(optional)]
-    assert len(modules) > 3
+    assert {"dynerf_player.js", "worker.js"} <= {path.name for path in modules}
     size = sum(len(gzip.compress(path.read_bytes(), 9, mtime=0)) for path in modules)
     assert size <= BUDGET
 
