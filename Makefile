@@ -19,6 +19,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: install
 	$(BIN)/python samples/demo.py $(OUT)
 
+# Tests and the processes that they start share compiled modules, also where the environment forbids to write them.
+test test-long check lowest: export PYTHONDONTWRITEBYTECODE :=
+
 test: install-dev
 	$(PYTEST) -m "not extensive"
 

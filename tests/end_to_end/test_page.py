@@ -95,7 +95,7 @@ def running(*arguments: str) -> "Iterator[tuple[str, subprocess.Popen[str]]]":
         yield address, process
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(120)
         process.stderr.close()
 
 

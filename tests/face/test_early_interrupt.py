@@ -40,6 +40,6 @@ def test_ctrl_c_while_loading_is_one_line(clip: Path, tmp_path: Path, seconds: f
         assert process.stdout.readline() == "\n"
         time.sleep(seconds)
         process.send_signal(2)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=120)
     assert (process.returncode, stderr) == (130, "dynerf: interrupted\n")
     assert not (tmp_path / "a.mp4").exists()

@@ -215,13 +215,14 @@ def test_settings_that_claim_large_tensors_use_little_memory(forger: Forger, tmp
         forger.write(wide, _weights_for(wide)).rename(tmp_path / "wide.dnv"),
     ]
     code = """
-        import resource, sys
+        import sys
         import dynerf_decoder.clip.clip, dynerf_decoder.video.frame_writer
         from dynerf.cli.main import main
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        from support.peak_memory import peak_memory
+        before = peak_memory()
         for path in sys.argv[1:]:
             print(main(["decode", path, "-o", path + "_%d.png", "--frames", "0:1", "--size", "48x36"]))
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+        print((peak_memory() - before) // 1024)
     """
     ran = run_child(textwrap.dedent(code), *files)
     *statuses, megabytes = ran.stdout.split()

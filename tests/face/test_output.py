@@ -91,13 +91,13 @@ def test_an_interrupted_decode_leaves_the_older_file_alone(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     seen = 0  # twice: the first file may be the one that tests whether the folder is writable
     while seen < 2 and time.monotonic() < deadline:
         seen = seen + 1 if len(listing(out)) == 2 else 0
         time.sleep(0.05)
     child.send_signal(number)
-    stdout, stderr = child.communicate(timeout=60)
+    stdout, stderr = child.communicate(timeout=120)
     assert seen == 2, f"no temporary file appeared: {stderr}"
     assert child.returncode == status, stderr
     assert stdout == ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-TIMEOUT_MS = 30_000  # for a page on a busy machine
+TIMEOUT_MS = 60_000  # for a page on a busy machine
 
 
 def missing_browser() -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,10 +41,10 @@ class Served:
 
 
 def served(path: Path, check: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
-    """Serve a file or folder while ``check`` runs; it must end within a minute."""
+    """Serve a file or folder while ``check`` runs; it must end within two minutes."""
 
     async def run() -> None:
-        async with asyncio.timeout(60), running(path, **settings) as server:
+        async with asyncio.timeout(120), running(path, **settings) as server:
             await check(server)
 
     asyncio.run(run())
@@ -88,7 +89,7 @@ class Viewer:
     async def picture(self) -> tuple[tuple[Any, ...], bytes]:
         """The fields of the next picture's head, and its bytes; acknowledged. Texts are queued."""
         while True:
-            frame = await self.socket.receive(timeout=30)
+            frame = await self.socket.receive(timeout=120)
             if frame.type == aiohttp.WSMsgType.TEXT:
                 self.texts.append(json.loads(frame.data))
                 continue
@@ -104,14 +105,14 @@ class Viewer:
                 if record["type"] == kind:
                     self.texts.remove(record)
                     return record
-            frame = await self.socket.receive(timeout=30)
+            frame = await self.socket.receive(timeout=120)
             if frame.type == aiohttp.WSMsgType.TEXT:
                 self.texts.append(json.loads(frame.data))
 
     async def ending(self) -> tuple[int | None, str]:
         """How the server closes: code and reason."""
         while True:
-            frame = await self.socket.receive(timeout=30)
+            frame = await self.socket.receive(timeout=120)
             if frame.type == aiohttp.WSMsgType.CLOSE:
                 return frame.data, frame.extra or ""
             if frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
@@ -126,3 +127,28 @@ async def viewer(server: Served, name: str = "clip", codec: str | None = "jpeg")
         if codec is not None:
             await client.send({"type": "hello", "version": 1, "codecs": [codec]})
         yield client
+
+
+class Aborts:
+    """The connections that were aborted in this process."""
+
+    def __init__(self) -> None:
+        self._found: set[object] = set()
+        self._changed = threading.Condition()
+
+    def add(self, connection: object) -> None:
+        """Count a connection."""
+        with self._changed:
+            self._found.add(connection)
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        """Wait in a thread until so many were aborted."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._found) >= count, 120)
+
+
+async def wait_for_free_sessions(server: Served) -> None:
+    """Wait until no session is in use."""
+    while b'"sessions": 0' not in (await server.get("/healthz"))[2]:
+        await asyncio.sleep(0.01)

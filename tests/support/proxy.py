@@ -128,14 +128,14 @@ def _process(command: list[str], port: int, folder: Path) -> Iterator[None]:
     with (folder / "log").open("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 120
             while not _listens(port):
                 assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
                 time.sleep(0.05)
             yield
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(120)
 
 
 def _listens(port: int) -> bool:

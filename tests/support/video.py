@@ -122,7 +122,7 @@ def write_capture(
 
 def run_child(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run Python code in a new process, for resource limits that cannot be raised again."""
-    folders = [str(ROOT / folder) for folder in ("encoder", "decoder", "format", ".")]
+    folders = [str(ROOT / folder) for folder in ("encoder", "decoder", "format", ".", "tests")]
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},

@@ -11,7 +11,7 @@ import numpy as np
 
 from dynerf_format.layout import SYMBOL_MAX
 
-from .binary_coder import INVALID, code_number, coding_kernel
+from .binary_coder import DECODING, INVALID, POSITION, code_number, coding_kernel
 from .mixing import code_mixed
 from .plane_contexts import (
     DEVIATING,
@@ -51,7 +51,9 @@ class Known(NamedTuple):
 def code_planes(coder, data, symbols, coarse, factor, previous, texels, mixer, quiet_mixer):
     """Code all images; ``symbols`` are (image, plane, channel, row, column), filled when decoding.
 
-    ``coarse`` and ``previous`` have the same shape, or no elements.
+    ``coarse`` and ``previous`` have the same shape, or no elements. A decoder stops after the row of texels
+    in which the bytes end too early: without this, a few bytes could keep it busy for as long as a whole
+    file.
     """
     images, planes, channels, height, width = symbols.shape
     for image in range(images):
@@ -71,6 +73,8 @@ def code_planes(coder, data, symbols, coarse, factor, previous, texels, mixer, q
                         coder, data, symbols[image, plane], known, texels, mixer, quiet_mixer, plane,
                         number, y, x,
                     )  # fmt: skip
+                if coder[DECODING] and coder[POSITION] > len(data):
+                    return
             add_energy(texels.energy[plane], symbols[image, plane])
 
 

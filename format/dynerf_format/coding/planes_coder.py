@@ -69,7 +69,7 @@ def decode_planes(stored: bytes, shape: tuple[int, ...], side_info: SideInformat
     _code_all(coder, data, symbols, side_info)
     end = int(coder[POSITION])
     if end > len(data):
-        raise TruncatedError(f"planes: {end} bytes needed, there are {len(data)}")
+        raise TruncatedError(f"planes: more than the {len(data)} bytes that are there are needed")
     if coder[VALUE] != 0 or data[end:].any():
         raise FormatError("planes: the decisions do not end where the bytes do")
     if coder[INVALID]:

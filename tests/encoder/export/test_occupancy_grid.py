@@ -17,7 +17,7 @@ from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_encoder.export.occupancy_grid import find_occupancy
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid
 
-_CELLS = 32
+_CELLS = 24
 _PLANES = PlanesSettings(latent=4, scales=(8, 16), basis=(2, 2), hidden=16, coarse_scale=8)
 _MLP = MlpSettings(latent=4, depth=2, width=16, skip=1, position_frequencies=2, direction_frequencies=1)
 

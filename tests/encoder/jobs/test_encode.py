@@ -273,7 +273,7 @@ class TestWorkers:
         more = [*arguments, "--workers", "2"]
         strike = Strike("dynerf_encoder.jobs.clip_progress:ClipProgress._finish", 1)
         assert Forks.shared().run(more, strike).status == -signal.SIGKILL
-        deadline = time.monotonic() + 60  # without prctl they exit at their next event
+        deadline = time.monotonic() + 120  # without prctl they exit at their next event
         while _workers() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not _workers()

@@ -195,7 +195,8 @@ class TestChoices:
             ("importance.share=0",),
             ("schedule.keyframe_steps=0", "schedule.ist_steps=0"),
             ("schedule.isg_steps=0", "schedule.ist_steps=0"),
-            ("planes.basis=0,2", "planes.view_features=0"),
+            # one channel as in step/test_cpu.py: for each combination, kernels are compiled
+            ("planes.basis=0,2", "planes.view_features=0", "planes.channels=1"),
             ("schedule.rays=3", "schedule.frames_per_step=3", "sampling.coarse=2", "sampling.fine=2"),
             ("schedule.frames_per_step=9",),
             ("sampling.union=true",),

@@ -13,8 +13,8 @@ from dynerf_decoder.sound.opus_decoder import decode_packets
 from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.layouts.convert import convert
 from dynerf_encoder.captures.layouts.detect import read_recording
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.layouts.read_capture import read_capture
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.sound.clip_sound import code_sound
 from dynerf_encoder.sound.sound_source import SoundOptions

@@ -45,7 +45,7 @@ def test_all_processes_stop_at_one_step_and_resume(tmp_path: Path) -> None:
     with _torchrun(encode_arguments(capture, output, *_LONG)) as process:
         _wait_for_event(log, "step", process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does; the workers get it from the launcher
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=120)
     assert process.returncode != 0
     assert stderr.count("the same command with --resume continues from the last checkpoint") == 1
     assert stderr.count("dynerf: interrupted") == 2

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynerf_format import FormatError, LimitError, TruncatedError
+from dynerf_format.coding.binary_coder import POSITION, new_decoder
 from dynerf_format.coding.mixing import ESTIMATE_BITS, RATES, SQUASH, STRETCH, STRETCHED_MAX
 from dynerf_format.coding.planes_coder import (
     SYMBOLS_FREE,
     SYMBOLS_PER_BYTE,
+    _code_all,
     decode_planes,
     encode_planes,
     fits_planes,
@@ -106,6 +108,15 @@ def test_bytes_that_are_missing_or_left_are_refused() -> None:
     with pytest.raises(FormatError, match="do not end where the bytes do"):
         decode_planes(data + b"\1", SHAPE, ALONE)
     assert np.array_equal(decode_planes(data + b"\0", SHAPE, ALONE), symbols)
+
+
+def test_decoding_ends_soon_after_the_bytes() -> None:
+    shape, data = (16, 2048, 16), np.frombuffer(bytearray(np.random.default_rng(0).bytes(500)), np.uint8)
+    coder = new_decoder(data)
+    _code_all(coder, data, np.zeros(shape, np.int32), ALONE)
+    assert 500 < coder[POSITION] < 1000
+    with pytest.raises(TruncatedError, match="more than the 500 bytes"):
+        decode_planes(data.tobytes(), shape, ALONE)
 
 
 def test_symbols_beyond_the_range_are_refused() -> None:

@@ -85,7 +85,7 @@ def test_frames_begin_at_exact_samples() -> None:
 def test_a_window_keeps_the_samples_and_what_decoders_need_for_them(start: int, samples: int) -> None:
     part = STREAM.window(start, samples)
     expected = numbers(SoundPackets(1, 0, 44 * PACKET_SAMPLES, STREAM.packets))
-    kept = expected[max(312 + start, 0) : 312 + start + samples]
+    kept = expected[max(312 + start, 0) : max(312 + start + samples, 0)]
     if not kept:
         assert part is None
         return

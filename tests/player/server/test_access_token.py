@@ -4,9 +4,6 @@ import asyncio
 import json
 import logging
 import re
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from dynerf_format.errors import ConfigError
 from dynerf_player.client.source import HttpSource
 from dynerf_player.server.access_token import Access
 from dynerf_player.server.origin_check import OriginCheck
+from support.command import run
 from support.player import Served, served, view, viewer
 
 TOKEN = "word & Töken;"
@@ -263,43 +261,33 @@ def test_invalid_origins_are_refused(text: str) -> None:
         OriginCheck.of([text])
 
 
+def _printed(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:
+    """What ``dynerf serve`` prints once it listens on all addresses."""
+    monkeypatch.setattr(
+        "dynerf_player.server.app.serve",
+        lambda _library, settings, show: show(f"http://{settings.host}:8080"),
+    )
+    ran = run("serve", *arguments, "--host", "0.0.0.0", "--device", "cpu")
+    assert ran.status == 0
+    return ran.err
+
+
 @pytest.mark.parametrize("generated", [True, False])
-def test_the_command_prints_an_address_that_holds_the_token(clip: Path, generated: bool) -> None:
-    text = [] if generated else [TOKEN]
-    command = [
-        sys.executable,
-        "-m",
-        "dynerf",
-        "serve",
-        str(clip),
-        "--port",
-        "0",
-        "--device",
-        "cpu",
-        "--token",
-        *text,
-    ]
-    process = subprocess.Popen([*command, "--host", "0.0.0.0"], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    found = re.fullmatch(r"dynerf: serving http://0\.0\.0\.0:\d+/(\?token=(\S+))\n", line)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20)[1] == ""  # no line that anyone can watch
-    assert found, line
+def test_the_command_prints_an_address_that_holds_the_token(
+    clip: Path, generated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = _printed(monkeypatch, clip, "--token", *([] if generated else [TOKEN]))
+    found = re.fullmatch(r"dynerf: serving http://0\.0\.0\.0:8080/(\?token=(\S+))\n", printed)
+    assert found, printed  # and no line that anyone can watch
     assert found[1] == QUERY if not generated else len(found[2]) == 22
 
 
-def test_without_a_token_the_command_warns_that_anyone_can_watch(clip: Path) -> None:
-    command = [sys.executable, "-m", "dynerf", "serve", str(clip), "--port", "0", "--device", "cpu"]
-    process = subprocess.Popen([*command, "--host", "0.0.0.0"], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    process.stderr.readline()
-    line = process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert line == (
-        "dynerf: anyone who can reach this port can watch and use this machine to render; see --token\n"
-    )
+def test_without_a_token_the_command_warns_that_anyone_can_watch(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _printed(monkeypatch, clip).splitlines()[1:] == [
+        "dynerf: anyone who can reach this port can watch and use this machine to render; see --token"
+    ]
 
 
 def test_descriptions_do_not_hold_the_token(clip: Path) -> None:

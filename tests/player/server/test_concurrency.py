@@ -9,7 +9,7 @@ import resource
 import shutil
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dynerf_player.library.folded_moments import FoldedMoments
 from dynerf_player.library.local import FileLibrary
 from dynerf_player.library.shared_clip import SharedClip
 from dynerf_player.server.app import Settings, serve
+from dynerf_player.server.movie_queue import MovieQueue
 from dynerf_player.server.movies import MovieLimits, Movies
 from dynerf_player.server.write_timeout import minimum_write_rate
 from dynerf_player.session.in_thread import in_thread
@@ -32,17 +33,11 @@ from dynerf_player.session.protocol import MessageError
 from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.session import Session
 from dynerf_player.session.timeouts import Timeouts
-from support.player import Served, camera_path, served, view, viewer
+from support.player import Served, camera_path, served, view, viewer, wait_for_free_sessions
 from support.sound import clicks, heard, onsets, resounded
 from support.video import ROOT
 
 NDJSON = {"Accept": "application/x-ndjson"}
-
-
-async def wait_for_free_sessions(server: Served) -> None:
-    """Wait until no session is in use."""
-    while b'"sessions": 0' not in (await server.get("/healthz"))[2]:
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -194,7 +189,7 @@ class TestVersions:
                     assert newer is not first
                 await asyncio.sleep(0.05)
                 assert first not in closed
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while first not in closed:
                     await asyncio.sleep(0.005)
             await library.close()
@@ -203,14 +198,16 @@ class TestVersions:
 
         asyncio.run(run())
 
-    def test_the_catalogue_of_twenty_clips_does_not_disturb_a_viewer(self, folder: Path) -> None:
+    def test_the_catalogue_of_twenty_clips_does_not_disturb_a_viewer(
+        self, folder: Path, next_check: Callable[[], Awaitable[None]]
+    ) -> None:
         async def check(server: Served) -> None:
             async with viewer(server, "clip00") as client:
                 await client.send(view(1))
                 await client.picture()
                 listed = json.loads((await server.get("/clips.json"))[2])
                 assert len(listed["clips"]) == 20
-                await asyncio.sleep(1.3)  # the session checks the file every second
+                await next_check()
                 await client.send(view(2))
                 assert (await client.picture())[0][4] == 2
                 assert "changed" not in {text["type"] for text in client.texts}
@@ -349,14 +346,22 @@ class TestMovies:
     ) -> None:
         release = asyncio.Event()
         rendering: list[int] = []
-        original = Movies._render
+        entered: list[int] = []
+        original, original_enter = Movies._render, MovieQueue.enter
 
         async def held(*arguments: Any) -> np.ndarray:
             rendering.append(1)
             await release.wait()
             return await original(*arguments)
 
+        @contextlib.contextmanager
+        def enter(queue: MovieQueue) -> Iterator[None]:
+            with original_enter(queue):
+                entered.append(1)
+                yield
+
         monkeypatch.setattr(Movies, "_render", held)
+        monkeypatch.setattr(MovieQueue, "enter", enter)
 
         async def post(server: Served) -> tuple[int, str]:
             async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as response:
@@ -364,9 +369,8 @@ class TestMovies:
 
         async def check(server: Served) -> None:
             posts = [asyncio.create_task(post(server)) for _ in range(3)]
-            while not rendering:
+            while not rendering or len(entered) < 3:
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.1)
             async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as response:
                 assert (response.status, response.headers["Retry-After"]) == (503, "10")
                 assert "3 movies" in await response.text()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from dynerf_format import (
     weights_chunk,
 )
 from dynerf_player.client.range_client import RetryPolicy
+from dynerf_player.library.local import FileLibrary
 from dynerf_player.library.remote import RemoteLibrary
 from dynerf_player.server.app import Settings, serving
 from support.command import run
@@ -77,7 +78,7 @@ def view(number: int, frame: float = 3000.5) -> dict[str, Any]:
 async def receive(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """The next message of a kind, "picture" for a picture; pictures are acknowledged."""
     while True:
-        message = await socket.receive(timeout=20)
+        message = await socket.receive(timeout=120)
         if message.type is aiohttp.WSMsgType.BINARY:
             found: dict[str, Any] = {"type": "picture", "id": int.from_bytes(message.data[4:8], "little")}
             await socket.send_json({"type": "ack", "id": found["id"]})
@@ -137,19 +138,30 @@ def test_an_address_that_is_not_valid_is_refused_in_one_line(address: str) -> No
     assert "is not valid" in ran.err
 
 
-@pytest.mark.parametrize("remote", [True, False])
-def test_the_command_prints_its_address_and_exits_on_sigint(clip: Path, link: Link, remote: bool) -> None:
-    shown = link.address if remote else str(clip)
-    path = f"{shown}?token=secret" if remote else shown
-    command = [sys.executable, "-m", "dynerf", "play", path, "--no-browser", "--device", "cpu"]
+def test_the_command_prints_its_address_and_exits_on_sigint(link: Link) -> None:
+    command = [sys.executable, "-m", "dynerf", "play", f"{link.address}?token=secret", "--no-browser"]
     with subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-    ) as process:
+        [*command, "--device", "cpu"], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         line = process.stderr.readline()
-        assert line.startswith(f"dynerf: playing {shown} at http://127.0.0.1:"), line
+        assert line.startswith(f"dynerf: playing {link.address} at http://127.0.0.1:"), line
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-        assert process.wait(20) in (0, 130)
+        assert process.wait(120) in (0, 130)
     assert "Traceback" not in rest
     assert "secret" not in rest
+
+
+def test_a_file_is_played_as_an_address_is(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    libraries: list[object] = []
+
+    def serve(library: object, settings: Settings, show: Callable[[str], None]) -> None:
+        libraries.append(library)
+        show(f"http://{settings.host}:8080")
+
+    monkeypatch.setattr("dynerf_player.server.app.serve", serve)
+    ran = run("play", clip, "--no-browser", "--device", "cpu")
+    assert (ran.status, ran.err) == (0, f"dynerf: playing {clip} at http://127.0.0.1:8080/\n")
+    assert [type(library) for library in libraries] == [FileLibrary]

@@ -22,10 +22,10 @@ def test_prints_its_address_and_exits_on_signals(clip: Path, tmp_path: Path, num
     line = process.stderr.readline()
     found = re.fullmatch(r"dynerf: serving (http://127\.0\.0\.1:\d+/)\n", line)
     assert found, line
-    with urllib.request.urlopen(found[1] + "clips/a%20b.dnv", timeout=20) as response:
+    with urllib.request.urlopen(found[1] + "clips/a%20b.dnv", timeout=120) as response:
         assert response.read() == clip.read_bytes()
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (0, "", "")
 
 

@@ -9,8 +9,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import av
@@ -26,7 +28,17 @@ from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.timeouts import Timeouts
 from support.browser import psnr
 from support.encoding import tiny_config, tiny_encode, tiny_job, write_scene
-from support.player import QUICK, Served, Viewer, camera_path, served, view, viewer
+from support.player import (
+    QUICK,
+    Aborts,
+    Served,
+    Viewer,
+    camera_path,
+    served,
+    view,
+    viewer,
+    wait_for_free_sessions,
+)
 from support.tls import self_signed
 
 Array = np.ndarray
@@ -127,16 +139,16 @@ def test_the_newest_view_request_wins(clip: Path) -> None:
 def test_at_most_two_pictures_are_unacknowledged(clip: Path) -> None:
     async def check(server: Served) -> None:
         async with viewer(server) as client:
-            shown = 0
-            for identity in range(6):
+            for identity in range(2):
                 await client.send(view(identity))
-                try:
-                    while True:
-                        frame = await client.socket.receive(timeout=0.4)
-                        shown += frame.type == aiohttp.WSMsgType.BINARY
-                except TimeoutError:
+                while (await client.socket.receive(timeout=120)).type != aiohttp.WSMsgType.BINARY:
                     pass
-            assert shown == 2
+            for identity in range(2, 6):
+                await client.send(view(identity))
+            with pytest.raises(TimeoutError):
+                while True:
+                    frame = await client.socket.receive(timeout=0.4)
+                    assert frame.type != aiohttp.WSMsgType.BINARY
 
     served(clip, check)
 
@@ -182,8 +194,7 @@ def test_an_invalid_message_ends_the_session(clip: Path, message: object, code: 
             found, reason = await client.ending()
             assert found == code
             assert reason or code == 1009
-        await asyncio.sleep(0.05)
-        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+        await wait_for_free_sessions(server)
 
     served(clip, check)
 
@@ -213,11 +224,10 @@ def test_pings_do_not_prolong_the_wait_for_a_message(clip: Path, codec: str | No
     async def check(server: Served) -> None:
         async with viewer(server, codec=codec) as client:
             pinging = asyncio.create_task(ping(client))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 assert await client.ending() == (1008, "no message within 0.5 s")
             pinging.cancel()
-        await asyncio.sleep(0.05)
-        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+        await wait_for_free_sessions(server)
 
     served(clip, check, timeouts=replace(QUICK, idle=0.5))
 
@@ -247,7 +257,7 @@ def test_a_viewer_that_sends_pings_and_does_not_read_loses_its_session(clip: Pat
             raw.settimeout(0.1)
             raw.connect(host)
             raw.sendall(upgrade.encode() + bytes([0x81, 0x80 + len(hello)]) + bytes(4) + hello)
-            end = time.monotonic() + 20
+            end = time.monotonic() + 120
             rest = b""
             while time.monotonic() < end:
                 rest = rest or pings
@@ -264,8 +274,7 @@ def test_a_viewer_that_sends_pings_and_does_not_read_loses_its_session(clip: Pat
         while b'"sessions": 1' not in (await server.get("/healthz"))[2]:
             await asyncio.sleep(0.01)
         assert await flooding
-        while b'"sessions": 0' not in (await server.get("/healthz"))[2]:
-            await asyncio.sleep(0.01)
+        await wait_for_free_sessions(server)
 
     served(clip, check)
 
@@ -289,7 +298,7 @@ def test_a_viewer_beyond_the_limit_gets_busy_and_sessions_are_released(clip: Pat
                 assert (await second.ending())[0] == 1013
             async with server.http.post(server.address + "/movies/clip", json=camera_path(1)) as response:
                 assert response.status == 503
-        await asyncio.sleep(0.1)
+        await wait_for_free_sessions(server)
         async with viewer(server) as third:
             await third.text("welcome")
 
@@ -313,7 +322,9 @@ def test_pages_of_other_sites_cannot_open_a_session(clip: Path, headers: dict[st
     served(clip, check)
 
 
-def test_a_file_replaced_during_playback_is_reported(clip: Path, other_clip: Path, tmp_path: Path) -> None:
+def test_a_file_replaced_during_playback_is_reported(
+    clip: Path, other_clip: Path, tmp_path: Path, next_check: Callable[[], Awaitable[None]]
+) -> None:
     path, other = tmp_path / "clip.dnv", tmp_path / "other"
     shutil.copy(clip, path)
 
@@ -322,7 +333,7 @@ def test_a_file_replaced_during_playback_is_reported(clip: Path, other_clip: Pat
             await client.send(view(1))
             await client.picture()
             path.unlink()
-            await asyncio.sleep(1.2)
+            await next_check()
             await client.send(view(2))
             assert (await client.picture())[0][4] == 2
             shutil.copy(other_clip, other)
@@ -371,7 +382,7 @@ def test_hundreds_of_seeks_in_many_sessions_leak_nothing(clip: Path) -> None:
         after = len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
         assert after[0] <= before[0] + 1  # the socket of the last session may not be closed yet
         assert after[1] <= before[1] + 4  # asyncio's own pool grows up to a limit
-        assert b'"sessions": 0' in (await server.get("/healthz"))[2]
+        await wait_for_free_sessions(server)
 
     served(clip, check)
 
@@ -414,17 +425,29 @@ def _count(movie: bytes) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def test_a_movie_stops_rendering_when_the_client_disconnects(clip: Path) -> None:
+def test_a_movie_stops_rendering_when_the_client_disconnects(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[int] = []
+    original = Movies._render
+
+    async def counted(*arguments: Any) -> Array:
+        rendered.append(1)
+        return await original(*arguments)
+
+    monkeypatch.setattr(Movies, "_render", counted)
+
     async def check(server: Served) -> None:
-        address = server.address + "/movies/clip"
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5), server.http.post(address, json=camera_path(3600)):
+        async def post() -> None:
+            async with server.http.post(server.address + "/movies/clip", json=camera_path(3600)):
                 pass
-        for _ in range(100):
-            if b'"sessions": 0' in (await server.get("/healthz"))[2]:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError("the movie is still being rendered")
+
+        posting = asyncio.create_task(post())
+        while not rendered:
+            await asyncio.sleep(0.005)
+        posting.cancel()
+        await wait_for_free_sessions(server)
+        assert len(rendered) < 3600
 
     served(clip, check)
 
@@ -433,7 +456,7 @@ def test_a_camera_path_that_arrives_slowly_times_out(clip: Path) -> None:
     head = b"POST /movies/clip HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
     def send_slowly(host: tuple[str, int]) -> bytes:
-        with socket.create_connection(host, timeout=20) as raw:
+        with socket.create_connection(host, timeout=120) as raw:
             raw.sendall(head + b"Content-Length: 1000\r\n\r\n")
             raw.settimeout(0.1)
             for _ in range(100):
@@ -448,14 +471,14 @@ def test_a_camera_path_that_arrives_slowly_times_out(clip: Path) -> None:
     served(clip, check)
 
 
-def test_a_client_that_does_not_read_its_movie_is_disconnected(tmp_path: Path) -> None:
+def test_a_client_that_does_not_read_its_movie_is_disconnected(tmp_path: Path, aborts: Aborts) -> None:
     def stall(host: tuple[str, int], name: str) -> int:
         with socket.socket() as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.settimeout(20)
             raw.connect(host)
             raw.sendall(f"GET {name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            time.sleep(1.5)
+            aborts.wait_for(1)
             count = 0
             with contextlib.suppress(ConnectionResetError):
                 while block := raw.recv(1 << 20):

@@ -48,10 +48,16 @@ export class BinaryDecoder {
     return result;
   }
 
+  /** TruncatedError when bytes beyond the end were needed. */
+  assertNotBeyondEnd() {
+    const { length } = this.bytes;
+    if (this.position > length) throw new TruncatedError(`planes: more than the ${length} bytes that are there are needed`);
+  }
+
   /** FormatError unless the decisions end where the bytes do. */
   finish() {
+    this.assertNotBeyondEnd();
     const { bytes, position, state } = this;
-    if (position > bytes.length) throw new TruncatedError(`planes: ${position} bytes needed, there are ${bytes.length}`);
     if (state[VALUE] !== 0 || bytes.subarray(position).some((byte) => byte !== 0)) {
       throw new FormatError("planes: the decisions do not end where the bytes do");
     }
