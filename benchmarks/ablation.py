@@ -111,7 +111,7 @@ def write_strip(options: argparse.Namespace) -> None:
     """Write the middle frame of the first camera: the truth, then every row."""
     import dynerf
     from dynerf_decoder.video.frame_writer import png_bytes
-    from dynerf_encoder.captures.n3v import read_n3v
+    from dynerf_encoder.captures.layouts.n3v import read_n3v
     from dynerf_encoder.captures.video import decode
     from dynerf_encoder.ingest.box_average import box_average
     from dynerf_format.frame_range import FrameRange

@@ -26,6 +26,7 @@ from dynerf_encoder.calibration.correspondences import default_threads, extract_
 from dynerf_encoder.calibration.footage import FootageSet, find_footage
 from dynerf_encoder.calibration.gauge import in_gauge
 from dynerf_encoder.calibration.lens_groups import lens_groups
+from dynerf_encoder.calibration.motion_groups import motion_witness
 from dynerf_encoder.calibration.options import CalibrationOptions
 from dynerf_encoder.calibration.pairs.epipolar import Pose, angles, mean_rotation, similarity
 from dynerf_encoder.calibration.rig import RigRequest, RigSolution, read_time, solve_rig
@@ -35,7 +36,7 @@ from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
 from dynerf_encoder.calibration.synchronise import moving_view
 from dynerf_encoder.calibration.verdict import camera_qualities
 from dynerf_encoder.calibration.work_folder import FOLDERS
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 
 _WRONG = 1.5  # degrees
 _MOST_OFFSET = 14  # frames between two cameras: -7 to 7 each
@@ -117,7 +118,9 @@ class Recording:
             read_time({name: files[time] for name, files in self.features.items()}, matched[time])
             for time in times
         ]
-        return solve_rig(RigRequest(groups, group, seed, work, self.threads), found, _quiet)
+        return solve_rig(
+            RigRequest(groups, group, seed, work, self.threads, motion_witness(self.stills)), found, _quiet
+        )
 
 
 def poses(options: argparse.Namespace) -> None:
@@ -128,7 +131,7 @@ def poses(options: argparse.Namespace) -> None:
             started = time.monotonic()
             rig = recording.solve(times, seed)
             errors = compare(rig.solution, options.capture, 2 if options.double else 1)
-            quality = camera_qualities(rig.solution, rig.agreement, rig.matches)
+            quality = camera_qualities(rig.solution, rig.agreement, rig.matches, rig.motion)
             doubtful = {name for name, found in quality.items() if found.doubtful}
             wrong = {name for name, off in zip(errors.names, errors.degrees, strict=True) if off > _WRONG}
             print(

@@ -32,7 +32,7 @@ from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import accumulate, ray_weights
 from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.occupancy_grid import occupied_at
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.export.occupancy_grid import find_occupancy
 from dynerf_encoder.export.tensors import layer_factors

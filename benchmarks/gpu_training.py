@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_decoder.scene.contraction import Space
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.presets import preset
 from dynerf_encoder.config.schema import Config

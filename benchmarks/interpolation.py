@@ -22,7 +22,7 @@ import torch
 
 import dynerf
 from dynerf_decoder.video.colour import RgbToFrame, tag_bt709
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.video import decode
 from dynerf_encoder.evaluation.metrics import moving_psnr, psnr
 from dynerf_encoder.frames.frame_store import FrameStore

@@ -25,7 +25,7 @@ from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import load_weights
 from dynerf_decoder.fields.field import Model
 from dynerf_decoder.render.reference import render_rays
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.config.schema import Quantisation
 from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.export.tensors import dequantised_latents, make_chunks, quantise_clip

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format.frame_range import FrameRange
 from plot import Axis, plot

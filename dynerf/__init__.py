@@ -21,7 +21,7 @@ TYPE_CHECKING = False  # not imported from typing, which takes longer to load th
 if TYPE_CHECKING:
     from dynerf.api.encoding import encode
     from dynerf.api.evaluating import evaluate
-    from dynerf.api.inspecting import CameraInfo, Info, LayerInfo, SegmentInfo, info
+    from dynerf.api.inspecting import CameraInfo, Info, LayerInfo, SegmentInfo, SoundInfo, info
     from dynerf.api.opening import open, open_async  # noqa: A004 - read as dynerf.open
     from dynerf_decoder.cameras.camera import Camera, Cameras
     from dynerf_decoder.cameras.paths import Shot, Trajectory
@@ -67,6 +67,7 @@ __all__ = [
     "ResumeError",
     "SegmentInfo",
     "Shot",
+    "SoundInfo",
     "Trajectory",
     "ViewError",
     "__version__",
@@ -101,6 +102,7 @@ _MODULES = {
     "ResumeError": "dynerf_format.errors",
     "SegmentInfo": "dynerf.api.inspecting",
     "Shot": "dynerf_decoder.cameras.paths",
+    "SoundInfo": "dynerf.api.inspecting",
     "Trajectory": "dynerf_decoder.cameras.paths",
     "ViewError": "dynerf_format.errors",
     "__version__": "dynerf_format.version",

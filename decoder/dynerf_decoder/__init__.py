@@ -2,6 +2,7 @@
 
 Rooms, in the order of the data path: ``cameras`` (poses and camera paths), ``scene`` (the contraction of
 space and ray sampling), ``fields`` (models that are folded per frame), ``backends`` (CPU and Triton
-kernels), ``render`` (rays to frames), ``video`` (colour conversion and files), ``clip`` (an opened file:
-models, playback, saving). ``progress`` and ``setting`` serve all packages above the format.
+kernels), ``render`` (rays to frames), ``sound`` (decoded and coded anew), ``video`` (colour conversion and
+files), ``clip`` (an opened file: models, playback, saving). ``progress`` and ``setting`` serve all packages
+above the format.
 """

@@ -26,11 +26,12 @@ from dynerf_encoder.jobs.scheduler import Runner, SerialRunner
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_encoder.rate.quality import at_quality
 from dynerf_encoder.schedule.conditioning import fit_latents
+from dynerf_encoder.sound.sound_source import SoundOptions
 from dynerf_format.errors import ConfigError
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_folder_writable, check_writable
 
-from .quantities import parse_frames_or_seconds
+from .quantities import LEAST_BIT_RATE, MOST_BIT_RATE, parse_frames_or_seconds
 
 _MAX_WORKERS = 1024
 _MAX_RATE = 1000
@@ -55,6 +56,8 @@ class EncodeOptions:
     layout: str | None = None
     depths: tuple[float, float] | None = None
     fps: Fraction | None = None
+    audio: str | Path = "auto"
+    audio_bitrate: int | None = None
     space: Choice = "auto"
     seed: int = 0
     time_limit: float | None = None
@@ -71,6 +74,11 @@ class EncodeOptions:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        if self.audio_bitrate is not None and not LEAST_BIT_RATE <= self.audio_bitrate <= MOST_BIT_RATE:
+            raise ConfigError(
+                f"audio_bitrate {self.audio_bitrate}: expected {LEAST_BIT_RATE} to {MOST_BIT_RATE} bits per "
+                "second"
+            )
         check_writable(self.output)
         if self.save_importance is not None:
             check_folder_writable(self.save_importance)
@@ -89,6 +97,7 @@ class EncodeOptions:
             output=self.output,
             config=self._settings(device, few=len(set(names) - set(hold_out)) <= FEW),
             reading=self._reading(),
+            audio=SoundOptions(str(self.audio), self.audio_bitrate),
             frames=FrameRange.parse(self.frames),
             hold_out=hold_out,
             downscale=self.downscale,

@@ -59,6 +59,8 @@ def encode(
     layout: str | None = None,
     depths: tuple[float, float] | None = None,
     fps: Fraction | float | None = None,
+    audio: str | os.PathLike[str] = "auto",
+    audio_bitrate: int | None = None,
     space: Choice = "auto",
     seed: int = 0,
     time_limit: float | None = None,
@@ -86,6 +88,9 @@ def encode(
     - ``hold_out``: names of validation cameras (default: cam00 if it exists; ``()`` trains on all).
     - ``layout``: the capture's layout (default: found by its files); ``depths``: near and far in the unit of
       the poses (default: the capture's); ``fps``: the rate of picture sequences (default: stated, else 30).
+    - ``audio``: the sound, auto (of the held-out or first camera that has any), none, a camera's name or a
+      file that begins with the capture's frame 0; ``audio_bitrate``: bits per second (default: 96000 for
+      stereo, 64000 for mono).
     - ``space``: auto, perspective or box; ``seed``: with the same seed, a CPU encode is bit-exact.
     - ``time_limit``: seconds of training per segment.
     - ``segment`` (``"10s"`` or ``"120f"``), ``overlap``, ``warm_start``, ``key_segment``, ``workers``,
@@ -102,10 +107,10 @@ def encode(
     options = EncodeOptions(
         Path(capture), Path(output), preset=preset, field=field, quality=quality, target_size=size,
         config=_path(config), settings=settings, device=device, frames=frames, hold_out=hold_out,
-        downscale=downscale, layout=layout, depths=depths, fps=_rate(fps), space=space,
-        seed=seed, time_limit=time_limit, segment=segment, overlap=overlap,
-        warm_start=warm_start, key_segment=key_segment, workers=workers, cluster=cluster,
-        send_capture=send_capture, threads=threads, cache=_path(cache),
+        downscale=downscale, layout=layout, depths=depths, fps=_rate(fps),
+        audio=os.fspath(audio), audio_bitrate=audio_bitrate, space=space, seed=seed, time_limit=time_limit,
+        segment=segment, overlap=overlap, warm_start=warm_start, key_segment=key_segment, workers=workers,
+        cluster=cluster, send_capture=send_capture, threads=threads, cache=_path(cache),
         save_importance=_path(save_importance), resume=resume,
     )  # fmt: skip
     return run_encode(options, NullWatcher() if on_progress is None else ProgressWatcher(on_progress))

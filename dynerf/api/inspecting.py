@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dynerf_format import Header, Reader, tensor_shapes
+from dynerf_format import FormatError, Header, Reader, sound_entries, tensor_shapes
 
 from .opening import Location, source_at
 
@@ -43,12 +43,26 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class SoundInfo:
+    """The sound of a clip: bytes of its chunks, seconds of frames that have any, bits per second.
+
+    ``channels`` are those of the first chunk; None when it cannot be read.
+    """
+
+    bytes: int
+    seconds: float
+    bit_rate: float
+    channels: int | None
+
+
+@dataclass(frozen=True)
 class Info:
     """A clip's metadata and the sizes of its parts in bytes.
 
     ``seconds`` is the duration, ``first_source_frame`` the capture's frame number of frame 0, ``quality``
     what the encoder measured, ``config`` the settings of the encode. ``parameters`` and ``tensors`` are None
-    for a field unknown to this version, ``sha256`` and ``chunks_checked`` without a check.
+    for a field unknown to this version, ``sound`` for a clip without any, ``sha256`` and ``chunks_checked``
+    without a check.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -72,6 +86,7 @@ class Info:
     quality: Mapping[str, float | str]
     generator: str
     config: Mapping[str, Any]
+    sound: SoundInfo | None = None
     sha256: str | None = None
     chunks_checked: int | None = None
 
@@ -113,7 +128,21 @@ def _info(reader: Reader, size: int) -> Info:
         quality=header.quality,
         generator=header.generator,
         config=header.config,
+        sound=_sound(reader),
     )
+
+
+def _sound(reader: Reader) -> SoundInfo | None:
+    entries = sound_entries(reader.directory, 0, reader.header.frames)
+    if not entries:
+        return None
+    size = sum(entry.end - entry.offset for entry in entries)
+    seconds = sum(entry.count for entry in entries) / float(reader.header.fps)
+    try:
+        first = reader.sound(entries[0])
+    except FormatError:
+        first = None
+    return SoundInfo(size, seconds, 8 * size / seconds, None if first is None else first.channels)
 
 
 def _segments(reader: Reader) -> tuple[SegmentInfo, ...]:

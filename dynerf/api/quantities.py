@@ -16,6 +16,9 @@ _SIZES = {
     **_FACTORS, "byte": 1, "bytes": 1,
 }  # fmt: skip
 _MAX_BYTES = 2**32 - 1
+_BIT_RATE = re.compile(rf"({_NUMBER}) *(k?)(?:b|bit|bps|bit/s|b/s)?", re.IGNORECASE)
+LEAST_BIT_RATE, MOST_BIT_RATE = 6_000, 510_000
+"""Bits per second that Opus is specified for (RFC 6716, section 2.1.1)."""
 _DURATION = re.compile(
     rf"(?:({_NUMBER}) *(?:h|hr|hrs|hours?))? *(?:({_NUMBER}) *(?:m|min|mins|minutes?))? *"
     rf"(?:({_NUMBER}) *(?:s|sec|secs|seconds?))?",
@@ -36,6 +39,15 @@ def parse_size(text: str) -> int:
     if not 1 <= size <= _MAX_BYTES:
         raise ValueError("a size such as 500kB or 2MB, below 4GiB")
     return size
+
+
+def parse_bit_rate(text: str) -> int:
+    """Bits per second of sound, 6000 to 510000: ``96k``, ``96 kbit/s`` or ``96000``."""
+    match = _BIT_RATE.fullmatch(text.strip())
+    rate = 0 if match is None else round(Fraction(match[1]) * (1000 if match[2] else 1))
+    if not LEAST_BIT_RATE <= rate <= MOST_BIT_RATE:
+        raise ValueError("a bit rate from 6k to 510k, such as 96k")
+    return rate
 
 
 def parse_shares(text: str) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dynerf.api.opening import parse_location
-from dynerf.api.quantities import parse_duration, parse_shares, parse_size
+from dynerf.api.quantities import parse_bit_rate, parse_duration, parse_shares, parse_size
 
 _T = TypeVar("_T")
 _INTEGER = re.compile(r"[0-9]{1,10}")
@@ -66,6 +66,11 @@ def shares(text: str) -> tuple[float, ...]:
 def size(text: str) -> int:
     """A size in bytes, such as ``2MB``."""
     return _quantity(parse_size, text)
+
+
+def bit_rate(text: str) -> int:
+    """Bits per second of sound, such as ``96k``."""
+    return _quantity(parse_bit_rate, text)
 
 
 def duration(text: str) -> float:

@@ -10,6 +10,7 @@ from dynerf.arguments import values
 from dynerf.arguments.command import Command
 from dynerf.arguments.shared import add_clip, add_device
 from dynerf.console.progress import ProgressDisplay, say
+from dynerf_format import SAMPLE_RATE
 from dynerf_format.errors import ConfigError, ViewError
 from dynerf_format.frame_range import FrameRange
 
@@ -27,16 +28,47 @@ def run(options: argparse.Namespace) -> int:
 
     with dynerf.open(options.clip, device=options.device, layers=options.layers) as clip:
         shots, fps = _plan(clip, options)
+        if options.audio_only is not None:
+            return _save_sound(clip, shots, fps, options.audio_only)
+        is_video = options.output.suffix.lower() == ".mp4"
         with ProgressDisplay() as tasks:
             codec = save_video(
-                clip, options.output, shots, fps, depth=options.depth, on_progress=tasks.show
+                clip, options.output, shots, fps, depth=options.depth, audio_codec=options.audio_codec,
+                on_progress=tasks.show,
             )  # fmt: skip
-        if codec.reason and options.output.suffix.lower() == ".mp4":
+        if codec.reason and is_video:
             say(codec.reason)
+        if is_video and options.audio_codec != "none":
+            _warn_of_silence(clip, shots, fps)
         _warn_outside(clip, shots)
     width, height = shots[0].camera.width, shots[0].camera.height
-    rate = f" at {float(fps):g} fps" if options.output.suffix.lower() == ".mp4" else ""
+    rate = f" at {float(fps):g} fps" if is_video else ""
     say(f"{options.output}: {len(shots)} frames of {width}x{height}{rate}")
+    return 0
+
+
+def _warn_of_silence(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction) -> None:
+    """Say why a video of a clip with sound has none, if it has none."""
+    from dynerf_decoder.sound.shot_sound import NOT_NORMAL, plays_normally
+
+    if clip.has_sound and not plays_normally([shot.time for shot in shots], fps, clip.reader):
+        say(NOT_NORMAL)
+
+
+def _save_sound(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction, path: Path) -> int:
+    """Write the sound of the shots alone. Raises ViewError when they have none."""
+    from dynerf_decoder.sound.shot_sound import NOT_NORMAL, plays_normally, sound_of_times
+    from dynerf_decoder.sound.sound_file import check_sound_file, write_sound
+
+    check_sound_file(path)
+    times = [shot.time for shot in shots]
+    track = sound_of_times(clip.reader, times, fps)
+    if track is None:
+        stretched = clip.has_sound and not plays_normally(times, fps, clip.reader)
+        raise ViewError(f"{clip.name}: {NOT_NORMAL if stretched else 'has no sound there'}")
+    write_sound(path, track)
+    kind = ("mono", "stereo")[track.channels - 1]
+    say(f"{path}: {track.samples / SAMPLE_RATE:.2f} s of {kind} sound")
     return 0
 
 
@@ -115,13 +147,12 @@ def _rate(text: str | None) -> Fraction | None:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="OUT",
-        help="out.mp4, or name_%%04d.png for images",
+    output = parser.add_mutually_exclusive_group(required=True)
+    output.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="out.mp4, or name_%%04d.png for images"
+    )
+    output.add_argument(
+        "--audio-only", type=Path, metavar="FILE", help="write only the sound, to a .wav or .opus file"
     )
     parser.add_argument(
         "--view", default=None, metavar="VIEW",
@@ -154,6 +185,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="use only the first N quality layers of the weights, as during progressive loading "
         "('dynerf info' lists them; default: all)",
     )  # fmt: skip
+    parser.add_argument(
+        "--audio-codec", choices=("aac", "opus", "none"), default="aac",
+        help="how the sound in an MP4 file is coded; it has none where time stands still or has another "
+        "speed (default: aac, which every player has)",
+    )  # fmt: skip
     parser.add_argument("--depth", action="store_true", help="show distance instead of colour; near is white")
     add_device(parser)
 
@@ -168,6 +204,8 @@ interpolated, so slow motion shows new frames.
 VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
 the scene, or a camera path that nerfstudio's viewer exported (a .json file).
 
+An MP4 file has the clip's sound while the content plays at its own speed.
+
 CLIP.dnv may be an http or https address; only the parts shown are fetched.
 """,
     examples="""\
@@ -176,6 +214,7 @@ examples:
   dynerf decode clip.dnv -o slow.mp4 --view orbit --speed 0.25
   dynerf decode clip.dnv -o bullet.mp4 --view spiral --freeze 0.5
   dynerf decode clip.dnv -o part.mp4 --view path.json --time 1.5:4
+  dynerf decode clip.dnv --audio-only sound.wav --frames :300
   dynerf decode clip.dnv -o p_%04d.png --view cam03 --frames :10 --size 640x360
 """,
     add_arguments=_add_arguments,

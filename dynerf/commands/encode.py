@@ -63,6 +63,8 @@ def encode_options(options: argparse.Namespace) -> "EncodeOptions":
         layout=options.layout,
         depths=options.depths,
         fps=options.fps,
+        audio=options.audio,
+        audio_bitrate=options.audio_bitrate,
         space=options.space,
         seed=options.seed,
         time_limit=options.time_limit,

@@ -74,6 +74,15 @@ def _add_capture(parser: argparse.ArgumentParser) -> None:
         "states, else 30)",
     )  # fmt: skip
     group.add_argument(
+        "--audio", default="auto", metavar="auto|none|CAMERA|FILE",
+        help="the sound: of a camera, or of a file that begins with the capture's frame 0 (default: auto, "
+        "the held-out or first camera that has any)",
+    )  # fmt: skip
+    group.add_argument(
+        "--audio-bitrate", type=values.bit_rate, metavar="RATE",
+        help="bits per second of the sound, such as 64k (default: 96k for stereo, 64k for mono)",
+    )  # fmt: skip
+    group.add_argument(
         "--space", choices=("auto", "perspective", "box"), default="auto",
         help="perspective for forward-facing cameras, box for inward-facing cameras "
         "(default: auto, detected from the poses)",
@@ -83,9 +92,9 @@ def _add_capture(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--preset", choices=("preview", "fast", "paper"),
-        help="preview: minutes on two CPU cores; fast: one GPU; paper: the published schedule, for the mlp "
-        "field (default: fast with CUDA, else preview)",
+        "--preset", choices=("preview", "web", "fast", "paper"),
+        help="preview: minutes on two CPU cores; web: the same, for browsers of weak devices; fast: one GPU; "
+        "paper: the published schedule, for the mlp field (default: fast with CUDA, else preview)",
     )  # fmt: skip
     group.add_argument(
         "--field",

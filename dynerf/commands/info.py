@@ -1,4 +1,4 @@
-"""Implements ``dynerf info``: reads header and directory in one or two requests. Does not import torch.
+"""Implements ``dynerf info``: reads header, directory and a chunk of sound. Does not import torch.
 
 With ``--check`` the whole file is read and every checksum is verified; nothing is decoded.
 """
@@ -48,6 +48,7 @@ def _text(info: Info) -> str:
         + (f"held out: {', '.join(held_out)}" if held_out else "none held out"),
         f"{_printable(info.field)} field in a {_printable(info.space)} space: {_parameters(info)}, "
         f"{info.latent_bytes_per_frame:.0f} bytes of latents per frame",
+        *_sound_lines(info),
         *_check_lines(info),
         "",
         "bytes per part",
@@ -73,6 +74,16 @@ def _parameters(info: Info) -> str:
     if not info.parameters:
         return "its parameters are unknown to this version"
     return f"{info.parameters:,} parameters, {info.bits_per_parameter:.2f} bits each"
+
+
+def _sound_lines(info: Info) -> list[str]:
+    if info.sound is None:
+        return []
+    kind = {1: "mono", 2: "stereo"}.get(info.sound.channels or 0, "of unknown kind")
+    return [
+        f"{info.sound.seconds:.2f} s of sound, {kind}: {info.sound.bytes:,} bytes, "
+        f"{info.sound.bit_rate / 1000:.0f} kbit/s"
+    ]
 
 
 def _check_lines(info: Info) -> list[str]:
@@ -114,9 +125,9 @@ COMMAND = Command(
     summary="describe a .dnv file",
     description="""\
 Describe a .dnv file: length, cameras, field, bytes per part, bits per
-parameter, and the effective configuration of the encode. Reads the header and
-the directory only; --check reads the whole file and verifies every checksum.
-Does not load torch.
+parameter, sound, and the effective configuration of the encode. Reads the
+header, the directory and the first chunk of sound only; --check reads the
+whole file and verifies every checksum. Does not load torch.
 """,
     examples="""\
 examples:

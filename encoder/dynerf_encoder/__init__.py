@@ -15,6 +15,7 @@ Rooms in the order of the data path:
 - ``training``: the training loop, checkpoints, warm start and validation
 - ``step``: one optimiser update, by CPU kernels (``step/kernels``), torch or CUDA graphs, also distributed
 - ``rate``: rate loss, rate control, target size and quantisation steps
+- ``sound``: a clip's sound, chosen, read and coded as one Opus stream
 - ``layers``: trains quality layers, and the tensors after each
 - ``export``: tensors, latents and occupancy grids as the file stores them
 - ``evaluation``: quality metrics of a clip

@@ -3,6 +3,7 @@
 ``io``         file-system helpers, the cache of compiled code
 ``coding``     integer symbols <-> entropy-coded bytes
 ``tensors``    quantised tensors and occupancy grids <-> chunk payloads
+``sound``      Opus packets of a group of frames <-> chunk payloads
 ``container``  header and chunks <-> a file; reader and writer
 ``edit``       cut, join and repair
 
@@ -19,6 +20,7 @@ Writing: :func:`quantise` tensors, build chunks from them, call :func:`write_cli
 from dynerf_format.container.chunk_lookup import (
     ancillary_entry,
     latents_entries,
+    sound_entries,
     weights_chain,
     weights_entries,
     weights_entry,
@@ -27,10 +29,12 @@ from dynerf_format.container.chunks import (
     BASE,
     DIFFERENCES,
     OCCUPANCY,
+    SOUND,
     Chunk,
     ancillary_chunk,
     latents_chunk,
     occupancy_chunk,
+    sound_chunk,
     weights_chunk,
 )
 from dynerf_format.container.directory import Entry
@@ -51,6 +55,14 @@ from dynerf_format.container.writer import clip_bytes, write_clip
 from dynerf_format.edit.repair import Repair, repair_clip
 from dynerf_format.edit.splice import cut_clip, join_clips
 from dynerf_format.io.atomic_write import atomic_path, check_writable
+from dynerf_format.sound.sound_payload import (
+    PACKET_SAMPLES,
+    PREROLL,
+    SoundPackets,
+    pack_sound,
+    unpack_sound,
+)
+from dynerf_format.sound.sound_position import SAMPLE_RATE, sound_position
 from dynerf_format.tensors.occupancy import (
     COARSE_EMPTY,
     FINE_EMPTY,
@@ -88,6 +100,10 @@ __all__ = [
     "DIFFERENCES",
     "FINE_EMPTY",
     "OCCUPANCY",
+    "PACKET_SAMPLES",
+    "PREROLL",
+    "SAMPLE_RATE",
+    "SOUND",
     "BytesSource",
     "CameraRecord",
     "CaptureError",
@@ -113,6 +129,7 @@ __all__ = [
     "Repair",
     "ResumeError",
     "SegmentRecord",
+    "SoundPackets",
     "Source",
     "SpaceRecord",
     "TruncatedError",
@@ -137,12 +154,17 @@ __all__ = [
     "layers_between",
     "occupancy_chunk",
     "pack_occupancy",
+    "pack_sound",
     "pack_tensors",
     "quantise",
     "repair_clip",
+    "sound_chunk",
+    "sound_entries",
+    "sound_position",
     "split_layers",
     "tensor_shapes",
     "unpack_occupancy",
+    "unpack_sound",
     "unpack_tensors",
     "weights_chain",
     "weights_chunk",

@@ -2,7 +2,7 @@
 
     python player/npm/build.py FOLDER
 
-FOLDER gets three minified entry modules (the element, and two for its workers), the modules they share,
+FOLDER gets two minified entry modules (the element, and one for its workers), the modules they share,
 types, licences and package.json. esbuild and terser are fetched by npm; nothing is left in this folder.
 """
 
@@ -19,7 +19,8 @@ from dynerf_format.version import __version__
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 WEB = ROOT / "player" / "dynerf_player" / "web"
-ENTRIES = ("element/dynerf_player.js", "worker/entry.js", "worker/decoder_worker.js")
+ENTRIES = ("element/dynerf_player.js", "worker/worker.js")
+OWN = ("modules.js", "worker.js")  # replace or join the page's modules in worker/
 TOOLS = ("esbuild@0.28.2", "terser@5.44.1")
 _TERSER = ("--module", "--compress", "passes=2,ecma=2022,unsafe_arrows=true", "--mangle")
 
@@ -35,7 +36,7 @@ def build(folder: Path) -> None:
         raise BuildError(f"{folder}: is not empty")
     with tempfile.TemporaryDirectory() as temporary:
         tools = _install(Path(temporary))
-        _bundle(tools, folder)
+        _bundle(tools, _modules(Path(temporary) / "web"), folder)
         for path in sorted(folder.glob("*.js")):
             _run(tools / "terser", str(path), *_TERSER, "--output", str(path))
     _write_package(folder)
@@ -47,10 +48,18 @@ def _install(folder: Path) -> Path:
     return folder / "node_modules" / ".bin"
 
 
-def _bundle(tools: Path, folder: Path) -> None:
+def _modules(folder: Path) -> Path:
+    """Copy the page's modules, with those that the package has of its own; returns the folder."""
+    shutil.copytree(WEB, folder)
+    for name in OWN:
+        shutil.copyfile(HERE / name, folder / "worker" / name)
+    return folder
+
+
+def _bundle(tools: Path, web: Path, folder: Path) -> None:
     """Workers are found beside the module that starts them, so all modules lie in one folder."""
     _run(
-        tools / "esbuild", *(str(WEB / entry) for entry in ENTRIES), "--bundle", "--splitting",
+        tools / "esbuild", *(str(web / entry) for entry in ENTRIES), "--bundle", "--splitting",
         "--format=esm", "--entry-names=[name]", "--chunk-names=[name]-[hash]",
         "--legal-comments=none", f"--outdir={folder}",
     )  # fmt: skip

@@ -33,6 +33,21 @@ export interface CameraPose {
   fieldOfView?: number;
 }
 
+export interface SoundStats {
+  readonly codec: string;
+  readonly channels: number | null;
+  readonly decoder: "WebCodecs" | "decodeAudioData" | "";
+  readonly state: "playing" | "silent" | "muted" | "failed";
+  /** Why there is no sound. */
+  readonly why: string;
+  readonly fetched: number;
+  readonly requests: number;
+  /** Chunks that are damaged or could not be fetched. */
+  readonly silentChunks: number;
+  /** Milliseconds by which pictures are early; a median. */
+  readonly driftMs: number | null;
+}
+
 export interface PlayerStats {
   readonly renderer: "browser" | "server" | "";
   /** Why this side renders. */
@@ -53,6 +68,8 @@ export interface PlayerStats {
   readonly memory?: number | null;
   readonly budget?: number | null;
   readonly device?: string;
+  /** null for a clip without sound. */
+  readonly sound?: SoundStats | null;
 }
 
 export interface PlayerError {
@@ -94,6 +111,9 @@ export declare class DynerfPlayer extends HTMLElement {
   muted: boolean;
   defaultMuted: boolean;
   volume: number;
+  readonly hasSound: boolean;
+  /** Mute, and show the button that unmutes. */
+  startMuted(): void;
   playsInline: boolean;
   currentTime: number;
   playbackRate: number;

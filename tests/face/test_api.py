@@ -21,7 +21,7 @@ from support.video import ROOT
 _NAMES = """
     AsyncClip Camera CameraInfo Cameras CaptureError Clip ConfigError DynerfError EncodeResult Evaluation
     FormatError Frame FrameScore Info LayerInfo OutputError Progress RemoteError ResumeError SegmentInfo Shot
-    Trajectory ViewError __version__ encode evaluate info open open_async paths
+    SoundInfo Trajectory ViewError __version__ encode evaluate info open open_async paths
 """
 
 _TIMING = "frames=None, seconds=None, speed=1.0, freeze=None, size=None"
@@ -33,8 +33,8 @@ _SIGNATURES: dict[str, str] = {
     "device='auto', layers=None, on_progress=None)",
     "encode": "(capture, output, *, preset=None, field=None, quality=None, target_size=None, config=None, "
     "settings=(), device='auto', frames=':', hold_out=None, downscale=1, layout=None, depths=None, "
-    "fps=None, space='auto', seed=0, time_limit=None, segment='300f', overlap=None, warm_start=None, "
-    "key_segment=6, workers=1, cluster=None, "
+    "fps=None, audio='auto', audio_bitrate=None, space='auto', seed=0, time_limit=None, segment='300f', "
+    "overlap=None, warm_start=None, key_segment=6, workers=1, cluster=None, "
     "send_capture=False, threads=None, cache=None, save_importance=None, resume=False, on_progress=None)",
     "paths.orbit": f"(clip, *, {_TIMING})",
     "paths.spiral": f"(clip, *, {_TIMING})",
@@ -50,7 +50,8 @@ _SIGNATURES: dict[str, str] = {
     "Camera.with_size": "(self, width, height)",
     "Camera.project": "(self, points)",
     "Clip.render": "(self, camera, *, time=None, frame=None, stop=None, plain=False)",
-    "Clip.save_video": "(self, path, view, *, fps=None, depth=False, on_progress=None)",
+    "Clip.save_video": "(self, path, view, *, fps=None, depth=False, audio_codec='aac', on_progress=None)",
+    "Clip.sound": "(self, first_frame=0, frames=None)",
     "Clip.close": "(self, *, wait=True)",
     "Clip.frame_at": "(self, seconds)",
     "AsyncClip.render": "(self, camera, *, time=None, frame=None)",
@@ -66,7 +67,8 @@ _FIELDS = {
     "Evaluation": "views frames jod missing",
     "Info": "layers bytes bytes_by_part frames fps seconds first_source_frame field field_settings sampling "
     "parameters bits_per_parameter latent_bytes_per_frame tensors segments cameras space viewing_volume "
-    "quality generator config sha256 chunks_checked",
+    "quality generator config sound sha256 chunks_checked",
+    "SoundInfo": "bytes seconds bit_rate channels",
 }
 
 

@@ -9,6 +9,7 @@ from dynerf.cli.main import main
 from dynerf.commands.calibrate import _table, _times, calibrate_without_poses
 from dynerf_encoder.calibration.agreement import agree
 from dynerf_encoder.calibration.footage import FootageSet
+from dynerf_encoder.calibration.motion_groups import MotionGroups
 from dynerf_encoder.calibration.options import CalibrationOptions
 from dynerf_encoder.calibration.outcome import Outcome
 from dynerf_encoder.calibration.rig import RigSolution
@@ -70,7 +71,7 @@ def test_the_table_names_every_camera_with_offset_and_verdict(tmp_path: Path) ->
     solution = ring_solution(5)
     matches = matches_of(solution)
     agreement = agree([solution], [0], matches)
-    qualities = camera_qualities(solution, agreement, matches)
+    qualities = camera_qualities(solution, agreement, matches, MotionGroups())
     offsets = {
         name: CameraOffset(index, 0.0, "motion", "high", 9.0) for index, name in enumerate(solution.names)
     }

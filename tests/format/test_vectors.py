@@ -18,7 +18,18 @@ import pytest
 import zstandard
 
 import dynerf_format
-from dynerf_format import BytesSource, CellGrid, FileSource, FormatError, Reader, clip_bytes, encode_header
+from dynerf_format import (
+    BytesSource,
+    CellGrid,
+    FileSource,
+    FormatError,
+    Reader,
+    clip_bytes,
+    encode_header,
+    latents_chunk,
+    quantise,
+    sound_entries,
+)
 from dynerf_format.coding.planes_coder import encode_planes
 from dynerf_format.coding.side_information import SideInformation
 from support.clips import (
@@ -33,14 +44,19 @@ from support.clips import (
     mixed,
     planes_payload,
     repository,
+    small_header,
     smallest,
     two_segments,
     wide_symbols,
 )
 from support.plain_decoder import FieldReader, records
+from support.plain_sound import sound_fields
+from support.sound import SILK_20_MS, opus_packet, sound_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dynerf_format import Entry
 
 FORMAT = repository(Path(__file__)) / "format"
 VECTORS = FORMAT / "vectors"
@@ -116,10 +132,41 @@ def with_header(stored: bytes) -> bytes:
     return forge(stored, [WEIGHTS, LATENTS], flags=1)
 
 
+def with_sound(payload: bytes, **changes: Any) -> bytes:
+    """The smallest clip with a ``soun`` chunk."""
+    return forge(HEADER, [WEIGHTS, LATENTS, ForgedChunk(b"soun", body=payload, **changes)])
+
+
+def sound() -> bytes:
+    """Frames of 1001/30 ms in groups of 2, 1, 1 and 1: sound in stereo, then mono, in another coding, and in
+    another codec.
+    """
+    header = small_header((5,), fps_numerator=30000, fps_denominator=1001)
+    weights, *_ = forged_chunks(smallest()[1])
+    stereo = sound_payload(2, 312, 3203, [opus_packet(31, 20 + n, n) for n in range(4)])
+    pairs = bytes([18 << 3 | 1])  # CELT, two frames of 10 ms of equal length
+    three = bytes([17 << 3 | 3, 4])  # CELT, four frames of 5 ms
+    mono = sound_payload(1, 3845, 1602, [*(opus_packet(SILK_20_MS, 9, n) for n in range(4)), pairs, three])
+    groups = [(0, 2, stereo, {}), (2, 1, mono, {}), (3, 1, b"\2anything", {}), (4, 1, b"news", {"codec": 9})]
+    chunks = [weights]
+    for first, count, payload, changes in groups:
+        latents = latents_chunk(0, first, quantise("latents", [[0.125, first / 8]] * count, 0.125)).payload
+        chunks.append(ForgedChunk(b"LATN", first=first, count=count, body=latents))
+        chunks.append(
+            ForgedChunk(
+                b"soun", first=first, count=count, body=payload, decoded_length=len(payload), **changes
+            )
+        )
+    chunks.append(ForgedChunk(b"soun", layer=1, first=7, count=0, body=b"reserved"))
+    return forge(encode_header(header), chunks)
+
+
 def with_grids(payload: bytes) -> bytes:
     """The smallest clip with an ``occu`` chunk."""
     return forge(HEADER, [WEIGHTS, LATENTS, ForgedChunk(b"occu", body=payload)])
 
+
+SOUND = sound_payload(1, 312, 1600, [opus_packet(31, 9, n) for n in range(2)])
 
 GOOD: dict[str, Callable[[], bytes]] = {
     "continued.dnv": lambda: clip_bytes(*continued()),
@@ -130,6 +177,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "newer_minor.dnv": newer_minor,
     "occupancy.dnv": lambda: with_grids(GRIDS),
     "smallest.dnv": lambda: clip_bytes(*smallest()),
+    "sound.dnv": sound,
     "two_segments.dnv": lambda: clip_bytes(*two_segments()),
     "wide_symbols.dnv": lambda: clip_bytes(*wide_symbols()),
 }
@@ -165,6 +213,19 @@ BAD: dict[str, Callable[[], bytes]] = {
     "rows_table.dnv": lambda: with_weights(coded_payload((2, 2), (SMOOTH, ONE), model=3)),
     "smooth_shape.dnv": lambda: with_weights(coded_payload(tables=(bytes([225, 0, 1]),))),
     "smooth_tokens.dnv": lambda: with_weights(coded_payload(tables=(bytes([200, 0, 193]),))),
+    "sound_10_ms.dnv": lambda: with_sound(sound_payload(1, 0, 480, [opus_packet(SILK_20_MS - 1, 9)])),
+    "sound_channels.dnv": lambda: with_sound(sound_payload(3, 0, 960, [opus_packet(31, 9)])),
+    "sound_elsewhere.dnv": lambda: with_sound(SOUND, first=1),
+    "sound_end.dnv": lambda: with_sound(SOUND + b"\0"),
+    "sound_many.dnv": lambda: with_sound(sound_payload(1, 0, 960, [b"\xf8"] * 4097)),
+    "sound_of_none.dnv": lambda: with_sound(sound_payload(1, 0, 0, [])),
+    "sound_short.dnv": lambda: with_sound(SOUND[:-1]),
+    "sound_sizes.dnv": lambda: with_sound(SOUND[:15]),
+    "sound_small.dnv": lambda: with_sound(sound_payload(1, 0, 960, [opus_packet(31, 9), b""])),
+    "sound_trim.dnv": lambda: with_sound(sound_payload(1, 321, 1600, [opus_packet(31, 9)] * 2)),
+    "sound_twice.dnv": lambda: forge(
+        HEADER, [WEIGHTS, LATENTS, ForgedChunk(b"soun", body=SOUND), ForgedChunk(b"soun", body=SOUND)]
+    ),
     "table_of_none.dnv": lambda: with_weights(coded_payload(tables=())),
     "tables_many.dnv": lambda: with_weights(coded_payload(tables=(ONE, SMOOTH))),
     "tensors_many.dnv": lambda: with_weights(b"\x81\x20" + coded_payload()[1:]),
@@ -203,12 +264,29 @@ def summary(path: Path) -> dict[str, Any]:
                 "layers": grids.layers,
                 **{name: cells(grid) for name, grid in (("coarse", grids.coarse), ("fine", grids.fine))},
             }
+        if any(entry.kind == b"soun" for entry in clip.directory):
+            found["sound"] = [
+                sound_chunk_values(clip, entry) for entry in sound_entries(clip.directory, 0, 99)
+            ]
         if clip.layers(0) > 1:
             found["coarser_weights"] = [
                 [weights(clip, number, layers) for layers in range(1, clip.layers(number))]
                 for number in numbers
             ]
         return found
+
+
+def sound_chunk_values(clip: Reader, entry: Entry) -> dict[str, Any] | None:
+    """Frames of a chunk of sound, its fields, and the SHA-256 of its packets; only frames in an unknown
+    coding.
+    """
+    sound = clip.sound(entry)
+    found: dict[str, Any] = {"first": entry.first, "count": entry.count}
+    if sound is not None:
+        found |= {"channels": sound.channels, "trim": sound.trim, "samples": sound.samples}
+        found["sizes"] = [len(packet) for packet in sound.packets]
+        found["sha256"] = hashlib.sha256(b"".join(sound.packets)).hexdigest()
+    return found
 
 
 def cells(grid: CellGrid | None) -> dict[str, Any] | None:
@@ -264,6 +342,16 @@ def test_the_file_of_wide_symbols_covers_their_widths_and_continued_models() -> 
     assert [[one["continued"] for one in layer] for layer in layers[3:]] == [[True, True]] * 3
     widest = [layer[0]["largest"] for layer in layers]
     assert widest[0] < 2**7 < widest[1] < 2**15 < widest[2] < 2**23
+
+
+def test_a_plain_reading_of_sound_gives_the_same_fields() -> None:
+    with FileSource(VECTORS / "sound.dnv") as source:
+        clip = Reader(source)
+        for entry in sound_entries(clip.directory, 0, 99):
+            sound = clip.sound(entry)
+            assert sound_fields(clip.read_chunk(entry)) == (
+                None if sound is None else (sound.channels, sound.trim, sound.samples, list(sound.packets))
+            )
 
 
 def test_all_files_are_listed() -> None:

@@ -1,8 +1,8 @@
 """The fuzz target of ``make fuzz`` for dynerf_format; started by ``run.py``.
 
 The first byte of an input selects what the rest is: a file, a file whose checksums are corrected before it is
-read (otherwise no mutation would pass them), the payload of a chunk of tensors, or a header. The seeds come
-from ``format/vectors``. Only FormatError may be raised.
+read (otherwise no mutation would pass them), the payload of a chunk of tensors or of sound, or a header. The
+seeds come from ``format/vectors``. Only FormatError may be raised.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dynerf_format import BytesSource, FormatError, Limits, Reader, decode_header, repair_clip
+from dynerf_format import BytesSource, FormatError, Limits, Reader, decode_header, repair_clip, unpack_sound
 from dynerf_format.layout import CHUNK_HEAD, CRC32, ENTRY, HEAD, TRAILER, TRAILER_TAG
 from dynerf_format.tensors.payload import unpack_tensors
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-FILE, CORRECTED, TENSORS, HEADER = b"f", b"m", b"t", b"h"
+FILE, CORRECTED, TENSORS, SOUND, HEADER = b"f", b"m", b"t", b"s", b"h"
 LIMITS = Limits(chunk_bytes=2**20, elements=2**18)
 
 
@@ -31,6 +31,8 @@ def one_input(data: bytes) -> bool:
     try:
         if kind == TENSORS:
             unpack_tensors(rest, LIMITS)
+        elif kind == SOUND:
+            unpack_sound(rest)
         elif kind == HEADER:
             decode_header(rest)
         else:
@@ -95,3 +97,5 @@ def seeds() -> Iterator[bytes]:
         for entry in reader.directory:
             if entry.kind in (b"WGHT", b"LATN") and entry.codec < 2:
                 yield TENSORS + reader.read_chunk(entry)
+            if entry.kind == b"soun" and entry.codec == 0:
+                yield SOUND + reader.read_chunk(entry)

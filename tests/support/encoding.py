@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from dynerf_decoder.cameras.camera import Camera, pixel_directions
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.config.overrides import apply_assignments
 from dynerf_encoder.config.presets import preset
 from dynerf_encoder.config.schema import Config, FieldKind

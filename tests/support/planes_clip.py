@@ -26,6 +26,7 @@ from dynerf_format import (
     quantise,
     weights_chunks,
 )
+from dynerf_format.container.chunks import unpack_latents
 from support.clips import camera, small_header
 
 SETTINGS = PlanesSettings(
@@ -59,6 +60,30 @@ def planes_clip(
     chunks = [chunk for number in range(len(segments)) for chunk in _segment(header, number, grid, scale)]
     data = clip_bytes(header, chunks)
     return PlanesClip(data, Clip(Reader(BytesSource(data))))
+
+
+def planes_parts(
+    segments: Sequence[int], group: int, settings: PlanesSettings = SETTINGS
+) -> tuple[Header, list[Chunk]]:
+    """Header and chunks of a clip of random fields, with ``group`` frames in each chunk of latents."""
+    header = _header(settings, segments, (8, 6))
+    chunks: list[Chunk] = []
+    for number in range(len(segments)):
+        for chunk in _segment(header, number, 0, 1.0):
+            chunks += _in_groups(chunk, group) if chunk.kind == b"LATN" else [chunk]
+    return header, chunks
+
+
+def _in_groups(chunk: Chunk, group: int) -> list[Chunk]:
+    latents = unpack_latents(chunk.payload, chunk.count)
+    return [
+        latents_chunk(
+            chunk.segment,
+            chunk.first + first,
+            QuantisedTensor(latents.name, latents.symbols[first : first + group], latents.steps),
+        )
+        for first in range(0, chunk.count, group)
+    ]
 
 
 def _header(settings: PlanesSettings, segments: Sequence[int], samples: tuple[int, int]) -> Header:

@@ -271,11 +271,14 @@ def camera_rays(
         return camera_rays_on(camera, device, pixels)
     indices = np.arange(*(pixels or slice(None)).indices(camera.width * camera.height))
     rows, columns = np.divmod(indices, camera.width)
-    directions = torch.as_tensor(
-        pixel_directions(camera, columns + 0.5, rows + 0.5), dtype=torch.float32, device=device
-    )
-    origin = torch.as_tensor(camera.origin, dtype=torch.float64, device=device)
-    return origin.expand_as(directions), directions
+    x = (columns + (0.5 - camera.centre_x)) / camera.focal_x
+    y = (rows + (0.5 - camera.centre_y)) / -camera.focal_y
+    scale = 1 / np.sqrt(x * x + y * y + 1)
+    directions = np.empty((len(indices), 3), np.float32)
+    for axis, (right, up, back) in enumerate(camera.camera_to_world[:, :3]):  # faster than a product
+        directions[:, axis] = (right * x + up * y - back) * scale
+    origin = torch.as_tensor(camera.origin, dtype=torch.float64)
+    return origin.expand(len(indices), 3), torch.from_numpy(directions)
 
 
 def camera_rays_on(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from dynerf_decoder.cameras.camera import Camera, Cameras, camera_rays
 from dynerf_decoder.cameras.paths import Shot, Trajectory
@@ -22,6 +22,8 @@ from dynerf_decoder.fields.field import FoldedModel, Model
 from dynerf_decoder.progress import OnProgress
 from dynerf_decoder.render.frame import Frame, render_frame
 from dynerf_decoder.scene.from_header import camera_of, sampling_of, space_of, volume_of
+from dynerf_decoder.sound.audio_stream import AudioCodec
+from dynerf_decoder.sound.sound_track import has_sound, sound_of_frames
 from dynerf_format import latents_entries
 from dynerf_format.container.reader import Reader
 from dynerf_format.errors import FormatError, ViewError
@@ -86,6 +88,26 @@ class Clip:
     def fps(self) -> Fraction:
         """Frames per second."""
         return self.header.fps
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether any frame has sound."""
+        return has_sound(self.reader)
+
+    def sound(self, first_frame: int = 0, frames: int | None = None) -> Float32[np.ndarray, "sample channel"]:
+        """The sound of ``frames`` frames (default: all that follow) from ``first_frame`` on.
+
+        48 kHz, in one or two channels, from -1 to 1; zeros where the clip has none. Frame f begins at sample
+        floor(f * 48000 / fps) of the clip. Raises ViewError outside the clip, FormatError when the file is
+        damaged there.
+        """
+        count = self.frames - first_frame if frames is None else frames
+        if not 0 <= first_frame < first_frame + count <= self.frames:
+            raise ViewError(
+                f"{self.name}: sound of frames {first_frame} to {first_frame + count - 1}, the clip has 0 to "
+                f"{self.frames - 1}"
+            )
+        return sound_of_frames(self.reader, first_frame, count).array()
 
     def frame_at(self, seconds: float) -> float:
         """The frame number ``seconds`` from the start; integral when it is so up to rounding."""
@@ -219,13 +241,15 @@ class Clip:
         *,
         fps: int | float | Fraction | None = None,
         depth: bool = False,
+        audio_codec: AudioCodec = "aac",
         on_progress: OnProgress | None = None,
     ) -> None:
         """Render a view to an H.264 video (``name.mp4``) or numbered pictures (``name_%04d.png``).
 
         ``view`` is a camera, which shows the whole clip, a trajectory, or shots. ``fps`` is the video's
         rate, by default the trajectory's or the clip's; content plays at its own speed at every rate, but
-        shots are shown one after the other. ``depth`` shows depth instead of colour, near is white. The file
+        shots are shown one after the other. ``depth`` shows depth instead of colour, near is white. A video
+        gets the clip's sound, coded with ``audio_codec``, if its content plays at its own speed. The file
         appears when it is complete. Raises ViewError, ConfigError (the name, the rate), OutputError,
         FormatError.
         """
@@ -237,8 +261,9 @@ class Clip:
         else:
             shots = list(view)
         save_video(
-            self, Path(path), shots, self.fps if rate is None else rate, depth=depth, on_progress=on_progress
-        )
+            self, Path(path), shots, self.fps if rate is None else rate, depth=depth, audio_codec=audio_codec,
+            on_progress=on_progress,
+        )  # fmt: skip
 
     def render_folded(
         self,

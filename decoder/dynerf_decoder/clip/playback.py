@@ -9,6 +9,7 @@ import torch
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.render.frame import Frame
+from dynerf_format.container.reader import Reader
 
 from .prefetch import Prefetcher
 
@@ -18,6 +19,7 @@ class Playable(Protocol):
     """The part of ``Clip`` that ``play`` needs."""
 
     device: torch.device
+    reader: Reader
 
     def frame_at(self, seconds: float) -> float:
         """The frame number ``seconds`` from the start."""

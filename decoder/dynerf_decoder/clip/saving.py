@@ -8,6 +8,8 @@ from pathlib import Path
 from dynerf_decoder.cameras.paths import Shot
 from dynerf_decoder.progress import OnProgress, Progress
 from dynerf_decoder.render.frame import grey_depth
+from dynerf_decoder.sound.audio_stream import checked_codec
+from dynerf_decoder.sound.shot_sound import sound_of_times
 from dynerf_decoder.video.frame_writer import open_output
 from dynerf_decoder.video.h264 import Codec, video_codec
 from dynerf_format.errors import ViewError
@@ -23,21 +25,27 @@ def save_video(
     fps: Fraction,
     *,
     depth: bool = False,
+    audio_codec: str = "aac",
     on_progress: OnProgress | None = None,
 ) -> Codec:
     """Render shots, all of the same size, to ``path`` and return the codec of a video.
 
-    Raises ViewError, ConfigError, OutputError (see ``open_output``) and FormatError.
+    A video has the clip's sound, coded with ``audio_codec`` (aac, opus or none), if its pictures keep the
+    clip's pace. Raises ViewError, ConfigError, OutputError (see ``open_output``) and FormatError.
     """
+    audio_codec = checked_codec(audio_codec)
     if not shots:
         raise ViewError(f"{path}: no shots to render, expected at least one")
     width, height = shots[0].camera.width, shots[0].camera.height
     if any((shot.camera.width, shot.camera.height) != (width, height) for shot in shots):
         raise ViewError(f"{path}: shots of several sizes, expected all of {width}x{height}")
     depths = clip.depth_range() if depth else None
+    sound = None
+    if audio_codec != "none" and path.suffix.lower() == ".mp4":
+        sound = sound_of_times(clip.reader, [shot.time for shot in shots], fps)
     codec = video_codec(clip.device.type == "cuda", width, height)
     with (
-        open_output(path, width, height, fps, len(shots), codec) as out,
+        open_output(path, width, height, fps, len(shots), codec, sound, audio_codec) as out,
         closing(play(clip, [(shot.camera, clip.frame_at(shot.time)) for shot in shots])) as frames,
     ):
         colours = (grey_depth(frame.depth, *depths) if depths else frame.rgb for frame in frames)

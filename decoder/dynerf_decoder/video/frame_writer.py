@@ -10,8 +10,9 @@ is one pixel larger. 4:2:0 and quantisation cost quality: measure quality on pic
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, runtime_checkable
@@ -22,6 +23,9 @@ from av import CodecContext, VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
+from dynerf_decoder.sound.audio_stream import AudioStreamWriter
+from dynerf_decoder.sound.sound_track import SoundTrack
+from dynerf_format import SAMPLE_RATE
 from dynerf_format.errors import ConfigError, OutputError, ViewError
 from dynerf_format.io.atomic_write import atomic_path, check_writable
 
@@ -43,11 +47,19 @@ class FrameWriter(Protocol):
 
 
 def open_output(
-    path: Path, width: int, height: int, fps: Fraction, frames: int, codec: Codec = X264_VIDEO
+    path: Path,
+    width: int,
+    height: int,
+    fps: Fraction,
+    frames: int,
+    codec: Codec = X264_VIDEO,
+    sound: SoundTrack | None = None,
+    audio_codec: str = "aac",
 ) -> contextlib.AbstractContextManager[FrameWriter]:
     """A context manager that writes ``frames`` pictures to ``path``; the suffix determines the format.
 
-    ``codec`` encodes a video; see ``h264.video_codec``.
+    ``codec`` encodes a video; see ``h264.video_codec``. A video gets ``sound``, which lasts as long as its
+    pictures, coded with ``audio_codec`` (aac or opus).
 
     Errors are raised before any rendering where possible: ConfigError (suffix or number pattern), ViewError
     (picture size, count, a video's frame rate), OutputError (the folder). The end of the block raises
@@ -61,7 +73,8 @@ def open_output(
     if suffix == ".mp4":
         _check_rate(path, fps)
         check_writable(path)
-        return _video(path, (height, width, 3), fps, frames, codec)
+        video = partial(VideoWriter, path, shape=(height, width, 3), fps=fps, frames=frames, codec=codec)
+        return _video(path, partial(video, sound=sound, audio_codec=audio_codec))
     if suffix == ".png":
         check_writable(_image_path(path, 0))
         return _images(path, (height, width, 3), frames)
@@ -77,11 +90,9 @@ def _check_rate(path: Path, fps: Fraction) -> None:
 
 
 @contextlib.contextmanager
-def _video(
-    path: Path, shape: tuple[int, int, int], fps: Fraction, frames: int, codec: Codec
-) -> Iterator[FrameWriter]:
+def _video(path: Path, writer: Callable[..., "VideoWriter"]) -> Iterator[FrameWriter]:
     with atomic_path(path) as temporary:
-        video = VideoWriter(path, temporary, shape, fps, frames, codec)
+        video = writer(temporary=temporary)
         try:
             yield video
             video.finish()
@@ -104,6 +115,8 @@ class VideoWriter:
         fps: Fraction,
         frames: int,
         codec: Codec = X264_VIDEO,
+        sound: SoundTrack | None = None,
+        audio_codec: str = "aac",
     ) -> None:
         self._path = path
         self._shape = shape
@@ -123,6 +136,8 @@ class VideoWriter:
             stream = self._container.add_stream(codec.name, rate=fps, options=dict(codec.options))
             assert isinstance(stream, VideoStream)
             self._stream = stream
+            self._audio = None if sound is None else AudioStreamWriter(self._container, sound, audio_codec)
+        self._sound = sound
         self._stream.width, self._stream.height = self._coded
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = 1 / fps
@@ -139,6 +154,8 @@ class VideoWriter:
         frame.time_base = 1 / self._fps
         with _output_errors(self._path):
             self._container.mux(self._stream.encode(frame))
+            if self._audio is not None:
+                self._audio.write_until((self._written + 1) / self._fps)
         self._written += 1
 
     def finish(self) -> None:
@@ -146,6 +163,8 @@ class VideoWriter:
         _check_count(self._path, self._written, self._frames)
         with _output_errors(self._path):
             self._container.mux(self._stream.encode(None))
+            if self._audio is not None:
+                self._audio.finish()
             self._container.close()
 
     def close(self) -> None:
@@ -164,12 +183,17 @@ class VideoWriter:
                 "BT.709 tags": is_tagged_bt709(codec),
             }
             times = [_seconds(frame.pts, frame.time_base) for frame in video.decode(stream)]
+            lengths = [_seconds(track.duration, track.time_base) for track in video.streams.audio]
         expected = {"size": self._coded, "seconds": self._frames / self._fps, "BT.709 tags": True}
         if properties != expected or times != [index / self._fps for index in range(self._frames)]:
             raise OutputError(
                 f"{self._path}: reads back as {len(times)} frames with {properties}, "
                 f"expected {self._frames} evenly spaced frames with {expected}"
             )
+        length = self._frames / self._fps
+        wrong = [seconds for seconds in lengths if not seconds or abs(seconds - length) * SAMPLE_RATE >= 1]
+        if wrong or len(lengths) != (self._sound is not None):
+            raise OutputError(f"{self._path}: reads back with sound of {lengths} s, expected {length} s")
 
 
 @contextlib.contextmanager

@@ -21,10 +21,11 @@ from .correspondences import extract_features, match_times
 from .footage import FootageSet, check_folder, find_footage
 from .gauge import in_gauge
 from .lens_groups import lens_groups
+from .motion_groups import motion_witness
 from .options import CalibrationOptions
 from .outcome import Outcome, check_exports, write_outcome
 from .rig import RigRequest, RigSolution, read_time, solve_rig
-from .stationary import check_stationary, empty_of_texture, video_faults
+from .stationary import check_stationary, empty_of_texture, faulty_cameras
 from .stills import StillFiles, choose_times, read_stills
 from .synchronise import synchronise
 from .verdict import camera_qualities, grade
@@ -70,7 +71,7 @@ def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
         options, pictures.footage.cameras, pictures.stills, solution,
         lambda done, total: progress("synchronisation", done, total),
     )  # fmt: skip
-    qualities = camera_qualities(solution, rig.agreement, rig.matches)
+    qualities = camera_qualities(solution, rig.agreement, rig.matches, rig.motion)
     names = [*pictures.footage.names, *pictures.footage.dropped]
     verdict = grade(names, solution, rig.agreement, qualities, sync.offsets, len(times))
     outcome = Outcome(options, pictures.footage, times, solution, rig, sync, qualities, verdict)
@@ -88,7 +89,7 @@ def _read_pictures(
     options: CalibrationOptions, footage: FootageSet, times: tuple[int, ...], work: Path, progress: Progress
 ) -> _Pictures:
     stills, failed = read_stills(footage, times, work, lambda done, total: progress("pictures", done, total))
-    failed |= _faulty(stills)
+    failed |= faulty_cameras(stills)
     footage = footage.without(failed, options.folder)
     stills = {name: stills[name] for name in footage.names}
     features = extract_features(
@@ -97,17 +98,6 @@ def _read_pictures(
     _check_texture(options.folder, features)
     check_stationary(options.folder, features, {camera.name: camera.size[0] for camera in footage.cameras})
     return _Pictures(footage, times, stills, features)
-
-
-def _faulty(stills: dict[str, StillFiles]) -> dict[str, str]:
-    """Cameras whose pictures are black, or frozen while most others change."""
-    faults = {
-        name: video_faults(np.load(files.thumbnails, mmap_mode="r", allow_pickle=False))
-        for name, files in stills.items()
-    }
-    frozen = sum(fault == "frozen" for fault in faults.values())
-    refused = ("black", "frozen") if frozen * 2 < len(faults) else ("black",)
-    return {name: f"{name}: its pictures are {fault}" for name, fault in faults.items() if fault in refused}
 
 
 def _check_texture(folder: Path, features: dict[str, dict[int, Path]]) -> None:
@@ -136,7 +126,8 @@ def _solve(options: CalibrationOptions, pictures: _Pictures, work: Path, progres
         for time in pictures.times
     ]
     groups, group = lens_groups(options, pictures.footage.cameras)
-    request = RigRequest(groups, group, options.seed, work, options.threads)
+    witness = motion_witness(pictures.stills)
+    request = RigRequest(groups, group, options.seed, work, options.threads, witness)
     rig = solve_rig(request, times, lambda done, total: progress("poses", done, total))
     check_connected(options.folder, pictures.footage.names, rig)
     return rig

@@ -47,6 +47,7 @@ def _contents(outcome: Outcome, stills: Mapping[str, StillFiles]) -> dict[str, o
             (name, _curve(outcome.sync.curves[name])) for name in names if name in outcome.sync.curves
         ],
         "curve_size": _CURVE,
+        "most_lags": _MOST_LAGS,
         "pictures": epipolar_pictures(outcome.solution, outcome.rig.matches, stills),
     }
 

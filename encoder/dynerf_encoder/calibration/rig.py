@@ -2,11 +2,12 @@
 
 First all subsets are solved. Pairs whose matches the best solution does not explain are false (repeated
 structure); they are removed and the subsets solved again, so that a camera that false pairs had moved is
-placed by its true ones.
+placed by its true ones. Motion, which repeated structure cannot imitate, has the last word: the solution is
+one of those of which it confirms the most cameras.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dynerf_format.errors import CaptureError
 from .agreement import Agreement, agree, explained
 from .colmap.problem import EMPTY, LensGroup, Problem, Solution, read_arrays
 from .colmap.run_children import check_all_succeeded, run_children
+from .motion_groups import MotionGroups, Witness
 from .pairs.features import Features
 from .pairs.votes import PooledMatches, TimeMatches, pool
 
@@ -28,23 +30,31 @@ _DRAWS, _DRAWN_SHARE = 2, 0.7  # random parts of the pairs
 
 @dataclass(frozen=True, eq=False)
 class RigSolution:
-    """The chosen solution, the agreement that chose it, and the matches of all times without false pairs."""
+    """The chosen solution, the agreement that chose it, and all pooled matches.
+
+    ``motion`` has the groups of cameras among which motion confirms the poses.
+    """
 
     solution: Solution
     agreement: Agreement
     matches: PooledMatches
     mapper: str
+    motion: MotionGroups = field(default_factory=MotionGroups)
 
 
 @dataclass(frozen=True)
 class RigRequest:
-    """What is to be solved: lenses by group, cameras' groups, the seed; ``work`` holds the files."""
+    """What is to be solved: lenses by group, cameras' groups, the seed; ``work`` holds the files.
+
+    ``witness`` states what motion says of a solution.
+    """
 
     groups: tuple[LensGroup, ...]
     group: Mapping[str, int]
     seed: int
     work: Path
     threads: int
+    witness: Witness
 
 
 def read_time(features: Mapping[str, Path], matches: Path) -> TimeMatches:
@@ -76,18 +86,27 @@ def solve_rig(
     true_pairs = _true_pairs(first, pooled)
     pruned = [_only(matches, true_pairs) for matches in pooled]
     second = _solve(request, pruned, "second", lambda done: progress(total // 2 + done, total))
-    solutions = [solution for solution in second if len(solution.names) >= 3]
-    candidates = [
-        index
-        for index, solution in enumerate(solutions)
-        if any(solution is s for s in second[: len(MAPPERS)])
-    ]
-    if not candidates:
+    found = [solution for solution in second if len(solution.names) >= 3]
+    whole = [solution for solution in second[: len(MAPPERS)] if len(solution.names) >= 3]
+    if not whole:
         raise _nothing(request, pooled[0])
-    agreement = agree(solutions, candidates, pooled[0])
-    found = solutions[agreement.reference]
-    mapper = MAPPERS[next(index for index, solution in enumerate(second) if solution is found) % len(MAPPERS)]
-    return RigSolution(found, agreement, pooled[0], mapper)
+    candidates, groups = _confirmed(whole, request.witness)
+    agreement = agree(found, [_index(found, candidate) for candidate in candidates], pooled[0])
+    chosen = found[agreement.reference]
+    mapper = MAPPERS[_index(second, chosen) % len(MAPPERS)]
+    return RigSolution(chosen, agreement, pooled[0], mapper, groups[_index(candidates, chosen)])
+
+
+def _confirmed(solutions: Sequence[Solution], witness: Witness) -> tuple[list[Solution], list[MotionGroups]]:
+    """The solutions of which motion confirms the most cameras, and their groups."""
+    groups = [witness(solution) for solution in solutions]
+    most = max(found.size for found in groups)
+    kept = [index for index, found in enumerate(groups) if found.size == most]
+    return [solutions[index] for index in kept], [groups[index] for index in kept]
+
+
+def _index(solutions: Sequence[Solution], wanted: Solution) -> int:
+    return next(index for index, solution in enumerate(solutions) if solution is wanted)
 
 
 def _pooled(request: RigRequest, times: Sequence[TimeMatches]) -> PooledMatches:

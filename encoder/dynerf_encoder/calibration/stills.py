@@ -1,7 +1,7 @@
 """Reads all footage once: grey pictures of the chosen times, and thumbnails of all frames.
 
 Small pictures are enlarged for the features (Lanczos), because SIFT finds few in them; large ones are
-reduced. Thumbnails show motion, and what is wrong with a camera: black, frozen, moved.
+reduced. Thumbnails show motion, and cameras that are black, frozen or duplicates.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -11,8 +11,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from dynerf_encoder.captures.pairing import listed
+
 from .agreement import Agreement, explained
 from .colmap.problem import Solution
+from .motion_groups import MotionGroups
 from .pairs.votes import PooledMatches
 from .synchronisation.combined import CameraOffset
 
@@ -32,6 +35,7 @@ class CameraQuality:
     """``reprojection`` and ``predicted`` are medians in pixels, NaN without points; ``explained`` a share.
 
     ``confirmed`` of ``solutions`` put the camera at the same place; ``degrees`` is the largest difference.
+    ``contradicted``: motion agrees with the poses of a few other cameras, not with those of most.
     """
 
     observations: int
@@ -42,6 +46,7 @@ class CameraQuality:
     solutions: int
     degrees: float
     doubtful: bool
+    contradicted: bool
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Verdict:
 
 
 def camera_qualities(
-    solution: Solution, agreement: Agreement, matches: PooledMatches
+    solution: Solution, agreement: Agreement, matches: PooledMatches, motion: MotionGroups
 ) -> dict[str, CameraQuality]:
     """The figures of every registered camera; ``matches`` are all verified ones, before false pairs went."""
     errors = solution.reprojection()
@@ -71,7 +76,8 @@ def camera_qualities(
         found[name] = CameraQuality(
             observations, _median(errors[mine]), _median(predicted_errors(solution, index)),
             good / total if total else 0.0, camera.confirmed, camera.solutions, camera.degrees,
-            camera.doubtful or observations < _LEAST_SEEN,
+            camera.doubtful or observations < _LEAST_SEEN or name in motion.contradicted,
+            name in motion.contradicted,
         )  # fmt: skip
     return found
 
@@ -127,10 +133,15 @@ def grade(
         fatal.append(
             f"{len(missing)} cameras have no pose and {len(doubtful)} a doubtful one, of {len(cameras)}"
         )
-    if doubtful:
-        warnings.append(f"the poses of {', '.join(doubtful)} change between solutions or rest on few points")
+    contradicted = [name for name in doubtful if qualities[name].contradicted]
+    if contradicted:
+        warnings.append(
+            f"motion contradicts the poses of {listed(contradicted)}: repeated structure can imitate matches"
+        )
+    if unstable := [name for name in doubtful if name not in contradicted]:
+        warnings.append(f"the poses of {listed(unstable)} change between solutions or rest on few points")
     if missing:
-        warnings.append(f"no pose of {', '.join(missing)}")
+        warnings.append(f"no pose of {listed(missing)}")
     warnings += _focal_warnings(solution)
     if times < LEAST_TIMES:
         warnings.append(f"fewer than {LEAST_TIMES} frames were compared, which cannot confirm each other")
@@ -139,7 +150,7 @@ def grade(
         warnings.append(f"the poses explain {share:.0%} of all matches, expected {_LEAST_EXPLAINED:.0%}")
     unsure = [name for name, offset in offsets.items() if offset.confidence != "high"]
     if unsure:
-        warnings.append(f"the offset in time of {', '.join(unsure)} is unknown or contradicted")
+        warnings.append(f"the offset in time of {listed(unsure)} is unknown or contradicted")
     grade: Grade = "not usable" if fatal else "usable" if warnings else "good"
     return Verdict(grade, tuple(fatal + warnings))
 

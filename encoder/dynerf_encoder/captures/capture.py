@@ -26,7 +26,8 @@ from .picture_source import PictureSource
 class CaptureView:
     """One camera of a capture: its pictures, its lens and pose, and its near and far depths (world units).
 
-    ``first`` is the frame of the source that is frame 0 of the capture.
+    ``first`` is the frame of the source that is frame 0 of the capture; its instant is shown ``lag`` frames
+    after that one, where offsets are known to a fraction of a frame.
     """
 
     name: str
@@ -36,6 +37,7 @@ class CaptureView:
     near: float
     far: float
     first: int = 0
+    lag: Fraction = Fraction(0)
 
     @property
     def video(self) -> Path:

@@ -17,6 +17,7 @@ from dynerf_format.values import is_number, parse_json
 MAX_BYTES = 2**28  # of a description: a pose for each picture of 20 cameras x 10 minutes is about 150 MB
 _MAX_NUMBER = 1e15
 _MAX_TEXT = 4096
+_MAX_FILE_NAME, _MAX_PATH = 240, 2048  # bytes; systems allow 255 and 4096, and suffixes are appended
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,20 @@ def path_below(folder: Path, name: str, where: str) -> Path:
     """
     relative = PurePosixPath(name.replace("\\", "/"))
     leads_elsewhere = relative.is_absolute() or ".." in relative.parts or re.match("[A-Za-z]:", name)
-    if not name or "\0" in name or leads_elsewhere:
+    too_long = len(name) > _MAX_PATH
+    if not name or leads_elsewhere or too_long or not all(map(is_file_name, relative.parts)):
         raise CaptureError(
             f"{where}: file name {name[:120]!r}, expected a path relative to {folder}, without .."
         )
     return folder.joinpath(*relative.parts)
+
+
+def is_file_name(part: str) -> bool:
+    """Whether a text can be the name of a file: its bytes exist (no lone surrogates) and are not too many."""
+    try:
+        return bool(part) and "\0" not in part and len(part.encode("utf-8")) <= _MAX_FILE_NAME
+    except UnicodeEncodeError:
+        return False
 
 
 def shown(value: object) -> str:

@@ -38,6 +38,7 @@ MODELS: dict[str, tuple[str, ...]] = {
 MAX_SIDE = 2**15  # pixels
 _MAX_FOCAL = 1e6  # pixels
 _MAX_COEFFICIENT = 1e4
+_NEGLIGIBLE = 1e-30  # a leading coefficient: its roots are beyond any picture, and overflow
 _STEPS = 12  # of Newton's method; 3 to 5 suffice for lenses of cameras
 _SLACK = 0.75  # pixels around the picture within which the polynomial is monotonic
 _WIDEST = math.pi  # radians from the axis
@@ -248,7 +249,8 @@ def _check_values(lens: Lens) -> None:
 
 
 def _smallest_positive_root(polynomial: Polynomial) -> float:
-    coefficients = np.trim_zeros(polynomial.coef, "b")
+    coefficients = np.where(np.abs(polynomial.coef) < _NEGLIGIBLE, 0.0, polynomial.coef)
+    coefficients = np.trim_zeros(coefficients, "b")
     if len(coefficients) < 2:
         return math.inf
     roots = Polynomial(coefficients).roots()

@@ -49,9 +49,9 @@ def open_capture(
     cameras = pinhole_cameras(names, lenses, [camera.camera_to_world for camera in recording.cameras])
     depths, depth_note = _depths(recording, cameras, reading.depths)
     views = tuple(
-        CaptureView(name, source, lens, camera, near, far, first)
-        for name, source, lens, camera, (near, far), first in zip(
-            names, sources, lenses, cameras, depths, pairing.firsts, strict=True
+        CaptureView(name, source, lens, camera, near, far, first, lag)
+        for name, source, lens, camera, (near, far), first, lag in zip(
+            names, sources, lenses, cameras, depths, pairing.firsts, _lags(recording), strict=True
         )
     )
     notes = (
@@ -80,6 +80,12 @@ def _pairing(recording: Recording, facts: Sequence[VideoFacts], frames: FrameRan
     return Pairing(
         pairing.firsts, pairing.frames, pairing.fps, f"{note}; {pairing.note}" if pairing.note else note
     )
+
+
+def _lags(recording: Recording) -> list[Fraction]:
+    """What offsets have beyond the whole frames by which sources are paired, in frames."""
+    offsets = [camera.offset or Fraction(0) for camera in recording.cameras]
+    return [offset - round(offset) if recording.timed_by_offsets else Fraction(0) for offset in offsets]
 
 
 def _depths(

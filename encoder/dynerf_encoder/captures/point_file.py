@@ -44,7 +44,7 @@ def read_points(path: Path) -> ScenePoints:
         kind, count, fields = _header(data[:end].decode("ascii"))
         rows = _rows(data[start:], kind, count, fields)
         positions = np.stack([rows[axis].astype(np.float64) for axis in "xyz"], axis=-1)
-    except (ValueError, KeyError, UnicodeDecodeError) as error:
+    except (ValueError, IndexError, KeyError) as error:
         raise CaptureError(f"{path}: its points cannot be read: {error}") from error
     if not np.isfinite(positions).all():
         raise CaptureError(f"{path}: holds points that are not finite")

@@ -54,11 +54,15 @@ def quantise_clip(
 ) -> tuple[list[QuantisedTensor], list[tuple[int, QuantisedTensor]]]:
     """The quantised weights, and the latents in groups, both in the latents' principal axes."""
     rotated = rotate_to_principal_axes(model, latents, float(rounding_step("latents", latents, quantisation)))
-    group = quantisation.group or max(1, round(fps))
     return (
         quantise_model(model, quantisation, rotated.weights),
-        quantise_latents(rotated.latents, quantisation, group),
+        quantise_latents(rotated.latents, quantisation, group_frames(quantisation, fps)),
     )
+
+
+def group_frames(quantisation: Quantisation, fps: Fraction) -> int:
+    """The number of frames whose latents stand in one chunk."""
+    return quantisation.group or max(1, round(fps))
 
 
 def quantise_model(

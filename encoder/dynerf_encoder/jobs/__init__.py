@@ -5,5 +5,5 @@ In: a ``Job`` (capture, output, configuration, options) and a ``Watcher`` for pr
 capture of any length, ``encode_segment.py`` one segment and ``training_run.py`` its training. Segments run in
 this process, in a process pool or on a Ray cluster.
 Imports: captures, captures/layouts, checking/signs, config, export, frames, importance, ingest, layers, rate,
-rays, schedule, step, training.
+rays, schedule, sound, step, training.
 """

@@ -12,6 +12,7 @@ from dynerf_decoder.fields.field import Model
 from dynerf_decoder.scene.contraction import Space
 from dynerf_encoder.config.schema import Quantisation
 from dynerf_encoder.export.occupancy_grid import find_occupancy
+from dynerf_encoder.export.sound_chunks import with_sound
 from dynerf_encoder.export.tensors import (
     as_difference_chunks,
     dequantised_latents,
@@ -63,7 +64,7 @@ class ClipFile:
         weights, groups = self._quantised(steps)
         levels = coarse.levels(weights)
         layers = self._differences(levels) or key_chunks(0, layers_between(levels))
-        return len(clip_bytes(self._header(steps, {}), order_chunks(layers, groups)))
+        return len(clip_bytes(self._header(steps, {}), self._with_sound(order_chunks(layers, groups))))
 
     def write(self, validator: HeldOutValidator, watcher: Watcher) -> EncodeResult:
         """Quantise, measure what a decoder will show, write the file and remove the checkpoint."""
@@ -83,13 +84,13 @@ class ClipFile:
         progress = self.trainer.progress
         grids = self._grids(dequantised_latents(groups), len(layers), watcher) if with_grids else []
         header = self._header(steps, quality)
-        chunks = order_chunks(key_chunks(0, layers_between(layers)), groups, grids)
+        chunks = self._with_sound(order_chunks(key_chunks(0, layers_between(layers)), groups, grids))
         differences = self._differences(layers)
         if self.job.predecessor is not None:
             chunks += as_difference_chunks(differences, self.job.predecessor)
         size = write_clip(self.job.output, header, chunks)
         if differences:  # its size within the whole clip
-            size = len(clip_bytes(header, order_chunks(differences, groups, grids)))
+            size = len(clip_bytes(header, self._with_sound(order_chunks(differences, groups, grids))))
         checkpoint_path(self.job).unlink(missing_ok=True)
         return EncodeResult(
             self.job.output, size, score, progress.step, progress.seconds, work_folder(self.job)
@@ -110,10 +111,14 @@ class ClipFile:
         return train_layers(self.trainer, quantise, self._bytes_without_weights, watcher.progress)
 
     def _bytes_without_weights(self) -> int:
-        """The size in bytes of header and latents."""
+        """The size in bytes of header, latents and sound."""
         steps = self.trainer.rate.quantisation
         chunks = order_chunks(key_chunks(0, layers_between([{}])), self._quantised(steps)[1])
-        return len(clip_bytes(self._header(steps, {}), chunks))
+        return len(clip_bytes(self._header(steps, {}), self._with_sound(chunks)))
+
+    def _with_sound(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """The chunks and the sound of the frames that are written."""
+        return with_sound(chunks, self.job.sound, self.store.fps)
 
     def _differences(self, levels: Sequence[Mapping[str, QuantisedTensor]]) -> list[Chunk]:
         """The layers of the weights as differences to the predecessor's; empty without one."""

@@ -17,16 +17,17 @@ import torch
 from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.layouts.read_capture import read_capture
 from dynerf_encoder.captures.picture_source import SourceDigest
-from dynerf_encoder.export.tensors import plain_config
+from dynerf_encoder.export.tensors import group_frames, plain_config
 from dynerf_encoder.ingest.conversion import Conversion
-from dynerf_format import FileSource, Reader, check_writable, join_clips
+from dynerf_encoder.sound.clip_sound import code_sound, sound_digest
+from dynerf_format import FileSource, Reader, SoundPackets, check_writable, join_clips, sound_position
 from dynerf_format.errors import ConfigError, DynerfError, OutputError, ResumeError
 from dynerf_format.frame_range import FrameRange
 
 from .clip_progress import ClipProgress
 from .encode_segment import encode_segment
 from .folder_lock import folder_lock
-from .job import EncodeResult, Job, Watcher, check_job, work_folder
+from .job import EncodeResult, Job, NullWatcher, Watcher, check_job, work_folder
 from .scheduler import Runner, SerialRunner, Task
 from .segment_folder import SegmentFolder
 from .segments import PlannedSegment, SegmentLength, plan_segments
@@ -77,9 +78,10 @@ def _encode(
     _check_segmentation(segmentation)
     capture = read_capture(job.capture, job.frames, job.reading)
     frames = job.frames.within(capture.frames, str(job.capture))
+    sound = _code_sound(job, capture, frames, watcher)
     segments = plan_segments(frames, segmentation.length.frames(capture.fps), segmentation.overlap)
     if len(segments) == 1:
-        return encode_segment(job, watcher)
+        return encode_segment(replace(job, sound=sound), watcher)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             f"{len(segments)} segments under torchrun, which trains one model on several GPUs; expected one "
@@ -89,7 +91,9 @@ def _encode(
     if job.resume and job.output.exists() and not folder.path.exists():
         raise ResumeError(f"{job.output}: is finished, there is nothing to resume")
     videos = {view.name: view.source.digest() for view in capture.views}
-    folder.prepare(_identity(job, segmentation, segments, capture, videos, threads), job.resume)
+    identity = _identity(job, segmentation, segments, capture, videos, threads)
+    identity["sound"] = None if sound is None else sound_digest(sound)
+    folder.prepare(identity, job.resume)
     missing = [segment for segment in segments if not folder.is_finished(segment)]
     for segment in missing:
         folder.file(segment.number).unlink(missing_ok=True)
@@ -97,8 +101,34 @@ def _encode(
         watcher.message(note)
     _describe(segments, len(missing), segmentation, watcher)
     progress = ClipProgress(segments, missing, watcher)
-    runner.run(_tasks(job, segmentation, segments, missing, folder, videos, threads), progress.update)
+    parts = {segment.number: _part(sound, segment.shown, frames.start, capture.fps) for segment in missing}
+    tasks = _tasks(job, segmentation, segments, missing, folder, videos, threads, parts)
+    runner.run(tasks, progress.update)
     return _join(job, folder, len(segments), progress)
+
+
+def _code_sound(job: Job, capture: Capture, frames: range, watcher: Watcher) -> SoundPackets | None:
+    """The sound of the whole clip, coded before anything is trained. Under torchrun one process reports."""
+    reporting = watcher if os.environ.get("RANK", "0") == "0" else NullWatcher()
+    return code_sound(
+        job.audio,
+        capture,
+        job.hold_out,
+        frames,
+        group_frames(job.config.quantisation, capture.fps),
+        reporting.message,
+        lambda done, total: reporting.progress("coding the sound", done, total),
+    )
+
+
+def _part(sound: SoundPackets | None, shown: range, start: int, fps: Fraction) -> SoundPackets | None:
+    """The sound of the frames ``shown`` of a clip that starts with frame ``start``."""
+    if sound is None:
+        return None
+    first, end = (
+        sound_position(frame - start, fps.numerator, fps.denominator) for frame in (shown.start, shown.stop)
+    )
+    return sound.window(first, end - first)
 
 
 def _check_segmentation(segmentation: Segmentation) -> None:
@@ -168,6 +198,7 @@ def _tasks(
     folder: SegmentFolder,
     videos: Mapping[str, SourceDigest],
     threads: int,
+    parts: Mapping[int, SoundPackets | None],
 ) -> list[Task]:
     numbers = {segment.number for segment in missing}
     frames = sum(len(segment.shown) for segment in segments)
@@ -191,6 +222,7 @@ def _tasks(
             predecessor=None if warm is None else folder.file(previous),
             share=1.0 if warm is None else warm.share,
             record=_record(segmentation),
+            sound=parts[segment.number],
             save_importance=job.save_importance and job.save_importance / f"{segment.number:05}",
         )
         follows = previous if warm is not None and previous in numbers else None

@@ -99,7 +99,9 @@ def _encode(job: Job, watcher: Watcher, group: ProcessGroup) -> EncodeResult:
     check = PoseCheck(local, prepared.training, held_out, space, sampling, job.device, middle)
     clip = ClipFile(job, trainer, prepared.store, prepared.held_out, space.moved(prepared.origin))
     if job.config.rate.target > 0 and trainer.progress.step == 0:  # planes are still empty
-        check_target(clip.size_at(job.config.quantisation), job.config.rate.target)
+        smallest = clip.size_at(job.config.quantisation)
+        silent = replace(clip, job=replace(job, sound=None)).size_at(job.config.quantisation)
+        check_target(smallest, job.config.rate.target, smallest - silent)
     TrainingRun(job, trainer, prepared.identity, validator, check, clip, watcher, group).run()
     if not group.leads:
         return EncodeResult(

@@ -15,7 +15,9 @@ from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
 from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.schedule.stages import plan_training
+from dynerf_encoder.sound.sound_source import AUTOMATIC_SOUND, SoundOptions
 from dynerf_encoder.training.trainer import StepReport
+from dynerf_format import SoundPackets
 from dynerf_format.errors import ConfigError, FormatError
 from dynerf_format.frame_range import FrameRange
 
@@ -51,11 +53,12 @@ WARNING_PREFIX = "warning: "
 class Job:
     """What to encode, how, and where to. ``cache`` replaces the work folder beside the output.
 
-    ``save_importance`` is a folder for pictures of the importance maps. A segment of a longer clip also has
-    ``overlap``, the numbers of frames at the start and at the end of ``frames`` that are trained on but not
-    written; ``predecessor``, a clip whose last segment the training starts from, with ``share`` of the
-    schedule's steps; ``record``, which is added to the configuration in the file; and ``videos``, digests of
-    the videos by view, which saves each segment from reading all of them.
+    ``save_importance`` is a folder for pictures of the importance maps. ``audio`` says which sound the clip
+    gets; ``sound``, which ``encode`` makes of it, is that of the frames that are written. A segment of a
+    longer clip also has ``overlap``, the numbers of frames at the start and at the end of ``frames`` that
+    are trained on but not written; ``predecessor``, a clip whose last segment the training starts from, with
+    ``share`` of the schedule's steps; ``record``, which is added to the configuration in the file; and
+    ``videos``, digests of the videos by view, which saves each segment from reading all of them.
     """
 
     capture: Path
@@ -77,6 +80,8 @@ class Job:
     record: Mapping[str, int | float] = field(default_factory=dict)
     videos: Mapping[str, SourceDigest] = field(default_factory=dict)
     reading: Reading = READ_AS_FOUND
+    audio: SoundOptions = AUTOMATIC_SOUND
+    sound: SoundPackets | None = None
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,15 @@ def _next(tried: list[tuple[float, float]], low: float, high: float) -> float:
     return end if abs(end) == _MAX_LOG_SCALE else (low + high) / 2  # the limit has not been tried yet
 
 
-def check_target(smallest: int, target: int) -> None:
-    """Refuse a target below ``smallest``, the size of a file whose planes are empty. Raises ConfigError."""
+def check_target(smallest: int, target: int, sound: int = 0) -> None:
+    """Refuse a target below ``smallest``, the size of a file whose planes are empty. Raises ConfigError.
+
+    ``sound`` are the bytes of it that are sound.
+    """
     if target < smallest:
+        audible = f", {sound} of them sound," if sound else ""
+        remedy = " and so does a lower --audio-bitrate or --audio none" if sound else ""
         raise ConfigError(
-            f"--target-size {target}: the file takes {smallest} bytes before anything is learned; "
-            "smaller networks (--set planes.hidden=...) or fewer frames take less"
+            f"--target-size {target}: the file takes {smallest} bytes{audible} before anything is learned; "
+            f"smaller networks (--set planes.hidden=...) or fewer frames take less{remedy}"
         )

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 CLASS_SCALES = SCALES_PER_OCTAVE // 2
 """Half an octave."""
+LARGE_PLANES = 2**20
+"""Planes of more symbols are always coded as planes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,15 +140,23 @@ class CodedPlanes:
 
 
 def code(symbols: Ints, side_info: SideInformation, temporal: bool) -> CodedTensor | CodedPlanes:
-    """Code a tensor with the model of fewest bits; ``temporal`` also tries prediction from row to row."""
+    """Code a tensor with the model of fewest bits; ``temporal`` also tries prediction from row to row.
+
+    Large planes are always coded as planes: tables win only where planes are nearly empty, but then the
+    section needs more bytes than they take, and their tokens take a hundred bytes of memory per symbol.
+    """
+    as_planes = _code_planes(symbols, side_info) if fits_planes(symbols.shape) else None
+    if as_planes is not None and symbols.size > LARGE_PLANES:
+        return as_planes
     candidates = [FLAT, ROWS, COLUMNS] + ([STEPS, LINES] if temporal else [])
     coded = [_code(n, symbols, side_info) for n in candidates if fits(n, symbols.shape, side_info)]
     best = min(coded, key=lambda one: one.bits)
-    if not fits_planes(symbols.shape):
-        return best
+    return as_planes if as_planes is not None and as_planes.bits < best.bits else best
+
+
+def _code_planes(symbols: Ints, side_info: SideInformation) -> CodedPlanes:
     planes = encode_planes(symbols, side_info)
-    record = CodedPlanes(MODEL.pack(PLANES) + pack_varint(len(planes)) + planes)
-    return record if record.bits < best.bits else best
+    return CodedPlanes(MODEL.pack(PLANES) + pack_varint(len(planes)) + planes)
 
 
 def code_with_tables(coded: CodedTensor, tables: CodedRecord) -> CodedTensor:

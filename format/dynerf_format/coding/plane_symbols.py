@@ -51,8 +51,9 @@ class Known(NamedTuple):
 def code_planes(coder, data, symbols, coarse, factor, previous, texels, mixer, quiet_mixer):
     """Code all images; ``symbols`` are (image, plane, channel, row, column), filled when decoding.
 
-    ``coarse`` and ``previous`` have the same shape, or no elements. A decoder stops after the row in which
-    the bytes end too early: without this, a few bytes could keep it busy for as long as a whole file.
+    ``coarse`` and ``previous`` have the same shape, or no elements. A decoder stops after the row of texels
+    in which the bytes end too early: without this, a few bytes could keep it busy for as long as a whole
+    file.
     """
     images, planes, channels, height, width = symbols.shape
     for image in range(images):

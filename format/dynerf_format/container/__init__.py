@@ -5,5 +5,5 @@ clip whose header and directory are checked and whose chunks are read and decode
 ``writer`` are the entry points; ``chunk_lookup`` selects the chunks that a request needs, also for readers
 over HTTP.
 
-Imports: io, tensors.
+Imports: io, sound, tensors.
 """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from dynerf_format.errors import ViewError
 
-from .chunks import LATENTS, WEIGHTS
-from .compression import CODECS
+from .chunks import LATENTS, SOUND, WEIGHTS
+from .compression import CODECS, RAW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,4 +70,18 @@ def latents_entries(directory: Sequence[Entry], first: int, count: int) -> tuple
         raise ViewError(f"frames {first} to {first + count - 1} requested, the clip has 0 to {frames - 1}")
     return tuple(
         entry for entry in groups if entry.first < first + count and first < entry.first + entry.count
+    )
+
+
+def is_sound(entry: Entry) -> bool:
+    """Whether a chunk holds sound of a group of frames that this reader can use."""
+    return entry.kind == SOUND and entry.layer == 0 and entry.codec == RAW
+
+
+def sound_entries(directory: Sequence[Entry], first: int, count: int) -> tuple[Entry, ...]:
+    """Return the chunks with sound of any of the ``count`` frames from ``first`` on, in order, if any."""
+    return tuple(
+        entry
+        for entry in directory
+        if is_sound(entry) and entry.first < first + count and first < entry.first + entry.count
     )

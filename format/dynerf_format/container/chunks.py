@@ -9,6 +9,7 @@ kind    payload                                        first                    
 WGHT    tensors: the field's weights of a segment      segments it builds on         number of tensors
 LATN    one tensor ``latents`` (count, D)              first frame, from clip start  number of frames
 occu    occupancy grids of a segment                   0                             0
+soun    sound of the frames of one ``LATN`` chunk      as that chunk                 as that chunk
 base    SHA-256 of the preceding clip                  0                             0
 diff    as ``WGHT``, building on that clip             0                             number of tensors
 ======  =============================================  ============================  =================
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 from dynerf_format.errors import FormatError
 from dynerf_format.layout import U16_MAX, U32_MAX
 from dynerf_format.limits import DEFAULT_LIMITS, Limits
+from dynerf_format.sound.sound_payload import SoundPackets, pack_sound
 from dynerf_format.tensors.occupancy import Occupancy, pack_occupancy
 from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 WEIGHTS = b"WGHT"
 LATENTS = b"LATN"
 OCCUPANCY = b"occu"
+SOUND = b"soun"
 BASE, DIFFERENCES = b"base", b"diff"
 KNOWN_KINDS = (WEIGHTS, LATENTS)
 LATENTS_TENSOR = "latents"
@@ -94,6 +97,11 @@ def latents_chunk(segment: int, first: int, latents: QuantisedTensor) -> Chunk:
 def occupancy_chunk(segment: int, occupancy: Occupancy) -> Chunk:
     """The chunk with the occupancy grids of a segment."""
     return Chunk(OCCUPANCY, segment, 0, 0, 0, pack_occupancy(occupancy))
+
+
+def sound_chunk(segment: int, first: int, count: int, sound: SoundPackets) -> Chunk:
+    """The chunk with the sound of the ``count`` frames from ``first`` on, those of a chunk of latents."""
+    return Chunk(SOUND, segment, 0, first, count, pack_sound(sound))
 
 
 def ancillary_chunk(kind: bytes, segment: int, payload: bytes) -> Chunk:

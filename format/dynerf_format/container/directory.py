@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from dynerf_format.errors import FormatError, LimitError, VersionError
 from dynerf_format.layout import CHUNK_HEAD, CRC32, ENTRY
+from dynerf_format.sound.sound_payload import SOUND_BYTES_MAX
 from dynerf_format.tensors.occupancy import OCCUPANCY_BYTES_MAX
 
-from .chunks import KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, check_kind, is_critical
+from .chunks import KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, SOUND, WEIGHTS, check_kind, is_critical
 from .compression import CODECS, RAW, ZSTD
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def check_directory(
     _check_layers(entries)
     _check_chains(entries, limits)
     _check_occupancy(entries, segments)
+    _check_sound(entries)
 
 
 def _check_entry(entry: Entry, limits: Limits) -> None:
@@ -218,3 +220,23 @@ def _check_occupancy(entries: Sequence[Entry], segments: Sequence[SegmentRecord]
                 f"{entry.label}: decodes to {entry.decoded_length} bytes, {OCCUPANCY_BYTES_MAX} allowed"
             )
         seen.add(entry.segment)
+
+
+def _check_sound(entries: Sequence[Entry]) -> None:
+    """Directly behind the latents of its frames, so at most one per group."""
+    for before, entry in zip((None, *entries), entries, strict=False):
+        if entry.kind != SOUND or entry.layer != 0:
+            continue
+        if before is None or _group(before) != (LATENTS, 0, entry.segment, entry.first, entry.count):
+            raise FormatError(
+                f"{entry.label}: sound of {entry.count} frames from {entry.first}, expected directly behind "
+                "the latents of the same frames"
+            )
+        if entry.decoded_length > SOUND_BYTES_MAX:
+            raise LimitError(
+                f"{entry.label}: decodes to {entry.decoded_length} bytes, {SOUND_BYTES_MAX} allowed"
+            )
+
+
+def _group(entry: Entry) -> tuple[bytes, int, int, int, int]:
+    return entry.kind, entry.layer, entry.segment, entry.first, entry.count

@@ -18,9 +18,10 @@ import numpy as np
 from dynerf_format.errors import ChecksumError, FormatError, LimitError
 from dynerf_format.layout import CHUNK_HEAD, FIRST_READ, HEAD, TRAILER, TRAILER_TAG
 from dynerf_format.limits import DEFAULT_LIMITS, Limits
+from dynerf_format.sound.sound_payload import unpack_sound
 from dynerf_format.tensors.occupancy import unpack_occupancy
 
-from .chunk_lookup import ancillary_entry, latents_entries, weights_chain, weights_entries
+from .chunk_lookup import ancillary_entry, is_sound, latents_entries, weights_chain, weights_entries
 from .chunks import LATENTS, OCCUPANCY, WEIGHTS, unpack_latents, unpack_weights
 from .compression import CODECS, decompress
 from .directory import Entry, check_directory, chunk_checksum, unpack_directory
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from dynerf_format.sound.sound_payload import SoundPackets
     from dynerf_format.tensors.occupancy import Occupancy
     from dynerf_format.tensors.quantise import QuantisedTensor
 
@@ -160,6 +162,12 @@ class Reader:
         with _source_in_errors(self._source):
             return unpack_occupancy(payload)
 
+    def sound(self, entry: Entry) -> SoundPackets | None:
+        """Return the sound of a chunk of :func:`sound_entries`; None when it is in an unknown coding."""
+        payload = self.read_chunk(entry)
+        with _source_in_errors(self._source):
+            return unpack_sound(payload)
+
     def bytes_by_kind(self) -> dict[str, int]:
         """Return the size in bytes of "container" and, chunk heads included, of each chunk kind."""
         sizes = {"container": self._chunks_start + TRAILER.size}
@@ -269,6 +277,8 @@ class Reader:
             unpack_latents(payload, entry.count, self._limits)
         if entry.kind == OCCUPANCY and entry.layer == 0:
             unpack_occupancy(payload)
+        if is_sound(entry):
+            unpack_sound(payload)
 
     def _latents_group(self, entry: Entry) -> npt.NDArray[np.float32]:
         payload = self.read_chunk(entry)

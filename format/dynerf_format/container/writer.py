@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from dynerf_format.io.atomic_write import atomic_path
 from dynerf_format.layout import TRAILER_TAG
 
-from .compression import compress
+from .chunks import SOUND
+from .compression import RAW, compress
 from .directory import Entry, chunk_checksum
 from .prologue import make_prologue
 from .reader import Reader
@@ -70,8 +71,8 @@ def clip_bytes(header: Header, chunks: Sequence[Chunk]) -> bytes:
 
 
 def compress_chunk(chunk: Chunk) -> ChunkRef:
-    """Compress a new chunk; it stays in memory until the clip is written."""
-    codec, body = compress(chunk.payload)
+    """Compress a new chunk; it stays in memory until the clip is written. Sound is stored as it is."""
+    codec, body = (RAW, chunk.payload) if chunk.kind == SOUND else compress(chunk.payload)
     entry = Entry(
         kind=chunk.kind,
         segment=chunk.segment,

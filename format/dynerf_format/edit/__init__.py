@@ -4,5 +4,5 @@ In: one or more clips. Out: a new clip, whose chunks are copied as they are stor
 not change; the inputs are only read. ``splice`` cuts and joins, ``repair`` recovers the intact start of a
 damaged file.
 
-Imports: container, tensors.
+Imports: container, sound, tensors.
 """

@@ -1,7 +1,8 @@
 """Recover the intact chunks before the damage in a file, as a clip that plays.
 
 Head and header must be intact. The directory is not needed, because every chunk carries its own head and
-checksum. The clip ends with the last frame whose latents were recovered; without its finer layers the picture
+checksum. A damaged chunk of an ancillary kind, such as sound, is left out if an intact chunk follows it. The
+clip ends with the last frame whose latents were recovered; without its finer layers the picture
 is coarser.
 
 The file is read twice, chunk by chunk: to find the intact chunks, and to copy them.
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dynerf_format.container.chunks import LATENTS, WEIGHTS
+from dynerf_format.container.chunks import LATENTS, WEIGHTS, is_critical
 from dynerf_format.container.directory import chunk_checksum, unpack_chunk_head
 from dynerf_format.container.file_head import unpack_head
 from dynerf_format.container.prologue import read_header
@@ -91,6 +92,7 @@ class _Scan:
         self._source = source
         self._position = position
         self._limits = limits
+        self._left_out = 0
         self.reason = ""
         self.complete = False
 
@@ -103,17 +105,34 @@ class _Scan:
                 return
             head = self._source.read(self._position, CHUNK_HEAD.size)
             if head.startswith(TRAILER_TAG):
-                self.reason, self.complete = "all chunks are intact", True
+                self.complete = self._left_out == 0
+                others = f"{self._left_out} damaged ancillary chunks are left out, all others are intact"
+                self.reason = "all chunks are intact" if self.complete else others
                 return
             entry = unpack_chunk_head(head, self._position)
             if entry.end > self._source.size or entry.decoded_length > self._limits.chunk_bytes:
                 self.reason = f"{entry.label} extends beyond the end of the file or is not a chunk"
                 return
-            if chunk_checksum(entry, _body(self._source, entry)) != entry.crc32:
-                self.reason = f"{entry.label} is damaged: its checksum does not match"
-                return
-            yield entry
             self._position = entry.end
+            if self._is_intact(entry):
+                yield entry
+            elif not is_critical(entry.kind) and self._goes_on():
+                self._left_out += 1
+            else:
+                self.reason = f"{entry.label} is damaged: its checksum does not match"
+
+    def _is_intact(self, entry: Entry) -> bool:
+        return chunk_checksum(entry, _body(self._source, entry)) == entry.crc32
+
+    def _goes_on(self) -> bool:
+        """Whether an intact chunk or the trailer is at the current position."""
+        head = self._source.read(self._position, min(CHUNK_HEAD.size, self._source.size - self._position))
+        if head.startswith(TRAILER_TAG):
+            return True
+        if len(head) < CHUNK_HEAD.size:
+            return False
+        entry = unpack_chunk_head(head, self._position)
+        return entry.end <= self._source.size and self._is_intact(entry)
 
 
 def _body(source: Source, entry: Entry) -> bytes:

@@ -11,6 +11,9 @@ symbols and steps, as a key segment, and the segments after them build on fewer.
 weights as the difference to the preceding clip (chunks ``base`` and ``diff``) is joined to that clip with
 these.
 
+Sound goes with its group of latents: at a cut, the packets that the remaining frames need
+(``sound_copy.py``).
+
 A chunk goes with the segment that its directory entry names, whatever its kind and layer, unknown ancillary
 kinds included. Ancillary chunks that name no segment of the clip, and header keys of newer minor versions,
 are dropped.
@@ -23,8 +26,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynerf_format.container.chunk_lookup import weights_entries, weights_entry
-from dynerf_format.container.chunks import BASE, DIFFERENCES, LATENTS, WEIGHTS
+from dynerf_format.container.chunk_lookup import is_sound, weights_entries, weights_entry
+from dynerf_format.container.chunks import BASE, DIFFERENCES, LATENTS, SOUND, WEIGHTS
 from dynerf_format.container.compression import CODECS
 from dynerf_format.container.quality_layers import QualityLayer, key_chunks
 from dynerf_format.container.reader import Reader
@@ -35,8 +38,10 @@ from dynerf_format.limits import DEFAULT_LIMITS
 from dynerf_format.tensors.payload import unpack_records
 
 from .chunk_copy import PathSource, copy_chunk, slice_latents
+from .sound_copy import move_sound
 
 if TYPE_CHECKING:
+    from dynerf_format.container.directory import Entry
     from dynerf_format.container.source import Source
     from dynerf_format.tensors.quantise import QuantisedTensor
 
@@ -130,16 +135,25 @@ def _cut_chunks(reader: Reader, renumbered: Mapping[int, int], first: int, stop:
             elif entry.layer in as_key:  # a layer in an unknown codec cannot be packed again
                 yield as_key[entry.layer]
             continue
-        if entry.kind != LATENTS:
+        if entry.kind not in (LATENTS, SOUND):
             yield copy_chunk(reader, entry, segment=segment)
             continue
         start, end = max(entry.first, first), min(entry.first + entry.count, stop)
         if start >= end:
             continue
-        if end - start == entry.count:
+        if entry.kind == SOUND:
+            yield from _moved_sound(reader, entry, segment, range(start, end), first)
+        elif end - start == entry.count:
             yield copy_chunk(reader, entry, segment=segment, first=entry.first - first)
         else:
             yield slice_latents(reader, entry, segment, range(start, end), first)
+
+
+def _moved_sound(reader: Reader, entry: Entry, segment: int, frames: range, shift: int) -> Iterator[ChunkRef]:
+    """The sound of ``frames`` as :func:`move_sound`, if any; reserved layers and codecs are dropped."""
+    moved = move_sound(reader, entry, segment, frames, shift) if is_sound(entry) else None
+    if moved is not None:
+        yield moved
 
 
 def _as_key(reader: Reader, segment: int) -> dict[int, ChunkRef]:
@@ -177,6 +191,10 @@ def _shifted(reader: Reader, segments: int, frames: int, depth: int) -> Iterator
             continue
         if entry.kind == WEIGHTS and depth:
             yield copy_chunk(reader, differences[entry.layer], kind=WEIGHTS, segment=segments, first=depth)
+            continue
+        if entry.kind == SOUND:
+            covered = range(entry.first, entry.first + entry.count)
+            yield from _moved_sound(reader, entry, entry.segment + segments, covered, -frames)
             continue
         shift = frames if entry.kind == LATENTS else 0
         yield copy_chunk(reader, entry, segment=entry.segment + segments, first=entry.first + shift)

@@ -23,6 +23,7 @@ import zstandard
 
 from dynerf_format.coding.byte_reader import ByteReader, pack_varint
 from dynerf_format.coding.entropy_coder import (
+    LARGE_PLANES,
     CodedPlanes,
     CodedRecord,
     CodedTensor,
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
     _Stored: TypeAlias = CodedRecord | PlanesRecord | npt.NDArray[np.int32]
 
 _WIDTHS = dict(zip(PLAIN, ("<i1", "<i2", "<i4"), strict=True))
-_ZSTD_LEVEL = 19
+_ZSTD_LEVEL = 19  # as the chunk is compressed, see container
+_ZSTD_LEVEL_LARGE = 3  # to estimate large tensors: level 19 takes longer than all the rest of packing
+_LARGE = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +159,11 @@ def _choose(tensor: QuantisedTensor, side_info: SideInformation) -> _Choice:
     residuals = tensor.symbols - side_info.base()
     width = _smallest_width(residuals)
     planes = _split_planes(residuals, width)
-    zipped = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(planes)
     coded = code(tensor.symbols, side_info, temporal=tensor.name == "latents")
+    if isinstance(coded, CodedPlanes) and tensor.symbols.size > LARGE_PLANES:
+        return _Choice(side_info, width, planes, math.inf, coded)
+    level = _ZSTD_LEVEL if len(planes) <= _LARGE else _ZSTD_LEVEL_LARGE
+    zipped = zstandard.ZstdCompressor(level=level).compress(planes)
     return _Choice(side_info, width, planes, 8.0 * min(len(planes), len(zipped)), coded)
 
 

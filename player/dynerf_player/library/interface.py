@@ -64,11 +64,11 @@ class ClipVersion(Protocol):
     def clip(self) -> "SharedClip":
         """The clip, opened for rendering; for the render threads, except its header and cameras."""
 
-    def raw(self) -> Source | None:
-        """The bytes of the file, or None when they are not on this machine.
+    def raw(self) -> Source:
+        """The bytes of the file.
 
-        Reads may block, so they are made in threads; they raise FormatError rather than return bytes of
-        another version.
+        Reads may block, so they are made in threads; they raise FormatError or RemoteError rather than return
+        bytes of another version.
         """
 
     def buffer(self) -> Buffer:
@@ -91,7 +91,7 @@ class Library(Protocol):
 
     @property
     def holds_files(self) -> bool:
-        """Whether versions have ``raw`` bytes, so that browsers can fetch and render them."""
+        """Whether the files are on this machine, so that browsers can fetch and render them."""
 
     async def names(self) -> Sequence[str]:
         """The names of all clips, sorted."""

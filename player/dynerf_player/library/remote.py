@@ -61,9 +61,9 @@ class RemoteVersion:
         """The clip, opened on the device at the first use."""
         return self._clip.get()
 
-    def raw(self) -> Source | None:
-        """None: the file is not on this machine."""
-        return None
+    def raw(self) -> Source:
+        """The file at the address: reads fetch what is not in the cache."""
+        return self.source
 
     def buffer(self) -> Buffer:
         """The bytes fetched, and the frames and layers still in the cache."""

@@ -135,10 +135,7 @@ class Application:
     async def file(self, request: web.Request) -> web.StreamResponse:
         """The clip's file."""
         async with self.library.current(request.match_info["name"]) as version:
-            source = version.raw()
-            if source is None:
-                raise web.HTTPNotFound(text="This server does not hold the file itself.")
-            return await send_file(request, source, version.etag, _RAW, self.timeouts.stall)
+            return await send_file(request, version.raw(), version.etag, _RAW, self.timeouts.stall)
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """The clip's description as JSON."""

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.cameras.rig import focus_point, up_axis
+from dynerf_format.container.chunk_lookup import is_sound
 from dynerf_player.library.interface import ClipVersion
 
 
@@ -36,6 +37,7 @@ def description(version: ClipVersion) -> dict[str, Any]:
         "etag": version.etag,
         "layers": clip.layer_count,
         "field": clip.header.field.kind,
+        "sound": any(is_sound(entry) for entry in clip.reader.directory),
         "cameras": [_camera(camera, roles[camera.name]) for camera in clip.cameras],
         "volume": {"points": volume.corners.tolist(), "margin": volume.margin},
         "focus": focus_point(clip.cameras).tolist(),

@@ -20,8 +20,9 @@ from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.paths import Timing, parse_camera_path, plan_shots, plan_timing
 from dynerf_decoder.cameras.paths.render_plan import Shot
+from dynerf_decoder.sound.shot_sound import sound_of_times
 from dynerf_decoder.video.frame_writer import FrameWriter, open_output
-from dynerf_format.errors import DynerfError, OutputError, ViewError
+from dynerf_format.errors import DynerfError, FormatError, OutputError, ViewError
 from dynerf_player.library.interface import ClipVersion
 from dynerf_player.library.local import PinnedFile
 from dynerf_player.session.in_thread import in_thread
@@ -158,7 +159,8 @@ class Movies:
             end = clock() + self.limits.seconds
             try:
                 with contextlib.ExitStack() as stack:
-                    out = stack.enter_context(_open(path, shots, timing))
+                    opened = await in_thread(_open, path, version, shots, timing)
+                    out = stack.enter_context(opened)
                     for done, shot in enumerate(shots):
                         await in_thread(out.write, await self._render(version, shot, end))
                         yield done + 1
@@ -216,10 +218,17 @@ def _line(record: dict[str, object] | dict[str, str] | dict[str, int]) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def _open(path: Path, shots: list[Shot], timing: Timing) -> contextlib.AbstractContextManager[FrameWriter]:
-    """Open a movie; a ViewError does not name the path. Raises OutputError, too."""
-    camera = shots[0].camera
+def _open(
+    path: Path, version: ClipVersion, shots: list[Shot], timing: Timing
+) -> contextlib.AbstractContextManager[FrameWriter]:
+    """Open a movie, with sound if time passes normally; a ViewError does not name the path.
+
+    Reads the packets of the sound, in this thread. Raises RemoteError and OutputError, too.
+    """
+    camera, sound = shots[0].camera, None
+    with contextlib.suppress(FormatError):  # damaged sound costs the sound only
+        sound = sound_of_times(version.clip.reader, timing.times, timing.fps)
     try:
-        return open_output(path, camera.width, camera.height, timing.fps, len(shots))
+        return open_output(path, camera.width, camera.height, timing.fps, len(shots), sound=sound)
     except ViewError as error:
         raise ViewError(str(error).removeprefix(f"{path}: ")) from error

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from dynerf_format.container.source import Source
-from dynerf_format.errors import FormatError
+from dynerf_format.errors import DynerfError
 
 from .write_timeout import minimum_write_rate
 
@@ -55,7 +55,7 @@ async def _send(
                 await response.write(block)
         async with minimum_write_rate(request, timeout):
             await response.write_eof()
-    except (TimeoutError, FormatError):
+    except (TimeoutError, DynerfError):
         # Too late for another status: a connection that ends early tells the client.
         if request.transport is not None:
             request.transport.abort()

@@ -17,7 +17,7 @@ const IDLE_MS = 2500; // without input, after which full screen hides the contro
 
 const find = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
-const embedded = query.get("embed") === "1";
+const embedded = ["", "1", "true"].includes(query.get("embed"));
 const player = find("picture");
 let page = null;
 
@@ -27,6 +27,7 @@ function start() {
   showShortcuts();
   showCatalogueLink();
   if (query.has("render")) player.renderMode = query.get("render");
+  if (embedded) player.startMuted();
   player.addEventListener("loadedmetadata", () => (page ? page.setClip() : build()));
   player.addEventListener("error", () => document.body.classList.toggle("unavailable", page === null));
   new EmbedMessages(player, query.get("origin"));

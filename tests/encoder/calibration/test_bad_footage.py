@@ -8,8 +8,14 @@ import pytest
 from dynerf_encoder.calibration.footage import find_footage
 from dynerf_encoder.calibration.options import CalibrationOptions
 from dynerf_encoder.calibration.pairs.features import Features
-from dynerf_encoder.calibration.stationary import check_stationary, empty_of_texture, video_faults
-from dynerf_encoder.calibration.stills import choose_times, feature_scale, read_stills
+from dynerf_encoder.calibration.stationary import check_stationary, empty_of_texture, faulty_cameras
+from dynerf_encoder.calibration.stills import (
+    StillFiles,
+    choose_times,
+    feature_scale,
+    read_stills,
+    write_picture,
+)
 from dynerf_encoder.calibration.work_folder import close_work, open_work
 from dynerf_format.errors import CaptureError, ResumeError
 from support.video import flat_pictures, noisy_pictures, write_video
@@ -97,12 +103,23 @@ def test_times_are_spread_over_the_clip_and_checked() -> None:
         choose_times(30, (0, 30))
 
 
-def test_black_and_frozen_videos_are_told_apart_from_others() -> None:
+def test_black_frozen_and_duplicate_videos_are_left_out(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    still = generator.integers(0, 255, (1, 24, 32), dtype=np.uint8).repeat(5, axis=0)
-    assert video_faults(np.full((5, 24, 32), 3, np.uint8)) == "black"
-    assert video_faults(still) == "frozen"
-    assert video_faults(generator.integers(0, 255, (5, 24, 32), dtype=np.uint8)) is None
+    pictures = {
+        f"cam{index:02d}": generator.integers(0, 255, (5 + index, 24, 32), dtype=np.uint8)
+        for index in range(6)
+    }
+    pictures["cam01"][:] = 3
+    pictures["cam03"][:] = pictures["cam03"][0]
+    pictures["cam05"][:9] = pictures["cam04"]
+    stills = {name: StillFiles({}, tmp_path / f"{name}.npy", 1.0) for name in pictures}
+    for name, files in stills.items():
+        write_picture(files.thumbnails, pictures[name])
+    assert faulty_cameras(stills) == {
+        "cam01": "cam01: its pictures are black",
+        "cam03": "cam03: all its pictures are the same",
+        "cam05": "cam05: shows the same pictures as cam04",
+    }
 
 
 def _features(folder: Path, name: str, moved: float, generator: np.random.Generator) -> dict[int, Path]:
@@ -123,7 +140,7 @@ def test_a_camera_that_moves_is_named_with_the_frame(tmp_path: Path) -> None:
     }
     widths = {"cam00": 640, "cam01": 640}
     with pytest.raises(
-        CaptureError, match=r"cam01 has moved by 12\.\d pixels at frame 20, expected cameras that"
+        CaptureError, match=r"cam01 has moved by 12\.\d pixels between frames 10 and 20, expected cameras"
     ):
         check_stationary(tmp_path, files, widths)
     check_stationary(tmp_path, {"cam00": files["cam00"]}, widths)

@@ -16,8 +16,8 @@ from dynerf_encoder.calibration.colmap.run_children import run_children
 from dynerf_encoder.calibration.options import CalibrationOptions
 from dynerf_encoder.calibration.outcome import Outcome
 from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.layouts.read_capture import read_capture
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_format.errors import CaptureError, OutputError
 from support.rigs import LENS, matches_of, replaced, ring_solution
 from support.video import noisy_pictures, write_video
@@ -126,7 +126,8 @@ def test_a_synthetic_rig_is_recovered_and_a_seed_gives_the_same_bits(tmp_path: P
 
 def test_pictures_without_texture_are_refused_with_advice(tmp_path: Path) -> None:
     for index in range(3):
-        ramp = np.broadcast_to(np.linspace(60, 180, 64)[None, None, :, None], (3, 48, 64, 3)).astype(np.uint8)
+        row = np.linspace(40 + 40 * index, 180, 64).astype(np.uint8)
+        ramp = np.broadcast_to(row[None, None, :, None], (3, 48, 64, 3))
         write_video(tmp_path / f"cam{index:02d}.mp4", ramp)
     options = CalibrationOptions(tmp_path, tmp_path / "capture.json", times=1, threads=2)
     with pytest.raises(CaptureError, match=r"too little texture in cam00, cam01, cam02 .* hang up posters"):

@@ -9,8 +9,8 @@ import pytest
 from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.calibration.synchronisation.motion import MovingView, lag_scores, motion_scores
 from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.lens import Lens
-from dynerf_encoder.captures.n3v import read_n3v
 from support.blobs import blob_views
 
 CANDLE = Path(__file__).parents[3] / "samples/candle"

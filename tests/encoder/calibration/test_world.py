@@ -9,6 +9,7 @@ from dynerf_encoder.calibration.agreement import agree
 from dynerf_encoder.calibration.colmap.problem import Solution
 from dynerf_encoder.calibration.connections import connected_groups
 from dynerf_encoder.calibration.gauge import in_gauge
+from dynerf_encoder.calibration.motion_groups import MotionGroups
 from dynerf_encoder.calibration.near_far import good_points, near_far
 from dynerf_encoder.calibration.options import CalibrationOptions, Scale, parse_scale
 from dynerf_encoder.calibration.pairs.epipolar import angles
@@ -91,16 +92,29 @@ def test_the_verdict_names_what_is_wrong() -> None:
         offsets: dict[str, CameraOffset] = known,
         names: tuple[str, ...] = right.names,
         times: int = 6,
+        groups: tuple[frozenset[str], ...] = (),
     ) -> str:
         solutions = [right, *others]
         agreement = agree(solutions, [0], matches)
         return str(
-            grade(names, right, agreement, camera_qualities(right, agreement, matches), offsets, times)
+            grade(
+                names,
+                right,
+                agreement,
+                camera_qualities(right, agreement, matches, MotionGroups(groups)),
+                offsets,
+                times,
+            )
         )
 
     assert verdict(right, right) == "good"
     assert verdict(right, times=2).startswith("usable, because fewer than 3 frames were compared")
     assert "no pose of cam99" in verdict(right, names=(*right.names, "cam99"))
+    two = frozenset(right.names[:6]), frozenset(right.names[6:])
+    assert verdict(right, groups=two[:1]) == "good"
+    assert verdict(right, groups=two).startswith(
+        "usable, because motion contradicts the poses of cam06, cam07, cam08: repeated structure"
+    )
     assert "the offset in time of cam00 is unknown" in verdict(right, offsets=known | {"cam00": UNKNOWN})
     scrambled = [right] * 3
     for index, name in enumerate(right.names):

@@ -76,6 +76,9 @@ class TestFile:
             ),
             (lambda r: r["cameras"][0].update(name="../x"), "camera name '../x', expected letters"),
             (lambda r: r["cameras"][0].update(source="../x.mp4"), r"cameras\[0\]: file name '../x.mp4'"),
+            (lambda r: r["cameras"][0].update(source="\ud800.mp4"), r"cameras\[0\]: file name"),
+            (lambda r: r["cameras"][0].update(source="x" * 300), r"cameras\[0\]: file name 'xxx"),
+            (lambda r: r["cameras"][0].update(source="x/" * 1500), r"cameras\[0\]: file name 'x/x"),
             (
                 lambda r: r["cameras"][0].update(far=0.1),
                 "cam00: near 0.5 and far 0.1, expected 0 < near < far",
@@ -209,6 +212,8 @@ class TestPoints:
         [
             b"",
             b"ply\n",
+            b"ply\nformat\nelement vertex 1\nproperty float x\nend_header\n1\n",
+            b"ply\nformat ascii 1.0\nelement vertex\nproperty float x\nend_header\n1\n",
             b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n",
             b"ply\nformat binary_little_endian 1.0\nelement vertex 999999999\nproperty float x\nend_header\n",
             b"ply\nformat ascii 1.0\nelement vertex 1\nproperty list uchar int x\nend_header\n1\n",

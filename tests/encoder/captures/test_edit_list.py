@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dynerf_encoder.captures.edit_list import read_edits
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError
 from dynerf_format.frame_range import FrameRange

@@ -11,8 +11,8 @@ import torch
 import dynerf
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.scene.contraction import Space
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.local_origin import local_origin
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.poses import read_poses
 from dynerf_encoder.evaluation.evaluate import evaluate
 from dynerf_format.container.header import decode_header, encode_header

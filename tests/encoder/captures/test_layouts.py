@@ -1,6 +1,7 @@
 """Every layout of one capture is read as the same cameras and pictures; what is wrong in one is named."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -396,6 +397,8 @@ class TestOpencvYaml:
             ("rows: 3", "rows: 4", "K_cam00: 9 numbers, expected 4x3"),
             ("data: [ ", "data: [ x, ", "K_cam00: could not convert"),
             ("K_cam00", "K_other", "K_cam00 is missing, expected a matrix of 3x3"),
+            ('- "cam00"\n', '- "cam00\n', 'camera cam00|camera "cam00'),
+            ('- "cam00"', f'- "{"9" * 400}"', "camera name '9999"),
             ("names:", "cameras:", None),  # the names in extri.yml suffice
         ],
     )
@@ -410,6 +413,15 @@ class TestOpencvYaml:
             return
         with pytest.raises(CaptureError, match=found):
             read_recording(tmp_path)
+
+    @pytest.mark.parametrize("width", ["inf", "nan", "1e400", "-3", "0"])
+    def test_a_width_that_is_none_is_that_of_the_video(
+        self, tmp_path: Path, rig: layouts.Rig, width: str
+    ) -> None:
+        _easymocap(tmp_path, rig, tmp_path)
+        path = tmp_path / "intri.yml"
+        path.write_text(re.sub("(?m)^W_cam00: .*$", f"W_cam00: {width}", path.read_text()))
+        assert read_recording(tmp_path).cameras[0].lens.width == rig.lenses[0].width
 
     def test_a_camera_without_pictures_is_named(self, tmp_path: Path, rig: layouts.Rig) -> None:
         _easymocap(tmp_path, rig, tmp_path)

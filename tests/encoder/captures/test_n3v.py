@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.lens import Lens
-from dynerf_encoder.captures.n3v import read_n3v
 from dynerf_encoder.captures.recording import RecordedCamera
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_format.errors import CaptureError, ConfigError, ViewError

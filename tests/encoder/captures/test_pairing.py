@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.video import decode, probe
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.jobs.encode_segment import _choose_space, _describe

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dynerf_encoder.captures.capture import Capture
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.captures.video import decode
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.ingest.box_average import box_average
@@ -328,7 +328,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from dynerf_format.frame_range import FrameRange
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format.errors import OutputError
 folder, store, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

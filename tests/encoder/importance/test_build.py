@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance import build as importance
 from dynerf_encoder.importance.build import ImportanceMap, build_isg, build_ist

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.jobs.quick_check import fault_warnings
 from dynerf_format.frame_range import FrameRange

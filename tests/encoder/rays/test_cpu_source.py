@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dynerf_decoder.cameras.camera import pixel_directions
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap, build_isg
 from dynerf_encoder.rays.cpu_source import RaySource, TrainingRays

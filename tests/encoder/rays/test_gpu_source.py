@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynerf_encoder.captures.n3v import read_n3v
+from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.importance.build import ImportanceMap
 from dynerf_encoder.rays import gpu_source

@@ -53,6 +53,8 @@ def _times(folder: Path, source: str = SOURCE) -> Any:
     path = folder / "times.py"
     if not path.exists() or path.read_text(encoding="utf-8") != source:  # numba 0.65 compares times
         path.write_text(source, encoding="utf-8")
+    # Python's own cache does not notice a change of equal length within a second.
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
     spec = importlib.util.spec_from_file_location("times", path)
     assert spec is not None
     assert spec.loader is not None

@@ -206,6 +206,16 @@ def test_an_invalid_payload_is_refused(payload: bytes) -> None:
         unpack_tensors(payload, LIMITS)
 
 
+@pytest.mark.long
+def test_large_planes_that_are_nearly_empty_are_written_so_that_they_can_be_read() -> None:
+    """Tables would take too few bytes for what readers allow in the section of all tensors."""
+    planes = QuantisedTensor("planes", np.zeros((16, 3, 12, 176, 176), np.int32), np.ones(1, np.float32))
+    planes.symbols[0, 0, 3, 5, 7] = 1
+    payload = pack_tensors([planes, tensor("a", list(range(99)))])
+    assert len(payload) < 10_000
+    assert np.array_equal(unpack_tensors(payload)["planes"].symbols, planes.symbols)
+
+
 @pytest.mark.parametrize("extents", [(1001,), (2**31, 2**31), (2**32 - 1,) * 8, (32, 32)])
 def test_more_elements_than_allowed_are_refused_by_name(extents: tuple[int, ...]) -> None:
     with pytest.raises(LimitError, match=r"tensor 't': shape .* at most 1000"):

@@ -32,7 +32,7 @@ VECTORS = repository(Path(__file__)) / "format" / "vectors"
 LIMITS = Limits(chunk_bytes=2**20, elements=2**18)
 SEEDS = (
     "continued", "framed_header", "layered", "mixed_tables", "newer_minor", "occupancy", "smallest",
-    "two_segments", "wide_symbols",
+    "sound", "two_segments", "wide_symbols",
 )  # fmt: skip
 BATCH = 5000  # files
 ATTACK = "in JavaScript, compared with Python"

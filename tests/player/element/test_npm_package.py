@@ -28,8 +28,10 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel=
 <script type="module" src="node_modules/dynerf-player/dynerf_player.js"></script></head>
 <body><media-controller id="controller">
 <dynerf-player id="picture" slot="media" src="board.dnv" preload="auto" loading="eager"></dynerf-player>
+<media-loading-indicator slot="centered-chrome"></media-loading-indicator>
 <media-control-bar><media-play-button></media-play-button><media-time-range></media-time-range>
 <media-time-display showduration></media-time-display><media-mute-button></media-mute-button>
+<media-volume-range></media-volume-range>
 <media-playback-rate-button></media-playback-rate-button></media-control-bar></media-controller></body></html>"""
 
 
@@ -86,9 +88,10 @@ def host(project: Path, made: "PlanesClip") -> Iterator[RangeHost]:
 
 
 def test_the_modules_are_small(package: Path) -> None:
-    """Without the module for servers, which is loaded only where there is one."""
-    modules = [path for path in package.glob("*.js") if not path.name.startswith("server_renderer")]
-    assert len(modules) > 3
+    """Without the modules for servers and for sound, which are loaded only where there is one."""
+    optional = ("server_renderer", "sound")
+    modules = [path for path in package.glob("*.js") if not path.name.startswith(optional)]
+    assert {"dynerf_player.js", "worker.js"} <= {path.name for path in modules}
     size = sum(len(gzip.compress(path.read_bytes(), 9, mtime=0)) for path in modules)
     assert size <= BUDGET
 
@@ -121,6 +124,11 @@ def test_the_tarball_plays_in_a_page_and_media_chrome_drives_it(page: "Page", ho
     page.wait_for_selector("#controller[mediapaused]")
     page.click("media-mute-button")
     page.wait_for_function("() => document.getElementById('picture').muted")
+    page.evaluate(
+        "document.querySelector('media-volume-range').dispatchEvent(new CustomEvent('mediavolumerequest',"
+        " { composed: true, bubbles: true, detail: 0.4 }))"
+    )
+    page.wait_for_function("() => Math.abs(document.getElementById('picture').volume - 0.4) < 1e-6")
     page.click("media-playback-rate-button")
     page.wait_for_function("() => document.getElementById('picture').playbackRate !== 1")
     page.evaluate(
@@ -129,3 +137,25 @@ def test_the_tarball_plays_in_a_page_and_media_chrome_drives_it(page: "Page", ho
     )
     page.wait_for_function("() => Math.abs(document.getElementById('picture').currentTime - 0.1) < 1e-6")
     page.wait_for_function("() => !document.getElementById('picture').seeking")
+    page.wait_for_selector('media-time-display[mediacurrenttime="0.1"]')
+    shows_loading_until_there_is_a_picture(page)
+
+
+def shows_loading_until_there_is_a_picture(page: "Page") -> None:
+    """The indicator follows ``waiting``, ``playing`` and the ready state of a clip that is opened anew."""
+    states = page.evaluate(
+        """async () => {
+          const [indicator, player] = [document.querySelector('media-loading-indicator'), picture];
+          const states = [];
+          new MutationObserver(() => states.push(indicator.hasAttribute('medialoading')))
+            .observe(indicator, { attributes: true, attributeFilter: ['medialoading'] });
+          const src = player.src;
+          player.src = '';
+          player.src = src;
+          await player.play();
+          while (indicator.hasAttribute('medialoading')) await new Promise(requestAnimationFrame);
+          return states;
+        }"""
+    )
+    assert states[0] is True
+    assert states[-1] is False

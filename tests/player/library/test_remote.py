@@ -122,7 +122,14 @@ def test_ten_seconds_are_prefetched_and_no_more(link: Link, version: RemoteVersi
     assert buffer.total == len(DATA)
     assert buffer.fetched == version.source.stats().fetched < 0.7 * len(DATA)
     assert buffer.layers == 1
-    assert version.raw() is None
+
+
+def test_the_file_is_read_through_the_cache(link: Link, version: RemoteVersion) -> None:
+    group = LATENTS_OF[1230]
+    for _ in range(2):
+        assert version.raw().read(group.offset, 40) == DATA[group.offset : group.offset + 40]
+    assert len(link.requests) == 2  # the first is that of opening
+    assert version.raw().size == len(DATA)
 
 
 def test_prepare_fails_once_and_then_succeeds(link: Link, version: RemoteVersion) -> None:

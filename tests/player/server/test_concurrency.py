@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import av
 import numpy as np
 import pytest
 from aiohttp import web
@@ -33,6 +34,7 @@ from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.session import Session
 from dynerf_player.session.timeouts import Timeouts
 from support.player import Served, camera_path, served, view, viewer, wait_for_free_sessions
+from support.sound import clicks, heard, onsets, resounded
 from support.video import ROOT
 
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -278,6 +280,21 @@ class TestMovies:
             assert "4800 pixels in all pictures; the limit is 4000" in many
 
         served(clip, check, movies=limits)
+
+    def test_a_movie_has_sound_if_time_passes_normally(self, clip: Path, tmp_path: Path) -> None:
+        loud = resounded(clip, tmp_path / "clip.dnv", clicks(5 / 30, (2 / 30,), 2))
+
+        async def check(server: Served) -> None:
+            for pictures, tracks in ((5, 1), (10, 0)):
+                address = server.address + "/movies/clip"
+                async with server.http.post(address, json=camera_path(pictures)) as response:
+                    (tmp_path / "movie.mp4").write_bytes(await response.read())
+                with av.open(str(tmp_path / "movie.mp4")) as movie:
+                    assert len(movie.streams.audio) == tracks
+                if tracks:
+                    assert onsets(heard(tmp_path / "movie.mp4")) == pytest.approx([2 / 30], abs=0.003)
+
+        served(loud, check)
 
     def test_a_movie_that_takes_too_long_is_stopped(self, clip: Path) -> None:
         async def check(server: Served) -> None:

@@ -75,7 +75,7 @@ class CpuMarcher:
         )  # fmt: skip
         count = len(rays.lengths)
         out, medians = np.empty(3 * count, np.float32), np.empty(count, np.float32)
-        settings = MarchSettings(self.bounds, np.float32(PADDING), np.float32(min_transmittance))
+        settings = MarchSettings(self.bounds, np.float32(min_transmittance))
         coarse, fine = samples
         march(
             self.coarse, self.fine, self.view, self.features, self.grids, rays, settings,
@@ -84,11 +84,13 @@ class CpuMarcher:
         return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(medians).unsqueeze(0)
 
     def _coarse_scratch(self, coarse: int) -> CoarseScratch:
-        even = (np.arange(coarse, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
+        positions = (np.arange(coarse, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
+        padded = -(-coarse // SAMPLES) * SAMPLES
+        even = (1 + PADDING * np.arange(1, padded + 1) / coarse) / (1 + PADDING)
         return CoarseScratch(
-            _zeros(len(self.coarse.sizes) * len(self.coarse.channels) * SAMPLES), even,
-            np.zeros(coarse, np.int64), _zeros(SAMPLES), _zeros(-(-coarse // SAMPLES) * SAMPLES),
-            _zeros(coarse),
+            _zeros(len(self.coarse.sizes) * len(self.coarse.channels) * SAMPLES), positions,
+            np.zeros(coarse, np.int64), _zeros(SAMPLES), _zeros(padded), even.astype(np.float32),
+            np.float32(-1 / (1 + PADDING)), _zeros(padded),
         )  # fmt: skip
 
     def _fine_scratch(self) -> tuple[FineScratch, ViewScratch]:

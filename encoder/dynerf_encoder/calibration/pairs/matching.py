@@ -4,7 +4,7 @@ Descriptors are compared by the angle between them, as COLMAP's matcher does wit
 """
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 _FARTHEST = 0.7  # radians
 
@@ -22,15 +22,21 @@ def match(
     if min(len(first), len(second)) < 2:
         return np.zeros((0, 2), np.int64)
     cosines = first @ second.T
-    forth = cosines.argmax(axis=1)
-    back = cosines.argmax(axis=0)
-    index = np.arange(len(first))
-    good = (back[forth] == index) & _distinct(cosines, ratio) & _distinct(cosines.T, ratio)[forth]
-    good &= np.arccos(np.clip(cosines[index, forth], -1, 1)) < _FARTHEST
-    return np.column_stack([index[good], forth[good]])
+    forth, back = cosines.argmax(axis=1), cosines.argmax(axis=0)
+    rows, columns = np.arange(len(first)), np.arange(len(second))
+    best, distinct = _distinct(cosines, (rows, forth), 1, ratio)
+    distinct_back = _distinct(cosines, (back, columns), 0, ratio)[1]
+    good = (back[forth] == rows) & distinct & distinct_back[forth] & (best < _FARTHEST)
+    return np.column_stack([rows[good], forth[good]])
 
 
-def _distinct(cosines: Float[np.ndarray, "n m"], ratio: float) -> np.ndarray:
-    """Whether the best angle of each row is below ``ratio`` times the second best."""
-    best = np.arccos(np.clip(np.partition(cosines, -2, axis=1)[:, -2:], -1, 1))
-    return np.asarray(best[:, 1] < ratio * best[:, 0])
+def _distinct(
+    cosines: Float[np.ndarray, "n m"], places: tuple[np.ndarray, np.ndarray], axis: int, ratio: float
+) -> tuple[Float[np.ndarray, " k"], Bool[np.ndarray, " k"]]:
+    """Best angles, at ``places``, and whether each is below ``ratio`` times the second best along an axis."""
+    best = cosines[places]
+    cosines[places] = -1
+    second = cosines.max(axis=axis)
+    cosines[places] = best
+    angle, next_angle = (np.arccos(np.clip(values, -1, 1)) for values in (best, second))
+    return angle, np.asarray(angle < ratio * next_angle)

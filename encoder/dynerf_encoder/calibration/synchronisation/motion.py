@@ -44,9 +44,16 @@ def view_of_pictures(pictures: UInt8[np.ndarray, "frame height width"], lens: Le
     return MovingView(pictures, pose.centre, rays)
 
 
-def motion_scores(views: Sequence[MovingView], reach: int | None = None) -> list[PairScores]:
-    """Scores of pairs of near cameras at lags up to ``reach`` frames (default: as overlap permits)."""
-    moving = [_foreground(view.pictures) for view in views]
+def motion_scores(
+    views: Sequence[MovingView],
+    reach: int | None = None,
+    moving: Sequence[UInt8[np.ndarray, "_ _"]] | None = None,
+) -> list[PairScores]:
+    """Scores of pairs of near cameras at lags up to ``reach`` frames (default: as overlap permits).
+
+    ``moving`` is the ``foreground`` of the views' pictures, where it is known.
+    """
+    moving = [foreground(view.pictures) for view in views] if moving is None else moving
     found = []
     for first, second in _neighbours(views):
         planes = _common_planes(views[first], views[second])
@@ -86,7 +93,8 @@ def lag_scores(
     return np.asarray(scores * np.sqrt(overlap / shortest) * usable)
 
 
-def _foreground(pictures: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame pixel"]:
+def foreground(pictures: UInt8[np.ndarray, "frame height width"]) -> UInt8[np.ndarray, "frame pixel"]:
+    """What moves: the difference of every pixel to its median over time, at most ``_CLIP`` grey levels."""
     flat = pictures.reshape(len(pictures), -1)
     background = np.median(flat, axis=0).astype(np.int16)
     found = np.empty(flat.shape, np.uint8)  # bytes: all cameras are held at once

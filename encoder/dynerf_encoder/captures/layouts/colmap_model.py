@@ -22,6 +22,7 @@ MODELS = (
     ("RADIAL_FISHEYE", 5), ("THIN_PRISM_FISHEYE", 12),
 )  # fmt: skip
 _MAX_NAME = 4096
+_MAX_NUMBER = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +171,7 @@ def _camera(model: str, width: int, height: int, params: tuple[float, ...]) -> C
 
 
 def _image(number: int, name: str, camera: int, values: Float[np.ndarray, "7"]) -> ColmapImage:
-    if not np.isfinite(values).all():
+    if not np.isfinite(values).all() or np.abs(values).max() > _MAX_NUMBER:
         raise ValueError(f"image {name[:80]}: its pose is not finite")
     return ColmapImage(number, name, camera, values[:4], values[4:])
 

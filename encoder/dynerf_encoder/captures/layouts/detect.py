@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dynerf_encoder.captures.folder import POSES
-from dynerf_encoder.captures.n3v import n3v_recording
 from dynerf_encoder.captures.recording import Recording
 from dynerf_format.errors import CaptureError, ConfigError
 
 from . import capture_json, colmap, dynamic_gaussians, easyvolcap, immersive, nerfstudio, panoptic
+from .n3v import n3v_recording
 from .source_files import entries, find_sources
 
 Read = Callable[[Path, Path], Recording]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dynerf_encoder.captures.lens import Lens, lens_of
+from dynerf_encoder.captures.lens import MAX_SIDE, Lens, lens_of
 from dynerf_encoder.captures.picture_source import open_source
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
 from dynerf_format.errors import CaptureError
+from dynerf_format.values import is_number
 
 from .opencv_yaml import Value, read_opencv_yaml
 from .pose_conversion import from_world_to_camera, intrinsics_of_matrix
@@ -74,7 +75,7 @@ def _lens(name: str, intrinsics: Mapping[str, Value], source: Path, where: str) 
             values[: len(stated)] = stated
             break
     width, height = intrinsics.get(f"W_{name}"), intrinsics.get(f"H_{name}")
-    if isinstance(width, float) and isinstance(height, float) and min(width, height) >= 1:
+    if is_number(width, 1, MAX_SIDE) and is_number(height, 1, MAX_SIDE):
         size = int(width), int(height)
     else:
         facts = open_source(source).probe()

@@ -18,7 +18,7 @@ _MATRIX = re.compile(
     r"^\s*!!opencv-matrix\s+rows:\s*([0-9]{1,4})\s+cols:\s*([0-9]{1,4})\s+dt:\s*\"?[a-z0-9]+\"?\s+"
     r"data:\s*\[([^\]]*)\]\s*$"
 )
-_ITEM = re.compile(r"""^\s*-\s*(?:"([^"]*)"|'([^']*)'|(\S.*?))\s*$""", re.MULTILINE)
+_ITEM = re.compile(r"""^\s*-\s*(?:"([^"\n]*)"|'([^'\n]*)'|(\S.*?))\s*$""", re.MULTILINE)
 
 
 def read_opencv_yaml(path: Path) -> dict[str, Value]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from dynerf_encoder.captures.json_input import is_file_name
 from dynerf_encoder.captures.picture_source import is_picture
 from dynerf_encoder.captures.recording import natural
 from dynerf_encoder.captures.video import SUFFIXES
@@ -22,7 +23,7 @@ def source_named(root: Path, name: str, where: str) -> Path:
     Looked for in ``root`` and in its folders videos, images and so on. Raises CaptureError, naming what is
     missing, or when there are several.
     """
-    if not name or "/" in name or "\\" in name or name in (".", ".."):
+    if not is_file_name(name) or "/" in name or "\\" in name or name in (".", ".."):
         raise CaptureError(f"{where}: camera name {name[:80]!r}, expected a name without folders")
     videos = [
         path

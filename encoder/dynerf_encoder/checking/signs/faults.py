@@ -44,7 +44,7 @@ def _still(pictures: Pictures) -> list[Finding]:
         elif runs:
             findings.append(
                 Finding(
-                    "frozen", (name,), f"{name}: repeats one picture {_listed(runs, 1)} while others change"
+                    "repeats", (name,), f"{name}: repeats one picture {_listed(runs, 1)} while others change"
                 )
             )
     return findings

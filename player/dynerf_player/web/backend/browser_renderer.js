@@ -138,6 +138,11 @@ export class BrowserRenderer {
     else this.handlers.onerror({ name, message, fatal });
   }
 
+  /** The start of the file, as `openTrack` of `sound/track.js` takes it. */
+  get knownFile() {
+    return this.clip && { header: this.clip.header, directory: this.clip.sounds, size: this.clip.size };
+  }
+
   /** Whether the data of the shown moment is not there yet. */
   isMissing() {
     return this.isWaiting;

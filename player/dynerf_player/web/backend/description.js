@@ -13,7 +13,7 @@ const MAX_SKEW = 1e-2; // deviation of R^T R from the identity
 const MAX_PIXELS = 1e9; // of focal lengths and principal points; focal lengths are at least the inverse
 
 /** The record of an opened clip, as `connect` reports it. Throws FormatError for cameras that cannot be rendered. */
-export function describe({ header, segments, frameCount, frameRate, duration, size, version }, name) {
+export function describe({ header, segments, frameCount, frameRate, duration, size, version, sounds }, name) {
   header.cameras.forEach(checkCamera);
   checkVolume(header.viewingVolume);
   const poses = header.cameras.map((camera) => camera.cameraToWorld);
@@ -23,7 +23,7 @@ export function describe({ header, segments, frameCount, frameRate, duration, si
     name, width, height, near, far,
     frames: frameCount, fps: frameRate.num / frameRate.den, seconds: duration, bytes: size, etag: version,
     layers: Math.max(...segments.map((segment) => segment.layers)),
-    field: header.field.kind,
+    field: header.field.kind, sound: sounds.length > 0,
     cameras: header.cameras.map(cameraRecord),
     volume: { points: header.viewingVolume, margin: MARGIN * diagonal(header.viewingVolume) },
     focus: focusPoint(poses),

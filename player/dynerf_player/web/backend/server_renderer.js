@@ -65,6 +65,11 @@ export class ServerRenderer {
     return response.json();
   }
 
+  /** The file was not opened here. */
+  get knownFile() {
+    return null;
+  }
+
   /** Metadata only, or everything: the server sends pictures of the layers that a view names. */
   limit() {}
 

@@ -2,11 +2,12 @@
 import { FormatError, ViewError, namingSource } from "./errors.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { abortable, finish } from "./pause.js";
-import { ancillaryEntry, groupOf, latentsGroups } from "./container/chunk_lookup.js";
+import { ancillaryEntry, groupOf, isSound, latentsGroups } from "./container/chunk_lookup.js";
 import { OCCUPANCY, unpackLatents } from "./container/chunks.js";
 import { moment, segmentAt } from "./container/header.js";
 import { Reader } from "./container/reader.js";
 import { WeightsLoader } from "./container/weights.js";
+import { unpackSound } from "./sound/payload.js";
 import { unpackOccupancy } from "./tensors/occupancy.js";
 
 const GROUPS_KEPT = 8;
@@ -19,12 +20,13 @@ export async function openClip(source, { limits = {}, signal } = {}) {
 /**
  * `header` is that of the file. `segments` has, for each segment, its frames from `start` to `end` (excluded), the
  * number of usable quality `layers`, their sizes in `bytes`, and `depth`, the number of segments that it builds on;
- * `groups` the frames and size of each group of latents.
+ * `groups` the frames and size of each group of latents, `sounds` of each group that has sound.
  */
 export class Clip {
   #reader;
   #weights;
   #groups;
+  #sounds;
   #latents = new Map(); // by number of the group, the one used last at the end: promises of tensors
 
   constructor(reader) {
@@ -34,6 +36,8 @@ export class Clip {
     this.header = reader.header;
     this.segments = this.#weights.usable.map((entries, number) => describeSegment(entries, reader.header.segments[number]));
     this.groups = this.#groups.map(describeGroup);
+    this.#sounds = reader.directory.filter(isSound);
+    this.sounds = this.#sounds.map(describeGroup);
   }
 
   get cameras() {
@@ -112,6 +116,12 @@ export class Clip {
     const payload = await this.#reader.readChunk(entry, { signal });
     const found = await namingSource(this.#reader.source.name, () => unpackOccupancy(payload));
     return found.layers === layers ? { coarse: found.coarse, fine: found.fine } : null;
+  }
+
+  /** The packets of one of `sounds`, by its number: see `unpackSound`. */
+  async sound(number, { signal } = {}) {
+    const payload = await this.#reader.readChunk(this.#sounds[number], { signal });
+    return namingSource(this.#reader.source.name, () => unpackSound(payload));
   }
 
   /** A group of latents, fetched once while it is used now and then; several callers may wait for it. */

@@ -1,13 +1,8 @@
-/** The attribute `controls`: a play button, a seek bar, the time, and full screen. */
+/** The attribute `controls`: a play button, a seek bar, the time, sound where the clip has any, and full screen. */
 import { formatTime } from "../net/clock.js";
+import { drawShape } from "./shapes.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const SHAPES = {
-  play: "M7 4.5v15l12-7.5z",
-  pause: "M6 4.5h4v15H6zM14 4.5h4v15h-4z",
-  fullscreen: "M4 4h6v2H6v4H4zM14 4h6v6h-2V6h-4zM4 14h2v4h4v2H4zM18 14h2v6h-6v-2h4z",
-};
-const EVENTS = ["play", "pause", "ended", "seeking", "timeupdate", "durationchange", "emptied"];
+const EVENTS = ["play", "pause", "ended", "seeking", "timeupdate", "durationchange", "emptied", "volumechange"];
 
 /** Adds the built-in controls to a class. */
 export function controls(Base) {
@@ -34,7 +29,11 @@ class ControlBar {
     const full = button(() => this.fullscreen());
     label(full, "Full screen", "fullscreen");
     full.hidden = !document.fullscreenEnabled;
-    root.append(this.play, this.seek, this.time, full);
+    this.mute = button(() => { player.muted = !player.muted; });
+    this.volume = Object.assign(document.createElement("input"), { type: "range", max: 1, step: 0.05, className: "volume" });
+    this.volume.setAttribute("aria-label", "Volume");
+    this.volume.addEventListener("input", () => setVolume(player, Number(this.volume.value)));
+    root.append(this.play, this.seek, this.time, this.mute, this.volume, full);
     for (const type of EVENTS) player.addEventListener(type, () => this.draw());
     this.draw();
   }
@@ -53,7 +52,21 @@ class ControlBar {
     this.seek.value = String(currentTime);
     this.time.textContent = `${formatTime(currentTime)} / ${formatTime(total)}`;
     this.seek.setAttribute("aria-valuetext", this.time.textContent);
+    this.drawSound();
   }
+
+  drawSound() {
+    const { muted, volume, hasSound } = this.player;
+    label(this.mute, muted ? "Unmute" : "Mute", muted ? "muted" : "sound");
+    this.volume.value = String(muted ? 0 : volume);
+    this.mute.hidden = this.volume.hidden = !hasSound;
+  }
+}
+
+/** A selected volume unmutes, and none mutes; unmuting brings back the volume before. */
+function setVolume(player, volume) {
+  if (volume > 0) player.volume = volume;
+  player.muted = volume === 0;
 }
 
 function button(onclick) {
@@ -66,10 +79,5 @@ function label(element, text, shape) {
   if (element.dataset.shape === shape) return;
   element.dataset.shape = shape;
   element.setAttribute("aria-label", text);
-  const icon = document.createElementNS(SVG, "svg");
-  icon.setAttribute("viewBox", "0 0 24 24");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", SHAPES[shape]);
-  icon.append(path);
-  element.replaceChildren(icon);
+  drawShape(element, shape);
 }

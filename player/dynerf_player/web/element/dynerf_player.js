@@ -8,7 +8,8 @@ import { controls } from "./controls.js";
 import { loading } from "./loading.js";
 import { media } from "./media.js";
 import { picture } from "./picture.js";
+import { sound } from "./sound.js";
 
-export class DynerfPlayer extends controls(picture(camera(loading(media(PlayerBase))))) {}
+export class DynerfPlayer extends controls(picture(camera(sound(loading(media(PlayerBase)))))) {}
 
 if (!customElements.get("dynerf-player")) customElements.define("dynerf-player", DynerfPlayer);

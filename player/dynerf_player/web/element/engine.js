@@ -9,6 +9,7 @@ import { pictureSize } from "../video/canvas.js";
 import { CameraAnimation } from "../view/camera_animation.js";
 import { Cameras } from "../view/cameras.js";
 import { matrixFromPose } from "../view/vector.js";
+import { SoundLink } from "./sound_link.js";
 
 const SLOW_MS = 800; // without a picture, after which it shows that it is waiting
 const RETRY_MS = 3000; // after the file could not be read
@@ -17,7 +18,8 @@ const SAME_FRAME = 0.01; // frames, with which pictures are recognised
 export class Engine {
   /**
    * `stage` gets the canvas, `status` is a `Status`. `report(kind, detail)` is called with "opened" {first}, "picture"
-   * head, "buffer" ranges, "ended", "tick" now, "failed" {name, message}, and "renderer" when another side renders.
+   * head, "buffer" ranges, "ended", "tick" now, "failed" {name, message}, "renderer" when another side renders, and what
+   * `SoundLink` reports.
    */
   constructor({ stage, status, report }) {
     Object.assign(this, { stage, status, report });
@@ -25,6 +27,7 @@ export class Engine {
     Object.assign(this, { source: null, renderer: null, description: null, why: "" });
     this.playback = { loop: false, speed: 1, playing: false, frozen: false };
     Object.assign(this, { frameRequest: null, turn: 0 }); // turn: counts the choices of a renderer
+    this.sound = new SoundLink(report);
     this.closed();
   }
 
@@ -50,6 +53,7 @@ export class Engine {
     this.renderer?.close();
     this.renderer = null;
     this.source = null;
+    this.sound.close();
     this.stage.replaceChildren();
     this.status.clear();
     this.closed();
@@ -148,6 +152,8 @@ export class Engine {
     if (camera) this.cameras.moveTo(camera);
     this.animation = new CameraAnimation(this.cameras, this.clock);
     this.sought = null;
+    const { src } = this.source;
+    this.sound.open(description.sound ? { src, seconds: description.seconds, known: this.renderer.knownFile } : null);
   }
 
   run(now) {
@@ -159,7 +165,8 @@ export class Engine {
     const { clock, animation, renderer } = this;
     const wasPlaying = clock.playing;
     clock.buffering = this.isBuffering(now);
-    clock.tick(now);
+    clock.tick(now, this.sound.follow(clock, now, this.hasPicture && !this.holds));
+    this.sound.reached(clock.time);
     animation.tick(now);
     if (wasPlaying && !clock.playing && !animation.isPreview) this.report("ended");
     if (!this.holds) renderer.update(this.view(), clock.isRunning || animation.isRunning, now);
@@ -171,7 +178,7 @@ export class Engine {
   view() {
     const { camera } = this.cameras;
     return {
-      frame: Number(this.clock.frame.toFixed(4)),
+      frame: Number((this.clock.isRunning ? this.clock.frameAfter(this.sound.lead) : this.clock.frame).toFixed(4)),
       camera_to_world: matrixFromPose(camera),
       fov: camera.fov,
       ...pictureSize(this.description, this.stage.getBoundingClientRect(), this.resolution, devicePixelRatio),
@@ -202,6 +209,7 @@ export class Engine {
     this.hasPicture = true;
     this.failure = null;
     this.shownFrame = head.frame;
+    this.sound.shown(head.frame / this.description.fps, performance.now());
     if (this.sought !== null && Math.abs(head.frame - this.sought) < SAME_FRAME) this.sought = null;
     this.report("picture", head);
     const { width, height } = this.view();

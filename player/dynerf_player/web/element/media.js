@@ -2,14 +2,13 @@
 import { reflectBooleans } from "./base.js";
 import { MediaState, NETWORK, READY, TimeRanges } from "./media_state.js";
 
-const ATTRIBUTES = ["autoplay", "loop", "muted"];
+const ATTRIBUTES = ["autoplay", "loop"];
 
 /** Adds the behaviour of a media element to a class. */
 export function media(Base) {
   class Media extends Base {
     static observedAttributes = [...Base.observedAttributes, ...ATTRIBUTES];
 
-    #sound = { volume: 1, muted: null }; // muted: null follows the attribute
     #rate = 1;
     #startAt = 0; // seconds, while the clip is not open
 
@@ -182,29 +181,6 @@ export function media(Base) {
       return new TimeRanges(this.engine.description ? [[0, this.duration]] : []);
     }
 
-    /** Clips have no sound; volume and muting are kept so that controls show what was selected. */
-    get volume() {
-      return this.#sound.volume;
-    }
-
-    set volume(value) {
-      const volume = Number(value);
-      if (!(volume >= 0 && volume <= 1)) throw new DOMException(`volume: found ${value}, expected 0 to 1`, "IndexSizeError");
-      if (volume === this.#sound.volume) return;
-      this.#sound.volume = volume;
-      this.media.queue("volumechange");
-    }
-
-    get muted() {
-      return this.#sound.muted ?? this.defaultMuted;
-    }
-
-    set muted(value) {
-      if (Boolean(value) === this.muted) return;
-      this.#sound.muted = Boolean(value);
-      this.media.queue("volumechange");
-    }
-
     get videoWidth() {
       return this.engine.description?.width ?? 0;
     }
@@ -237,7 +213,7 @@ export function media(Base) {
   }
 
   reflectBooleans(Media.prototype, {
-    autoplay: "autoplay", loop: "loop", controls: "controls", defaultMuted: "muted", playsInline: "playsinline",
+    autoplay: "autoplay", loop: "loop", controls: "controls", playsInline: "playsinline",
   });
   for (const [name, value] of Object.entries({ ...constants("NETWORK", NETWORK), ...constants("HAVE", READY) })) {
     for (const owner of [Media, Media.prototype]) Object.defineProperty(owner, name, { value });

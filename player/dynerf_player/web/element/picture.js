@@ -87,9 +87,9 @@ export function picture(Base) {
 
     /** What is shown, how fast, by which side and why, and what was fetched; see `video/stats.js`. */
     async getStats() {
-      const { renderer, why } = this.engine;
+      const { renderer, why, sound } = this.engine;
       if (!renderer) return { renderer: "", why: "", width: 0, height: 0 };
-      return { renderer: renderer.kind, why, ...(await renderer.stats()) };
+      return { renderer: renderer.kind, why, ...(await renderer.stats()), sound: sound.stats() };
     }
 
     /** The picture in full resolution as a PNG file. Rejects with "InvalidStateError" when there is none. */

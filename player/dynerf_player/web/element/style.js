@@ -91,7 +91,18 @@ button {
 button:hover { background: #ffffff24; }
 button:focus-visible, input:focus-visible { outline: 2px solid var(--dynerf-accent); outline-offset: 1px; }
 .text-button { min-height: 38px; padding: 6px 14px; font-size: 14px; }
+#unmute {
+  position: absolute;
+  top: 12px;
+  left: 12px;
+  display: inline-flex;
+  align-items: center;
+  gap: 6px;
+  background: var(--dynerf-box);
+}
+#unmute svg { width: 18px; height: 18px; fill: currentColor; }
 #controls {
+  container-type: inline-size;
   position: absolute;
   left: 0;
   right: 0;
@@ -108,5 +119,7 @@ button:focus-visible, input:focus-visible { outline: 2px solid var(--dynerf-acce
 #controls button:hover { background: #ffffff24; }
 #controls svg { display: block; width: 20px; height: 20px; fill: currentColor; }
 #controls input { flex: 1; min-width: 0; accent-color: var(--dynerf-accent); }
+#controls input.volume { flex: 0 1 72px; }
+@container (max-width: 400px) { #controls input.volume { display: none; } }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
 `;

@@ -14,6 +14,7 @@ const TREE = `
       <button class="text-button" id="retry" type="button" hidden>Try again</button>
     </div>
     <p class="notice" id="notice" role="status" part="notice"></p>
+    <button class="text-button" id="unmute" type="button" part="unmute" hidden></button>
     <div id="controls" part="controls" hidden></div>
   </div>`;
 

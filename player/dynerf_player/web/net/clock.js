@@ -19,17 +19,26 @@ export class Clock {
     return Math.min(this.time * this.fps, this.frames - 1);
   }
 
+  /** The moment in frames so many seconds later, as far as the clip plays on. */
+  frameAfter(seconds) {
+    const time = this.time + seconds;
+    return Math.min((this.loop ? time % this.seconds : time) * this.fps, this.frames - 1);
+  }
+
   /** Whether time passes: playing, not frozen, not buffering. */
   get isRunning() {
     return this.playing && !this.frozen && !this.buffering;
   }
 
-  /** Advance to a time of the page (milliseconds). A hidden page does not tick: one step is at most 250 ms. */
-  tick(now) {
+  /**
+   * Advance to a time of the page (milliseconds). A hidden page does not tick: one step is at most 250 ms. `audible` is the
+   * second of the clip whose sound is audible, not wrapped around, or null where time passes by itself.
+   */
+  tick(now, audible = null) {
     const passed = this.lastTick === null ? 0 : Math.min(now - this.lastTick, 250) / 1000;
     this.lastTick = now;
     if (!this.isRunning) return;
-    this.time += passed * this.speed;
+    this.time = audible ?? this.time + passed * this.speed;
     if (this.time < this.seconds) return;
     if (this.loop) {
       this.time %= this.seconds;

@@ -61,7 +61,7 @@ export function report({ moving, still, movingMs, stats, heap }) {
     ["Browser", navigator.userAgent],
     ["Moving", `${(moving.length / (movingMs / 1000)).toFixed(1)} pictures per second, ${times(moving)} ms each, ${size(moving.at(-1))}`],
     ["Still", `${times(still)} ms, ${size(still.at(-1))}`],
-    ["Fetched", `${formatBytes(stats.fetched ?? 0)} of ${formatBytes(stats.total ?? 0)}, ${stats.requests ?? "unknown"} requests`],
+    ["Fetched", `${formatBytes(stats.fetched ?? 0)} of ${formatBytes(stats.total ?? 0)}, requests: ${stats.requests ?? "unknown"}`],
     ["Graphics memory", stats.memory ? formatBytes(stats.memory) : "unknown"],
     ["JavaScript heap", heap === null ? "unknown" : formatBytes(heap)],
   ];

@@ -5,6 +5,7 @@ import { setIcon } from "./icons.js";
 import { toHash } from "../view/share.js";
 
 const KEY_ANGLE = 0.06; // radians per press of an arrow key with Shift
+const VOLUME_STEP = 0.05; // per press of a key
 const KEY_STEP = 0.04; // of the distance to the pivot, per press of an arrow key when flying
 
 export class Controls {
@@ -17,6 +18,8 @@ export class Controls {
       step: (event) => this.step(event.key === "," ? -1 : 1),
       arrows: (event) => this.arrow(event),
       speed: (event) => this.changeSpeed(event.key === "[" ? -1 : 1),
+      mute: () => this.mute(),
+      volume: (event) => this.changeVolume("-_".includes(event.key) ? -1 : 1),
       loop: () => { player.loop = !player.loop; },
       freeze: () => { player.frozen = !player.frozen; },
       fly: () => { player.cameras.flying = !player.cameras.flying; },
@@ -34,13 +37,15 @@ export class Controls {
   addListeners() {
     const { find, actions, player } = this;
     const buttons = { play: "toggle", info: "stats" };
-    const same = ["loop", "freeze", "fly", "reset", "depth", "screenshot", "share", "fullscreen", "help"];
+    const same = ["mute", "loop", "freeze", "fly", "reset", "depth", "screenshot", "share", "fullscreen", "help"];
     for (const id of [...Object.keys(buttons), ...same]) {
       find(id).addEventListener("click", () => actions[buttons[id] ?? id]());
     }
     find("back").addEventListener("click", () => this.step(-1));
     find("forward").addEventListener("click", () => this.step(1));
     find("speed").addEventListener("change", (event) => { player.playbackRate = Number(event.target.value); });
+    find("volume").addEventListener("input", (event) => setVolume(player, Number(event.target.value)));
+    find("mute").addEventListener("keydown", (event) => this.keyOnMute(event));
     find("resolution").addEventListener("change", (event) => { player.resolution = event.target.value; });
     find("layers").addEventListener("change", (event) => { player.layers = Number(event.target.value); });
     find("renderer").addEventListener("change", (event) => { player.renderMode = event.target.value; });
@@ -77,6 +82,7 @@ export class Controls {
     const { paused, loop, frozen, cameras, depth, description } = this.player;
     setIcon(this.find("play"), paused ? "play" : "pause");
     setAttribute(this.find("play"), "aria-label", paused ? "Play" : "Pause");
+    this.drawSound();
     const info = !this.find("stats").hidden;
     const toggles = { loop, freeze: frozen, fly: cameras.flying, depth, info };
     for (const [id, pressed] of Object.entries(toggles)) setAttribute(this.find(id), "aria-pressed", String(pressed));
@@ -87,8 +93,41 @@ export class Controls {
     this.find("back").disabled = this.find("forward").disabled = description.frames < 2;
   }
 
+  drawSound() {
+    const { hasSound, muted, volume } = this.player;
+    this.find("sound").hidden = !hasSound;
+    setIcon(this.find("mute"), muted ? "muted" : "sound");
+    setAttribute(this.find("mute"), "aria-label", muted ? "Unmute" : "Mute");
+    const shown = String(muted ? 0 : volume);
+    if (this.find("volume").value !== shown) this.find("volume").value = shown;
+  }
+
   step(direction) {
     this.player.step(direction);
+  }
+
+  mute() {
+    const { player } = this;
+    if (!player.hasSound) return;
+    player.muted = !player.muted;
+    player.notify(player.muted ? "Muted" : "Sound on");
+  }
+
+  changeVolume(direction) {
+    const { player } = this;
+    if (!player.hasSound) return;
+    const volume = (player.muted ? 0 : player.volume) + direction * VOLUME_STEP;
+    setVolume(player, Math.min(Math.max(Number(volume.toFixed(2)), 0), 1));
+    player.notify(`Volume ${Math.round(100 * (player.muted ? 0 : player.volume))} %`);
+  }
+
+  /** Arrows change the volume while its button is focused, as on its slider; elsewhere they move the camera. */
+  keyOnMute(event) {
+    const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!direction || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.changeVolume(direction);
   }
 
   changeSpeed(direction) {
@@ -146,6 +185,12 @@ export class Controls {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.find("player").requestFullscreen?.().catch(refused);
   }
+}
+
+/** A selected volume unmutes, and none mutes; unmuting brings back the volume before. */
+function setVolume(player, volume) {
+  if (volume > 0) player.volume = volume;
+  player.muted = volume === 0;
 }
 
 /** Which sides can render: a page that starts with "server" has no file for the browser. */

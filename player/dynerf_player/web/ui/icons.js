@@ -19,6 +19,8 @@ const SHAPES = {
   close: "M6 6l12 12M18 6 6 18",
   all: "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h6v6h-6z",
   add: "M12 5v14M5 12h14",
+  sound: "M4 9.5v5h3.5L12 18.5V5.5L7.5 9.5zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11",
+  muted: "M4 9.5v5h3.5L12 18.5V5.5L7.5 9.5zM16 9.5l5 5M21 9.5l-5 5",
   go: "M5 12h14M13 6l6 6-6 6",
   camera: "M3 7h12v10H3zM15 11l6-3.5v9L15 13",
 };

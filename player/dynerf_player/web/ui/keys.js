@@ -7,6 +7,8 @@ export const SHORTCUTS = [
   { keys: ["ArrowLeft", "ArrowRight"], action: "arrows", description: "Back, forward (fly: sideways)" },
   { keys: ["ArrowUp", "ArrowDown"], action: "arrows", description: "Closer, further away (fly: forward, back)" },
   { keys: ["Shift+Arrow"], action: "arrows", description: "Rotate the camera" },
+  { keys: ["M"], action: "mute", description: "Mute" },
+  { keys: ["-", "+"], action: "volume", description: "Quieter, louder" },
   { keys: [",", "."], action: "step", description: "One frame back, forward" },
   { keys: ["[", "]"], action: "speed", description: "Slower, faster" },
   { keys: ["L"], action: "loop", description: "Loop" },
@@ -35,7 +37,7 @@ export function listenToKeys(actions) {
     if (modified || event.metaKey || event.isComposing || document.querySelector("dialog[open]")) return;
     if (isUsedByTarget(event)) return;
     const action = actionOf(event.key);
-    if (!action || (event.repeat && !["arrows", "step"].includes(action))) return;
+    if (!action || (event.repeat && !["arrows", "step", "volume"].includes(action))) return;
     event.preventDefault();
     actions[action](event);
   });
@@ -51,6 +53,7 @@ function isUsedByTarget({ target, key }) {
 function actionOf(key) {
   if (key === " ") return "toggle";
   if (key === "?") return "help";
+  if (key === "=" || key === "_") return "volume"; // the keys of + and - on many keyboards
   const name = key.length === 1 ? key.toUpperCase() : key;
   return SHORTCUTS.find(({ keys }) => keys.includes(name))?.action;
 }

@@ -1,4 +1,5 @@
 /** The statistics over the picture. */
+import { soundRows } from "../video/sound_stats.js";
 import { statsRows } from "../video/stats.js";
 
 const INTERVAL_MS = 250;
@@ -13,7 +14,8 @@ export class StatsPanel {
   async draw(now) {
     if (this.table.hidden || now - this.lastDrawn < INTERVAL_MS) return;
     this.lastDrawn = now;
-    const rows = statsRows(await this.player.getStats());
+    const stats = await this.player.getStats();
+    const rows = [...statsRows(stats), ...soundRows(stats.sound)];
     this.table.replaceChildren(...rows.flatMap(([name, value]) => row(name, value)));
   }
 }

@@ -33,7 +33,7 @@ function browserRows({ drawMs, foldMs, fold, foldWhy, memory, device }) {
 function fetched({ fetched: bytes, total, requests }) {
   if (bytes === null || bytes === undefined) return "unknown";
   const text = total ? `${formatBytes(bytes)} of ${formatBytes(total)}` : formatBytes(bytes);
-  return requests ? `${text}, ${requests} requests` : text;
+  return requests ? `${text}, ${requests} ${requests === 1 ? "request" : "requests"}` : text;
 }
 
 /** Bytes in decimal units. */

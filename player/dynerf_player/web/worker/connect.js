@@ -2,6 +2,7 @@
  * The page's side: a canvas is handed to a worker that renders, or rendered to in the page where browsers have no
  * WebGL 2 in workers. Messages are those of `session.js`.
  */
+import { importSession, startRenderer } from "./modules.js";
 
 /** A connection for a canvas that nothing has drawn to. `onMessage(message)` gets what the session sends. */
 export async function connect(canvas, onMessage, options = {}) {
@@ -23,7 +24,7 @@ export async function connect(canvas, onMessage, options = {}) {
 /** A worker with WebGL 2, or null. */
 async function startWorker(canvas) {
   if (typeof OffscreenCanvas === "undefined" || !canvas.transferControlToOffscreen) return null;
-  const worker = new Worker(new URL("./entry.js", import.meta.url), { type: "module" });
+  const worker = startRenderer();
   const works = await new Promise((resolve) => {
     worker.onmessage = ({ data }) => resolve(data.webgl2);
     worker.onerror = () => resolve(false);
@@ -35,7 +36,7 @@ async function startWorker(canvas) {
 }
 
 async function connectHere(canvas, onMessage, options) {
-  const [{ Session }, { connectDecoder }] = await Promise.all([import("./session.js"), import("./connect_decoder.js")]);
+  const { Session, connectDecoder } = await importSession();
   const session = new Session(canvas, connectDecoder(), onMessage, options);
   return {
     inWorker: false,

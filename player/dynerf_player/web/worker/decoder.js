@@ -2,6 +2,7 @@
  * The decoder's side of a session: opens a clip, and sends its tensors as textures and values. Runs in a worker of its
  * own, so that decoding does not hold up pictures.
  */
+import { isSound } from "../dnv/container/chunk_lookup.js";
 import { BytesSource, HttpSource, openClip } from "../dnv/index.js";
 import { layoutOf } from "../render/layout.js";
 import { packTensors } from "../render/pack.js";
@@ -18,7 +19,8 @@ export function decoderMethods() {
       source = bytes ? new BytesSource(bytes) : new HttpSource(url);
       clip = await openClip(source, { limits, signal });
       const { header, segments, groups, frameCount, frameRate, duration, size, version } = clip;
-      return { header, segments, groups, frameCount, frameRate, duration, size, version };
+      const sounds = clip.reader.directory.filter(isSound); // entries, so that a player need not read the start again
+      return { header, segments, groups, frameCount, frameRate, duration, size, version, sounds };
     },
 
     /**

@@ -29,6 +29,7 @@ export async function checkGood(dnv, bytes, expected) {
     }
   }
   if (expected.occupancy) check("occupancy", equalGrids(await grids(clip, expected.occupancy), expected.occupancy));
+  if (expected.sound) check("sound", JSON.stringify(await sounds(clip)) === JSON.stringify(expected.sound));
   return { wrong, compared };
 }
 
@@ -53,6 +54,22 @@ async function grids(clip, { layers }) {
   const found = await clip.grids(0, layers);
   const describe = (grid) => grid && { size: grid.size, occupied: [...grid.cells.keys()].filter((i) => grid.cells[i]) };
   return { layers, coarse: describe(found.coarse), fine: describe(found.fine) };
+}
+
+async function sounds(clip) {
+  const described = clip.sounds.map(async ({ start, end }, number) => {
+    const found = { first: start, count: end - start };
+    const sound = await clip.sound(number);
+    if (!sound) return found;
+    const { channels, trim, samples, packets } = sound;
+    const sizes = packets.map(({ length }) => length);
+    return { ...found, channels, trim, samples, sizes, sha256: await sha256(joined(packets)) };
+  });
+  return Promise.all(described);
+}
+
+function joined(parts) {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
 function equalGrids(found, expected) {

@@ -48,7 +48,7 @@ test("cameras that cannot be rendered are refused", () => {
       cameras: [{ ...camera, cameraToWorld: pose, ...changes }], viewingVolume, field: { kind: "planes" },
       space: { matrix: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1], near: 0.1 },
     },
-    segments: [{ layers: 1 }], frameCount: 1, frameRate: { num: 30, den: 1 }, duration: 1 / 30, size: 10, version: null,
+    segments: [{ layers: 1 }], sounds: [], frameCount: 1, frameRate: { num: 30, den: 1 }, duration: 1 / 30, size: 10, version: null,
   });
   assert.equal(describe(clip({}), "a").frames, 1);
   const refused = (changes, pattern, volume) => assert.throws(() => describe(clip(changes, volume), "a"), pattern);

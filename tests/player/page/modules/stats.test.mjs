@@ -16,6 +16,8 @@ test("statistics say which side renders, and why", () => {
   assert.equal(local["Draw, fold"], "12 ms, 1.0 ms on the CPU");
   assert.equal(local["Folded there because"], "no float targets");
   assert.equal(local["File fetched"], "1.5 kB of 4.0 kB, 3 requests");
+  const once = rows({ ...COMMON, renderer: "browser", why: "", drawMs: 1, memory: null, requests: 1 });
+  assert.equal(once["File fetched"], "1.5 kB of 4.0 kB, 1 request");
   const remote = rows({
     ...COMMON, renderer: "server", why: "slow", latencyMs: null, drawMs: 5, codingMs: 1, codec: "JPEG", kbitPerSecond: 80,
   });

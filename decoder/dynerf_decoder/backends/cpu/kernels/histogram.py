@@ -60,15 +60,16 @@ def decode_densities(stack, features, line, positions, chosen, at, last, bounds,
 
 @kernel
 def histogram(stack, scratch, line, interval, grid, bounds):
-    """Weights of equal intervals of a ray, ``interval`` long; the last one takes the remaining light.
+    """Cumulative weights of equal intervals of a ray, ``interval`` long, in ``scratch.shares``.
 
-    ``scratch`` is a ``records.CoarseScratch``.
+    They rise to one: the last interval takes the remaining light, and each gets an even share, as in
+    ``ray_sampling.importance_edges``. ``scratch`` is a ``records.CoarseScratch``.
     """
-    positions, chosen, densities, depths, weights = (
-        scratch.positions, scratch.chosen, scratch.densities, scratch.depths, scratch.weights,
+    positions, chosen, densities, depths = (
+        scratch.positions, scratch.chosen, scratch.densities, scratch.depths,
     )  # fmt: skip
     count = 0
-    for index in range(len(weights)):
+    for index in range(len(positions)):
         depths[index] = 0
         if not is_empty(grid, line, positions[index]):
             chosen[count] = index
@@ -81,43 +82,39 @@ def histogram(stack, scratch, line, interval, grid, bounds):
             depth += depths[chosen[each]]
         if depth > _MAX_DEPTH:
             break
-    to_weights(depths, weights)
+    to_shares(depths, scratch.even, scratch.gain, scratch.shares, len(positions))
 
 
 @kernel
-def to_weights(depths, weights):
-    """Convert the optical depth of each interval to its weight. ``depths`` are overwritten."""
+def to_shares(depths, even, gain, shares, count):
+    """Convert the optical depths of ``count`` intervals to cumulative weights; ``depths`` are overwritten.
+
+    The weights up to an interval sum to one minus the transmittance T behind it, so with the padding p the
+    share is (1 + p (i + 1) / count - T) / (1 + p), that is ``even[i] + gain T``.
+    """
     depth = np.float32(0)
-    for index in range(len(weights)):
+    for index in range(count):
         depth += depths[index]
         depths[index] = depth
     for at in range(0, len(depths), SAMPLES):
-        store(depths, at, exponential(scaled(load(zeros(_EIGHT), depths, at), -_ONE)))
-    transmittance = _ONE
-    for index in range(len(weights)):
-        weights[index] = transmittance - depths[index]
-        transmittance = depths[index]
-    weights[len(weights) - 1] += transmittance
+        through = exponential(scaled(load(zeros(_EIGHT), depths, at), -_ONE))
+        store(shares, at, plus_scaled(load(zeros(_EIGHT), even, at), through, gain))
+    shares[count - 1] = _ONE
 
 
 @kernel
-def draw_edges(weights, padding, edges, at, count):
-    """Write ``count`` positions to ``edges`` from ``at`` on: the middles of ``count`` parts of equal weight.
+def draw_edges(shares, count, edges, at, drawn):
+    """Write ``drawn`` positions to ``edges`` from ``at`` on: the middles of as many parts of equal weight.
 
-    The histogram's intervals are equal and cover the ray.
+    ``shares`` are the cumulative weights of ``count`` equal intervals that cover the ray.
     """
-    total = np.float32(0)
-    for index in range(len(weights)):
-        total += weights[index]
-    extra = padding * max(total, np.float32(1e-8)) / np.float32(len(weights))
-    scale = _ONE / (total + extra * np.float32(len(weights)))
-    step, width = _ONE / np.float32(count), _ONE / np.float32(len(weights))
-    index, low, high = 0, np.float32(0), (weights[0] + extra) * scale
-    for each in range(count):
+    step, width = _ONE / np.float32(drawn), _ONE / np.float32(count)
+    index, low, high = 0, np.float32(0), shares[0]
+    for each in range(drawn):
         u = (np.float32(each) + _HALF) * step
-        while high <= u and index < len(weights) - 1:
+        while high <= u and index < count - 1:
             index += 1
             low = high
-            high += (weights[index] + extra) * scale
+            high = shares[index]
         fraction = min(max((u - low) / max(high - low, np.float32(1e-12)), np.float32(0)), _ONE)
         edges[at + each] = (np.float32(index) + fraction) * width

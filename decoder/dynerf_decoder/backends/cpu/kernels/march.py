@@ -105,9 +105,9 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
     if ray == len(lengths):
         slots.rays[slot] = -1
         return ray
-    line, weights = ray_line(rays.starts, rays.steps, ray), scratch.weights
-    histogram(coarse, scratch, line, lengths[ray] / np.float32(len(weights)), grids.coarse, settings.bounds)
-    draw_edges(weights, settings.padding, slots.edges, slot * count, count)
+    line, bins = ray_line(rays.starts, rays.steps, ray), len(scratch.positions)
+    histogram(coarse, scratch, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
+    draw_edges(scratch.shares, bins, slots.edges, slot * count, count)
     slots.intervals[slot] = next_interval(grids.fine, line, slots.edges, slot * count, 0, count - 1)
     slots.rays[slot], slots.transmittance[slot], medians[ray] = ray, _ONE, 0
     store(slots.totals, slot * len(outputs), zeros(outputs))

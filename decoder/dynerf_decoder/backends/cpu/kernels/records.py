@@ -66,17 +66,17 @@ class MarchRays(NamedTuple):
 
 
 class MarchSettings(NamedTuple):
-    """Density bounds, the share of the histogram that is spread evenly, and where a ray ends."""
+    """Density bounds, and the transmittance at which a ray ends."""
 
     bounds: Bounds
-    padding: np.float32
     min_transmittance: np.float32
 
 
 class CoarseScratch(NamedTuple):
-    """Buffers of ``histogram``; features, densities and optical depths hold whole blocks of samples.
+    """Buffers of ``histogram``; all but ``positions`` and ``chosen`` hold whole blocks of samples.
 
-    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded.
+    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded;
+    ``even`` and ``gain`` are the constants of ``to_shares``.
     """
 
     features: np.ndarray
@@ -84,7 +84,9 @@ class CoarseScratch(NamedTuple):
     chosen: np.ndarray
     densities: np.ndarray
     depths: np.ndarray
-    weights: np.ndarray
+    even: np.ndarray
+    gain: np.float32
+    shares: np.ndarray
 
 
 class FineScratch(NamedTuple):

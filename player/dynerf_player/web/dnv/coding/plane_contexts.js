@@ -12,7 +12,6 @@ const PLACES = 16;
 const [SPREADS, DEVIATING, HINTS, UNEVEN] = [7, 3, 75, 9];
 const WEIGHTS = HINTS + SPREADS * UNEVEN;
 const ENERGY_MAX = 65535;
-const NO_ENERGY = new Uint16Array(0);
 
 export function newMixers() {
   const sizes = [315, 625, 175, 768, 2625, 625].map((classes) => NODES * classes);
@@ -26,70 +25,102 @@ export class Texels {
   /** `images` of `planes` planes each follow each other. */
   constructor(images, planes, channels, height, width) {
     Object.assign(this, { channels, height, width });
-    this.stride = (width + 3) * channels;
-    this.rows = new Int32Array(3 * this.stride); // column x is at x + 2
-    this.deviations = new Int32Array(3 * (width + 3));
-    this.occupied = new Uint8Array(3 * (width + 3)); // 1 where a symbol is not 0
+    this.extent = width + 3; // column x is at x + 2
+    [this.here, this.above, this.aboveThat] = [0, 0, 0]; // where each row begins, in texels
+    this.rows = new Int32Array(3 * this.extent * channels);
+    this.deviations = new Int32Array(3 * this.extent);
+    this.occupied = new Uint8Array(3 * this.extent); // 1 where a symbol is not 0
+    this.magnitudes = new Float64Array(this.extent); // sums of those of each texel of the row
     this.deviatedAbove = new Uint8Array(width); // by column: bit k - 1 is set where the texel k rows above deviates
+    this.columnPlaces = Uint8Array.from({ length: width }, (_, x) => Math.floor((x * PLACES) / width));
+    this.place = 0; // of the row, of 256 rows of places
+    // Used from the second image on: by plane, with a border, and the image's own.
     const bordered = () => new Uint16Array((height + 2) * (width + 2));
-    // Used from the second image on.
-    this.energy = images > 1 ? Array.from({ length: planes }, bordered) : null;
-    this.magnitudes = images > 1 ? bordered() : NO_ENERGY; // of this image
+    this.energies = images > 1 ? Array.from({ length: planes }, bordered) : null;
+    this.added = images > 1 ? bordered() : null;
+    [this.levels, this.masks] = [new Uint8Array(width), new Uint8Array(width)]; // of the energy around the row's texels
   }
 
-  /** Begin another image. */
-  clear() {
+  /** Begin an image. */
+  clear(image, plane) {
+    Object.assign(this, { image, plane });
     for (const array of [this.rows, this.deviations, this.deviatedAbove, this.occupied]) array.fill(0);
   }
 
-  energyOf(plane) {
-    return this.energy === null ? NO_ENERGY : this.energy[plane];
+  /** Begin row y. */
+  begin(y) {
+    const { extent, channels } = this;
+    [this.here, this.above, this.aboveThat] = [(y % 3) * extent, ((y + 2) % 3) * extent, ((y + 1) % 3) * extent];
+    this.rows.fill(0, this.here * channels, (this.here + extent) * channels);
+    this.magnitudes.fill(0);
+    this.place = ((this.plane & 15) * PLACES + Math.floor((y * PLACES) / this.height)) * PLACES;
+    if (this.image > 0) this.classifyEnergy(y);
   }
 
-  /** Keep the sum of the magnitudes of a texel's symbols. */
-  setMagnitude(y, x, sum) {
-    if (this.energy !== null) this.magnitudes[(y + 1) * (this.width + 2) + x + 1] = Math.min(sum, ENERGY_MAX);
+  /** Whether all symbols to the left, above left, above and above right of a texel are 0, as they mostly are. */
+  isEmpty(x) {
+    const { occupied } = this;
+    const above = this.above + x;
+    return this.magnitudes[x + 1] === 0 && (occupied[above + 1] | occupied[above + 2] | occupied[above + 3]) === 0;
+  }
+
+  /** At the end of a row. */
+  keepMagnitudes(y) {
+    const { magnitudes, occupied, added, here, width } = this;
+    for (let x = 0; x < width; x += 1) occupied[here + x + 2] = magnitudes[x + 2] > 0 ? 1 : 0;
+    if (added === null) return;
+    const first = (y + 1) * (width + 2) + 1;
+    for (let x = 0; x < width; x += 1) added[first + x] = Math.min(magnitudes[x + 2], ENERGY_MAX);
   }
 
   /** Add the magnitudes of an image to the energy of its plane. */
-  addEnergy(plane) {
-    const energy = this.energyOf(plane);
-    for (let i = 0; i < energy.length; i += 1) energy[i] = Math.min(energy[i] + this.magnitudes[i], ENERGY_MAX);
+  addEnergy() {
+    if (this.energies === null) return;
+    const { added } = this;
+    const energy = this.energies[this.plane];
+    for (let i = 0; i < energy.length; i += 1) energy[i] = Math.min(energy[i] + added[i], ENERGY_MAX);
+  }
+
+  /** For each texel of a row the class of the energy around it, and a bit for each of it, right, below, above and left. */
+  classifyEnergy(y) {
+    const { width, levels, masks } = this;
+    const energy = this.energies[this.plane];
+    const stride = width + 2;
+    const first = (y + 1) * stride + 1;
+    let [before, column] = [0, energy[first - stride] + energy[first] + energy[first + stride]];
+    for (let x = 0, at = first; x < width; x += 1, at += 1) {
+      const after = energy[at + 1 - stride] + energy[at + 1] + energy[at + 1 + stride];
+      const sum = before + column + after + 2 * energy[at];
+      [before, column] = [column, after];
+      levels[x] = sum === 0 ? 0 : Math.min(15, halfOctaves(sum));
+      masks[x] = sum === 0 ? 0 : maskOf(energy, at, stride);
+    }
   }
 }
 
+function maskOf(energy, at, stride) {
+  const sides = (energy[at + stride] > 0 ? 4 : 0) + (energy[at - stride] > 0 ? 2 : 0);
+  return sides + (energy[at] > 0 ? 16 : 0) + (energy[at + 1] > 0 ? 8 : 0) + (energy[at - 1] > 0 ? 1 : 0);
+}
+
 /** Set the contexts of a quiet texel; returns 16 x the row of weights plus that of corrections. */
-export function quietContexts({ contexts, starts }, texels, plane, y, x, leftHistory, coloured) {
-  const { deviations, width, height } = texels;
-  const here = (y % 3) * (width + 3) + x;
-  const above = ((y + 2) % 3) * (width + 3) + x;
-  const aboveThat = ((y + 1) % 3) * (width + 3) + x;
-  const near = Math.min(3, deviations[above + 1] + deviations[above + 2] + deviations[above + 3] + deviations[here + 1]);
-  const beyond = Math.min(3, deviations[here] + deviations[aboveThat + 2]);
+export function quietContexts({ contexts, starts }, texels, x, leftHistory, coloured) {
+  const { deviations } = texels;
+  const here = texels.here + x;
+  const above = texels.above + x;
+  const near = atMost(3, deviations[above + 1] + deviations[above + 2] + deviations[above + 3] + deviations[here + 1]);
+  const beyond = atMost(3, deviations[here] + deviations[texels.aboveThat + x + 2]);
   const far = ((leftHistory & 124) > 0 ? 1 : 0) + ((texels.deviatedAbove[x] & 124) > 0 ? 2 : 0);
-  const energy = energyClass(texels.energyOf(plane), (y + 1) * (width + 2) + x + 1, width + 2);
-  const [level, mask] = [energy >> 5, energy & 31];
-  const place = ((plane & 15) * PLACES + ((y * PLACES) / height | 0)) * PLACES + ((x * PLACES) / width | 0);
+  const level = texels.levels[x];
   contexts[0] = starts[0] + (near * 4 + beyond) * 16 + level;
-  contexts[1] = starts[1] + (far * 4 + beyond) * 9 + Math.min(8, coloured);
-  contexts[2] = starts[2] + 2 * mask + (coloured > 0 ? 1 : 0);
-  contexts[3] = starts[3] + place * 4 + (level >> 2);
+  contexts[1] = starts[1] + (far * 4 + beyond) * 9 + atMost(8, coloured);
+  contexts[2] = starts[2] + 2 * texels.masks[x] + (coloured > 0 ? 1 : 0);
+  contexts[3] = starts[3] + (texels.place + texels.columnPlaces[x]) * 4 + (level >> 2);
   return 16 * (near * 4 + beyond) + level;
 }
 
-/** 32 x the class of the energy around a texel, plus a bit for each of it, right, below, above and left that has any. */
-function energyClass(energy, at, stride) {
-  if (energy.length === 0) return 0;
-  const own = energy[at];
-  const above = energy[at - stride];
-  const below = energy[at + stride];
-  const left = energy[at - 1];
-  const right = energy[at + 1];
-  const corners = energy[at - stride - 1] + energy[at - stride + 1] + energy[at + stride - 1] + energy[at + stride + 1];
-  const sum = 3 * own + above + below + left + right + corners;
-  if (sum === 0) return 0;
-  const mask = (own > 0 ? 16 : 0) + (right > 0 ? 8 : 0) + (below > 0 ? 4 : 0) + (above > 0 ? 2 : 0) + (left > 0 ? 1 : 0);
-  return 32 * Math.min(15, halfOctaves(sum)) + mask;
+function atMost(most, value) {
+  return value < most ? value : most;
 }
 
 /** Twice the logarithm of value + 1, rounded down to a half. */
@@ -99,8 +130,9 @@ function halfOctaves(value) {
 }
 
 /** 0 to 124, by how many channels deviate to the left, above and at both corners above. */
-export function surroundings({ deviations, width }, y, x) {
-  const [here, above] = [(y % 3) * (width + 3) + x, ((y + 2) % 3) * (width + 3) + x];
+export function surroundings(texels, x) {
+  const { deviations } = texels;
+  const [here, above] = [texels.here + x, texels.above + x];
   const step = (count) => Math.min(4, (count + 1) >> 1);
   return (step(deviations[here + 1]) * 5 + step(deviations[above + 2])) * 5 + step(deviations[above + 1] + deviations[above + 3]);
 }
@@ -153,5 +185,5 @@ export function symbolContexts(mixer, p, around, number, uneven, before, known) 
 
 /** Decode one decision of a symbol. */
 export function decideNode(mixer, decoder, node, { weightRow, correctionRow }) {
-  return mixer.decide(decoder, node, node * WEIGHTS + weightRow, node * SPREADS * DEVIATING + correctionRow);
+  return mixer.decideSix(decoder, node, node * WEIGHTS + weightRow, node * SPREADS * DEVIATING + correctionRow);
 }

@@ -1,7 +1,8 @@
 /** Selects the chunks that a request needs: pure functions of the directory. */
 import { ViewError } from "../errors.js";
 import { LATENTS, WEIGHTS } from "./chunks.js";
-import { CODECS } from "./compression.js";
+import { SOUND } from "../sound/payload.js";
+import { CODECS, RAW } from "./compression.js";
 
 /**
  * The usable chunks with the weights of each segment, coarse layer first: a list by segment. The layers end before the
@@ -43,4 +44,9 @@ export function ancillaryEntry(directory, kind, segment) {
     (entry) =>
       entry.kind === kind && entry.segment === segment && entry.layer === 0 && CODECS.includes(entry.codec),
   );
+}
+
+/** Whether a chunk holds sound of a group of frames that this reader can use. */
+export function isSound({ kind, layer, codec }) {
+  return kind === SOUND && layer === 0 && codec === RAW;
 }

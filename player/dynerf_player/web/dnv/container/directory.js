@@ -4,6 +4,7 @@
  */
 import { ChecksumError, FormatError, LimitError, VersionError } from "../errors.js";
 import { CHUNK_HEAD_BYTES, ENTRY_BYTES } from "../layout.js";
+import { SOUND, SOUND_BYTES_MAX } from "../sound/payload.js";
 import { OCCUPANCY_BYTES_MAX } from "../tensors/occupancy.js";
 import { KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, checkKind, isCritical } from "./chunks.js";
 import { CODECS, RAW, ZSTD } from "./compression.js";
@@ -74,6 +75,7 @@ export function checkDirectory(entries, segments, start, end, limits) {
   checkLayers(weights);
   checkChains(weights, limits);
   checkOccupancy(entries, segments);
+  checkSound(entries);
 }
 
 function checkEntry(entry, limits) {
@@ -194,4 +196,22 @@ function checkOccupancy(entries, segments) {
     }
     seen.add(entry.segment);
   }
+}
+
+/** Directly behind the latents of its frames, so at most one per group. */
+function checkSound(entries) {
+  entries.forEach((entry, index) => {
+    if (entry.kind !== SOUND || entry.layer !== 0) return;
+    const { kind, layer, segment, first, count } = entries[index - 1] ?? {};
+    const behind = kind === LATENTS && layer === 0 && segment === entry.segment;
+    if (!behind || first !== entry.first || count !== entry.count) {
+      throw new FormatError(
+        `${labelOf(entry)}: sound of ${entry.count} frames from ${entry.first}, expected directly behind the latents ` +
+          "of the same frames",
+      );
+    }
+    if (entry.decodedLength > SOUND_BYTES_MAX) {
+      throw new LimitError(`${labelOf(entry)}: decodes to ${entry.decodedLength} bytes, ${SOUND_BYTES_MAX} allowed`);
+    }
+  });
 }

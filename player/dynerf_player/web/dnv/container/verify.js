@@ -2,7 +2,9 @@
 import { ChecksumError, DynerfError, namingSource } from "../errors.js";
 import { TRAILER_BYTES, TRAILER_TAG } from "../layout.js";
 import { finish } from "../pause.js";
+import { unpackSound } from "../sound/payload.js";
 import { unpackOccupancy } from "../tensors/occupancy.js";
+import { isSound } from "./chunk_lookup.js";
 import { LATENTS, OCCUPANCY, WEIGHTS, unpackLatents } from "./chunks.js";
 import { CODECS } from "./compression.js";
 import { checkedBody } from "./directory.js";
@@ -38,6 +40,7 @@ function* checkContent(reader, entry, body, decoded) {
     return new Map([[latents.name, latents]]);
   }
   if (kind === OCCUPANCY && layer === 0) unpackOccupancy(payload);
+  if (isSound(entry)) unpackSound(payload);
   return null;
 }
 

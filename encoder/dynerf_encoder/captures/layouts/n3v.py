@@ -7,13 +7,12 @@ here.
 
 from pathlib import Path
 
+from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.captures.folder import POSES, find_videos
+from dynerf_encoder.captures.opening import open_capture
+from dynerf_encoder.captures.poses import StoredPose, read_poses
+from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
 from dynerf_format.frame_range import FrameRange
-
-from .capture import Capture
-from .folder import POSES, find_videos
-from .opening import open_capture
-from .poses import StoredPose, read_poses
-from .recording import RecordedCamera, Recording, checked_recording
 
 
 def n3v_recording(folder: Path) -> Recording:

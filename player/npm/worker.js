@@ -1,0 +1,16 @@
+/**
+ * The module of both workers of a player in the npm package; the worker's name says which it is. One module compresses
+ * better than several. Pages that cannot use workers import it.
+ */
+import { decoderMethods } from "./decoder.js";
+import { listen } from "./listen.js";
+import { serve } from "./rpc.js";
+
+export { connectDecoder } from "./connect_decoder.js";
+export { Session } from "./session.js";
+export { decoderMethods };
+
+if (typeof document === "undefined") {
+  if (globalThis.name === "decoder") serve(globalThis, decoderMethods());
+  else listen();
+}
