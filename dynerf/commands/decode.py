@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dynerf_decoder.cameras.paths import Shot
     from dynerf_decoder.clip.clip import Clip
+    from dynerf_decoder.sound.sound_track import SoundTrack
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,13 +33,15 @@ def run(options: argparse.Namespace) -> int:
             return _save_sound(clip, shots, fps, options.audio_only)
         is_video = options.output.suffix.lower() == ".mp4"
         with ProgressDisplay() as tasks:
-            codec = save_video(
+            saved = save_video(
                 clip, options.output, shots, fps, depth=options.depth, audio_codec=options.audio_codec,
                 on_progress=tasks.show,
             )  # fmt: skip
-        if codec.reason and is_video:
-            say(codec.reason)
-        if is_video and options.audio_codec != "none":
+        if saved.codec.reason and is_video:
+            say(saved.codec.reason)
+        if saved.sound is not None:
+            _warn_of_damage(saved.sound)
+        elif is_video and options.audio_codec != "none":
             _warn_of_silence(clip, shots, fps)
         _warn_outside(clip, shots)
     width, height = shots[0].camera.width, shots[0].camera.height
@@ -55,6 +58,13 @@ def _warn_of_silence(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction) -> No
         say(NOT_NORMAL)
 
 
+def _warn_of_damage(track: "SoundTrack") -> None:
+    """Say that damaged sound is silent, as in the player; ``dynerf verify`` fails on it."""
+    if track.damage:
+        chunks = f"{len(track.damage)} chunk{'s' if len(track.damage) > 1 else ''}"
+        say(f"silent where sound is damaged ({chunks}): {track.damage[0]}")
+
+
 def _save_sound(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction, path: Path) -> int:
     """Write the sound of the shots alone. Raises ViewError when they have none."""
     from dynerf_decoder.sound.shot_sound import NOT_NORMAL, plays_normally, sound_of_times
@@ -67,6 +77,7 @@ def _save_sound(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction, path: Path
         stretched = clip.has_sound and not plays_normally(times, fps, clip.reader)
         raise ViewError(f"{clip.name}: {NOT_NORMAL if stretched else 'has no sound there'}")
     write_sound(path, track)
+    _warn_of_damage(track)
     kind = ("mono", "stereo")[track.channels - 1]
     say(f"{path}: {track.samples / SAMPLE_RATE:.2f} s of {kind} sound")
     return 0
@@ -205,6 +216,7 @@ VIEW is a camera of the clip (cam00 or still:cam00), spiral or orbit around
 the scene, or a camera path that nerfstudio's viewer exported (a .json file).
 
 An MP4 file has the clip's sound while the content plays at its own speed.
+Where sound is damaged it is silent, with a warning.
 
 CLIP.dnv may be an http or https address; only the parts shown are fetched.
 """,

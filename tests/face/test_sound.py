@@ -9,6 +9,7 @@ import pytest
 from dynerf.api.encode_options import EncodeOptions
 from dynerf.api.quantities import parse_bit_rate
 from dynerf_encoder.sound.sound_source import SoundOptions
+from dynerf_format import FileSource, Reader
 from dynerf_format.errors import ConfigError
 from support.command import FRAMES, done, listing, refused
 from support.sound import clicks, heard, onsets, resounded
@@ -58,6 +59,21 @@ def test_sound_is_written_alone(loud: Path, out: Path, name: str) -> None:
     assert f"{name}: 0.13 s of stereo sound" in ran.err
     assert listing(out) == [name]
     assert onsets(heard(out / name)) == pytest.approx([TIME - 2 / 30], abs=0.003)
+
+
+def test_damaged_sound_is_silent_and_said_once(loud: Path, out: Path) -> None:
+    damaged = out / "damaged.dnv"
+    data = bytearray(loud.read_bytes())
+    with FileSource(loud) as source:
+        data[next(entry for entry in Reader(source).directory if entry.kind == b"soun").end - 1] ^= 1
+    damaged.write_bytes(data)
+    for target in (("-o", out / "a.mp4", "--size", "16x12"), ("--audio-only", out / "a.wav")):
+        ran = done("decode", damaged, *target)
+        assert ran.err.count("silent where sound is damaged (1 chunk): ") == 1
+        assert "soun chunk at byte" in ran.err
+        assert not heard(Path(target[1])).any()
+    assert "soun chunk at byte" in refused("verify", damaged, folder=out)
+    assert "of sound" in done("info", damaged).out
 
 
 def test_sound_alone_is_refused_where_there_is_none(clip: Path, loud: Path, out: Path) -> None:

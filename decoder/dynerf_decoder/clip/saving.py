@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,21 @@ from dynerf_decoder.progress import OnProgress, Progress
 from dynerf_decoder.render.frame import grey_depth
 from dynerf_decoder.sound.audio_stream import checked_codec
 from dynerf_decoder.sound.shot_sound import sound_of_times
+from dynerf_decoder.sound.sound_track import SoundTrack
 from dynerf_decoder.video.frame_writer import open_output
 from dynerf_decoder.video.h264 import Codec, video_codec
 from dynerf_format.errors import ViewError
 
 from .async_copy import copy_frames
 from .playback import Playable, play
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was written: how pictures of a video are coded, and its sound, None for a video without."""
+
+    codec: Codec
+    sound: SoundTrack | None
 
 
 def save_video(
@@ -27,11 +37,12 @@ def save_video(
     depth: bool = False,
     audio_codec: str = "aac",
     on_progress: OnProgress | None = None,
-) -> Codec:
-    """Render shots, all of the same size, to ``path`` and return the codec of a video.
+) -> Saved:
+    """Render shots, all of the same size, to ``path``.
 
     A video has the clip's sound, coded with ``audio_codec`` (aac, opus or none), if its pictures keep the
-    clip's pace. Raises ViewError, ConfigError, OutputError (see ``open_output``) and FormatError.
+    clip's pace; where a chunk of it is damaged it is silent. Raises ViewError, ConfigError, OutputError (see
+    ``open_output``) and FormatError.
     """
     audio_codec = checked_codec(audio_codec)
     if not shots:
@@ -53,4 +64,4 @@ def save_video(
             out.write(picture)
             if on_progress is not None:
                 on_progress(Progress("rendering", done, len(shots)))
-    return codec
+    return Saved(codec, sound)

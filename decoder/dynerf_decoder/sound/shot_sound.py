@@ -26,10 +26,10 @@ def plays_normally(times: Sequence[float], fps: Fraction, reader: Reader) -> boo
 def sound_of_times(reader: Reader, times: Sequence[float], fps: Fraction) -> SoundTrack | None:
     """The sound of pictures at ``times``, exactly as long as these are shown.
 
-    None when the clip has none there, or time does not pass normally. Raises FormatError.
+    None when the clip has none there, or time does not pass normally. Raises RemoteError.
     """
     if not has_sound(reader) or not plays_normally(times, fps, reader):
         return None
     samples = len(times) * SAMPLE_RATE * fps.denominator // fps.numerator
     track = SoundTrack.of(reader, round(times[0] * SAMPLE_RATE), samples)
-    return track if track.parts else None
+    return track if track.parts or track.damage else None

@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from dynerf_format import SAMPLE_RATE, SoundPackets, sound_entries, sound_position
 from dynerf_format.container.chunk_lookup import is_sound
 from dynerf_format.container.reader import Reader
+from dynerf_format.errors import FormatError
 
 from .opus_decoder import decode_packets
 
@@ -34,26 +35,35 @@ class _Part:
 class SoundTrack:
     """``samples`` samples of a clip's sound, from sample ``start`` on; packets are in memory, not decoded.
 
-    Where the clip has no sound the track is silent.
+    Where the clip has no sound, or a chunk of it is damaged, the track is silent; ``damage`` are the errors
+    of such chunks.
     """
 
     start: int
     samples: int
     channels: int
     parts: Sequence[_Part]
+    damage: Sequence[FormatError] = ()
 
     @classmethod
     def of(cls, reader: Reader, start: int, samples: int) -> "SoundTrack":
-        """Read the packets. Raises FormatError when a chunk is damaged."""
+        """Read the packets. Raises RemoteError."""
         fps = reader.header.fps
         first, last = (_frame_of(position, fps) for position in (start, start + samples))
-        parts = []
+        parts, damage = [], list[FormatError]()
         for entry in sound_entries(reader.directory, max(first - 1, 0), last - max(first - 1, 0) + 2):
-            sound = reader.sound(entry)
+            begin, after = (_position(frame, fps) for frame in (entry.first, entry.first + entry.count))
+            if after <= start or start + samples <= begin:
+                continue
+            try:
+                sound = reader.sound(entry)
+            except FormatError as error:
+                damage.append(error)
+                continue
             if sound is not None:
-                begin, after = (_position(frame, fps) for frame in (entry.first, entry.first + entry.count))
                 parts.append(_Part(begin, min(begin + sound.samples, after), sound))
-        return cls(start, samples, max((part.sound.channels for part in parts), default=1), parts)
+        channels = max((part.sound.channels for part in parts), default=1)
+        return cls(start, samples, channels, parts, damage)
 
     def blocks(self) -> Iterator[Float32[np.ndarray, "sample channel"]]:
         """All samples in order, in blocks."""
@@ -78,9 +88,12 @@ class SoundTrack:
 
 
 def sound_of_frames(reader: Reader, first: int, frames: int) -> SoundTrack:
-    """The sound of ``frames`` frames from ``first`` on. Raises FormatError."""
+    """The sound of ``frames`` frames from ``first`` on. Raises FormatError when a chunk is damaged."""
     start, stop = (_position(frame, reader.header.fps) for frame in (first, first + frames))
-    return SoundTrack.of(reader, start, stop - start)
+    track = SoundTrack.of(reader, start, stop - start)
+    if track.damage:
+        raise track.damage[0]
+    return track
 
 
 def _position(frame: int, fps: Fraction) -> int:

@@ -22,7 +22,7 @@ from dynerf_decoder.cameras.paths import Timing, parse_camera_path, plan_shots, 
 from dynerf_decoder.cameras.paths.render_plan import Shot
 from dynerf_decoder.sound.shot_sound import sound_of_times
 from dynerf_decoder.video.frame_writer import FrameWriter, open_output
-from dynerf_format.errors import DynerfError, FormatError, OutputError, ViewError
+from dynerf_format.errors import DynerfError, OutputError, ViewError
 from dynerf_player.library.interface import ClipVersion
 from dynerf_player.library.local import PinnedFile
 from dynerf_player.session.in_thread import in_thread
@@ -225,9 +225,8 @@ def _open(
 
     Reads the packets of the sound, in this thread. Raises RemoteError and OutputError, too.
     """
-    camera, sound = shots[0].camera, None
-    with contextlib.suppress(FormatError):  # damaged sound costs the sound only
-        sound = sound_of_times(version.clip.reader, timing.times, timing.fps)
+    camera = shots[0].camera
+    sound = sound_of_times(version.clip.reader, timing.times, timing.fps)  # silent where it is damaged
     try:
         return open_output(path, camera.width, camera.height, timing.fps, len(shots), sound=sound)
     except ViewError as error:

@@ -122,13 +122,20 @@ def test_a_packet_that_cannot_be_decoded_is_silent() -> None:
     assert level(found[place + 9600 :]) > -20
 
 
-def test_a_damaged_chunk_is_reported() -> None:
-    header, chunks = planes_parts(segments=(30,), group=30)
-    data = bytearray(clip_bytes(header, with_sound(header, chunks, sweep(1))))
+def test_a_damaged_chunk_is_reported_and_silent_in_a_sequence_of_shots() -> None:
+    header, chunks = planes_parts(segments=(60,), group=30)
+    data = bytearray(clip_bytes(header, with_sound(header, chunks, sweep(2))))
+    intact = Reader(BytesSource(bytes(data)))
+    data[next(entry for entry in intact.directory if entry.kind == b"soun").end - 1] ^= 1
     reader = Reader(BytesSource(bytes(data)))
-    data[next(entry for entry in reader.directory if entry.kind == b"soun").end - 1] ^= 1
     with pytest.raises(FormatError, match=r"soun chunk at byte [0-9]+ is damaged"):
-        Clip(Reader(BytesSource(bytes(data)))).sound()
+        Clip(reader).sound()
+    assert np.array_equal(Clip(reader).sound(30), Clip(intact).sound(30))
+    track = sound_of_times(reader, [frame / 30 for frame in range(60)], Fraction(30))
+    assert track is not None
+    assert len(track.damage) == 1
+    assert not track.array()[:48_000].any()
+    assert np.array_equal(track.array()[48_000:], Clip(intact).sound(30))
 
 
 class TestTimes:
