@@ -8,7 +8,7 @@ export function statsRows(stats) {
   rows.push(["Pictures per second", stats.picturesPerSecond.toFixed(1)]);
   rows.push(["Picture", `${stats.width} × ${stats.height}${stats.final ? "" : ", coarse"}`]);
   rows.push(...(stats.renderer === "server" ? serverRows(stats) : browserRows(stats)));
-  rows.push(["Frame", stats.frame.toFixed(2)], ["Layers", String(stats.layers)], ["File fetched", fetched(stats)]);
+  rows.push(["Frame", stats.frame.toFixed(2)], ["Layers", String(stats.layers)], ["File fetched", formatFetched(stats)]);
   return rows;
 }
 
@@ -30,7 +30,8 @@ function browserRows({ drawMs, foldMs, fold, foldWhy, memory, device }) {
   ];
 }
 
-function fetched({ fetched: bytes, total, requests }) {
+/** Bytes fetched, of how many in all where that is known, and by how many requests. */
+export function formatFetched({ fetched: bytes, total, requests }) {
   if (bytes === null || bytes === undefined) return "unknown";
   const text = total ? `${formatBytes(bytes)} of ${formatBytes(total)}` : formatBytes(bytes);
   return requests ? `${text}, ${requests} ${requests === 1 ? "request" : "requests"}` : text;

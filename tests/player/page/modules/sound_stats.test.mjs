@@ -13,6 +13,8 @@ test("the statistics name the sound's coding, its bytes and its distance from th
   ]);
   const muted = { ...SOUND, channels: 1, state: "muted", silentChunks: 2, driftMs: null };
   assert.equal(soundRows(muted)[0][1], "Opus mono, WebCodecs, muted, 2 parts damaged or missing");
+  const [[, one], [, fetched]] = soundRows({ ...muted, silentChunks: 1, requests: 1 });
+  assert.deepEqual([one, fetched], ["Opus mono, WebCodecs, muted, 1 part damaged or missing", "12.3 kB, 1 request"]);
 });
 
 test("the statistics say why there is no sound, and nothing of a clip without", () => {
