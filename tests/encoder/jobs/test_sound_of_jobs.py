@@ -13,11 +13,12 @@ from dynerf_encoder.jobs.job import Job, work_folder
 from dynerf_encoder.jobs.scheduler import SerialRunner
 from dynerf_encoder.jobs.segments import SegmentLength
 from dynerf_encoder.sound.sound_source import SoundOptions
+from dynerf_encoder.training.trainer import StepReport
 from dynerf_format import FileSource, Reader, cut_clip, join_clips
 from dynerf_format.errors import CaptureError, ConfigError, ResumeError
 from dynerf_format.frame_range import FrameRange
 from support.encoding import Notes, one_thread, tiny_job, write_scene
-from support.sound import Signal, Track, add_track, clicks, heard, onsets, sweep
+from support.sound import Signal, Track, add_track, clicks, heard, onsets, sweep, write_wave
 
 FRAMES = 30
 GROUPS = "quantisation.group=10"
@@ -117,6 +118,27 @@ def test_a_named_source_without_sound_is_refused_before_the_training(scene: Path
         encode(job, notes)
     assert notes.progress_calls == []
     assert not work_folder(job).exists() or not any(work_folder(job).iterdir())
+
+
+class _Deleting(Notes):
+    """Deletes a file once training has begun."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def trained(self, report: StepReport) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def test_a_file_of_sound_is_not_needed_after_the_start(scene: Path, tmp_path: Path) -> None:
+    music = tmp_path / "music.wav"
+    write_wave(music, clicks(1, TIMES))
+    job = tiny_job(scene, tmp_path / "clip.dnv", GROUPS, audio=SoundOptions(str(music)))
+    with one_thread():
+        encode(job, _Deleting(music))
+    assert not music.exists()
+    assert onsets(sound_of(job.output)) == pytest.approx(TIMES, abs=0.002)
 
 
 class _Stopped(SerialRunner):
