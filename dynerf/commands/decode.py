@@ -69,8 +69,10 @@ def _save_sound(clip: "Clip", shots: "Sequence[Shot]", fps: Fraction, path: Path
     """Write the sound of the shots alone. Raises ViewError when they have none."""
     from dynerf_decoder.sound.shot_sound import NOT_NORMAL, plays_normally, sound_of_times
     from dynerf_decoder.sound.sound_file import check_sound_file, write_sound
+    from dynerf_decoder.video.frame_writer import check_rate
 
     check_sound_file(path)
+    check_rate(path, fps)  # as of a video: a forged rate makes frames last for years
     times = [shot.time for shot in shots]
     track = sound_of_times(clip.reader, times, fps)
     if track is None:

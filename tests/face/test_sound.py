@@ -1,6 +1,7 @@
 """Sound by the command line: decoded into videos and sound files, described, and chosen for an encode."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import pytest
 from dynerf.api.encode_options import EncodeOptions
 from dynerf.api.quantities import parse_bit_rate
 from dynerf_encoder.sound.sound_source import SoundOptions
-from dynerf_format import FileSource, Reader
+from dynerf_format import Chunk, FileSource, Reader, write_clip
 from dynerf_format.errors import ConfigError
 from support.command import FRAMES, done, listing, refused
 from support.sound import clicks, heard, onsets, resounded
@@ -83,6 +84,19 @@ def test_sound_alone_is_refused_where_there_is_none(clip: Path, loud: Path, out:
     assert "supported are .wav and .opus" in refused(
         "decode", loud, "--audio-only", out / "a.mp3", folder=out
     )
+
+
+def test_sound_alone_of_frames_that_last_for_years_is_refused(loud: Path, out: Path) -> None:
+    forged = out / "forged.dnv"
+    with FileSource(loud) as source:
+        reader = Reader(source)
+        chunks = [
+            Chunk(entry.kind, entry.segment, entry.layer, entry.first, entry.count, reader.read_chunk(entry))
+            for entry in reader.directory
+        ]
+        write_clip(forged, replace(reader.header, fps_numerator=1, fps_denominator=2**32 - 1), chunks)
+    line = refused("decode", forged, "--audio-only", out / "a.opus", folder=out)
+    assert "1/4294967295 frames per second, expected 1/3600 to 1000" in line
 
 
 def test_info_counts_the_sound_and_says_what_it_is(clip: Path, loud: Path) -> None:

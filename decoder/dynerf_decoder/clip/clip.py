@@ -24,7 +24,7 @@ from dynerf_decoder.render.frame import Frame, render_frame
 from dynerf_decoder.scene.from_header import camera_of, sampling_of, space_of, volume_of
 from dynerf_decoder.sound.audio_stream import AudioCodec
 from dynerf_decoder.sound.sound_track import has_sound, sound_of_frames
-from dynerf_format import latents_entries
+from dynerf_format import SAMPLE_RATE, latents_entries
 from dynerf_format.container.reader import Reader
 from dynerf_format.errors import FormatError, ViewError
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dynerf_format.container.records import Header
 
 _MAX_FPS_DENOMINATOR = 100_000  # limit of a video file
+_SAMPLES_MAX = 6 * 3600 * SAMPLE_RATE  # of sound in one array
 
 
 class Clip:
@@ -98,8 +99,8 @@ class Clip:
         """The sound of ``frames`` frames (default: all that follow) from ``first_frame`` on.
 
         48 kHz, in one or two channels, from -1 to 1; zeros where the clip has none. Frame f begins at sample
-        floor(f * 48000 / fps) of the clip. Raises ViewError outside the clip, FormatError when the file is
-        damaged there.
+        floor(f * 48000 / fps) of the clip. Raises ViewError outside the clip and for more than six hours at
+        once, FormatError when the file is damaged there.
         """
         count = self.frames - first_frame if frames is None else frames
         if not 0 <= first_frame < first_frame + count <= self.frames:
@@ -107,7 +108,10 @@ class Clip:
                 f"{self.name}: sound of frames {first_frame} to {first_frame + count - 1}, the clip has 0 to "
                 f"{self.frames - 1}"
             )
-        return sound_of_frames(self.reader, first_frame, count).array()
+        track = sound_of_frames(self.reader, first_frame, count)
+        if track.samples > _SAMPLES_MAX:  # frames of a forged rate last for years
+            raise ViewError(f"{self.name}: {track.samples} samples of sound, expected at most {_SAMPLES_MAX}")
+        return track.array()
 
     def frame_at(self, seconds: float) -> float:
         """The frame number ``seconds`` from the start; integral when it is so up to rounding."""

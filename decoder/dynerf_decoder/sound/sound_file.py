@@ -4,6 +4,7 @@ from pathlib import Path
 
 import av
 
+from dynerf_format import SAMPLE_RATE
 from dynerf_format.errors import ConfigError, OutputError
 from dynerf_format.io.atomic_write import atomic_path, check_writable
 
@@ -11,6 +12,7 @@ from .audio_stream import AudioStreamWriter
 from .sound_track import SoundTrack
 
 _FORMATS = {".wav": ("wav", "wav"), ".opus": ("ogg", "opus")}
+_WAV_BYTES_MAX = 2**32 - 4096  # of samples; the sizes in a WAV file have 32 bits
 
 
 def check_sound_file(path: Path) -> None:
@@ -24,6 +26,12 @@ def write_sound(path: Path, track: SoundTrack) -> None:
     """Write a track; the file appears complete or not at all. Raises ConfigError, OutputError."""
     check_sound_file(path)
     kind, codec = _FORMATS[path.suffix.lower()]
+    most = _WAV_BYTES_MAX // (2 * track.channels)
+    if kind == "wav" and track.samples > most:
+        found, holds = (samples / SAMPLE_RATE / 3600 for samples in (track.samples, most))
+        raise ConfigError(
+            f"{path}: {found:.1f} h of sound, a WAV file holds {holds:.1f} h; expected fewer frames or .opus"
+        )
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary.absolute()), "w", format=kind) as container:

@@ -71,7 +71,7 @@ def open_output(
         raise ViewError(f"{path}: {frames} frames, expected at least one")
     suffix = path.suffix.lower()
     if suffix == ".mp4":
-        _check_rate(path, fps)
+        check_rate(path, fps)
         check_writable(path)
         video = partial(VideoWriter, path, shape=(height, width, 3), fps=fps, frames=frames, codec=codec)
         return _video(path, partial(video, sound=sound, audio_codec=audio_codec))
@@ -81,7 +81,7 @@ def open_output(
     raise ConfigError(f"{path}: ends in {suffix or 'no suffix'}, supported are .mp4 and name_%04d.png")
 
 
-def _check_rate(path: Path, fps: Fraction) -> None:
+def check_rate(path: Path, fps: Fraction) -> None:
     if not _MIN_FPS <= fps <= _MAX_FPS or max(fps.numerator, fps.denominator) > _MAX_FPS_TERM:
         raise ViewError(
             f"{path}: {fps} frames per second, expected {_MIN_FPS} to {_MAX_FPS}, as a fraction of "

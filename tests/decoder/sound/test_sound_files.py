@@ -102,6 +102,8 @@ def test_names_and_folders_that_cannot_be_written_are_refused(clip: Clip, tmp_pa
     track = sound_of_frames(clip.reader, 0, 1)
     with pytest.raises(ConfigError, match=r"ends in \.mp3, supported are \.wav and \.opus"):
         write_sound(tmp_path / "a.mp3", track)
+    with pytest.raises(ConfigError, match=r"7\.5 h of sound, a WAV file holds 6\.2 h"):
+        write_sound(tmp_path / "a.wav", SoundTrack.of(clip.reader, 0, round(7.5 * 3600 * 48_000)))
     with pytest.raises(OutputError):
         write_sound(tmp_path / "missing" / "a.wav", track)
     assert list(tmp_path.iterdir()) == []

@@ -71,6 +71,12 @@ def test_frames_of_a_fractional_rate_keep_their_sound() -> None:
     assert onsets(clip.sound()) == pytest.approx((1.001, 2.5), abs=0.0005)
 
 
+def test_frames_that_last_for_years_are_refused() -> None:
+    clip = Clip(reader_with(clicks(3, (0.5,)), fps_denominator=2**32 - 1))
+    with pytest.raises(ViewError, match="samples of sound, expected at most 1036800000"):
+        clip.sound()
+
+
 def test_a_clip_without_sound_and_groups_without_are_silent() -> None:
     silent = Clip(reader_with(None))
     assert not silent.has_sound
