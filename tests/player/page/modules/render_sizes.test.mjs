@@ -22,6 +22,7 @@ const PREVIEW = {
   coarse_channels: 4,
   coarse_hidden: 16,
 };
+const BALANCED = { ...PREVIEW, scales: [64, 128, 256], basis: [8, 4, 0], hidden: 64, view_features: 8 };
 const FAST = {
   ...PREVIEW,
   hidden: 64,
@@ -36,7 +37,7 @@ const FAST = {
 const LEAST = { textureSize: 2048, arrayLayers: 256, blockBytes: 16384, textureUnits: 16, uniformVectors: 224 };
 
 test("the presets fit what every WebGL 2 device guarantees", () => {
-  for (const settings of [PREVIEW, FAST]) {
+  for (const settings of [PREVIEW, BALANCED, FAST]) {
     assert.deepEqual(planFor(smallLayout(settings), { limits: LEAST, halfTarget: true }), { fold: "gpu", why: "" });
   }
   const { fine, view } = blockLayouts(smallLayout(FAST));
