@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,12 @@ def _link_pictures(folder: Path, png_folder: Path, below: str) -> None:
     (folder / below).symlink_to(png_folder, target_is_directory=True)
 
 
+def _n3v_pictures(folder: Path, rig: layouts.Rig, png_folder: Path) -> None:
+    for name in rig.names:
+        (folder / name).symlink_to(png_folder / name, target_is_directory=True)
+    shutil.copy(CANDLE / "poses_bounds.npy", folder)
+
+
 def _nerfstudio(folder: Path, rig: layouts.Rig, _: Path) -> None:
     layouts.link_videos(folder, _videos(rig))
     layouts.nerfstudio(folder, rig, {name: [f"{name}.mp4"] for name in rig.names})
@@ -114,6 +121,7 @@ def _dynamic_gaussians(folder: Path, rig: layouts.Rig, png_folder: Path) -> None
 
 
 WRITERS = {
+    "n3v-pictures": _n3v_pictures,
     "nerfstudio": _nerfstudio,
     "nerfstudio-pictures": _nerfstudio_pictures,
     "colmap-text": _colmap_text,
