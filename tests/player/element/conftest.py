@@ -10,7 +10,7 @@ from dynerf_player.site.static_site import SiteOptions, write_site
 from support.browser import chromium, missing_browser, open_page
 from support.fake_server import POLICY
 from support.gl import ARGUMENTS
-from support.planes_clip import PlanesClip, planes_clip
+from support.planes_clip import SMALLEST, PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Site:
 @pytest.fixture(scope="module")
 def made() -> PlanesClip:
     """Two segments of two layers, with grids."""
-    return planes_clip(segments=(3, 2), grid=12)
+    return planes_clip(SMALLEST, segments=(3, 2), samples=(6, 4), grid=12)
 
 
 @pytest.fixture(scope="module")

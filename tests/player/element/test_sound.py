@@ -11,7 +11,7 @@ from dynerf_player.site.static_site import SiteOptions, write_site
 from support.browser import open_page, wait_for_picture
 from support.fake_pictures import description
 from support.fake_server import POLICY, FakeServer
-from support.planes_clip import PlanesClip, planes_clip
+from support.planes_clip import SMALLEST, PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
 from support.sound import Signal, sweep, with_sound
 
@@ -63,7 +63,7 @@ _BARE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel=
 @pytest.fixture(scope="module")
 def silent() -> PlanesClip:
     """A clip of a second, three groups of frames, without sound."""
-    return planes_clip(segments=(10, 10, 10))
+    return planes_clip(SMALLEST, segments=(10, 10, 10), samples=(6, 4))
 
 
 @pytest.fixture(scope="module")
