@@ -105,7 +105,8 @@ def imported_modules(package: Path, *names: str) -> set[str]:
         name = remaining.pop()
         if name not in found:
             found.add(name)
-            remaining += re.findall(r'(?:from|import)"\./([^"]+)"', (package / name).read_text(encoding="utf-8"))
+            text = (package / name).read_text(encoding="utf-8")
+            remaining += re.findall(r'(?:from|import)"\./([^"]+)"', text)
     return found
 
 
