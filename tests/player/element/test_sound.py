@@ -9,10 +9,10 @@ import pytest
 from dynerf_decoder.clip.clip import Clip
 from dynerf_format import BytesSource, Chunk, Reader, clip_bytes
 from dynerf_player.site.static_site import SiteOptions, write_site
-from support.browser import open_page, wait_for_picture
+from support.browser import open_context, page_of, wait_for_picture
 from support.fake_pictures import description
 from support.fake_server import POLICY, FakeServer
-from support.planes_clip import PlanesClip, planes_clip
+from support.planes_clip import SMALLEST, PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
 from support.sound import Signal, sweep, with_sound
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.long
 FRAMES, FPS, RATE = 30, 30, 48_000
@@ -70,7 +70,7 @@ _BARE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel=
 @pytest.fixture(scope="module")
 def silent() -> PlanesClip:
     """A clip of a second, three groups of frames, without sound."""
-    return planes_clip(segments=(10, 10, 10))
+    return planes_clip(SMALLEST, segments=(10, 10, 10), samples=(6, 4))
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +97,17 @@ def sounding(data: bytes, signal: Signal) -> bytes:
     return clip_bytes(reader.header, with_sound(reader.header, chunks, signal))
 
 
+@pytest.fixture(scope="module")
+def small(browser: "Browser") -> "Iterator[BrowserContext]":
+    """What the pages that record share."""
+    with open_context(browser, width=400, height=400) as context:
+        yield context
+
+
 @pytest.fixture
-def recorded(browser: "Browser") -> "Iterator[Page]":
+def recorded(small: "BrowserContext") -> "Iterator[Page]":
     """An empty page that records its sound."""
-    with open_page(browser, width=400, height=400) as page:
+    with page_of(small) as page:
         page.add_init_script(_RECORD)
         yield page
 
