@@ -1,14 +1,15 @@
-"""Finds the cameras' videos in a capture folder, and describes its contents when there are none."""
+"""Finds the cameras' videos or picture folders beside a pose file, and describes a folder without them."""
 
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 from dynerf_format.errors import CaptureError, reason
 
 from .pairing import listed
+from .picture_source import is_picture
 from .video import SUFFIXES
 
 POSES = "poses_bounds.npy"
@@ -18,10 +19,12 @@ _MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """The videos camNN in the order of the pose file's rows. Raises CaptureError.
+def find_cameras(folder: Path) -> list[Path]:
+    """The videos camNN, or the folders of pictures camNN, in the order of the pose file's rows.
 
-    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``).
+    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``). Folders
+    count only where no video is called camNN, because programs leave pictures they extracted beside videos.
+    Raises CaptureError.
     """
     if not folder.exists():
         raise CaptureError(f"{folder}: does not exist, {_EXPECTED}")
@@ -31,28 +34,27 @@ def find_videos(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
-    videos = sorted(
-        (path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)),
-        key=lambda path: path.stem,
-    )
-    if len(videos) < 2:
-        found = f"only {videos[0].name}" if videos else "no camNN.mp4"
-        others = _others(path for path in entries if path not in videos)
+    videos = [path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)]
+    folders = [path for path in entries if CAMERA.fullmatch(path.name) and _holds_pictures(path, is_picture)]
+    sources = sorted(videos or folders, key=lambda path: path.stem)
+    if len(sources) < 2:
+        found = f"only {sources[0].name}" if sources else "no camNN.mp4"
+        others = _others(path for path in entries if path not in sources)
         raise CaptureError(
             f"{folder}: holds {found}{others}, expected the videos of at least two cameras, "
-            "camNN.mp4 (or .mov, .mkv, ...)"
+            "camNN.mp4 (or .mov, .mkv, ...), or folders camNN with their pictures (.png or .jpg)"
         )
-    _check_names(folder, videos)
+    _check_names(folder, sources)
     for video in videos:
         _check_regular(video)
-    return videos
+    return sources
 
 
-def _check_names(folder: Path, videos: Sequence[Path]) -> None:
-    """CaptureError when a camera has several files, or the orders by name and by number differ."""
+def _check_names(folder: Path, sources: Sequence[Path]) -> None:
+    """CaptureError when a camera has several sources, or the orders by name and by number differ."""
     by_number: dict[int, list[str]] = {}
-    for video in videos:
-        by_number.setdefault(int(video.stem.removeprefix("cam")), []).append(video.name)
+    for source in sources:
+        by_number.setdefault(int(source.stem.removeprefix("cam")), []).append(source.name)
     for number, files in by_number.items():
         if len(files) > 1:
             raise CaptureError(
@@ -60,8 +62,8 @@ def _check_names(folder: Path, videos: Sequence[Path]) -> None:
             )
     if list(by_number) != sorted(by_number):
         raise CaptureError(
-            f"{folder}: the videos' order by name differs from that by number ({videos[0].name} to "
-            f"{videos[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
+            f"{folder}: the cameras' order by name differs from that by number ({sources[0].name} to "
+            f"{sources[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
         )
 
 
@@ -79,7 +81,7 @@ def _check_regular(video: Path) -> None:
 def _others(entries: Iterable[Path]) -> str:
     """The folder's other contents: folders of pictures, videos and pictures with other names."""
     shown = [path for path in entries if not path.name.startswith(".")][:_MAX_ENTRIES]
-    folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path)]
+    folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path, _is_picture)]
     videos = [path.name for path in shown if path.is_file() and _is_video(path)]
     pictures = [path.name for path in shown if path.is_file() and _is_picture(path)]
     kinds = (
@@ -95,9 +97,11 @@ def _others(entries: Iterable[Path]) -> str:
     return f", but {' and '.join(found)}" if found else ""
 
 
-def _holds_pictures(folder: Path) -> bool:
+def _holds_pictures(folder: Path, kind: Callable[[Path], bool]) -> bool:
+    """Whether a path is a folder with a file of a kind; hidden files do not count."""
     try:
-        return any(_is_picture(path) for path in islice(folder.iterdir(), _MAX_ENTRIES))
+        shown = (path for path in islice(folder.iterdir(), _MAX_ENTRIES) if not path.name.startswith("."))
+        return any(kind(path) for path in shown)
     except OSError:
         return False
 

@@ -222,7 +222,7 @@ class TestFolder:
         np.save(tmp_path / "poses_bounds.npy", example_rows(2))
         for name in ("cam00", "cam01"):
             (tmp_path / name).mkdir()
-            (tmp_path / name / "0001.png").touch()
+            (tmp_path / name / "0001.tif").touch()
         (tmp_path / "GX010001.MP4").touch()
         (tmp_path / "._GX010001.MP4").touch()
         found = r"no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 video with other names"
