@@ -1,4 +1,4 @@
-"""Finds the cameras' videos or picture folders beside a pose file, and describes a folder without them."""
+"""Finds the cameras' videos or pictures in a capture folder, and describes its contents without them."""
 
 import re
 import stat
@@ -14,16 +14,15 @@ from .video import SUFFIXES
 
 POSES = "poses_bounds.npy"
 CAMERA = re.compile(r"cam([0-9]{1,9})")
-_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}  # named in messages
 _MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
 
 
-def find_cameras(folder: Path) -> list[Path]:
-    """The videos camNN, or the folders of pictures camNN, in the order of the pose file's rows.
+def find_sources(folder: Path) -> list[Path]:
+    """The videos camNN, or without any the folders camNN of pictures, in the order of the pose file's rows.
 
-    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``). Folders
-    count only where no video is called camNN, because programs leave pictures they extracted beside videos.
+    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``).
     Raises CaptureError.
     """
     if not folder.exists():
@@ -34,24 +33,30 @@ def find_cameras(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
-    videos = [path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)]
-    folders = [path for path in entries if CAMERA.fullmatch(path.name) and _holds_pictures(path, is_picture)]
-    sources = sorted(videos or folders, key=lambda path: path.stem)
+    sources = _videos(entries) or [
+        path for path in entries if CAMERA.fullmatch(path.name) and _holds(path, is_picture)
+    ]
     if len(sources) < 2:
         found = f"only {sources[0].name}" if sources else "no camNN.mp4"
         others = _others(path for path in entries if path not in sources)
         raise CaptureError(
             f"{folder}: holds {found}{others}, expected the videos of at least two cameras, "
-            "camNN.mp4 (or .mov, .mkv, ...), or folders camNN with their pictures (.png or .jpg)"
+            "camNN.mp4 (or .mov, .mkv, ...), or folders camNN of their pictures (.png, .jpg)"
         )
     _check_names(folder, sources)
-    for video in videos:
-        _check_regular(video)
     return sources
 
 
+def _videos(entries: Iterable[Path]) -> list[Path]:
+    """The videos camNN. CaptureError when one is not a file."""
+    videos = [path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)]
+    for video in videos:
+        _check_regular(video)
+    return sorted(videos, key=lambda path: path.stem)
+
+
 def _check_names(folder: Path, sources: Sequence[Path]) -> None:
-    """CaptureError when a camera has several sources, or the orders by name and by number differ."""
+    """CaptureError when a camera has several files, or the orders by name and by number differ."""
     by_number: dict[int, list[str]] = {}
     for source in sources:
         by_number.setdefault(int(source.stem.removeprefix("cam")), []).append(source.name)
@@ -81,9 +86,9 @@ def _check_regular(video: Path) -> None:
 def _others(entries: Iterable[Path]) -> str:
     """The folder's other contents: folders of pictures, videos and pictures with other names."""
     shown = [path for path in entries if not path.name.startswith(".")][:_MAX_ENTRIES]
-    folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path, _is_picture)]
+    folders = [path.name for path in shown if path.is_dir() and _holds(path, _is_any_picture)]
     videos = [path.name for path in shown if path.is_file() and _is_video(path)]
-    pictures = [path.name for path in shown if path.is_file() and _is_picture(path)]
+    pictures = [path.name for path in shown if path.is_file() and _is_any_picture(path)]
     kinds = (
         (folders, "folder", " of pictures"),
         (videos, "video", " with other names"),
@@ -97,11 +102,10 @@ def _others(entries: Iterable[Path]) -> str:
     return f", but {' and '.join(found)}" if found else ""
 
 
-def _holds_pictures(folder: Path, kind: Callable[[Path], bool]) -> bool:
-    """Whether a path is a folder with a file of a kind; hidden files do not count."""
+def _holds(folder: Path, kind: Callable[[Path], bool]) -> bool:
+    """Whether a path is a folder with a file of a kind."""
     try:
-        shown = (path for path in islice(folder.iterdir(), _MAX_ENTRIES) if not path.name.startswith("."))
-        return any(kind(path) for path in shown)
+        return any(kind(path) for path in islice(folder.iterdir(), _MAX_ENTRIES))
     except OSError:
         return False
 
@@ -110,5 +114,5 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _is_picture(path: Path) -> bool:
+def _is_any_picture(path: Path) -> bool:
     return path.suffix.lower() in _PICTURES

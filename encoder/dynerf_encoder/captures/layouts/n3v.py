@@ -1,14 +1,16 @@
 """Reads captures in the Plenoptic Video (N3V) layout: ``camNN.mp4`` per camera and one ``poses_bounds.npy``.
 
-Folders ``camNN`` of pictures may stand in place of the videos. Camera numbers may have gaps (the authors
-removed bad cameras): row i of the pose file belongs to the i-th existing camera in sorted order. By
-convention ``cam00`` is the held-out view, but it is not treated specially here.
+Folders ``camNN`` of pictures, which many programs make of the videos, serve where there are no videos.
+
+Camera numbers may have gaps (the authors removed bad cameras): row i of the pose file belongs to the i-th
+existing camera in sorted order. By convention ``cam00`` is the held-out view, but it is not treated specially
+here.
 """
 
 from pathlib import Path
 
 from dynerf_encoder.captures.capture import Capture
-from dynerf_encoder.captures.folder import POSES, find_cameras
+from dynerf_encoder.captures.folder import POSES, find_sources
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.poses import StoredPose, read_poses
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
@@ -17,10 +19,11 @@ from dynerf_format.frame_range import FrameRange
 
 def n3v_recording(folder: Path) -> Recording:
     """What the folder states. Raises CaptureError."""
-    sources = find_cameras(folder)
+    sources = find_sources(folder)
     poses = read_poses(folder / POSES, tuple(source.stem for source in sources))
     cameras = tuple(_camera(source, pose) for source, pose in zip(sources, poses, strict=True))
-    return checked_recording(Recording(folder, "n3v", cameras))
+    notes = () if sources[0].is_file() else (f"read as n3v ({POSES} and folders of pictures)",)
+    return checked_recording(Recording(folder, "n3v", cameras, notes=notes))
 
 
 def read_n3v(folder: Path, frames: FrameRange | None = None) -> Capture:
