@@ -19,11 +19,11 @@ _MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
 
 
-def find_sources(folder: Path) -> list[Path]:
-    """The videos camNN, or without any the folders camNN of pictures, in the order of the pose file's rows.
+def find_sources(folder: Path) -> dict[str, Path]:
+    """The videos camNN, or without any the folders camNN or camNN/images of pictures, by camera name.
 
-    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``).
-    Raises CaptureError.
+    In the order of the pose file's rows. All suffixes of ``SUFFIXES`` are accepted, in upper or lower case
+    (``cam00.MP4``, ``cam00.mov``). Raises CaptureError.
     """
     if not folder.exists():
         raise CaptureError(f"{folder}: does not exist, {_EXPECTED}")
@@ -33,18 +33,18 @@ def find_sources(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
-    sources = _videos(entries) or [
-        path for path in entries if CAMERA.fullmatch(path.name) and _holds(path, is_picture)
+    named = _videos(entries) or [
+        path for path in entries if CAMERA.fullmatch(path.name) and _pictures_of(path)
     ]
-    if len(sources) < 2:
-        found = f"only {sources[0].name}" if sources else "no camNN.mp4"
-        others = _others(path for path in entries if path not in sources)
+    if len(named) < 2:
+        found = f"only {named[0].name}" if named else "no camNN.mp4"
+        others = _others(path for path in entries if path not in named)
         raise CaptureError(
             f"{folder}: holds {found}{others}, expected the videos of at least two cameras, "
             "camNN.mp4 (or .mov, .mkv, ...), or folders camNN of their pictures (.png, .jpg)"
         )
-    _check_names(folder, sources)
-    return sources
+    _check_names(folder, named)
+    return {path.stem: _pictures_of(path) or path for path in named}
 
 
 def _videos(entries: Iterable[Path]) -> list[Path]:
@@ -55,11 +55,16 @@ def _videos(entries: Iterable[Path]) -> list[Path]:
     return sorted(videos, key=lambda path: path.stem)
 
 
-def _check_names(folder: Path, sources: Sequence[Path]) -> None:
+def _pictures_of(camera: Path) -> Path | None:
+    """Where a folder camNN has its pictures: in itself or in ``images``, where some programs extract them."""
+    return next((path for path in (camera, camera / "images") if _holds(path, is_picture)), None)
+
+
+def _check_names(folder: Path, cameras: Sequence[Path]) -> None:
     """CaptureError when a camera has several files, or the orders by name and by number differ."""
     by_number: dict[int, list[str]] = {}
-    for source in sources:
-        by_number.setdefault(int(source.stem.removeprefix("cam")), []).append(source.name)
+    for camera in cameras:
+        by_number.setdefault(int(camera.stem.removeprefix("cam")), []).append(camera.name)
     for number, files in by_number.items():
         if len(files) > 1:
             raise CaptureError(
@@ -67,8 +72,8 @@ def _check_names(folder: Path, sources: Sequence[Path]) -> None:
             )
     if list(by_number) != sorted(by_number):
         raise CaptureError(
-            f"{folder}: the cameras' order by name differs from that by number ({sources[0].name} to "
-            f"{sources[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
+            f"{folder}: the cameras' order by name differs from that by number ({cameras[0].name} to "
+            f"{cameras[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
         )
 
 
@@ -103,9 +108,10 @@ def _others(entries: Iterable[Path]) -> str:
 
 
 def _holds(folder: Path, kind: Callable[[Path], bool]) -> bool:
-    """Whether a path is a folder with a file of a kind."""
+    """Whether a path is a folder with a file of a kind that is not hidden."""
     try:
-        return any(kind(path) for path in islice(folder.iterdir(), _MAX_ENTRIES))
+        entries = islice(folder.iterdir(), _MAX_ENTRIES)
+        return any(kind(path) and not path.name.startswith(".") for path in entries)
     except OSError:
         return False
 

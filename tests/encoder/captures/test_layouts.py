@@ -264,6 +264,15 @@ class TestPicturesBesideAPoseFile:
         np.save(folder / "poses_bounds.npy", example_rows(2, 32, 24))
         assert read_capture(folder).names == ("cam00", "cam01")
 
+    def test_pictures_may_be_in_images_and_hidden_files_are_none(self, folder: Path) -> None:
+        for name in ("cam00", "cam02", "cam05"):
+            (folder / name).rename(folder / "images")
+            (folder / name).mkdir()
+            (folder / "images").rename(folder / name / "images")
+            (folder / name / "._frame_00001.png").touch()
+        assert read_capture(folder).names == ("cam00", "cam02", "cam05")
+        assert read_recording(folder).cameras[1].source == folder / "cam02" / "images"
+
     def test_a_folder_more_than_rows_is_refused(self, folder: Path) -> None:
         layouts.write_png(folder / "cam06" / "0.png", np.zeros((24, 32, 3), np.uint8))
         with pytest.raises(CaptureError, match=r"3 rows for 4 .*\(cam00 to cam06\), expected one row"):

@@ -20,9 +20,10 @@ from dynerf_format.frame_range import FrameRange
 def n3v_recording(folder: Path) -> Recording:
     """What the folder states. Raises CaptureError."""
     sources = find_sources(folder)
-    poses = read_poses(folder / POSES, tuple(source.stem for source in sources))
-    cameras = tuple(_camera(source, pose) for source, pose in zip(sources, poses, strict=True))
-    notes = () if sources[0].is_file() else (f"read as n3v ({POSES} and folders of pictures)",)
+    poses = read_poses(folder / POSES, tuple(sources))
+    cameras = tuple(_camera(sources[pose.name], pose) for pose in poses)
+    pictures = any(source.is_dir() for source in sources.values())
+    notes = (f"read as n3v ({POSES} and folders of pictures)",) if pictures else ()
     return checked_recording(Recording(folder, "n3v", cameras, notes=notes))
 
 
