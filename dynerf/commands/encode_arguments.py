@@ -92,8 +92,8 @@ def _add_capture(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training")
     group.add_argument(
-        "--preset", choices=("preview", "web", "fast", "paper"),
-        help="preview: minutes on two CPU cores; web: the same, for browsers of weak devices; fast: one GPU; "
+        "--preset", choices=("preview", "balanced", "fast", "paper"),
+        help="preview: minutes on two CPU cores; balanced: a quarter of an hour on them; fast: one GPU; "
         "paper: the published schedule, for the mlp field (default: fast with CUDA, else preview)",
     )  # fmt: skip
     group.add_argument(

@@ -8,5 +8,8 @@ export const startDecoder = () => start("decoder");
 /** {Session, connectDecoder} */
 export const importSession = () => import("./worker.js");
 
+/** {openTrack} */
+export const importTrack = importSession;
+
 /** {decoderMethods} */
 export const importDecoder = importSession;

@@ -244,7 +244,11 @@ def test_encode_writes_what_the_command_writes(clip: Path, scene: Path, out: Pat
 
 def test_encode_refuses_invalid_options_and_leaves_no_files(scene: Path, out: Path) -> None:
     for options, error, message in (
-        ({"preset": "slow"}, dynerf.ConfigError, "preset 'slow': expected one of preview, web, fast, paper"),
+        (
+            {"preset": "slow"},
+            dynerf.ConfigError,
+            "preset 'slow': expected one of preview, balanced, fast, paper",
+        ),
         ({"field": "nerf"}, dynerf.ConfigError, "field 'nerf': expected planes or mlp"),
         ({"space": "sphere"}, dynerf.ConfigError, "space 'sphere': expected auto, perspective or box"),
         ({"quality": 11}, dynerf.ConfigError, "quality: found 11, expected 1 to 10"),

@@ -80,7 +80,7 @@ def _set(row: int, columns: slice | int, value: object) -> Callable[[np.ndarray]
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        pytest.param(lambda rows: rows[:2], "2 rows for 3 videos", id="rows"),
+        pytest.param(lambda rows: rows[:2], "2 rows for 3 cameras", id="rows"),
         pytest.param(lambda rows: rows[:, :16], "3x16, expected 3 rows of 17 numbers", id="columns"),
         pytest.param(lambda rows: rows[0], "an array of 17, expected 3 rows of 17", id="one row"),
         pytest.param(_set(1, 3, np.nan), "row of cam02: column 3 holds nan", id="nan"),

@@ -25,7 +25,7 @@ from support.video import ROOT
 _DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("*/*.md"))]
 _BLOCK = re.compile(r"^```(?:python|py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"\n\n((?:    .*\n|\n)+)")
-_TINY_BYTES = 10_000
+_TINY_BYTES = 8_000
 _ASSUMED = {
     "np": np, "R": np.eye(3), "t": np.zeros(3), "pose": np.eye(3, 4),
     "height": 24, "width": 32, "focal": 30.0, "near": 1.0, "far": 9.0,

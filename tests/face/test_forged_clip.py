@@ -87,7 +87,7 @@ def test_an_unchanged_clip_is_accepted(forger: Forger) -> None:
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
-        ({"hidden": 65}, "weights: fine.hidden.weight has shape (64, 16), expected (65, 16)"),
+        ({"hidden": 65}, "weights: fine.hidden.weight has shape (32, 16), expected (65, 16)"),
         ({"scales": [8]}, "1 scales and 2 numbers of basis planes"),
         ({"scales": [8, 3000]}, "fine.static.1 has shape (3, 8, 12, 12), expected (3, 8, 3000, 3000)"),
         ({"scales": [16384, 16384], "channels": 16384}, "parameters, at most 268435456"),

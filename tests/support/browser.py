@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TIMEOUT_MS = 60_000  # for a page on a busy machine
@@ -43,10 +43,10 @@ def chromium(*arguments: str) -> "Iterator[Browser]":
 
 
 @contextmanager
-def open_page(
+def open_context(
     browser: "Browser", *, width: int = 1000, height: int = 700, phone: bool = False
-) -> "Iterator[Page]":
-    """A page with its own storage. Errors that it logs or throws fail the test at the end."""
+) -> "Iterator[BrowserContext]":
+    """Storage and cache of its own: pages that share them load the same modules once."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         has_touch=phone,
@@ -55,12 +55,28 @@ def open_page(
         permissions=["clipboard-read", "clipboard-write"],
     )
     context.set_default_timeout(TIMEOUT_MS)
+    yield context
+    context.close()
+
+
+@contextmanager
+def page_of(context: "BrowserContext") -> "Iterator[Page]":
+    """A new page. Errors that it logs or throws fail the test at the end."""
     page, errors = context.new_page(), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if _is_error(line) else None)
     yield page
-    context.close()
+    page.close()
     assert not errors, errors
+
+
+@contextmanager
+def open_page(
+    browser: "Browser", *, width: int = 1000, height: int = 700, phone: bool = False
+) -> "Iterator[Page]":
+    """A page with its own storage. Errors that it logs or throws fail the test at the end."""
+    with open_context(browser, width=width, height=height, phone=phone) as context, page_of(context) as page:
+        yield page
 
 
 def _is_error(line: "ConsoleMessage") -> bool:

@@ -7,6 +7,7 @@ file replaced, a dropped connection.
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
@@ -34,6 +35,17 @@ class FakeServer:
     """
 
     def __init__(self) -> None:
+        self.port = 0
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what pages sent, and all faults; waits until no page is connected."""
+        while self._sockets:
+            time.sleep(0.005)
         self.views: list[dict[str, Any]] = []
         self.acks: list[int] = []
         self.paths: list[dict[str, Any]] = []
@@ -45,12 +57,7 @@ class FakeServer:
         self.file: bytes | None = None
         self.movie = b"a movie"
         self.movie_error: str | None = None
-        self.port = 0
         self._stream: Avc | None = None
-        self._sockets: set[web.WebSocketResponse] = set()
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     @property
     def address(self) -> str:

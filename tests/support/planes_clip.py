@@ -33,6 +33,11 @@ SETTINGS = PlanesSettings(
     latent=6, scales=(8, 20), basis=(3, 0), channels=8, hidden=32, view_features=5, view_hidden=16,
     coarse_scale=12, coarse_basis=2, coarse_channels=4, coarse_hidden=12,
 )  # fmt: skip
+# Software GL spends its time on compiling shaders and on folding: for tests of what is around pictures.
+SMALLEST = PlanesSettings(
+    latent=3, scales=(8, 10), basis=(2, 0), channels=4, hidden=8, view_features=1, view_hidden=4,
+    coarse_scale=6, coarse_basis=1, coarse_channels=4, coarse_hidden=4,
+)  # fmt: skip
 _POSE = (1.0, 0, 0, 0.3, 0, 1, 0, -0.2, 0, 0, 1, 2.6)
 _MATRIX = (1.0, 0, 0, 0.1, 0, 1.2, 0, 0, 0, 0, 0.9, 0, 0, 0, 0, 1)
 _STEP = 1 / 64

@@ -1,27 +1,29 @@
-"""Finds the cameras' videos in a capture folder, and describes its contents when there are none."""
+"""Finds the cameras' videos or pictures in a capture folder, and describes its contents without them."""
 
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 from dynerf_format.errors import CaptureError, reason
 
 from .pairing import listed
+from .picture_source import is_picture
 from .video import SUFFIXES
 
 POSES = "poses_bounds.npy"
 CAMERA = re.compile(r"cam([0-9]{1,9})")
-_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}
+_PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".exr"}  # named in messages
 _MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
 
 
-def find_videos(folder: Path) -> list[Path]:
-    """The videos camNN in the order of the pose file's rows. Raises CaptureError.
+def find_sources(folder: Path) -> dict[str, Path]:
+    """The videos camNN, or without any the folders camNN or camNN/images of pictures, by camera name.
 
-    All suffixes of ``SUFFIXES`` are accepted, in upper or lower case (``cam00.MP4``, ``cam00.mov``).
+    In the order of the pose file's rows. All suffixes of ``SUFFIXES`` are accepted, in upper or lower case
+    (``cam00.MP4``, ``cam00.mov``). Raises CaptureError.
     """
     if not folder.exists():
         raise CaptureError(f"{folder}: does not exist, {_EXPECTED}")
@@ -31,28 +33,38 @@ def find_videos(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise CaptureError(f"{folder}: cannot be read: {error.strerror}") from error
-    videos = sorted(
-        (path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)),
-        key=lambda path: path.stem,
-    )
-    if len(videos) < 2:
-        found = f"only {videos[0].name}" if videos else "no camNN.mp4"
-        others = _others(path for path in entries if path not in videos)
+    named = _videos(entries) or [
+        path for path in entries if CAMERA.fullmatch(path.name) and _pictures_of(path)
+    ]
+    if len(named) < 2:
+        found = f"only {named[0].name}" if named else "no camNN.mp4"
+        others = _others(path for path in entries if path not in named)
         raise CaptureError(
             f"{folder}: holds {found}{others}, expected the videos of at least two cameras, "
-            "camNN.mp4 (or .mov, .mkv, ...)"
+            "camNN.mp4 (or .mov, .mkv, ...), or folders camNN of their pictures (.png, .jpg)"
         )
-    _check_names(folder, videos)
+    _check_names(folder, named)
+    return {path.stem: _pictures_of(path) or path for path in named}
+
+
+def _videos(entries: Iterable[Path]) -> list[Path]:
+    """The videos camNN. CaptureError when one is not a file."""
+    videos = [path for path in entries if CAMERA.fullmatch(path.stem) and _is_video(path)]
     for video in videos:
         _check_regular(video)
-    return videos
+    return sorted(videos, key=lambda path: path.stem)
 
 
-def _check_names(folder: Path, videos: Sequence[Path]) -> None:
+def _pictures_of(camera: Path) -> Path | None:
+    """Where a folder camNN has its pictures: in itself or in ``images``, where some programs extract them."""
+    return next((path for path in (camera, camera / "images") if _holds(path, is_picture)), None)
+
+
+def _check_names(folder: Path, cameras: Sequence[Path]) -> None:
     """CaptureError when a camera has several files, or the orders by name and by number differ."""
     by_number: dict[int, list[str]] = {}
-    for video in videos:
-        by_number.setdefault(int(video.stem.removeprefix("cam")), []).append(video.name)
+    for camera in cameras:
+        by_number.setdefault(int(camera.stem.removeprefix("cam")), []).append(camera.name)
     for number, files in by_number.items():
         if len(files) > 1:
             raise CaptureError(
@@ -60,8 +72,8 @@ def _check_names(folder: Path, videos: Sequence[Path]) -> None:
             )
     if list(by_number) != sorted(by_number):
         raise CaptureError(
-            f"{folder}: the videos' order by name differs from that by number ({videos[0].name} to "
-            f"{videos[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
+            f"{folder}: the cameras' order by name differs from that by number ({cameras[0].name} to "
+            f"{cameras[-1].name}), so poses cannot be assigned; use the same number of digits in all names"
         )
 
 
@@ -79,9 +91,9 @@ def _check_regular(video: Path) -> None:
 def _others(entries: Iterable[Path]) -> str:
     """The folder's other contents: folders of pictures, videos and pictures with other names."""
     shown = [path for path in entries if not path.name.startswith(".")][:_MAX_ENTRIES]
-    folders = [path.name for path in shown if path.is_dir() and _holds_pictures(path)]
+    folders = [path.name for path in shown if path.is_dir() and _holds(path, _is_any_picture)]
     videos = [path.name for path in shown if path.is_file() and _is_video(path)]
-    pictures = [path.name for path in shown if path.is_file() and _is_picture(path)]
+    pictures = [path.name for path in shown if path.is_file() and _is_any_picture(path)]
     kinds = (
         (folders, "folder", " of pictures"),
         (videos, "video", " with other names"),
@@ -95,9 +107,11 @@ def _others(entries: Iterable[Path]) -> str:
     return f", but {' and '.join(found)}" if found else ""
 
 
-def _holds_pictures(folder: Path) -> bool:
+def _holds(folder: Path, kind: Callable[[Path], bool]) -> bool:
+    """Whether a path is a folder with a file of a kind that is not hidden."""
     try:
-        return any(_is_picture(path) for path in islice(folder.iterdir(), _MAX_ENTRIES))
+        entries = islice(folder.iterdir(), _MAX_ENTRIES)
+        return any(kind(path) and not path.name.startswith(".") for path in entries)
     except OSError:
         return False
 
@@ -106,5 +120,5 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _is_picture(path: Path) -> bool:
+def _is_any_picture(path: Path) -> bool:
     return path.suffix.lower() in _PICTURES

@@ -58,12 +58,13 @@ def read_poses(path: Path, names: tuple[str, ...]) -> tuple[StoredPose, ...]:
         raise CaptureError(f"{path}: an array of {shape}, expected {len(names)} rows of {_COLUMNS} numbers")
     if len(rows) > len(names) and len(rows) % len(names) == 0:
         raise CaptureError(
-            f"{path}: {len(rows)} rows for {len(names)} videos, {len(rows) // len(names)} poses each; moving "
-            "cameras are not supported: importance sampling compares what a pixel shows at different times"
+            f"{path}: {len(rows)} rows for {len(names)} cameras, {len(rows) // len(names)} poses each; "
+            "moving cameras are not supported: importance sampling compares what a pixel shows at different "
+            "times"
         )
     if len(rows) != len(names):
         raise CaptureError(
-            f"{path}: {len(rows)} rows for {len(names)} videos ({names[0]} to {names[-1]}), "
+            f"{path}: {len(rows)} rows for {len(names)} cameras ({names[0]} to {names[-1]}), "
             "expected one row per video"
         )
     poses = tuple(_pose(path, name, row) for name, row in zip(names, rows, strict=True))

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from .geometry import LEAST_MATCHES
 from .result import CheckResult
 
 
@@ -34,10 +35,12 @@ def camera_figures(result: CheckResult, name: str) -> CameraFigures:
     late, sharp = result.late.get(name), _finite(result.sharpness.get(name))
     if points is None:
         return CameraFigures(None, None, None, None, late, sharp, None)
+    count, gain = points.geometry.counts.get(name), _finite(points.gains.get(name))
+    if count is not None and count < LEAST_MATCHES:  # these few say nothing about its pose
+        return CameraFigures(count, None, None, None, late, sharp, gain)
     return CameraFigures(
-        points.geometry.counts.get(name), _finite(points.geometry.shares.get(name)),
-        _finite(points.residuals.get(name)), _finite(points.predicted.get(name)), late, sharp,
-        _finite(points.gains.get(name)),
+        count, _finite(points.geometry.shares.get(name)), _finite(points.residuals.get(name)),
+        _finite(points.predicted.get(name)), late, sharp, gain,
     )  # fmt: skip
 
 

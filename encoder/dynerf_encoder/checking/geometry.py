@@ -18,7 +18,7 @@ from .resection import rotations_at_centre
 
 Fault = Literal["pose of another", "turned", "focal length", "contradicts"]
 
-_LEAST_MATCHES = 30  # of a camera, to say anything
+LEAST_MATCHES = 30  # of a camera, to say anything
 _LEAST_CAMERAS = 2  # that they are with
 _CLEARLY = 0.9  # share of explained matches of cameras that need no closer look
 _LEAST_GAIN = 0.1  # of explained matches, by another pose or lens
@@ -94,7 +94,7 @@ def _fault(search: _Search, camera: int) -> CameraFault | None:
     rays, poses = search.trusted(camera), search.poses
     name = rays.names[camera]
     partners = len(np.unique(rays.cameras[rays.cameras != camera]))
-    if len(rays.pair) < _LEAST_MATCHES or partners < _LEAST_CAMERAS:
+    if len(rays.pair) < LEAST_MATCHES or partners < _LEAST_CAMERAS:
         return None
     share = float(agreeing(rays, poses).mean())
     if share >= _CLEARLY:
@@ -152,7 +152,7 @@ def _focal(rays: MatchedRays, poses: RigPoses, camera: int) -> CameraFault:
 
 def common_focal_scale(rays: MatchedRays, poses: RigPoses) -> float | None:
     """By what all focal lengths are to be multiplied to fit the matches; None when they fit as they are."""
-    if len(rays.pair) < _LEAST_MATCHES:
+    if len(rays.pair) < LEAST_MATCHES:
         return None
     costs = np.array([_cost(rays, poses, scale) for scale in _SCALES])
     best = float(_SCALES[costs.argmin()])

@@ -15,7 +15,7 @@ from dynerf_encoder.captures.capture import Capture
 
 from .conventions import find_convention
 from .exposure import DIFFERENT, gains
-from .geometry import CameraFault, Geometry, common_focal_scale, find_faults
+from .geometry import LEAST_MATCHES, CameraFault, Geometry, common_focal_scale, find_faults
 from .matched_rays import MatchedRays, RigPoses, matched_rays, residuals
 from .matcher import Matcher
 from .pictures import Samples
@@ -23,7 +23,6 @@ from .signs.findings import Finding
 from .tracks import predicted_medians, solution_of
 
 _LEAST_AGREEMENT = 0.3  # of all matches: below it pictures and poses have nothing in common
-_LEAST_MATCHES = 30  # of a camera
 _FEW = 0.3  # of the usual number of matches: a camera that may be mirrored
 _FEW_FAULTS = 0.3  # share of the cameras: with more, the fault is perhaps that of all
 _MIRRORED = 3.0  # times as many matches with the picture mirrored
@@ -137,7 +136,7 @@ def _mirrored(rig: _Rig, matcher: Matcher) -> dict[str, tuple[int, int]]:
         distances = np.linalg.norm(rig.poses.centres - centre, axis=1)
         partners = sorted(sound, key=lambda other: float(distances[rig.rays.names.index(other)]))[:_PARTNERS]
         before, after = matcher.mirrored(name, partners)
-        if after >= max(_LEAST_MATCHES, _MIRRORED * before):
+        if after >= max(LEAST_MATCHES, _MIRRORED * before):
             found[name] = before, after
     return found
 
@@ -199,7 +198,7 @@ def _disagreement(geometry: Geometry, mirrored: Mapping[str, object]) -> list[Fi
 def _unmatched(geometry: Geometry, mirrored: Mapping[str, object]) -> list[Finding]:
     """Cameras with too few matches to say anything."""
     lonely = [
-        name for name, count in geometry.counts.items() if count < _LEAST_MATCHES and name not in mirrored
+        name for name, count in geometry.counts.items() if count < LEAST_MATCHES and name not in mirrored
     ]
     if len(lonely) > len(geometry.counts) // 2:
         return [Finding("no matches", (), "too few matched points to compare poses with pictures")]

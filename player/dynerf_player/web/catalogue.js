@@ -1,6 +1,6 @@
 /** The catalogue page: one card per clip, with thumbnail, duration and size. */
 import { addressOf } from "./net/address.js";
-import { formatTime } from "./net/clock.js";
+import { formatTime } from "./net/time_text.js";
 import { formatBytes } from "./video/stats.js";
 
 const summary = document.getElementById("summary");

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_format.errors import CaptureError, ConfigError
 from dynerf_format.frame_range import FrameRange
 from support import layouts
-from support.video import ROOT
+from support.video import ROOT, example_pose, example_rows, flat_pictures, write_video
 
 CANDLE = ROOT / "samples" / "candle"
 DEPTHS = (1.2, 6.5)  # of candle's pose file; other layouts do not state any
@@ -63,6 +64,12 @@ def _videos(rig: layouts.Rig) -> dict[str, Path]:
 def _link_pictures(folder: Path, png_folder: Path, below: str) -> None:
     (folder / below).parent.mkdir(parents=True, exist_ok=True)
     (folder / below).symlink_to(png_folder, target_is_directory=True)
+
+
+def _n3v_pictures(folder: Path, rig: layouts.Rig, png_folder: Path) -> None:
+    for name in rig.names:
+        (folder / name).symlink_to(png_folder / name, target_is_directory=True)
+    shutil.copy(CANDLE / "poses_bounds.npy", folder)
 
 
 def _nerfstudio(folder: Path, rig: layouts.Rig, _: Path) -> None:
@@ -114,6 +121,7 @@ def _dynamic_gaussians(folder: Path, rig: layouts.Rig, png_folder: Path) -> None
 
 
 WRITERS = {
+    "n3v-pictures": _n3v_pictures,
     "nerfstudio": _nerfstudio,
     "nerfstudio-pictures": _nerfstudio_pictures,
     "colmap-text": _colmap_text,
@@ -225,6 +233,55 @@ class TestDetection:
         assert read_recording(tmp_path / "models.json").names == rig.names
         with pytest.raises(CaptureError, match=r"cam00\.mp4: is a file, expected a folder, or a file"):
             read_recording(tmp_path / "cam00.mp4")
+
+
+class TestPicturesBesideAPoseFile:
+    """``poses_bounds.npy`` with folders of pictures in place of videos."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """Folders of two pictures of each camera, every camera with a level of its own, and poses."""
+        for index, name in enumerate(("cam00", "cam02", "cam05")):
+            for frame in range(2):
+                picture = np.full((24, 32, 3), 40 * index + frame, np.uint8)
+                layouts.write_png(tmp_path / name / f"frame_{frame + 1:05}.png", picture)
+        np.save(tmp_path / "poses_bounds.npy", example_rows(3, 32, 24))
+        return tmp_path
+
+    def test_rows_belong_to_the_folders_in_the_order_of_their_names(self, folder: Path) -> None:
+        (folder / "notes").mkdir()
+        (folder / "cam09").mkdir()  # without pictures
+        capture = read_capture(folder)
+        assert (capture.names, capture.frames) == (("cam00", "cam02", "cam05"), 2)
+        for index, view in enumerate(capture.views):
+            np.testing.assert_allclose(view.camera.camera_to_world, example_pose(index), atol=1e-12)
+            levels = [int(picture[0, 0, 0]) for picture in view.source.decode(range(2))]
+            assert levels == [40 * index, 40 * index + 1]
+
+    def test_videos_are_preferred_to_pictures_extracted_beside_them(self, folder: Path) -> None:
+        for name in ("cam00", "cam01"):
+            write_video(folder / f"{name}.mp4", flat_pictures(2, 32, 24))
+        np.save(folder / "poses_bounds.npy", example_rows(2, 32, 24))
+        assert read_capture(folder).names == ("cam00", "cam01")
+
+    def test_pictures_may_be_in_images_and_hidden_files_are_none(self, folder: Path) -> None:
+        for name in ("cam00", "cam02", "cam05"):
+            (folder / name).rename(folder / "images")
+            (folder / name).mkdir()
+            (folder / "images").rename(folder / name / "images")
+            (folder / name / "._frame_00001.png").touch()
+        assert read_capture(folder).names == ("cam00", "cam02", "cam05")
+        assert read_recording(folder).cameras[1].source == folder / "cam02" / "images"
+
+    def test_a_folder_more_than_rows_is_refused(self, folder: Path) -> None:
+        layouts.write_png(folder / "cam06" / "0.png", np.zeros((24, 32, 3), np.uint8))
+        with pytest.raises(CaptureError, match=r"3 rows for 4 .*\(cam00 to cam06\), expected one row"):
+            read_capture(folder)
+
+    def test_two_folders_of_one_number_are_refused(self, folder: Path) -> None:
+        layouts.write_png(folder / "cam2" / "0.png", np.zeros((24, 32, 3), np.uint8))
+        with pytest.raises(CaptureError, match=r"cam02 and cam2 all belong to camera 2"):
+            read_capture(folder)
 
 
 class TestDepths:

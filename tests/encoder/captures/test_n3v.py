@@ -153,13 +153,13 @@ class TestBadPoses:
 
     def test_the_error_for_a_pose_per_frame_says_why_cameras_must_be_static(self, folder: Path) -> None:
         np.save(folder / "poses_bounds.npy", example_rows(18))
-        with pytest.raises(CaptureError, match="18 rows for 3 videos, 6 poses each; moving cameras are not"):
+        with pytest.raises(CaptureError, match="18 rows for 3 cameras, 6 poses each; moving cameras are not"):
             read_n3v(folder)
 
     @pytest.mark.parametrize("rows", [2, 4])
     def test_another_number_of_rows_than_videos(self, folder: Path, rows: int) -> None:
         np.save(folder / "poses_bounds.npy", example_rows(rows))
-        with pytest.raises(CaptureError, match=f"{rows} rows for 3 videos"):
+        with pytest.raises(CaptureError, match=f"{rows} rows for 3 cameras"):
             read_n3v(folder)
 
     @pytest.mark.parametrize(

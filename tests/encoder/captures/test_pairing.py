@@ -220,12 +220,14 @@ class TestFolder:
 
     def test_the_error_describes_what_was_found(self, tmp_path: Path) -> None:
         np.save(tmp_path / "poses_bounds.npy", example_rows(2))
-        for name in ("cam00", "cam01"):
+        for name in ("camera_a", "camera_b"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "0001.png").touch()
         (tmp_path / "GX010001.MP4").touch()
         (tmp_path / "._GX010001.MP4").touch()
-        found = r"no camNN\.mp4, but 2 folders of pictures \(cam00, cam01\) and 1 video with other names"
+        found = (
+            r"no camNN\.mp4, but 2 folders of pictures \(camera_a, camera_b\) and 1 video with other names"
+        )
         with pytest.raises(CaptureError, match=found):
             read_n3v(tmp_path)
 

@@ -14,6 +14,7 @@ from dynerf_encoder.jobs.job import check_job
 from support.encoding import TINY, Notes, tiny_encode, tiny_job, write_scene
 
 _PAPER = preset("paper")
+_FOR_CPUS: tuple[PresetName, ...] = ("preview", "balanced")
 _ALL = [(name, kind) for name in PRESETS for kind in ("planes", "mlp")]
 
 
@@ -74,6 +75,19 @@ class TestChoice:
 
     def test_the_fast_ones_use_planes(self) -> None:
         assert [preset(name).field for name in PRESETS] == ["planes", "planes", "planes", "mlp"]
+
+    def test_balanced_trains_three_times_as_long_as_preview_with_more_samples(self) -> None:
+        preview, balanced = preset("preview"), preset("balanced")
+        for stage in ("keyframe_steps", "isg_steps", "ist_steps"):
+            assert getattr(balanced.schedule, stage) == 3 * getattr(preview.schedule, stage)
+        assert balanced.sampling.coarse > preview.sampling.coarse
+        assert balanced.sampling.fine > preview.sampling.fine
+
+    def test_the_fine_networks_of_preview_and_balanced_fill_groups_of_four(self) -> None:
+        for name in _FOR_CPUS:
+            planes = preset(name).planes
+            assert planes.hidden % 4 == 0
+            assert (1 + 3 + planes.view_features) % 4 == 0
 
     @pytest.mark.parametrize(("name", "kind"), _ALL)
     def test_every_preset_exists_with_either_field(self, name: PresetName, kind: FieldKind) -> None:

@@ -12,9 +12,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from dynerf_encoder.jobs.ray_runner import _RemoteTask, _run_remotely
+from dynerf_encoder.jobs.ray_runner import _RemoteResult, _RemoteTask, _run_remotely
 from dynerf_encoder.jobs.scheduler import Task
-from dynerf_format.errors import OutputError
+from dynerf_format.errors import CaptureError, OutputError
 from support.cluster import LocalCluster, start_driver
 from support.encoding import Forks, encode_arguments, tiny_job, write_scene
 
@@ -95,7 +95,15 @@ def test_a_killed_driver_is_resumed_and_the_capture_can_be_sent(
     assert not list(scratch.rglob("*.capture"))
 
 
-def test_a_capture_that_a_worker_does_not_have_is_named_with_the_worker(
+def test_a_capture_that_a_worker_does_not_have_is_named_with_the_worker(tmp_path: Path) -> None:
+    reply = _run_as_a_worker(Task(0, tiny_job(tmp_path / "scene", tmp_path / "clip.dnv"), threads=1))
+    assert isinstance(reply.error, CaptureError)
+    assert str(reply.error).startswith(f"{os.uname().nodename}, process {os.getpid()}: ")
+    assert f": {tmp_path}/scene: does not exist, expected a capture" in str(reply.error)
+
+
+@pytest.mark.extensive
+def test_a_capture_that_disappears_is_named_with_the_worker_by_the_command(
     capture: Path, cluster: LocalCluster, tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine"
@@ -117,6 +125,14 @@ SegmentFolder.prepare = prepare_and_hide
     assert f": {mine}: does not exist, expected a capture" in last
 
 
+def _run_as_a_worker(task: Task) -> _RemoteResult:
+    """What Ray brings back of a task that a worker runs."""
+    reply = _run_remotely(_RemoteTask(task, None, {}), Mock())
+    found = pickle.loads(pickle.dumps(reply))
+    assert isinstance(found, _RemoteResult)
+    return found
+
+
 def test_the_error_of_a_worker_with_a_full_disk_names_it(
     capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,8 +140,7 @@ def test_the_error_of_a_worker_with_a_full_disk_names_it(
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=0))
     task = Task(0, tiny_job(capture, capture / "clip.dnv"), threads=1)
-    reply = _run_remotely(_RemoteTask(task, None, {}), Mock())  # as a worker runs it
-    reply = pickle.loads(pickle.dumps(reply))  # as Ray sends it
+    reply = _run_as_a_worker(task)
     assert isinstance(reply.error, OutputError)
     assert str(reply.error).startswith(f"{os.uname().nodename}, process {os.getpid()}: ")
     assert f"{tmp_path}/dynerf-{os.getuid()}/" in str(reply.error)

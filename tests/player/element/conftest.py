@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf_player.site.static_site import SiteOptions, write_site
-from support.browser import chromium, missing_browser, open_page
+from support.browser import chromium, missing_browser, open_context, page_of
 from support.fake_server import POLICY
 from support.gl import ARGUMENTS
-from support.planes_clip import PlanesClip, planes_clip
+from support.planes_clip import SMALLEST, PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 PREFIX = "/films/"
 BARE = b'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body></body>'
@@ -41,7 +41,7 @@ class Site:
 @pytest.fixture(scope="module")
 def made() -> PlanesClip:
     """Two segments of two layers, with grids."""
-    return planes_clip(segments=(3, 2), grid=12)
+    return planes_clip(SMALLEST, segments=(3, 2), samples=(6, 4), grid=12)
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +68,17 @@ def browser() -> "Iterator[Browser]":
         yield browser
 
 
+@pytest.fixture(scope="module")
+def context(browser: "Browser") -> "Iterator[BrowserContext]":
+    """What the pages of a file share: its modules are fetched and compiled once."""
+    with open_context(browser) as context:
+        yield context
+
+
 @pytest.fixture
-def page(browser: "Browser") -> "Iterator[Page]":
+def page(context: "BrowserContext") -> "Iterator[Page]":
     """An empty page. The test fails if it logs errors, violations of the policy among them."""
-    with open_page(browser) as page:
+    with page_of(context) as page:
         yield page
 
 

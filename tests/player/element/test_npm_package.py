@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,12 +89,25 @@ def host(project: Path, made: "PlanesClip") -> Iterator[RangeHost]:
 
 
 def test_the_modules_are_small(package: Path) -> None:
-    """Without the modules for servers and for sound, which are loaded only where there is one."""
-    optional = ("server_renderer", "sound")
-    modules = [path for path in package.glob("*.js") if not path.name.startswith(optional)]
-    assert {"dynerf_player.js", "worker.js"} <= {path.name for path in modules}
-    size = sum(len(gzip.compress(path.read_bytes(), 9, mtime=0)) for path in modules)
+    """All that is loaded where a clip has no sound, no server renders, and another bar has the controls."""
+    modules = imported_modules(package, "dynerf_player.js", "worker.js")
+    optional = {path.name for path in package.glob("*.js")} - modules
+    assert {name.partition("-")[0] for name in optional} == {"server_renderer", "sound", "control_bar"}
+    size = sum(len(gzip.compress((package / name).read_bytes(), 9, mtime=0)) for name in modules)
     assert size <= BUDGET
+
+
+def imported_modules(package: Path, *names: str) -> set[str]:
+    """Modules and all that they import statically."""
+    found: set[str] = set()
+    remaining = list(names)
+    while remaining:
+        name = remaining.pop()
+        if name not in found:
+            found.add(name)
+            text = (package / name).read_text(encoding="utf-8")
+            remaining += re.findall(r'(?:from|import)"\./([^"]+)"', text)
+    return found
 
 
 def test_the_types_are_valid(package: Path, tmp_path: Path) -> None:

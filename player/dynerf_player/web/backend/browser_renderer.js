@@ -138,7 +138,7 @@ export class BrowserRenderer {
     else this.handlers.onerror({ name, message, fatal });
   }
 
-  /** The start of the file, as `openTrack` of `sound/track.js` takes it. */
+  /** The start of the file, as `openTrack` of `worker/sound_track.js` takes it. */
   get knownFile() {
     return this.clip && { header: this.clip.header, directory: this.clip.sounds, size: this.clip.size };
   }

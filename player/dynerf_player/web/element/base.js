@@ -142,3 +142,21 @@ export function reflectBooleans(prototype, names) {
     });
   }
 }
+
+/**
+ * Define properties that reflect attributes holding one of some words, or any text: {property: [attribute, default,
+ * ...other words]}. Without other words, all text is valid.
+ */
+export function reflectTexts(prototype, names) {
+  for (const [property, [attribute, fallback, ...words]] of Object.entries(names)) {
+    Object.defineProperty(prototype, property, {
+      configurable: true,
+      enumerable: true,
+      get() {
+        const value = this.getAttribute(attribute) ?? fallback;
+        return words.length === 0 || words.includes(value) ? value : fallback;
+      },
+      set(value) { this.setAttribute(attribute, value); },
+    });
+  }
+}

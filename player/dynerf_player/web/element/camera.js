@@ -1,5 +1,5 @@
 /** The viewer's camera: attributes named as those of `<model-viewer>`, gestures, and flights. */
-import { reflectBooleans } from "./base.js";
+import { reflectBooleans, reflectTexts } from "./base.js";
 import { Gestures } from "./gestures.js";
 import { cameraOnOrbit, orbitAxes, orbitOf, parseAmount, parseOrbit, parseTarget } from "../view/orbit.js";
 import { poseFromMatrix } from "../view/vector.js";
@@ -178,40 +178,12 @@ export function camera(Base) {
     get cameras() {
       return this.engine.cameras;
     }
-
-    get cameraOrbit() {
-      return this.getAttribute("camera-orbit") ?? "auto auto auto";
-    }
-
-    set cameraOrbit(value) {
-      this.setAttribute("camera-orbit", value);
-    }
-
-    get cameraTarget() {
-      return this.getAttribute("camera-target") ?? "auto auto auto";
-    }
-
-    set cameraTarget(value) {
-      this.setAttribute("camera-target", value);
-    }
-
-    get fieldOfView() {
-      return this.getAttribute("field-of-view") ?? "auto";
-    }
-
-    set fieldOfView(value) {
-      this.setAttribute("field-of-view", value);
-    }
-
-    get view() {
-      return this.getAttribute("view") ?? "";
-    }
-
-    set view(value) {
-      this.setAttribute("view", value);
-    }
   }
 
+  reflectTexts(Camera.prototype, {
+    cameraOrbit: ["camera-orbit", "auto auto auto"], cameraTarget: ["camera-target", "auto auto auto"],
+    fieldOfView: ["field-of-view", "auto"], view: ["view", ""],
+  });
   reflectBooleans(Camera.prototype, {
     cameraControls: "camera-controls", autoRotate: "auto-rotate", disableZoom: "disable-zoom",
   });

@@ -5,9 +5,9 @@
 import { BrowserRenderer } from "../backend/browser_renderer.js";
 import { firstChoice, isAccelerated, Trial } from "../backend/choice.js";
 import { Clock } from "../net/clock.js";
-import { pictureSize } from "../video/canvas.js";
 import { CameraAnimation } from "../view/camera_animation.js";
 import { Cameras } from "../view/cameras.js";
+import { pictureSize } from "../view/picture_size.js";
 import { matrixFromPose } from "../view/vector.js";
 import { SoundLink } from "./sound_link.js";
 

@@ -1,10 +1,12 @@
 /** When a clip is fetched and when it is shown: `loading`, `preload`, `reveal`, and the poster. */
+import { reflectTexts } from "./base.js";
+
 const ATTRIBUTES = ["poster", "loading", "reveal", "preload"];
 const NEAR = "200px"; // around the viewport, within which an element counts as visible
 
 /** Adds loading and revealing to a class. */
 export function loading(Base) {
-  return class Loading extends Base {
+  class Loading extends Base {
     static observedAttributes = [...Base.observedAttributes, ...ATTRIBUTES];
 
     #observer = null;
@@ -22,7 +24,7 @@ export function loading(Base) {
 
     connected() {
       this.showPoster();
-      if (this.loadingMode === "eager" || typeof IntersectionObserver === "undefined") this.#isVisible = true;
+      if (this.loading === "eager" || typeof IntersectionObserver === "undefined") this.#isVisible = true;
       else this.observe();
       super.connected();
     }
@@ -58,7 +60,7 @@ export function loading(Base) {
     }
 
     mayLoad() {
-      const waits = this.reveal === "interaction" && !this.#wasInteracted && this.loadingMode !== "eager";
+      const waits = this.reveal === "interaction" && !this.#wasInteracted && this.loading !== "eager";
       const starts = this.#mayStart || this.autoplay || (this.preload !== "none" && !waits);
       return super.mayLoad() && (this.#isVisible || this.#mayStart) && starts;
     }
@@ -135,28 +137,11 @@ export function loading(Base) {
     set poster(value) {
       this.setAttribute("poster", value);
     }
+  }
 
-    /** "auto", "lazy" (both fetch near the viewport) or "eager". */
-    get loadingMode() {
-      const value = this.getAttribute("loading");
-      return value === "lazy" || value === "eager" ? value : "auto";
-    }
-
-    get loading() {
-      return this.loadingMode;
-    }
-
-    set loading(value) {
-      this.setAttribute("loading", value);
-    }
-
-    get reveal() {
-      const value = this.getAttribute("reveal");
-      return value === "interaction" || value === "manual" ? value : "auto";
-    }
-
-    set reveal(value) {
-      this.setAttribute("reveal", value);
-    }
-  };
+  reflectTexts(Loading.prototype, {
+    loading: ["loading", "auto", "lazy", "eager"], // the first two fetch near the viewport
+    reveal: ["reveal", "auto", "interaction", "manual"],
+  });
+  return Loading;
 }

@@ -1,5 +1,5 @@
 /** The element as a media element: the properties, methods and events of HTMLMediaElement, in their order. */
-import { reflectBooleans } from "./base.js";
+import { reflectBooleans, reflectTexts } from "./base.js";
 import { MediaState, NETWORK, READY, TimeRanges } from "./media_state.js";
 
 const ATTRIBUTES = ["autoplay", "loop"];
@@ -189,15 +189,6 @@ export function media(Base) {
       return this.engine.description?.height ?? 0;
     }
 
-    get preload() {
-      const value = this.getAttribute("preload");
-      return value === "none" || value === "auto" ? value : "metadata";
-    }
-
-    set preload(value) {
-      this.setAttribute("preload", value);
-    }
-
     get crossOrigin() {
       return this.getAttribute("crossorigin");
     }
@@ -212,6 +203,7 @@ export function media(Base) {
     }
   }
 
+  reflectTexts(Media.prototype, { preload: ["preload", "metadata", "none", "auto"] });
   reflectBooleans(Media.prototype, {
     autoplay: "autoplay", loop: "loop", controls: "controls", playsInline: "playsinline",
   });

@@ -8,7 +8,7 @@ export class SoundLink {
     Object.assign(this, { report, volume: 1, muted: false, sound: null, turn: 0 });
   }
 
-  /** Take over the sound of a clip, null for a clip without; see `openTrack` in `sound/track.js`. */
+  /** Take over the sound of a clip, null for a clip without; see `openTrack` in `worker/sound_track.js`. */
   async open(clip) {
     this.close();
     const { turn } = this;

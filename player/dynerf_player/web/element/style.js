@@ -101,25 +101,5 @@ button:focus-visible, input:focus-visible { outline: 2px solid var(--dynerf-acce
   background: var(--dynerf-box);
 }
 #unmute svg { width: 18px; height: 18px; fill: currentColor; }
-#controls {
-  container-type: inline-size;
-  position: absolute;
-  left: 0;
-  right: 0;
-  bottom: 0;
-  display: flex;
-  align-items: center;
-  gap: 8px;
-  padding: 24px 10px 8px;
-  background: linear-gradient(transparent, #000a);
-  font-size: 13px;
-  font-variant-numeric: tabular-nums;
-}
-#controls button { width: 36px; height: 36px; padding: 8px; background: transparent; }
-#controls button:hover { background: #ffffff24; }
-#controls svg { display: block; width: 20px; height: 20px; fill: currentColor; }
-#controls input { flex: 1; min-width: 0; accent-color: var(--dynerf-accent); }
-#controls input.volume { flex: 0 1 72px; }
-@container (max-width: 400px) { #controls input.volume { display: none; } }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; } }
 `;

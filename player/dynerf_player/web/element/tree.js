@@ -1,5 +1,6 @@
 /** The shadow tree of the element. Its style is a constructed sheet, which policies such as `style-src 'self'` admit. */
 import { STYLE } from "./style.js";
+import { addStyle } from "./style_sheets.js";
 
 const TREE = `
   <div id="frame" part="frame">
@@ -18,16 +19,10 @@ const TREE = `
     <div id="controls" part="controls" hidden></div>
   </div>`;
 
-let sheet = null;
-
 /** Attach the tree to a host; returns its root. */
 export function createTree(host) {
   const root = host.attachShadow({ mode: "open" });
-  if (!sheet) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
-  }
-  root.adoptedStyleSheets = [sheet];
+  addStyle(root, STYLE);
   root.innerHTML = TREE;
   return root;
 }

@@ -3,13 +3,13 @@
  * animation frame.
  */
 import { DynerfError, RemoteError } from "../dnv/errors.js";
+import { importTrack } from "../worker/modules.js";
 import { createDecoder, Unsupported } from "./decode.js";
 import { mayStart, Output } from "./output.js";
 import { Run } from "./run.js";
 import { ChunkStore } from "./store.js";
 import { Sync } from "./sync.js";
 import { Timeline } from "./timeline.js";
-import { openTrack } from "./track.js";
 
 const SPEEDS = [0.5, 2]; // outside there is silence
 const WAIT_MS = 2000; // that pictures wait for sound which is still to be fetched
@@ -19,6 +19,7 @@ const IDLE_MS = 5000; // after which the device is released
 const PREFETCH = 4; // seconds
 const READY = 0.15; // seconds, without which no sound starts
 
+const openTrack = async (...options) => (await importTrack()).openTrack(...options);
 const PARTS = { openTrack, createDecoder, mayStart, createOutput: () => new Output() };
 
 export class Sound {

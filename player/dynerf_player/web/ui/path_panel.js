@@ -1,5 +1,5 @@
 /** The panel of the camera path: record keyframes, preview, load, export, and render to a movie. */
-import { formatTime } from "../net/clock.js";
+import { formatTime } from "../net/time_text.js";
 import { download } from "./download.js";
 import { setIcon } from "./icons.js";
 import { renderMovie } from "./movies.js";

@@ -1,5 +1,5 @@
 /** The seek bar: a slider over the clip's frames, with the buffered ranges drawn behind it and the time beside it. */
-import { formatTime } from "../net/clock.js";
+import { formatTime } from "../net/time_text.js";
 
 export class Seekbar {
   /** `player` is the element, which has a clip. */

@@ -1,5 +1,5 @@
 /** Animations of the viewer's camera: a short flight to another camera, or the preview of a path. */
-import { CameraPath } from "./path.js";
+import { add, dot, normalize, scale } from "./vector.js";
 
 const FLIGHT_SECONDS = 0.45;
 
@@ -23,17 +23,13 @@ export class CameraAnimation {
       this.cameras.moveTo(target);
       return;
     }
-    const path = new CameraPath(this.clock);
-    path.add(this.cameras.camera, 0);
-    path.add(target, 0);
-    path.seconds = FLIGHT_SECONDS;
-    this.current = { path, target, start: null, seeks: false, ease: (s) => s * s * (3 - 2 * s) };
+    this.current = { path: new Flight(this.cameras.camera, target), target, start: null, seeks: false };
   }
 
-  /** Play a path; content time follows it. `ondone` is called when it ends or is stopped. */
+  /** Play a path (`CameraPath` in `path.js`); content time follows it. `ondone` is called when it ends or is stopped. */
   preview(path, ondone) {
     this.clock.playing = false;
-    this.current = { path, target: null, start: null, seeks: true, ease: (s) => s, ondone };
+    this.current = { path, target: null, start: null, seeks: true, ondone };
   }
 
   stop() {
@@ -54,9 +50,31 @@ export class CameraAnimation {
     if (!current) return;
     current.start ??= now;
     const fraction = (now - current.start) / 1000 / current.path.seconds;
-    const { time, ...camera } = current.path.at(current.ease(Math.min(fraction, 1)));
+    const { time, ...camera } = current.path.at(Math.min(fraction, 1));
     this.cameras.moveTo(fraction >= 1 && current.target ? current.target : camera);
     if (current.seeks) this.clock.seek(time);
     if (fraction >= 1) this.stop();
+  }
+}
+
+/** From one camera to another, slow at both ends. */
+class Flight {
+  seconds = FLIGHT_SECONDS;
+
+  constructor(from, to) {
+    const sign = dot(from.rotation, to.rotation) < 0 ? -1 : 1; // q and -q are the same rotation
+    Object.assign(this, { from: { ...from, rotation: scale(from.rotation, sign) }, to });
+  }
+
+  /** The camera at a fraction of the flight, from 0 (start) to 1 (end). */
+  at(fraction) {
+    const { from, to } = this;
+    const share = fraction * fraction * (3 - 2 * fraction);
+    const between = (start, end) => add(scale(start, 1 - share), scale(end, share));
+    return {
+      position: between(from.position, to.position),
+      rotation: normalize(between(from.rotation, to.rotation)),
+      fov: from.fov + (to.fov - from.fov) * share,
+    };
   }
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Clock, formatTime } from "../../../../player/dynerf_player/web/net/clock.js";
+import { Clock } from "../../../../player/dynerf_player/web/net/clock.js";
+import { formatTime } from "../../../../player/dynerf_player/web/net/time_text.js";
 import { assertClose } from "./support.mjs";
 
 const clip = { frames: 30, fps: 30, seconds: 1 };

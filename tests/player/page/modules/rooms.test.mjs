@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 const WEB = new URL("../../../../player/dynerf_player/web/", import.meta.url);
 const ALLOWED = {
-  net: [], view: [], sound: ["dnv"], video: ["net"], render: ["dnv"], worker: ["dnv", "render"],
+  net: [], view: [], sound: ["dnv", "worker"], video: ["net"], render: ["dnv"], worker: ["dnv", "render"],
   backend: ["dnv", "net", "render", "video", "view", "worker"], element: ["backend", "net", "sound", "video", "view"],
   ui: ["net", "view", "video"],
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pictureSize } from "../../../../player/dynerf_player/web/video/canvas.js";
+import { pictureSize } from "../../../../player/dynerf_player/web/view/picture_size.js";
 import { assertClose } from "./support.mjs";
 
 /** The size of pictures of a clip in a box of CSS pixels, two device pixels each. */
