@@ -12,7 +12,7 @@ from dynerf_player.site.static_site import SiteOptions, write_site
 from support.browser import open_context, page_of, wait_for_picture
 from support.fake_pictures import description
 from support.fake_server import POLICY, FakeServer
-from support.planes_clip import SMALLEST, PlanesClip, planes_clip
+from support.planes_clip import SMALLEST, PlanesClip, planes_parts
 from support.range_host import RangeHost, hosting
 from support.sound import Signal, sweep, with_sound
 
@@ -69,8 +69,12 @@ _BARE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel=
 
 @pytest.fixture(scope="module")
 def silent() -> PlanesClip:
-    """A clip of a second, three groups of frames, without sound."""
-    return planes_clip(SMALLEST, segments=(10, 10, 10), samples=(6, 4))
+    """A clip of a second, one segment of three groups of frames, without sound.
+
+    Sound would be interrupted where pictures wait for another segment on a busy machine.
+    """
+    data = clip_bytes(*planes_parts((FRAMES,), 10, SMALLEST))
+    return PlanesClip(data, Clip(Reader(BytesSource(data))))
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +117,11 @@ def recorded(small: "BrowserContext") -> "Iterator[Page]":
 
 
 def element(page: "Page", site: Site, attributes: str = "") -> None:
-    """Open a page with nothing but an element, which shows its first picture; small, as software draws it."""
-    page.set_viewport_size({"width": 96, "height": 72})
+    """Open a page with nothing but an element, which shows its first picture.
+
+    It is small, as software draws it. In a window of 96 x 72 Chromium shows a frame per second only.
+    """
+    page.set_viewport_size({"width": 128, "height": 96})
     page.goto(site_file(site, "element.html", (_BARE % attributes).encode()))
     wait_for_picture(page)
 
@@ -176,7 +183,7 @@ def test_sound_is_decoded_as_in_python(
     if decoder != "WebCodecs":
         recorded.add_init_script("delete window.AudioDecoder;")
     page = _BARE.replace("board.dnv", "sweep.dnv") % ""
-    recorded.set_viewport_size({"width": 96, "height": 72})
+    recorded.set_viewport_size({"width": 128, "height": 96})
     recorded.goto(site_file(site, "sweep.html", page.encode()))
     wait_for_picture(recorded)
     play(recorded, 0.9)
