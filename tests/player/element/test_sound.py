@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long
 FRAMES, FPS, RATE = 30, 30, 48_000
-SMALL: "ViewportSize" = {
-    "width": 160,
-    "height": 120,
-}  # software renders it; in smaller ones frames are throttled
+# Software renders it; in smaller ones Chromium throttles frames.
+SMALL: "ViewportSize" = {"width": 160, "height": 120}
 CLICK = 13  # a frame in the second of three chunks
 
 # Records what the page schedules on the audio device, and the devices that it opens.
