@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.long
 FRAMES, FPS, RATE = 30, 30, 48_000
+# Software renders it; in smaller ones Chromium throttles frames.
+SMALL: "ViewportSize" = {"width": 160, "height": 120}
 CLICK = 13  # a frame in the second of three chunks
 
 # Records what the page schedules on the audio device, and the devices that it opens.
@@ -117,11 +119,8 @@ def recorded(small: "BrowserContext") -> "Iterator[Page]":
 
 
 def element(page: "Page", site: Site, attributes: str = "") -> None:
-    """Open a page with nothing but an element, which shows its first picture.
-
-    It is small, as software draws it. In a window of 96 x 72 Chromium shows a frame per second only.
-    """
-    page.set_viewport_size({"width": 128, "height": 96})
+    """Open a page with nothing but an element, which shows its first picture; small, as software draws it."""
+    page.set_viewport_size(SMALL)
     page.goto(site_file(site, "element.html", (_BARE % attributes).encode()))
     wait_for_picture(page)
 
@@ -183,7 +182,7 @@ def test_sound_is_decoded_as_in_python(
     if decoder != "WebCodecs":
         recorded.add_init_script("delete window.AudioDecoder;")
     page = _BARE.replace("board.dnv", "sweep.dnv") % ""
-    recorded.set_viewport_size({"width": 128, "height": 96})
+    recorded.set_viewport_size(SMALL)
     recorded.goto(site_file(site, "sweep.html", page.encode()))
     wait_for_picture(recorded)
     play(recorded, 0.9)
