@@ -12,7 +12,7 @@ from dynerf_player.site.static_site import SiteOptions, write_site
 from support.browser import open_context, page_of, wait_for_picture
 from support.fake_pictures import description
 from support.fake_server import POLICY, FakeServer
-from support.planes_clip import SMALLEST, PlanesClip, planes_parts
+from support.planes_clip import SMALLEST, PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
 from support.sound import Signal, sweep, with_sound
 
@@ -71,12 +71,8 @@ _BARE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel=
 
 @pytest.fixture(scope="module")
 def silent() -> PlanesClip:
-    """A clip of a second, one segment of three groups of frames, without sound.
-
-    Sound would be interrupted where pictures wait for another segment on a busy machine.
-    """
-    data = clip_bytes(*planes_parts((FRAMES,), 10, SMALLEST))
-    return PlanesClip(data, Clip(Reader(BytesSource(data))))
+    """A clip of a second, three groups of frames, without sound."""
+    return planes_clip(SMALLEST, segments=(10, 10, 10), samples=(6, 4))
 
 
 @pytest.fixture(scope="module")
