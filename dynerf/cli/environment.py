@@ -25,22 +25,22 @@ _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 
 def prepare_environment(argv: Sequence[str]) -> None:
     """Re-execute the process with the CPU settings, once, if they are missing and no GPU will be used."""
-    _release_interrupts()
+    _release_signals()
     gpu = _CUDA_DRIVER.exists() and not {"cpu", "--device=cpu"} & set(argv)
     missing = {name: value for name, value in CPU_SETTINGS.items() if name not in os.environ}
     if gpu or not missing or not sys.orig_argv or "torch" in sys.modules:
         return
     os.environ.update(missing)
-    _hold_interrupts()
+    _hold_signals()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _hold_interrupts() -> None:
-    """Block SIGINT until the new process has a handler: the interpreter's default prints a traceback."""
+def _hold_signals() -> None:
+    """Block both until the new process has handlers: the interpreter's of Ctrl-C prints a traceback."""
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
-def _release_interrupts() -> None:
+def _release_signals() -> None:
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})

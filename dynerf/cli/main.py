@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from dynerf.console.progress import say
-from dynerf.interrupt import INTERRUPTED, raise_on_interrupt
+from dynerf.interrupt import INTERRUPTED, raise_on_signals
 from dynerf_format.errors import DynerfError, describe
 
 from .environment import prepare_environment
@@ -20,11 +20,9 @@ from .parser import parse_arguments
 
 
 def run() -> None:
-    """Run the console script; ``dynerf.entry`` has installed the handler of Ctrl-C."""
+    """Run the console script; ``dynerf.entry`` has installed the handlers of signals."""
     prepare_environment(sys.argv)
     logging.basicConfig(level=logging.WARNING, format="dynerf: %(message)s")
-    # SIGTERM unwinds the stack like Ctrl-C, so that temporary files are removed.
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     status = main(sys.argv[1:])
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the work is done; only the interpreter shuts down
@@ -39,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         options = parse_arguments(arguments)
         for module in options.imports:
             importlib.import_module(module)
-        raise_on_interrupt()
+        raise_on_signals()
         status: int = options.run(options)
         return status
     except DynerfError as error:

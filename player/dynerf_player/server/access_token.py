@@ -21,7 +21,7 @@ from dynerf_format.errors import ConfigError
 
 from .origin_check import Handler, Middleware
 
-_FIELD = "token"
+TOKEN_FIELD = "token"
 _PAGE = "watch"  # query field of the root: the clip whose page was opened with a token
 _MAX_LENGTH = 256
 _COOKIE_SECONDS = 7 * 24 * 3600
@@ -45,7 +45,7 @@ class Access:
 
     def query(self) -> str:
         """The query that carries the token in an address."""
-        return f"?{_FIELD}={quote(self.token, safe='')}"
+        return f"?{TOKEN_FIELD}={quote(self.token, safe='')}"
 
     def middleware(self) -> Middleware:
         """The check before every handler, after those of Host and Origin."""
@@ -55,7 +55,7 @@ class Access:
             # A preflight carries no credentials and gets only headers.
             if request.path == _OPEN or request.method == hdrs.METH_OPTIONS:
                 return await handler(request)
-            in_query = _same(request.query.get(_FIELD, ""), self.token)
+            in_query = _same(request.query.get(TOKEN_FIELD, ""), self.token)
             if in_query and request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and _is_page(request.path):
                 return self._set_cookie(request)
             if in_query or self._in_header(request) or self._in_cookie(request):
@@ -77,7 +77,7 @@ class Access:
 
     def _set_cookie(self, request: web.Request) -> web.Response:
         """Redirect a page with the token to the root, which sets the cookie, and then back to the page."""
-        rest = [(name, text) for name, text in request.query.items() if name not in (_FIELD, _PAGE)]
+        rest = [(name, text) for name, text in request.query.items() if name not in (TOKEN_FIELD, _PAGE)]
         if request.path != "/":
             page = request.match_info.get("name", "")
             # Not plain "../?": curl up to 7.88 resolves that without the slash at the end of the path.

@@ -21,7 +21,7 @@ from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.timeouts import Timeouts
 from dynerf_player.session.websocket import AWAITING_HELLO, SOCKETS, live
 
-from .access_token import Access
+from .access_token import TOKEN_FIELD, Access
 from .clip_metadata import description, summary
 from .listening import listening
 from .movies import MAX_PATH_BYTES, MovieLimits, Movies
@@ -102,11 +102,12 @@ class Application:
         await self.library.close()
 
     async def index(self, request: web.Request) -> web.StreamResponse:
-        """The catalogue, or a redirect to the only clip."""
+        """The catalogue, or a redirect to the only clip that keeps the query, except for a token."""
         names = await self.library.names()
         if self.library.is_folder or not names:
             return page_response(request, catalogue_page("Clips"))
-        raise web.HTTPFound("watch/" + quote(names[0], safe=""))
+        query = request.rel_url.without_query_params(TOKEN_FIELD).raw_query_string
+        raise web.HTTPFound("watch/" + quote(names[0], safe="") + (f"?{query}" if query else ""))
 
     async def clips(self, request: web.Request) -> web.StreamResponse:
         """The catalogue as JSON; files that are not clips are left out."""

@@ -111,10 +111,10 @@ def test_a_single_clip_is_redirected_to_below_the_path(clip: Path, tmp_path: Pat
         async def check() -> None:
             async with (
                 aiohttp.ClientSession() as http,
-                http.get(f"http://127.0.0.1:{port}/films/") as response,
+                http.get(f"http://127.0.0.1:{port}/films/?embed=1&token=old") as response,
             ):
                 assert response.status == 200
-                assert response.url.path == "/films/watch/clip"
+                assert str(response.url.relative()) == "/films/watch/clip?embed=1"
 
         asyncio.run(check())
 
