@@ -87,7 +87,7 @@ def test_an_interrupted_decode_leaves_the_older_file_alone(
     # A shell may have had interrupts ignored, and that is inherited.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     child = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; import dynerf.cli.main; dynerf.cli.main.run()", *words],
+        [sys.executable, "-c", f"{code}; from dynerf import entry; entry.run()", *words],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
