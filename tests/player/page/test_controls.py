@@ -265,6 +265,13 @@ def test_a_phone_shows_all_controls_and_dollies_by_pinching(browser: "Browser", 
             assert box["x"] + box["width"] <= 360
             assert box["width"] >= 30
             assert box["y"] + box["height"] <= 640
+        page.keyboard.press("p")
+        panel = page.locator("#path-panel").bounding_box()
+        bar = page.locator(".bar").bounding_box()
+        assert panel is not None
+        assert bar is not None
+        assert panel["y"] + panel["height"] <= bar["y"]
+        page.keyboard.press("p")
         start = last_view(page, server)["camera_to_world"]
         session = page.context.new_cdp_session(page)
         for kind, points in (
