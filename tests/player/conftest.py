@@ -1,17 +1,21 @@
-"""One tiny clip for all tests of the player; tests that change it work on copies. Events to wait for."""
+"""A tiny clip for all tests of the player, which work on copies to change it; pages; events to wait for."""
 
 import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dynerf_format.edit.splice import cut_clip
 from dynerf_player.session import websocket
+from support.browser import open_context, page_of
 from support.encoding import shared_clip
 from support.player import Aborts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +65,17 @@ def aborts(monkeypatch: pytest.MonkeyPatch) -> Aborts:
 
     monkeypatch.setattr(transports, "abort", abort)
     return found
+
+
+@pytest.fixture(scope="module")
+def context(browser: "Browser") -> "Iterator[BrowserContext]":
+    """What the pages of a file share: its modules are fetched and compiled once."""
+    with open_context(browser) as context:
+        yield context
+
+
+@pytest.fixture
+def page(context: "BrowserContext") -> "Iterator[Page]":
+    """An empty page. The test fails if it logs errors, violations of a policy among them."""
+    with page_of(context) as page:
+        yield page

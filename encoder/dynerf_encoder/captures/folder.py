@@ -19,7 +19,7 @@ _MAX_ENTRIES = 1000  # of a folder, examined to describe it
 _EXPECTED = f"expected a folder with camNN.mp4 and {POSES}"
 
 
-def find_sources(folder: Path) -> dict[str, Path]:
+def find_cameras(folder: Path) -> dict[str, Path]:
     """The videos camNN, or without any the folders camNN or camNN/images of pictures, by camera name.
 
     In the order of the pose file's rows. All suffixes of ``SUFFIXES`` are accepted, in upper or lower case

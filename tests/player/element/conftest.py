@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf_player.site.static_site import SiteOptions, write_site
-from support.browser import chromium, missing_browser, open_context, page_of
+from support.browser import chromium, missing_browser
 from support.fake_server import POLICY
 from support.gl import ARGUMENTS
 from support.planes_clip import SMALLEST, PlanesClip, planes_clip
 from support.range_host import RangeHost, hosting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser
 
 PREFIX = "/films/"
 BARE = b'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body></body>'
@@ -66,20 +66,6 @@ def browser() -> "Iterator[Browser]":
         pytest.skip(missing_browser())
     with chromium(*ARGUMENTS["swiftshader"]) as browser:
         yield browser
-
-
-@pytest.fixture(scope="module")
-def context(browser: "Browser") -> "Iterator[BrowserContext]":
-    """What the pages of a file share: its modules are fetched and compiled once."""
-    with open_context(browser) as context:
-        yield context
-
-
-@pytest.fixture
-def page(context: "BrowserContext") -> "Iterator[Page]":
-    """An empty page. The test fails if it logs errors, violations of the policy among them."""
-    with page_of(context) as page:
-        yield page
 
 
 def site_file(site: Site, name: str, data: bytes) -> str:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.browser import chromium, missing_browser, open_context, page_of, wait_for_picture
+from support.browser import chromium, missing_browser, wait_for_picture
 from support.fake_server import FakeServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +33,6 @@ def server(running_server: FakeServer) -> FakeServer:
     """A fake server, without faults."""
     running_server.reset()
     return running_server
-
-
-@pytest.fixture(scope="module")
-def context(browser: "Browser") -> "Iterator[BrowserContext]":
-    """What the pages of a file share: its modules are fetched and compiled once."""
-    with open_context(browser) as context:
-        yield context
-
-
-@pytest.fixture
-def page(context: "BrowserContext") -> "Iterator[Page]":
-    """An empty page. The test fails if it logs errors."""
-    with page_of(context) as page:
-        yield page
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ here.
 from pathlib import Path
 
 from dynerf_encoder.captures.capture import Capture
-from dynerf_encoder.captures.folder import POSES, find_sources
+from dynerf_encoder.captures.folder import POSES, find_cameras
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.poses import StoredPose, read_poses
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
@@ -19,7 +19,7 @@ from dynerf_format.frame_range import FrameRange
 
 def n3v_recording(folder: Path) -> Recording:
     """What the folder states. Raises CaptureError."""
-    sources = find_sources(folder)
+    sources = find_cameras(folder)
     poses = read_poses(folder / POSES, tuple(sources))
     cameras = tuple(_camera(sources[pose.name], pose) for pose in poses)
     pictures = any(source.is_dir() for source in sources.values())
