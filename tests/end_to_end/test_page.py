@@ -155,6 +155,7 @@ def test_jpeg_shows_the_same_without_webcodecs(browser: "Browser", address: str,
         assert psnr(canvas_image(page), decoded(clip, 0, 0)) > _SAME
 
 
+@pytest.mark.extensive
 def test_the_page_plays_over_tls(browser: "Browser", clip: Path, tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     with serving(clip, "--tls-cert", certificate, "--tls-key", key) as (address, _):

@@ -267,17 +267,16 @@ class TestWorkers:
         assert all(path.exists() for path in found)
         assert not _workers()
 
-    def test_workers_exit_with_a_killed_driver_and_write_the_same_bytes_when_it_is_resumed(
+    def test_workers_exit_with_a_killed_driver_and_without_workers_it_resumes_to_the_same_bytes(
         self, arguments: list[str], tmp_path: Path, serial: Path
     ) -> None:
-        more = [*arguments, "--workers", "2"]
         strike = Strike("dynerf_encoder.jobs.clip_progress:ClipProgress._finish", 1)
-        assert Forks.shared().run(more, strike).status == -signal.SIGKILL
+        assert Forks.shared().run([*arguments, "--workers", "2"], strike).status == -signal.SIGKILL
         deadline = time.monotonic() + 120  # without prctl they exit at their next event
         while _workers() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not _workers()
-        resumed = Forks.shared().run([*more, "--resume"])
+        resumed = Forks.shared().run([*arguments, "--resume"], every=_NEVER)  # without workers
         assert resumed.status == 0, resumed.stderr
         assert (tmp_path / "clip.dnv").read_bytes() == serial.read_bytes()
 

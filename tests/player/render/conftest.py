@@ -9,7 +9,12 @@ from support.gl import ARGUMENTS, missing_gl
 from support.render_lab import Lab, render_lab
 
 
-@pytest.fixture(scope="module", params=sorted(ARGUMENTS))
+_PARAMS = [
+    pytest.param(gl, marks=[] if gl == "swiftshader" else pytest.mark.extensive) for gl in sorted(ARGUMENTS)
+]
+
+
+@pytest.fixture(scope="module", params=_PARAMS)
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A page that renders; skipped where the implementation is not installed."""
     if reason := missing_browser() or missing_gl(request.param):
