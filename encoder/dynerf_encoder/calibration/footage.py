@@ -65,7 +65,8 @@ def find_footage(folder: Path, progress: Callable[[int, int], None]) -> FootageS
     check_folder(folder)
     sources = find_sources(folder)
     if len(sources) < LEAST_CAMERAS:
-        found = f"{len(sources)} cameras ({listed(list(sources))})" if sources else "no videos"
+        count = "1 camera" if len(sources) == 1 else f"{len(sources)} cameras"
+        found = f"{count} ({listed(list(sources))})" if sources else "no videos"
         raise CaptureError(
             f"{folder}: holds {found}, expected the videos of at least {LEAST_CAMERAS} cameras: two views "
             "alone do not determine a focal length"

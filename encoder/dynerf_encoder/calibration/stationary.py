@@ -30,7 +30,7 @@ def faulty_cameras(stills: Mapping[str, StillFiles]) -> dict[str, str]:
     common = min(map(len, found.values()), default=0)
     findings = picture_findings({name: pictures[:common] for name, pictures in found.items()})
     return {
-        name: finding.message
+        name: finding.message.removeprefix(f"{name}: ")
         for finding in findings
         if finding.kind in ("black", "duplicate", "frozen")
         for name in finding.cameras

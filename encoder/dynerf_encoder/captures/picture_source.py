@@ -130,7 +130,7 @@ def open_source(path: Path) -> PictureSource:
 
     Raises CaptureError when there is nothing, or pictures are missing from a pattern.
     """
-    if _PATTERN.search(path.name):
+    if _PATTERN.search(path.name) and not path.exists():  # a file may be called so
         return PictureSequence(path, _matching(path))
     try:
         mode = path.stat().st_mode

@@ -73,7 +73,12 @@ def test_a_video_that_breaks_off_is_found_when_it_is_read(tmp_path: Path) -> Non
     path.write_bytes(data[: len(data) * 2 // 3])
     footage = find_footage(tmp_path, _silent)
     (tmp_path / "work/stills").mkdir(parents=True)
-    stills, failed = read_stills(footage, (0, 3), tmp_path / "work", _silent)
+    counts: list[tuple[int, int]] = []
+    stills, failed = read_stills(
+        footage, (0, 3), tmp_path / "work", lambda done, total: counts.append((done, total))
+    )
+    assert [done for done, _ in counts] == sorted(done for done, _ in counts)
+    assert counts[-1][0] == counts[-1][1]
     assert set(failed) == {"cam04"} and set(stills) == {"cam00", "cam01", "cam02", "cam03"}
     assert footage.without(failed, tmp_path).names == ("cam00", "cam01", "cam02", "cam03")
 
@@ -116,9 +121,9 @@ def test_black_frozen_and_duplicate_videos_are_left_out(tmp_path: Path) -> None:
     for name, files in stills.items():
         write_picture(files.thumbnails, pictures[name])
     assert faulty_cameras(stills) == {
-        "cam01": "cam01: its pictures are black",
-        "cam03": "cam03: all its pictures are the same",
-        "cam05": "cam05: shows the same pictures as cam04",
+        "cam01": "its pictures are black",
+        "cam03": "all its pictures are the same",
+        "cam05": "shows the same pictures as cam04",
     }
 
 

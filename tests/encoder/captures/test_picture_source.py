@@ -121,6 +121,10 @@ class TestRefused:
         with pytest.raises(CaptureError, match=r"000002\.png: "):
             list(open_source(folder).decode(range(6)))
 
+    def test_an_existing_file_is_not_a_pattern(self, tmp_path: Path) -> None:
+        write_video(tmp_path / "%04d.mp4", flat_pictures(2))
+        assert isinstance(open_source(tmp_path / "%04d.mp4"), VideoFile)
+
     @pytest.mark.parametrize(
         ("name", "found"),
         [
