@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dynerf_decoder.backends.cpu.kernels.histogram import SAMPLES
 from dynerf_decoder.backends.cpu.kernels.march import march
 from dynerf_decoder.backends.cpu.kernels.network import ROWS
+from dynerf_decoder.backends.cpu.kernels.occupancy import LANES
 from dynerf_decoder.backends.cpu.kernels.records import (
     Bounds,
     CellBits,
@@ -84,25 +85,31 @@ class CpuMarcher:
         return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(medians).unsqueeze(0)
 
     def _coarse_scratch(self, coarse: int) -> CoarseScratch:
-        positions = (np.arange(coarse, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
-        padded = -(-coarse // SAMPLES) * SAMPLES
-        even = (1 + PADDING * np.arange(1, padded + 1) / coarse) / (1 + PADDING)
+        block = _blocks(coarse)
+        positions = (np.arange(block, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
+        even = (1 + PADDING * np.arange(1, block + 1) / coarse) / (1 + PADDING)
         return CoarseScratch(
-            _zeros(len(self.coarse.sizes) * len(self.coarse.channels) * SAMPLES), positions,
-            np.zeros(coarse, np.int64), _zeros(SAMPLES), _zeros(padded), even.astype(np.float32),
-            np.float32(-1 / (1 + PADDING)), _zeros(padded),
+            coarse, positions, _whole(block), _zeros(block), _whole(LANES), _whole(3 * SAMPLES),
+            _zeros(3 * SAMPLES), _zeros(len(self.coarse.channels) * SAMPLES), _zeros(SAMPLES), _zeros(block),
+            even.astype(np.float32), np.float32(-1 / (1 + PADDING)), _zeros(block),
         )  # fmt: skip
 
     def _fine_scratch(self) -> tuple[FineScratch, ViewScratch]:
-        fine = self.fine
-        sizes = len(fine.sizes) * len(fine.channels), len(fine.bias), len(fine.outputs), 1
+        fine, outputs = self.fine, ROWS * len(self.fine.outputs)
         view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS), _zeros(len(self.view.bias)))
-        return FineScratch(*(_zeros(ROWS * size) for size in sizes)), view
+        scratch = FineScratch(
+            _zeros(3 * ROWS), _whole(3 * ROWS), _zeros(3 * ROWS),
+            _zeros(ROWS * len(fine.sizes) * len(fine.channels)), _zeros(ROWS * len(fine.bias)),
+            _zeros(outputs), lane_type(outputs), _zeros(ROWS),
+        )  # fmt: skip
+        return scratch, view
 
     def _slots(self, fine: int) -> Slots:
+        block = _blocks(fine)
+        chosen = block + LANES  # room for the last interval, which is always decoded
         return Slots(
-            _zeros(ROWS * (fine + 1)), _zeros(ROWS * len(self.fine.outputs)), _zeros(ROWS),
-            np.zeros(ROWS, np.int64), np.zeros(ROWS, np.int64),
+            fine, _zeros(ROWS * (block + LANES)), _zeros(ROWS * block), _whole(ROWS * chosen), _whole(ROWS),
+            _whole(ROWS), _whole(LANES), _zeros(ROWS * len(self.fine.outputs)), _zeros(ROWS), _whole(ROWS),
         )  # fmt: skip
 
 
@@ -124,7 +131,7 @@ def _stack(stack: FoldedStack) -> Stack:
 
 def _cell_bits(grid: CellGrid | None) -> CellBits:
     if grid is None:
-        return CellBits(np.zeros(1, np.uint8), 0)
+        return CellBits(np.ones(1, np.uint8), 1)  # one occupied cell
     return CellBits(grid.bits.copy(), grid.size)  # writable: kernels are compiled for such arrays
 
 
@@ -141,3 +148,12 @@ def _view(view: nn.Sequential) -> ViewNetwork:
 
 def _zeros(count: int) -> np.ndarray:
     return np.zeros(count, np.float32)
+
+
+def _whole(count: int) -> np.ndarray:
+    return np.zeros(count, np.int32)
+
+
+def _blocks(count: int) -> int:
+    """A number of samples, rounded up to whole blocks of both kinds."""
+    return -(-count // LANES) * LANES

@@ -21,8 +21,8 @@ from .lanes import (
     where_positive,
     zeros,
 )
-from .look_up import product
-from .occupancy import is_empty
+from .look_up import locate, product_at
+from .occupancy import occupied
 
 SAMPLES = 8
 _EIGHT = (np.float32(0),) * SAMPLES
@@ -46,43 +46,46 @@ def raw_densities(stack, features):
 
 
 @kernel
-def decode_densities(stack, features, line, positions, chosen, at, last, bounds, out):
-    """Densities of the samples ``chosen[at]`` to ``chosen[last]``; the last one also pads the block."""
-    planes, sizes, channels = stack.planes, stack.sizes, stack.channels
+def decode_densities(stack, scratch, line, at, bounds):
+    """Densities of the ``SAMPLES`` chosen samples from number ``at`` on, in ``scratch.densities``."""
+    channels, size, features = stack.channels, stack.sizes[0], scratch.features
     x, y, z, dx, dy, dz = line
+    s = load(zeros(_EIGHT), scratch.places, at)
+    locate(
+        _EIGHT, plus_scaled(splat(s, x), s, dx), plus_scaled(splat(s, y), s, dy),
+        plus_scaled(splat(s, z), s, dz), size, scratch.texels, scratch.fractions, 0,
+    )  # fmt: skip
     for sample in range(SAMPLES):
-        s = positions[chosen[min(at + sample, last)]]
-        found = product(channels, planes[0], 0, sizes[0], x + s * dx, y + s * dy, z + s * dz)
+        found = product_at(
+            channels, stack.planes[0], size, scratch.texels, scratch.fractions, sample, SAMPLES
+        )
         store_strided(features, sample, SAMPLES, found)
     exponents = plus(raw_densities(stack, features), splat(zeros(_EIGHT), bounds.bias))
-    store(out, 0, exponential(clamped(exponents, bounds.least, bounds.most)))
+    store(scratch.densities, 0, exponential(clamped(exponents, bounds.least, bounds.most)))
 
 
 @kernel
-def histogram(stack, scratch, line, interval, grid, bounds):
-    """Cumulative weights of equal intervals of a ray, ``interval`` long, in ``scratch.shares``.
+def histogram(stack, scratch, count, line, interval, grid, bounds):
+    """Cumulative weights of ``count`` equal intervals of a ray, ``interval`` long, in ``scratch.shares``.
 
     They rise to one: the last interval takes the remaining light, and each gets an even share, as in
     ``ray_sampling.importance_edges``. ``scratch`` is a ``records.CoarseScratch``.
     """
-    positions, chosen, densities, depths = (
-        scratch.positions, scratch.chosen, scratch.densities, scratch.depths,
-    )  # fmt: skip
-    count = 0
-    for index in range(len(positions)):
-        depths[index] = 0
-        if not is_empty(grid, line, positions[index]):
-            chosen[count] = index
-            count += 1
+    places, positions, chosen, depths = scratch.places, scratch.positions, scratch.chosen, scratch.depths
+    found = occupied(grid, line, positions, 0, count, scratch.cells, chosen, 0)
+    for at in range(0, len(depths), SAMPLES):
+        store(depths, at, zeros(_EIGHT))
+    for at in range(found):
+        places[at] = positions[chosen[at]]
     depth = np.float32(0)
-    for at in range(0, count, SAMPLES):
-        decode_densities(stack, scratch.features, line, positions, chosen, at, count - 1, bounds, densities)
-        for each in range(at, min(at + SAMPLES, count)):
-            depths[chosen[each]] = densities[each - at] * interval
+    for at in range(0, found, SAMPLES):
+        decode_densities(stack, scratch, line, at, bounds)
+        for each in range(at, min(at + SAMPLES, found)):
+            depths[chosen[each]] = scratch.densities[each - at] * interval
             depth += depths[chosen[each]]
         if depth > _MAX_DEPTH:
             break
-    to_shares(depths, scratch.even, scratch.gain, scratch.shares, len(positions))
+    to_shares(depths, scratch.even, scratch.gain, scratch.shares, count)
 
 
 @kernel

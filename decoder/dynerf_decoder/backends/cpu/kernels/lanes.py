@@ -33,10 +33,24 @@ class Lanes(types.Type):
         super().__init__(f"Lanes({count})")
 
 
+class WholeLanes(types.Type):
+    """The numba type of ``count`` int32 lanes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(f"WholeLanes({count})")
+
+
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
         super().__init__(manager, lanes, ir.VectorType(_FLOAT, lanes.count))
+
+
+@register_model(WholeLanes)
+class _WholeLanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, lanes: WholeLanes) -> None:
+        super().__init__(manager, lanes, ir.VectorType(_INT, lanes.count))
 
 
 def _splat(builder: Any, number: Any, count: int) -> Any:
@@ -231,6 +245,55 @@ def rounded(_typing: Any, a: Any) -> _Intrinsic:
         return _call_llvm(builder, "rint", arguments)
 
     return a(a), generate
+
+
+@intrinsic
+def floored(_typing: Any, a: Any) -> _Intrinsic:
+    """Each lane rounded down to a whole number."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call_llvm(builder, "floor", arguments)
+
+    return a(a), generate
+
+
+@intrinsic
+def whole(_typing: Any, a: Any) -> _Intrinsic:
+    """Each lane without its fraction, as int32."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (lanes,) = arguments
+        return builder.fptosi(lanes, ir.VectorType(_INT, lanes.type.count))
+
+    return WholeLanes(a.count)(a), generate
+
+
+@intrinsic
+def row_major(_typing: Any, rows: Any, size: Any, columns: Any) -> _Intrinsic:
+    """``rows * size + columns`` lane by lane; ``size`` is one number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, width, column = arguments
+        number = context.cast(builder, width, signature.args[1], types.int32)
+        lanes = builder.insert_element(ir.Constant(row.type, ir.Undefined), number, _INT(0))
+        widths = builder.shuffle_vector(lanes, lanes, ir.Constant(row.type, [0] * row.type.count))
+        return builder.add(builder.mul(row, widths), column)
+
+    return rows(rows, size, columns), generate
+
+
+@intrinsic
+def store_whole(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsic:
+    """Write int32 lanes to a flat array of int32 from ``offset`` on. Bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, start, lanes = arguments
+        data = context.make_array(signature.args[0])(context, builder, target).data
+        pointer = builder.bitcast(builder.gep(data, [start], inbounds=True), lanes.type.as_pointer())
+        builder.store(lanes, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, values), generate
 
 
 @intrinsic

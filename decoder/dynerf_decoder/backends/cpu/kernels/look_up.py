@@ -10,7 +10,23 @@ runs along columns. Points outside the cube are clamped to its border; NaN coord
 import numpy as np
 
 from .compiling import kernel
-from .lanes import load, plus_scaled, scaled, store, times, zeros
+from .lanes import (
+    clamped,
+    floored,
+    item,
+    load,
+    minus,
+    plus,
+    plus_scaled,
+    row_major,
+    scaled,
+    splat,
+    store,
+    store_whole,
+    times,
+    whole,
+    zeros,
+)
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -74,3 +90,58 @@ def products(lane_type, planes, size, points, out, offset, stride):
     for i in range(points.shape[0]):
         features = product(lane_type, planes, 0, size, points[i, 0], points[i, 1], points[i, 2])
         store(out, offset + i * stride, features)
+
+
+@kernel
+def cells(coordinates, size):
+    """``cell`` of several coordinates: whole lanes, and lanes of fractions."""
+    last = np.float32(size - 1)
+    position = scaled(plus(coordinates, splat(coordinates, _ONE)), _HALF * last)
+    position = clamped(position, _ZERO, last)
+    before = clamped(floored(position), _ZERO, np.float32(max(size - 2, 0)))
+    return whole(before), minus(position, before)
+
+
+@kernel
+def locate(lane_type, x, y, z, size, texels, fractions, at):
+    """Write the cells of several points, one for each lane of ``lane_type``, for ``product_at``.
+
+    ``texels`` gets the numbers of their first texels in the planes xy, xz and yz, ``fractions`` the fractions
+    along x, y and z: three blocks of lanes each, from ``at`` on.
+    """
+    count = len(lane_type)
+    ix, fx = cells(x, size)
+    iy, fy = cells(y, size)
+    iz, fz = cells(z, size)
+    store_whole(texels, at, row_major(iy, size, ix))
+    store_whole(texels, at + count, row_major(iz, size, ix))
+    store_whole(texels, at + 2 * count, row_major(iz, size, iy))
+    store(fractions, at, fx)
+    store(fractions, at + count, fy)
+    store(fractions, at + 2 * count, fz)
+
+
+@kernel
+def blend(lane_type, planes, start, right, below, x, y):
+    """The texels of the cell that begins at offset ``start``, interpolated along columns, then rows."""
+    a, b = load(zeros(lane_type), planes, start), load(zeros(lane_type), planes, start + right)
+    c, d = load(zeros(lane_type), planes, start + below), load(zeros(lane_type), planes, start + below + right)
+    upper, lower = plus_scaled(a, minus(b, a), x), plus_scaled(c, minus(d, c), x)
+    return plus_scaled(upper, minus(lower, upper), y)
+
+
+@kernel
+def product_at(lane_type, planes, size, texels, fractions, at, count):
+    """``product`` of one of the ``count`` points that ``locate`` wrote; ``at`` is its place in the first block."""
+    channels = len(lane_type)
+    plane = size * size * channels
+    right = channels if size > 1 else 0
+    below = size * right
+    x, y, z = item(fractions, at), item(fractions, at + count), item(fractions, at + 2 * count)
+    xy = np.int64(item(texels, at)) * channels
+    xz = np.int64(item(texels, at + count)) * channels + plane
+    yz = np.int64(item(texels, at + 2 * count)) * channels + 2 * plane
+    features = times(
+        blend(lane_type, planes, xy, right, below, x, y), blend(lane_type, planes, xz, right, below, x, z)
+    )
+    return times(features, blend(lane_type, planes, yz, right, below, y, z))

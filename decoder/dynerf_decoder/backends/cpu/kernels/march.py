@@ -27,12 +27,13 @@ from .lanes import (
     unpack,
     zeros,
 )
-from .look_up import product
+from .look_up import locate, product_at
 from .network import ROWS, hidden_block, output_block
-from .occupancy import is_empty
+from .occupancy import LANES, occupied
 from .shade import DIRECTION_NUMBERS, encode_direction, shade
 
 _FOUR = (np.float32(0),) * ROWS
+_EIGHT = (np.float32(0),) * LANES
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
@@ -46,19 +47,17 @@ def ray_line(starts, steps, ray):
 
 
 @kernel
-def midpoint(edges, at):
-    """The middle of the interval that begins with edge number ``at``."""
-    return (edges[at] + edges[at + 1]) * _HALF
-
-
-@kernel
-def look_up_features(stack, features, row, line, s):
-    """Write the features at position ``s`` of a line to row ``row``."""
-    planes, sizes, channels = stack.planes, stack.sizes, stack.channels
-    x, y, z, dx, dy, dz = line
+def look_up_features(stack, scratch):
+    """Features of the ``ROWS`` points in ``scratch.points``: rows of all scales' channels."""
+    planes, sizes, channels, points = stack.planes, stack.sizes, stack.channels, scratch.points
+    x, y, z = load(zeros(_FOUR), points, 0), load(zeros(_FOUR), points, ROWS), load(zeros(_FOUR), points, 2 * ROWS)
     for scale in range(len(sizes)):
-        found = product(channels, planes[scale], 0, sizes[scale], x + s * dx, y + s * dy, z + s * dz)
-        store(features, (row * len(sizes) + scale) * len(channels), found)
+        locate(_FOUR, x, y, z, sizes[scale], scratch.texels, scratch.fractions, 0)
+        for row in range(ROWS):
+            found = product_at(
+                channels, planes[scale], sizes[scale], scratch.texels, scratch.fractions, row, ROWS
+            )
+            store(scratch.features, (row * len(sizes) + scale) * len(channels), found)
 
 
 @kernel
@@ -84,11 +83,37 @@ def interval_transmittances(raw, stride, lengths, bounds):
 
 
 @kernel
-def next_interval(grid, line, edges, first, at, count):
-    """The first interval from ``at`` on that is not empty by the grid; the last one is never skipped."""
-    while at < count - 1 and is_empty(grid, line, midpoint(edges, first + at)):
-        at += 1
-    return at
+def interval_of(slots, slot):
+    """The number of a slot's present interval."""
+    return slots.chosen[slot * len(slots.chosen) // ROWS + slots.steps[slot]]
+
+
+@kernel
+def place_sample(rays, slots, slot, scratch):
+    """Write a slot's point, and the length of its interval, for ``look_up_features`` and ``decode_rows``."""
+    edges, middles, points = slots.edges, slots.middles, scratch.points
+    ray, interval = slots.rays[slot], interval_of(slots, slot)
+    first = slot * len(edges) // ROWS + interval
+    x, y, z, dx, dy, dz = ray_line(rays.starts, rays.steps, ray)
+    s = middles[slot * len(middles) // ROWS + interval]
+    points[slot], points[ROWS + slot], points[2 * ROWS + slot] = x + s * dx, y + s * dy, z + s * dz
+    scratch.lengths[slot] = (edges[first + 1] - edges[first]) * rays.lengths[ray]
+
+
+@kernel
+def choose_intervals(grid, line, slots, slot):
+    """List the intervals of a slot's ray that are not empty by the grid, and the last one in any case."""
+    edges, middles, chosen = slots.edges, slots.middles, slots.chosen
+    count, block = slots.count, len(middles) // ROWS
+    first, to = slot * len(edges) // ROWS, slot * len(chosen) // ROWS
+    for at in range(0, block, LANES):
+        sums = plus(load(zeros(_EIGHT), edges, first + at), load(zeros(_EIGHT), edges, first + at + 1))
+        store(middles, slot * block + at, scaled(sums, _HALF))
+    found = occupied(grid, line, middles, slot * block, count, slots.cells, chosen, to)
+    if found == 0 or chosen[to + found - 1] < count - 1:
+        chosen[to + found] = count - 1
+        found += 1
+    slots.steps[slot], slots.ends[slot] = 0, found
 
 
 @kernel
@@ -97,37 +122,34 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
 
     Rays that miss are black. When none is left, the slot gets ray -1.
     """
-    lengths = rays.lengths
-    count = len(slots.edges) // ROWS
+    lengths, edges = rays.lengths, slots.edges
     while ray < len(lengths) and not rays.hit[ray]:
         out[3 * ray] = out[3 * ray + 1] = out[3 * ray + 2] = medians[ray] = 0
         ray += 1
     if ray == len(lengths):
         slots.rays[slot] = -1
         return ray
-    line, bins = ray_line(rays.starts, rays.steps, ray), len(scratch.positions)
-    histogram(coarse, scratch, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
-    draw_edges(scratch.shares, bins, slots.edges, slot * count, count)
-    slots.intervals[slot] = next_interval(grids.fine, line, slots.edges, slot * count, 0, count - 1)
+    line, bins = ray_line(rays.starts, rays.steps, ray), scratch.count
+    histogram(coarse, scratch, bins, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
+    draw_edges(scratch.shares, bins, edges, slot * len(edges) // ROWS, slots.count + 1)
+    choose_intervals(grids.fine, line, slots, slot)
     slots.rays[slot], slots.transmittance[slot], medians[ray] = ray, _ONE, 0
     store(slots.totals, slot * len(outputs), zeros(outputs))
     return ray + 1
 
 
 @kernel
-def add_sample(outputs, raw, slots, slot, interval_transmittance, medians):
+def add_sample(outputs, values, slots, slot, interval_transmittance, medians):
     """Accumulate a slot's sample, given the transmittance of its interval."""
-    edges, totals, transmittance, intervals = slots.edges, slots.totals, slots.transmittance, slots.intervals
-    count = len(edges) // ROWS
-    first = slot * count + intervals[slot]
-    before = transmittance[slot]
+    edges, totals, transmittance = slots.edges, slots.totals, slots.transmittance
+    interval, before, at = interval_of(slots, slot), transmittance[slot], slot * len(outputs)
     # The last interval is opaque.
-    after = before * interval_transmittance if intervals[slot] < count - 2 else _ZERO
+    after = before * interval_transmittance if interval < slots.count - 1 else _ZERO
     if before >= _HALF and after < _HALF:
+        first = slot * len(edges) // ROWS + interval
         fraction = (before - _HALF) / (before - after)
         medians[slots.rays[slot]] = edges[first] + fraction * (edges[first + 1] - edges[first])
-    features = logistic(load(zeros(outputs), raw, slot * len(outputs)))
-    at = slot * len(outputs)
+    features = load(zeros(outputs), values, at)
     store(totals, at, plus_scaled(load(zeros(outputs), totals, at), features, before - after))
     transmittance[slot] = after
 
@@ -153,10 +175,7 @@ def march(
 
     Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
-    starts, steps, lengths = rays.starts, rays.steps, rays.lengths
-    edges, transmittance, intervals, slot_rays = slots.edges, slots.transmittance, slots.intervals, slots.rays
-    raw, interval_lengths = fine_scratch.raw, fine_scratch.lengths
-    outputs, count = fine.outputs, len(slots.edges) // ROWS
+    raw, outputs, every = fine_scratch.raw, fine.outputs, fine_scratch.every
     next_ray, active = 0, ROWS
     for slot in range(ROWS):
         next_ray = start_ray(
@@ -165,26 +184,23 @@ def march(
     while active > 0:
         active = 0
         for slot in range(ROWS):
-            ray = slot_rays[slot]
-            if ray >= 0:
-                at, line = slot * count + intervals[slot], ray_line(starts, steps, ray)
-                interval_lengths[slot] = (edges[at + 1] - edges[at]) * lengths[ray]
-                look_up_features(fine, fine_scratch.features, slot, line, midpoint(edges, at))
+            if slots.rays[slot] >= 0:
+                place_sample(rays, slots, slot, fine_scratch)
                 active += 1
+        look_up_features(fine, fine_scratch)
         decode_rows(fine, fine_scratch)
-        through = interval_transmittances(raw, len(outputs), interval_lengths, settings.bounds)
+        through = interval_transmittances(raw, len(outputs), fine_scratch.lengths, settings.bounds)
+        store(raw, 0, logistic(load(zeros(every), raw, 0)))
         for slot in range(ROWS):
-            ray = slot_rays[slot]
-            if ray >= 0:
+            if slots.rays[slot] >= 0:
                 add_sample(outputs, raw, slots, slot, through[slot], medians)
-                if transmittance[slot] <= settings.min_transmittance or intervals[slot] >= count - 2:
+                slots.steps[slot] += 1
+                if (
+                    slots.transmittance[slot] <= settings.min_transmittance
+                    or slots.steps[slot] == slots.ends[slot]
+                ):
                     finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out)
                     next_ray = start_ray(
                         coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out,
                         medians,
                     )  # fmt: skip
-                else:
-                    line = ray_line(starts, steps, ray)
-                    intervals[slot] = next_interval(
-                        grids.fine, line, edges, slot * count, intervals[slot] + 1, count - 1
-                    )

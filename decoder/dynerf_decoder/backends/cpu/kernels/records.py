@@ -73,15 +73,21 @@ class MarchSettings(NamedTuple):
 
 
 class CoarseScratch(NamedTuple):
-    """Buffers of ``histogram``; all but ``positions`` and ``chosen`` hold whole blocks of samples.
+    """Buffers of ``histogram`` for ``count`` samples of a ray; arrays along the ray hold whole blocks.
 
-    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded;
+    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded and
+    ``places`` their midpoints; ``cells``, ``texels`` and ``fractions`` are those of one block of samples.
     ``even`` and ``gain`` are the constants of ``to_shares``.
     """
 
-    features: np.ndarray
+    count: int
     positions: np.ndarray
     chosen: np.ndarray
+    places: np.ndarray
+    cells: np.ndarray
+    texels: np.ndarray
+    fractions: np.ndarray
+    features: np.ndarray
     densities: np.ndarray
     depths: np.ndarray
     even: np.ndarray
@@ -90,11 +96,18 @@ class CoarseScratch(NamedTuple):
 
 
 class FineScratch(NamedTuple):
-    """Buffers of ``ROWS`` samples: features, hidden units, raw outputs and interval lengths."""
+    """Buffers of ``ROWS`` samples: points, (axis, row); cells; features; hidden units; outputs; lengths.
 
+    ``every`` has one item for each output of all rows.
+    """
+
+    points: np.ndarray
+    texels: np.ndarray
+    fractions: np.ndarray
     features: np.ndarray
     hidden: np.ndarray
     raw: np.ndarray
+    every: LaneType
     lengths: np.ndarray
 
 
@@ -106,10 +119,19 @@ class ViewScratch(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """``ROWS`` rays in progress: each one's edges, summed outputs, transmittance, interval and ray index."""
+    """``ROWS`` rays in progress, each with ``count`` intervals.
 
+    Of each ray: the intervals' edges and middles, the numbers of those that are decoded (``chosen``, of which
+    there are ``ends`` and ``steps`` are done), summed outputs, transmittance and index. ``cells`` is a buffer.
+    """
+
+    count: int
     edges: np.ndarray
+    middles: np.ndarray
+    chosen: np.ndarray
+    steps: np.ndarray
+    ends: np.ndarray
+    cells: np.ndarray
     totals: np.ndarray
     transmittance: np.ndarray
-    intervals: np.ndarray
     rays: np.ndarray
