@@ -80,36 +80,34 @@ class CpuMarcher:
         coarse, fine = samples
         march(
             self.coarse, self.fine, self.view, self.features, self.grids, rays, settings,
-            self._coarse_scratch(coarse), *self._fine_scratch(), self._slots(fine), out, medians,
+            self._coarse_scratch(coarse, fine), *self._fine_scratch(), self._slots(fine), out, medians,
         )  # fmt: skip
         return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(medians).unsqueeze(0)
 
-    def _coarse_scratch(self, coarse: int) -> CoarseScratch:
-        block = _blocks(coarse)
-        positions = (np.arange(block, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
+    def _coarse_scratch(self, coarse: int, fine: int) -> CoarseScratch:
+        block, drawn = _blocks(coarse), fine + 1
+        positions = (np.arange(block + SAMPLES, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
         even = (1 + PADDING * np.arange(1, block + 1) / coarse) / (1 + PADDING)
+        targets = (np.arange(_blocks(drawn), dtype=np.float32) + np.float32(0.5)) * np.float32(1 / drawn)
         return CoarseScratch(
-            coarse, positions, _whole(block), _zeros(block), _whole(LANES), _whole(3 * SAMPLES),
-            _zeros(3 * SAMPLES), _zeros(len(self.coarse.channels) * SAMPLES), _zeros(SAMPLES), _zeros(block),
-            even.astype(np.float32), np.float32(-1 / (1 + PADDING)), _zeros(block),
+            coarse, positions, _whole(block + SAMPLES), _whole(LANES), _whole(3 * SAMPLES),
+            _zeros(3 * SAMPLES), _zeros(SAMPLES), _zeros(block + SAMPLES), even.astype(np.float32),
+            np.float32(-1 / (1 + PADDING)), _zeros(SAMPLES + block), targets,
         )  # fmt: skip
 
     def _fine_scratch(self) -> tuple[FineScratch, ViewScratch]:
-        fine, outputs = self.fine, ROWS * len(self.fine.outputs)
-        view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS), _zeros(len(self.view.bias)))
-        scratch = FineScratch(
-            _zeros(3 * ROWS), _whole(3 * ROWS), _zeros(3 * ROWS),
-            _zeros(ROWS * len(fine.sizes) * len(fine.channels)), _zeros(ROWS * len(fine.bias)),
-            _zeros(outputs), lane_type(outputs), _zeros(ROWS),
-        )  # fmt: skip
-        return scratch, view
+        fine = self.fine
+        view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS + 1), _zeros(len(self.view.bias)))
+        sizes = len(fine.sizes) * len(fine.channels), len(fine.bias), len(fine.outputs)
+        return FineScratch(_whole(3 * ROWS), _zeros(3 * ROWS), *(_zeros(ROWS * size) for size in sizes)), view
 
     def _slots(self, fine: int) -> Slots:
         block = _blocks(fine)
         chosen = block + LANES  # room for the last interval, which is always decoded
         return Slots(
-            fine, _zeros(ROWS * (block + LANES)), _zeros(ROWS * block), _whole(ROWS * chosen), _whole(ROWS),
-            _whole(ROWS), _whole(LANES), _zeros(ROWS * len(self.fine.outputs)), _zeros(ROWS), _whole(ROWS),
+            fine, _zeros(3 * ROWS), _zeros(3 * ROWS), _zeros(ROWS), _zeros(ROWS * (block + LANES)),
+            _zeros(ROWS * block), _whole(ROWS * chosen), _whole(ROWS), _whole(ROWS), _whole(LANES),
+            _zeros(ROWS * len(self.fine.outputs)), _zeros(ROWS), _whole(ROWS),
         )  # fmt: skip
 
 
@@ -119,14 +117,20 @@ def _stack(stack: FoldedStack) -> Stack:
         hidden_lanes(len(stack.hidden_weight)),
         1 if single else output_lanes(len(stack.out_weight)),
     )
-    sizes = np.array([each.shape[2] for each in stack.planes])
+    planes = [_at_least_two(each[0]) for each in stack.planes]
+    sizes = np.array([each.shape[1] for each in planes])
     features = stack.hidden_weight.shape[1]
     return Stack(
-        tuple(flat(each[0]) for each in stack.planes), sizes, lane_type(stack.planes[0].shape[-1]),
+        tuple(map(flat, planes)), sizes, lane_type(stack.planes[0].shape[-1]),
         flat(padded(stack.hidden_weight, (units, features)).T), flat(padded(stack.hidden_bias[0],
         (units,))), lane_type(outputs), flat(padded(stack.out_weight, (outputs, units)).T),
         flat(padded(stack.out_bias, (outputs,))),
     )  # fmt: skip
+
+
+def _at_least_two(planes: Float[Tensor, "3 size size channel"]) -> Float[Tensor, "3 least least channel"]:
+    """Planes whose cells have four texels: a single texel is repeated."""
+    return planes.expand(3, 2, 2, -1) if planes.shape[1] == 1 else planes
 
 
 def _cell_bits(grid: CellGrid | None) -> CellBits:

@@ -58,6 +58,11 @@ def _splat(builder: Any, number: Any, count: int) -> Any:
     return builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(_INT, count), [0] * count))
 
 
+def _shuffled(builder: Any, one: Any, other: Any, chosen: range) -> Any:
+    """The lanes ``chosen`` of two vectors, counted through both."""
+    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_INT, len(chosen)), list(chosen)))
+
+
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: int) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
     start = builder.gep(data, [offset], inbounds=True)
@@ -106,6 +111,56 @@ def load(_typing: Any, lane_type: Any, array: Any, offset: Any) -> _Intrinsic:
         return builder.load(pointer, align=4)
 
     return lane_type(lane_type, array, types.intp), generate
+
+
+@intrinsic
+def load_pair(_typing: Any, lane_type: Any, array: Any, offset: Any) -> _Intrinsic:
+    """As ``load``, for twice as many lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, start = arguments
+        pointer = _pointer(context, builder, signature.args[1], values, start, signature.return_type.count)
+        return builder.load(pointer, align=4)
+
+    return Lanes(2 * lane_type.count)(lane_type, array, types.intp), generate
+
+
+@intrinsic
+def halves(_typing: Any, a: Any) -> _Intrinsic:
+    """The first and the second half of the lanes."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (lanes,) = arguments
+        half = a.count // 2
+        parts = ir.Constant(ir.ArrayType(ir.VectorType(_FLOAT, half), 2), ir.Undefined)
+        for index in range(2):
+            chosen = range(index * half, (index + 1) * half)
+            parts = builder.insert_value(parts, _shuffled(builder, lanes, lanes, chosen), index)
+        return parts
+
+    return types.UniTuple(Lanes(a.count // 2), 2)(a), generate
+
+
+@intrinsic
+def transposed(_typing: Any, vectors: Any) -> _Intrinsic:
+    """A tuple of vectors (sample, channel), a power of two of them, as one (channel, sample)."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        parts = [builder.extract_value(arguments[0], index) for index in range(vectors.count)]
+        while len(parts) > 1:
+            parts = [
+                _shuffled(builder, one, other, range(2 * one.type.count))
+                for one, other in zip(parts[::2], parts[1::2], strict=True)
+            ]
+        result = signature.return_type
+        channels = ir.Constant(ir.ArrayType(ir.VectorType(_FLOAT, vectors.count), result.count), ir.Undefined)
+        for channel in range(result.count):
+            chosen = range(channel, result.count * vectors.count, result.count)
+            values = _shuffled(builder, parts[0], parts[0], chosen)
+            channels = builder.insert_value(channels, values, channel)
+        return channels
+
+    return types.UniTuple(Lanes(vectors.count), vectors.dtype.count)(vectors), generate
 
 
 @intrinsic
@@ -294,6 +349,19 @@ def store_whole(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsi
         return context.get_dummy_value()
 
     return types.void(array, types.intp, values), generate
+
+
+@intrinsic
+def count_at_most(_typing: Any, a: Any, number: Any) -> _Intrinsic:
+    """How many lanes are at most ``number``."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        lanes, limit = arguments
+        count = lanes.type.count
+        bits = builder.fcmp_ordered("<=", lanes, _splat(builder, limit, count))
+        return builder.zext(builder.ctpop(builder.bitcast(bits, ir.IntType(count))), ir.IntType(64))
+
+    return types.int64(a, types.float32), generate
 
 
 @intrinsic

@@ -13,8 +13,10 @@ from .compiling import kernel
 from .lanes import (
     clamped,
     floored,
+    halves,
     item,
     load,
+    load_pair,
     minus,
     plus,
     plus_scaled,
@@ -31,6 +33,7 @@ from .lanes import (
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
+_PAIRED = 4  # channels
 
 
 @kernel
@@ -103,45 +106,55 @@ def cells(coordinates, size):
 
 
 @kernel
-def locate(lane_type, x, y, z, size, texels, fractions, at):
+def locate(lane_type, x, y, z, size, texels, fractions):
     """Write the cells of several points, one for each lane of ``lane_type``, for ``product_at``.
 
     ``texels`` gets the numbers of their first texels in the planes xy, xz and yz, ``fractions`` the fractions
-    along x, y and z: three blocks of lanes each, from ``at`` on.
+    along x, y and z: three blocks of lanes each.
     """
     count = len(lane_type)
     ix, fx = cells(x, size)
     iy, fy = cells(y, size)
     iz, fz = cells(z, size)
-    store_whole(texels, at, row_major(iy, size, ix))
-    store_whole(texels, at + count, row_major(iz, size, ix))
-    store_whole(texels, at + 2 * count, row_major(iz, size, iy))
-    store(fractions, at, fx)
-    store(fractions, at + count, fy)
-    store(fractions, at + 2 * count, fz)
+    store_whole(texels, 0, row_major(iy, size, ix))
+    store_whole(texels, count, row_major(iz, size, ix))
+    store_whole(texels, 2 * count, row_major(iz, size, iy))
+    store(fractions, 0, fx)
+    store(fractions, count, fy)
+    store(fractions, 2 * count, fz)
 
 
 @kernel
-def blend(lane_type, planes, start, right, below, x, y):
-    """The texels of the cell that begins at offset ``start``, interpolated along columns, then rows."""
-    a, b = load(zeros(lane_type), planes, start), load(zeros(lane_type), planes, start + right)
-    c, d = load(zeros(lane_type), planes, start + below), load(zeros(lane_type), planes, start + below + right)
-    upper, lower = plus_scaled(a, minus(b, a), x), plus_scaled(c, minus(d, c), x)
-    return plus_scaled(upper, minus(lower, upper), y)
+def blend(lane_type, planes, start, below, x, y):
+    """The texels of the cell that begins at offset ``start``, interpolated.
+
+    ``below`` is the offset from a texel to the one in the next row. Two neighbouring texels are loaded at once
+    where they fit a register of eight lanes.
+    """
+    if len(lane_type) <= _PAIRED:
+        upper = load_pair(zeros(lane_type), planes, start)
+        both = plus_scaled(upper, minus(load_pair(zeros(lane_type), planes, start + below), upper), y)
+        left, right = halves(both)
+    else:
+        left, right = load(zeros(lane_type), planes, start), load(zeros(lane_type), planes, start + len(lane_type))
+        start += below
+        left = plus_scaled(left, minus(load(zeros(lane_type), planes, start), left), y)
+        right = plus_scaled(
+            right, minus(load(zeros(lane_type), planes, start + len(lane_type)), right), y
+        )
+    return plus_scaled(left, minus(right, left), x)
 
 
 @kernel
 def product_at(lane_type, planes, size, texels, fractions, at, count):
-    """``product`` of one of the ``count`` points that ``locate`` wrote; ``at`` is its place in the first block."""
+    """``product`` of one of the ``count`` points that ``locate`` wrote, number ``at``; size is at least 2."""
     channels = len(lane_type)
-    plane = size * size * channels
-    right = channels if size > 1 else 0
-    below = size * right
+    below, plane = size * channels, size * size * channels
     x, y, z = item(fractions, at), item(fractions, at + count), item(fractions, at + 2 * count)
     xy = np.int64(item(texels, at)) * channels
     xz = np.int64(item(texels, at + count)) * channels + plane
     yz = np.int64(item(texels, at + 2 * count)) * channels + 2 * plane
     features = times(
-        blend(lane_type, planes, xy, right, below, x, y), blend(lane_type, planes, xz, right, below, x, z)
+        blend(lane_type, planes, xy, below, x, y), blend(lane_type, planes, xz, below, x, z)
     )
-    return times(features, blend(lane_type, planes, yz, right, below, y, z))
+    return times(features, blend(lane_type, planes, yz, below, y, z))

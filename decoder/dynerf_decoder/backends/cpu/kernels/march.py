@@ -21,9 +21,11 @@ from .lanes import (
     pack,
     plus,
     plus_scaled,
+    plus_times,
     scaled,
     splat,
     store,
+    times,
     unpack,
     zeros,
 )
@@ -47,12 +49,11 @@ def ray_line(starts, steps, ray):
 
 
 @kernel
-def look_up_features(stack, scratch):
-    """Features of the ``ROWS`` points in ``scratch.points``: rows of all scales' channels."""
-    planes, sizes, channels, points = stack.planes, stack.sizes, stack.channels, scratch.points
-    x, y, z = load(zeros(_FOUR), points, 0), load(zeros(_FOUR), points, ROWS), load(zeros(_FOUR), points, 2 * ROWS)
+def look_up_features(stack, x, y, z, scratch):
+    """Features of ``ROWS`` points, given as lanes of coordinates: rows of all scales' channels."""
+    planes, sizes, channels = stack.planes, stack.sizes, stack.channels
     for scale in range(len(sizes)):
-        locate(_FOUR, x, y, z, sizes[scale], scratch.texels, scratch.fractions, 0)
+        locate(_FOUR, x, y, z, sizes[scale], scratch.texels, scratch.fractions)
         for row in range(ROWS):
             found = product_at(
                 channels, planes[scale], sizes[scale], scratch.texels, scratch.fractions, row, ROWS
@@ -71,15 +72,13 @@ def decode_rows(stack, scratch):
 
 
 @kernel
-def interval_transmittances(raw, stride, lengths, bounds):
-    """Transmittances of ``ROWS`` intervals from their raw densities and lengths."""
+def interval_transmittances(raw, stride, slots, bounds):
+    """Transmittances of the slots' present intervals from their raw densities."""
     densities = pack((item(raw, 0), item(raw, stride), item(raw, 2 * stride), item(raw, 3 * stride)))
     exponents = plus(densities, splat(zeros(_FOUR), bounds.bias))
-    a, b, c, d = unpack(exponential(clamped(exponents, bounds.least, bounds.most)))
-    depths = (
-        -a * item(lengths, 0), -b * item(lengths, 1), -c * item(lengths, 2), -d * item(lengths, 3),
-    )  # fmt: skip
-    return unpack(exponential(pack(depths)))
+    lengths = pack((length(slots, 0), length(slots, 1), length(slots, 2), length(slots, 3)))
+    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
+    return unpack(exponential(scaled(depths, -_ONE)))
 
 
 @kernel
@@ -89,15 +88,27 @@ def interval_of(slots, slot):
 
 
 @kernel
-def place_sample(rays, slots, slot, scratch):
-    """Write a slot's point, and the length of its interval, for ``look_up_features`` and ``decode_rows``."""
-    edges, middles, points = slots.edges, slots.middles, scratch.points
-    ray, interval = slots.rays[slot], interval_of(slots, slot)
-    first = slot * len(edges) // ROWS + interval
-    x, y, z, dx, dy, dz = ray_line(rays.starts, rays.steps, ray)
-    s = middles[slot * len(middles) // ROWS + interval]
-    points[slot], points[ROWS + slot], points[2 * ROWS + slot] = x + s * dx, y + s * dy, z + s * dz
-    scratch.lengths[slot] = (edges[first + 1] - edges[first]) * rays.lengths[ray]
+def position(slots, slot):
+    """The position of a slot's present sample on its ray."""
+    return item(slots.middles, slot * len(slots.middles) // ROWS + interval_of(slots, slot))
+
+
+@kernel
+def length(slots, slot):
+    """The length of a slot's present interval."""
+    first = slot * len(slots.edges) // ROWS + interval_of(slots, slot)
+    return (item(slots.edges, first + 1) - item(slots.edges, first)) * item(slots.lengths, slot)
+
+
+@kernel
+def points(slots):
+    """Cube coordinates of all slots' present samples, as lanes."""
+    s = pack((position(slots, 0), position(slots, 1), position(slots, 2), position(slots, 3)))
+    starts, steps = slots.starts, slots.directions
+    x = plus_times(load(s, starts, 0), s, load(s, steps, 0))
+    y = plus_times(load(s, starts, ROWS), s, load(s, steps, ROWS))
+    z = plus_times(load(s, starts, 2 * ROWS), s, load(s, steps, 2 * ROWS))
+    return x, y, z
 
 
 @kernel
@@ -131,15 +142,19 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
         return ray
     line, bins = ray_line(rays.starts, rays.steps, ray), scratch.count
     histogram(coarse, scratch, bins, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
-    draw_edges(scratch.shares, bins, edges, slot * len(edges) // ROWS, slots.count + 1)
+    draw_edges(scratch.shares, bins, scratch.targets, edges, slot * len(edges) // ROWS)
     choose_intervals(grids.fine, line, slots, slot)
     slots.rays[slot], slots.transmittance[slot], medians[ray] = ray, _ONE, 0
+    slots.lengths[slot] = lengths[ray]
+    for axis in range(3):
+        slots.starts[axis * ROWS + slot] = rays.starts[3 * ray + axis]
+        slots.directions[axis * ROWS + slot] = rays.steps[3 * ray + axis]
     store(slots.totals, slot * len(outputs), zeros(outputs))
     return ray + 1
 
 
 @kernel
-def add_sample(outputs, values, slots, slot, interval_transmittance, medians):
+def add_sample(outputs, raw, slots, slot, interval_transmittance, medians):
     """Accumulate a slot's sample, given the transmittance of its interval."""
     edges, totals, transmittance = slots.edges, slots.totals, slots.transmittance
     interval, before, at = interval_of(slots, slot), transmittance[slot], slot * len(outputs)
@@ -149,7 +164,7 @@ def add_sample(outputs, values, slots, slot, interval_transmittance, medians):
         first = slot * len(edges) // ROWS + interval
         fraction = (before - _HALF) / (before - after)
         medians[slots.rays[slot]] = edges[first] + fraction * (edges[first + 1] - edges[first])
-    features = load(zeros(outputs), values, at)
+    features = logistic(load(zeros(outputs), raw, at))
     store(totals, at, plus_scaled(load(zeros(outputs), totals, at), features, before - after))
     transmittance[slot] = after
 
@@ -175,7 +190,7 @@ def march(
 
     Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
-    raw, outputs, every = fine_scratch.raw, fine.outputs, fine_scratch.every
+    raw, outputs = fine_scratch.raw, fine.outputs
     next_ray, active = 0, ROWS
     for slot in range(ROWS):
         next_ray = start_ray(
@@ -183,22 +198,20 @@ def march(
         )
     while active > 0:
         active = 0
-        for slot in range(ROWS):
-            if slots.rays[slot] >= 0:
-                place_sample(rays, slots, slot, fine_scratch)
-                active += 1
-        look_up_features(fine, fine_scratch)
+        x, y, z = points(slots)
+        look_up_features(fine, x, y, z, fine_scratch)
         decode_rows(fine, fine_scratch)
-        through = interval_transmittances(raw, len(outputs), fine_scratch.lengths, settings.bounds)
-        store(raw, 0, logistic(load(zeros(every), raw, 0)))
+        through = interval_transmittances(raw, len(outputs), slots, settings.bounds)
         for slot in range(ROWS):
             if slots.rays[slot] >= 0:
+                active += 1
                 add_sample(outputs, raw, slots, slot, through[slot], medians)
                 slots.steps[slot] += 1
                 if (
                     slots.transmittance[slot] <= settings.min_transmittance
                     or slots.steps[slot] == slots.ends[slot]
                 ):
+                    slots.steps[slot] = 0
                     finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out)
                     next_ray = start_ray(
                         coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out,

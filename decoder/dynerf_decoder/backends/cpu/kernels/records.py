@@ -42,7 +42,7 @@ class ViewNetwork(NamedTuple):
 
 
 class CellBits(NamedTuple):
-    """Which cells are occupied, as bits, ``size`` cells per side; 0 when there is no grid."""
+    """Which cells are occupied, as bits, ``size`` cells per side."""
 
     bits: np.ndarray
     size: int
@@ -73,42 +73,35 @@ class MarchSettings(NamedTuple):
 
 
 class CoarseScratch(NamedTuple):
-    """Buffers of ``histogram`` for ``count`` samples of a ray; arrays along the ray hold whole blocks.
+    """Constants and buffers of ``histogram`` for ``count`` samples of a ray; arrays hold whole blocks.
 
-    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded and
-    ``places`` their midpoints; ``cells``, ``texels`` and ``fractions`` are those of one block of samples.
-    ``even`` and ``gain`` are the constants of ``to_shares``.
+    ``positions`` are the midpoints of the intervals, and ``chosen`` the indices of those that are decoded, each
+    with a block more; ``cells``, ``texels``, ``fractions`` and ``densities`` are those of one block of samples.
+    ``even`` and ``gain`` are the constants of ``to_shares``, ``targets`` those of ``draw_edges``.
     """
 
     count: int
     positions: np.ndarray
     chosen: np.ndarray
-    places: np.ndarray
     cells: np.ndarray
     texels: np.ndarray
     fractions: np.ndarray
-    features: np.ndarray
     densities: np.ndarray
     depths: np.ndarray
     even: np.ndarray
     gain: np.float32
     shares: np.ndarray
+    targets: np.ndarray
 
 
 class FineScratch(NamedTuple):
-    """Buffers of ``ROWS`` samples: points, (axis, row); cells; features; hidden units; outputs; lengths.
+    """Buffers of ``ROWS`` samples: cells, features, hidden units and raw outputs."""
 
-    ``every`` has one item for each output of all rows.
-    """
-
-    points: np.ndarray
     texels: np.ndarray
     fractions: np.ndarray
     features: np.ndarray
     hidden: np.ndarray
     raw: np.ndarray
-    every: LaneType
-    lengths: np.ndarray
 
 
 class ViewScratch(NamedTuple):
@@ -121,11 +114,15 @@ class ViewScratch(NamedTuple):
 class Slots(NamedTuple):
     """``ROWS`` rays in progress, each with ``count`` intervals.
 
-    Of each ray: the intervals' edges and middles, the numbers of those that are decoded (``chosen``, of which
-    there are ``ends`` and ``steps`` are done), summed outputs, transmittance and index. ``cells`` is a buffer.
+    Of each ray: start and direction in the cube, (axis, slot), and length; the intervals' edges and middles, the
+    numbers of those that are decoded (``chosen``, of which there are ``ends`` and ``steps`` are done); summed
+    outputs, transmittance and index. ``cells`` is a buffer.
     """
 
     count: int
+    starts: np.ndarray
+    directions: np.ndarray
+    lengths: np.ndarray
     edges: np.ndarray
     middles: np.ndarray
     chosen: np.ndarray
