@@ -8,8 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynerf_decoder.backends.cpu.kernels.histogram import SAMPLES
-from dynerf_decoder.backends.cpu.kernels.march import march
-from dynerf_decoder.backends.cpu.kernels.network import ROWS
+from dynerf_decoder.backends.cpu.kernels.march import SLOTS, march
 from dynerf_decoder.backends.cpu.kernels.occupancy import LANES
 from dynerf_decoder.backends.cpu.kernels.records import (
     Bounds,
@@ -99,15 +98,16 @@ class CpuMarcher:
         fine = self.fine
         view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS + 1), _zeros(len(self.view.bias)))
         sizes = len(fine.sizes) * len(fine.channels), len(fine.bias), len(fine.outputs)
-        return FineScratch(_whole(3 * ROWS), _zeros(3 * ROWS), *(_zeros(ROWS * size) for size in sizes)), view
+        return FineScratch(_whole(3 * SLOTS), _zeros(3 * SLOTS), *(_zeros(SLOTS * size) for size in sizes)), view
 
     def _slots(self, fine: int) -> Slots:
         block = _blocks(fine)
         chosen = block + LANES  # room for the last interval, which is always decoded
         return Slots(
-            fine, _zeros(3 * ROWS), _zeros(3 * ROWS), _zeros(ROWS), _zeros(ROWS * (block + LANES)),
-            _zeros(ROWS * block), _whole(ROWS * chosen), _whole(ROWS), _whole(ROWS), _whole(LANES),
-            _zeros(ROWS * len(self.fine.outputs)), _zeros(ROWS), _whole(ROWS),
+            fine, _zeros(3 * SLOTS), _zeros(3 * SLOTS), _zeros(SLOTS), _zeros(SLOTS * (block + LANES)),
+            _zeros(SLOTS * block), _whole(SLOTS * chosen), _whole(SLOTS), _whole(SLOTS), _whole(LANES),
+            _zeros(SLOTS * len(self.fine.outputs)), _zeros(SLOTS), _zeros(SLOTS),
+            _whole(SLOTS),
         )  # fmt: skip
 
 

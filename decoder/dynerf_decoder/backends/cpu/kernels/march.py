@@ -1,6 +1,6 @@
 """Marches rays through the ``planes`` model: coarse densities, fine samples, accumulated features, colour.
 
-Computes what ``render.reference.render_rays`` does without jitter and union. ``ROWS`` rays are marched at a
+Computes what ``render.reference.render_rays`` does without jitter and union. ``SLOTS`` rays are marched at a
 time, each at its own next fine sample. A ray ends at transmittance ``min_transmittance``, where what is
 behind it is invisible; the next ray then takes its slot, so that no decoded sample is wasted.
 
@@ -26,7 +26,6 @@ from .lanes import (
     splat,
     store,
     times,
-    unpack,
     zeros,
 )
 from .look_up import locate, product_at
@@ -34,7 +33,7 @@ from .network import ROWS, hidden_block, output_block
 from .occupancy import LANES, occupied
 from .shade import DIRECTION_NUMBERS, encode_direction, shade
 
-_FOUR = (np.float32(0),) * ROWS
+SLOTS = 8  # rays in progress; a multiple of ROWS
 _EIGHT = (np.float32(0),) * LANES
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
@@ -50,64 +49,82 @@ def ray_line(starts, steps, ray):
 
 @kernel
 def look_up_features(stack, x, y, z, scratch):
-    """Features of ``ROWS`` points, given as lanes of coordinates: rows of all scales' channels."""
+    """Features of ``SLOTS`` points, given as lanes of coordinates: rows of all scales' channels."""
     planes, sizes, channels = stack.planes, stack.sizes, stack.channels
     for scale in range(len(sizes)):
-        locate(_FOUR, x, y, z, sizes[scale], scratch.texels, scratch.fractions)
-        for row in range(ROWS):
+        locate(_EIGHT, x, y, z, sizes[scale], scratch.texels, scratch.fractions)
+        for row in range(SLOTS):
             found = product_at(
-                channels, planes[scale], sizes[scale], scratch.texels, scratch.fractions, row, ROWS
+                channels, planes[scale], sizes[scale], scratch.texels, scratch.fractions, row, SLOTS
             )
             store(scratch.features, (row * len(sizes) + scale) * len(channels), found)
 
 
 @kernel
 def decode_rows(stack, scratch):
-    """Raw outputs, (row, output), of ``ROWS`` rows of features."""
+    """Raw outputs, (row, output), of ``SLOTS`` rows of features."""
+    features, hidden, outputs = scratch.features, scratch.hidden, len(stack.outputs)
     count, width = len(stack.sizes) * len(stack.channels), len(stack.bias)
-    hidden_block(scratch.features, 0, count, stack.weights, stack.bias, scratch.hidden, 0, width)
-    output_block(
-        stack.outputs, scratch.hidden, 0, width, stack.out_weights, stack.out_bias, scratch.raw, 0
-    )  # fmt: skip
-
-
-@kernel
-def interval_transmittances(raw, stride, slots, bounds):
-    """Transmittances of the slots' present intervals from their raw densities."""
-    densities = pack((item(raw, 0), item(raw, stride), item(raw, 2 * stride), item(raw, 3 * stride)))
-    exponents = plus(densities, splat(zeros(_FOUR), bounds.bias))
-    lengths = pack((length(slots, 0), length(slots, 1), length(slots, 2), length(slots, 3)))
-    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
-    return unpack(exponential(scaled(depths, -_ONE)))
-
-
-@kernel
-def interval_of(slots, slot):
-    """The number of a slot's present interval."""
-    return slots.chosen[slot * len(slots.chosen) // ROWS + slots.steps[slot]]
-
-
-@kernel
-def position(slots, slot):
-    """The position of a slot's present sample on its ray."""
-    return item(slots.middles, slot * len(slots.middles) // ROWS + interval_of(slots, slot))
+    for row in range(0, SLOTS, ROWS):
+        hidden_block(features, row * count, count, stack.weights, stack.bias, hidden, row * width, width)
+        output_block(
+            stack.outputs, hidden, row * width, width, stack.out_weights, stack.out_bias, scratch.raw,
+            row * outputs,
+        )  # fmt: skip
 
 
 @kernel
 def length(slots, slot):
     """The length of a slot's present interval."""
-    first = slot * len(slots.edges) // ROWS + interval_of(slots, slot)
+    first = slot * len(slots.edges) // SLOTS + interval_of(slots, slot)
     return (item(slots.edges, first + 1) - item(slots.edges, first)) * item(slots.lengths, slot)
+
+
+@kernel
+def interval_transmittances(raw, n, slots, bounds):
+    """Transmittances of the slots' present intervals from their raw densities, the first of ``n`` outputs."""
+    densities = pack(
+        (
+            item(raw, 0), item(raw, n), item(raw, 2 * n), item(raw, 3 * n),
+            item(raw, 4 * n), item(raw, 5 * n), item(raw, 6 * n), item(raw, 7 * n),
+        )
+    )  # fmt: skip
+    lengths = pack(
+        (
+            length(slots, 0), length(slots, 1), length(slots, 2), length(slots, 3),
+            length(slots, 4), length(slots, 5), length(slots, 6), length(slots, 7),
+        )
+    )  # fmt: skip
+    exponents = plus(densities, splat(densities, bounds.bias))
+    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
+    return exponential(scaled(depths, -_ONE))
+
+
+@kernel
+def interval_of(slots, slot):
+    """The number of a slot's present interval."""
+    return item(slots.chosen, slot * len(slots.chosen) // SLOTS + item(slots.steps, slot))
+
+
+@kernel
+def position(slots, slot):
+    """The position of a slot's present sample on its ray."""
+    return item(slots.middles, slot * len(slots.middles) // SLOTS + interval_of(slots, slot))
 
 
 @kernel
 def points(slots):
     """Cube coordinates of all slots' present samples, as lanes."""
-    s = pack((position(slots, 0), position(slots, 1), position(slots, 2), position(slots, 3)))
+    s = pack(
+        (
+            position(slots, 0), position(slots, 1), position(slots, 2), position(slots, 3),
+            position(slots, 4), position(slots, 5), position(slots, 6), position(slots, 7),
+        )
+    )  # fmt: skip
     starts, steps = slots.starts, slots.directions
     x = plus_times(load(s, starts, 0), s, load(s, steps, 0))
-    y = plus_times(load(s, starts, ROWS), s, load(s, steps, ROWS))
-    z = plus_times(load(s, starts, 2 * ROWS), s, load(s, steps, 2 * ROWS))
+    y = plus_times(load(s, starts, SLOTS), s, load(s, steps, SLOTS))
+    z = plus_times(load(s, starts, 2 * SLOTS), s, load(s, steps, 2 * SLOTS))
     return x, y, z
 
 
@@ -115,8 +132,8 @@ def points(slots):
 def choose_intervals(grid, line, slots, slot):
     """List the intervals of a slot's ray that are not empty by the grid, and the last one in any case."""
     edges, middles, chosen = slots.edges, slots.middles, slots.chosen
-    count, block = slots.count, len(middles) // ROWS
-    first, to = slot * len(edges) // ROWS, slot * len(chosen) // ROWS
+    count, block = slots.count, len(middles) // SLOTS
+    first, to = slot * len(edges) // SLOTS, slot * len(chosen) // SLOTS
     for at in range(0, block, LANES):
         sums = plus(load(zeros(_EIGHT), edges, first + at), load(zeros(_EIGHT), edges, first + at + 1))
         store(middles, slot * block + at, scaled(sums, _HALF))
@@ -142,26 +159,26 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
         return ray
     line, bins = ray_line(rays.starts, rays.steps, ray), scratch.count
     histogram(coarse, scratch, bins, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
-    draw_edges(scratch.shares, bins, scratch.targets, edges, slot * len(edges) // ROWS)
+    draw_edges(scratch.shares, bins, scratch.targets, edges, slot * len(edges) // SLOTS)
     choose_intervals(grids.fine, line, slots, slot)
     slots.rays[slot], slots.transmittance[slot], medians[ray] = ray, _ONE, 0
     slots.lengths[slot] = lengths[ray]
     for axis in range(3):
-        slots.starts[axis * ROWS + slot] = rays.starts[3 * ray + axis]
-        slots.directions[axis * ROWS + slot] = rays.steps[3 * ray + axis]
+        slots.starts[axis * SLOTS + slot] = rays.starts[3 * ray + axis]
+        slots.directions[axis * SLOTS + slot] = rays.steps[3 * ray + axis]
     store(slots.totals, slot * len(outputs), zeros(outputs))
     return ray + 1
 
 
 @kernel
-def add_sample(outputs, raw, slots, slot, interval_transmittance, medians):
-    """Accumulate a slot's sample, given the transmittance of its interval."""
+def add_sample(outputs, raw, slots, slot, medians):
+    """Accumulate a slot's sample."""
     edges, totals, transmittance = slots.edges, slots.totals, slots.transmittance
     interval, before, at = interval_of(slots, slot), transmittance[slot], slot * len(outputs)
     # The last interval is opaque.
-    after = before * interval_transmittance if interval < slots.count - 1 else _ZERO
+    after = before * slots.through[slot] if interval < slots.count - 1 else _ZERO
     if before >= _HALF and after < _HALF:
-        first = slot * len(edges) // ROWS + interval
+        first = slot * len(edges) // SLOTS + interval
         fraction = (before - _HALF) / (before - after)
         medians[slots.rays[slot]] = edges[first] + fraction * (edges[first + 1] - edges[first])
     features = logistic(load(zeros(outputs), raw, at))
@@ -191,8 +208,8 @@ def march(
     Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
     raw, outputs = fine_scratch.raw, fine.outputs
-    next_ray, active = 0, ROWS
-    for slot in range(ROWS):
+    next_ray, active = 0, SLOTS
+    for slot in range(SLOTS):
         next_ray = start_ray(
             coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
         )
@@ -201,11 +218,11 @@ def march(
         x, y, z = points(slots)
         look_up_features(fine, x, y, z, fine_scratch)
         decode_rows(fine, fine_scratch)
-        through = interval_transmittances(raw, len(outputs), slots, settings.bounds)
-        for slot in range(ROWS):
+        store(slots.through, 0, interval_transmittances(raw, len(outputs), slots, settings.bounds))
+        for slot in range(SLOTS):
             if slots.rays[slot] >= 0:
                 active += 1
-                add_sample(outputs, raw, slots, slot, through[slot], medians)
+                add_sample(outputs, raw, slots, slot, medians)
                 slots.steps[slot] += 1
                 if (
                     slots.transmittance[slot] <= settings.min_transmittance

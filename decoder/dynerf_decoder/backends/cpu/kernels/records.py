@@ -95,7 +95,7 @@ class CoarseScratch(NamedTuple):
 
 
 class FineScratch(NamedTuple):
-    """Buffers of ``ROWS`` samples: cells, features, hidden units and raw outputs."""
+    """Buffers of ``SLOTS`` samples: cells, features, hidden units and raw outputs."""
 
     texels: np.ndarray
     fractions: np.ndarray
@@ -112,11 +112,11 @@ class ViewScratch(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """``ROWS`` rays in progress, each with ``count`` intervals.
+    """``SLOTS`` rays in progress, each with ``count`` intervals.
 
     Of each ray: start and direction in the cube, (axis, slot), and length; the intervals' edges and middles, the
     numbers of those that are decoded (``chosen``, of which there are ``ends`` and ``steps`` are done); summed
-    outputs, transmittance and index. ``cells`` is a buffer.
+    outputs, transmittance, that of the present interval (``through``), and index. ``cells`` is a buffer.
     """
 
     count: int
@@ -131,4 +131,5 @@ class Slots(NamedTuple):
     cells: np.ndarray
     totals: np.ndarray
     transmittance: np.ndarray
+    through: np.ndarray
     rays: np.ndarray
