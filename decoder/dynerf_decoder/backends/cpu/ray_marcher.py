@@ -32,6 +32,9 @@ from dynerf_format import CellGrid, Occupancy
 from .plane_stack import flat, hidden_lanes, lane_type, output_lanes, padded
 
 
+_OPAQUE = 1e-30  # behind a ray's last interval, which is opaque, the transmittance is at most this
+
+
 @dataclass(frozen=True)
 class CpuMarcher:
     """The stacks and view network of one frame, laid out for the kernel; the coarse stack has one output."""
@@ -75,7 +78,7 @@ class CpuMarcher:
         )  # fmt: skip
         count = len(rays.lengths)
         out, medians = np.empty(3 * count, np.float32), np.empty(count, np.float32)
-        settings = MarchSettings(self.bounds, np.float32(min_transmittance))
+        settings = MarchSettings(self.bounds, np.float32(max(min_transmittance, _OPAQUE)))
         coarse, fine = samples
         march(
             self.coarse, self.fine, self.view, self.features, self.grids, rays, settings,
@@ -105,9 +108,9 @@ class CpuMarcher:
         chosen = block + LANES  # room for the last interval, which is always decoded
         return Slots(
             fine, _zeros(3 * SLOTS), _zeros(3 * SLOTS), _zeros(SLOTS), _zeros(SLOTS * (block + LANES)),
-            _zeros(SLOTS * block), _whole(SLOTS * chosen), _whole(SLOTS), _whole(SLOTS), _whole(LANES),
-            _zeros(SLOTS * len(self.fine.outputs)), _zeros(SLOTS), _zeros(SLOTS),
-            _whole(SLOTS),
+            _zeros(SLOTS * block), _whole(SLOTS * chosen), _whole(SLOTS), _whole(SLOTS) + 1, _whole(LANES),
+            _zeros(SLOTS * len(self.fine.outputs)), _zeros(SLOTS), _zeros(SLOTS), _zeros(SLOTS),
+            _whole(SLOTS), _whole(SLOTS),
         )  # fmt: skip
 
 

@@ -258,6 +258,17 @@ def where_positive(_typing: Any, mask: Any, a: Any) -> _Intrinsic:
 
 
 @intrinsic
+def where_above(_typing: Any, a: Any, b: Any, above: Any, other: Any) -> _Intrinsic:
+    """The lanes of ``above`` where ``a`` is above ``b``, those of ``other`` elsewhere."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        high, low, one, two = arguments
+        return builder.select(builder.fcmp_ordered(">", high, low), one, two)
+
+    return a(a, b, above, other), generate
+
+
+@intrinsic
 def lane_sum(_typing: Any, a: Any) -> _Intrinsic:
     """The sum of all lanes, in an order that the compiler chooses."""
 

@@ -18,14 +18,17 @@ from .lanes import (
     item,
     load,
     logistic,
+    minus,
     pack,
     plus,
     plus_scaled,
     plus_times,
+    quotient,
     scaled,
     splat,
     store,
     times,
+    where_above,
     zeros,
 )
 from .look_up import locate, product_at
@@ -36,8 +39,8 @@ from .shade import DIRECTION_NUMBERS, encode_direction, shade
 SLOTS = 8  # rays in progress; a multiple of ROWS
 _EIGHT = (np.float32(0),) * LANES
 _ONE = np.float32(1)
-_ZERO = np.float32(0)
 _HALF = np.float32(0.5)
+_ENDLESS = np.float32(1e30)
 
 
 @kernel
@@ -71,33 +74,6 @@ def decode_rows(stack, scratch):
             stack.outputs, hidden, row * width, width, stack.out_weights, stack.out_bias, scratch.raw,
             row * outputs,
         )  # fmt: skip
-
-
-@kernel
-def length(slots, slot):
-    """The length of a slot's present interval."""
-    first = slot * len(slots.edges) // SLOTS + interval_of(slots, slot)
-    return (item(slots.edges, first + 1) - item(slots.edges, first)) * item(slots.lengths, slot)
-
-
-@kernel
-def interval_transmittances(raw, n, slots, bounds):
-    """Transmittances of the slots' present intervals from their raw densities, the first of ``n`` outputs."""
-    densities = pack(
-        (
-            item(raw, 0), item(raw, n), item(raw, 2 * n), item(raw, 3 * n),
-            item(raw, 4 * n), item(raw, 5 * n), item(raw, 6 * n), item(raw, 7 * n),
-        )
-    )  # fmt: skip
-    lengths = pack(
-        (
-            length(slots, 0), length(slots, 1), length(slots, 2), length(slots, 3),
-            length(slots, 4), length(slots, 5), length(slots, 6), length(slots, 7),
-        )
-    )  # fmt: skip
-    exponents = plus(densities, splat(densities, bounds.bias))
-    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
-    return exponential(scaled(depths, -_ONE))
 
 
 @kernel
@@ -161,7 +137,7 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
     histogram(coarse, scratch, bins, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
     draw_edges(scratch.shares, bins, scratch.targets, edges, slot * len(edges) // SLOTS)
     choose_intervals(grids.fine, line, slots, slot)
-    slots.rays[slot], slots.transmittance[slot], medians[ray] = ray, _ONE, 0
+    slots.rays[slot], slots.transmittance[slot], slots.medians[slot] = ray, _ONE, 0
     slots.lengths[slot] = lengths[ray]
     for axis in range(3):
         slots.starts[axis * SLOTS + slot] = rays.starts[3 * ray + axis]
@@ -171,19 +147,72 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
 
 
 @kernel
-def add_sample(outputs, raw, slots, slot, medians):
-    """Accumulate a slot's sample."""
-    edges, totals, transmittance = slots.edges, slots.totals, slots.transmittance
-    interval, before, at = interval_of(slots, slot), transmittance[slot], slot * len(outputs)
-    # The last interval is opaque.
-    after = before * slots.through[slot] if interval < slots.count - 1 else _ZERO
-    if before >= _HALF and after < _HALF:
-        first = slot * len(edges) // SLOTS + interval
-        fraction = (before - _HALF) / (before - after)
-        medians[slots.rays[slot]] = edges[first] + fraction * (edges[first + 1] - edges[first])
-    features = logistic(load(zeros(outputs), raw, at))
-    store(totals, at, plus_scaled(load(zeros(outputs), totals, at), features, before - after))
-    transmittance[slot] = after
+def edge(slots, slot, side):
+    """The near (``side`` 0) or far (1) edge of a slot's present interval."""
+    return item(slots.edges, slot * len(slots.edges) // SLOTS + interval_of(slots, slot) + side)
+
+
+@kernel
+def edge_lanes(slots, side):
+    """``edge`` of all slots."""
+    return pack(
+        (
+            edge(slots, 0, side), edge(slots, 1, side), edge(slots, 2, side), edge(slots, 3, side),
+            edge(slots, 4, side), edge(slots, 5, side), edge(slots, 6, side), edge(slots, 7, side),
+        )
+    )  # fmt: skip
+
+
+@kernel
+def ray_length(slots, slot):
+    """The length of a slot's ray; endless in its last interval, which is opaque."""
+    last = item(slots.steps, slot) == item(slots.ends, slot) - 1
+    return _ENDLESS if last else item(slots.lengths, slot)
+
+
+@kernel
+def add_samples(outputs, raw, slots, bounds):
+    """Accumulate the slots' present samples, ``raw``, and go on to the next ones."""
+    n, totals = len(outputs), slots.totals
+    densities = pack(
+        (
+            item(raw, 0), item(raw, n), item(raw, 2 * n), item(raw, 3 * n),
+            item(raw, 4 * n), item(raw, 5 * n), item(raw, 6 * n), item(raw, 7 * n),
+        )
+    )  # fmt: skip
+    lengths = pack(
+        (
+            ray_length(slots, 0), ray_length(slots, 1), ray_length(slots, 2), ray_length(slots, 3),
+            ray_length(slots, 4), ray_length(slots, 5), ray_length(slots, 6), ray_length(slots, 7),
+        )
+    )  # fmt: skip
+    near = edge_lanes(slots, 0)
+    width = minus(edge_lanes(slots, 1), near)
+    exponents = plus(densities, splat(densities, bounds.bias))
+    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), times(width, lengths))
+    before = load(near, slots.transmittance, 0)
+    after = times(before, exponential(scaled(depths, -_ONE)))
+    weights, half = minus(before, after), splat(near, _HALF)
+    median = plus_times(near, quotient(minus(before, half), weights), width)
+    old = load(near, slots.medians, 0)
+    store(slots.medians, 0, where_above(half, after, where_above(half, before, old, median), old))
+    store(slots.transmittance, 0, after)
+    store(slots.weights, 0, weights)
+    for slot in range(SLOTS):
+        features = logistic(load(zeros(outputs), raw, slot * n))
+        total = plus_scaled(load(zeros(outputs), totals, slot * n), features, item(slots.weights, slot))
+        store(totals, slot * n, total)
+        slots.steps[slot] = min(slots.steps[slot] + 1, slots.ends[slot] - 1)
+
+
+@kernel
+def opaque_slots(slots, min_transmittance):
+    """List the slots whose rays end, in ``slots.done``, and return how many."""
+    found = 0
+    for slot in range(SLOTS):
+        slots.done[found] = slot
+        found += np.int64(slots.transmittance[slot] <= min_transmittance) & np.int64(slots.rays[slot] >= 0)
+    return found
 
 
 @kernel
@@ -208,29 +237,24 @@ def march(
     Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
     raw, outputs = fine_scratch.raw, fine.outputs
-    next_ray, active = 0, SLOTS
+    next_ray = 0
     for slot in range(SLOTS):
         next_ray = start_ray(
             coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
         )
+    active = SLOTS
+    for slot in range(SLOTS):
+        active -= slots.rays[slot] < 0
     while active > 0:
-        active = 0
         x, y, z = points(slots)
         look_up_features(fine, x, y, z, fine_scratch)
         decode_rows(fine, fine_scratch)
-        store(slots.through, 0, interval_transmittances(raw, len(outputs), slots, settings.bounds))
-        for slot in range(SLOTS):
-            if slots.rays[slot] >= 0:
-                active += 1
-                add_sample(outputs, raw, slots, slot, medians)
-                slots.steps[slot] += 1
-                if (
-                    slots.transmittance[slot] <= settings.min_transmittance
-                    or slots.steps[slot] == slots.ends[slot]
-                ):
-                    slots.steps[slot] = 0
-                    finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out)
-                    next_ray = start_ray(
-                        coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out,
-                        medians,
-                    )  # fmt: skip
+        add_samples(outputs, raw, slots, settings.bounds)
+        for index in range(opaque_slots(slots, settings.min_transmittance)):
+            slot = slots.done[index]
+            finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out)
+            medians[slots.rays[slot]] = slots.medians[slot]
+            next_ray = start_ray(
+                coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
+            )
+            active -= slots.rays[slot] < 0

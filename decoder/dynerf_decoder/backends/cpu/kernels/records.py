@@ -116,7 +116,8 @@ class Slots(NamedTuple):
 
     Of each ray: start and direction in the cube, (axis, slot), and length; the intervals' edges and middles, the
     numbers of those that are decoded (``chosen``, of which there are ``ends`` and ``steps`` are done); summed
-    outputs, transmittance, that of the present interval (``through``), and index. ``cells`` is a buffer.
+    outputs, transmittance, the last sample's weight, median position and index. ``cells`` and ``done`` are
+    buffers.
     """
 
     count: int
@@ -131,5 +132,7 @@ class Slots(NamedTuple):
     cells: np.ndarray
     totals: np.ndarray
     transmittance: np.ndarray
-    through: np.ndarray
+    weights: np.ndarray
+    medians: np.ndarray
     rays: np.ndarray
+    done: np.ndarray
