@@ -164,10 +164,11 @@ def edge_lanes(slots, side):
 
 
 @kernel
-def ray_length(slots, slot):
-    """The length of a slot's ray; endless in its last interval, which is opaque."""
-    last = item(slots.steps, slot) == item(slots.ends, slot) - 1
-    return _ENDLESS if last else item(slots.lengths, slot)
+def length(slots, slot):
+    """The length of a slot's present interval; the last one is endless, as it is opaque."""
+    if item(slots.steps, slot) == item(slots.ends, slot) - 1:
+        return _ENDLESS
+    return (edge(slots, slot, 1) - edge(slots, slot, 0)) * item(slots.lengths, slot)
 
 
 @kernel
@@ -182,14 +183,14 @@ def add_samples(outputs, raw, slots, bounds):
     )  # fmt: skip
     lengths = pack(
         (
-            ray_length(slots, 0), ray_length(slots, 1), ray_length(slots, 2), ray_length(slots, 3),
-            ray_length(slots, 4), ray_length(slots, 5), ray_length(slots, 6), ray_length(slots, 7),
+            length(slots, 0), length(slots, 1), length(slots, 2), length(slots, 3),
+            length(slots, 4), length(slots, 5), length(slots, 6), length(slots, 7),
         )
     )  # fmt: skip
     near = edge_lanes(slots, 0)
     width = minus(edge_lanes(slots, 1), near)
     exponents = plus(densities, splat(densities, bounds.bias))
-    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), times(width, lengths))
+    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
     before = load(near, slots.transmittance, 0)
     after = times(before, exponential(scaled(depths, -_ONE)))
     weights, half = minus(before, after), splat(near, _HALF)
