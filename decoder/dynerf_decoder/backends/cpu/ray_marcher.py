@@ -72,11 +72,8 @@ class CpuMarcher:
         ``samples`` are the numbers of coarse and fine samples. A ray ends at ``min_transmittance``. Rays that
         miss are black.
         """
-        rays = MarchRays(
-            flat(intervals.start[0]), flat((intervals.end - intervals.start)[0]), flat(intervals.length()[0]),
-            intervals.hit[0].numpy(), flat(directions[0]),
-        )  # fmt: skip
-        count = len(rays.lengths)
+        rays = MarchRays(*map(flat, (intervals.start[0], intervals.end[0], intervals.hit[0], directions[0])))
+        count = len(rays.hit)
         out, medians = np.empty(3 * count, np.float32), np.empty(count, np.float32)
         settings = MarchSettings(self.bounds, np.float32(max(min_transmittance, _OPAQUE)))
         coarse, fine = samples

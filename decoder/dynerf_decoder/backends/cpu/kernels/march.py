@@ -44,10 +44,11 @@ _ENDLESS = np.float32(1e30)
 
 
 @kernel
-def ray_line(starts, steps, ray):
+def ray_line(starts, ends, ray):
     """A ray's start in the cube and the step to its end."""
     i = 3 * ray
-    return starts[i], starts[i + 1], starts[i + 2], steps[i], steps[i + 1], steps[i + 2]
+    x, y, z = item(starts, i), item(starts, i + 1), item(starts, i + 2)
+    return x, y, z, item(ends, i) - x, item(ends, i + 1) - y, item(ends, i + 2) - z
 
 
 @kernel
@@ -126,22 +127,23 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
 
     Rays that miss are black. When none is left, the slot gets ray -1.
     """
-    lengths, edges = rays.lengths, slots.edges
-    while ray < len(lengths) and not rays.hit[ray]:
+    hit, edges = rays.hit, slots.edges
+    while ray < len(hit) and not hit[ray]:
         out[3 * ray] = out[3 * ray + 1] = out[3 * ray + 2] = medians[ray] = 0
         ray += 1
-    if ray == len(lengths):
+    if ray == len(hit):
         slots.rays[slot] = -1
         return ray
-    line, bins = ray_line(rays.starts, rays.steps, ray), scratch.count
-    histogram(coarse, scratch, bins, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
+    line, bins = ray_line(rays.starts, rays.ends, ray), scratch.count
+    x, y, z, dx, dy, dz = line
+    length = np.sqrt(dx * dx + dy * dy + dz * dz)
+    histogram(coarse, scratch, bins, line, length / np.float32(bins), grids.coarse, settings.bounds)
     draw_edges(scratch.shares, bins, scratch.targets, edges, slot * len(edges) // SLOTS)
     choose_intervals(grids.fine, line, slots, slot)
     slots.rays[slot], slots.transmittance[slot], slots.medians[slot] = ray, _ONE, 0
-    slots.lengths[slot] = lengths[ray]
-    for axis in range(3):
-        slots.starts[axis * SLOTS + slot] = rays.starts[3 * ray + axis]
-        slots.directions[axis * SLOTS + slot] = rays.steps[3 * ray + axis]
+    slots.lengths[slot] = length
+    slots.starts[slot], slots.starts[SLOTS + slot], slots.starts[2 * SLOTS + slot] = x, y, z
+    slots.directions[slot], slots.directions[SLOTS + slot], slots.directions[2 * SLOTS + slot] = dx, dy, dz
     store(slots.totals, slot * len(outputs), zeros(outputs))
     return ray + 1
 
@@ -164,7 +166,7 @@ def edge_lanes(slots, side):
 
 
 @kernel
-def length(slots, slot):
+def interval_length(slots, slot):
     """The length of a slot's present interval; the last one is endless, as it is opaque."""
     if item(slots.steps, slot) == item(slots.ends, slot) - 1:
         return _ENDLESS
@@ -183,8 +185,8 @@ def add_samples(outputs, raw, slots, bounds):
     )  # fmt: skip
     lengths = pack(
         (
-            length(slots, 0), length(slots, 1), length(slots, 2), length(slots, 3),
-            length(slots, 4), length(slots, 5), length(slots, 6), length(slots, 7),
+            interval_length(slots, 0), interval_length(slots, 1), interval_length(slots, 2), interval_length(slots, 3),
+            interval_length(slots, 4), interval_length(slots, 5), interval_length(slots, 6), interval_length(slots, 7),
         )
     )  # fmt: skip
     near = edge_lanes(slots, 0)

@@ -56,11 +56,10 @@ class MarchGrids(NamedTuple):
 
 
 class MarchRays(NamedTuple):
-    """Starts in the cube, steps to the ends, lengths, hit flags, and directions in the world."""
+    """Starts and ends in the cube, hit flags, and directions in the world."""
 
     starts: np.ndarray
-    steps: np.ndarray
-    lengths: np.ndarray
+    ends: np.ndarray
     hit: np.ndarray
     directions: np.ndarray
 
