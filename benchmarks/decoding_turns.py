@@ -35,7 +35,9 @@ def main() -> None:
 
 def in_turn(pairs: Sequence[tuple[str, str]], size: str, frames: int, threads: int) -> list[list[Cost]]:
     """The costs of ``frames`` frames of each pair of interpreter and clip; the first frame is not counted."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    from dynerf.cli.environment import CPU_SETTINGS  # not by workers: their installation may be older
+
+    environment = os.environ | CPU_SETTINGS | {"OMP_NUM_THREADS": str(threads)}
     workers = [
         subprocess.Popen(
             [python, __file__, "--worker", clip, size, str(threads)], env=environment, text=True,
@@ -46,7 +48,8 @@ def in_turn(pairs: Sequence[tuple[str, str]], size: str, frames: int, threads: i
     try:
         for worker in workers:
             _next_cost(worker)
-        return [list(each) for each in zip(*([_next_cost(w) for w in workers] for _ in range(frames)))]
+        turns = [[_next_cost(worker) for worker in workers] for _ in range(frames)]
+        return [list(each) for each in zip(*turns, strict=True)]
     finally:
         for worker in workers:
             worker.communicate()  # the end of its input ends it
@@ -85,12 +88,11 @@ def work(path: str, size: str, threads: int) -> None:
     torch.set_num_threads(threads)
     with dynerf.open(path, device="cpu") as clip:
         width, height = map(int, size.split("x"))
-        camera, frame = clip.cameras[0].with_size(width, height), 0
-        for _ in sys.stdin:
+        camera = clip.cameras[0].with_size(width, height)
+        for frame, _ in enumerate(sys.stdin):
             processor, duration = time.process_time(), time.perf_counter()
             clip.render(camera, frame=float(frame % clip.frames))
             print(time.process_time() - processor, time.perf_counter() - duration, flush=True)
-            frame += 1
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ from dynerf_format import CellGrid, Occupancy
 
 from .plane_stack import flat, hidden_lanes, lane_type, output_lanes, padded
 
-
 _OPAQUE = 1e-30  # behind a ray's last interval, which is opaque, the transmittance is at most this
 
 
@@ -98,16 +97,17 @@ class CpuMarcher:
         fine = self.fine
         view = ViewScratch(_zeros(self.features + DIRECTION_NUMBERS + 1), _zeros(len(self.view.bias)))
         sizes = len(fine.sizes) * len(fine.channels), len(fine.bias), len(fine.outputs)
-        return FineScratch(_whole(3 * SLOTS), _zeros(3 * SLOTS), *(_zeros(SLOTS * size) for size in sizes)), view
+        scratch = FineScratch(_whole(3 * SLOTS), _zeros(3 * SLOTS), *(_zeros(SLOTS * size) for size in sizes))
+        return scratch, view
 
     def _slots(self, fine: int) -> Slots:
-        block = _blocks(fine)
-        chosen = block + LANES  # room for the last interval, which is always decoded
+        room = SLOTS * (_blocks(fine) + LANES)  # a block more: the far edge, and the last interval if chosen
+        floats = {name: _zeros(SLOTS) for name in ("lengths", "walls", "weights", "transmittance", "medians")}
+        whole = {name: _whole(SLOTS) for name in ("steps", "places", "rays", "done")}
         return Slots(
-            fine, _zeros(3 * SLOTS), _zeros(3 * SLOTS), _zeros(SLOTS), _zeros(SLOTS * (block + LANES)),
-            _zeros(SLOTS * block), _whole(SLOTS * chosen), _whole(SLOTS), _whole(SLOTS) + 1, _whole(LANES),
-            _zeros(SLOTS * len(self.fine.outputs)), _zeros(SLOTS), _zeros(SLOTS), _zeros(SLOTS),
-            _whole(SLOTS), _whole(SLOTS),
+            count=fine, starts=_zeros(3 * SLOTS), directions=_zeros(3 * SLOTS), edges=_zeros(room),
+            middles=_zeros(room), chosen=_whole(room), ends=_whole(SLOTS) + 1, cells=_whole(LANES),
+            totals=_zeros(SLOTS * len(self.fine.outputs)), **floats, **whole,
         )  # fmt: skip
 
 

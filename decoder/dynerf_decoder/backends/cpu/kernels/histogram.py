@@ -2,6 +2,9 @@
 
 Coarse samples are decoded ``SAMPLES`` at a time, one per lane: a small network has too few units to fill the
 lanes. Samples in empty cells of the occupancy grid are not decoded; their density is zero.
+
+Lanes are put together from numbers in registers: a processor waits when it loads a vector from memory that
+was just written in parts.
 """
 
 import numpy as np
@@ -13,6 +16,7 @@ from .lanes import (
     exponential,
     item,
     load,
+    load_at,
     minus,
     pack,
     plus,
@@ -36,7 +40,7 @@ _ONE = np.float32(1)
 
 @kernel
 def raw_densities(stack, channels):
-    """The single output of a stack of one scale for ``SAMPLES`` samples; ``channels`` are those of the features."""
+    """The single output of a stack of one scale for ``SAMPLES`` samples, given as lanes of each channel."""
     first, bias = stack.weights, stack.bias
     total = splat(zeros(_EIGHT), item(stack.out_bias, 0))
     for unit in range(len(bias)):
@@ -45,12 +49,6 @@ def raw_densities(stack, channels):
             hidden = plus_scaled(hidden, channels[index], item(first, index * len(bias) + unit))
         total = plus_scaled(total, where_positive(hidden, hidden), item(stack.out_weights, unit))
     return total
-
-
-@kernel
-def position(scratch, at):
-    """The position of chosen sample number ``at``."""
-    return item(scratch.positions, item(scratch.chosen, at))
 
 
 @kernel
@@ -65,13 +63,7 @@ def feature(stack, scratch, sample):
 def decode_densities(stack, scratch, line, at, bounds):
     """Densities of the ``SAMPLES`` chosen samples from number ``at`` on, in ``scratch.densities``."""
     x, y, z, dx, dy, dz = line
-    s = pack(
-        (
-            position(scratch, at), position(scratch, at + 1), position(scratch, at + 2),
-            position(scratch, at + 3), position(scratch, at + 4), position(scratch, at + 5),
-            position(scratch, at + 6), position(scratch, at + 7),
-        )
-    )  # fmt: skip
+    s = load_at(zeros(_EIGHT), scratch.positions, 0, scratch.chosen, at)
     locate(
         _EIGHT, plus_scaled(splat(s, x), s, dx), plus_scaled(splat(s, y), s, dy),
         plus_scaled(splat(s, z), s, dz), stack.sizes[0], scratch.texels, scratch.fractions,
@@ -91,8 +83,8 @@ def decode_densities(stack, scratch, line, at, bounds):
 def histogram(stack, scratch, count, line, interval, grid, bounds):
     """Cumulative weights of ``count`` equal intervals of a ray, ``interval`` long, in ``scratch.shares``.
 
-    They rise from zero to one: the last interval takes the remaining light, and each gets an even share, as in
-    ``ray_sampling.importance_edges``. ``scratch`` is a ``records.CoarseScratch``.
+    They rise from zero to one: the last interval takes the remaining light, and each gets an even share, as
+    in ``ray_sampling.importance_edges``. ``scratch`` is a ``records.CoarseScratch``.
     """
     chosen, densities, depths = scratch.chosen, scratch.densities, scratch.depths
     found = occupied(grid, line, scratch.positions, 0, count, scratch.cells, chosen, 0)
@@ -118,8 +110,8 @@ def to_shares(depths, even, gain, shares, count):
     """Convert the optical depths of ``count`` intervals to cumulative weights.
 
     The weights up to an interval sum to one minus the transmittance T behind it, so with the padding p the
-    share is (1 + p (i + 1) / count - T) / (1 + p), that is ``even[i] + gain T``. ``shares`` begins with a block
-    of zeros; from the last interval on, it is one.
+    share is (1 + p (i + 1) / count - T) / (1 + p), that is ``even[i] + gain T``. ``shares`` begins with a
+    block of zeros; from the last interval on, it is one.
     """
     total = np.float32(0)
     for at in range(0, len(even), SAMPLES):
@@ -155,10 +147,14 @@ def draw_edges(shares, count, targets, edges, at):
     zeros. Targets come in whole blocks.
     """
     for first in range(0, len(targets), SAMPLES):
-        a, b = find_share(shares, count, item(targets, first)), find_share(shares, count, item(targets, first + 1))
-        c, d = find_share(shares, count, item(targets, first + 2)), find_share(shares, count, item(targets, first + 3))
-        e, f = find_share(shares, count, item(targets, first + 4)), find_share(shares, count, item(targets, first + 5))
-        g, h = find_share(shares, count, item(targets, first + 6)), find_share(shares, count, item(targets, first + 7))
+        a = find_share(shares, count, item(targets, first))
+        b = find_share(shares, count, item(targets, first + 1))
+        c = find_share(shares, count, item(targets, first + 2))
+        d = find_share(shares, count, item(targets, first + 3))
+        e = find_share(shares, count, item(targets, first + 4))
+        f = find_share(shares, count, item(targets, first + 5))
+        g = find_share(shares, count, item(targets, first + 6))
+        h = find_share(shares, count, item(targets, first + 7))
         low = pack((a[1], b[1], c[1], d[1], e[1], f[1], g[1], h[1]))
         high = pack((a[2], b[2], c[2], d[2], e[2], f[2], g[2], h[2]))
         width = clamped(minus(high, low), np.float32(1e-12), _ONE)

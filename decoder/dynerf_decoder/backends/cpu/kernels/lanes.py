@@ -126,6 +126,43 @@ def load_pair(_typing: Any, lane_type: Any, array: Any, offset: Any) -> _Intrins
 
 
 @intrinsic
+def load_at(_typing: Any, lane_type: Any, array: Any, shift: Any, offsets: Any, first: Any) -> _Intrinsic:
+    """Item ``shift + offsets[first + i]`` of a flat array in lane i. Bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, start, indices, at = arguments
+        data = context.make_array(signature.args[1])(context, builder, values).data
+        numbers = context.make_array(signature.args[3])(context, builder, indices).data
+        lanes = ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), ir.Undefined)
+        for index in range(signature.return_type.count):
+            offset = builder.load(builder.gep(numbers, [builder.add(at, at.type(index))], inbounds=True))
+            place = builder.add(builder.sext(offset, start.type), start)
+            number = builder.load(builder.gep(data, [place], inbounds=True))
+            lanes = builder.insert_element(lanes, number, _INT(index))
+        return lanes
+
+    return lane_type(lane_type, array, types.intp, offsets, types.intp), generate
+
+
+@intrinsic
+def load_strided(_typing: Any, lane_type: Any, array: Any, stride: Any) -> _Intrinsic:
+    """Item ``i * stride`` of a flat array in lane i. Bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, step = arguments
+        data = context.make_array(signature.args[1])(context, builder, values).data
+        lanes = ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), ir.Undefined)
+        place = step.type(0)
+        for index in range(signature.return_type.count):
+            number = builder.load(builder.gep(data, [place], inbounds=True))
+            lanes = builder.insert_element(lanes, number, _INT(index))
+            place = builder.add(place, step)
+        return lanes
+
+    return lane_type(lane_type, array, types.intp), generate
+
+
+@intrinsic
 def halves(_typing: Any, a: Any) -> _Intrinsic:
     """The first and the second half of the lanes."""
 

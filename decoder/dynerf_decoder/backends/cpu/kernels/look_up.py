@@ -128,21 +128,19 @@ def locate(lane_type, x, y, z, size, texels, fractions):
 def blend(lane_type, planes, start, below, x, y):
     """The texels of the cell that begins at offset ``start``, interpolated.
 
-    ``below`` is the offset from a texel to the one in the next row. Two neighbouring texels are loaded at once
-    where they fit a register of eight lanes.
+    ``below`` is the offset from a texel to the one in the next row. Two neighbouring texels are loaded at
+    once where they fit a register of eight lanes.
     """
+    right = start + len(lane_type)
     if len(lane_type) <= _PAIRED:
         upper = load_pair(zeros(lane_type), planes, start)
         both = plus_scaled(upper, minus(load_pair(zeros(lane_type), planes, start + below), upper), y)
-        left, right = halves(both)
+        near, far = halves(both)
     else:
-        left, right = load(zeros(lane_type), planes, start), load(zeros(lane_type), planes, start + len(lane_type))
-        start += below
-        left = plus_scaled(left, minus(load(zeros(lane_type), planes, start), left), y)
-        right = plus_scaled(
-            right, minus(load(zeros(lane_type), planes, start + len(lane_type)), right), y
-        )
-    return plus_scaled(left, minus(right, left), x)
+        near, far = load(zeros(lane_type), planes, start), load(zeros(lane_type), planes, right)
+        near = plus_scaled(near, minus(load(zeros(lane_type), planes, start + below), near), y)
+        far = plus_scaled(far, minus(load(zeros(lane_type), planes, right + below), far), y)
+    return plus_scaled(near, minus(far, near), x)
 
 
 @kernel
@@ -154,7 +152,5 @@ def product_at(lane_type, planes, size, texels, fractions, at, count):
     xy = np.int64(item(texels, at)) * channels
     xz = np.int64(item(texels, at + count)) * channels + plane
     yz = np.int64(item(texels, at + 2 * count)) * channels + 2 * plane
-    features = times(
-        blend(lane_type, planes, xy, below, x, y), blend(lane_type, planes, xz, below, x, z)
-    )
+    features = times(blend(lane_type, planes, xy, below, x, y), blend(lane_type, planes, xz, below, x, z))
     return times(features, blend(lane_type, planes, yz, below, y, z))

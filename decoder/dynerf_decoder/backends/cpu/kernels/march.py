@@ -17,9 +17,10 @@ from .lanes import (
     exponential,
     item,
     load,
+    load_at,
+    load_strided,
     logistic,
     minus,
-    pack,
     plus,
     plus_scaled,
     plus_times,
@@ -40,7 +41,7 @@ SLOTS = 8  # rays in progress; a multiple of ROWS
 _EIGHT = (np.float32(0),) * LANES
 _ONE = np.float32(1)
 _HALF = np.float32(0.5)
-_ENDLESS = np.float32(1e30)
+_WALL = np.float32(1e30)  # a length that is opaque at every density
 
 
 @kernel
@@ -78,47 +79,43 @@ def decode_rows(stack, scratch):
 
 
 @kernel
-def interval_of(slots, slot):
-    """The number of a slot's present interval."""
-    return item(slots.chosen, slot * len(slots.chosen) // SLOTS + item(slots.steps, slot))
-
-
-@kernel
-def position(slots, slot):
-    """The position of a slot's present sample on its ray."""
-    return item(slots.middles, slot * len(slots.middles) // SLOTS + interval_of(slots, slot))
-
-
-@kernel
 def points(slots):
     """Cube coordinates of all slots' present samples, as lanes."""
-    s = pack(
-        (
-            position(slots, 0), position(slots, 1), position(slots, 2), position(slots, 3),
-            position(slots, 4), position(slots, 5), position(slots, 6), position(slots, 7),
-        )
-    )  # fmt: skip
-    starts, steps = slots.starts, slots.directions
-    x = plus_times(load(s, starts, 0), s, load(s, steps, 0))
-    y = plus_times(load(s, starts, SLOTS), s, load(s, steps, SLOTS))
-    z = plus_times(load(s, starts, 2 * SLOTS), s, load(s, steps, 2 * SLOTS))
+    s, starts, directions = (
+        load_at(zeros(_EIGHT), slots.middles, 0, slots.places, 0),
+        slots.starts,
+        slots.directions,
+    )
+    x = plus_times(load(s, starts, 0), s, load(s, directions, 0))
+    y = plus_times(load(s, starts, SLOTS), s, load(s, directions, SLOTS))
+    z = plus_times(load(s, starts, 2 * SLOTS), s, load(s, directions, 2 * SLOTS))
     return x, y, z
 
 
 @kernel
 def choose_intervals(grid, line, slots, slot):
     """List the intervals of a slot's ray that are not empty by the grid, and the last one in any case."""
-    edges, middles, chosen = slots.edges, slots.middles, slots.chosen
-    count, block = slots.count, len(middles) // SLOTS
-    first, to = slot * len(edges) // SLOTS, slot * len(chosen) // SLOTS
-    for at in range(0, block, LANES):
-        sums = plus(load(zeros(_EIGHT), edges, first + at), load(zeros(_EIGHT), edges, first + at + 1))
-        store(middles, slot * block + at, scaled(sums, _HALF))
-    found = occupied(grid, line, middles, slot * block, count, slots.cells, chosen, to)
-    if found == 0 or chosen[to + found - 1] < count - 1:
-        chosen[to + found] = count - 1
+    edges, middles, chosen, count = slots.edges, slots.middles, slots.chosen, slots.count
+    first = slot * len(edges) // SLOTS
+    for at in range(first, first + count, LANES):
+        sums = plus(load(zeros(_EIGHT), edges, at), load(zeros(_EIGHT), edges, at + 1))
+        store(middles, at, scaled(sums, _HALF))
+    found = occupied(grid, line, middles, first, count, slots.cells, chosen, first)
+    if found == 0 or chosen[first + found - 1] < count - 1:
+        chosen[first + found] = count - 1
         found += 1
-    slots.steps[slot], slots.ends[slot] = 0, found
+    slots.ends[slot] = found
+    go_to(slots, slot, 0)
+
+
+@kernel
+def go_to(slots, slot, step):
+    """Let a slot's present sample be number ``step`` of its chosen ones; the last one ends at a wall."""
+    first, last = slot * len(slots.edges) // SLOTS, slots.ends[slot] - 1
+    step = min(step, last)
+    slots.steps[slot] = step
+    slots.places[slot] = first + item(slots.chosen, first + step)
+    slots.walls[slot] = _WALL if step == last else np.float32(0)
 
 
 @kernel
@@ -149,49 +146,13 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
 
 
 @kernel
-def edge(slots, slot, side):
-    """The near (``side`` 0) or far (1) edge of a slot's present interval."""
-    return item(slots.edges, slot * len(slots.edges) // SLOTS + interval_of(slots, slot) + side)
-
-
-@kernel
-def edge_lanes(slots, side):
-    """``edge`` of all slots."""
-    return pack(
-        (
-            edge(slots, 0, side), edge(slots, 1, side), edge(slots, 2, side), edge(slots, 3, side),
-            edge(slots, 4, side), edge(slots, 5, side), edge(slots, 6, side), edge(slots, 7, side),
-        )
-    )  # fmt: skip
-
-
-@kernel
-def interval_length(slots, slot):
-    """The length of a slot's present interval; the last one is endless, as it is opaque."""
-    if item(slots.steps, slot) == item(slots.ends, slot) - 1:
-        return _ENDLESS
-    return (edge(slots, slot, 1) - edge(slots, slot, 0)) * item(slots.lengths, slot)
-
-
-@kernel
 def add_samples(outputs, raw, slots, bounds):
     """Accumulate the slots' present samples, ``raw``, and go on to the next ones."""
     n, totals = len(outputs), slots.totals
-    densities = pack(
-        (
-            item(raw, 0), item(raw, n), item(raw, 2 * n), item(raw, 3 * n),
-            item(raw, 4 * n), item(raw, 5 * n), item(raw, 6 * n), item(raw, 7 * n),
-        )
-    )  # fmt: skip
-    lengths = pack(
-        (
-            interval_length(slots, 0), interval_length(slots, 1), interval_length(slots, 2), interval_length(slots, 3),
-            interval_length(slots, 4), interval_length(slots, 5), interval_length(slots, 6), interval_length(slots, 7),
-        )
-    )  # fmt: skip
-    near = edge_lanes(slots, 0)
-    width = minus(edge_lanes(slots, 1), near)
-    exponents = plus(densities, splat(densities, bounds.bias))
+    exponents = plus(load_strided(zeros(_EIGHT), raw, n), splat(zeros(_EIGHT), bounds.bias))
+    near = load_at(zeros(_EIGHT), slots.edges, 0, slots.places, 0)
+    width = minus(load_at(zeros(_EIGHT), slots.edges, 1, slots.places, 0), near)
+    lengths = plus_times(load(near, slots.walls, 0), width, load(near, slots.lengths, 0))
     depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
     before = load(near, slots.transmittance, 0)
     after = times(before, exponential(scaled(depths, -_ONE)))
@@ -205,7 +166,7 @@ def add_samples(outputs, raw, slots, bounds):
         features = logistic(load(zeros(outputs), raw, slot * n))
         total = plus_scaled(load(zeros(outputs), totals, slot * n), features, item(slots.weights, slot))
         store(totals, slot * n, total)
-        slots.steps[slot] = min(slots.steps[slot] + 1, slots.ends[slot] - 1)
+        go_to(slots, slot, slots.steps[slot] + 1)
 
 
 @kernel

@@ -74,8 +74,8 @@ class MarchSettings(NamedTuple):
 class CoarseScratch(NamedTuple):
     """Constants and buffers of ``histogram`` for ``count`` samples of a ray; arrays hold whole blocks.
 
-    ``positions`` are the midpoints of the intervals, and ``chosen`` the indices of those that are decoded, each
-    with a block more; ``cells``, ``texels``, ``fractions`` and ``densities`` are those of one block of samples.
+    ``positions`` are the midpoints of the intervals, and ``chosen`` the indices of those that are decoded,
+    each with a block more; ``cells``, ``texels``, ``fractions`` and ``densities`` are those of one block.
     ``even`` and ``gain`` are the constants of ``to_shares``, ``targets`` those of ``draw_edges``.
     """
 
@@ -113,10 +113,12 @@ class ViewScratch(NamedTuple):
 class Slots(NamedTuple):
     """``SLOTS`` rays in progress, each with ``count`` intervals.
 
-    Of each ray: start and direction in the cube, (axis, slot), and length; the intervals' edges and middles, the
-    numbers of those that are decoded (``chosen``, of which there are ``ends`` and ``steps`` are done); summed
-    outputs, transmittance, the last sample's weight, median position and index. ``cells`` and ``done`` are
-    buffers.
+    Of each ray: start and direction in the cube, (axis, slot), and length; its intervals' edges and middles,
+    and the numbers of those that are decoded (``chosen``), in as many items each; how many those are
+    (``ends``), which is the present one (``steps``), its index in ``edges`` and ``middles`` (``places``),
+    what is added to its length (``walls``), and its weight; summed outputs, transmittance, median position
+    and the ray's index.
+    ``cells`` and ``done`` are buffers.
     """
 
     count: int
@@ -126,12 +128,14 @@ class Slots(NamedTuple):
     edges: np.ndarray
     middles: np.ndarray
     chosen: np.ndarray
-    steps: np.ndarray
     ends: np.ndarray
-    cells: np.ndarray
+    steps: np.ndarray
+    places: np.ndarray
+    walls: np.ndarray
+    weights: np.ndarray
     totals: np.ndarray
     transmittance: np.ndarray
-    weights: np.ndarray
     medians: np.ndarray
     rays: np.ndarray
+    cells: np.ndarray
     done: np.ndarray
