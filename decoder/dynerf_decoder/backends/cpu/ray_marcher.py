@@ -78,20 +78,9 @@ class CpuMarcher:
         coarse, fine = samples
         march(
             self.coarse, self.fine, self.view, self.features, self.grids, rays, settings,
-            self._coarse_scratch(coarse, fine), *self._fine_scratch(), self._slots(fine), out, medians,
+            coarse_scratch(coarse, fine), *self._fine_scratch(), self._slots(fine), out, medians,
         )  # fmt: skip
         return torch.from_numpy(out).view(1, count, 3), torch.from_numpy(medians).unsqueeze(0)
-
-    def _coarse_scratch(self, coarse: int, fine: int) -> CoarseScratch:
-        block, drawn = _blocks(coarse), fine + 1
-        positions = (np.arange(block + SAMPLES, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
-        even = (1 + PADDING * np.arange(1, block + 1) / coarse) / (1 + PADDING)
-        targets = (np.arange(_blocks(drawn), dtype=np.float32) + np.float32(0.5)) * np.float32(1 / drawn)
-        return CoarseScratch(
-            coarse, positions, _whole(block + SAMPLES), _whole(LANES), _whole(3 * SAMPLES),
-            _zeros(3 * SAMPLES), _zeros(SAMPLES), _zeros(block + SAMPLES), even.astype(np.float32),
-            np.float32(-1 / (1 + PADDING)), _zeros(SAMPLES + block), targets,
-        )  # fmt: skip
 
     def _fine_scratch(self) -> tuple[FineScratch, ViewScratch]:
         fine = self.fine
@@ -109,6 +98,20 @@ class CpuMarcher:
             middles=_zeros(room), chosen=_whole(room), ends=_whole(SLOTS) + 1, cells=_whole(LANES),
             totals=_zeros(SLOTS * len(self.fine.outputs)), **floats, **whole,
         )  # fmt: skip
+
+
+def coarse_scratch(coarse: int, fine: int) -> CoarseScratch:
+    """Buffers of rays with so many coarse and fine samples."""
+    block, drawn = _blocks(coarse), fine + 1
+    positions = (np.arange(block + SAMPLES, dtype=np.float32) + np.float32(0.5)) / np.float32(coarse)
+    even = (1 + PADDING * np.arange(1, block + 1) / coarse) / (1 + PADDING)
+    targets = (np.arange(_blocks(drawn), dtype=np.float32) + np.float32(0.5)) * np.float32(1 / drawn)
+    return CoarseScratch(
+        count=coarse, positions=positions, chosen=_whole(block + SAMPLES), cells=_whole(LANES),
+        texels=_whole(3 * SAMPLES), fractions=_zeros(3 * SAMPLES), densities=_zeros(SAMPLES),
+        depths=_zeros(block + SAMPLES), even=even.astype(np.float32), gain=np.float32(-1 / (1 + PADDING)),
+        shares=_zeros(SAMPLES + block), targets=targets,
+    )  # fmt: skip
 
 
 def _stack(stack: FoldedStack) -> Stack:
