@@ -94,7 +94,7 @@ class CpuMarcher:
         floats = {name: _zeros(SLOTS) for name in ("lengths", "walls", "weights", "transmittance", "medians")}
         whole = {name: _whole(SLOTS) for name in ("steps", "places", "rays", "done")}
         return Slots(
-            count=fine, starts=_zeros(3 * SLOTS), directions=_zeros(3 * SLOTS), edges=_zeros(room),
+            intervals=fine, starts=_zeros(3 * SLOTS), directions=_zeros(3 * SLOTS), edges=_zeros(room),
             middles=_zeros(room), chosen=_whole(room), ends=_whole(SLOTS) + 1, cells=_whole(LANES),
             totals=_zeros(SLOTS * len(self.fine.outputs)), **floats, **whole,
         )  # fmt: skip
@@ -107,7 +107,7 @@ def coarse_scratch(coarse: int, fine: int) -> CoarseScratch:
     even = (1 + PADDING * np.arange(1, block + 1) / coarse) / (1 + PADDING)
     targets = (np.arange(_blocks(drawn), dtype=np.float32) + np.float32(0.5)) * np.float32(1 / drawn)
     return CoarseScratch(
-        count=coarse, positions=positions, chosen=_whole(block + SAMPLES), cells=_whole(LANES),
+        samples=coarse, positions=positions, chosen=_whole(block + SAMPLES), cells=_whole(LANES),
         texels=_whole(3 * SAMPLES), fractions=_zeros(3 * SAMPLES), densities=_zeros(SAMPLES),
         depths=_zeros(block + SAMPLES), even=even.astype(np.float32), gain=np.float32(-1 / (1 + PADDING)),
         shares=_zeros(SAMPLES + block), targets=targets,

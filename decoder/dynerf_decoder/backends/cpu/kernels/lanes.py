@@ -214,21 +214,6 @@ def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsic:
 
 
 @intrinsic
-def store_strided(_typing: Any, array: Any, offset: Any, stride: Any, values: Any) -> _Intrinsic:
-    """Write lane i to item ``offset + i * stride`` of a flat array. Bounds are not checked."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target, start, step, lanes = arguments
-        data = context.make_array(signature.args[0])(context, builder, target).data
-        for index in range(signature.args[3].count):
-            builder.store(builder.extract_element(lanes, _INT(index)), builder.gep(data, [start]))
-            start = builder.add(start, step)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.intp, values), generate
-
-
-@intrinsic
 def plus(_typing: Any, a: Any, b: Any) -> _Intrinsic:
     """Sums lane by lane."""
 
@@ -470,20 +455,6 @@ def pack(_typing: Any, numbers: Any) -> _Intrinsic:
         return lanes
 
     return Lanes(len(numbers))(numbers), generate
-
-
-@intrinsic
-def unpack(_typing: Any, a: Any) -> _Intrinsic:
-    """Lanes as a tuple of float32."""
-
-    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        numbers = ir.Constant(ir.ArrayType(_FLOAT, signature.return_type.count), ir.Undefined)
-        for index in range(signature.return_type.count):
-            number = builder.extract_element(arguments[0], _INT(index))
-            numbers = builder.insert_value(numbers, number, index)
-        return numbers
-
-    return types.UniTuple(types.float32, a.count)(a), generate
 
 
 @intrinsic

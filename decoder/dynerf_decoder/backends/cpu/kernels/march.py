@@ -95,7 +95,7 @@ def points(slots):
 @kernel
 def choose_intervals(grid, line, slots, slot):
     """List the intervals of a slot's ray that are not empty by the grid, and the last one in any case."""
-    edges, middles, chosen, count = slots.edges, slots.middles, slots.chosen, slots.count
+    edges, middles, chosen, count = slots.edges, slots.middles, slots.chosen, slots.intervals
     first = slot * len(edges) // SLOTS
     for at in range(first, first + count, LANES):
         sums = plus(load(zeros(_EIGHT), edges, at), load(zeros(_EIGHT), edges, at + 1))
@@ -131,7 +131,7 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
     if ray == len(hit):
         slots.rays[slot] = -1
         return ray
-    line, bins = ray_line(rays.starts, rays.ends, ray), scratch.count
+    line, bins = ray_line(rays.starts, rays.ends, ray), scratch.samples
     x, y, z, dx, dy, dz = line
     length = np.sqrt(dx * dx + dy * dy + dz * dz)
     histogram(coarse, scratch, bins, line, length / np.float32(bins), grids.coarse, settings.bounds)
@@ -175,13 +175,13 @@ def opaque_slots(slots, min_transmittance):
     found = 0
     for slot in range(SLOTS):
         slots.done[found] = slot
-        found += np.int64(slots.transmittance[slot] <= min_transmittance) & np.int64(slots.rays[slot] >= 0)
+        found += (slots.transmittance[slot] <= min_transmittance) & (slots.rays[slot] >= 0)
     return found
 
 
 @kernel
-def finish_ray(outputs, view, features, scratch, rays, slots, slot, out):
-    """Colour of a slot's ray: the accumulated features, scaled to weights that sum to one, shaded."""
+def finish_ray(outputs, view, features, scratch, rays, slots, slot, out, medians):
+    """Write the colour of a slot's ray: accumulated features, scaled to weights that sum to one, shaded."""
     totals, transmittance, ray, inputs = slots.totals, slots.transmittance, slots.rays[slot], scratch.inputs
     total = load(zeros(outputs), totals, slot * len(outputs))
     store(totals, slot * len(outputs), scaled(total, _ONE / (_ONE - transmittance[slot])))
@@ -189,6 +189,7 @@ def finish_ray(outputs, view, features, scratch, rays, slots, slot, out):
         inputs[index] = totals[slot * len(outputs) + 1 + index]
     encode_direction(rays.directions, ray, inputs, features)
     shade(view, inputs, features + DIRECTION_NUMBERS, scratch.hidden, out, 3 * ray)
+    medians[ray] = slots.medians[slot]
 
 
 @kernel
@@ -201,24 +202,21 @@ def march(
     Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
     raw, outputs = fine_scratch.raw, fine.outputs
-    next_ray = 0
+    next_ray, active, ended = 0, 0, SLOTS
     for slot in range(SLOTS):
-        next_ray = start_ray(
-            coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
-        )
-    active = SLOTS
-    for slot in range(SLOTS):
-        active -= slots.rays[slot] < 0
-    while active > 0:
+        slots.rays[slot], slots.done[slot] = -1, slot
+    while ended > 0 or active > 0:
+        for index in range(ended):
+            slot = slots.done[index]
+            if slots.rays[slot] >= 0:
+                finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out, medians)
+                active -= 1
+            next_ray = start_ray(
+                coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
+            )
+            active += slots.rays[slot] >= 0
         x, y, z = points(slots)
         look_up_features(fine, x, y, z, fine_scratch)
         decode_rows(fine, fine_scratch)
         add_samples(outputs, raw, slots, settings.bounds)
-        for index in range(opaque_slots(slots, settings.min_transmittance)):
-            slot = slots.done[index]
-            finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out)
-            medians[slots.rays[slot]] = slots.medians[slot]
-            next_ray = start_ray(
-                coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
-            )
-            active -= slots.rays[slot] < 0
+        ended = opaque_slots(slots, settings.min_transmittance)

@@ -72,14 +72,14 @@ class MarchSettings(NamedTuple):
 
 
 class CoarseScratch(NamedTuple):
-    """Constants and buffers of ``histogram`` for ``count`` samples of a ray; arrays hold whole blocks.
+    """Constants and buffers of ``histogram`` for so many ``samples`` of a ray; arrays hold whole blocks.
 
     ``positions`` are the midpoints of the intervals, and ``chosen`` the indices of those that are decoded,
     each with a block more; ``cells``, ``texels``, ``fractions`` and ``densities`` are those of one block.
     ``even`` and ``gain`` are the constants of ``to_shares``, ``targets`` those of ``draw_edges``.
     """
 
-    count: int
+    samples: int
     positions: np.ndarray
     chosen: np.ndarray
     cells: np.ndarray
@@ -111,7 +111,7 @@ class ViewScratch(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """``SLOTS`` rays in progress, each with ``count`` intervals.
+    """``SLOTS`` rays in progress, each with so many ``intervals``.
 
     Of each ray: start and direction in the cube, (axis, slot), and length; its intervals' edges and middles,
     and the numbers of those that are decoded (``chosen``), in as many items each; how many those are
@@ -121,7 +121,7 @@ class Slots(NamedTuple):
     ``cells`` and ``done`` are buffers.
     """
 
-    count: int
+    intervals: int
     starts: np.ndarray
     directions: np.ndarray
     lengths: np.ndarray
