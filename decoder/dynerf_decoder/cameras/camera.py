@@ -269,16 +269,15 @@ def camera_rays(
     """
     if torch.device(device).type != "cpu":
         return camera_rays_on(camera, device, pixels)
-    indices = np.arange(*(pixels or slice(None)).indices(camera.width * camera.height))
-    rows, columns = np.divmod(indices, camera.width)
-    x = (columns + (0.5 - camera.centre_x)) / camera.focal_x
-    y = (rows + (0.5 - camera.centre_y)) / -camera.focal_y
-    scale = 1 / np.sqrt(x * x + y * y + 1)
-    directions = np.empty((len(indices), 3), np.float32)
-    for axis, (right, up, back) in enumerate(camera.camera_to_world[:, :3]):  # faster than a product
-        directions[:, axis] = (right * x + up * y - back) * scale
+    from dynerf_decoder.backends.cpu.kernels.pixels import pixel_rays
+
+    start, stop, step = (pixels or slice(None)).indices(camera.width * camera.height)
+    directions = np.empty((len(range(start, stop, step)), 3), np.float32)
+    intrinsics = map(float, (camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y))
+    pose = np.ascontiguousarray(camera.camera_to_world, np.float64).reshape(-1)
+    pixel_rays(start, step, camera.width, *intrinsics, pose, directions.reshape(-1))
     origin = torch.as_tensor(camera.origin, dtype=torch.float64)
-    return origin.expand(len(indices), 3), torch.from_numpy(directions)
+    return origin.expand(len(directions), 3), torch.from_numpy(directions)
 
 
 def camera_rays_on(

@@ -171,7 +171,9 @@ class Space:
         start, end = torch.empty(*shape, 3), torch.empty(*shape, 3)
         hit = torch.empty(shape, dtype=torch.bool)
         scalars = [torch.empty(shape) for _ in range(4)]
-        rays = (each.detach().double().reshape(-1).numpy() for each in (origins, directions))
+        if origins.numel() > 0 and not any(origins.stride()[:-1]):  # a camera's rays share one origin
+            origins = origins[(0,) * (origins.dim() - 1)]
+        rays = origins.detach().double().reshape(-1).numpy(), directions.detach().reshape(-1).numpy()
         outputs = (each.view(-1).numpy() for each in (start, end, hit, *scalars))
         matrix = np.ascontiguousarray(self.matrix, np.float64).reshape(-1)
         clip(matrix, float(self.near), _MIN_LENGTH, *rays, *outputs)

@@ -1,5 +1,6 @@
 """Kernels agree with torch, edge cases included."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,16 +8,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.kernels import lanes
+from dynerf_decoder.backends.cpu.kernels import lanes, look_up, occupancy
 from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.backends.cpu.kernels.histogram import draw_edges, to_shares
+from dynerf_decoder.backends.cpu.kernels.records import CellBits
+from dynerf_decoder.backends.cpu.ray_marcher import coarse_scratch
 from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.plane_query import query_stack
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings, PlaneStack
+from dynerf_decoder.render import fast
 from dynerf_decoder.render.reference import render_rays
-from dynerf_decoder.render.volume_rendering import median_position
-from dynerf_decoder.scene.contraction import Space
-from dynerf_decoder.scene.ray_sampling import Sampling
+from dynerf_decoder.render.volume_rendering import median_position, ray_weights
+from dynerf_decoder.scene.contraction import RayIntervals, Space
+from dynerf_decoder.scene.occupancy_grid import occupied_at
+from dynerf_decoder.scene.ray_sampling import Sampling, importance_edges
+from dynerf_format import CellGrid, Occupancy
 
 
 def _stack(
@@ -81,30 +88,73 @@ class TestStack:
         assert query_stack(stack.fold(torch.zeros(1, 6)), _points(1, 5)).shape == (1, 5, 10)
 
 
+def _rays() -> tuple[RayIntervals, Tensor]:
+    """Rays of a picture whose corners miss the box."""
+    pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
+    origins, directions = camera_rays(Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, pose))
+    intervals = Space.box(-np.ones(3), np.ones(3), near=0.0).clip(origins[None], directions[None])
+    assert 0 < int(intervals.hit.sum()) < intervals.hit.numel()
+    return intervals, directions[None]
+
+
+@torch.no_grad()
+def _folded(scales: tuple[int, ...] = (8, 16), coarse_scale: int = 8) -> FoldedPlanesModel:
+    torch.manual_seed(2)
+    settings = PlanesSettings(latent=4, scales=scales, channels=4, basis=(2, 2), coarse_scale=coarse_scale)
+    model = PlanesModel(settings)
+    for parameter in model.parameters():
+        parameter.normal_(0, 0.5)
+    folded = model.fold(torch.randn(1, 4))
+    assert isinstance(folded, FoldedPlanesModel)
+    return folded
+
+
 class TestRays:
-    @pytest.mark.parametrize("samples", [(16, 12), (5, 3), (24, 13)])
-    def test_without_early_termination_they_equal_the_reference(self, samples: tuple[int, int]) -> None:
-        torch.manual_seed(2)
-        model = PlanesModel(
-            PlanesSettings(latent=4, scales=(8, 16), channels=4, basis=(2, 2), coarse_scale=8)
-        )
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.normal_(0, 0.5)
-            folded = model.fold(torch.randn(1, 4))
-            assert isinstance(folded, FoldedPlanesModel)
-            pose = np.concatenate([np.eye(3), [[0.0], [0.0], [3.0]]], axis=1)
-            origins, directions = camera_rays(Camera("a", 40, 30, 25.0, 25.0, 20.0, 15.0, pose))
-            space = Space.box(-np.ones(3), np.ones(3), near=0.0)
-            intervals, sampling = space.clip(origins[None], directions[None]), Sampling(*samples, union=False)
-            expected = render_rays(folded.plain(), intervals, directions[None], sampling)
-            result = folded.march(intervals, directions[None], sampling, -1.0)
+    @pytest.mark.parametrize("scales", [((8, 16), 8), ((1, 16), 2), ((2, 9), 1)])
+    @pytest.mark.parametrize("samples", [(16, 12), (5, 3), (24, 13), (9, 16), (8, 1)])
+    @torch.no_grad()
+    def test_without_early_termination_they_equal_the_reference(
+        self, samples: tuple[int, int], scales: tuple[tuple[int, ...], int]
+    ) -> None:
+        (intervals, directions), folded = _rays(), _folded(*scales)
+        sampling = Sampling(*samples, union=False)
+        expected = render_rays(folded.plain(), intervals, directions, sampling)
+        result = folded.march(intervals, directions, sampling, -1.0)
         assert result is not None
-        assert 0 < int(intervals.hit.sum()) < intervals.hit.numel()
         torch.testing.assert_close(result[0], expected.rgb, rtol=0, atol=1e-3)
         middles = median_position(expected.weights, expected.edges)[intervals.hit]
         torch.testing.assert_close(result[1][intervals.hit], middles, rtol=0, atol=1e-3)
         assert not result[0][~intervals.hit].any()
+
+    @torch.no_grad()
+    def test_empty_cells_are_skipped_as_by_torch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fast, "_MIN_TRANSMITTANCE", -1.0)
+        monkeypatch.setattr(fast, "has_bfloat16", lambda _kind: False)
+        (intervals, directions), folded = _rays(), _folded()
+        sampling = Sampling(20, 12, union=False)
+        generator = np.random.default_rng(4)
+        grids = Occupancy(1, *(CellGrid.of_cells(generator.random((n,) * 3) < 0.5) for n in (5, 6)))
+        model = replace(folded, occupancy=grids)
+        expected = fast.render_rays_fast(model, intervals, directions, sampling)
+        result, whole = (each.march(intervals, directions, sampling, -1.0) for each in (model, folded))
+        assert result is not None
+        assert whole is not None
+        different = ((result[0] - expected.rgb).abs() > 1e-3).any(-1)
+        assert float(different.float().mean()) < 0.01, "rounding decides about samples on a cell's border"
+        assert float((result[0] - whole[0]).abs().max()) > 0.01, "the grids hide part of the scene"
+
+    @pytest.mark.parametrize("count", range(1, 20, 3))
+    @torch.no_grad()
+    def test_rays_do_not_depend_on_those_that_are_marched_beside_them(self, count: int) -> None:
+        (intervals, directions), folded = _rays(), _folded()
+        rays = torch.arange(500, 500 + count)
+        sampling = Sampling(16, 12, union=False)
+        part = folded.march(intervals.pick(rays), directions[:, rays], sampling, 0.05)
+        whole = folded.march(intervals, directions, sampling, 0.05)
+        assert part is not None
+        assert whole is not None
+        assert torch.equal(part[0], whole[0][:, rays])
+        assert torch.equal(part[1], whole[1][:, rays])
 
     def test_a_union_of_samples_is_left_to_torch(self) -> None:
         folded = PlanesModel(PlanesSettings(latent=4, scales=(8,), basis=(2,))).fold(torch.zeros(1, 4))
@@ -113,6 +163,65 @@ class TestRays:
         )
         assert isinstance(folded, FoldedPlanesModel)
         assert folded.march(intervals, torch.ones(1, 1, 3), Sampling(8, 8, union=True), 0.03) is None
+
+
+@kernel
+def _look_up(
+    lane_type: Any, planes: Any, size: Any, points: Any, texels: Any, fractions: Any, out: Any
+) -> None:
+    x: Any = lanes.load(lanes.zeros(_EIGHT), points, 0)
+    y: Any = lanes.load(lanes.zeros(_EIGHT), points, 8)
+    z: Any = lanes.load(lanes.zeros(_EIGHT), points, 16)
+    look_up.locate(_EIGHT, x, y, z, size, texels, fractions)
+    for i in range(8):
+        found: Any = look_up.product_at(lane_type, planes, size, texels, fractions, i, 8)
+        lanes.store(out, i * len(lane_type), found)
+
+
+@pytest.mark.parametrize("channels", [8, 4, 3])
+def test_located_points_have_the_features_of_single_ones(channels: int) -> None:
+    generator = np.random.default_rng(3)
+    points = generator.uniform(-1.3, 1.3, (8, 3)).astype(np.float32)
+    points[0], points[1], points[2] = 1, -1, np.nan
+    for size in (2, 7):
+        planes = generator.normal(size=3 * size * size * channels).astype(np.float32)
+        expected, found = np.zeros((2, 8 * channels), np.float32)
+        zeros = (np.float32(0),) * channels
+        look_up.products(zeros, planes, size, points, expected, 0, channels)
+        texels, fractions = np.zeros(24, np.int32), np.zeros(24, np.float32)
+        _look_up(zeros, planes, size, points.T.reshape(-1).copy(), texels, fractions, found)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert (texels < size * size).all(), "reads nothing outside"
+
+
+def test_occupied_positions_are_those_of_the_grid() -> None:
+    generator = np.random.default_rng(5)
+    for count, size in [(24, 5), (7, 6), (8, 1), (17, 32)]:
+        grid = CellGrid.of_cells(generator.random((size,) * 3) < 0.5)
+        start, step = generator.uniform(-1.2, 1.2, (2, 3)).astype(np.float32)
+        block = -(-count // occupancy.LANES) * occupancy.LANES
+        positions = ((np.arange(block) + 0.5) / count).astype(np.float32)
+        cells, chosen = np.zeros(occupancy.LANES, np.int32), np.zeros(block + 3, np.int32)
+        line = tuple(map(np.float32, (*start, *step)))
+        bits = CellBits(grid.bits.copy(), size)
+        found = occupancy.occupied(bits, line, positions, 0, count, cells, chosen, 3)
+        expected = occupied_at(grid, torch.from_numpy(start + positions[:count, None] * step))
+        np.testing.assert_array_equal(chosen[3 : 3 + found], expected.nonzero().squeeze(-1))
+
+
+@pytest.mark.parametrize(("count", "drawn"), [(24, 13), (5, 4), (16, 17), (1, 2), (9, 8)])
+def test_edges_are_those_of_the_histogram(count: int, drawn: int) -> None:
+    generator = torch.Generator().manual_seed(6)
+    for thickness in (0.0, 0.1, 5.0):
+        depths = torch.rand(count, generator=generator) ** 4 * thickness
+        weights = ray_weights(depths, torch.ones(count))
+        expected = importance_edges(torch.linspace(0, 1, count + 1), weights, drawn, None)
+        scratch = coarse_scratch(count, drawn - 1)
+        scratch.depths[:count] = depths
+        to_shares(scratch.depths, scratch.even, scratch.gain, scratch.shares, count)
+        edges = np.zeros(len(scratch.targets), np.float32)
+        draw_edges(scratch.shares, count, scratch.targets, edges, 0)
+        np.testing.assert_allclose(edges[:drawn], expected, atol=2e-5)
 
 
 @kernel
@@ -157,6 +266,19 @@ class TestClip:
         assert 0 < int(expected.hit.sum()) < expected.hit.numel()
         for name in found.__dataclass_fields__:
             torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
+
+    def test_a_shared_origin_is_that_of_all_rays(self) -> None:
+        space = Space.box(-np.ones(3), np.ones(3), near=0.1)
+        origin = torch.tensor([0.2, -0.1, 3.0], dtype=torch.float64)
+        directions = torch.nn.functional.normalize(
+            torch.tensor([[0.0, 0, -1], [0.1, 0.2, -1], [1, 0, 0]]), dim=-1
+        )
+        shared = space.clip(origin.expand(1, 3, 3), directions[None])
+        copied = space.clip(origin.repeat(1, 3, 1), directions[None])
+        assert shared.hit.tolist() == [[True, True, False]]
+        for name in shared.__dataclass_fields__:
+            assert torch.equal(getattr(shared, name), getattr(copied, name)), name
+        assert space.clip(origin.expand(1, 0, 3), directions[None, :0]).hit.shape == (1, 0)
 
     def test_nan_rays_miss(self) -> None:
         space = Space.box(-np.ones(3), np.ones(3), near=0.0)

@@ -62,6 +62,17 @@ def test_rays_come_row_by_row_through_pixel_centres(camera: Camera) -> None:
         np.testing.assert_allclose(pixel, [column + 0.5, row + 0.5], atol=1e-3)
 
 
+@pytest.mark.parametrize("pixels", [slice(5, 40), slice(3, None, 7), slice(None, None, -11), slice(9, 9)])
+def test_rays_of_a_range_of_pixels_are_those_of_the_picture(pixels: slice) -> None:
+    camera = _CAMERAS[0]
+    origins, directions = camera_rays(camera, "cpu", pixels)
+    chosen = np.arange(camera.width * camera.height)[pixels]
+    rows, columns = np.divmod(chosen, camera.width)
+    expected = pixel_directions(camera, columns + 0.5, rows + 0.5)
+    np.testing.assert_allclose(directions.numpy(), expected, atol=1e-7)
+    assert origins.shape == directions.shape
+
+
 def test_axes_are_opengls() -> None:
     camera = Camera("plain", 64, 48, 50.0, 50.0, 32.0, 24.0, np.eye(4)[:3])
     np.testing.assert_array_equal(camera.forward, [0, 0, -1])

@@ -35,10 +35,17 @@ def interval(inside, change, enters, leaves):
 def clip(
     matrix, near, miss, origins, directions, starts, ends, hit, distances_in, distances_out, w_in, w_out
 ):
-    """Fill in the rays' intervals; those that miss get zeros (w: ones). Arrays are flat, (ray, axis)."""
+    """Fill in the rays' intervals; those that miss get zeros (w: ones).
+
+    Arrays are flat, (ray, axis); a single origin is that of all rays. Directions may be float32.
+    """
+    apart = 3 if len(origins) > 3 else 0
     for ray in range(len(hit)):
-        x, y, z = origins[3 * ray], origins[3 * ray + 1], origins[3 * ray + 2]
-        dx, dy, dz = directions[3 * ray], directions[3 * ray + 1], directions[3 * ray + 2]
+        x, y, z = origins[apart * ray], origins[apart * ray + 1], origins[apart * ray + 2]
+        dx, dy, dz = (
+            np.float64(directions[3 * ray]), np.float64(directions[3 * ray + 1]),
+            np.float64(directions[3 * ray + 2]),
+        )  # fmt: skip
         w, dw = row(matrix, 3, x, y, z) + matrix[15], row(matrix, 3, dx, dy, dz)
         enters, leaves = near, np.inf
         for axis in range(3):

@@ -33,15 +33,34 @@ class Lanes(types.Type):
         super().__init__(f"Lanes({count})")
 
 
+class WholeLanes(types.Type):
+    """The numba type of ``count`` int32 lanes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(f"WholeLanes({count})")
+
+
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, lanes: Lanes) -> None:
         super().__init__(manager, lanes, ir.VectorType(_FLOAT, lanes.count))
 
 
+@register_model(WholeLanes)
+class _WholeLanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, lanes: WholeLanes) -> None:
+        super().__init__(manager, lanes, ir.VectorType(_INT, lanes.count))
+
+
 def _splat(builder: Any, number: Any, count: int) -> Any:
     vector = builder.insert_element(ir.Constant(ir.VectorType(_FLOAT, count), ir.Undefined), number, _INT(0))
     return builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(_INT, count), [0] * count))
+
+
+def _shuffled(builder: Any, one: Any, other: Any, chosen: range) -> Any:
+    """The lanes ``chosen`` of two vectors, counted through both."""
+    return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_INT, len(chosen)), list(chosen)))
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, count: int) -> Any:
@@ -95,6 +114,93 @@ def load(_typing: Any, lane_type: Any, array: Any, offset: Any) -> _Intrinsic:
 
 
 @intrinsic
+def load_pair(_typing: Any, lane_type: Any, array: Any, offset: Any) -> _Intrinsic:
+    """As ``load``, for twice as many lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, start = arguments
+        pointer = _pointer(context, builder, signature.args[1], values, start, signature.return_type.count)
+        return builder.load(pointer, align=4)
+
+    return Lanes(2 * lane_type.count)(lane_type, array, types.intp), generate
+
+
+@intrinsic
+def load_at(_typing: Any, lane_type: Any, array: Any, shift: Any, offsets: Any, first: Any) -> _Intrinsic:
+    """Item ``shift + offsets[first + i]`` of a flat array in lane i. Bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, start, indices, at = arguments
+        data = context.make_array(signature.args[1])(context, builder, values).data
+        numbers = context.make_array(signature.args[3])(context, builder, indices).data
+        lanes = ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), ir.Undefined)
+        for index in range(signature.return_type.count):
+            offset = builder.load(builder.gep(numbers, [builder.add(at, at.type(index))], inbounds=True))
+            place = builder.add(builder.sext(offset, start.type), start)
+            number = builder.load(builder.gep(data, [place], inbounds=True))
+            lanes = builder.insert_element(lanes, number, _INT(index))
+        return lanes
+
+    return lane_type(lane_type, array, types.intp, offsets, types.intp), generate
+
+
+@intrinsic
+def load_strided(_typing: Any, lane_type: Any, array: Any, stride: Any) -> _Intrinsic:
+    """Item ``i * stride`` of a flat array in lane i. Bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, values, step = arguments
+        data = context.make_array(signature.args[1])(context, builder, values).data
+        lanes = ir.Constant(ir.VectorType(_FLOAT, signature.return_type.count), ir.Undefined)
+        place = step.type(0)
+        for index in range(signature.return_type.count):
+            number = builder.load(builder.gep(data, [place], inbounds=True))
+            lanes = builder.insert_element(lanes, number, _INT(index))
+            place = builder.add(place, step)
+        return lanes
+
+    return lane_type(lane_type, array, types.intp), generate
+
+
+@intrinsic
+def halves(_typing: Any, a: Any) -> _Intrinsic:
+    """The first and the second half of the lanes."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (lanes,) = arguments
+        half = a.count // 2
+        parts = ir.Constant(ir.ArrayType(ir.VectorType(_FLOAT, half), 2), ir.Undefined)
+        for index in range(2):
+            chosen = range(index * half, (index + 1) * half)
+            parts = builder.insert_value(parts, _shuffled(builder, lanes, lanes, chosen), index)
+        return parts
+
+    return types.UniTuple(Lanes(a.count // 2), 2)(a), generate
+
+
+@intrinsic
+def transposed(_typing: Any, vectors: Any) -> _Intrinsic:
+    """A tuple of vectors (sample, channel), a power of two of them, as one (channel, sample)."""
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        parts = [builder.extract_value(arguments[0], index) for index in range(vectors.count)]
+        while len(parts) > 1:
+            parts = [
+                _shuffled(builder, one, other, range(2 * one.type.count))
+                for one, other in zip(parts[::2], parts[1::2], strict=True)
+            ]
+        result = signature.return_type
+        channels = ir.Constant(ir.ArrayType(ir.VectorType(_FLOAT, vectors.count), result.count), ir.Undefined)
+        for channel in range(result.count):
+            chosen = range(channel, result.count * vectors.count, result.count)
+            values = _shuffled(builder, parts[0], parts[0], chosen)
+            channels = builder.insert_value(channels, values, channel)
+        return channels
+
+    return types.UniTuple(Lanes(vectors.count), vectors.dtype.count)(vectors), generate
+
+
+@intrinsic
 def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsic:
     """Write lanes to a flat array from ``offset`` on. Bounds are not checked."""
 
@@ -105,21 +211,6 @@ def store(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsic:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, values), generate
-
-
-@intrinsic
-def store_strided(_typing: Any, array: Any, offset: Any, stride: Any, values: Any) -> _Intrinsic:
-    """Write lane i to item ``offset + i * stride`` of a flat array. Bounds are not checked."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target, start, step, lanes = arguments
-        data = context.make_array(signature.args[0])(context, builder, target).data
-        for index in range(signature.args[3].count):
-            builder.store(builder.extract_element(lanes, _INT(index)), builder.gep(data, [start]))
-            start = builder.add(start, step)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.intp, values), generate
 
 
 @intrinsic
@@ -189,6 +280,17 @@ def where_positive(_typing: Any, mask: Any, a: Any) -> _Intrinsic:
 
 
 @intrinsic
+def where_above(_typing: Any, a: Any, b: Any, above: Any, other: Any) -> _Intrinsic:
+    """The lanes of ``above`` where ``a`` is above ``b``, those of ``other`` elsewhere."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        high, low, one, two = arguments
+        return builder.select(builder.fcmp_ordered(">", high, low), one, two)
+
+    return a(a, b, above, other), generate
+
+
+@intrinsic
 def lane_sum(_typing: Any, a: Any) -> _Intrinsic:
     """The sum of all lanes, in an order that the compiler chooses."""
 
@@ -231,6 +333,68 @@ def rounded(_typing: Any, a: Any) -> _Intrinsic:
         return _call_llvm(builder, "rint", arguments)
 
     return a(a), generate
+
+
+@intrinsic
+def floored(_typing: Any, a: Any) -> _Intrinsic:
+    """Each lane rounded down to a whole number."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call_llvm(builder, "floor", arguments)
+
+    return a(a), generate
+
+
+@intrinsic
+def whole(_typing: Any, a: Any) -> _Intrinsic:
+    """Each lane without its fraction, as int32."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (lanes,) = arguments
+        return builder.fptosi(lanes, ir.VectorType(_INT, lanes.type.count))
+
+    return WholeLanes(a.count)(a), generate
+
+
+@intrinsic
+def row_major(_typing: Any, rows: Any, size: Any, columns: Any) -> _Intrinsic:
+    """``rows * size + columns`` lane by lane; ``size`` is one number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, width, column = arguments
+        number = context.cast(builder, width, signature.args[1], types.int32)
+        lanes = builder.insert_element(ir.Constant(row.type, ir.Undefined), number, _INT(0))
+        widths = builder.shuffle_vector(lanes, lanes, ir.Constant(row.type, [0] * row.type.count))
+        return builder.add(builder.mul(row, widths), column)
+
+    return rows(rows, size, columns), generate
+
+
+@intrinsic
+def store_whole(_typing: Any, array: Any, offset: Any, values: Any) -> _Intrinsic:
+    """Write int32 lanes to a flat array of int32 from ``offset`` on. Bounds are not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        target, start, lanes = arguments
+        data = context.make_array(signature.args[0])(context, builder, target).data
+        pointer = builder.bitcast(builder.gep(data, [start], inbounds=True), lanes.type.as_pointer())
+        builder.store(lanes, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, values), generate
+
+
+@intrinsic
+def count_at_most(_typing: Any, a: Any, number: Any) -> _Intrinsic:
+    """How many lanes are at most ``number``."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        lanes, limit = arguments
+        count = lanes.type.count
+        bits = builder.fcmp_ordered("<=", lanes, _splat(builder, limit, count))
+        return builder.zext(builder.ctpop(builder.bitcast(bits, ir.IntType(count))), ir.IntType(64))
+
+    return types.int64(a, types.float32), generate
 
 
 @intrinsic
@@ -291,20 +455,6 @@ def pack(_typing: Any, numbers: Any) -> _Intrinsic:
         return lanes
 
     return Lanes(len(numbers))(numbers), generate
-
-
-@intrinsic
-def unpack(_typing: Any, a: Any) -> _Intrinsic:
-    """Lanes as a tuple of float32."""
-
-    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        numbers = ir.Constant(ir.ArrayType(_FLOAT, signature.return_type.count), ir.Undefined)
-        for index in range(signature.return_type.count):
-            number = builder.extract_element(arguments[0], _INT(index))
-            numbers = builder.insert_value(numbers, number, index)
-        return numbers
-
-    return types.UniTuple(types.float32, a.count)(a), generate
 
 
 @intrinsic

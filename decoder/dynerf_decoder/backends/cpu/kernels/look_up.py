@@ -10,11 +10,30 @@ runs along columns. Points outside the cube are clamped to its border; NaN coord
 import numpy as np
 
 from .compiling import kernel
-from .lanes import load, plus_scaled, scaled, store, times, zeros
+from .lanes import (
+    clamped,
+    floored,
+    halves,
+    item,
+    load,
+    load_pair,
+    minus,
+    plus,
+    plus_scaled,
+    row_major,
+    scaled,
+    splat,
+    store,
+    store_whole,
+    times,
+    whole,
+    zeros,
+)
 
 _ONE = np.float32(1)
 _ZERO = np.float32(0)
 _HALF = np.float32(0.5)
+_PAIRED = 4  # channels
 
 
 @kernel
@@ -74,3 +93,64 @@ def products(lane_type, planes, size, points, out, offset, stride):
     for i in range(points.shape[0]):
         features = product(lane_type, planes, 0, size, points[i, 0], points[i, 1], points[i, 2])
         store(out, offset + i * stride, features)
+
+
+@kernel
+def cells(coordinates, size):
+    """``cell`` of several coordinates: whole lanes, and lanes of fractions."""
+    last = np.float32(size - 1)
+    position = scaled(plus(coordinates, splat(coordinates, _ONE)), _HALF * last)
+    position = clamped(position, _ZERO, last)
+    before = clamped(floored(position), _ZERO, np.float32(max(size - 2, 0)))
+    return whole(before), minus(position, before)
+
+
+@kernel
+def locate(lane_type, x, y, z, size, texels, fractions):
+    """Write the cells of several points, one for each lane of ``lane_type``, for ``product_at``.
+
+    ``texels`` gets the numbers of their first texels in the planes xy, xz and yz, ``fractions`` the fractions
+    along x, y and z: three blocks of lanes each.
+    """
+    count = len(lane_type)
+    ix, fx = cells(x, size)
+    iy, fy = cells(y, size)
+    iz, fz = cells(z, size)
+    store_whole(texels, 0, row_major(iy, size, ix))
+    store_whole(texels, count, row_major(iz, size, ix))
+    store_whole(texels, 2 * count, row_major(iz, size, iy))
+    store(fractions, 0, fx)
+    store(fractions, count, fy)
+    store(fractions, 2 * count, fz)
+
+
+@kernel
+def blend(lane_type, planes, start, below, x, y):
+    """The texels of the cell that begins at offset ``start``, interpolated.
+
+    ``below`` is the offset from a texel to the one in the next row. Two neighbouring texels are loaded at
+    once where they fit a register of eight lanes.
+    """
+    right = start + len(lane_type)
+    if len(lane_type) <= _PAIRED:
+        upper = load_pair(zeros(lane_type), planes, start)
+        both = plus_scaled(upper, minus(load_pair(zeros(lane_type), planes, start + below), upper), y)
+        near, far = halves(both)
+    else:
+        near, far = load(zeros(lane_type), planes, start), load(zeros(lane_type), planes, right)
+        near = plus_scaled(near, minus(load(zeros(lane_type), planes, start + below), near), y)
+        far = plus_scaled(far, minus(load(zeros(lane_type), planes, right + below), far), y)
+    return plus_scaled(near, minus(far, near), x)
+
+
+@kernel
+def product_at(lane_type, planes, size, texels, fractions, at, count):
+    """``product`` of one of the ``count`` points that ``locate`` wrote, number ``at``; size is at least 2."""
+    channels = len(lane_type)
+    below, plane = size * channels, size * size * channels
+    x, y, z = item(fractions, at), item(fractions, at + count), item(fractions, at + 2 * count)
+    xy = np.int64(item(texels, at)) * channels
+    xz = np.int64(item(texels, at + count)) * channels + plane
+    yz = np.int64(item(texels, at + 2 * count)) * channels + 2 * plane
+    features = times(blend(lane_type, planes, xy, below, x, y), blend(lane_type, planes, xz, below, x, z))
+    return times(features, blend(lane_type, planes, yz, below, y, z))

@@ -1,6 +1,6 @@
 """Marches rays through the ``planes`` model: coarse densities, fine samples, accumulated features, colour.
 
-Computes what ``render.reference.render_rays`` does without jitter and union. ``ROWS`` rays are marched at a
+Computes what ``render.reference.render_rays`` does without jitter and union. ``SLOTS`` rays are marched at a
 time, each at its own next fine sample. A ray ends at transmittance ``min_transmittance``, where what is
 behind it is invisible; the next ray then takes its slot, so that no decoded sample is wasted.
 
@@ -17,78 +17,105 @@ from .lanes import (
     exponential,
     item,
     load,
+    load_at,
+    load_strided,
     logistic,
-    pack,
+    minus,
     plus,
     plus_scaled,
+    plus_times,
+    quotient,
     scaled,
     splat,
     store,
-    unpack,
+    times,
+    where_above,
     zeros,
 )
-from .look_up import product
+from .look_up import locate, product_at
 from .network import ROWS, hidden_block, output_block
-from .occupancy import is_empty
+from .occupancy import LANES, occupied
 from .shade import DIRECTION_NUMBERS, encode_direction, shade
 
-_FOUR = (np.float32(0),) * ROWS
+SLOTS = 8  # rays in progress; a multiple of ROWS
+_EIGHT = (np.float32(0),) * LANES
 _ONE = np.float32(1)
-_ZERO = np.float32(0)
 _HALF = np.float32(0.5)
+_WALL = np.float32(1e30)  # a length that is opaque at every density
 
 
 @kernel
-def ray_line(starts, steps, ray):
+def ray_line(starts, ends, ray):
     """A ray's start in the cube and the step to its end."""
     i = 3 * ray
-    return starts[i], starts[i + 1], starts[i + 2], steps[i], steps[i + 1], steps[i + 2]
+    x, y, z = item(starts, i), item(starts, i + 1), item(starts, i + 2)
+    return x, y, z, item(ends, i) - x, item(ends, i + 1) - y, item(ends, i + 2) - z
 
 
 @kernel
-def midpoint(edges, at):
-    """The middle of the interval that begins with edge number ``at``."""
-    return (edges[at] + edges[at + 1]) * _HALF
-
-
-@kernel
-def look_up_features(stack, features, row, line, s):
-    """Write the features at position ``s`` of a line to row ``row``."""
+def look_up_features(stack, x, y, z, scratch):
+    """Features of ``SLOTS`` points, given as lanes of coordinates: rows of all scales' channels."""
     planes, sizes, channels = stack.planes, stack.sizes, stack.channels
-    x, y, z, dx, dy, dz = line
     for scale in range(len(sizes)):
-        found = product(channels, planes[scale], 0, sizes[scale], x + s * dx, y + s * dy, z + s * dz)
-        store(features, (row * len(sizes) + scale) * len(channels), found)
+        locate(_EIGHT, x, y, z, sizes[scale], scratch.texels, scratch.fractions)
+        for row in range(SLOTS):
+            found = product_at(
+                channels, planes[scale], sizes[scale], scratch.texels, scratch.fractions, row, SLOTS
+            )
+            store(scratch.features, (row * len(sizes) + scale) * len(channels), found)
 
 
 @kernel
 def decode_rows(stack, scratch):
-    """Raw outputs, (row, output), of ``ROWS`` rows of features."""
+    """Raw outputs, (row, output), of ``SLOTS`` rows of features."""
+    features, hidden, outputs = scratch.features, scratch.hidden, len(stack.outputs)
     count, width = len(stack.sizes) * len(stack.channels), len(stack.bias)
-    hidden_block(scratch.features, 0, count, stack.weights, stack.bias, scratch.hidden, 0, width)
-    output_block(
-        stack.outputs, scratch.hidden, 0, width, stack.out_weights, stack.out_bias, scratch.raw, 0
-    )  # fmt: skip
+    for row in range(0, SLOTS, ROWS):
+        hidden_block(features, row * count, count, stack.weights, stack.bias, hidden, row * width, width)
+        output_block(
+            stack.outputs, hidden, row * width, width, stack.out_weights, stack.out_bias, scratch.raw,
+            row * outputs,
+        )  # fmt: skip
 
 
 @kernel
-def interval_transmittances(raw, stride, lengths, bounds):
-    """Transmittances of ``ROWS`` intervals from their raw densities and lengths."""
-    densities = pack((item(raw, 0), item(raw, stride), item(raw, 2 * stride), item(raw, 3 * stride)))
-    exponents = plus(densities, splat(zeros(_FOUR), bounds.bias))
-    a, b, c, d = unpack(exponential(clamped(exponents, bounds.least, bounds.most)))
-    depths = (
-        -a * item(lengths, 0), -b * item(lengths, 1), -c * item(lengths, 2), -d * item(lengths, 3),
-    )  # fmt: skip
-    return unpack(exponential(pack(depths)))
+def points(slots):
+    """Cube coordinates of all slots' present samples, as lanes."""
+    s, starts, directions = (
+        load_at(zeros(_EIGHT), slots.middles, 0, slots.places, 0),
+        slots.starts,
+        slots.directions,
+    )
+    x = plus_times(load(s, starts, 0), s, load(s, directions, 0))
+    y = plus_times(load(s, starts, SLOTS), s, load(s, directions, SLOTS))
+    z = plus_times(load(s, starts, 2 * SLOTS), s, load(s, directions, 2 * SLOTS))
+    return x, y, z
 
 
 @kernel
-def next_interval(grid, line, edges, first, at, count):
-    """The first interval from ``at`` on that is not empty by the grid; the last one is never skipped."""
-    while at < count - 1 and is_empty(grid, line, midpoint(edges, first + at)):
-        at += 1
-    return at
+def choose_intervals(grid, line, slots, slot):
+    """List the intervals of a slot's ray that are not empty by the grid, and the last one in any case."""
+    edges, middles, chosen, count = slots.edges, slots.middles, slots.chosen, slots.intervals
+    first = slot * len(edges) // SLOTS
+    for at in range(first, first + count, LANES):
+        sums = plus(load(zeros(_EIGHT), edges, at), load(zeros(_EIGHT), edges, at + 1))
+        store(middles, at, scaled(sums, _HALF))
+    found = occupied(grid, line, middles, first, count, slots.cells, chosen, first)
+    if found == 0 or chosen[first + found - 1] < count - 1:
+        chosen[first + found] = count - 1
+        found += 1
+    slots.ends[slot] = found
+    go_to(slots, slot, 0)
+
+
+@kernel
+def go_to(slots, slot, step):
+    """Let a slot's present sample be number ``step`` of its chosen ones; the last one ends at a wall."""
+    first, last = slot * len(slots.edges) // SLOTS, slots.ends[slot] - 1
+    step = min(step, last)
+    slots.steps[slot] = step
+    slots.places[slot] = first + item(slots.chosen, first + step)
+    slots.walls[slot] = _WALL if step == last else np.float32(0)
 
 
 @kernel
@@ -97,44 +124,64 @@ def start_ray(coarse, outputs, rays, settings, grids, scratch, slots, slot, ray,
 
     Rays that miss are black. When none is left, the slot gets ray -1.
     """
-    lengths = rays.lengths
-    count = len(slots.edges) // ROWS
-    while ray < len(lengths) and not rays.hit[ray]:
+    hit, edges = rays.hit, slots.edges
+    while ray < len(hit) and not hit[ray]:
         out[3 * ray] = out[3 * ray + 1] = out[3 * ray + 2] = medians[ray] = 0
         ray += 1
-    if ray == len(lengths):
+    if ray == len(hit):
         slots.rays[slot] = -1
         return ray
-    line, bins = ray_line(rays.starts, rays.steps, ray), len(scratch.positions)
-    histogram(coarse, scratch, line, lengths[ray] / np.float32(bins), grids.coarse, settings.bounds)
-    draw_edges(scratch.shares, bins, slots.edges, slot * count, count)
-    slots.intervals[slot] = next_interval(grids.fine, line, slots.edges, slot * count, 0, count - 1)
-    slots.rays[slot], slots.transmittance[slot], medians[ray] = ray, _ONE, 0
+    line, bins = ray_line(rays.starts, rays.ends, ray), scratch.samples
+    x, y, z, dx, dy, dz = line
+    length = np.sqrt(dx * dx + dy * dy + dz * dz)
+    histogram(coarse, scratch, bins, line, length / np.float32(bins), grids.coarse, settings.bounds)
+    draw_edges(scratch.shares, bins, scratch.targets, edges, slot * len(edges) // SLOTS)
+    choose_intervals(grids.fine, line, slots, slot)
+    slots.rays[slot], slots.transmittance[slot], slots.medians[slot] = ray, _ONE, 0
+    slots.lengths[slot] = length
+    slots.starts[slot], slots.starts[SLOTS + slot], slots.starts[2 * SLOTS + slot] = x, y, z
+    slots.directions[slot], slots.directions[SLOTS + slot], slots.directions[2 * SLOTS + slot] = dx, dy, dz
     store(slots.totals, slot * len(outputs), zeros(outputs))
     return ray + 1
 
 
 @kernel
-def add_sample(outputs, raw, slots, slot, interval_transmittance, medians):
-    """Accumulate a slot's sample, given the transmittance of its interval."""
-    edges, totals, transmittance, intervals = slots.edges, slots.totals, slots.transmittance, slots.intervals
-    count = len(edges) // ROWS
-    first = slot * count + intervals[slot]
-    before = transmittance[slot]
-    # The last interval is opaque.
-    after = before * interval_transmittance if intervals[slot] < count - 2 else _ZERO
-    if before >= _HALF and after < _HALF:
-        fraction = (before - _HALF) / (before - after)
-        medians[slots.rays[slot]] = edges[first] + fraction * (edges[first + 1] - edges[first])
-    features = logistic(load(zeros(outputs), raw, slot * len(outputs)))
-    at = slot * len(outputs)
-    store(totals, at, plus_scaled(load(zeros(outputs), totals, at), features, before - after))
-    transmittance[slot] = after
+def add_samples(outputs, raw, slots, bounds):
+    """Accumulate the slots' present samples, ``raw``, and go on to the next ones."""
+    n, totals = len(outputs), slots.totals
+    exponents = plus(load_strided(zeros(_EIGHT), raw, n), splat(zeros(_EIGHT), bounds.bias))
+    near = load_at(zeros(_EIGHT), slots.edges, 0, slots.places, 0)
+    width = minus(load_at(zeros(_EIGHT), slots.edges, 1, slots.places, 0), near)
+    lengths = plus_times(load(near, slots.walls, 0), width, load(near, slots.lengths, 0))
+    depths = times(exponential(clamped(exponents, bounds.least, bounds.most)), lengths)
+    before = load(near, slots.transmittance, 0)
+    after = times(before, exponential(scaled(depths, -_ONE)))
+    weights, half = minus(before, after), splat(near, _HALF)
+    median = plus_times(near, quotient(minus(before, half), weights), width)
+    old = load(near, slots.medians, 0)
+    store(slots.medians, 0, where_above(half, after, where_above(half, before, old, median), old))
+    store(slots.transmittance, 0, after)
+    store(slots.weights, 0, weights)
+    for slot in range(SLOTS):
+        features = logistic(load(zeros(outputs), raw, slot * n))
+        total = plus_scaled(load(zeros(outputs), totals, slot * n), features, item(slots.weights, slot))
+        store(totals, slot * n, total)
+        go_to(slots, slot, slots.steps[slot] + 1)
 
 
 @kernel
-def finish_ray(outputs, view, features, scratch, rays, slots, slot, out):
-    """Colour of a slot's ray: the accumulated features, scaled to weights that sum to one, shaded."""
+def opaque_slots(slots, min_transmittance):
+    """List the slots whose rays end, in ``slots.done``, and return how many."""
+    found = 0
+    for slot in range(SLOTS):
+        slots.done[found] = slot
+        found += (slots.transmittance[slot] <= min_transmittance) & (slots.rays[slot] >= 0)
+    return found
+
+
+@kernel
+def finish_ray(outputs, view, features, scratch, rays, slots, slot, out, medians):
+    """Write the colour of a slot's ray: accumulated features, scaled to weights that sum to one, shaded."""
     totals, transmittance, ray, inputs = slots.totals, slots.transmittance, slots.rays[slot], scratch.inputs
     total = load(zeros(outputs), totals, slot * len(outputs))
     store(totals, slot * len(outputs), scaled(total, _ONE / (_ONE - transmittance[slot])))
@@ -142,6 +189,7 @@ def finish_ray(outputs, view, features, scratch, rays, slots, slot, out):
         inputs[index] = totals[slot * len(outputs) + 1 + index]
     encode_direction(rays.directions, ray, inputs, features)
     shade(view, inputs, features + DIRECTION_NUMBERS, scratch.hidden, out, 3 * ray)
+    medians[ray] = slots.medians[slot]
 
 
 @kernel
@@ -153,38 +201,22 @@ def march(
 
     Rays that miss get zeros. ``features`` is the number of outputs after the density.
     """
-    starts, steps, lengths = rays.starts, rays.steps, rays.lengths
-    edges, transmittance, intervals, slot_rays = slots.edges, slots.transmittance, slots.intervals, slots.rays
-    raw, interval_lengths = fine_scratch.raw, fine_scratch.lengths
-    outputs, count = fine.outputs, len(slots.edges) // ROWS
-    next_ray, active = 0, ROWS
-    for slot in range(ROWS):
-        next_ray = start_ray(
-            coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
-        )
-    while active > 0:
-        active = 0
-        for slot in range(ROWS):
-            ray = slot_rays[slot]
-            if ray >= 0:
-                at, line = slot * count + intervals[slot], ray_line(starts, steps, ray)
-                interval_lengths[slot] = (edges[at + 1] - edges[at]) * lengths[ray]
-                look_up_features(fine, fine_scratch.features, slot, line, midpoint(edges, at))
-                active += 1
+    raw, outputs = fine_scratch.raw, fine.outputs
+    next_ray, active, ended = 0, 0, SLOTS
+    for slot in range(SLOTS):
+        slots.rays[slot], slots.done[slot] = -1, slot
+    while ended > 0 or active > 0:
+        for index in range(ended):
+            slot = slots.done[index]
+            if slots.rays[slot] >= 0:
+                finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out, medians)
+                active -= 1
+            next_ray = start_ray(
+                coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out, medians
+            )
+            active += slots.rays[slot] >= 0
+        x, y, z = points(slots)
+        look_up_features(fine, x, y, z, fine_scratch)
         decode_rows(fine, fine_scratch)
-        through = interval_transmittances(raw, len(outputs), interval_lengths, settings.bounds)
-        for slot in range(ROWS):
-            ray = slot_rays[slot]
-            if ray >= 0:
-                add_sample(outputs, raw, slots, slot, through[slot], medians)
-                if transmittance[slot] <= settings.min_transmittance or intervals[slot] >= count - 2:
-                    finish_ray(outputs, view, features, view_scratch, rays, slots, slot, out)
-                    next_ray = start_ray(
-                        coarse, outputs, rays, settings, grids, coarse_scratch, slots, slot, next_ray, out,
-                        medians,
-                    )  # fmt: skip
-                else:
-                    line = ray_line(starts, steps, ray)
-                    intervals[slot] = next_interval(
-                        grids.fine, line, edges, slot * count, intervals[slot] + 1, count - 1
-                    )
+        add_samples(outputs, raw, slots, settings.bounds)
+        ended = opaque_slots(slots, settings.min_transmittance)

@@ -42,7 +42,7 @@ class ViewNetwork(NamedTuple):
 
 
 class CellBits(NamedTuple):
-    """Which cells are occupied, as bits, ``size`` cells per side; 0 when there is no grid."""
+    """Which cells are occupied, as bits, ``size`` cells per side."""
 
     bits: np.ndarray
     size: int
@@ -56,11 +56,10 @@ class MarchGrids(NamedTuple):
 
 
 class MarchRays(NamedTuple):
-    """Starts in the cube, steps to the ends, lengths, hit flags, and directions in the world."""
+    """Starts and ends in the cube, hit flags, and directions in the world."""
 
     starts: np.ndarray
-    steps: np.ndarray
-    lengths: np.ndarray
+    ends: np.ndarray
     hit: np.ndarray
     directions: np.ndarray
 
@@ -73,29 +72,35 @@ class MarchSettings(NamedTuple):
 
 
 class CoarseScratch(NamedTuple):
-    """Buffers of ``histogram``; all but ``positions`` and ``chosen`` hold whole blocks of samples.
+    """Constants and buffers of ``histogram`` for so many ``samples`` of a ray; arrays hold whole blocks.
 
-    ``positions`` are the midpoints of the intervals, ``chosen`` the indices of those that are decoded;
-    ``even`` and ``gain`` are the constants of ``to_shares``.
+    ``positions`` are the midpoints of the intervals, and ``chosen`` the indices of those that are decoded,
+    each with a block more; ``cells``, ``texels``, ``fractions`` and ``densities`` are those of one block.
+    ``even`` and ``gain`` are the constants of ``to_shares``, ``targets`` those of ``draw_edges``.
     """
 
-    features: np.ndarray
+    samples: int
     positions: np.ndarray
     chosen: np.ndarray
+    cells: np.ndarray
+    texels: np.ndarray
+    fractions: np.ndarray
     densities: np.ndarray
     depths: np.ndarray
     even: np.ndarray
     gain: np.float32
     shares: np.ndarray
+    targets: np.ndarray
 
 
 class FineScratch(NamedTuple):
-    """Buffers of ``ROWS`` samples: features, hidden units, raw outputs and interval lengths."""
+    """Buffers of ``SLOTS`` samples: cells, features, hidden units and raw outputs."""
 
+    texels: np.ndarray
+    fractions: np.ndarray
     features: np.ndarray
     hidden: np.ndarray
     raw: np.ndarray
-    lengths: np.ndarray
 
 
 class ViewScratch(NamedTuple):
@@ -106,10 +111,31 @@ class ViewScratch(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """``ROWS`` rays in progress: each one's edges, summed outputs, transmittance, interval and ray index."""
+    """``SLOTS`` rays in progress, each with so many ``intervals``.
 
+    Of each ray: start and direction in the cube, (axis, slot), and length; its intervals' edges and middles,
+    and the numbers of those that are decoded (``chosen``), in as many items each; how many those are
+    (``ends``), which is the present one (``steps``), its index in ``edges`` and ``middles`` (``places``),
+    what is added to its length (``walls``), and its weight; summed outputs, transmittance, median position
+    and the ray's index.
+    ``cells`` and ``done`` are buffers.
+    """
+
+    intervals: int
+    starts: np.ndarray
+    directions: np.ndarray
+    lengths: np.ndarray
     edges: np.ndarray
+    middles: np.ndarray
+    chosen: np.ndarray
+    ends: np.ndarray
+    steps: np.ndarray
+    places: np.ndarray
+    walls: np.ndarray
+    weights: np.ndarray
     totals: np.ndarray
     transmittance: np.ndarray
-    intervals: np.ndarray
+    medians: np.ndarray
     rays: np.ndarray
+    cells: np.ndarray
+    done: np.ndarray

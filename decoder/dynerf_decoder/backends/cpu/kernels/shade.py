@@ -8,10 +8,25 @@ A view is a ``records.ViewNetwork``.
 import numpy as np
 
 from .compiling import kernel
-from .lanes import item, lane_sum, load, plus_scaled, plus_times, store, where_positive, zeros
+from .lanes import (
+    item,
+    lane_sum,
+    load,
+    minus,
+    pack,
+    plus_scaled,
+    plus_times,
+    scaled,
+    splat,
+    store,
+    times,
+    where_positive,
+    zeros,
+)
 from .network import WIDTH
 
 _WIDE = (np.float32(0),) * WIDTH
+_ZERO = np.float32(0)
 _ONE = np.float32(1)
 _TWO = np.float32(2)
 DIRECTION_NUMBERS = 15
@@ -19,28 +34,31 @@ DIRECTION_NUMBERS = 15
 
 @kernel
 def sine_and_cosine(x):
-    """Sine and cosine of a number from -1 to 1 by Taylor series, exact to the last bits of float32."""
-    square = x * x
-    sine = np.float32(-1 / 39916800)
+    """Sines and cosines of numbers from -1 to 1 by Taylor series, exact to the last bits of float32."""
+    square = times(x, x)
+    sine = splat(x, np.float32(-1 / 39916800))
     for factor in (1 / 362880, -1 / 5040, 1 / 120, -1 / 6, 1.0):
-        sine = sine * square + np.float32(factor)
-    cosine = np.float32(1 / 479001600)
+        sine = plus_times(splat(x, np.float32(factor)), sine, square)
+    cosine = splat(x, np.float32(1 / 479001600))
     for factor in (-1 / 3628800, 1 / 40320, -1 / 720, 1 / 24, -1 / 2, 1.0):
-        cosine = cosine * square + np.float32(factor)
-    return x * sine, cosine
+        cosine = plus_times(splat(x, np.float32(factor)), cosine, square)
+    return times(x, sine), cosine
 
 
 @kernel
 def encode_direction(directions, ray, out, at):
-    """Write the encoding of a unit vector, ``DIRECTION_NUMBERS`` numbers, to ``out`` from ``at`` on."""
-    for axis in range(3):
-        d = directions[3 * ray + axis]
-        sine, cosine = sine_and_cosine(d)
-        out[at + axis] = d
-        out[at + 3 + axis] = sine
-        out[at + 6 + axis] = cosine
-        out[at + 9 + axis] = _TWO * sine * cosine
-        out[at + 12 + axis] = _ONE - _TWO * sine * sine
+    """Write the encoding of a unit vector, ``DIRECTION_NUMBERS`` numbers, to ``out`` from ``at`` on.
+
+    One more item of ``out`` is overwritten: the axes are three of four lanes.
+    """
+    d = pack((item(directions, 3 * ray), item(directions, 3 * ray + 1), item(directions, 3 * ray + 2), _ZERO))
+    sine, cosine = sine_and_cosine(d)
+    twice = scaled(sine, _TWO)
+    store(out, at, d)
+    store(out, at + 3, sine)
+    store(out, at + 6, cosine)
+    store(out, at + 9, times(twice, cosine))
+    store(out, at + 12, minus(splat(d, _ONE), times(twice, sine)))
 
 
 @kernel
