@@ -13,8 +13,9 @@ from torch import Tensor
 
 from .frame import rgb_to_uint8
 
-# Coefficients of x^0 to x^5 for red, green and blue, fitted within 0.05 RMS to the table of the colour map Turbo
-# (A. Mikhailov, "Turbo, an improved rainbow colormap for visualization", 2019). The web renderer has the same.
+# Coefficients of x^0 to x^5 for red, green and blue, fitted within 0.05 RMS to the table of the colour map
+# Turbo (A. Mikhailov, "Turbo, an improved rainbow colormap for visualization", 2019). The web renderer has
+# the same.
 _POLYNOMIAL = (
     (0.16, 0.08, 0.17),
     (3.66, 2.3, 11.14),

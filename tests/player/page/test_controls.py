@@ -169,7 +169,8 @@ def test_statistics_help_and_screenshot(watching: "Page") -> None:
     watching.wait_for_selector("#stats >> text=64 × 48")
     assert "99.0 kB" in watching.inner_text("#stats")
     watching.keyboard.press("?")
-    assert watching.is_visible("#help-dialog")
+    assert watching.is_visible("#shortcuts")
+    assert watching.is_hidden("#gestures")
     watching.keyboard.press("Escape")
     with watching.expect_download() as saved:
         watching.keyboard.press("s")
@@ -283,6 +284,25 @@ def test_a_phone_shows_all_controls_and_dollies_by_pinching(browser: "Browser", 
             touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
         assert last_view(page, server)["camera_to_world"][11] < start[11]
+        assert_that_the_help_is_for_fingers(page)
+
+
+def assert_that_the_help_is_for_fingers(page: "Page") -> None:
+    """It lists gestures, which do what it says, and the buttons that are visible; no keys."""
+    page.tap("#help")
+    page.wait_for_selector("#gestures", state="visible")
+    assert page.is_hidden("#shortcuts")
+    terms = page.locator("#gestures dt").all_inner_texts()
+    assert terms[:4] == ["One finger", "Two fingers", "Tap", "Double tap"]
+    names = page.locator("#gestures dd").all_inner_texts()[4:]
+    assert {"Play", "Depth", "Quality"} < set(names)
+    assert "Mute" not in names  # the clip has no sound
+    assert page.locator("#gestures dt svg").count() == len(names)
+    page.tap("[aria-label='Close the help']")
+    page.tap("#picture")
+    page.wait_for_selector("#play[aria-label=Pause]")
+    page.locator("#picture").dblclick()
+    page.wait_for_function("() => document.fullscreenElement !== null")
 
 
 def test_the_catalogue_links_to_the_player(page: "Page", server: FakeServer) -> None:
