@@ -1,11 +1,14 @@
 """The page's controls, one by one, with the fake server."""
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from support.browser import open_page, wait_for_picture, wait_until_settled
 from support.fake_server import FakeServer
@@ -303,6 +306,18 @@ def assert_that_the_help_is_for_fingers(page: "Page") -> None:
     page.wait_for_selector("#play[aria-label=Pause]")
     page.locator("#picture").dblclick()
     page.wait_for_function("() => document.fullscreenElement !== null")
+
+
+def test_a_card_shows_a_placeholder_until_its_poster_is_there(page: "Page", server: FakeServer) -> None:
+    waiting: list[Any] = []
+    page.route("**/*.jpg", lambda route: waiting.append(route))
+    page.goto(server.address)
+    page.locator(".card img").wait_for()
+    card = np.asarray(Image.open(io.BytesIO(page.locator(".card").screenshot())).convert("L"), int)
+    assert card[len(card) // 3, card.shape[1] // 2] > card[-8, card.shape[1] // 2] + 10  # beside its text
+    for route in waiting:
+        route.continue_()
+    page.wait_for_function("() => document.querySelector('.card img').naturalWidth === 64")
 
 
 def test_the_catalogue_links_to_the_player(page: "Page", server: FakeServer) -> None:
