@@ -203,7 +203,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the sound in an MP4 file is coded; it has none where time stands still or has another "
         "speed (default: aac, which every player has)",
     )  # fmt: skip
-    parser.add_argument("--depth", action="store_true", help="show distance instead of colour; near is white")
+    parser.add_argument(
+        "--depth", action="store_true", help="show distance instead of colour, from red (near) to blue"
+    )
     add_device(parser)
 
 

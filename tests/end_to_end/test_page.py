@@ -128,7 +128,7 @@ def decoded(clip: Path, camera: int, frame: float, depth: bool = False) -> np.nd
         picture = opened.render(opened.cameras[camera], frame=float(frame))
         if not depth:
             return picture.numpy()
-        from dynerf_decoder.render.frame import depth_image
+        from dynerf_decoder.render.depth_colours import depth_image
 
         return depth_image(picture.depth, *opened.depth_range())
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
 import dynerf
 from dynerf_decoder.cameras.camera import Camera
+from dynerf_decoder.render.depth_colours import depth_image
 from support.command import FRAMES, HEIGHT, WIDTH, done, listing, numbered, pictures, refused
 
 
@@ -96,18 +98,25 @@ def test_frozen_content_stands_still_while_the_view_moves(clip: Path, out: Path,
     assert np.ptp(brightness) < 20  # a frame more is 9 levels brighter, and the clip spans 50
 
 
-def test_depth_is_grey_and_brighter_where_nearer(clip: Path, out: Path) -> None:
+def test_depth_is_coloured_from_red_where_near_to_blue(clip: Path, out: Path) -> None:
     shown = _decode(clip, out, "--view", "cam02", "--frames", "3:4", "--depth")[0]
-    assert np.array_equal(shown[..., 0], shown[..., 1])
-    assert np.array_equal(shown[..., 0], shown[..., 2])
     with dynerf.open(clip, device="cpu") as opened:
-        depth = opened.render(opened.cameras[1], frame=3.0).depth.numpy()
+        depth = opened.render(opened.cameras[1], frame=3.0).depth
         nearest, farthest = opened.depth_range()
     assert 0 < nearest <= depth.min()
     assert depth.max() <= farthest * 1.001
-    grey = shown[..., 0].reshape(-1)[np.argsort(depth.reshape(-1))].astype(int)
-    assert np.diff(grey).max() <= 0
-    assert np.ptp(grey) > 0
+    assert np.array_equal(shown, depth_image(depth, nearest, farthest))
+    assert np.ptp(shown) > 0
+
+
+def test_colours_of_depth_use_the_logarithm_of_the_distance() -> None:
+    colours = depth_image(torch.tensor([[0.0, 1.0, 4.0, 10.0, 25.0, 100.0]]), 1.0, 100.0)[0].astype(int)
+    nothing, near, *middle, far = colours
+    assert not nothing.any()
+    assert near[0] > 2 * near[1:].max()
+    assert middle[1][1] > middle[1][[0, 2]].max()  # green is half way
+    assert (np.diff([blue - red for red, _, blue in middle]) > 100).all()
+    assert 0 < far.max() < 64
 
 
 def test_depth_is_black_where_there_is_nothing(clip: Path, out: Path) -> None:

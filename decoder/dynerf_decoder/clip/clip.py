@@ -252,7 +252,7 @@ class Clip:
 
         ``view`` is a camera, which shows the whole clip, a trajectory, or shots. ``fps`` is the video's
         rate, by default the trajectory's or the clip's; content plays at its own speed at every rate, but
-        shots are shown one after the other. ``depth`` shows depth instead of colour, near is white. A video
+        shots are shown one after the other. ``depth`` shows depth instead of colour, red is near. A video
         gets the clip's sound, coded with ``audio_codec``, if its content plays at its own speed; damaged
         sound is silent. The file appears when it is complete. Raises ViewError, ConfigError (the name, the
         rate), OutputError, FormatError.

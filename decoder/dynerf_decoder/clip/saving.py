@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dynerf_decoder.cameras.paths import Shot
 from dynerf_decoder.progress import OnProgress, Progress
-from dynerf_decoder.render.frame import grey_depth
+from dynerf_decoder.render.depth_colours import depth_colours
 from dynerf_decoder.sound.audio_stream import checked_codec
 from dynerf_decoder.sound.shot_sound import sound_of_times
 from dynerf_decoder.sound.sound_track import SoundTrack
@@ -59,7 +59,7 @@ def save_video(
         open_output(path, width, height, fps, len(shots), codec, sound, audio_codec) as out,
         closing(play(clip, [(shot.camera, clip.frame_at(shot.time)) for shot in shots])) as frames,
     ):
-        colours = (grey_depth(frame.depth, *depths) if depths else frame.rgb for frame in frames)
+        colours = (depth_colours(frame.depth, *depths) if depths else frame.rgb for frame in frames)
         for done, picture in enumerate(copy_frames(colours, clip.device), start=1):
             out.write(picture)
             if on_progress is not None:

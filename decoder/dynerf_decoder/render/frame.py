@@ -127,22 +127,3 @@ def rgb_to_uint8(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[np.ndarray, "*pixel 3"
 def rounded_rgb(rgb: Float[Tensor, "*pixel 3"]) -> UInt8[Tensor, "*pixel 3"]:
     """RGB in 0..1 to 8 bits, rounded, on its device: a quarter of the bytes to copy from a GPU."""
     return (rgb.clamp(0, 1) * 255).round().to(torch.uint8)
-
-
-def depth_image(
-    depth: Float[Tensor, "height width"], nearest: float, farthest: float
-) -> UInt8[np.ndarray, "height width 3"]:
-    """Depth as a grey image: disparity, from black (``farthest``, world units) to white (``nearest``).
-
-    Rays that miss the space have depth 0 and are black.
-    """
-    return rgb_to_uint8(grey_depth(depth, nearest, farthest))
-
-
-def grey_depth(
-    depth: Float[Tensor, "height width"], nearest: float, farthest: float
-) -> Float[Tensor, "height width 3"]:
-    """``depth_image`` before rounding, on the depth's device."""
-    disparity = (1 / depth.clamp_min(1e-6) - 1 / farthest) / (1 / nearest - 1 / farthest)
-    grey = torch.where(depth > 0, disparity, 0.0)
-    return grey.unsqueeze(-1).expand(-1, -1, 3)

@@ -47,9 +47,9 @@ def player_page(page: PlayerPage) -> str:
     return _environment().get_template("watch.html").render(page=page)
 
 
-def catalogue_page(title: str) -> str:
-    """The page that lists the clips of ``clips.json``."""
-    return _environment().get_template("catalogue.html").render(title=title)
+def catalogue_page(title: str, preview: str = "") -> str:
+    """The page that lists the clips of ``clips.json``; ``preview``: the picture of link previews."""
+    return _environment().get_template("catalogue.html").render(title=title, preview=preview)
 
 
 @cache

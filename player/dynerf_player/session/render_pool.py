@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.render.frame import depth_image
+from dynerf_decoder.render.depth_colours import depth_image
 from dynerf_player.library.interface import ClipVersion
 
 

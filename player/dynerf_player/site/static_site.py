@@ -106,7 +106,8 @@ def _write_pages(site: Path, entries: Sequence[_SiteClip], options: SiteOptions)
     if len(entries) == 1:
         _write(site / "index.html", player_page(_page(entries[0], "", options)))
     else:
-        _write(site / "index.html", catalogue_page(options.title or "Clips"))
+        preview = _page(entries[0], "", options).preview
+        _write(site / "index.html", catalogue_page(options.title or "Clips", preview))
         for entry in entries:
             _write(site / "watch" / f"{entry.name}.html", player_page(_page(entry, "../", options)))
     _write_json(site / "clips.json", {"clips": [_record(entry) for entry in entries]})

@@ -11,7 +11,6 @@ function card({ name, page, poster, seconds, bytes, width, height }) {
   link.className = "card";
   link.href = new URL(page, addressOf());
   image.src = new URL(poster, addressOf());
-  image.onload = () => image.classList.add("loaded");
   image.alt = "";
   image.loading = "lazy";
   image.onerror = () => image.replaceWith(Object.assign(document.createElement("div"), { className: "placeholder" }));

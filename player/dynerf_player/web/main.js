@@ -8,7 +8,7 @@ import { bench } from "./ui/bench.js";
 import { Controls } from "./ui/controls.js";
 import { EmbedMessages } from "./ui/embed_messages.js";
 import { drawIcons } from "./ui/icons.js";
-import { listenToKeys, SHORTCUTS } from "./ui/keys.js";
+import { listenToKeys } from "./ui/keys.js";
 import { PathPanel } from "./ui/path_panel.js";
 import { Seekbar } from "./ui/seekbar.js";
 import { StatsPanel } from "./ui/stats_panel.js";
@@ -24,7 +24,6 @@ let page = null;
 function start() {
   document.body.classList.toggle("embed", embedded);
   drawIcons(document);
-  showShortcuts();
   showCatalogueLink();
   if (query.has("render")) player.renderMode = query.get("render");
   if (embedded) player.startMuted();
@@ -94,19 +93,6 @@ async function showCatalogueLink() {
   if (!response?.ok) return;
   const { clips } = await response.json();
   find("catalogue").hidden = clips.length < 2;
-}
-
-function showShortcuts() {
-  const arrows = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
-  const labels = { ...arrows, "Shift+Arrow": "Shift + arrows" };
-  for (const { keys, description } of SHORTCUTS) {
-    const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
-    for (const key of keys) {
-      term.append(Object.assign(document.createElement("kbd"), { textContent: labels[key] ?? key }), " ");
-    }
-    detail.textContent = description;
-    find("shortcuts").append(term, detail);
-  }
 }
 
 start();

@@ -180,6 +180,7 @@ def test_a_device_that_cannot_render_gets_a_reason(bare: "Page") -> None:
     bare.evaluate("player.loading = 'eager'")
     bare.wait_for_selector("#state:has-text('This device cannot render the clip')")
     assert "of graphics memory" in bare.inner_text("#state")
+    assert "Another device or browser may." in bare.inner_text("#state")
     assert bare.evaluate("player.error.name") == "NotSupportedError"
 
 

@@ -66,6 +66,8 @@ def test_a_device_without_acceleration_uses_the_server_and_the_menu_selects_a_si
     page.wait_for_selector('#picture[data-final="true"][data-frame="1.000"]')  # the moment is kept
     clip = made.clip
     assert psnr(canvas_image(page), clip.render(clip.cameras[0], frame=1, plain=True).numpy()) > 25
+    page.select_option("#renderer", label="auto")  # decides as at first
+    page.wait_for_selector("#stats >> text=/the server: this .* no .*(accelerated|acceleration)/")
     page.select_option("#renderer", label="the server")
     page.wait_for_selector("#stats >> text=the server: selected")
     page.wait_for_selector("#stats >> text=Stream")

@@ -188,5 +188,22 @@ def test_the_bench_reports_what_it_measured(page: "Page", site: Site) -> None:
     assert "Rendered by: browser" in text
     assert "pictures per second" in text
     assert "requests" in text
+    box, size = page.locator("#bench-dialog").bounding_box(), page.viewport_size
+    assert box is not None
+    assert size is not None
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= size["height"]
+    assert page.evaluate("scrollY") == 0
     page.click("#bench-copy")
     page.wait_for_selector("text=Result copied")
+
+
+def test_the_bench_of_a_damaged_clip_ends_with_the_reason(page: "Page", site: Site) -> None:
+    data = bytearray(site.made.data)
+    chunk = next(each for each in site.made.clip.reader.directory if each.kind == b"WGHT")
+    data[chunk.offset + chunk.stored_length] ^= 1
+    page.route("**/*.dnv", lambda route: route.fulfill(body=bytes(data)))
+    page.goto(f"{site.page}?bench")
+    page.wait_for_selector("#bench-text:has-text('Nothing was measured: ')")
+    assert "checksum" in page.inner_text("#bench-text")
+    assert "checksum" in page.inner_text("#state")

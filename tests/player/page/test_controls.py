@@ -1,11 +1,14 @@
 """The page's controls, one by one, with the fake server."""
 
+import io
 import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from support.browser import open_page, wait_for_picture, wait_until_settled
 from support.fake_server import FakeServer
@@ -169,7 +172,8 @@ def test_statistics_help_and_screenshot(watching: "Page") -> None:
     watching.wait_for_selector("#stats >> text=64 × 48")
     assert "99.0 kB" in watching.inner_text("#stats")
     watching.keyboard.press("?")
-    assert watching.is_visible("#help-dialog")
+    assert watching.is_visible("#shortcuts")
+    assert watching.is_hidden("#gestures")
     watching.keyboard.press("Escape")
     with watching.expect_download() as saved:
         watching.keyboard.press("s")
@@ -283,6 +287,37 @@ def test_a_phone_shows_all_controls_and_dollies_by_pinching(browser: "Browser", 
             touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
         assert last_view(page, server)["camera_to_world"][11] < start[11]
+        assert_that_the_help_is_for_fingers(page)
+
+
+def assert_that_the_help_is_for_fingers(page: "Page") -> None:
+    """It lists gestures, which do what it says, and the buttons that are visible; no keys."""
+    page.tap("#help")
+    page.wait_for_selector("#gestures", state="visible")
+    assert page.is_hidden("#shortcuts")
+    terms = page.locator("#gestures dt").all_inner_texts()
+    assert terms[:4] == ["One finger", "Two fingers", "Tap", "Double tap"]
+    names = page.locator("#gestures dd").all_inner_texts()[4:]
+    assert {"Play", "Depth", "Quality"} < set(names)
+    assert "Mute" not in names  # the clip has no sound
+    assert page.locator("#gestures dt svg").count() == len(names)
+    page.tap("[aria-label='Close the help']")
+    page.tap("#picture")
+    page.wait_for_selector("#play[aria-label=Pause]")
+    page.locator("#picture").dblclick()
+    page.wait_for_function("() => document.fullscreenElement !== null")
+
+
+def test_a_card_shows_a_placeholder_until_its_poster_is_there(page: "Page", server: FakeServer) -> None:
+    waiting: list[Any] = []
+    page.route("**/*.jpg", lambda route: waiting.append(route))
+    page.goto(server.address)
+    page.locator(".card img").wait_for()
+    card = np.asarray(Image.open(io.BytesIO(page.locator(".card").screenshot())).convert("L"), int)
+    assert card[len(card) // 3, card.shape[1] // 2] > card[-8, card.shape[1] // 2] + 10  # beside its text
+    for route in waiting:
+        route.continue_()
+    page.wait_for_function("() => document.querySelector('.card img').naturalWidth === 64")
 
 
 def test_the_catalogue_links_to_the_player(page: "Page", server: FakeServer) -> None:

@@ -11,7 +11,7 @@ from dynerf_decoder.backends.folded_planes import FoldedStack
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.planes import FoldedPlanesModel
-from dynerf_decoder.render.frame import depth_image
+from dynerf_decoder.render.depth_colours import depth_image
 from dynerf_encoder.config.presets import preset
 from support.browser import psnr
 from support.gl import dump_segment

@@ -10,7 +10,7 @@ import pytest
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_decoder.clip.clip import Clip
-from dynerf_decoder.render.frame import depth_image
+from dynerf_decoder.render.depth_colours import depth_image
 from dynerf_format import FieldRecord, clip_bytes
 from support.browser import chromium, missing_browser, open_page, psnr
 from support.clips import smallest

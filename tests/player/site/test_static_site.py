@@ -40,6 +40,7 @@ def test_several_clips_have_a_catalogue(clip: Path, other_clip: Path, tmp_path: 
     records = json.loads((tmp_path / "site" / "clips.json").read_text(encoding="utf-8"))["clips"]
     assert [record["name"] for record in records] == ["clip", "Ünder #1 %", "CLIP"]
     assert len({record["page"].casefold() for record in records}) == 3
+    assert '<meta property="og:image" content="clips/clip.jpg">' in (tmp_path / "site/index.html").read_text()
     for page in (tmp_path / "site/watch").iterdir():
         assert all((page.parent / address).resolve().is_file() for address in links(page))
 

@@ -34,7 +34,7 @@ export class Engine {
   /** Forget the clip. */
   closed() {
     Object.assign(this, { hasPicture: false, shownFrame: null, sought: null, state: "", lastSide: "", failure: null });
-    Object.assign(this, { description: null, clock: null, cameras: null, animation: null });
+    Object.assign(this, { description: null, clock: null, cameras: null, animation: null, slow: null });
   }
 
   /** Open a clip: `src` and `server` are absolute addresses, `server` may be empty; `mode` see `choice.js`. */
@@ -63,7 +63,8 @@ export class Engine {
     const { mode, server } = this.source;
     const matters = mode === "auto" && server;
     const { kind, why } = firstChoice({ mode, hasServer: Boolean(server), isAccelerated: matters && isAccelerated() });
-    this.use(kind, why);
+    if (matters && this.slow) this.use("server", this.slow);
+    else this.use(kind, why);
   }
 
   /** Another mode was selected. */
@@ -124,9 +125,9 @@ export class Engine {
   }
 
   opened(description, render) {
-    if (this.trial && render?.device.software) {
-      this.use("server", "this device has no graphics acceleration");
-      return;
+    if (render?.device.software) {
+      this.slow = "this device has no graphics acceleration";
+      if (this.trial) return this.choose();
     }
     const before = this.description;
     this.failure = null;
@@ -213,8 +214,8 @@ export class Engine {
     if (this.sought !== null && Math.abs(head.frame - this.sought) < SAME_FRAME) this.sought = null;
     this.report("picture", head);
     const { width, height } = this.view();
-    const slow = this.trial?.record(head, width * height) ?? null;
-    if (slow) this.use("server", slow);
+    this.slow ??= this.trial?.record(head, width * height);
+    if (this.slow && this.trial) this.choose();
   }
 
   handleState(state, { seconds = 0, reason = "" }) {
@@ -268,7 +269,7 @@ export class Engine {
     }
     const message = `This device cannot render the clip: ${reason}.`;
     if (server) this.fail({ name: "NotSupportedError", message }, () => this.letServerRender(reason), "Let the server render");
-    else this.fail({ name: "NotSupportedError", message }, null);
+    else this.fail({ name: "NotSupportedError", message: `${message} Another device or browser may.` }, null);
   }
 
   letServerRender(reason) {

@@ -32,8 +32,9 @@ export function picture(Base) {
     }
 
     rendererChanged() {
-      const { renderer, why } = this.engine;
-      Object.assign(this.dataset, { renderer: renderer.kind, final: false });
+      const { renderer, why, isNew } = this.engine;
+      this.dataset.renderer = renderer.kind;
+      if (isNew) this.dataset.final = false;
       this.dispatchEvent(new CustomEvent("renderer-change", { detail: { renderer: renderer.kind, why } }));
     }
 

@@ -43,12 +43,12 @@ export const STYLE = `
   max-width: min(88%, 380px);
   padding: 20px 28px;
   border-radius: 16px;
+  background: var(--dynerf-box);
   text-align: center;
   overflow-wrap: anywhere;
 }
 .state span:not(.spinner) { color: var(--dynerf-muted); font-size: 14px; }
 .state span:empty:not(.spinner) { display: none; }
-.state.overlay, .state.boxed { background: var(--dynerf-box); }
 .state.overlay { pointer-events: none; }
 .state.overlay button { pointer-events: auto; }
 .spinner {

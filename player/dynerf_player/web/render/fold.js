@@ -11,8 +11,11 @@ import { HEAD, checkMemory, compile, textureArray } from "./glsl.js";
 
 const SLICE_BYTES = 4 << 20; // uploaded between two turns of the event loop
 
-/** The shader that sums `basis` planes; no loop where there are none. */
-export function foldSource(basis, groups) {
+// To the nearest half float: devices may cut off what a half float target does not hold, which doubles the error.
+const NEAREST = "uintBitsToFloat(floatBitsToUint(sum) + 0x1000u & 0xffffe000u)";
+
+/** The shader that sums `basis` planes; no loop where there are none. `precise`: for float32 planes. */
+export function foldSource(basis, groups, precise) {
   const vectors = Math.max(groupsOf(basis), 1);
   const sum = `
   for (int k = 0; k < ${basis}; ++k) {
@@ -28,7 +31,7 @@ out vec4 planes;
 void main() {
   ivec2 at = ivec2(gl_FragCoord.xy);
   vec4 sum = step_ * vec4(texelFetch(fixed_, ivec3(at, layer), 0));${basis > 0 ? sum : ""}
-  planes = sum;
+  planes = ${precise ? "sum" : NEAREST};
 }`;
 }
 
@@ -37,8 +40,10 @@ const stepOf = ({ steps }, i) => steps[steps.length === 1 ? 0 : i];
 
 /** Folds on the GPU. Programs are shared by all scales with the same number of basis planes and groups. */
 export class GpuFold {
-  constructor(gl) {
+  /** `precise`: the planes are float32. */
+  constructor(gl, precise) {
     this.gl = gl;
+    this.precise = precise;
     this.framebuffer = gl.createFramebuffer();
     this.programs = new Map();
   }
@@ -48,7 +53,8 @@ export class GpuFold {
     for (const { scales, groups } of [layout.coarse, layout.fine]) {
       for (const { basis } of scales) {
         const key = `${basis}/${groups}`;
-        if (!this.programs.has(key)) this.programs.set(key, await compile(this.gl, foldSource(basis, groups)));
+        if (!this.programs.has(key))
+          this.programs.set(key, await compile(this.gl, foldSource(basis, groups, this.precise)));
       }
     }
   }

@@ -9,7 +9,7 @@
 import { HEAD } from "./glsl.js";
 import { blockLayouts } from "./network.js";
 
-/** What a picture shows: colour, depth (grey, near is white), or in red and green the samples that a ray evaluated. */
+/** What a picture shows: colour, depth (near is red, far is blue), or in red and green the evaluated samples. */
 export const OUTPUTS = ["colour", "depth", "count"];
 
 /** Binding points of the uniform blocks, by the block's name in the shader. */
@@ -238,7 +238,7 @@ Marched march(Ray ray) {
 
 const SHOWN = {
   colour: "vec4(clamp(marched.colour, 0., 1.), 1.)",
-  depth: "vec4(vec3(greyOf(distanceAt(ray, marched.median))), 1.)",
+  depth: "vec4(depthColour(distanceAt(ray, marched.median)), 1.)",
   count: "vec4(vec2(marched.coarse, marched.fine) / 255., 1., 1.)",
 };
 
@@ -249,8 +249,10 @@ float distanceAt(Ray ray, float s) {
   return mix(ray.distances.x, ray.distances.y, u);
 }
 
-float greyOf(float depth) {
-  return clamp((1. / max(depth, 1e-6) - 1. / depthRange.y) / (1. / depthRange.x - 1. / depthRange.y), 0., 1.);
+vec3 depthColour(float depth) { // as in the decoder's render/depth_colours.py
+  float x = clamp(log(depthRange.y / max(depth, 1e-6)) / log(depthRange.y / depthRange.x), 0., 1.);
+  return vec3(.16, .08, .17) + x * (vec3(3.66, 2.3, 11.14) + x * (vec3(-35.43, 4.55, -52.1) + x * (
+    vec3(111.69, -14.38, 91.41) + x * (vec3(-128.78, 5.54, -71.64) + x * vec3(49.22, 1.95, 21.01)))));
 }
 
 void main() {

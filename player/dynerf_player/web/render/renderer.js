@@ -38,7 +38,7 @@ export class Renderer {
   static async create(gl, header, { budget, device = capabilities(gl), ...options } = {}) {
     const layout = layoutOf(header);
     const plan = planFor(layout, device, budget);
-    const folding = plan.fold === "gpu" ? new GpuFold(gl) : new CpuFold(gl);
+    const folding = plan.fold === "gpu" ? new GpuFold(gl, options.precise) : new CpuFold(gl);
     const [present, program] = await Promise.all([
       Present.create(gl),
       compile(gl, raySource(layout, { prelude: options.prelude })),

@@ -16,7 +16,10 @@ export async function bench(player, find) {
   });
   dialog.show();
   text.textContent = "Measuring...";
-  text.textContent = report(await measure(player)).map(([name, value]) => `${name}: ${value}`).join("\n");
+  text.textContent = await measure(player).then(
+    (measured) => report(measured).map(([name, value]) => `${name}: ${value}`).join("\n"),
+    ({ message }) => `Nothing was measured: ${message}`,
+  );
 }
 
 /** Pictures of a moving and of a still camera, and the statistics at the end. */
@@ -37,17 +40,21 @@ export async function measure(player, movingMs = MOVING_MS) {
   return { moving, still, movingMs, stats: await player.getStats(), heap: performance.memory?.usedJSHeapSize ?? null };
 }
 
-/** The next picture that fits; rejects when none is shown for long. */
+/** The next picture that fits; rejects when none is shown for long, and when the clip cannot be shown. */
 function nextPicture(player, fits = () => true) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => finish(() => reject(new Error("no picture was shown"))), PICTURE_MS);
     const receive = ({ detail }) => fits(detail) && finish(() => resolve(detail));
+    const fail = () => finish(() => reject(player.error));
     const finish = (settle) => {
       clearTimeout(timer);
+      player.removeEventListener("error", fail);
       player.removeEventListener("picture", receive);
       settle();
     };
     player.addEventListener("picture", receive);
+    player.addEventListener("error", fail);
+    if (player.error) fail();
   });
 }
 

@@ -1,6 +1,7 @@
 /** The buttons and menus of the player page: their actions, and how they show the current state. */
 import { copyText } from "./clipboard.js";
 import { download } from "./download.js";
+import { showHelp } from "./help.js";
 import { setIcon } from "./icons.js";
 import { toHash } from "../view/share.js";
 
@@ -29,7 +30,7 @@ export class Controls {
       screenshot: () => this.screenshot(),
       share: () => this.share(),
       fullscreen: () => this.fullscreen(),
-      help: () => find("help-dialog").showModal(),
+      help: () => showHelp(find),
     };
     this.addListeners();
   }

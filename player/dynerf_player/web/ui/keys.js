@@ -1,6 +1,6 @@
 /**
  * Keyboard shortcuts. Focused elements that use a key themselves take precedence: fields and menus for all keys,
- * buttons for Space and Enter, sliders for the arrows. `actions` maps names to functions; the help lists SHORTCUTS.
+ * buttons for Space and Enter, sliders for the arrows. `actions` maps names to functions; `help.js` lists SHORTCUTS.
  */
 export const SHORTCUTS = [
   { keys: ["Space"], action: "toggle", description: "Play or pause" },
