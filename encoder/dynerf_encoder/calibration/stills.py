@@ -57,16 +57,14 @@ def read_stills(
         files = _files(camera, times, work)
         if not files.thumbnails.exists():
             try:
-                for _ in _read(camera, files, length):
-                    done += 1
-                    progress(done, total)
-                done -= length
+                for count, _ in enumerate(_read(camera, files, length), start=1):
+                    progress(done + count, total)
             except CaptureError as error:
                 failed[camera.name] = str(error)
         if camera.name not in failed:
             found[camera.name] = files
         done += length
-        progress(min(done, total), total)
+        progress(done, total)
     return found, failed
 
 
