@@ -12,7 +12,6 @@ import numpy as np
 
 from dynerf_encoder.jobs.folder_lock import folder_lock
 from dynerf_format.errors import CaptureError
-from dynerf_format.io.atomic_write import check_writable
 
 from .calibration_report import write_report
 from .colmap.run_children import check_installed
@@ -23,7 +22,7 @@ from .gauge import in_gauge
 from .lens_groups import lens_groups
 from .motion_groups import motion_witness
 from .options import CalibrationOptions
-from .outcome import Outcome, check_exports, write_outcome
+from .outcome import Outcome, check_cameras, check_exports, check_output, write_exports, write_outcome
 from .rig import RigRequest, RigSolution, read_time, solve_rig
 from .stationary import check_stationary, empty_of_texture, faulty_cameras
 from .stills import StillFiles, choose_times, read_stills
@@ -54,14 +53,18 @@ def calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     """
     check_installed()
     check_folder(options.folder)
-    check_writable(options.output)
+    check_output(options)
     check_exports(options)
     with folder_lock(options.work, "calibration", "-o"):
         return _calibrate(options, progress)
 
 
 def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
-    footage = find_footage(options.folder, lambda done, total: progress("videos", done, total))
+    footage = find_footage(
+        options.folder, lambda done, total: progress("videos", done, total),
+        by_folder=options.same_lens == "per-folder",
+    )  # fmt: skip
+    check_cameras(options, footage)
     times = choose_times(footage.frames, options.times)
     work = open_work(options, footage.cameras, times)
     pictures = _read_pictures(options, footage, times, work, progress)
@@ -73,7 +76,7 @@ def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
     )  # fmt: skip
     qualities = camera_qualities(solution, rig.agreement, rig.matches, rig.motion)
     names = [*pictures.footage.names, *pictures.footage.dropped]
-    verdict = grade(names, solution, rig.agreement, qualities, sync.offsets, len(times))
+    verdict = grade(names, solution, rig.agreement, qualities, sync.offsets, len(times), rig.zooms)
     outcome = Outcome(options, pictures.footage, times, solution, rig, sync, qualities, verdict)
     report = write_report(outcome, pictures.stills)
     if verdict.grade == "not usable":
@@ -82,6 +85,7 @@ def _calibrate(options: CalibrationOptions, progress: Progress) -> Outcome:
         )
     write_outcome(outcome)
     close_work(work)
+    write_exports(outcome)
     return outcome
 
 

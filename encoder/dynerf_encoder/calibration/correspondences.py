@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from .colmap.run_children import batches, check_all_succeeded, run_children
 from .footage import Footage
@@ -12,7 +11,8 @@ from .stills import StillFiles
 MOST_FEATURES = 3000  # of a picture, the largest ones
 _RATIO = 0.85  # of the angles to the best and second best descriptor
 _PIXELS = 2.0  # epipolar error of a verified match
-_BATCH = 4  # pictures of a child: starting one takes a second
+_LEAST_BATCH, _MOST_BATCH = 4, 16  # pictures of a child: starting one takes as long as a small picture
+_BATCHES = 4  # per process, so that all processes end at about the same time
 
 Progress = Callable[[int, int], None]
 
@@ -27,16 +27,15 @@ def extract_features(
         for name, files in stills.items()
     }
     total = sum(map(len, found.values()))
-    requests: list[dict[str, Any]] = []
-    for name, files in stills.items():
-        items = [
-            (str(files.stills[time]), str(path)) for time, path in found[name].items() if not path.exists()
-        ]
-        requests += [
-            {"items": list(batch), "scale": files.scale, "most": MOST_FEATURES}
-            for batch in batches(items, _BATCH)
-        ]
-    already = total - sum(len(request["items"]) for request in requests)
+    items = [
+        (str(files.stills[time]), str(path), files.scale)
+        for name, files in stills.items()
+        for time, path in found[name].items()
+        if not path.exists()
+    ]
+    size = min(max(len(items) // (_BATCHES * threads), _LEAST_BATCH), _MOST_BATCH)
+    requests = [{"items": list(batch), "most": MOST_FEATURES} for batch in batches(items, size)]
+    already = total - len(items)
     progress(already, total)
     ends = run_children("extract", requests, threads, lambda done: progress(already + done, total))
     check_all_succeeded(ends, "features")
@@ -50,8 +49,13 @@ def match_times(
     seed: int,
     threads: int,
     progress: Progress,
+    *,
+    quick: bool = False,
 ) -> dict[int, Path]:
-    """The files of verified matches by frame. Raises CaptureError when a child fails."""
+    """The files of verified matches by frame. Raises CaptureError when a child fails.
+
+    ``quick`` verifies as far as known poses need it (``colmap.verification``).
+    """
     folder = work / "matches"
     sizes = {camera.name: list(camera.size) for camera in footage}
     times = sorted(next(iter(features.values())))
@@ -59,7 +63,7 @@ def match_times(
     requests = [
         {
             "items": [({name: str(files[time]) for name, files in features.items()}, str(path))],
-            "sizes": sizes, "ratio": _RATIO, "error": _PIXELS, "seed": seed,
+            "sizes": sizes, "ratio": _RATIO, "error": _PIXELS, "seed": seed, "quick": quick,
         }
         for time, path in found.items()
         if not path.exists()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from dynerf_encoder.captures.layouts.source_files import find_sources
+from dynerf_encoder.captures.layouts.source_files import find_sources, find_sources_in_folders
 from dynerf_encoder.captures.pairing import listed
 from dynerf_encoder.captures.picture_source import PictureSource, open_source
 from dynerf_encoder.captures.video import VideoFacts
@@ -60,13 +60,18 @@ class FootageSet:
         return found
 
 
-def find_footage(folder: Path, progress: Callable[[int, int], None]) -> FootageSet:
-    """Read the properties of all sources of a folder. Raises CaptureError."""
+def find_footage(
+    folder: Path, progress: Callable[[int, int], None], *, by_folder: bool = False
+) -> FootageSet:
+    """Read the properties of all sources of a folder. Raises CaptureError.
+
+    Where there are none, of the videos in its folders: one in each, or several in each with ``by_folder``.
+    """
     check_folder(folder)
-    sources = find_sources(folder)
+    sources = find_sources(folder) or find_sources_in_folders(folder, several=by_folder)
     if len(sources) < LEAST_CAMERAS:
-        count = "1 camera" if len(sources) == 1 else f"{len(sources)} cameras"
-        found = f"{count} ({listed(list(sources))})" if sources else "no videos"
+        number = "1 camera" if len(sources) == 1 else f"{len(sources)} cameras"
+        found = f"{number} ({listed(list(sources))})" if sources else "no videos"
         raise CaptureError(
             f"{folder}: holds {found}, expected the videos of at least {LEAST_CAMERAS} cameras: two views "
             "alone do not determine a focal length"

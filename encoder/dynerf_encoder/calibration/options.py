@@ -51,6 +51,10 @@ class CalibrationOptions:
     work: Path = field(init=False)
 
     def __post_init__(self) -> None:
+        if not self.output.name:
+            raise ConfigError(
+                f"output {str(self.output)!r}, expected the name of a file such as capture.json"
+            )
         object.__setattr__(self, "work", self.output.with_name(f"{self.output.stem}.work"))
         for name, value, choices in (
             ("lens", self.lens, LensChoice),

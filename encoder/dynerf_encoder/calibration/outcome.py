@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from dynerf_encoder.captures.folder import POSES
-from dynerf_encoder.captures.layouts.capture_json import write_capture_json
+from dynerf_encoder.captures.folder import CAMERA, POSES
+from dynerf_encoder.captures.layouts.capture_json import relative_to, write_capture_json
 from dynerf_encoder.captures.layouts.convert import convert
 from dynerf_encoder.captures.layouts.nerfstudio import FILE as TRANSFORMS
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.picture_source import PictureSequence
 from dynerf_encoder.captures.point_file import ScenePoints, write_points
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, SourceState, checked_recording
-from dynerf_format.errors import OutputError
+from dynerf_format.errors import CaptureError, ConfigError, OutputError
+from dynerf_format.io.atomic_write import check_writable
 from dynerf_format.version import __version__
 
 from .colmap.problem import Solution
@@ -55,24 +56,58 @@ class Outcome:
 
 
 def write_outcome(outcome: Outcome) -> None:
-    """Write the points, then capture.json, then exports. Raises OutputError, CaptureError."""
-    output = outcome.options.output
-    points = output.with_name(f"{output.stem}_points.ply")
+    """Write the points, then capture.json. Raises OutputError, CaptureError."""
+    points = _points_file(outcome)
     good = outcome.solution.points[good_points(outcome.solution)]
     write_points(ScenePoints(good, np.full((len(good), 3), _GREY, np.uint8)), points)
-    recording = recording_of(outcome, points)
-    write_capture_json(recording, output)
+    write_capture_json(recording_of(outcome, points), outcome.options.output)
+
+
+def write_exports(outcome: Outcome) -> None:
+    """Write the cameras in other layouts; capture.json is there. Raises OutputError, CaptureError."""
+    output = outcome.options.output
+    recording = recording_of(outcome, _points_file(outcome))
     for layout in outcome.options.export:
-        convert(recording, open_capture(recording), layout, output.parent)
+        try:
+            convert(recording, open_capture(recording), layout, output.parent)
+        except CaptureError as error:
+            raise CaptureError(f"{output} is written; --export {layout} is not: {error}") from error
+
+
+def _points_file(outcome: Outcome) -> Path:
+    output = outcome.options.output
+    return output.with_name(f"{output.stem}_points.ply")
+
+
+def check_output(options: CalibrationOptions) -> None:
+    """Raise when the file cannot be written (OutputError) or not name the videos (CaptureError)."""
+    check_writable(options.output)
+    relative_to(options.folder, options.output.parent)
+
+
+def check_cameras(options: CalibrationOptions, footage: FootageSet) -> None:
+    """ConfigError when a camera of ``--scale`` is not there, or LLFF's names are not those of the videos."""
+    if options.scale is not None:
+        unknown = [name for name in options.scale.cameras if name not in footage.names]
+        if unknown:
+            raise ConfigError(f"--scale: found {unknown[0]}, expected two of {', '.join(footage.names)}")
+    others = [camera.path for camera in footage.cameras if CAMERA.fullmatch(camera.path.stem) is None]
+    if "llff" in options.export and others:
+        raise ConfigError(f"--export llff: found {others[0].name}, expected camNN.mp4, as LLFF names videos")
 
 
 def check_exports(options: CalibrationOptions) -> None:
-    """OutputError when the file of an export exists: poses of others are not replaced."""
+    """Raise when the file of an export exists (poses of others are not replaced) or cannot state the lens."""
     files = {"llff": POSES, "nerfstudio": TRANSFORMS}
     for layout in options.export:
         path = options.output.with_name(files[layout])
         if path.exists():
             raise OutputError(f"{path}: exists, expected no such file for --export {layout}; move it away")
+    if "llff" in options.export and options.lens != "pinhole":
+        raise ConfigError(
+            f"--export llff with --lens {options.lens}: LLFF states no distortion; expected "
+            "--lens pinhole, or --export nerfstudio"
+        )
 
 
 def recording_of(outcome: Outcome, points: Path | None) -> Recording:

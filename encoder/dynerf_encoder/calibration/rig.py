@@ -3,7 +3,8 @@
 First all subsets are solved. Pairs whose matches the best solution does not explain are false (repeated
 structure); they are removed and the subsets solved again, so that a camera that false pairs had moved is
 placed by its true ones. Motion, which repeated structure cannot imitate, has the last word: the solution is
-one of those of which it confirms the most cameras.
+one of those of which it confirms the most cameras. One more solution has a lens for each camera, to see
+whether zooms differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from .colmap.run_children import check_all_succeeded, run_children
 from .motion_groups import MotionGroups, Witness
 from .pairs.features import Features
 from .pairs.votes import PooledMatches, TimeMatches, pool
+from .zooms import different_zooms, lens_per_camera
 
 MAPPERS = ("incremental", "global")
 _MOST_MATCHES = 400  # of a pair: more cost time and add little
@@ -32,7 +34,8 @@ _DRAWS, _DRAWN_SHARE = 2, 0.7  # random parts of the pairs
 class RigSolution:
     """The chosen solution, the agreement that chose it, and all pooled matches.
 
-    ``motion`` has the groups of cameras among which motion confirms the poses.
+    ``motion`` has the groups of cameras among which motion confirms the poses, ``zooms`` the cameras of
+    another zoom than those with which they share a lens.
     """
 
     solution: Solution
@@ -40,6 +43,7 @@ class RigSolution:
     matches: PooledMatches
     mapper: str
     motion: MotionGroups = field(default_factory=MotionGroups)
+    zooms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,12 @@ def solve_rig(
     pooled = [_pooled(request, [times[index] for index in indices]) for indices in subsets(len(times))]
     if len(pooled) == 1:
         pooled += [_some_pairs(pooled[0], request.seed + index) for index in range(_DRAWS)]
-    total = 2 * len(pooled) * len(MAPPERS)
+    alone = lens_per_camera(request.groups, request.group)
+    total = 2 * len(pooled) * len(MAPPERS) + (alone is not None)
     first = _solve(request, pooled, "first", lambda done: progress(done, total))
     true_pairs = _true_pairs(first, pooled)
     pruned = [_only(matches, true_pairs) for matches in pooled]
-    second = _solve(request, pruned, "second", lambda done: progress(total // 2 + done, total))
+    second = _solve(request, pruned, "second", lambda done: progress(len(first) + done, total))
     found = [solution for solution in second if len(solution.names) >= 3]
     whole = [solution for solution in second[: len(MAPPERS)] if len(solution.names) >= 3]
     if not whole:
@@ -93,8 +98,13 @@ def solve_rig(
     candidates, groups = _confirmed(whole, request.witness)
     agreement = agree(found, [_index(found, candidate) for candidate in candidates], pooled[0])
     chosen = found[agreement.reference]
+    zooms = {}
+    if alone is not None:
+        single = replace(request, groups=alone[0], group=alone[1])
+        free = _solve(single, pooled[:1], "zooms", lambda _: progress(total, total), MAPPERS[:1])[0]
+        zooms = different_zooms(chosen, free, request.group, pooled[0])
     mapper = MAPPERS[_index(second, chosen) % len(MAPPERS)]
-    return RigSolution(chosen, agreement, pooled[0], mapper, groups[_index(candidates, chosen)])
+    return RigSolution(chosen, agreement, pooled[0], mapper, groups[_index(candidates, chosen)], zooms)
 
 
 def _confirmed(solutions: Sequence[Solution], witness: Witness) -> tuple[list[Solution], list[MotionGroups]]:
@@ -127,13 +137,17 @@ def _some_pairs(matches: PooledMatches, seed: int) -> PooledMatches:
 
 
 def _solve(
-    request: RigRequest, pooled: Sequence[PooledMatches], name: str, progress: Callable[[int], None]
+    request: RigRequest,
+    pooled: Sequence[PooledMatches],
+    name: str,
+    progress: Callable[[int], None],
+    mappers: Sequence[str] = MAPPERS,
 ) -> list[Solution]:
     """Solutions of every subset by every mapper, in this order; files that are there are used."""
     folder = request.work / "solutions"
     items = []
     for index, matches in enumerate(pooled):
-        for mapper in MAPPERS:
+        for mapper in mappers:
             source, target = (
                 folder / f"{name}_{index}_{mapper}.problem.npz",
                 folder / f"{name}_{index}_{mapper}.npz",

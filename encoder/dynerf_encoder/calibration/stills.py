@@ -57,8 +57,8 @@ def read_stills(
         files = _files(camera, times, work)
         if not files.thumbnails.exists():
             try:
-                for frame, _ in enumerate(_read(camera, files, length), start=1):
-                    progress(done + frame, total)
+                for count, _ in enumerate(_read(camera, files, length), start=1):
+                    progress(done + count, total)
             except CaptureError as error:
                 failed[camera.name] = str(error)
         if camera.name not in failed:

@@ -18,6 +18,7 @@ from .colmap.problem import Solution
 from .motion_groups import MotionGroups
 from .pairs.votes import PooledMatches
 from .synchronisation.combined import CameraOffset
+from .zooms import described
 
 Grade = Literal["good", "usable", "not usable"]
 
@@ -122,11 +123,15 @@ def grade(
     qualities: Mapping[str, CameraQuality],
     offsets: Mapping[str, CameraOffset],
     times: int,
+    zooms: Mapping[str, float] | None = None,
 ) -> Verdict:
-    """The verdict; ``cameras`` are all that were to be calibrated, ``times`` the number of frames."""
+    """The verdict; ``cameras`` are all that were to be calibrated, ``times`` the number of frames.
+
+    ``zooms`` are the cameras with another zoom than those with which they share a lens.
+    """
     missing = [name for name in cameras if name not in solution.names]
     doubtful = [name for name, quality in qualities.items() if quality.doubtful]
-    fatal, warnings = [], []
+    fatal, warnings = [described(zooms)] if zooms else [], []
     if agreement.aligned < _LEAST_ALIGNED * agreement.solutions:
         fatal.append(f"only {agreement.aligned} of {agreement.solutions} solutions agree")
     if len(cameras) - len(missing) - len(doubtful) < max(3, _LEAST_CAMERAS * len(cameras)):

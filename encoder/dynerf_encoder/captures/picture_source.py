@@ -5,6 +5,7 @@ consecutive frames at a rate that the layout or the user states.
 """
 
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -128,9 +129,10 @@ class PictureSequence:
 def open_source(path: Path) -> PictureSource:
     """The source at a path: a video file, a folder of pictures, or a pattern such as ``cam00/%04d.png``.
 
-    Raises CaptureError when there is nothing, or pictures are missing from a pattern.
+    What exists under the name itself is not a pattern. Raises CaptureError when there is nothing, or pictures
+    are missing from a pattern.
     """
-    if _PATTERN.search(path.name) and not path.exists():  # a file may be called so
+    if _PATTERN.search(path.name) and not os.path.lexists(path):
         return PictureSequence(path, _matching(path))
     try:
         mode = path.stat().st_mode

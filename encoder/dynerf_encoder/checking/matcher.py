@@ -1,6 +1,6 @@
 """Matched points of all pairs of cameras, by the features and the matcher of ``calibration`` (pycolmap).
 
-Matches of one instant are verified by two-view geometry without using the stated poses; pairs that two
+Matches of one instant are verified by a fundamental matrix without using the stated poses; pairs that two
 instants confirm are kept. A mirrored picture has few matches with the others until it is mirrored back.
 """
 
@@ -67,7 +67,7 @@ class Matcher:
     ) -> list[TimeMatches]:
         (work / "matches").mkdir(parents=True)
         footage = [self._footage(name) for name in features]
-        found = match_times(footage, features, work, _SEED, self._threads, progress)
+        found = match_times(footage, features, work, _SEED, self._threads, progress, quick=True)
         return [
             read_time({name: files[time] for name, files in features.items()}, path)
             for time, path in found.items()

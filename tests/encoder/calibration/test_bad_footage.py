@@ -127,11 +127,14 @@ def test_black_frozen_and_duplicate_videos_are_left_out(tmp_path: Path) -> None:
     }
 
 
-def _features(folder: Path, name: str, moved: float, generator: np.random.Generator) -> dict[int, Path]:
+def _features(
+    folder: Path, name: str, moved: float, generator: np.random.Generator, share: float = 1.0
+) -> dict[int, Path]:
+    """60 features of each picture; in the last one, a share is ``moved`` pixels further in x and y."""
     places, descriptors = generator.uniform(0, 600, (60, 2)), generator.integers(0, 256, (60, 128))
     found = {}
     for time in (0, 10, 20):
-        shift = moved if time == 20 else 0.0
+        shift = np.where(np.arange(60) < 60 * share, moved if time == 20 else 0.0, 0.0)[:, None]
         found[time] = folder / f"{name}_{time}.npz"
         places_now = places + shift + 0.2 * generator.standard_normal(places.shape)
         Features(places_now, descriptors.astype(np.uint8)).write(found[time])
@@ -149,6 +152,11 @@ def test_a_camera_that_moves_is_named_with_the_frame(tmp_path: Path) -> None:
     ):
         check_stationary(tmp_path, files, widths)
     check_stationary(tmp_path, {"cam00": files["cam00"]}, widths)
+
+
+def test_a_camera_stands_still_although_most_of_what_it_sees_moves(tmp_path: Path) -> None:
+    files = {"cam00": _features(tmp_path, "cam00", 80.0, np.random.default_rng(0), share=0.6)}
+    check_stationary(tmp_path, files, {"cam00": 640})
 
 
 def test_cameras_without_texture_are_found() -> None:

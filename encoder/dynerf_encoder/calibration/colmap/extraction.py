@@ -15,16 +15,16 @@ _PEAK = 0.002  # of the difference of Gaussians: a third of COLMAP's, because sm
 def extract_all(request: dict[str, Any]) -> Iterator[None]:
     """Write the features of every picture of a request; yields after each.
 
-    ``items`` are pairs of paths: a grey picture (npy, uint8) and the file to write. ``scale`` divides
-    positions: pictures are enlarged before.
+    ``items`` are the paths of a grey picture (npy, uint8) and of the file to write, and the scale by which
+    the picture was enlarged, which divides positions.
     """
     extractor = _extractor(request["most"])
-    for source, target in request["items"]:
+    for source, target, scale in request["items"]:
         picture = np.ascontiguousarray(np.load(source, allow_pickle=False))
         keypoints, descriptors = extractor.extract_from_uint8_array(picture)
         places = np.array(pycolmap.keypoints_to_matrix(keypoints), np.float64).reshape(-1, 4)[:, :2]
         found = np.asarray(descriptors.data, np.uint8).reshape(len(places), 128)
-        Features(places / request["scale"], found).write(Path(target))
+        Features(places / scale, found).write(Path(target))
         yield
 
 

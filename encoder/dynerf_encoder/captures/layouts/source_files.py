@@ -1,8 +1,8 @@
 """Finds a camera's pictures in a folder by the camera's name, and all cameras of a folder without poses."""
 
 import re
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Mapping
+from itertools import count, islice
 from pathlib import Path
 
 from dynerf_encoder.captures.json_input import is_file_name
@@ -53,12 +53,30 @@ def find_sources(folder: Path) -> dict[str, Path]:
     for name in _VIDEO_FOLDERS:
         videos = [path for path in entries(folder / name) if is_video(path)]
         if videos:
-            return _named(videos)
+            return _named({path: path.stem for path in videos})
     for name in _PICTURE_FOLDERS:
         folders = [path for path in entries(folder / name) if path.is_dir() and holds_pictures(path)]
         if folders:
-            return _named(folders)
+            return _named({path: path.name for path in folders})
     return {}
+
+
+def find_sources_in_folders(folder: Path, *, several: bool) -> dict[str, Path]:
+    """The videos in the folders of a folder, by camera name: one in each, or ``several``; else none.
+
+    The only video of a folder has the folder's name, others that of both.
+    """
+    found: dict[Path, list[Path]] = {}
+    for inside in (path for path in entries(folder) if path.is_dir()):
+        if videos := [path for path in entries(inside) if is_video(path)]:
+            found[inside] = videos
+    if not several and any(len(videos) > 1 for videos in found.values()):
+        return {}
+    return _named({
+        video: inside.name if len(videos) == 1 else f"{inside.name}_{video.stem}"
+        for inside, videos in found.items()
+        for video in videos
+    })  # fmt: skip
 
 
 def entries(folder: Path) -> list[Path]:
@@ -87,13 +105,21 @@ def camera_name(text: str) -> str:
     return (_UNSAFE.sub("_", text).strip(".-_") or "camera")[:64]
 
 
-def _named(paths: Sequence[Path]) -> dict[str, Path]:
+def _named(texts: Mapping[Path, str]) -> dict[str, Path]:
+    """Sources by camera name, made of the texts, in their natural order.
+
+    Names that differ only in characters that a camera's may not have are numbered.
+    """
     named: dict[str, Path] = {}
-    for path in sorted(paths, key=lambda path: natural(path.stem)):
-        name = camera_name(path.stem if is_video(path) else path.name)
-        if name in named:
-            raise CaptureError(
-                f"{path}: is called like {named[name].name}, expected one source for each camera"
-            )
-        named[name] = path
+    for path, text in sorted(texts.items(), key=lambda item: natural(item[1])):
+        name = numbered = camera_name(text)
+        for number in count(2):
+            if numbered not in named:
+                break
+            if texts[named[numbered]] == text:
+                raise CaptureError(
+                    f"{path}: is called like {named[numbered].name}, expected one source for each camera"
+                )
+            numbered = f"{name[:59]}_{number}"
+        named[numbered] = path
     return named
