@@ -36,7 +36,7 @@ _CONDITIONING = Conditioning(
 _QUANTISATION = Quantisation(
     planes=0.16, network=0.03, latents=0.01, coarse=3.0, coarse_basis=2.0, group=0, grid=32
 )
-_LAYERS = Layers(budget=(1.0,), steps=0.1, reach=0.5)
+_LAYERS = Layers(budget=(1.0,), steps=0.1, reach=1.0)
 
 _PREVIEW = Config(
     preset="preview",

@@ -1,7 +1,8 @@
 """Quality layers: what a decoder shows before it has the whole file.
 
 In: a trained model and the shares of the file at which layers end. Out: the quantised tensors after each
-layer, coarse first, the last being the trained ones. Every layer but the last holds planes of its own,
-trained at wider steps towards its own bytes (``train_layer.py``); ``coarse_layers.py`` trains all of them.
-Imports: config, export, rate, schedule, training.
+layer, coarse first. Every layer but the last holds planes of its own, trained at wider steps towards its own
+bytes (``train_layer.py``); the finished planes are then trained to agree with them (``refit.py``), so that
+all layers together take little more than one. ``coarse_layers.py`` trains all of them.
+Imports: config, export, rate, schedule, step/kernels, training.
 """

@@ -1,12 +1,16 @@
 """The quality layers of a trained model: the tensors after each layer, coarse first.
 
 A layer is trained for each share of the file but the last (``train_layer.py``), with steps that suit its
-bytes. A layer that would hold little more than the networks is left out. Without shares but the last, and for
-a field without planes, layers are made by division: the symbols of each are those of the next, divided.
+bytes; then the finished planes are trained to agree with the layers (``refit.py``). A layer that would hold
+little more than the networks is left out. Without shares but the last, and for a field without planes,
+layers are made by division: the symbols of each are those of the next, divided.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
 
 from dynerf_decoder.fields.field import Model
 from dynerf_encoder.config.schema import Quantisation
@@ -16,10 +20,11 @@ from dynerf_encoder.training.trainer import Trainer
 from dynerf_format import QuantisedTensor, key_chunks, layers_between
 from dynerf_format.container.compression import compress
 
+from .refit import refit
 from .train_layer import train_layer
 
-_SLOPE = -0.8  # approximate, of log size over log step, as between the qualities of ``rate/quality.py``
-_OVERHEAD = 1.1  # approximate, of all layers over a single one
+_SLOPE = -0.85  # approximate, of log size over log step, of layers that are trained
+_OVERHEAD = 1.03  # approximate, of all layers over a single one
 _AIM = 0.93  # of a layer's bytes, which a training meets within some percent
 _LEAST_PLANES = 0.02  # share of the file
 
@@ -38,7 +43,7 @@ class CoarseLayers:
         """The tensors after each layer; the last are ``final``."""
         if not self.trained:
             return layered_weights(final)
-        return [*self.trained, _by_name(final)]
+        return [*self.trained, _unchanged_from(self.trained[-1], _by_name(final))]
 
 
 BY_DIVISION = CoarseLayers(())
@@ -49,7 +54,8 @@ def train_layers(
 ) -> CoarseLayers:
     """Train all layers but the last of a file that holds ``other_bytes()`` besides the weights.
 
-    ``quantise`` returns the tensors of a model at given steps.
+    Changes the finished planes to agree with them. ``quantise`` returns the tensors of a model at given
+    steps.
     """
     budget = finished.config.layers.budget
     if len(budget) == 1 or not any(is_plane(name) for name, _ in finished.model.named_parameters()):
@@ -70,14 +76,29 @@ def train_layers(
         target = int(share * file_bytes) - used
         if target < networks + _LEAST_PLANES * file_bytes:
             continue
-        factor = max(2, round(share ** (1 / _SLOPE)))
-
-        def show(done: int, total: int, number: int = number) -> None:
-            progress(f"training quality layer {number + 1}", done, total)
-
-        trained.append(quantised(*train_layer(finished, factor, int(_AIM * target), size_of, show)))
+        show = partial(progress, f"training quality layer {number + 1}")
+        layer = quantised(*train_layer(finished, _factor(share), int(_AIM * target), size_of, show))
+        trained.append(_unchanged_from(trained[-1], layer) if trained else layer)
         used += _stored(trained)
+    if trained:
+        refit(finished, trained, partial(progress, "training the last quality layer"))
     return CoarseLayers(trained)
+
+
+def _factor(share: float) -> int:
+    """How many finished steps a layer's step is: odd, so that each of its symbols has a middle."""
+    return max(3, 2 * round((share ** (1 / _SLOPE) - 1) / 2) + 1)
+
+
+def _unchanged_from(coarser: Tensors, finer: Tensors) -> Tensors:
+    """``finer`` with the very tensors of ``coarser`` where these are equal: they are not stored again."""
+
+    def chosen(name: str, tensor: QuantisedTensor) -> QuantisedTensor:
+        before = coarser[name]
+        same = np.array_equal(before.symbols, tensor.symbols) and np.array_equal(before.steps, tensor.steps)
+        return before if same else tensor
+
+    return {name: chosen(name, tensor) for name, tensor in finer.items()}
 
 
 def _by_name(tensors: Sequence[QuantisedTensor]) -> Tensors:
