@@ -8,7 +8,6 @@ from support.browser import missing_browser
 from support.gl import ARGUMENTS, missing_gl
 from support.render_lab import Lab, render_lab
 
-
 _PARAMS = [
     pytest.param(gl, marks=[] if gl == "swiftshader" else pytest.mark.extensive) for gl in sorted(ARGUMENTS)
 ]
