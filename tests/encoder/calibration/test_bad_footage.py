@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dynerf_encoder.calibration.footage import find_footage
-from dynerf_encoder.calibration.options import CalibrationOptions
+from dynerf_encoder.calibration.options import CalibrationOptions, Scale
+from dynerf_encoder.calibration.outcome import check_cameras
 from dynerf_encoder.calibration.pairs.features import Features
 from dynerf_encoder.calibration.stationary import check_stationary, empty_of_texture, faulty_cameras
 from dynerf_encoder.calibration.stills import (
@@ -17,7 +18,7 @@ from dynerf_encoder.calibration.stills import (
     write_picture,
 )
 from dynerf_encoder.calibration.work_folder import close_work, open_work
-from dynerf_format.errors import CaptureError, ResumeError
+from dynerf_format.errors import CaptureError, ConfigError, ResumeError
 from support.video import flat_pictures, noisy_pictures, write_video
 
 
@@ -41,6 +42,41 @@ def test_fewer_than_three_cameras_are_refused(tmp_path: Path) -> None:
         find_footage(_recording(tmp_path / "empty", 0), _silent)
     with pytest.raises(CaptureError, match="does not exist, expected a folder"):
         find_footage(tmp_path / "nothing", _silent)
+
+
+def test_videos_in_folders_are_found_one_in_each_or_several_by_folder(tmp_path: Path) -> None:
+    for name in ("left", "right", "top"):
+        (tmp_path / name).mkdir()
+        write_video(tmp_path / name / "GX01.mp4", flat_pictures(4))
+    assert find_footage(tmp_path, _silent).names == ("left", "right", "top")
+    write_video(tmp_path / "left" / "GX02.mp4", flat_pictures(4))
+    with pytest.raises(CaptureError, match="holds no videos"):
+        find_footage(tmp_path, _silent)
+    assert find_footage(tmp_path, _silent, by_folder=True).names == (
+        "left_GX01", "left_GX02", "right", "top",
+    )  # fmt: skip
+
+
+def test_names_that_differ_in_characters_that_names_may_not_have_are_numbered(tmp_path: Path) -> None:
+    for name in ("a b", "a_b", "a+b"):
+        write_video(tmp_path / f"{name}.mp4", flat_pictures(4))
+    assert sorted(find_footage(tmp_path, _silent).names) == ["a_b", "a_b_2", "a_b_3"]
+
+
+def test_what_options_name_is_compared_with_the_cameras_before_the_work(tmp_path: Path) -> None:
+    footage = find_footage(_recording(tmp_path, 3), _silent)
+    with pytest.raises(ConfigError, match="--scale: found nope, expected two of cam00, cam01, cam02"):
+        check_cameras(
+            CalibrationOptions(tmp_path, tmp_path / "c.json", scale=Scale(1.0, ("cam00", "nope"))), footage
+        )
+    footage.cameras[1].path.rename(tmp_path / "b.mp4")
+    with pytest.raises(ConfigError, match=r"--export llff: found b\.mp4, expected camNN\.mp4"):
+        check_cameras(
+            CalibrationOptions(tmp_path, tmp_path / "c.json", export=("llff",)),
+            find_footage(tmp_path, _silent),
+        )
+    with pytest.raises(ConfigError, match="expected the name of a file"):
+        CalibrationOptions(tmp_path, Path())
 
 
 def test_different_frame_rates_are_refused_with_the_cameras(tmp_path: Path) -> None:

@@ -200,22 +200,23 @@ def test_an_edited_constant_of_the_coder_or_a_kernel_takes_effect_at_once(tmp_pa
     for folder in COPIED:
         shutil.copytree(ROOT / folder, tmp_path / folder.split("/", 1)[1])
     kernels = tmp_path / "dynerf_decoder" / "backends" / "cpu" / "kernels"
-    (kernels / "double.py").write_text(
-        "from .compiling import kernel\nfrom .occupancy import cell_of\n"
-        "@kernel\ndef double(x):\n    return 2 * cell_of(x, 8)\n"
+    (kernels / "slope.py").write_text(
+        "from .compiling import kernel\nfrom .pixels import pixel_rays\n"
+        "@kernel\ndef slope(pose, ray):\n"
+        "    pixel_rays(0, 1, 1, 1.0, 1.0, 0.0, 0.0, pose, ray)\n    return -ray[0] / ray[2]\n"
     )
     code = """
         import numpy as np
-        from dynerf_decoder.backends.cpu.kernels.double import double
+        from dynerf_decoder.backends.cpu.kernels.slope import slope
         from dynerf_format.coding import rans, rans_layout
         half = rans_layout.TOTAL // 2
         states, words = rans.encode(np.full(9, half, np.uint32), np.full(9, half, np.uint32), [9], 1)
-        print(states[0], double(np.float32(0.6)))
+        print(states[0], round(24 * slope(np.eye(3, 4).reshape(-1), np.zeros(3))))
     """
     before = _run(tmp_path, code)
     for path, old, new in (
         (tmp_path / "dynerf_format" / "coding" / "rans_layout.py", "PRECISION = 14", "PRECISION = 13"),
-        (kernels / "occupancy.py", "np.float32(0.5)", "np.float32(0.25)"),
+        (kernels / "pixels.py", "_HALF = 0.5", "_HALF = 0.25"),
     ):
         text = path.read_text(encoding="utf-8")
         assert old in text
