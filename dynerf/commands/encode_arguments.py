@@ -40,8 +40,8 @@ def _add_size(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--layers-budget", type=values.shares, metavar="SHARES",
-        help="train quality layers that end at these shares of the file, such as 22%%,100%%; a player shows "
-        "each as soon as it has it (default: three layers by division, whose first is blurrier)",
+        help="train quality layers that end at these shares of the file; a player shows each as soon as it has "
+        "it (default: 22%%,100%%); 100%% alone: three layers by division, whose first is blurrier",
     )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ TINY = (
     "optimiser.total_variation=0.01",  # the command would make it larger for few cameras
     "schedule.keyframe_interval=3", "schedule.keyframe_steps=6", "schedule.isg_steps=12",
     "schedule.ist_steps=6", "schedule.rays=96", "schedule.frames_per_step=2",
-    "quantisation.group=2", "quantisation.grid=8", "optimiser.warm_up=0",
+    "quantisation.group=2", "quantisation.grid=8", "optimiser.warm_up=0", "layers.budget=1",
 )  # fmt: skip
 """A training of STEPS steps that takes well under a second."""
 

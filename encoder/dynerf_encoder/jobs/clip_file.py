@@ -24,7 +24,7 @@ from dynerf_encoder.export.tensors import (
 )
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.layers.coarse_layers import BY_DIVISION, CoarseLayers, train_layers
-from dynerf_encoder.rate.target_size import meet_target
+from dynerf_encoder.rate.target_size import STOP_ERROR, TOLERANCE, meet_target
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_format import (
@@ -62,14 +62,15 @@ class ClipFile:
     def size_at(self, steps: Quantisation, coarse: CoarseLayers = BY_DIVISION) -> int:
         """The size in bytes of the file if the current model were written with these steps."""
         weights, groups = self._quantised(steps)
-        levels = coarse.levels(weights)
-        layers = self._differences(levels) or key_chunks(0, layers_between(levels))
-        return len(clip_bytes(self._header(steps, {}), self._with_sound(order_chunks(layers, groups))))
+        return self._size_of(coarse.levels(weights), groups, steps)
 
     def write(self, validator: HeldOutValidator, watcher: Watcher) -> EncodeResult:
         """Quantise, measure what a decoder will show, write the file and remove the checkpoint."""
-        coarse = self._train_layers(watcher)
-        steps, with_grids = self._final_steps(coarse)
+        grid_bytes = self._grid_bytes_within_target()
+        self._meet_target(grid_bytes, TOLERANCE)
+        coarse = self._train_layers(grid_bytes, watcher)
+        self._meet_target(grid_bytes, TOLERANCE if coarse.trained else STOP_ERROR, coarse)
+        steps = self.trainer.rate.quantisation
         weights, groups = self._quantised(steps)
         quality: dict[str, float | int | str] = {"steps": self.trainer.progress.step}
         layers = coarse.levels(weights)
@@ -82,7 +83,7 @@ class ClipFile:
         if score is not None:
             quality["held_out_psnr"] = round(score, 4)
         progress = self.trainer.progress
-        grids = self._grids(dequantised_latents(groups), len(layers), watcher) if with_grids else []
+        grids = [] if grid_bytes is None else self._grids(dequantised_latents(groups), len(layers), watcher)
         header = self._header(steps, quality)
         chunks = self._with_sound(order_chunks(key_chunks(0, layers_between(layers)), groups, grids))
         differences = self._differences(layers)
@@ -102,19 +103,28 @@ class ClipFile:
         latents = self.trainer.latents[self._written_frames]
         return quantise_clip(model or self.trainer.model, latents, steps, self.store.fps)
 
-    def _train_layers(self, watcher: Watcher) -> CoarseLayers:
+    def _size_of(
+        self,
+        levels: Sequence[Mapping[str, QuantisedTensor]],
+        groups: Sequence[tuple[int, QuantisedTensor]],
+        steps: Quantisation,
+    ) -> int:
+        """The size in bytes of a file of these tensors after each layer, without grids."""
+        layers = self._differences(levels) or key_chunks(0, layers_between(levels))
+        return len(clip_bytes(self._header(steps, {}), self._with_sound(order_chunks(layers, groups))))
+
+    def _train_layers(self, grid_bytes: int | None, watcher: Watcher) -> CoarseLayers:
         """The coarser layers, trained for the steps of the training."""
+        steps = self.trainer.rate.quantisation
+        groups = self._quantised(steps)[1]
 
         def quantise(model: Model, steps: Quantisation) -> list[QuantisedTensor]:
             return self._quantised(steps, model)[0]
 
-        return train_layers(self.trainer, quantise, self._bytes_without_weights, watcher.progress)
+        def file_bytes(levels: Sequence[Mapping[str, QuantisedTensor]]) -> int:
+            return self._size_of(levels, groups, steps) + (grid_bytes or 0)
 
-    def _bytes_without_weights(self) -> int:
-        """The size in bytes of header, latents and sound."""
-        steps = self.trainer.rate.quantisation
-        chunks = order_chunks(key_chunks(0, layers_between([{}])), self._quantised(steps)[1])
-        return len(clip_bytes(self._header(steps, {}), self._with_sound(chunks)))
+        return train_layers(self.trainer, quantise, file_bytes, watcher.progress)
 
     def _with_sound(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """The chunks and the sound of the frames that are written."""
@@ -140,22 +150,31 @@ class ClipFile:
             every=every,
         )
 
-    def _final_steps(self, coarse: CoarseLayers) -> tuple[Quantisation, bool]:
-        """The steps of the training, adjusted to a target size if there is one, and whether to write grids.
-
-        Grids are left out where they would take much of a target; their size is estimated from the middle
-        frame.
-        """
-        trained, target = self.trainer.rate.quantisation, self.job.config.rate.target
+    def _grid_bytes_within_target(self) -> int | None:
+        """The size of grids, estimated from the middle frame; None where they would take much of a target."""
+        target = self.job.config.rate.target
         if target == 0:
-            return trained, True
-        latents = self.trainer.latents[self._written_frames]
+            return 0
+        steps, latents = self.trainer.rate.quantisation, self.trainer.latents[self._written_frames]
         grids = self._grids(latents[len(latents) // 2 :][:1], 1, NullWatcher())
-        header, chunks = small = self._header(trained, {}), make_chunks(*self._quantised(trained))
-        grid_bytes = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
-        with_grids = grid_bytes <= _MAX_GRID_SHARE * target
-        extra = grid_bytes * with_grids
-        return meet_target(lambda steps: self.size_at(steps, coarse) + extra, trained, target), with_grids
+        header, chunks = small = self._header(steps, {}), make_chunks(*self._quantised(steps))
+        size = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
+        return size if size <= _MAX_GRID_SHARE * target else None
+
+    def _meet_target(self, grid_bytes: int | None, error: float, coarse: CoarseLayers = BY_DIVISION) -> None:
+        """Rescale the steps to a target size, if there is one and the size differs by more than ``error``.
+
+        Values lie at multiples of the trained steps and trained layers suit them, so these are kept if the
+        tolerance allows.
+        """
+        rate, target = self.trainer.rate, self.job.config.rate.target
+        if target > 0:
+            extra = grid_bytes or 0
+            rate.rescale(
+                meet_target(
+                    lambda steps: self.size_at(steps, coarse) + extra, rate.quantisation, target, error
+                )
+            )
 
     def _grids(self, latents: Float[Tensor, "frame latent"], layers: int, watcher: Watcher) -> list[Chunk]:
         """The chunk of the model's empty cells in these frames; none if all are occupied or the grid size is

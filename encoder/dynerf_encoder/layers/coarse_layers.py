@@ -29,6 +29,7 @@ _AIM = 0.93  # of a layer's bytes, which a training meets within some percent
 _LEAST_PLANES = 0.02  # share of the file
 
 Tensors = dict[str, QuantisedTensor]
+Levels = Sequence[Tensors]
 Quantise = Callable[[Model, Quantisation], list[QuantisedTensor]]
 Progress = Callable[[str, int, int], None]
 
@@ -50,14 +51,14 @@ BY_DIVISION = CoarseLayers(())
 
 
 def train_layers(
-    finished: Trainer, quantise: Quantise, other_bytes: Callable[[], int], progress: Progress
+    finished: Trainer, quantise: Quantise, file_bytes: Callable[[Levels], int], progress: Progress
 ) -> CoarseLayers:
-    """Train all layers but the last of a file that holds ``other_bytes()`` besides the weights.
+    """Train all layers but the last, and the finished planes to agree with them.
 
-    Changes the finished planes to agree with them. ``quantise`` returns the tensors of a model at given
-    steps.
+    ``quantise`` returns the tensors of a model at given steps, ``file_bytes`` the size of a file of the
+    tensors after each layer.
     """
-    budget = finished.config.layers.budget
+    budget, target = finished.config.layers.budget, finished.config.rate.target
     if len(budget) == 1 or not any(is_plane(name) for name, _ in finished.model.named_parameters()):
         return BY_DIVISION
 
@@ -68,26 +69,33 @@ def train_layers(
         return _stored([*trained, quantised(model, steps)])
 
     whole = quantised(finished.model, finished.rate.quantisation)
-    file_bytes = other_bytes() + _OVERHEAD * _stored([whole])
+    whole_bytes = target or file_bytes([{}]) + _OVERHEAD * _stored([whole])
     networks = _stored([{name: each for name, each in whole.items() if not is_plane(name)}])
     trained: list[Tensors] = []
     used = 0
-    for number, share in enumerate(budget[:-1]):
-        target = int(share * file_bytes) - used
-        if target < networks + _LEAST_PLANES * file_bytes:
-            continue
-        show = partial(progress, f"training quality layer {number + 1}")
-        layer = quantised(*train_layer(finished, _factor(share), int(_AIM * target), size_of, show))
+    shares = [share for share in budget[:-1] if share * whole_bytes > networks + _LEAST_PLANES * whole_bytes]
+    for number, (share, factor) in enumerate(zip(shares, step_factors(shares), strict=True), start=1):
+        show = partial(progress, f"training quality layer {number}")
+        coarser = trained[-1] if trained else None
+        aim = int(_AIM * (share * whole_bytes - used))
+        layer = quantised(*train_layer(finished, coarser, factor, aim, size_of, show))
         trained.append(_unchanged_from(trained[-1], layer) if trained else layer)
         used += _stored(trained)
     if trained:
-        refit(finished, trained, partial(progress, "training the last quality layer"))
+        show = partial(progress, "training the last quality layer")
+        refit(finished, trained[-1], lambda *model: file_bytes([*trained, quantised(*model)]), show)
     return CoarseLayers(trained)
 
 
-def _factor(share: float) -> int:
-    """How many finished steps a layer's step is: odd, so that each of its symbols has a middle."""
-    return max(3, 2 * round((share ** (1 / _SLOPE) - 1) / 2) + 1)
+def step_factors(shares: Sequence[float]) -> list[int]:
+    """How many finished steps wide the steps of layers are that end at these shares of a file.
+
+    Each is an odd multiple of the next, so that each symbol has a middle one among those that refine it.
+    """
+    factors = [1]
+    for share in reversed(shares):
+        factors.append(factors[-1] * max(3, 2 * round((share ** (1 / _SLOPE) / factors[-1] - 1) / 2) + 1))
+    return factors[:0:-1]
 
 
 def _unchanged_from(coarser: Tensors, finer: Tensors) -> Tensors:

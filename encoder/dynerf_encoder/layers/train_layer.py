@@ -7,8 +7,7 @@ layers of ``samples/candle`` would take 4 % more. The values of planes stay with
 finished step of the finished ones: what is bought by that is mostly which of the smaller values are left out.
 """
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import replace
 
 from dynerf_decoder.fields.field import Model
@@ -16,37 +15,36 @@ from dynerf_encoder.config.schema import Config, Quantisation
 from dynerf_encoder.rate.rate_control import RateControl
 from dynerf_encoder.rate.step_sizes import is_plane, rounding_step
 from dynerf_encoder.training.trainer import Trainer
+from dynerf_format import QuantisedTensor
 
-from .branches import Limits, limit, planes_only, uniform_plan
+from .branches import Limits, Progress, SizeOf, planes_only, train_within, uniform_plan
+from .cells import cells
 
-_CALIBRATIONS = (0.0, 0.3, 0.6, 0.85)  # positions at which the real size is measured
 _FINAL_RATE = 0.1
 
 
 def train_layer(
     finished: Trainer,
+    coarser: Mapping[str, QuantisedTensor] | None,
     factor: int,
     target: int,
-    size_of: Callable[[Model, Quantisation], int],
-    progress: Callable[[int, int], None],
+    size_of: SizeOf,
+    progress: Progress,
 ) -> tuple[Model, Quantisation]:
     """A copy of the finished model for a layer of about ``target`` bytes, and its steps.
 
     Those of planes are ``factor`` times the finished ones; other steps than these give a poor picture,
-    because the values lie at their multiples. ``size_of`` returns the bytes of the layer.
+    because the values lie at their multiples. The planes agree with ``coarser``, the tensors after the layer
+    before, whose steps are an odd multiple of these. ``size_of`` returns the bytes of the layer.
     """
     config = _layer_config(finished, factor, target)
     plan = uniform_plan(finished)
     rate = RateControl(config.rate, config.quantisation, plan.steps, fixed_steps=True)
     trainer = finished.branch(config, plan, rate)
     limits = _near(trainer.model, finished.rate.quantisation, config.layers.reach)
-    calibrations = {max(1, round(position * plan.steps)) for position in _CALIBRATIONS}
-    with closing(trainer.run()) as reports:
-        for report in reports:
-            limit(limits)
-            if report.progress.step in calibrations:
-                trainer.rate.calibrate(size_of(trainer.model, config.quantisation))
-            progress(report.progress.step, plan.steps)
+    if coarser is not None:
+        limits += cells(trainer.model, coarser, config.quantisation)  # clamped last: these hold everywhere
+    train_within(trainer, limits, size_of, progress)
     return trainer.model, config.quantisation
 
 

@@ -46,6 +46,7 @@ class RateControl:
         self._error = 0.0  # log(size / target), the proportional part
         self._ratio = 1.0  # real to estimated size
         self._estimate = 0.0  # bytes, at the last step
+        self._rescaled = 1.0  # the factor of ``rescale``
 
     def active(self, position: float) -> bool:
         """Whether the rate term is active at a position (0 to 1) of the schedule."""
@@ -54,7 +55,12 @@ class RateControl:
     @property
     def coarseness(self) -> float:
         """The factor of all steps."""
-        return math.exp(_clamp(self._integral + _PROPORTIONAL * self._error, _MAX_LOG_COARSENESS))
+        controlled = self._integral + _PROPORTIONAL * self._error
+        return self._rescaled * math.exp(_clamp(controlled, _MAX_LOG_COARSENESS))
+
+    def rescale(self, factor: float) -> None:
+        """Make all steps ``factor`` times as wide, after the training; a checkpoint does not keep this."""
+        self._rescaled *= factor
 
     @property
     def quantisation(self) -> Quantisation:

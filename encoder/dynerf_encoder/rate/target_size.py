@@ -8,17 +8,23 @@ from dynerf_format.errors import ConfigError
 
 from .step_sizes import coarsened
 
-_TOLERANCE = 0.05  # of the target, as documented
-_STOP_ERROR = 0.01  # of the target; the search stops below
+TOLERANCE = 0.05  # of the target, as documented
+STOP_ERROR = 0.01  # of the target; the search stops below
 _MAX_TRIALS = 10  # each packs the whole model
 _MAX_LOG_SCALE = math.log(8.0)  # beyond this the model was trained for another size
 _SLOPE = -0.8  # approximate, of log size over log step; for the first guess
 
 
-def meet_target(size_of: Callable[[Quantisation], int], trained: Quantisation, target: int) -> Quantisation:
-    """The trained steps, scaled so that ``size_of`` them is ``target`` bytes, within 5 %.
+def meet_target(
+    size_of: Callable[[Quantisation], int],
+    trained: Quantisation,
+    target: int,
+    stop_error: float = STOP_ERROR,
+) -> float:
+    """The factor of the trained steps at which ``size_of`` them is ``target`` bytes, within 5 %.
 
-    Raises ConfigError with the nearest size if no scale from 1/8 to 8 meets it.
+    The search ends at an error of ``stop_error``, a share of the target. Raises ConfigError with the nearest
+    size if no factor from 1/8 to 8 meets it.
     """
     low, high = -_MAX_LOG_SCALE, _MAX_LOG_SCALE  # log scales: the file is too large at low, too small at high
     scale = 0.0
@@ -26,17 +32,17 @@ def meet_target(size_of: Callable[[Quantisation], int], trained: Quantisation, t
     for _ in range(_MAX_TRIALS):
         error = math.log(size_of(coarsened(trained, math.exp(scale))) / target)
         tried.append((scale, error))
-        if abs(error) <= _STOP_ERROR or (abs(scale) == _MAX_LOG_SCALE and (error > 0) == (scale > 0)):
+        if abs(error) <= stop_error or (abs(scale) == _MAX_LOG_SCALE and (error > 0) == (scale > 0)):
             break  # met, or out of range
         low, high = (scale, high) if error > 0 else (low, scale)
         scale = _next(tried, low, high)
     scale, error = min(tried, key=lambda one: abs(one[1]))
-    if abs(math.expm1(error)) > _TOLERANCE:
+    if abs(math.expm1(error)) > TOLERANCE:
         raise ConfigError(
             f"--target-size {target}: the nearest that rounding reaches is {target * math.exp(error):.0f} "
             "bytes; --resume with another --target-size writes the trained model at that size"
         )
-    return coarsened(trained, math.exp(scale))
+    return math.exp(scale)
 
 
 def _next(tried: list[tuple[float, float]], low: float, high: float) -> float:

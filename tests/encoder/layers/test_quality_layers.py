@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config, Quantisation
 from dynerf_encoder.export.tensors import dequantised_latents, layered_weights, quantise_clip
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.layers.coarse_layers import CoarseLayers, train_layers
+from dynerf_encoder.layers.coarse_layers import CoarseLayers, step_factors, train_layers
 from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
@@ -50,12 +51,16 @@ def _trained(store: FrameStore, config: Config, steps: int) -> Trainer:
     return trainer
 
 
+def _file_bytes(levels: Sequence[dict[str, QuantisedTensor]]) -> int:
+    return _OTHER_BYTES + sum(_bytes(levels))
+
+
 def _layers(trainer: Trainer) -> CoarseLayers:
     def quantise(model: Model, steps: Quantisation) -> list[QuantisedTensor]:
         return quantise_clip(model, trainer.latents, steps, Fraction(30))[0]
 
     shown: list[tuple[str, int, int]] = []
-    layers = train_layers(trainer, quantise, lambda: _OTHER_BYTES, lambda *progress: shown.append(progress))
+    layers = train_layers(trainer, quantise, _file_bytes, lambda *progress: shown.append(progress))
     assert all(done <= total for _, done, total in shown)
     return layers
 
@@ -120,6 +125,25 @@ def test_finished_symbols_divided_are_those_of_the_layer(levels: Levels) -> None
         if is_plane(name):
             factor = round(float(tensor.steps[0] / levels[1][name].steps[0]))
             np.testing.assert_array_equal(coarsen(levels[1][name], factor).symbols, tensor.symbols)
+
+
+def test_each_of_several_layers_refines_the_symbols_of_the_one_before(store: FrameStore) -> None:
+    trainer = _trained(store, tiny_config(*_SETTINGS, "layers.budget=0.6,0.8,1"), steps=4)
+    levels = _layers(trainer).levels(_final(trainer))
+    assert len(levels) == 3
+    for coarser, finer in pairwise(levels):
+        for name, tensor in coarser.items():
+            if is_plane(name):
+                factor = float(tensor.steps[0] / finer[name].steps[0])
+                assert factor == pytest.approx(3, rel=1e-5)
+                np.testing.assert_array_equal(coarsen(finer[name], 3).symbols, tensor.symbols)
+
+
+@pytest.mark.parametrize(
+    ("shares", "factors"), [([0.4], [3]), ([0.22], [5]), ([0.17, 0.4], [9, 3]), ([0.05, 0.2], [35, 7])]
+)
+def test_wider_steps_are_odd_multiples_of_the_next(shares: list[float], factors: list[int]) -> None:
+    assert step_factors(shares) == factors
 
 
 def test_networks_are_stored_once(finished: Model, levels: Levels) -> None:
