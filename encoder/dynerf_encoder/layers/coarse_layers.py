@@ -26,7 +26,7 @@ from .train_layer import train_layer
 _SLOPE = -0.85  # approximate, of log size over log step, of layers that are trained
 _OVERHEAD = 1.03  # approximate, of all layers over a single one
 _AIM = 0.93  # of a layer's bytes, which a training meets within some percent
-_LEAST_PLANES = 0.02  # share of the file
+_LEAST_PLANES = 0.1  # share of the file; less shows next to nothing
 
 Tensors = dict[str, QuantisedTensor]
 Levels = Sequence[Tensors]
