@@ -21,11 +21,11 @@ _PACKAGES = ("encoder", "decoder", "format", ".")
 
 
 # Several processes train by autograd; a single one would use kernels, which round differently.
-# The two are forks of a process that has loaded torch, with the environment that torchrun would give them.
+# The two are forks of a process that has loaded torch and what its optimisers load, with the environment that torchrun would give them.
 # Threads of the group that still run when the interpreter shuts down would abort the process now and then.
 _COMMAND = """
 import os, pathlib, socket, sys
-import dynerf.cli.main, dynerf_encoder.step.factory
+import dynerf.cli.main, dynerf_encoder.step.factory, torch._dynamo
 dynerf_encoder.step.factory.supports = lambda *_: False
 with socket.create_server(("127.0.0.1", 0)) as free:
     group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
