@@ -21,7 +21,8 @@ _PACKAGES = ("encoder", "decoder", "format", ".")
 
 
 # Several processes train by autograd; a single one would use kernels, which round differently.
-# The two are forks of a process that has loaded torch and what its optimisers load, with the environment that torchrun would give them.
+# The two are forks of a process that has loaded torch and what its optimisers load; their environment is that
+# which torchrun would give them.
 # Threads of the group that still run when the interpreter shuts down would abort the process now and then.
 _COMMAND = """
 import os, pathlib, socket, sys

@@ -71,7 +71,8 @@ def _files(cache: Path, pattern: str) -> list[Path]:
     return sorted(cache.rglob(pattern))
 
 
-def test_a_function_is_compiled_once_for_all_constants_that_others_pass(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("cache")
+def test_a_function_is_compiled_once_for_all_constants_that_others_pass(tmp_path: Path) -> None:
     inner = _times(tmp_path)
 
     def thrice(x: int) -> int:
