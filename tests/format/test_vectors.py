@@ -66,9 +66,6 @@ HEADER = encode_header(smallest()[0])
 WEIGHTS, LATENTS = forged_chunks(smallest()[1])
 
 
-EVEN = encode_planes(np.zeros((4, 4, 4), np.int32), SideInformation())
-
-
 def newer_minor() -> bytes:
     """A possible file of version 1.7: another key, another ancillary kind and codec, a refinement layer."""
     fields = msgpack.unpackb(HEADER) | {"added_in_1_7": {"anything": [1, 2.5, "x"]}}
@@ -99,6 +96,10 @@ def changed(index: int, value: int) -> bytes:
     payload = bytearray(coded_payload())
     payload[index] = value
     return with_weights(bytes(payload))
+
+
+def even_planes() -> bytes:
+    return encode_planes(np.zeros((4, 4, 4), np.int32), SideInformation())
 
 
 def continues_nothing() -> bytes:
@@ -197,7 +198,7 @@ BAD: dict[str, Callable[[], bytes]] = {
     "occupancy_bits.dnv": lambda: with_grids(GRIDS[:-1] + b"\x08"),
     "occupancy_size.dnv": lambda: with_grids(bytes([1, 1, 1, 0, 0]) + bytes(64)),
     "occupancy_short.dnv": lambda: with_grids(GRIDS[:-1]),
-    "planes_end.dnv": lambda: with_weights(planes_payload((4, 4, 4), EVEN + b"\1")),
+    "planes_end.dnv": lambda: with_weights(planes_payload((4, 4, 4), even_planes() + b"\1")),
     "planes_short.dnv": lambda: with_weights(planes_payload((64, 8, 8), bytes(4))),
     "planes_small.dnv": lambda: with_weights(planes_payload((64, 8, 3), bytes(4))),
     "planes_work.dnv": lambda: with_weights(planes_payload((64, 64, 64), bytes(40))),

@@ -1,5 +1,6 @@
 """A clip's sound decoded at any sample: in step, without a gap between chunks, silent where there is none."""
 
+import functools
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -145,7 +146,9 @@ def test_a_damaged_chunk_is_reported_and_silent_in_a_sequence_of_shots() -> None
 
 
 class TestTimes:
-    reader = reader_with(clicks(3, (0.5, 1.0, 2.9)))
+    @functools.cached_property  # not while this module is imported, which must not compile the coder
+    def reader(self) -> Reader:
+        return reader_with(clicks(3, (0.5, 1.0, 2.9)))
 
     def ramp(self, start: float, step: float, count: int) -> list[float]:
         return [min(start + step * k, 89 / 30) for k in range(count)]

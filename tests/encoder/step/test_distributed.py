@@ -1,4 +1,4 @@
-"""Two processes of torchrun train as one does: same loss curve, same file, written once."""
+"""Two processes of a group train as one does: same loss curve, same file, written once."""
 
 import json
 import os
@@ -21,24 +21,31 @@ _PACKAGES = ("encoder", "decoder", "format", ".")
 
 
 # Several processes train by autograd; a single one would use kernels, which round differently.
+# The two are forks of a process that has loaded torch and what its optimisers load; their environment is that
+# which torchrun would give them.
 # Threads of the group that still run when the interpreter shuts down would abort the process now and then.
 _COMMAND = """
-import pathlib, sys
-import dynerf.cli.main, dynerf_encoder.step.factory
+import os, pathlib, socket, sys
+import dynerf.cli.main, dynerf_encoder.step.factory, torch._dynamo
 dynerf_encoder.step.factory.supports = lambda *_: False
-status = dynerf.cli.main.main(sys.argv[1:])
-threads = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
-left = [name for name in threads if "gloo" in name]
-sys.stderr.write(f"threads of the group: {left}\\n")  # in one piece: two processes write
-sys.exit(status)
+with socket.create_server(("127.0.0.1", 0)) as free:
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+for rank in "01":
+    if os.fork() == 0:
+        os.environ.update(group, RANK=rank, LOCAL_RANK=rank)
+        status = dynerf.cli.main.main(sys.argv[1:])
+        threads = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+        left = [name for name in threads if "gloo" in name]
+        sys.stderr.write(f"threads of the group: {left}\\n")  # in one piece: two processes write
+        sys.exit(status)
+sys.exit(max(os.waitstatus_to_exitcode(os.wait()[1]) != 0 for _ in "01"))
 """
 
 
 def _encode_by_two(arguments: list[str]) -> tuple[int, str]:
     """Status and standard error of two processes."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     ran = subprocess.run(
-        [sys.executable, *launcher, sys.executable, "-c", _COMMAND, *arguments],
+        [sys.executable, "-c", _COMMAND, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / package) for package in _PACKAGES)},
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip

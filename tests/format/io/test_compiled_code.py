@@ -71,6 +71,18 @@ def _files(cache: Path, pattern: str) -> list[Path]:
     return sorted(cache.rglob(pattern))
 
 
+@pytest.mark.usefixtures("cache")
+def test_a_function_is_compiled_once_for_all_constants_that_others_pass(tmp_path: Path) -> None:
+    inner = _times(tmp_path)
+
+    def thrice(x: int) -> int:
+        return inner(0) + inner(1) + inner(x)  # type: ignore[no-any-return]
+
+    outer = compiled(thrice, package="times", sources=(tmp_path / "times.py",))
+    assert outer(5) == 12
+    assert list(inner.overloads) == [(numba.types.int64,)]
+
+
 def test_code_is_kept_in_the_cache_folder_alone(cache: Path, tmp_path: Path) -> None:
     first = _times(tmp_path)
     assert (first(3), _loaded(first)) == (6, 0)
