@@ -40,8 +40,8 @@ def _add_size(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--layers-budget", type=values.shares, metavar="SHARES",
-        help="train quality layers that end at these shares of the file; a player shows each as soon as it has "
-        "it (default: 22%%,100%%); 100%% alone: three layers by division, whose first is blurrier",
+        help="train quality layers that end at these shares of the file; a player shows each as soon as it "
+        "has it (default: 22%%,100%%, for paper 100%%); 100%%: three layers by division, the first blurrier",
     )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--time-limit", type=values.duration, metavar="T",
         help="train each segment for at most this long, such as 90, 90s, 3m or 1h30m; all stages are "
-        "shortened to fit (default: none)",
+        "shortened to fit; quality layers are trained after it (default: none)",
     )  # fmt: skip
     group.add_argument("--seed", type=values.seed, default=0, metavar="N", help="random seed (default: 0)")
     group.add_argument("--config", type=Path, metavar="FILE.toml", help="settings in [section] tables")

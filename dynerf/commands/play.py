@@ -63,7 +63,7 @@ COMMAND = Command(
     summary="watch one clip, local or remote",
     description="""\
 Watch a clip in the browser: a page on this machine shows it from any viewpoint
-at any time, rendered locally. Ctrl-C stops it.
+at any time. Ctrl-C stops it.
 
 A clip at an http or https address is fetched by range requests while it plays:
 first what the first frame needs, then what follows. Any web server that serves

@@ -85,8 +85,9 @@ COMMAND = Command(
     summary="watch clips in a browser",
     description="""\
 Serve a clip, or a folder of clips, to browsers: a page that shows it from any
-viewpoint at any time, rendered live on this machine, and the file itself by
-range requests. Ctrl-C stops the server.
+viewpoint at any time, and the file itself by range requests. The browser
+renders where the device can, otherwise this machine does. Ctrl-C stops the
+server.
 
 Only this machine can connect unless --host is set. With --token only viewers
 with the printed address can connect. A reverse proxy may serve the player
