@@ -145,14 +145,14 @@ class Rate:
 class Layers:
     """Quality layers: a decoder shows the first ones before it has the whole file.
 
-    Layers end at the shares ``budget`` of the file, of which the last is 1. Each but the last has planes of
+    Layers end at the shares ``budget`` of the weights, of which the last is 1. Each but the last has planes of
     its own, trained after the schedule for ``steps`` times its steps, within ``reach`` times the finished
     rounding steps of the finished values; then the last is trained as long to agree with them. With a single
     share layers are the finished symbols, divided.
     """
 
     budget: tuple[float, ...] = setting(
-        "Shares of the file at which trained quality layers end, the last 1; 1 alone: layers by division."
+        "Shares of the weights at which trained quality layers end, the last 1; 1 alone: layers by division."
     )
     steps: float = setting("Training steps of each layer, relative to the schedule.", "factor")
     reach: float = setting(

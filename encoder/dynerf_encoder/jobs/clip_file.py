@@ -23,8 +23,8 @@ from dynerf_encoder.export.tensors import (
     quantise_clip,
 )
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_encoder.layers.coarse_layers import BY_DIVISION, CoarseLayers, train_layers
-from dynerf_encoder.rate.target_size import STOP_ERROR, TOLERANCE, meet_target
+from dynerf_encoder.layers.coarse_layers import NOT_TRAINED, CoarseLayers, train_layers
+from dynerf_encoder.rate.target_size import NEAR_ERROR, STOP_ERROR, meet_target
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_format import (
@@ -59,7 +59,7 @@ class ClipFile:
         before, after = self.job.overlap
         return slice(before, self.store.frames - after)
 
-    def size_at(self, steps: Quantisation, coarse: CoarseLayers = BY_DIVISION) -> int:
+    def size_at(self, steps: Quantisation, coarse: CoarseLayers = NOT_TRAINED) -> int:
         """The size in bytes of the file if the current model were written with these steps."""
         weights, groups = self._quantised(steps)
         return self._size_of(coarse.levels(weights), groups, steps)
@@ -67,9 +67,9 @@ class ClipFile:
     def write(self, validator: HeldOutValidator, watcher: Watcher) -> EncodeResult:
         """Quantise, measure what a decoder will show, write the file and remove the checkpoint."""
         grid_bytes = self._grid_bytes_within_target()
-        self._meet_target(grid_bytes, TOLERANCE)
+        self._meet_target(grid_bytes, NEAR_ERROR)
         coarse = self._train_layers(grid_bytes, watcher)
-        self._meet_target(grid_bytes, TOLERANCE if coarse.trained else STOP_ERROR, coarse)
+        self._meet_target(grid_bytes, NEAR_ERROR if coarse.factors else STOP_ERROR, coarse)
         steps = self.trainer.rate.quantisation
         weights, groups = self._quantised(steps)
         quality: dict[str, float | int | str] = {"steps": self.trainer.progress.step}
@@ -161,11 +161,11 @@ class ClipFile:
         size = len(clip_bytes(header, [*chunks, *grids])) - len(clip_bytes(*small))
         return size if size <= _MAX_GRID_SHARE * target else None
 
-    def _meet_target(self, grid_bytes: int | None, error: float, coarse: CoarseLayers = BY_DIVISION) -> None:
+    def _meet_target(self, grid_bytes: int | None, error: float, coarse: CoarseLayers = NOT_TRAINED) -> None:
         """Rescale the steps to a target size, if there is one and the size differs by more than ``error``.
 
-        Values lie at multiples of the trained steps and trained layers suit them, so these are kept if the
-        tolerance allows.
+        Values lie at multiples of the trained steps and trained layers suit them, so within the tolerance
+        these are kept.
         """
         rate, target = self.trainer.rate, self.job.config.rate.target
         if target > 0:

@@ -8,7 +8,8 @@ from dynerf_format.errors import ConfigError
 
 from .step_sizes import coarsened
 
-TOLERANCE = 0.05  # of the target, as documented
+_TOLERANCE = 0.05  # of the target, as documented
+NEAR_ERROR = 0.04  # of the target; with it trained steps are kept. The file's own quality fields come later.
 STOP_ERROR = 0.01  # of the target; the search stops below
 _MAX_TRIALS = 10  # each packs the whole model
 _MAX_LOG_SCALE = math.log(8.0)  # beyond this the model was trained for another size
@@ -32,12 +33,14 @@ def meet_target(
     for _ in range(_MAX_TRIALS):
         error = math.log(size_of(coarsened(trained, math.exp(scale))) / target)
         tried.append((scale, error))
-        if abs(error) <= stop_error or (abs(scale) == _MAX_LOG_SCALE and (error > 0) == (scale > 0)):
+        if abs(math.expm1(error)) <= stop_error or (
+            abs(scale) == _MAX_LOG_SCALE and (error > 0) == (scale > 0)
+        ):
             break  # met, or out of range
         low, high = (scale, high) if error > 0 else (low, scale)
         scale = _next(tried, low, high)
     scale, error = min(tried, key=lambda one: abs(one[1]))
-    if abs(math.expm1(error)) > TOLERANCE:
+    if abs(math.expm1(error)) > _TOLERANCE:
         raise ConfigError(
             f"--target-size {target}: the nearest that rounding reaches is {target * math.exp(error):.0f} "
             "bytes; --resume with another --target-size writes the trained model at that size"

@@ -2,7 +2,7 @@
 
 These are the ones that influenced the numbers of the checkpoint, and no others. Until the rate term is active
 (``rate_control.py``) its settings may change; without a rate term, rounding steps only matter when the file
-is written.
+is written. Quality layers are trained after the last checkpoint.
 """
 
 from typing import Any
@@ -19,7 +19,8 @@ def resume_relevant_options(identity: dict[str, Any], position: object) -> dict[
     rate, steps = configuration.get("rate"), configuration.get("quantisation")
     if not isinstance(rate, dict) or not isinstance(steps, dict):
         return identity
-    return {**identity, "configuration": {**configuration, **_relevant_sections(rate, steps, position)}}
+    relevant = {"layers": {}, **_relevant_sections(rate, steps, position)}
+    return {**identity, "configuration": {**configuration, **relevant}}
 
 
 def _relevant_sections(rate: dict[str, Any], steps: dict[str, Any], position: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,12 @@ class Trainer:
         self._prefetch = self._step.prefetch or source.prefetch
 
     def branch(self, config: Config, plan: Plan, rate: RateControl) -> "Trainer":
-        """A training of copies of model and latents on the same rays, drawn evenly, in one process."""
+        """A training of copies of model and latents on the same rays, drawn evenly, in one process.
+
+        It takes the rays per step that this process took.
+        """
+        rays = max(1, config.schedule.rays // self._group.size)
+        config = replace(config, schedule=replace(config.schedule, rays=rays))
         branch = Trainer(
             config, copy.deepcopy(self.model), self._space, self._source, {}, plan,
             frames=len(self.latents), seed=self._seed, time_limit=None, rate=rate,

@@ -90,6 +90,16 @@ def test_grids_count_towards_it_and_are_left_out_if_they_take_much_of_it(
         assert (Reader(source).occupancy(0) is not None) == (len(frames) == 2)
 
 
+@pytest.mark.parametrize("target", [8000, 9000])
+def test_trained_layers_are_part_of_it(target: int, tmp_path: Path) -> None:
+    output = tmp_path / "clip.dnv"
+    settings = ("planes.scales=8,24", "layers.budget=0.5,1", "layers.steps=0.5", f"rate.target={target}")
+    tiny_encode(tiny_job(write_scene(tmp_path / "scene"), output, *settings))
+    assert output.stat().st_size == pytest.approx(target, rel=0.05)
+    with FileSource(output) as source:
+        assert Reader(source).layers(0) == 2
+
+
 def test_segments_share_a_target_by_their_frames(tmp_path: Path) -> None:
     capture = write_scene(tmp_path / "scene")
     output = tmp_path / "clip.dnv"

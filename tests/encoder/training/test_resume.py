@@ -288,6 +288,19 @@ class TestOtherJobs:
         assert output.read_bytes() == uninterrupted["planes"]
 
 
+def test_killed_in_the_training_of_layers_a_job_trains_them_anew(capture: Path, tmp_path: Path) -> None:
+    options = ("--set", "planes.scales=8,24", "--set", "layers.budget=0.6,1")
+    straight, output = tmp_path / "straight.dnv", tmp_path / "clip.dnv"
+    assert Forks.shared().run(encode_arguments(capture, straight, *options), every=_NEVER).status == 0
+    struck = Strike("dynerf_encoder.layers.coarse_layers:refit")
+    Forks.shared().run(encode_arguments(capture, output, *options), struck, every=_NEVER)
+    assert not output.exists()
+    ended = Forks.shared().run(encode_arguments(capture, output, *options, "--resume"), every=_NEVER)
+    assert f"resuming after step {STEPS} of {STEPS}" in ended.stderr
+    assert "training quality layer 1" in ended.stderr
+    assert output.read_bytes() == straight.read_bytes()
+
+
 _OTHER_RATE = ("--quality", "3", "--set", "quantisation.group=3")
 
 
@@ -307,6 +320,7 @@ class TestSettingsOfTheFile:
             (0.6, (), ("quantisation.group=3", "quantisation.grid=0"), True),
             (0.6, ("rate.weight=0",), ("rate.weight=0", "quantisation.planes=0.5"), True),
             (0.6, ("rate.weight=0", "rate.target=9000"), ("rate.weight=0", "rate.target=8000"), False),
+            (0.6, (), ("layers.budget=0.5,1",), True),
             (1.0, (), ("quantisation.planes=0.5",), True),
             (1.0, (), ("rate.target=9000",), True),
             (1.0, (), ("rate.weight=1",), False),
