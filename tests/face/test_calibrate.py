@@ -54,7 +54,9 @@ def test_encode_calibrates_only_a_capture_without_poses(
     assert calibrated == []
     (tmp_path / "poses_bounds.npy").unlink()
     calibrate_without_poses(tmp_path, 3, 1, resume=False)
-    assert [(options.folder, options.seed, options.resume) for options in calibrated] == [(tmp_path, 3, False)]
+    assert [(options.folder, options.seed, options.resume) for options in calibrated] == [
+        (tmp_path, 3, False)
+    ]
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ConfigError, match="run 'dynerf calibrate' before torchrun"):
         calibrate_without_poses(tmp_path, 3, 1, resume=False)
