@@ -211,6 +211,12 @@ class TestDetection:
         with pytest.raises(CaptureError, match=rf"13 cameras and no poses: run dynerf calibrate {tmp_path}"):
             read_recording(tmp_path)
 
+    def test_videos_in_folders_without_poses_count_as_cameras(self, tmp_path: Path, rig: layouts.Rig) -> None:
+        folder = tmp_path / "two words"
+        layouts.link_videos(folder, _videos(rig), "{}/GX01.mp4")
+        with pytest.raises(CaptureError, match=f"13 cameras and no poses: run dynerf calibrate '{folder}'"):
+            read_recording(folder)
+
     def test_folders_of_pictures_without_poses_count_as_cameras(self, png_folder: Path) -> None:
         with pytest.raises(CaptureError, match="13 cameras and no poses: run dynerf calibrate"):
             read_recording(png_folder)
