@@ -85,6 +85,13 @@ class EncodeOptions:
         if self.output.suffix != ".dnv":
             raise ConfigError(f"{self.output}: the output is a .dnv file, expected a name that ends in .dnv")
 
+    def check_settings(self) -> None:
+        """ConfigError for what is wrong whatever the capture is."""
+        self._settings(choose_device(self.device), few=False)
+        self._reading()
+        FrameRange.parse(self.frames)
+        self.segmentation()
+
     def job(self) -> Job:
         """The encoder's job. Raises ConfigError or CaptureError."""
         device = choose_device(self.device)

@@ -20,8 +20,8 @@ def run(options: argparse.Namespace) -> int:
     return _calibrate(_options(options))
 
 
-def calibrate_without_poses(folder: Path, seed: int, threads: int | None) -> None:
-    """Calibrate a folder with the defaults, unless it states poses in any layout."""
+def calibrate_without_poses(folder: Path, seed: int, threads: int | None, *, resume: bool) -> None:
+    """Calibrate a folder with the defaults, unless it states poses in any layout; ``resume`` continues."""
     from dynerf_encoder.calibration.correspondences import default_threads
     from dynerf_encoder.calibration.options import CalibrationOptions
     from dynerf_encoder.captures.layouts.detect import LAYOUTS
@@ -33,7 +33,8 @@ def calibrate_without_poses(folder: Path, seed: int, threads: int | None) -> Non
             "--calibrate: run 'dynerf calibrate' before torchrun, which starts several processes"
         )
     output = folder / "capture.json"
-    _calibrate(CalibrationOptions(folder, output, seed=seed, threads=threads or default_threads()))
+    threads = threads or default_threads()
+    _calibrate(CalibrationOptions(folder, output, seed=seed, threads=threads, resume=resume))
 
 
 def _calibrate(chosen: "CalibrationOptions") -> int:

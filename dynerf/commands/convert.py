@@ -11,7 +11,7 @@ from dynerf.console.progress import print_result, say
 
 def run(options: argparse.Namespace) -> int:
     """Read the capture, write its cameras, and print the paths of the files."""
-    from dynerf_encoder.captures.layouts.convert import convert
+    from dynerf_encoder.captures.layouts.convert import convert, not_stated
     from dynerf_encoder.captures.layouts.detect import read_recording
     from dynerf_encoder.captures.opening import open_capture
 
@@ -22,6 +22,8 @@ def run(options: argparse.Namespace) -> int:
     folder = options.capture if options.capture.is_dir() else options.capture.parent
     for path in convert(recording, capture, options.to, options.output or folder):
         print_result(str(path))
+    if missing := not_stated(recording, options.to):
+        say(missing)
     return 0
 
 

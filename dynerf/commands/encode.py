@@ -20,9 +20,10 @@ def run(options: argparse.Namespace) -> int:
     """Encode and print a summary."""
     from dynerf.api.encoding import run_encode
 
-    if options.calibrate:
-        calibrate_without_poses(options.capture, options.seed, options.threads)
     request = encode_options(options)
+    if options.calibrate and options.layout in (None, "capture"):
+        request.check_settings()  # before minutes of calibration
+        calibrate_without_poses(options.capture, options.seed, options.threads, resume=options.resume)
     is_main = os.environ.get("RANK", "0") == "0"  # among torchrun's processes, the one that writes
     log = JsonLog(options.output.with_name(f"{options.output.stem}.log.jsonl"), fresh=not options.resume)
     with log, ProgressDisplay() as tasks:

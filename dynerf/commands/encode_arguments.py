@@ -41,7 +41,7 @@ def _add_size(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--layers-budget", type=values.shares, metavar="SHARES",
         help="train quality layers that end at these shares of the weights; a player shows each as soon as "
-        "it has it (default: 23%%,100%%, for paper 100%%); 100%%: three layers by division, the first blurrier",
+        "it has it (default: 23%%,100%%, for paper 100%%); 100%%: three by division, the first blurrier",
     )  # fmt: skip
 
 

@@ -26,9 +26,13 @@ _LOG_SECONDS = 1.0  # least interval between two logged training steps
 
 
 def say(text: str) -> None:
-    """Print one line of message. It is dropped if it cannot be written, for example on a full disk."""
+    """Print one line of message. It is dropped if it cannot be written, for example on a full disk.
+
+    Characters that a terminal would obey, of the names of hostile files, are shown as escapes.
+    """
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
     try:
-        print(f"dynerf: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"dynerf: {shown}", file=sys.stderr, flush=True)  # noqa: T201
     except BrokenPipeError:
         raise
     except OSError:

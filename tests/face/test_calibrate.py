@@ -50,14 +50,46 @@ def test_encode_calibrates_only_a_capture_without_poses(
     calibrated: list[CalibrationOptions] = []
     monkeypatch.setattr("dynerf.commands.calibrate._calibrate", calibrated.append)
     (tmp_path / "poses_bounds.npy").write_bytes(b"")
-    calibrate_without_poses(tmp_path, 3, 1)
+    calibrate_without_poses(tmp_path, 3, 1, resume=False)
     assert calibrated == []
     (tmp_path / "poses_bounds.npy").unlink()
-    calibrate_without_poses(tmp_path, 3, 1)
-    assert [(options.folder, options.seed) for options in calibrated] == [(tmp_path, 3)]
+    calibrate_without_poses(tmp_path, 3, 1, resume=False)
+    assert [(options.folder, options.seed, options.resume) for options in calibrated] == [
+        (tmp_path, 3, False)
+    ]
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ConfigError, match="run 'dynerf calibrate' before torchrun"):
-        calibrate_without_poses(tmp_path, 3, 1)
+        calibrate_without_poses(tmp_path, 3, 1, resume=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["-o", "folder.dnv"],
+        ["-o", "clip.dnv", "--set", "schedule.scal=1"],
+        ["-o", "clip.dnv", "--frames", "a"],
+        ["-o", "clip.dnv", "--layout", "n3v"],
+    ],
+)
+def test_encode_does_not_calibrate_when_it_cannot_encode(
+    wrong: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calibrated: list[CalibrationOptions] = []
+    monkeypatch.setattr("dynerf.commands.calibrate._calibrate", calibrated.append)
+    monkeypatch.chdir(tmp_path)
+    Path("folder.dnv").mkdir()
+    Path("videos").mkdir()
+    assert main(["encode", "videos", "--calibrate", *wrong]) == 2
+    assert calibrated == [] and "Traceback" not in capsys.readouterr().err
+
+
+def test_encode_with_resume_continues_the_calibration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated: list[CalibrationOptions] = []
+    monkeypatch.setattr("dynerf.commands.calibrate._calibrate", calibrated.append)
+    assert main(["encode", str(tmp_path), "--calibrate", "--resume", "-o", str(tmp_path / "clip.dnv")]) == 2
+    assert [options.resume for options in calibrated] == [True]
 
 
 def test_frames_are_a_number_or_a_list() -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dynerf.api.progress_watcher import ProgressWatcher
+from dynerf.console.progress import say
 from dynerf_encoder.training.trainer import StepReport, TrainingProgress
 
 if TYPE_CHECKING:
@@ -50,3 +51,8 @@ def test_training_is_reported_as_metrics_and_text(clock: list[float]) -> None:
     assert (last.done, last.total, last.metrics["step"]) == (1.0, 1.0, 10)
     assert str(last) == "training: 100 %, isg, train 20.50 dB, held-out 25.00 dB"
     assert (message.total, str(message)) == (0, "message: hello")
+
+
+def test_a_terminal_does_not_obey_names_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    say("cam\x1b[2J\n.mp4, é 撮")
+    assert capsys.readouterr().err == "dynerf: cam\\x1b[2J\\n.mp4, é 撮\n"

@@ -69,6 +69,11 @@ def find_footage(
     """
     check_folder(folder)
     sources = find_sources(folder) or find_sources_in_folders(folder, several=by_folder)
+    if not sources and (several := find_sources_in_folders(folder, several=True)):
+        raise CaptureError(
+            f"{folder}: its folders hold several videos each ({listed(list(several))}), expected one for "
+            "each camera; with --same-lens per-folder every video is a camera"
+        )
     if len(sources) < LEAST_CAMERAS:
         number = "1 camera" if len(sources) == 1 else f"{len(sources)} cameras"
         found = f"{number} ({listed(list(sources))})" if sources else "no videos"

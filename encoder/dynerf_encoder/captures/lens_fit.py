@@ -39,10 +39,11 @@ def fit_lens(lens: Lens, width: int, height: int, name: str) -> tuple[Lens, str 
             f"{width}x{height}, calibrated as {lens.width}x{lens.height}: taken as stretched by "
             f"{abs(across / down - 1):.1%}"
         )
-    turned = abs(width / height - lens.height / lens.width) <= _MAX_STRETCH
+    swapped = abs(width / height - lens.height / lens.width) <= _MAX_STRETCH
+    cause = "; width and height are swapped, or the calibration is of pictures before they are turned"
     raise CaptureError(
         f"{name}: the video is {width}x{height}, the pose was made for {lens.width}x{lens.height}, expected "
-        f"the same aspect ratio{'; the calibration is of pictures before they are turned' if turned else ''}"
+        f"the same aspect ratio{cause if swapped else ''}"
     )
 
 

@@ -227,7 +227,8 @@ def _read_picture(file: Path) -> tuple[UInt8[np.ndarray, "height width 3"], Sour
             colour = SourceColour.of(frame, where, codec)
             return upright(FrameToRgb(where, codec)(frame), turns), colour, turns
     except (av.error.FFmpegError, IndexError) as error:
-        raise CaptureError(f"{file}: cannot be decoded as a picture: {error}") from error
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise CaptureError(f"{file}: cannot be decoded as a picture: {why}") from error
     except OSError as error:
         raise CaptureError(f"{file}: cannot be read: {reason(error)}") from error
 

@@ -103,6 +103,12 @@ class Recording:
         return tuple(camera.name for camera in self.cameras)
 
 
+def check_count(cameras: int, where: Path) -> None:
+    """CaptureError for more cameras than a capture may have: before they are read one by one."""
+    if not 1 <= cameras <= MAX_CAMERAS:
+        raise CaptureError(f"{where}: {cameras} cameras, expected 1 to {MAX_CAMERAS}")
+
+
 def checked_recording(recording: Recording) -> Recording:
     """The recording with cameras in the order of their names, and with poses in their canonical rounding.
 
@@ -111,8 +117,7 @@ def checked_recording(recording: Recording) -> Recording:
     occur twice, poses that are not finite or not rotations, and depths that are not 0 < near < far.
     """
     where, cameras = recording.root, recording.cameras
-    if not 1 <= len(cameras) <= MAX_CAMERAS:
-        raise CaptureError(f"{where}: {len(cameras)} cameras, expected 1 to {MAX_CAMERAS}")
+    check_count(len(cameras), where)
     names = [camera.name for camera in cameras]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

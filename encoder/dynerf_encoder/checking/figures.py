@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-from .geometry import LEAST_MATCHES
 from .result import CheckResult
 
 
@@ -36,7 +35,7 @@ def camera_figures(result: CheckResult, name: str) -> CameraFigures:
     if points is None:
         return CameraFigures(None, None, None, None, late, sharp, None)
     count, gain = points.geometry.counts.get(name), _finite(points.gains.get(name))
-    if count is not None and count < LEAST_MATCHES:  # these few say nothing about its pose
+    if name in points.geometry.unchecked:  # these few say nothing about its pose
         return CameraFigures(count, None, None, None, late, sharp, gain)
     return CameraFigures(
         count, _finite(points.geometry.shares.get(name)), _finite(points.residuals.get(name)),

@@ -24,6 +24,7 @@ _CLEARLY = 0.9  # share of explained matches of cameras that need no closer look
 _LEAST_GAIN = 0.1  # of explained matches, by another pose or lens
 _LEAST_REST = 0.67  # of the matches that were not explained may remain so
 _LOST = 0.35  # of the others' share: a pose that contradicts, although no better one was found
+_LEAST_TO_CONTRADICT = 3  # cameras with LEAST_MATCHES each: repeated structure gives false pairs of fewer
 _SCALES = np.exp(np.linspace(np.log(0.5), np.log(2.0), 57))  # of the focal length: steps of 2.5 %
 _LEAST_SCALE = 0.05  # difference of a focal length that is reported
 _COST_PIXELS = 0.5  # residuals beyond it count ever less
@@ -44,11 +45,16 @@ class CameraFault:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Faults by camera, and shares of explained matches (NaN without any): with poses as stated."""
+    """Faults by camera, and shares of explained matches (NaN without any): with poses as stated.
+
+    ``unchecked`` are cameras whose matches are too few, or so few that contradict the pose that they may all
+    be false.
+    """
 
     faults: Mapping[str, CameraFault]
     shares: Mapping[str, float]
     counts: Mapping[str, int]
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -87,7 +93,12 @@ def find_faults(rays: MatchedRays, poses: RigPoses, left_out: Sequence[str] = ()
         for name, of in zip(names, mine, strict=True)
     }
     counts = {name: int(of.sum()) for name, of in zip(names, mine, strict=True)}
-    return Geometry({names[index]: fault for index, fault in search.faults.items()}, shares, counts)
+    unchecked = tuple(
+        name for index, name in enumerate(names)
+        if index not in search.faults and (counts[name] < LEAST_MATCHES or _lost(search, index))
+    )  # fmt: skip
+    found = {names[index]: fault for index, fault in search.faults.items()}
+    return Geometry(found, shares, counts, unchecked)
 
 
 def _fault(search: _Search, camera: int) -> CameraFault | None:
@@ -104,11 +115,19 @@ def _fault(search: _Search, camera: int) -> CameraFault | None:
     if best.better >= share + _LEAST_GAIN and 1 - best.better <= _LEAST_REST * (1 - share):
         # The first of those that explain as much: a rotation alone can imitate the pose of a neighbour.
         return next(fault for fault in candidates if fault.better >= 0.95 * best.better)
-    others = ~search.rays.of_cameras([camera])
-    usual = float(agreeing(search.rays.of(others), poses).mean()) if others.any() else 0.0
-    if share < _LOST * usual:
+    matches = np.bincount(rays.cameras[rays.cameras != camera])
+    if (usual := _lost(search, camera)) and (matches >= LEAST_MATCHES).sum() >= _LEAST_TO_CONTRADICT:
         return CameraFault(name, "contradicts", share, usual)
     return None
+
+
+def _lost(search: _Search, camera: int) -> float:
+    """The others' share of explained matches if a camera's is far below it, else 0."""
+    rays, others = search.trusted(camera), ~search.rays.of_cameras([camera])
+    if not len(rays.pair) or not others.any():
+        return 0.0
+    usual = float(agreeing(search.rays.of(others), search.poses).mean())
+    return usual if float(agreeing(rays, search.poses).mean()) < _LOST * usual else 0.0
 
 
 def _other_poses(rays: MatchedRays, poses: RigPoses, camera: int) -> CameraFault:

@@ -197,9 +197,7 @@ def _disagreement(geometry: Geometry, mirrored: Mapping[str, object]) -> list[Fi
 
 def _unmatched(geometry: Geometry, mirrored: Mapping[str, object]) -> list[Finding]:
     """Cameras with too few matches to say anything."""
-    lonely = [
-        name for name, count in geometry.counts.items() if count < LEAST_MATCHES and name not in mirrored
-    ]
+    lonely = [name for name in geometry.unchecked if name not in mirrored]
     if len(lonely) > len(geometry.counts) // 2:
         return [Finding("no matches", (), "too few matched points to compare poses with pictures")]
     return [

@@ -43,7 +43,11 @@ def atomic_path(final: Path) -> Iterator[Path]:
         _move_into_place(temporary, target)
     except OSError as error:
         _remove(temporary)
-        if error.errno in _OUTPUT_ERRORS or error.filename in (str(temporary), temporary):
+        if (
+            _is_incomplete(error)
+            or error.errno in _OUTPUT_ERRORS
+            or error.filename in (str(temporary), temporary)
+        ):
             raise OutputError(f"{final}: cannot be written: {_reason(error)}") from error
         raise
     except BaseException:
@@ -146,5 +150,12 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
+def _is_incomplete(error: OSError) -> bool:
+    """Whether NumPy reports a full disk, without a number: "800 requested and 96 written"."""
+    return type(error) is OSError and error.errno is None
+
+
 def _reason(error: OSError) -> str:
+    if _is_incomplete(error):
+        return f"it is incomplete ({error}); the disk is probably full"
     return error.strerror or str(error) or type(error).__name__

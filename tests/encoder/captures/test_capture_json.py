@@ -69,6 +69,7 @@ class TestFile:
             (lambda r: r["cameras"][1].update(ofset=1), r"cameras\[1\]: key 'ofset', expected bytes, "),
             (lambda r: r.update(timing="sound"), "timing is 'sound', expected 'offsets' or 'start times'"),
             (lambda r: r.update(fps="30/0"), "fps"),
+            (lambda r: r.update(cameras=[{}] * 1001), "1001 cameras, expected 1 to 1000"),
             (lambda r: r.update(fps=1e6), "fps is 1000000.0, expected above 0 and at most 1000"),
             (
                 lambda r: r["cameras"][0].update(name="cam02"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dynerf.cli.main import main
 from dynerf_encoder.captures.layouts.capture_json import write_capture_json
 from dynerf_encoder.captures.layouts.convert import WRITERS, convert
 from dynerf_encoder.captures.layouts.detect import read_recording
@@ -95,6 +96,35 @@ def _check_same(found: Recording, expected: Recording, *, depths: bool) -> None:
             assert (one.near, one.far) == (other.near, other.far)
 
 
+def test_rows_of_llff_are_in_the_order_of_the_videos(folder: Path) -> None:
+    expected = read_recording(folder)
+    names = ("c", "b", "a")
+    renamed = tuple(replace(camera, name=name) for camera, name in zip(expected.cameras, names, strict=True))
+    recording = checked_recording(replace(expected, cameras=renamed))
+    (folder / "poses_bounds.npy").unlink()
+    convert(recording, open_capture(recording), "llff", folder)
+    _check_same(read_recording(folder), expected, depths=True)
+
+
+def test_single_pictures_of_one_instant(tmp_path: Path) -> None:
+    folder = _distorted(tmp_path)
+    for picture in [*folder.glob("images/*/0001.png"), *folder.glob("images/*/0002.png")]:
+        picture.unlink()
+    _convert(folder, "nerfstudio", folder)
+    _check_same(read_recording(folder, "nerfstudio"), read_recording(folder, "capture"), depths=True)
+    text = (folder / "transforms.json").read_text()
+    (folder / "transforms.json").write_text(text.replace('"time": 0.0', '"x_time": 0.0'))
+    with pytest.raises(CaptureError, match="3 pictures of 3 different poses"):
+        read_recording(folder, "nerfstudio")
+
+
+def test_that_colmap_states_no_depths_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", str(folder), "--to", "nerfstudio"]) == 0
+    assert "depths" not in capsys.readouterr().err
+    assert main(["convert", str(folder), "--to", "colmap", "--layout", "n3v"]) == 0
+    assert "near and far depths are not stated" in capsys.readouterr().err
+
+
 def test_llff_states_the_size_of_each_video(folder: Path) -> None:
     write_video(folder / "cam02.mp4", flat_pictures(6, 64, 48))
     _convert(folder, "capture", folder)
@@ -122,6 +152,41 @@ class TestRefused:
         (folder / "poses_bounds.npy").unlink()
         with pytest.raises(CaptureError, match="principal point is 1 pixels from the middle"):
             convert(changed, open_capture(changed), "llff", folder)
+
+    def test_llff_needs_every_video_of_the_folder(self, folder: Path) -> None:
+        recording = read_recording(folder)
+        fewer = replace(recording, cameras=recording.cameras[:2])
+        (folder / "poses_bounds.npy").unlink()
+        with pytest.raises(CaptureError, match="cam05 are not cameras of the capture"):
+            convert(fewer, open_capture(fewer), "llff", folder)
+
+    @pytest.mark.parametrize(
+        ("fault", "message"),
+        [
+            ("same names", "images cam00.png and cam00.png of cam00 have different poses"),
+            ("in folders", "belongs to no video or folder of pictures"),
+            ("late", r"cam00 \(cam00\.mp4\) starts at frame 2, expected 0"),
+        ],
+    )
+    def test_what_would_be_read_as_other_cameras_is_removed(
+        self, folder: Path, fault: str, message: str
+    ) -> None:
+        recording = read_recording(folder)
+        (folder / "poses_bounds.npy").unlink()
+        cameras = list(recording.cameras)
+        if fault == "late":  # by the file's times, which offsets of the capture replace
+            write_video(folder / "cam02.mp4", flat_pictures(6), times=range(2, 8))
+        else:
+            for number, camera in enumerate(cameras if fault == "in folders" else cameras[1:2]):
+                moved = folder / f"folder{number}" / ("video.mp4" if fault == "in folders" else "cam00.mp4")
+                moved.parent.mkdir()
+                camera.source.rename(moved)
+                cameras[cameras.index(camera)] = replace(camera, source=moved)
+        recording = replace(recording, cameras=tuple(cameras), timed_by_offsets=True)
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(CaptureError, match=f"cannot be stated as colmap, .*: .*{message}"):
+            convert(recording, open_capture(recording), "colmap", folder)
+        assert sorted(folder.rglob("*")) == before
 
     def test_existing_files_are_not_replaced(self, folder: Path) -> None:
         _convert(folder, "nerfstudio", folder)

@@ -211,9 +211,22 @@ class TestDetection:
         with pytest.raises(CaptureError, match=rf"13 cameras and no poses: run dynerf calibrate {tmp_path}"):
             read_recording(tmp_path)
 
+    def test_videos_in_folders_without_poses_count_as_cameras(self, tmp_path: Path, rig: layouts.Rig) -> None:
+        folder = tmp_path / "two words"
+        layouts.link_videos(folder, _videos(rig), "{}/GX01.mp4")
+        with pytest.raises(CaptureError, match=f"13 cameras and no poses: run dynerf calibrate '{folder}'"):
+            read_recording(folder)
+
     def test_folders_of_pictures_without_poses_count_as_cameras(self, png_folder: Path) -> None:
         with pytest.raises(CaptureError, match="13 cameras and no poses: run dynerf calibrate"):
             read_recording(png_folder)
+
+    @pytest.mark.parametrize("name", ["models.json", "calibration.json"])
+    def test_too_many_cameras_are_refused_before_they_are_read(self, tmp_path: Path, name: str) -> None:
+        cameras: list[object] = [{}] * 1001
+        (tmp_path / name).write_text(json.dumps(cameras if name == "models.json" else {"cameras": cameras}))
+        with pytest.raises(CaptureError, match="1001 cameras, expected 1 to 1000"):
+            read_recording(tmp_path)
 
     def test_an_empty_folder_says_what_a_capture_is(self, tmp_path: Path) -> None:
         with pytest.raises(CaptureError, match=r"neither videos nor poses, .*transforms\.json"):

@@ -160,7 +160,10 @@ class TestFit:
 
     def test_a_calibration_of_pictures_before_turning_is_named(self) -> None:
         lens = make_lens(1920, 1080, 1600.0, 1600.0, 960.0, 540.0)
-        with pytest.raises(CaptureError, match="the calibration is of pictures before they are turned"):
+        with pytest.raises(
+            CaptureError,
+            match="or the calibration is of pictures before they are turned",
+        ):
             fit_lens(lens, 1080, 1920, "cam00")
 
 

@@ -94,6 +94,18 @@ def test_a_camera_with_few_matches_is_not_suspected() -> None:
     found = find_faults(few, _POSES.replaced(6, turn(0, 90) @ _POSES.rotations[6], _POSES.centres[6]))
     assert "cam06" not in found.faults
     assert found.counts["cam06"] < 30
+    assert found.unchecked == ("cam06",)
+
+
+@pytest.mark.parametrize("others", [2, 3])
+def test_false_pairs_with_two_cameras_accuse_no_third(others: int) -> None:
+    """Views that share nothing have false pairs, which another place or rotation would not explain either."""
+    wrong = _POSES.replaced(6, turn(1, 40) @ _POSES.rotations[6], _POSES.centres[6] + [3.0, 2.0, -1.0])
+    partners = _RAYS.cameras[_RAYS.of_cameras([6])]
+    kept = np.unique(partners[partners != 6])[:others].tolist()
+    found = find_faults(_RAYS.of(~_RAYS.of_cameras([6]) | _RAYS.of_cameras(kept)), wrong)
+    assert list(found.faults) == ([] if others == 2 else ["cam06"])
+    assert found.unchecked == (("cam06",) if others == 2 else ())
 
 
 def test_all_pairs_at_once_equal_single_pairs() -> None:

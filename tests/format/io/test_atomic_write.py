@@ -70,6 +70,14 @@ def test_a_full_disk_is_reported(tmp_path: Path, number: int) -> None:
     assert names(tmp_path) == []
 
 
+def test_an_array_that_does_not_fit_on_the_disk_is_reported(tmp_path: Path) -> None:
+    message = "clip: cannot be written: it is incomplete .800 requested and 96 written."
+    with pytest.raises(OutputError, match=message), atomic_path(tmp_path / "clip") as temporary:
+        temporary.touch()
+        raise OSError("800 requested and 96 written")  # as NumPy does
+    assert names(tmp_path) == []
+
+
 def test_an_error_of_another_file_is_not_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "clip.dnv"):
         (tmp_path / "input.mp4").read_bytes()

@@ -15,6 +15,7 @@ import pycolmap
 
 from dynerf_encoder.calibration.pairs.epipolar import Pose
 
+from .fisheye import FISHEYE, convert_to_fisheye, mapped_as
 from .problem import EMPTY, LensGroup, Problem, Solution, lens_of_colmap
 from .verification import two_view_geometry, two_view_options
 
@@ -76,7 +77,8 @@ def _write_database(problem: Problem, path: Path) -> int:
 
 
 def _camera(group: LensGroup) -> Any:
-    camera = pycolmap.Camera.create_from_model_name(1, group.model, group.focal, group.width, group.height)
+    model = mapped_as(group.model)
+    camera = pycolmap.Camera.create_from_model_name(1, model, group.focal, group.width, group.height)
     camera.has_prior_focal_length = group.known
     return camera
 
@@ -139,6 +141,9 @@ def _all_known(problem: Problem) -> bool:
 
 
 def _adjust(model: Any, problem: Problem) -> None:
+    for number, camera in model.cameras.items():
+        if camera.model_name == mapped_as(FISHEYE):
+            convert_to_fisheye(model.camera(number))
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_focal_length = not _all_known(problem)

@@ -17,6 +17,7 @@ from dynerf_encoder.captures.recording import (
     RecordedCamera,
     Recording,
     SourceState,
+    check_count,
     checked_recording,
 )
 from dynerf_format.errors import CaptureError, OutputError, reason
@@ -40,7 +41,8 @@ def read_capture_json(path: Path) -> Recording:
     record = read_record(path, "a capture description (capture.json)")
     _check_head(record)
     _check_keys(record, _KEYS)
-    folder = path.parent
+    folder, cameras = path.parent, record.records("cameras")
+    check_count(len(cameras), path)
     timing = record.text("timing", "start times")
     if timing not in _TIMINGS:
         raise CaptureError(f"{path}: timing is {timing[:40]!r}, expected {' or '.join(map(repr, _TIMINGS))}")
@@ -48,7 +50,7 @@ def read_capture_json(path: Path) -> Recording:
         Recording(
             root=path,
             layout="capture.json",
-            cameras=tuple(_camera(each, folder) for each in record.records("cameras")),
+            cameras=tuple(_camera(each, folder) for each in cameras),
             fps=parse_rate(record, "fps"),
             timed_by_offsets=timing == "offsets",
             up=record.array("up", (3,)) if record.has("up") else None,

@@ -1,14 +1,16 @@
 """Writes the cameras of a capture in another layout, beside its videos, which stay as they are."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dynerf_encoder.captures.capture import Capture, CaptureView
-from dynerf_encoder.captures.folder import CAMERA, POSES
+from dynerf_encoder.captures.folder import CAMERA, POSES, find_cameras
+from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.picture_source import PictureSequence, open_source
 from dynerf_encoder.captures.poses import pose_row
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, SourceState
@@ -17,8 +19,10 @@ from dynerf_format.io.atomic_write import atomic_path, check_writable
 
 from .capture_json import FILE, relative_to, write_capture_json
 from .colmap import colmap_texts
+from .detect import read_recording
 from .nerfstudio import FILE as TRANSFORMS
 from .nerfstudio import nerfstudio_record
+from .read_back import check_same_cameras
 
 _OFF_CENTRE = 1e-3  # pixels, of a principal point from the middle of the picture
 _OBLONG = 1e-6  # relative difference of the focal lengths
@@ -27,8 +31,9 @@ _OBLONG = 1e-6  # relative difference of the focal lengths
 def convert(recording: Recording, capture: Capture, to: str, folder: Path) -> tuple[Path, ...]:
     """Write ``recording``, opened as ``capture``, into ``folder`` in the layout ``to``; the files written.
 
-    Lenses are those of the pictures as they are. Raises ConfigError for an unknown layout, CaptureError when
-    the layout cannot state the cameras, OutputError when a file exists or cannot be written.
+    Lenses are those of the pictures as they are. What was written is read again, and removed if its reader
+    finds other cameras. Raises ConfigError for an unknown layout, CaptureError when the layout cannot state
+    the cameras, OutputError when a file exists or cannot be written.
     """
     write = WRITERS.get(to)
     if write is None:
@@ -36,7 +41,25 @@ def convert(recording: Recording, capture: Capture, to: str, folder: Path) -> tu
     cameras = tuple(
         replace(camera, lens=view.lens) for camera, view in zip(recording.cameras, capture.views, strict=True)
     )
-    return write(replace(recording, cameras=cameras), capture, folder)
+    paths = write(replace(recording, cameras=cameras), capture, folder)
+    try:
+        check_same_cameras(open_capture(read_recording(folder, _READERS[to])), capture)
+    except CaptureError as error:
+        _remove(paths)
+        raise CaptureError(
+            f"{folder}: these cameras cannot be stated as {to}, which would be read as others: {error}"
+        ) from error
+    return paths
+
+
+def not_stated(recording: Recording, to: str) -> str | None:
+    """What the layout ``to`` leaves out without an error, for a message."""
+    if to != "colmap" or any(camera.near is None for camera in recording.cameras):
+        return None
+    return (
+        "near and far depths are not stated, because COLMAP's format has none: they will be taken from "
+        "the rig, or from --depths NEAR:FAR"
+    )
 
 
 def _write_capture(recording: Recording, capture: Capture, folder: Path) -> tuple[Path, ...]:
@@ -68,13 +91,13 @@ def _write_llff(recording: Recording, capture: Capture, folder: Path) -> tuple[P
     path = _free(folder / POSES)
     for view in capture.views:
         _check_llff(view, folder)
+    _check_no_others(capture, folder)
     if recording.timed_by_offsets and any(view.first for view in capture.views):
         raise CaptureError(
             f"{recording.root}: cameras have offsets, which LLFF cannot state; cut the videos first"
         )
-    rows = np.stack(
-        [pose_row(view.lens, view.camera.camera_to_world, view.near, view.far) for view in capture.views]
-    )
+    views = sorted(capture.views, key=lambda view: view.video.stem)  # rows are in the order of the videos
+    rows = np.stack([pose_row(view.lens, view.camera.camera_to_world, view.near, view.far) for view in views])
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, rows)
@@ -98,6 +121,16 @@ def _check_llff(view: CaptureView, folder: Path) -> None:
         )
     if view.video.absolute().parent != folder.absolute() or CAMERA.fullmatch(view.video.stem) is None:
         raise CaptureError(f"{view.video}: expected camNN.mp4 in {folder}, as LLFF names videos")
+
+
+def _check_no_others(capture: Capture, folder: Path) -> None:
+    """CaptureError when the folder has videos that are not of the capture: LLFF has a row for each."""
+    others = sorted(set(find_cameras(folder)) - {view.video.stem for view in capture.views})
+    if others:
+        raise CaptureError(
+            f"{folder}: {', '.join(others[:6])} are not cameras of the capture, and LLFF expects a pose for "
+            "each video of the folder; move them away"
+        )
 
 
 def _write_nerfstudio(recording: Recording, capture: Capture, folder: Path) -> tuple[Path, ...]:
@@ -145,6 +178,15 @@ def _write_text(path: Path, text: str) -> None:
         raise OutputError(f"{path}: cannot be written: {reason(error)}") from error
 
 
+def _remove(paths: Sequence[Path]) -> None:
+    """Remove files that were written, and their folders if nothing else is in them."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        for folder in (paths[0].parent, paths[0].parent.parent):
+            folder.rmdir()
+
+
 def _free(path: Path) -> Path:
     """The path, unless something is there."""
     if path.exists() or path.is_symlink():
@@ -161,3 +203,5 @@ WRITERS: Mapping[str, Callable[[Recording, Capture, Path], tuple[Path, ...]]] = 
     "capture": _write_capture,
 }
 """The layouts that can be written, by name."""
+
+_READERS = {"llff": "n3v", "nerfstudio": "nerfstudio", "colmap": "colmap", "capture": "capture"}

@@ -5,6 +5,7 @@
 there, unless the user names one.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from dynerf_format.errors import CaptureError, ConfigError
 
 from . import capture_json, colmap, dynamic_gaussians, easyvolcap, immersive, nerfstudio, panoptic
 from .n3v import n3v_recording
-from .source_files import entries, find_sources
+from .source_files import entries, find_sources, find_sources_in_folders
 
 Read = Callable[[Path, Path], Recording]
 
@@ -104,11 +105,11 @@ def read_recording(path: Path, layout: str | None = None) -> Recording:
 
 def no_poses(folder: Path) -> str:
     """The message for a folder without poses."""
-    sources = find_sources(folder)
+    sources = find_sources(folder) or find_sources_in_folders(folder, several=True)
     if not sources:
         expected = "; ".join(known.shown for known in LAYOUTS.values())
         return f"{folder}: holds neither videos nor poses, expected a capture ({expected})"
-    return f"{folder}: {len(sources)} cameras and no poses: run dynerf calibrate {folder}"
+    return f"{folder}: {len(sources)} cameras and no poses: run dynerf calibrate {shlex.quote(str(folder))}"
 
 
 def _read_file(path: Path, layout: str | None) -> Recording:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dynerf_encoder.captures.lens import MAX_SIDE, Lens, lens_of
 from dynerf_encoder.captures.picture_source import open_source
-from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
+from dynerf_encoder.captures.recording import RecordedCamera, Recording, check_count, checked_recording
 from dynerf_format.errors import CaptureError
 from dynerf_format.values import is_number
 
@@ -34,6 +34,7 @@ def read_easyvolcap(path: Path) -> Recording:
     names = intrinsics.get("names", extrinsics.get("names"))
     if not isinstance(names, list) or not names:
         raise CaptureError(f"{path}: names is {type(names).__name__}, expected a list of the cameras' names")
+    check_count(len(names), path)
     cameras = tuple(_camera(name, intrinsics, extrinsics, path.parent) for name in names)
     return checked_recording(Recording(path, "easyvolcap", cameras))
 

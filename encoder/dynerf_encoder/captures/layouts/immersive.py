@@ -12,7 +12,7 @@ import numpy as np
 
 from dynerf_encoder.captures.json_input import JsonRecord, read_json, record_of, shown
 from dynerf_encoder.captures.lens import Lens, lens_of
-from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
+from dynerf_encoder.captures.recording import RecordedCamera, Recording, check_count, checked_recording
 from dynerf_format.errors import CaptureError
 
 from .extra_keys import depths_of, rate_of
@@ -27,6 +27,7 @@ def read_immersive(path: Path) -> Recording:
     models = read_json(path, "the cameras of an Immersive Video (models.json)")
     if not isinstance(models, list) or not models:
         raise CaptureError(f"{path}: found {shown(models)}, expected a list of cameras")
+    check_count(len(models), path)
     records = [record_of(each, f"{path}: [{index}]") for index, each in enumerate(models)]
     present = set(find_sources(path.parent))
     missing = [name for record in records if camera_name(name := record.text("name")) not in present]

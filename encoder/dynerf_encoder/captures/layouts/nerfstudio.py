@@ -1,7 +1,8 @@
 """Reads and writes nerfstudio's ``transforms.json``, also as instant-ngp and D-NeRF write it.
 
 A frame is a picture or a video with its pose, camera to world with OpenGL's axes. Pictures of equal pose are
-those of one camera, in the order of ``time`` or of their names. Intrinsics are at the top or in each frame:
+those of one camera, in the order of ``time`` or of their names. Single pictures of different poses are those
+of several cameras only when all state the same ``time``. Intrinsics are at the top or in each frame:
 ``fl_x fl_y cx cy w h``, or ``camera_angle_x`` with the principal point in the middle; ``k1`` to ``k4``,
 ``p1`` and ``p2`` by ``camera_model``. The first pixel's centre is at (0.5, 0.5). The sets in
 ``transforms_train.json``, ``_val`` and ``_test`` are read together. ``extra_keys`` are optional.
@@ -106,8 +107,9 @@ def _of_pictures(frames: Sequence[_Frame], where: Path) -> list[RecordedCamera]:
     for frame in frames:
         key = (np.round(frame.pose[:3], _DIGITS) + 0.0).tobytes()
         groups.setdefault(key, []).append(frame)
-    times = sorted({frame.time for frame in frames if frame.time is not None})
-    if len(groups) == len(frames) > 1 and (len(times) > 1 or len(frames) > 2):
+    times = {frame.time for frame in frames}
+    instant = len(times) == 1 and None not in times
+    if len(groups) == len(frames) > 1 and not instant and (len(times - {None}) > 1 or len(frames) > 2):
         raise CaptureError(
             f"{where}: {len(frames)} pictures of {len(groups)} different poses, expected several pictures of "
             "each camera; moving cameras are not supported: importance sampling compares what a pixel shows "
@@ -213,7 +215,7 @@ def nerfstudio_record(recording: Recording, names: Mapping[str, Sequence[str]]) 
     for camera in recording.cameras:
         files = names[camera.name]
         for index, file in enumerate(files):
-            timed = {} if len(files) == 1 else {"time": index / (len(files) - 1)}
+            timed = {"time": index / max(len(files) - 1, 1)} if is_picture(Path(file)) else {}
             offset = {"offset": float(camera.offset or 0)} if recording.timed_by_offsets else {}
             frames.append({"file_path": file, **timed, **offset, **_intrinsics(camera)})
     rate = {} if recording.fps is None else {"fps": str(recording.fps)}

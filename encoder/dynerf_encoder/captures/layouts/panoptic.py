@@ -11,7 +11,7 @@ import numpy as np
 
 from dynerf_encoder.captures.json_input import JsonRecord, read_record
 from dynerf_encoder.captures.lens import Lens, lens_of
-from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
+from dynerf_encoder.captures.recording import RecordedCamera, Recording, check_count, checked_recording
 from dynerf_format.errors import CaptureError
 
 from .extra_keys import depths_of, rate_of
@@ -26,11 +26,9 @@ _PIXEL = 0.5  # OpenCV's calibration counts pixels from the centre of the first 
 def read_panoptic(path: Path) -> Recording:
     """The recording of a calibration file. Raises CaptureError."""
     record = read_record(path, "a calibration of CMU Panoptic")
-    cameras = [
-        (each, source)
-        for each in record.records("cameras")
-        if (source := _source(each, path.parent)) is not None
-    ]
+    records = record.records("cameras")
+    check_count(len(records), path)
+    cameras = [(each, source) for each in records if (source := _source(each, path.parent)) is not None]
     best = [pair for pair in cameras if pair[0].text("type", "hd") == "hd"] or cameras
     if not best:
         raise CaptureError(
