@@ -145,7 +145,7 @@ class Rate:
 class Layers:
     """Quality layers: a decoder shows the first ones before it has the whole file.
 
-    Layers end at the shares ``budget`` of the weights, the last at 1. Each but the last has planes of its own,
+    Layers end at the shares ``budget`` of the weights, the last at 1. Each but the last has its own planes,
     trained after the schedule for ``steps`` times its steps, within ``reach`` times the finished
     rounding steps of the finished values; then the last is trained as long to agree with them. With a single
     share layers are the finished symbols, divided.

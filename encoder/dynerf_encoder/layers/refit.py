@@ -18,6 +18,7 @@ from .branches import Progress, SizeOf, planes_only, train_within, uniform_plan
 from .cells import cells
 
 _RATE_SHARE, _FINAL_RATE = 0.02, 0.4  # of the learning rate: the planes are nearly right already
+_GAIN = 6.0  # of the control of a target size: a slow training has to follow it
 
 
 def refit(
@@ -35,7 +36,8 @@ def refit(
         optimiser=planes_only(config.optimiser, _RATE_SHARE, _FINAL_RATE),
     )
     plan = uniform_plan(finished)
-    trainer = finished.branch(config, plan, RateControl(config.rate, steps, plan.steps, fixed_steps=True))
+    rate = RateControl(config.rate, steps, plan.steps, fixed_steps=True, gain=_GAIN)
+    trainer = finished.branch(config, plan, rate)
     train_within(trainer, cells(trainer.model, coarser, steps), size_of, progress)
     with torch.no_grad():
         for parameter, refitted in zip(finished.model.parameters(), trainer.model.parameters(), strict=True):

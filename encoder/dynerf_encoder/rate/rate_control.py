@@ -32,16 +32,23 @@ _MAX_LOG_COARSENESS = 3.0  # at e^3 = 20 times the steps nothing is left of the 
 class RateControl:
     """Rate control of one training. ``steps`` is the number of steps of the whole training.
 
-    With ``fixed_steps`` the rounding steps stay as configured and only the weight follows c.
+    With ``fixed_steps`` the rounding steps stay as configured and only the weight follows c. ``gain``
+    multiplies the control of c.
     """
 
     def __init__(
-        self, rate: Rate, quantisation: Quantisation, steps: int, *, fixed_steps: bool = False
+        self,
+        rate: Rate,
+        quantisation: Quantisation,
+        steps: int,
+        *,
+        fixed_steps: bool = False,
+        gain: float = 1.0,
     ) -> None:
         self._rate = rate
         self._fixed_steps = fixed_steps
         self._quantisation = quantisation
-        self._gain = _INTEGRAL / steps
+        self._proportional, self._gain = gain * _PROPORTIONAL, gain * _INTEGRAL / steps
         self._integral = 0.0  # the integral part of log c
         self._error = 0.0  # log(size / target), the proportional part
         self._ratio = 1.0  # real to estimated size
@@ -55,7 +62,7 @@ class RateControl:
     @property
     def coarseness(self) -> float:
         """The factor of all steps."""
-        controlled = self._integral + _PROPORTIONAL * self._error
+        controlled = self._integral + self._proportional * self._error
         return self._rescaled * math.exp(_clamp(controlled, _MAX_LOG_COARSENESS))
 
     def rescale(self, factor: float) -> None:
