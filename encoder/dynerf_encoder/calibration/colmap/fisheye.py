@@ -13,6 +13,7 @@ import pycolmap
 
 FISHEYE = "OPENCV_FISHEYE"
 _STAND_IN = "DIVISION"
+_NARROW = np.radians(40)  # from the axis to a corner
 _SAMPLES = 50  # of the radius, for the first guess of the coefficients
 
 
@@ -34,3 +35,15 @@ def convert_to_fisheye(camera: Any) -> None:
     first, second = np.linalg.lstsq(terms, radius - angle, rcond=None)[0]
     camera.model = pycolmap.CameraModelId.OPENCV_FISHEYE
     camera.params = [focal_x, focal_y, centre_x, centre_y, first, second, 0.0, 0.0]
+
+
+def shows_its_distortion(camera: Any) -> bool:
+    """Whether the four coefficients can be refined: those of a fisheye lens only in a wide picture.
+
+    Within narrow ones the higher powers of the angle are too small: any coefficients fit, and most of them
+    give one position to several directions.
+    """
+    if camera.model_name != FISHEYE:
+        return True
+    focal_x, focal_y = camera.params[:2]
+    return bool(np.hypot(camera.width / focal_x, camera.height / focal_y) / 2 > _NARROW)

@@ -14,8 +14,9 @@ import numpy as np
 import pycolmap
 
 from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_format.errors import CaptureError
 
-from .fisheye import FISHEYE, convert_to_fisheye, mapped_as
+from .fisheye import FISHEYE, convert_to_fisheye, mapped_as, shows_its_distortion
 from .problem import EMPTY, LensGroup, Problem, Solution, lens_of_colmap
 from .verification import two_view_geometry, two_view_options
 
@@ -45,7 +46,10 @@ def solve(problem: Problem) -> Solution:
     if found is None:
         return EMPTY
     _adjust(found, problem)
-    return _solution(found, problem, verified)
+    try:
+        return _solution(found, problem, verified)
+    except CaptureError:  # a lens that no camera can have: the solution is wrong
+        return EMPTY
 
 
 def _write_database(problem: Problem, path: Path) -> int:
@@ -147,6 +151,7 @@ def _adjust(model: Any, problem: Problem) -> None:
     options = pycolmap.BundleAdjustmentOptions()
     options.print_summary = False
     options.refine_focal_length = not _all_known(problem)
+    options.refine_extra_params = all(shows_its_distortion(camera) for camera in model.cameras.values())
     options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
     options.ceres.loss_function_scale = _CAUCHY
     options.ceres.solver_options.num_threads = 1
