@@ -44,7 +44,7 @@ def chromium(*arguments: str) -> "Iterator[Browser]":
 
 @contextmanager
 def open_context(
-    browser: "Browser", *, width: int = 720, height: int = 520, phone: bool = False
+    browser: "Browser", *, width: int = 760, height: int = 480, phone: bool = False
 ) -> "Iterator[BrowserContext]":
     """Storage and cache of its own: pages that share them load the same modules once."""
     context = browser.new_context(
@@ -72,7 +72,7 @@ def page_of(context: "BrowserContext") -> "Iterator[Page]":
 
 @contextmanager
 def open_page(
-    browser: "Browser", *, width: int = 720, height: int = 520, phone: bool = False
+    browser: "Browser", *, width: int = 760, height: int = 480, phone: bool = False
 ) -> "Iterator[Page]":
     """A page with its own storage. Errors that it logs or throws fail the test at the end."""
     with open_context(browser, width=width, height=height, phone=phone) as context, page_of(context) as page:

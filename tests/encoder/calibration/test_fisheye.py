@@ -32,7 +32,7 @@ def _problem(focal: float) -> tuple[Solution, Problem]:
     return rig, Problem((group,), dict.fromkeys(rig.names, 0), matches, "global", 0)
 
 
-@pytest.mark.parametrize("focal", [400, 750], ids=["57 degrees from the axis", "31 degrees"])
+@pytest.mark.parametrize("focal", [400.0, 750.0], ids=["57 degrees from the axis", "31 degrees"])
 def test_poses_and_focal_length_of_fisheye_cameras(focal: float, tmp_path: Path) -> None:
     pytest.importorskip("pycolmap")
     rig, problem = _problem(focal)

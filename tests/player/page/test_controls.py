@@ -139,7 +139,7 @@ def test_depth_layers_and_resolution_are_requested(watching: "Page", server: Fak
     watching.select_option("#resolution", label="128 × 96")
     view = last_view(watching, server)
     assert (view["layers"], view["width"], view["height"]) == (2, 128, 96)
-    watching.mouse.click(300, 300)
+    watching.mouse.click(100, 120)
     assert watching.get_attribute("#quality", "open") is None
 
 
