@@ -246,6 +246,7 @@ def test_other_sites_may_embed_the_player(browser: "Browser", address: str) -> N
         assert page.frame_locator("iframe").locator(".bar").is_hidden()
 
 
+@pytest.mark.extensive  # page/test_states.py loses connections to a fake server
 def test_the_page_continues_after_its_server_was_killed_and_restarted(browser: "Browser", clip: Path) -> None:
     with open_page(browser) as page:
         with serving(clip) as (address, process):

@@ -2,32 +2,19 @@
 
 import errno
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dynerf.commands import info
 from support.command import TINY, listing, refused, run
+from support.full_disk import files_of_at_most
 
 _NOT_A_FILE = Path("/proc/self/mem")  # a regular file that cannot be read from its start, not even by root
 needs_proc = pytest.mark.skipif(not _NOT_A_FILE.exists(), reason="needs Linux's /proc")
-
-
-@contextmanager
-def _files_of_at_most(size: int) -> Iterator[None]:
-    """Emulate a disk with ``size`` bytes left: Python ignores the signal, so writing is an error."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +37,7 @@ def test_a_full_disk(
     (out / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(out / "tmp"))
     arguments = words.format(clip=clip, capture=scene, out=out).split()
-    with _files_of_at_most(0):
+    with files_of_at_most(0):
         ran = run(*arguments, *(TINY if "encode" in arguments else ()))
     last = ran.err.splitlines()[-1]
     assert ran.status == 2, ran.err
@@ -61,7 +48,7 @@ def test_a_full_disk(
 
 @pytest.mark.parametrize("words", ["info {clip}", "verify {clip}"])
 def test_commands_that_only_read_need_no_disk_space(clip: Path, words: str) -> None:
-    with _files_of_at_most(0):
+    with files_of_at_most(0):
         assert run(*words.format(clip=clip).split()).status == 0
 
 

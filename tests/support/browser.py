@@ -30,12 +30,15 @@ def missing_browser() -> str:
 def chromium(*arguments: str) -> "Iterator[Browser]":
     """A headless browser, without its sandbox, so that it also runs as root in a container.
 
+    WebGL is drawn as the arguments say, the page around it in software, which takes the least time.
     Playwright runs an event loop in this thread meanwhile, so ``asyncio.run`` cannot be used.
     """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", *arguments])
+        browser = playwright.chromium.launch(
+            executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu-compositing", *arguments]
+        )
         try:
             yield browser
         finally:

@@ -60,6 +60,7 @@ def hosting(host: RangeHost) -> Iterator[RangeHost]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # the body does not wait for the headers' acknowledgement
 
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
@@ -83,6 +84,7 @@ def hosting(host: RangeHost) -> Iterator[RangeHost]:
                 "Content-Type": kind,
                 "Content-Length": str(len(body)),
                 **etag,
+                **({"Cache-Control": "max-age=3600"} if kind == "text/javascript" else {}),  # as hosts do
                 **headers,
                 **host.headers,
             }

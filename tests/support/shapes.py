@@ -1,7 +1,7 @@
 """Checks the shapes in signatures of all packages but the format, in a sample of the calls.
 
 jaxtyping and beartype check every call; tests that train then take more than twice as long. Here a function
-is checked in its first calls in each test and then in every sixteenth, and a function defined inside another
+is checked in the first, second, fourth, eighth, ... call of each test, and a function defined inside another
 one in its first definitions only, because each definition compiles the check again. ``make test-long`` checks
 all calls.
 """
@@ -16,7 +16,7 @@ import jaxtyping
 from support.thorough import THOROUGH
 
 _PACKAGES = ("dynerf_decoder", "dynerf_encoder", "dynerf_player")
-_DEFINITIONS, _FIRST_CALLS, _INTERVAL = 2, 8, 16
+_DEFINITIONS = 2
 _check_every_call = jaxtyping.jaxtyped
 _calls: dict[Any, int] = {}
 _definitions: Counter[tuple[str, str]] = Counter()
@@ -30,9 +30,8 @@ def install() -> None:
 
 
 def start_test() -> None:
-    """Count calls and definitions from the beginning."""
+    """Count calls from the beginning."""
     _calls.clear()
-    _definitions.clear()
 
 
 def _sampling(*, typechecker: Any) -> Callable[[Any], Any]:
@@ -58,9 +57,9 @@ def sampled(decorate: Callable[[Any], Any], decorated: Any) -> Any:
         nonlocal checked
         if jaxtyping.config.jaxtyping_disable:
             return decorated(*arguments, **named)
-        number = _calls.get(decorated, 0)
-        _calls[decorated] = number + 1
-        if number >= _FIRST_CALLS and number % _INTERVAL:
+        number = _calls.get(decorated, 0) + 1
+        _calls[decorated] = number
+        if number & (number - 1):  # no power of two
             return decorated(*arguments, **named)
         if checked is None:  # only now, because most modules are imported by tests that call little of them
             checked = decorate(decorated)

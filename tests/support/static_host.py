@@ -35,6 +35,8 @@ def static_host() -> Iterator[StaticHost]:
     host.add(WEB, "/web")
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # the body does not wait for the headers' acknowledgement
+
         def do_GET(self) -> None:
             host.requests.append(self.path)
             body = host.files.get(self.path)

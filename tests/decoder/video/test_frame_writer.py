@@ -10,7 +10,8 @@ import pytest
 from dynerf_decoder.video.colour import FrameToRgb, is_tagged_bt709
 from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format.errors import ConfigError, OutputError, ViewError
-from support.video import flat_pictures, noisy_pictures, run_child
+from support.full_disk import files_of_at_most
+from support.video import flat_pictures, noisy_pictures
 
 _ODD_RATE = Fraction(13_455_000, 448_957)  # the mean of varying times in units of 1/90000 s
 
@@ -188,31 +189,11 @@ def test_a_video_is_not_silently_overwritten_by_one_that_reads_back_wrong(
     assert (tmp_path / "clip.mp4").read_bytes() == b"older"
 
 
-_FULL_DISK = """
-import resource, sys
-from fractions import Fraction
-from pathlib import Path
-import numpy as np
-from dynerf_decoder.video.frame_writer import open_output
-from dynerf_format.errors import OutputError
-noise = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-try:
-    with open_output(Path(sys.argv[1]), 128, 96, Fraction(30), 12) as output:
-        for picture in noise:
-            output.write(picture)
-except OutputError as error:
-    print(error)
-    raise SystemExit(2)
-"""
-
-
 @pytest.mark.parametrize(
     ("name", "limit"), [("clip.mp4", 100), ("clip.mp4", 60_000), ("view_%d.png", 20_000)]
 )
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, name: str, limit: int) -> None:
-    done = run_child(_FULL_DISK, tmp_path / name, limit)
-    assert (done.returncode, done.stderr) == (2, "")
-    assert "cannot be written: File too large" in done.stdout
-    assert len(done.stdout.splitlines()) == 1
+    noise = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
+    with files_of_at_most(limit), pytest.raises(OutputError, match="cannot be written: File too large"):
+        _write(tmp_path / name, noise)
     assert _names(tmp_path) == []

@@ -111,7 +111,13 @@ class TestChoice:
 
     # fast and preview differ only in sizes, which are reduced here
     @pytest.mark.parametrize(
-        ("name", "kind"), [("preview", "planes"), ("preview", "mlp"), ("paper", "planes"), ("paper", "mlp")]
+        ("name", "kind"),
+        [
+            ("preview", "planes"),
+            pytest.param("preview", "mlp", marks=pytest.mark.extensive),
+            pytest.param("paper", "planes", marks=pytest.mark.extensive),
+            ("paper", "mlp"),
+        ],
     )
     def test_either_field_trains(
         self, capture: Path, tmp_path: Path, name: PresetName, kind: FieldKind

@@ -15,6 +15,7 @@ from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.ingest.box_average import box_average
 from dynerf_format.errors import CaptureError, ConfigError, OutputError
 from dynerf_format.frame_range import FrameRange
+from support.full_disk import files_of_at_most
 from support.video import ROOT, flat_pictures, noisy_pictures, pose_row, run_child, write_capture, write_video
 
 _ALL = FrameRange()
@@ -316,34 +317,21 @@ class TestFailure:
         assert _build(capture, tmp_path / "store") == 0  # the stored views are still there
 
     def test_a_full_disk_is_one_clear_error_and_leaves_no_half_written_view(self, tmp_path: Path) -> None:
-        folder = write_capture(tmp_path / "scene", frames=40, width=64, height=48)
-        done = run_child(_FULL_DISK, folder, tmp_path / "store", 200_000)
-        assert (done.returncode, done.stderr) == (2, "")
-        assert done.stdout == f"{tmp_path / 'store' / 'cam00.rgb'}: cannot be written: File too large\n"
+        capture = read_n3v(write_capture(tmp_path / "scene", frames=40, width=64, height=48))
+        with files_of_at_most(200_000), pytest.raises(OutputError) as caught:
+            _build(capture, tmp_path / "store")
+        assert str(caught.value) == f"{tmp_path / 'store' / 'cam00.rgb'}: cannot be written: File too large"
         assert _names(tmp_path / "store") == ["store.json"]
 
 
-_BUILD = """
+_LITTLE_MEMORY = """
 import resource, sys
 from pathlib import Path
 import numpy as np
 from dynerf_format.frame_range import FrameRange
 from dynerf_encoder.captures.layouts.n3v import read_n3v
 from dynerf_encoder.frames.frame_store import FrameStore
-from dynerf_format.errors import OutputError
 folder, store, limit = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-"""
-
-_FULL_DISK = f"""{_BUILD}
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    FrameStore.build(read_n3v(folder), store, frames=FrameRange())
-except OutputError as error:
-    print(error)
-    raise SystemExit(2)
-"""
-
-_LITTLE_MEMORY = f"""{_BUILD}
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData")) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (used + limit, used + limit))
 store = FrameStore.build(read_n3v(folder), store, frames=FrameRange())

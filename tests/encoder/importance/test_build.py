@@ -21,7 +21,8 @@ from dynerf_encoder.importance.build import ImportanceMap, build_isg, build_ist
 from dynerf_encoder.importance.weights import isg_weights, ist_weights, temporal_median
 from dynerf_format.errors import ConfigError, OutputError
 from dynerf_format.frame_range import FrameRange
-from support.video import ROOT, example_pose, run_child
+from support.full_disk import files_of_at_most
+from support.video import ROOT, example_pose
 
 _VIEWS = (0, 2)
 
@@ -495,34 +496,11 @@ class TestFailure:
             build_ist(store, _VIEWS, 3, 0.1, tmp_path / "maps")
 
     def test_a_full_disk_is_one_clear_error_and_leaves_no_file(self, tmp_path: Path) -> None:
-        make_store(tmp_path / "store", np.zeros((2, 30, 64, 64, 3), np.uint8))
-        done = run_child(_FULL_DISK, tmp_path)
-        assert (done.returncode, done.stderr) == (2, "")
-        assert done.stdout == f"{tmp_path / 'maps' / 'ist.map'}: cannot be written: File too large\n"
+        store = make_store(tmp_path / "store", np.zeros((2, 30, 64, 64, 3), np.uint8))
+        with files_of_at_most(100_000), pytest.raises(OutputError) as caught:
+            build_ist(store, (0, 1), 3, 0.1, tmp_path / "maps")
+        assert str(caught.value) == f"{tmp_path / 'maps' / 'ist.map'}: cannot be written: File too large"
         assert list((tmp_path / "maps").iterdir()) == []
-
-
-_FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from types import SimpleNamespace
-import numpy as np
-from dynerf_encoder.importance.build import build_ist
-from dynerf_format.errors import OutputError
-root = Path(sys.argv[1])
-files = [root / "store" / f"cam0{view}.rgb" for view in (0, 1)]
-pictures = [np.memmap(file, np.uint8, mode="r", shape=(30, 64, 64, 3)) for file in files]
-store = SimpleNamespace(
-    names=("cam00", "cam01"), frames=30, height=64, width=64, fingerprint="", view=pictures.__getitem__,
-    covered_pixels=lambda views: None,
-)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    build_ist(store, (0, 1), 3, 0.1, root / "maps")
-except OutputError as error:
-    print(error)
-    raise SystemExit(2)
-"""
 
 
 def test_a_manifest_records_the_inputs_of_the_map(store: FrameStore, tmp_path: Path) -> None:

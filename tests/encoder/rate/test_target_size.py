@@ -90,7 +90,7 @@ def test_grids_count_towards_it_and_are_left_out_if_they_take_much_of_it(
         assert (Reader(source).occupancy(0) is not None) == (len(frames) == 2)
 
 
-@pytest.mark.parametrize("target", [8000, 9000])
+@pytest.mark.parametrize("target", [8000, pytest.param(9000, marks=pytest.mark.extensive)])
 def test_trained_layers_are_part_of_it(target: int, tmp_path: Path) -> None:
     output = tmp_path / "clip.dnv"
     settings = ("planes.scales=8,24", "layers.budget=0.5,1", "layers.steps=0.5", f"rate.target={target}")

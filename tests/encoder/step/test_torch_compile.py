@@ -69,7 +69,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 class TestTraining:
-    @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+    @pytest.mark.parametrize("backend", [pytest.param("eager", marks=pytest.mark.extensive), "aot_eager"])
     def test_compiled_networks_learn_the_same(
         self,
         store: FrameStore,

@@ -42,7 +42,7 @@ def _warnings(notes: Notes) -> list[str]:
     return [text for text in found if "training cameras: views between them" not in text]
 
 
-@pytest.mark.parametrize("held_out", [("cam00",), ()])
+@pytest.mark.parametrize("held_out", [("cam00",), pytest.param((), marks=pytest.mark.extensive)])
 def test_correct_poses_give_no_warning_and_the_check_changes_no_bit(
     correct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_out: tuple[str, ...]
 ) -> None:

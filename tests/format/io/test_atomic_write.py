@@ -6,13 +6,14 @@ import errno
 import os
 import subprocess
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dynerf_format import OutputError, atomic_path, check_writable
+from dynerf_format import Chunk, OutputError, atomic_path, check_writable, write_clip
 from dynerf_format.io.atomic_write import check_folder_writable
+from support.clips import smallest
+from support.full_disk import files_of_at_most
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,31 +168,15 @@ def test_a_path_that_cannot_be_written_is_refused_first(tmp_path: Path, path: st
     assert names(tmp_path) == before
 
 
-# A limit on the file size simulates a full disk; it is per process, so it is set in a child process.
-FULL_DISK = """
-    import resource, sys
-    sys.path[:0] = {path!r}
-    from pathlib import Path
-    from dynerf_format import Chunk, OutputError, write_clip
-    from support.clips import smallest
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
-    header, chunks = smallest()
-    chunks.append(Chunk(b"note", 0, 0, 0, 0, bytes(range(256)) * 4))
-    try:
-        write_clip(Path({final!r}), header, chunks)
-    except OutputError as error:
-        sys.exit(str(error))
-"""
-
-
 @pytest.mark.parametrize("limit", [0, 1, 1000, 1200])
 def test_a_full_disk_keeps_the_older_clip(tmp_path: Path, limit: int) -> None:
     final = tmp_path / "clip.dnv"
     final.write_bytes(b"older")
-    code = textwrap.dedent(FULL_DISK).format(path=sys.path, limit=limit, final=str(final))
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (child.returncode, child.stderr.strip()) == (1, f"{final}: cannot be written: File too large")
+    header, chunks = smallest()
+    chunks.append(Chunk(b"note", 0, 0, 0, 0, bytes(range(256)) * 4))
+    with files_of_at_most(limit), pytest.raises(OutputError) as caught:
+        write_clip(final, header, chunks)
+    assert str(caught.value) == f"{final}: cannot be written: File too large"
     assert final.read_bytes() == b"older"
     assert names(tmp_path) == ["clip.dnv"]
 

@@ -6,7 +6,6 @@ import ast
 import importlib.util
 import logging
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import pytest
 from dynerf_format.io import compiled_code
 from dynerf_format.io.compiled_code import compiled
 from support.clips import repository
+from support.full_disk import files_of_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,12 +131,8 @@ def test_a_full_disk_only_prevents_caching(
     cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     function = _times(tmp_path)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
-    try:
+    with files_of_at_most(0):
         results = function(3), function(0.5)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert results == (6, 1.0)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "compiled code cannot be kept" in caplog.text

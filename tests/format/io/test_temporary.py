@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 
 from dynerf_format.errors import OutputError, describe
 from dynerf_format.io.temporary import allocate, temporary_folder
+from support.full_disk import files_of_at_most
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,13 +43,9 @@ def test_too_little_space_is_an_error(
 ) -> None:
     if not reserved:
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
-    try:
-        with pytest.raises(OutputError, match="pictures: needs 3 MB: File too large; set TMPDIR"):
-            allocate(tmp_path / "pictures", SIZE)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    expected = pytest.raises(OutputError, match="pictures: needs 3 MB: File too large; set TMPDIR")
+    with files_of_at_most(2**20), expected:
+        allocate(tmp_path / "pictures", SIZE)
 
 
 def test_a_temporary_folder_is_removed_after_the_block(

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from support.fake_server import FakeServer
 
 
-@pytest.mark.parametrize(("width", "height"), [(320, 240), (780, 360)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(320, 240), pytest.param(780, 360, marks=pytest.mark.extensive)]
+)
 def test_a_small_frame_leaves_its_whole_area_to_the_picture(
     browser: "Browser", server: "FakeServer", width: int, height: int
 ) -> None:

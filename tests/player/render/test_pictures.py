@@ -96,7 +96,7 @@ def test_symbols_beyond_eight_bits(lab: Lab, scale: float) -> None:
     assert psnr(lab.picture(view(clip)), clip.render(view(clip), frame=0, plain=True).numpy()) >= EXACT
 
 
-@pytest.mark.parametrize("name", ["preview", "balanced", "fast"])
+@pytest.mark.parametrize("name", ["preview", "balanced", pytest.param("fast", marks=pytest.mark.extensive)])
 def test_presets_compile_and_render(lab: Lab, name: str) -> None:
     """With planes of few texels, in float32: shaders, blocks and samples are those of the preset."""
     config = preset(name)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import pytest
 from support.command import run
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.extensive), signal.SIGTERM])
 def test_prints_its_address_and_exits_on_signals(clip: Path, tmp_path: Path, number: int) -> None:
     shutil.copy(clip, tmp_path / "a b.dnv")
     command = [sys.executable, "-m", "dynerf", "serve", str(tmp_path), "--port", "0", "--device", "cpu"]
