@@ -5,7 +5,7 @@
 The clip has sound. It is played by the element on a page that a local host serves, in a box of ``--size`` CSS
 pixels, rendered by SwiftShader. What is scheduled on the audio device is recorded by the page's
 ``AudioBufferSourceNode``; each shown picture is compared with the second of the clip that is audible by the
-device's output timestamp. So the figures do not rest on the player's own clock. Printed as Markdown: the
+device's output timestamp. So the results do not rest on the player's own clock. Printed as Markdown: the
 median by minute, and how far medians of ten seconds move.
 """
 

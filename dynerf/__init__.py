@@ -13,8 +13,8 @@ in seconds or in frames, which may be fractional. Every error caused by input is
 Importing this package loads nothing else; each name is imported on first use (PEP 562). The command
 ``dynerf`` offers the same and more; see ``dynerf --help``.
 
-Sub-packages: ``cli`` and ``commands`` (the command line), ``api`` (the functions above), ``console``
-(terminal output, log, choice of device).
+Sub-packages: ``cli``, ``arguments`` and ``commands`` (the command line), ``api`` (the functions above),
+``console`` (terminal output, log, choice of device).
 """
 
 TYPE_CHECKING = False  # not imported from typing, which takes longer to load than this package

@@ -54,10 +54,10 @@ def tried(pytestconfig: pytest.Config) -> Counter[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A process of pytest-xdist tells its counts."""
-    told = getattr(session.config, "workeroutput", None)
-    if told is not None:
-        told["attacks"] = dict(_counts(session.config))
+    """A process of pytest-xdist reports its counts."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["attacks"] = dict(_counts(session.config))
 
 
 @pytest.hookimpl(optionalhook=True)

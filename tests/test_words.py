@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("format", "decoder", "encoder", "player", "dynerf", "docs", "benchmarks", "samples")
-SUFFIXES = {".py", ".js", ".css", ".html", ".md", ".j2"}
+FOLDERS = ("format", "decoder", "encoder", "player", "dynerf", "docs", "benchmarks", "samples", "tests")
+SUFFIXES = {".py", ".js", ".mjs", ".css", ".html", ".md", ".j2"}
 REFUSED = re.compile(
     r"\b(told|nobody|whoever|somebody|wish(?:es|ed)?|judges?|judged|lessons?|studio|heard|in vain|in earnest"
     r"|puts? up with|(?<!there )(?:is|are) no (?!longer|more|less))\b",
@@ -17,8 +17,8 @@ REFUSED = re.compile(
 
 def files() -> list[Path]:
     """Source files and pages of documentation."""
-    found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
-    return sorted([*found, *ROOT.glob("*.md")])
+    found = {path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES}
+    return sorted((found | set(ROOT.glob("*.md"))) - {Path(__file__)})
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.relative_to(ROOT).as_posix())

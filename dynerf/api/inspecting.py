@@ -91,12 +91,12 @@ class Info:
     chunks_checked: int | None = None
 
 
-def info(place: Location, *, check: bool = False) -> Info:
+def info(location: Location, *, check: bool = False) -> Info:
     """Describe a clip at a path or an address; ``check`` reads the whole file and verifies every checksum.
 
     Raises FormatError (not a .dnv file, or damaged) and RemoteError (an address that cannot be read).
     """
-    with source_at(place) as source:
+    with source_at(location) as source:
         reader = Reader(source)
         found = _info(reader, source.size)
         return replace(found, sha256=reader.check(), chunks_checked=len(reader.directory)) if check else found

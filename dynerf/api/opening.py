@@ -22,7 +22,7 @@ Location: TypeAlias = str | PathLike[str]
 """A path, or an http or https address as text."""
 
 
-def open(place: Location, *, device: str = "auto", layers: int | None = None) -> "Clip":  # noqa: A001
+def open(location: Location, *, device: str = "auto", layers: int | None = None) -> "Clip":  # noqa: A001
     """Open a clip at a path or an address for rendering; use it in a ``with`` block, or call its ``close``.
 
     ``device`` is auto (cuda if available), cpu, cuda or cuda:N. ``layers`` is the largest number of quality
@@ -35,7 +35,7 @@ def open(place: Location, *, device: str = "auto", layers: int | None = None) ->
     from dynerf_format import Reader
 
     where = choose_device(device)
-    source = source_at(place)
+    source = source_at(location)
     try:
         return Clip(Reader(source), where, name=source.name, layers=layers, on_close=source.close)
     except BaseException:
@@ -45,14 +45,14 @@ def open(place: Location, *, device: str = "auto", layers: int | None = None) ->
 
 @asynccontextmanager
 async def open_async(
-    place: Location, *, device: str = "auto", layers: int | None = None
+    location: Location, *, device: str = "auto", layers: int | None = None
 ) -> "AsyncIterator[AsyncClip]":
     """Like ``open``, for use in ``async with``: opening and rendering run in threads."""
     import asyncio
 
     from dynerf_player.client.async_clip import AsyncClip
 
-    opened = await asyncio.to_thread(open, place, device=device, layers=layers)
+    opened = await asyncio.to_thread(open, location, device=device, layers=layers)
     with opened:
         clip = AsyncClip(opened)
         try:

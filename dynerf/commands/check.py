@@ -37,11 +37,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _text(result: "CheckResult") -> str:
-    from dynerf_encoder.checking.figures import camera_figures
+    from dynerf_encoder.checking.camera_metrics import camera_metrics
 
     columns = ("points", "explained", "residual px", "predicted px", "late", "sharp", "bright")
     lines = [_row("camera", columns)]
-    lines += [_row(name, camera_figures(result, name).shown) for name in result.names]
+    lines += [_row(name, camera_metrics(result, name).shown) for name in result.names]
     lines += [f"{finding.severity}: {finding.message}" for finding in result.findings]
     lines += [f"not checked: {what}" for what in result.skipped]
     return "\n".join([*lines, str(result.verdict)])
@@ -52,7 +52,7 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _record(result: "CheckResult") -> dict[str, Any]:
-    from dynerf_encoder.checking.figures import camera_figures
+    from dynerf_encoder.checking.camera_metrics import camera_metrics
 
     pairs = () if result.points is None else result.points.pairs
     return {
@@ -68,7 +68,7 @@ def _record(result: "CheckResult") -> dict[str, Any]:
             }
             for finding in result.findings
         ],
-        "cameras": {name: asdict(camera_figures(result, name)) for name in result.names},
+        "cameras": {name: asdict(camera_metrics(result, name)) for name in result.names},
         "pairs": [
             {
                 "cameras": [pair.first, pair.second], "points": pair.matches,

@@ -13,7 +13,7 @@ from dynerf_encoder.sound.sound_source import SoundOptions
 from dynerf_format import Chunk, FileSource, Reader, write_clip
 from dynerf_format.errors import ConfigError
 from support.command import FRAMES, done, listing, refused
-from support.sound import clicks, heard, onsets, resounded
+from support.sound import clicks, onsets, resounded, sound_of_file
 
 TIME = 3 / 30
 
@@ -33,10 +33,10 @@ def test_a_video_has_the_clips_sound(loud: Path, out: Path) -> None:
     ran = done("decode", loud, "-o", out / "a.mp4", "--size", "16x12")
     assert "without sound" not in ran.err
     assert tracks(out / "a.mp4") == ["aac"]
-    assert onsets(heard(out / "a.mp4")) == pytest.approx([TIME], abs=0.003)
+    assert onsets(sound_of_file(out / "a.mp4")) == pytest.approx([TIME], abs=0.003)
     done("decode", loud, "-o", out / "b.mp4", "--size", "16x12", "--frames", "2:5", "--audio-codec", "opus")
     assert tracks(out / "b.mp4") == ["opus"]
-    assert onsets(heard(out / "b.mp4")) == pytest.approx([TIME - 2 / 30], abs=0.003)
+    assert onsets(sound_of_file(out / "b.mp4")) == pytest.approx([TIME - 2 / 30], abs=0.003)
     done("decode", loud, "-o", out / "c.mp4", "--size", "16x12", "--audio-codec", "none")
     assert tracks(out / "c.mp4") == []
 
@@ -59,7 +59,7 @@ def test_sound_is_written_alone(loud: Path, out: Path, name: str) -> None:
     ran = done("decode", loud, "--audio-only", out / name, "--frames", "2:")
     assert f"{name}: 0.13 s of stereo sound" in ran.err
     assert listing(out) == [name]
-    assert onsets(heard(out / name)) == pytest.approx([TIME - 2 / 30], abs=0.003)
+    assert onsets(sound_of_file(out / name)) == pytest.approx([TIME - 2 / 30], abs=0.003)
 
 
 def test_damaged_sound_is_silent_and_said_once(loud: Path, out: Path) -> None:
@@ -72,7 +72,7 @@ def test_damaged_sound_is_silent_and_said_once(loud: Path, out: Path) -> None:
         ran = done("decode", damaged, *target)
         assert ran.err.count("silent where sound is damaged (1 chunk): ") == 1
         assert "soun chunk at byte" in ran.err
-        assert not heard(Path(target[1])).any()
+        assert not sound_of_file(Path(target[1])).any()
     assert "soun chunk at byte" in refused("verify", damaged, folder=out)
     assert "of sound" in done("info", damaged).out
 

@@ -213,7 +213,7 @@ def track_seconds(container: InputContainer, stream: AudioStream) -> Fraction:
     return stream.duration * stream.time_base
 
 
-def heard(path: Path) -> Signal:
+def sound_of_file(path: Path) -> Signal:
     """All sound of a file as a player hears it, from presentation time 0 to the track's end, at its own
     rate.
     """

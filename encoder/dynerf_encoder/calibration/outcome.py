@@ -111,7 +111,7 @@ def check_exports(options: CalibrationOptions) -> None:
 
 
 def recording_of(outcome: Outcome, points: Path | None) -> Recording:
-    """The capture as ``captures`` knows it."""
+    """The capture as ``captures`` represents it."""
     depths = near_far(outcome.solution)
     by_name = {camera.name: camera for camera in outcome.footage.cameras}
     cameras = tuple(

@@ -1,4 +1,4 @@
-"""How far to trust a solution: figures per camera, and a verdict in one line.
+"""How far to trust a solution: metrics per camera, and a verdict in one line.
 
 A camera's points are also predicted from the others alone: triangulated by the rays of all other cameras
 that saw them, and projected into its picture.
@@ -64,7 +64,7 @@ class Verdict:
 def camera_qualities(
     solution: Solution, agreement: Agreement, matches: PooledMatches, motion: MotionGroups
 ) -> dict[str, CameraQuality]:
-    """The figures of every registered camera; ``matches`` are all verified ones, before false pairs went."""
+    """The metrics of every registered camera; ``matches`` are all verified ones, before false pairs went."""
     errors = solution.reprojection()
     pairs = explained(solution, matches)
     found = {}

@@ -1,7 +1,7 @@
 """Fits a lens that was calibrated on pictures of one size to pictures of another.
 
-Pictures are scaled, or a few rows or columns are cut off by a codec or a camera's video mode. Of the two only
-the ratio of the sides tells which; what is assumed is reported.
+Pictures are scaled, or a few rows or columns are cut off by a codec or a camera's video mode. Which of the
+two follows from the ratio of the sides alone; what is assumed is reported.
 """
 
 from dataclasses import replace

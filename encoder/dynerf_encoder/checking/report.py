@@ -16,7 +16,7 @@ from dynerf_encoder.calibration.report_parts import epipolar_pictures, pair_matr
 from dynerf_encoder.calibration.rig_drawing import draw_rig
 from dynerf_encoder.calibration.stills import StillFiles
 
-from .figures import camera_figures
+from .camera_metrics import camera_metrics
 from .result import CheckResult
 from .signs.findings import cameras_of
 
@@ -34,7 +34,7 @@ def write_report(result: CheckResult, stills: Mapping[str, StillFiles], path: Pa
         "frames": result.frames,
         "findings": result.findings,
         "skipped": result.skipped,
-        "rows": [(name, camera_figures(result, name).shown) for name in result.names],
+        "rows": [(name, camera_metrics(result, name).shown) for name in result.names],
         "faulty": faulty,
         "drawings": [],
         "names": (),

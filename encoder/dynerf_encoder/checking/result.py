@@ -12,7 +12,7 @@ from .signs.findings import Finding
 
 @dataclass(frozen=True, eq=False)
 class CheckResult:
-    """All findings and the figures per camera. ``points`` is None where matching was skipped.
+    """All findings and the measurements per camera. ``points`` is None where matching was skipped.
 
     ``frames`` are those that were looked at; ``late`` is in frames, None where it is not known; ``skipped``
     says what was not checked, and why.

@@ -56,7 +56,7 @@ async def _send(
         async with minimum_write_rate(request, timeout):
             await response.write_eof()
     except (TimeoutError, DynerfError):
-        # Too late for another status: a connection that ends early tells the client.
+        # Too late for another status: a connection that ends early shows it to the client.
         if request.transport is not None:
             request.transport.abort()
 

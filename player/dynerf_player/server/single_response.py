@@ -1,7 +1,7 @@
 """Aborts the connection on errors after a response has started.
 
 A second response would be written into the body of the first, or into the frames of a WebSocket. A connection
-that ends early tells the client that the body is incomplete.
+that ends early shows the client that the body is incomplete.
 """
 
 import logging

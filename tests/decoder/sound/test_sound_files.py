@@ -16,7 +16,7 @@ from dynerf_decoder.video.frame_writer import open_output
 from dynerf_format import BytesSource, Reader, clip_bytes
 from dynerf_format.errors import ConfigError, OutputError
 from support.planes_clip import planes_parts
-from support.sound import clicks, heard, onsets, track_seconds, with_sound
+from support.sound import clicks, onsets, sound_of_file, track_seconds, with_sound
 
 TIMES = (0.5, 1.0, 2.0)
 
@@ -50,7 +50,7 @@ def test_a_video_has_sound_exactly_as_long_as_its_pictures(
         lengths = {track_seconds(container, sound), pictures.duration * pictures.time_base}
         assert lengths == {Fraction(frames, 30)}
     expected = [time for time in TIMES if time < frames / 30]
-    assert onsets(heard(path)) == pytest.approx(expected, abs=0.002)
+    assert onsets(sound_of_file(path)) == pytest.approx(expected, abs=0.002)
 
 
 def test_a_fractional_rate_gives_sound_to_the_sample(clip: Clip, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_fractional_rate_gives_sound_to_the_sample(clip: Clip, tmp_path: Path)
     with av.open(str(tmp_path / "out.mp4")) as container:
         sound = container.streams.audio[0]
         assert float(track_seconds(container, sound)) == pytest.approx(float(31 / fps), abs=1 / 48_000)
-    assert onsets(heard(tmp_path / "out.mp4")) == pytest.approx([0.5, 1.0], abs=0.002)
+    assert onsets(sound_of_file(tmp_path / "out.mp4")) == pytest.approx([0.5, 1.0], abs=0.002)
 
 
 def test_a_clip_is_saved_with_its_sound_and_pictures_are_not(clip: Clip, tmp_path: Path) -> None:

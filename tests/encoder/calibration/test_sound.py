@@ -37,9 +37,9 @@ def _recording(source: np.ndarray, camera: int, snr: float, generator: np.random
     tail = np.arange(len(room) - delays)
     room[delays:] += 0.018 * generator.standard_normal(len(tail)) * np.exp(-tail / (0.1 * _WRITTEN))
     size = len(source) + len(room)
-    heard = np.fft.irfft(np.fft.rfft(source, size) * np.fft.rfft(room, size), size)
+    recorded = np.fft.irfft(np.fft.rfft(source, size) * np.fft.rfft(room, size), size)
     start = int((1.0 + _STARTS[camera]) * _WRITTEN)
-    part = heard[start : start + int(_SECONDS * _WRITTEN)]
+    part = recorded[start : start + int(_SECONDS * _WRITTEN)]
     noise = generator.standard_normal(len(part)) * part.std() * 10 ** (-snr / 20)
     mixed = part + noise
     return np.asarray(0.3 * mixed / np.abs(mixed).max())

@@ -1,4 +1,4 @@
-"""The gauge, near and far, quality figures, and groups of cameras."""
+"""The gauge, near and far, quality metrics, and groups of cameras."""
 
 from pathlib import Path
 

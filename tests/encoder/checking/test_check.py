@@ -11,8 +11,8 @@ import pytest
 from dynerf.cli.main import main
 from dynerf_encoder.captures.layouts.read_capture import read_capture
 from dynerf_encoder.checking import check, pictures
+from dynerf_encoder.checking.camera_metrics import camera_metrics
 from dynerf_encoder.checking.check import CheckOptions, Evidence, compare, gather
-from dynerf_encoder.checking.figures import camera_figures
 from dynerf_encoder.checking.grading import verdict_of
 from dynerf_encoder.checking.report import write_report
 from dynerf_encoder.checking.result import CheckResult
@@ -75,9 +75,9 @@ def test_the_sample_has_no_fault(evidence: Evidence, tmp_path: Path) -> None:
     assert result.points is not None
     assert all(value < 1 for value in result.points.residuals.values())
     few = replace(result.points.geometry, unchecked=("cam03",))
-    found = camera_figures(replace(result, points=replace(result.points, geometry=few)), "cam03")
+    found = camera_metrics(replace(result, points=replace(result.points, geometry=few)), "cam03")
     assert found.shown[1:4] == ("-", "-", "-")  # too few matches say nothing about a pose
-    assert "-" not in camera_figures(result, "cam03").shown[:4]
+    assert "-" not in camera_metrics(result, "cam03").shown[:4]
     assert all(value < 1.5 for value in result.points.predicted.values())
     write_report(result, evidence.samples.stills, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()

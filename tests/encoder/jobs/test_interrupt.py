@@ -1,4 +1,4 @@
-"""Ctrl-C: the step is finished, a checkpoint saved, and the user is told how to resume."""
+"""Ctrl-C: the step is finished, a checkpoint saved, and a message states how to resume."""
 
 import json
 import os

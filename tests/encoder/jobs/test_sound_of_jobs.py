@@ -18,7 +18,7 @@ from dynerf_format import FileSource, Reader, cut_clip, join_clips
 from dynerf_format.errors import CaptureError, ConfigError, ResumeError
 from dynerf_format.frame_range import FrameRange
 from support.encoding import Notes, one_thread, tiny_job, write_scene
-from support.sound import Signal, Track, add_track, clicks, heard, onsets, sweep, write_wave
+from support.sound import Signal, Track, add_track, clicks, onsets, sound_of_file, sweep, write_wave
 
 FRAMES = 30
 GROUPS = "quantisation.group=10"
@@ -62,7 +62,7 @@ def test_a_click_stays_at_its_frame_from_the_recording_to_a_video(scene: Path, t
     with FileSource(tmp_path / "joined.dnv") as source:
         clip = Clip(Reader(source))
         clip.save_video(tmp_path / "out.mp4", clip.cameras["cam00"])
-    assert onsets(heard(tmp_path / "out.mp4"), 0.2) == pytest.approx(TIMES, abs=0.005)
+    assert onsets(sound_of_file(tmp_path / "out.mp4"), 0.2) == pytest.approx(TIMES, abs=0.005)
 
 
 def test_segments_have_the_sound_of_one_stream_without_a_step(scene: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.session import Session
 from dynerf_player.session.timeouts import Timeouts
 from support.player import Served, camera_path, served, view, viewer, wait_for_free_sessions
-from support.sound import clicks, heard, onsets, resounded
+from support.sound import clicks, onsets, resounded, sound_of_file
 from support.video import ROOT
 
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -292,7 +292,7 @@ class TestMovies:
                 with av.open(str(tmp_path / "movie.mp4")) as movie:
                     assert len(movie.streams.audio) == tracks
                 if tracks:
-                    assert onsets(heard(tmp_path / "movie.mp4")) == pytest.approx([2 / 30], abs=0.003)
+                    assert onsets(sound_of_file(tmp_path / "movie.mp4")) == pytest.approx([2 / 30], abs=0.003)
 
         served(loud, check)
 

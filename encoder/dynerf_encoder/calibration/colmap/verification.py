@@ -1,8 +1,8 @@
 """Matches between cameras at one time, verified by two-view geometry (child process only).
 
-Nine tenths of the time of a two-view geometry are its homography, which pairs without a common plane try in
-vain. Where the poses are known and only to be compared with pictures, the fundamental matrix alone is
-estimated; it asks for more inliers, because more false pairs would pass.
+Nine tenths of the time of a two-view geometry go into its homography, without a result for pairs that share
+no plane. Where the poses are known and only to be compared with pictures, the fundamental matrix alone is
+estimated; more inliers are required, because more false pairs would pass.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
 /**
  * Plays one clip on a stage: on each animation frame it advances content time and camera and has the shown view rendered,
- * by this browser or by a server. It knows neither attributes nor media events; those follow from what it reports.
+ * by this browser or by a server. It has neither attributes nor media events; those follow from what it reports.
  */
 import { BrowserRenderer } from "../backend/browser_renderer.js";
 import { firstChoice, isAccelerated, Trial } from "../backend/choice.js";

@@ -14,16 +14,16 @@ test("the browser renders where it can, otherwise a server", () => {
   assert.match(firstChoice({ mode: "auto", hasServer: true, isAccelerated: false }).why, /no accelerated WebGL 2/);
 });
 
-test("a device is judged by its first three pictures", () => {
-  const judge = (...pictures) => {
+test("a device is assessed by its first three pictures", () => {
+  const assess = (...pictures) => {
     const trial = new Trial();
     return pictures.map((drawMs) => trial.record({ width: 100, height: 100, drawMs }, 640_000));
   };
-  assert.deepEqual(judge(90, 90, 24), [null, null, null]); // a quarter of each side in 96 ms
-  const [first, second, third] = judge(90, 30, 40);
+  assert.deepEqual(assess(90, 90, 24), [null, null, null]); // a quarter of each side in 96 ms
+  const [first, second, third] = assess(90, 30, 40);
   assert.deepEqual([first, second], [null, null]);
   assert.match(third, /120 ms/);
-  assert.equal(judge(90, 90, 90, 90)[3], null, "judged once");
+  assert.equal(assess(90, 90, 90, 90)[3], null, "assessed once");
 });
 
 test("a device without hardware has no context with its performance", () => {

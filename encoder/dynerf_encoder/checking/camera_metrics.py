@@ -1,4 +1,4 @@
-"""The figures of one camera as the table, JSON and the report show them."""
+"""The metrics of one camera as the table, JSON and the report show them."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from .result import CheckResult
 
 
 @dataclass(frozen=True)
-class CameraFigures:
+class CameraMetrics:
     """None for what was not measured. ``late`` is in frames; see the columns of ``dynerf check``."""
 
     points: int | None
@@ -28,16 +28,16 @@ class CameraFigures:
         )  # fmt: skip
 
 
-def camera_figures(result: CheckResult, name: str) -> CameraFigures:
-    """The figures of a camera."""
+def camera_metrics(result: CheckResult, name: str) -> CameraMetrics:
+    """The metrics of a camera."""
     points = result.points
     late, sharp = result.late.get(name), _finite(result.sharpness.get(name))
     if points is None:
-        return CameraFigures(None, None, None, None, late, sharp, None)
+        return CameraMetrics(None, None, None, None, late, sharp, None)
     count, gain = points.geometry.counts.get(name), _finite(points.gains.get(name))
     if name in points.geometry.unchecked:  # these few say nothing about its pose
-        return CameraFigures(count, None, None, None, late, sharp, gain)
-    return CameraFigures(
+        return CameraMetrics(count, None, None, None, late, sharp, gain)
+    return CameraMetrics(
         count, _finite(points.geometry.shares.get(name)), _finite(points.residuals.get(name)),
         _finite(points.predicted.get(name)), late, sharp, gain,
     )  # fmt: skip
