@@ -26,9 +26,9 @@ _NAMES = """
 
 _TIMING = "frames=None, seconds=None, speed=1.0, freeze=None, size=None"
 _SIGNATURES: dict[str, str] = {
-    "open": "(place, *, device='auto', layers=None)",
-    "open_async": "(place, *, device='auto', layers=None)",
-    "info": "(place, *, check=False)",
+    "open": "(location, *, device='auto', layers=None)",
+    "open_async": "(location, *, device='auto', layers=None)",
+    "info": "(location, *, check=False)",
     "evaluate": "(clip, capture, *, views=None, every=1, lpips_weights=None, layout=None, report=None, "
     "device='auto', layers=None, on_progress=None)",
     "encode": "(capture, output, *, preset=None, field=None, quality=None, target_size=None, config=None, "
