@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import dynerf
-from dynerf_encoder.jobs.folder_lock import folder_lock
+from dynerf_format.io.folder_lock import folder_lock
 from support.command import FRAMES, HEIGHT, SETTINGS, WIDTH, done, numbered, pictures
 from support.video import ROOT
 

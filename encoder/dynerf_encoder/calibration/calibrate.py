@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dynerf_encoder.jobs.folder_lock import folder_lock
 from dynerf_format.errors import CaptureError
+from dynerf_format.io.folder_lock import folder_lock
 
 from .calibration_report import write_report
 from .colmap.run_children import check_installed

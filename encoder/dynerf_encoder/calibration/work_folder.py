@@ -2,7 +2,7 @@
 
 ``key.json`` records what its files depend on. Each file appears complete or not at all, so a stage that finds
 its file need not run again. The folder is removed when the calibration has succeeded. It is locked by the
-caller (``jobs.folder_lock``), so it is emptied and not replaced.
+caller (``dynerf_format.io.folder_lock``), so it is emptied and not replaced.
 """
 
 import contextlib

@@ -23,10 +23,10 @@ from dynerf_encoder.sound.clip_sound import code_sound, sound_digest
 from dynerf_format import FileSource, Reader, SoundPackets, check_writable, join_clips, sound_position
 from dynerf_format.errors import ConfigError, DynerfError, OutputError, ResumeError
 from dynerf_format.frame_range import FrameRange
+from dynerf_format.io.folder_lock import folder_lock
 
 from .clip_progress import ClipProgress
 from .encode_segment import encode_segment
-from .folder_lock import folder_lock
 from .job import EncodeResult, Job, NullWatcher, Watcher, check_job, work_folder
 from .scheduler import Runner, SerialRunner, Task
 from .segment_folder import SegmentFolder

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dynerf_encoder.jobs.encode import encode
-from dynerf_encoder.jobs.folder_lock import folder_lock
 from dynerf_format.errors import DynerfError, OutputError
 from dynerf_format.frame_range import FrameRange
+from dynerf_format.io.folder_lock import folder_lock
 from support.encoding import Forks, Notes, encode_arguments, tiny_job, write_scene
 
 
