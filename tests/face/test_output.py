@@ -63,7 +63,8 @@ def test_a_full_disk_leaves_nothing(clip: Path, scene: Path, out: Path) -> None:
             run("encode", scene, "-o", out / "a.dnv", *TINY),
         ]
     assert [ran.status for ran in ended] == [2, 2, 2]
-    errors = [ran.err.splitlines()[-1] for ran in ended]
+    errors = [line for ran in ended for line in ran.err.splitlines() if "error" in line]
+    assert len(errors) == 3
     assert all(": cannot be written: File too large" in error for error in errors)
     assert errors[0].startswith(f"dynerf: error: {out}/a.mp4: ")
     assert errors[1].startswith(f"dynerf: error: {out}/p_0.png: ")

@@ -1,6 +1,6 @@
 """Runs the command in this process, and writes a tiny scene for it to encode.
 
-Loading torch takes seconds, so only tests of signals and resource limits start a process.
+Loading torch takes seconds, so only tests of signals and memory limits start a process.
 """
 
 import contextlib

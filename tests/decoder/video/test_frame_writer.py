@@ -194,6 +194,8 @@ def test_a_video_is_not_silently_overwritten_by_one_that_reads_back_wrong(
 )
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, name: str, limit: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (12, 96, 128, 3), dtype=np.uint8)
-    with files_of_at_most(limit), pytest.raises(OutputError, match="cannot be written: File too large"):
+    expected = pytest.raises(OutputError, match="cannot be written: File too large")
+    with files_of_at_most(limit), expected as caught:
         _write(tmp_path / name, noise)
+    assert len(str(caught.value).splitlines()) == 1
     assert _names(tmp_path) == []

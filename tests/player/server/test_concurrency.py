@@ -5,7 +5,6 @@ import contextlib
 import json
 import logging
 import os
-import resource
 import shutil
 import signal
 import threading
@@ -33,6 +32,7 @@ from dynerf_player.session.protocol import MessageError
 from dynerf_player.session.render_pool import RenderPool, SessionLimit
 from dynerf_player.session.session import Session
 from dynerf_player.session.timeouts import Timeouts
+from support.full_disk import files_of_at_most
 from support.player import Served, camera_path, served, view, viewer, wait_for_free_sessions
 from support.sound import clicks, onsets, resounded, sound_of_file
 from support.video import ROOT
@@ -311,15 +311,11 @@ class TestMovies:
         async def check(server: Served) -> None:
             address = server.address + "/movies/clip"
             await server.get("/clips/clip.json")
-            limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # Python ignores the signal
-            try:
+            with files_of_at_most(0):
                 async with server.http.post(address, json=camera_path(2)) as response:
                     status, text = response.status, await response.text()
                 async with server.http.post(address, json=camera_path(2), headers=NDJSON) as response:
                     last = json.loads((await response.read()).splitlines()[-1])
-            finally:
-                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             assert (status, text) == (507, "The server cannot store the movie; its disk may be full.")
             assert last == {"error": text}
             await wait_for_free_sessions(server)
