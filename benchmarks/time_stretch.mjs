@@ -6,7 +6,7 @@
  * Printed as Markdown: energy of everything else than the tones, in dB below all, over 2 s, by projection on the tones;
  * and CPU milliseconds for a second of output, in stereo.
  */
-import { TimeStretch } from "../player/dynerf_player/web/sound/stretch.js";
+import { TimeStretch } from "../player/dynerf_player/web/sound/time_stretch.js";
 
 const RATE = 48_000;
 const SECONDS = 10; // of input

@@ -2,7 +2,7 @@
  * The module of both workers of a player in the npm package; the worker's name says which it is. One module compresses
  * better than several. Pages that cannot use workers, and those of clips with sound, import it.
  */
-import { decoderMethods } from "./decoder.js";
+import { decoderMethods } from "./decoder_methods.js";
 import { listen } from "./listen.js";
 import { serve } from "./rpc.js";
 

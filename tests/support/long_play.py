@@ -57,8 +57,8 @@ class Sample:
 
 def long_play_host(clips: list[bytes]) -> RangeHost:
     """Serves a page with the element, and clips as ``/0.dnv``, ``/1.dnv`` and so on."""
-    entry = (_WEB / "worker" / "entry.js").read_bytes()
-    files = {"/index.html": _PAGE, "/web/worker/entry.js": _COUNTER.encode() + entry}
+    entry = (_WEB / "worker" / "renderer_worker.js").read_bytes()
+    files = {"/index.html": _PAGE, "/web/worker/renderer_worker.js": _COUNTER.encode() + entry}
     files |= {f"/{number}.dnv": data for number, data in enumerate(clips)}
     return RangeHost(files=files, folders={"/web/": _WEB}, headers=_ISOLATED)
 

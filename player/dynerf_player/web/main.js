@@ -1,14 +1,14 @@
 /**
  * The player page: controls around the element `<dynerf-player>`. README.md lists the rooms and what they may import.
  */
-import { addressOf } from "./net/address.js";
 import "./element/dynerf_player.js";
+import { addressOf } from "./net/address.js";
 import { AddressBar } from "./ui/address_bar.js";
 import { bench } from "./ui/bench.js";
-import { Controls } from "./ui/controls.js";
 import { EmbedMessages } from "./ui/embed_messages.js";
 import { drawIcons } from "./ui/icons.js";
 import { listenToKeys } from "./ui/keys.js";
+import { PageControls } from "./ui/page_controls.js";
 import { PathPanel } from "./ui/path_panel.js";
 import { Seekbar } from "./ui/seekbar.js";
 import { StatsPanel } from "./ui/stats_panel.js";
@@ -44,7 +44,7 @@ function build() {
 class Page {
   constructor() {
     this.seekbar = new Seekbar(find("seek"), find("seek-tooltip"), find("time"), player);
-    this.controls = new Controls(player, find);
+    this.controls = new PageControls(player, find);
     this.panel = new PathPanel(player, find);
     this.stats = new StatsPanel(find("stats"), player);
     this.address = new AddressBar(player);

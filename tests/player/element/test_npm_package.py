@@ -92,7 +92,7 @@ def test_the_modules_are_small(package: Path) -> None:
     """All that is loaded where a clip has no sound, no server renders, and another bar has the controls."""
     modules = imported_modules(package, "dynerf_player.js", "worker.js")
     optional = {path.name for path in package.glob("*.js")} - modules
-    assert {name.partition("-")[0] for name in optional} == {"server_renderer", "sound", "control_bar"}
+    assert {name.partition("-")[0] for name in optional} == {"server_renderer", "clip_sound", "control_bar"}
     size = sum(len(gzip.compress((package / name).read_bytes(), 9, mtime=0)) for name in modules)
     assert size <= BUDGET
 

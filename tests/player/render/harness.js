@@ -1,6 +1,6 @@
 /** Renders dumped segments (`support/gl.py`) for tests; the page keeps what it opened in `window.opened`. */
-import { packTensors } from "/web/render/pack.js";
-import { rayCost } from "/web/render/cost.js";
+import { packTensors } from "/web/render/tensor_packing.js";
+import { rayCost } from "/web/render/ray_cost.js";
 import { capabilities } from "/web/render/device.js";
 import { Renderer } from "/web/render/renderer.js";
 

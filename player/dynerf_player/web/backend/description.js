@@ -3,7 +3,7 @@
  * `clips/NAME.json`, see PROTOCOL.md.
  */
 import { FormatError } from "../dnv/errors.js";
-import { depthRange } from "../render/camera.js";
+import { depthRange } from "../render/camera_rays.js";
 import { focusPoint, upAxis } from "../view/rig.js";
 import { length } from "../view/vector.js";
 

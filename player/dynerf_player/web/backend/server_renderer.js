@@ -4,8 +4,8 @@
  */
 import { Connection } from "../net/connection.js";
 import { ViewRequests } from "../net/view_requests.js";
-import { CanvasView } from "../video/canvas.js";
-import { PictureDecoder, supportedCodecs } from "../video/decoder.js";
+import { CanvasView } from "../video/canvas_view.js";
+import { PictureDecoder, supportedCodecs } from "../video/picture_decoder.js";
 import { PictureLog } from "../video/picture_log.js";
 
 const DEAD_MS = 20_000; // without any message while a request is pending, after which it reconnects

@@ -1,13 +1,13 @@
 /** An opened clip: what a renderer needs, loaded on demand. */
-import { FormatError, ViewError, namingSource } from "./errors.js";
-import { DEFAULT_LIMITS } from "./limits.js";
-import { abortable, finish } from "./pause.js";
 import { ancillaryEntry, groupOf, isSound, latentsGroups } from "./container/chunk_lookup.js";
 import { OCCUPANCY, unpackLatents } from "./container/chunks.js";
 import { moment, segmentAt } from "./container/header.js";
 import { Reader } from "./container/reader.js";
 import { WeightsLoader } from "./container/weights.js";
-import { unpackSound } from "./sound/payload.js";
+import { FormatError, ViewError, namingSource } from "./errors.js";
+import { DEFAULT_LIMITS } from "./limits.js";
+import { abortable, finish } from "./pause.js";
+import { unpackSound } from "./sound/sound_payload.js";
 import { unpackOccupancy } from "./tensors/occupancy.js";
 
 const GROUPS_KEPT = 8;

@@ -13,9 +13,9 @@ export class SoundLink {
     this.close();
     const { turn } = this;
     if (!clip) return;
-    const room = await import("../sound/sound.js").catch(() => null);
+    const room = await import("../sound/clip_sound.js").catch(() => null);
     if (turn !== this.turn) return;
-    if (room) this.sound = new room.Sound(clip, this.options);
+    if (room) this.sound = new room.ClipSound(clip, this.options);
     else this.report("sound failed", "No sound: a module of the player cannot be fetched.");
   }
 
@@ -44,7 +44,7 @@ export class SoundLink {
     this.sound?.setMuted(muted);
   }
 
-  /** See `Sound`, as for all that follows. */
+  /** See `ClipSound`, as for all that follows. */
   unlock() {
     this.sound?.unlock();
   }

@@ -1,9 +1,9 @@
 /** What a device can do, and how a clip is rendered with that: on which side planes are folded, or why not at all. */
-import { Unsupported } from "./errors.js";
+import { groupsOf } from "./field_layout.js";
 import { textureArray } from "./glsl.js";
-import { groupsOf } from "./layout.js";
-import { affordable, footprint } from "./memory.js";
-import { blockLayouts } from "./network.js";
+import { affordable, footprint } from "./graphics_memory.js";
+import { blockLayouts } from "./network_blocks.js";
+import { Unsupported } from "./unsupported.js";
 
 const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
 const OTHER_UNIFORMS = 16; // vectors of the fold shader besides the amounts

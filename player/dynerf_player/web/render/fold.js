@@ -4,9 +4,9 @@
  * `GpuFold` draws each layer from integer textures; `CpuFold` computes in float32 and uploads, for devices without
  * float targets or with few array layers.
  *
- * A source of planes is what `pack.js` makes of a tensor: {size, layers, texels, steps}.
+ * A source of planes is what `tensor_packing.js` makes of a tensor: {size, layers, texels, steps}.
  */
-import { groupsOf } from "./layout.js";
+import { groupsOf } from "./field_layout.js";
 import { HEAD, checkMemory, compile, textureArray } from "./glsl.js";
 
 const SLICE_BYTES = 4 << 20; // uploaded between two turns of the event loop

@@ -1,5 +1,5 @@
 /** Compiles programs, and what all shaders share. */
-import { Unsupported } from "./errors.js";
+import { Unsupported } from "./unsupported.js";
 
 export const HEAD = `#version 300 es
 precision highp float;

@@ -10,18 +10,18 @@
  *     await renderer.draw({ camera, width, height });
  *     renderer.present();
  */
-import { rayUniforms, depthRange, withSize } from "./camera.js";
 import { ViewError } from "../dnv/errors.js";
-import { sampleCost } from "./cost.js";
+import { rayUniforms, depthRange, withSize } from "./camera_rays.js";
 import { capabilities, planFor } from "./device.js";
+import { layoutOf } from "./field_layout.js";
 import { CpuFold, GpuFold } from "./fold.js";
-import { FoldedField } from "./folded.js";
+import { FoldedField } from "./folded_field.js";
 import { checkMemory, compile } from "./glsl.js";
-import { layoutOf } from "./layout.js";
-import { footprint } from "./memory.js";
-import { SegmentUpdate, cellsTexture, releaseGrids, releaseSources } from "./model.js";
+import { footprint } from "./graphics_memory.js";
 import { Present } from "./present.js";
-import { raySource } from "./ray.js";
+import { sampleCost } from "./ray_cost.js";
+import { raySource } from "./ray_shader.js";
+import { SegmentUpdate, cellsTexture, releaseGrids, releaseSources } from "./segment_model.js";
 import { Strips, drawInStrips, turn } from "./strips.js";
 import { Target } from "./target.js";
 
@@ -109,7 +109,7 @@ export class Renderer {
   }
 
   /**
-   * Draw a camera's view (a record as in the header, of any size) of the moment. `output`: one of `OUTPUTS` of ray.js.
+   * Draw a camera's view (a record as in the header, of any size) of the moment. `output`: one of `OUTPUTS`.
    * `stop()` ends it between two strips. Resolves to whether the picture is complete.
    */
   async draw({ camera, width, height, output = "colour" }, stop = () => false) {

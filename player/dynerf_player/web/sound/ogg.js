@@ -1,5 +1,5 @@
 /** Opus packets as an Ogg stream (RFC 3533, RFC 7845), for browsers that decode only whole files. */
-import { PACKET_SAMPLES } from "../dnv/sound/payload.js";
+import { PACKET_SAMPLES } from "../dnv/sound/sound_payload.js";
 
 const SERIAL = 1;
 const FIRST = 2; // flags of a page

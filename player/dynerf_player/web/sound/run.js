@@ -2,8 +2,8 @@
  * Sound without interruption, from a moment of the clip on: chunks are scheduled one behind the other, sample by sample, and
  * the moment that is audible follows from the device's time alone.
  */
-import { SAMPLE_RATE as RATE } from "../dnv/sound/position.js";
-import { BLOCK, TimeStretch } from "./stretch.js";
+import { SAMPLE_RATE as RATE } from "../dnv/sound/sound_position.js";
+import { BLOCK, TimeStretch } from "./time_stretch.js";
 
 const LEAD = 0.03 * RATE; // samples between scheduling and sounding
 const AHEAD = 2.5 * RATE; // samples scheduled in advance: timers of hidden pages run once a second

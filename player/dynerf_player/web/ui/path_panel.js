@@ -1,10 +1,10 @@
 /** The panel of the camera path: record keyframes, preview, load, export, and render to a movie. */
 import { formatTime } from "../net/time_text.js";
+import { CameraPath } from "../view/camera_path.js";
+import { fromNerfstudio, toNerfstudio } from "../view/nerfstudio.js";
 import { download } from "./download.js";
 import { setIcon } from "./icons.js";
 import { renderMovie } from "./movies.js";
-import { fromNerfstudio, toNerfstudio } from "../view/nerfstudio.js";
-import { CameraPath } from "../view/path.js";
 
 export class PathPanel {
   constructor(player, find) {

@@ -26,7 +26,7 @@ export class CameraAnimation {
     this.current = { path: new Flight(this.cameras.camera, target), target, start: null, seeks: false };
   }
 
-  /** Play a path (`CameraPath` in `path.js`); content time follows it. `ondone` is called when it ends or is stopped. */
+  /** Play a path (`CameraPath` in `camera_path.js`); content time follows it. `ondone` is called when it ends or is stopped. */
   preview(path, ondone) {
     this.clock.playing = false;
     this.current = { path, target: null, start: null, seeks: true, ondone };

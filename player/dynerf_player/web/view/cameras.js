@@ -5,7 +5,7 @@
 import {
   add, conjugate, dot, fromAxisAngle, length, multiply, normalize, poseFromMatrix, rotate, scale, subtract,
 } from "./vector.js";
-import { ViewingVolume } from "./volume.js";
+import { ViewingVolume } from "./viewing_volume.js";
 
 const POLE = 0.1; // radians, the least angle between the viewing direction and the vertical
 const NEAREST = 0.1; // limits of the distance to the pivot, in multiples of `pivotDistance`

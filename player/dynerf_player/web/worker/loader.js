@@ -5,7 +5,7 @@
 const AHEAD_SECONDS = 4; // before the end of a segment its successor comes first
 const RETRY_MS = 3000; // after an address could not be read
 
-import { affordable, footprint } from "../render/memory.js";
+import { affordable, footprint } from "../render/graphics_memory.js";
 
 /** The segment that playback reaches after `segment`: the first one again at the end. */
 export const following = (clip, segment) => (segment + 1) % clip.segments.length;

@@ -1,8 +1,8 @@
 /**
- * The workers of a player, what they run for pages that cannot use workers, and what pages use of the decoder. The npm package has one module for all of
- * them in place of this one (player/npm).
+ * The workers of a player, what they run for pages that cannot use workers, and what pages use of the decoder. The npm
+ * package has one module for all of them in place of this one (player/npm).
  */
-export const startRenderer = () => new Worker(new URL("./entry.js", import.meta.url), { type: "module" });
+export const startRenderer = () => new Worker(new URL("./renderer_worker.js", import.meta.url), { type: "module" });
 
 export const startDecoder = () => new Worker(new URL("./decoder_worker.js", import.meta.url), { type: "module" });
 
@@ -16,4 +16,4 @@ export async function importSession() {
 export const importTrack = () => import("./sound_track.js");
 
 /** {decoderMethods} */
-export const importDecoder = () => import("./decoder.js");
+export const importDecoder = () => import("./decoder_methods.js");

@@ -2,7 +2,7 @@
  * Draws the view of one clip with one renderer whenever something has changed: as many pixels as the device draws in
  * time while it moves, and all of them when it is still.
  */
-import { MovingResolution } from "../render/resolution.js";
+import { MovingResolution } from "../render/moving_resolution.js";
 import { Latents } from "./latents.js";
 
 const SHORT_MS = 100; // a full picture that is drawn faster needs no coarse one before

@@ -14,7 +14,7 @@
  *   dispose
  *
  * Messages out:
- *   opened {clip, render}                  what `decoder.js` returns of a clip; {fold, why, device} of the renderer
+ *   opened {clip, render}                  what `decoder_methods.js` returns; {fold, why, device} of the renderer
  *   waiting {frame}                        the moment is not loaded yet
  *   layer {segment, layer}                 a layer of a segment is loaded
  *   picture {id, frame, width, height, full, segment, layer, drawMs}   is on the canvas; `full`: at full size
@@ -25,10 +25,10 @@
  *   capture {id, width, height, pixels}    RGBA of a full picture, the top row first; no pixels without a picture
  *   disposed
  */
-import { Unsupported } from "../render/errors.js";
-import { watchContext } from "../render/lost.js";
-import { memoryBudget } from "../render/memory.js";
+import { memoryBudget } from "../render/graphics_memory.js";
+import { watchContext } from "../render/lost_context.js";
 import { Renderer } from "../render/renderer.js";
+import { Unsupported } from "../render/unsupported.js";
 import { Bell } from "./bell.js";
 import { Loader } from "./loader.js";
 import { NO_PICTURE, Painter } from "./painter.js";
@@ -38,8 +38,8 @@ const CONTEXT = { alpha: false, antialias: false, depth: false, powerPreference:
 
 export class Session {
   /**
-   * `send(message)` sends a message out; `decoder` is a `Caller` of `decoder.js`. Options: `budget` of graphics memory
-   * in bytes; the others are those of `Renderer.create`.
+   * `send(message)` sends a message out; `decoder` is a `Caller` of `decoder_methods.js`. Options: `budget` of graphics
+   * memory in bytes; the others are those of `Renderer.create`.
    */
   constructor(canvas, decoder, send, { budget = memoryBudget(globalThis.navigator), ...options } = {}) {
     Object.assign(this, { canvas, decoder, send, budget, options });

@@ -2,7 +2,7 @@
 import { isSound } from "../dnv/container/chunk_lookup.js";
 import { Reader } from "../dnv/container/reader.js";
 import { DEFAULT_LIMITS, HttpSource } from "../dnv/index.js";
-import { unpackSound } from "../dnv/sound/payload.js";
+import { unpackSound } from "../dnv/sound/sound_payload.js";
 
 /**
  * Open the sound of the file at `src`. `known` is {header, directory, size} where the file was opened before, so that its

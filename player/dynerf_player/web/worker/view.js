@@ -1,6 +1,6 @@
 /** What is to be shown: camera, moment, size, colour or depth; and since when. */
 import { moment, segmentAt } from "../dnv/container/header.js";
-import { cameraOfView } from "../render/camera.js";
+import { cameraOfView } from "../render/camera_rays.js";
 
 const MAX_SIDE = 4096; // pixels
 const SETTLED_MS = 150; // without change, after which a view counts as still

@@ -8,7 +8,7 @@ import {
   depthRange,
   rayUniforms,
   withSize,
-} from "../../../../player/dynerf_player/web/render/camera.js";
+} from "../../../../player/dynerf_player/web/render/camera_rays.js";
 import { SPACE, camera } from "./render_support.mjs";
 import { assertClose } from "./support.mjs";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { raySource } from "../../../../player/dynerf_player/web/render/ray.js";
-import { MovingResolution } from "../../../../player/dynerf_player/web/render/resolution.js";
+import { raySource } from "../../../../player/dynerf_player/web/render/ray_shader.js";
+import { MovingResolution } from "../../../../player/dynerf_player/web/render/moving_resolution.js";
 import { Strips } from "../../../../player/dynerf_player/web/render/strips.js";
 import { smallLayout } from "./render_support.mjs";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { foldLayer } from "../../../../player/dynerf_player/web/render/fold.js";
-import { blockLayouts, foldNetwork, packBlocks } from "../../../../player/dynerf_player/web/render/network.js";
-import { packTensors } from "../../../../player/dynerf_player/web/render/pack.js";
+import { blockLayouts, foldNetwork, packBlocks } from "../../../../player/dynerf_player/web/render/network_blocks.js";
+import { packTensors } from "../../../../player/dynerf_player/web/render/tensor_packing.js";
 import { SETTINGS, smallLayout, tensorsOf } from "./render_support.mjs";
 import { assertClose } from "./support.mjs";
 

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sampleCost } from "../../../../player/dynerf_player/web/render/cost.js";
+import { sampleCost } from "../../../../player/dynerf_player/web/render/ray_cost.js";
 import { planFor } from "../../../../player/dynerf_player/web/render/device.js";
-import { layoutOf } from "../../../../player/dynerf_player/web/render/layout.js";
-import { affordable, footprint, memoryBudget } from "../../../../player/dynerf_player/web/render/memory.js";
-import { blockLayouts } from "../../../../player/dynerf_player/web/render/network.js";
+import { layoutOf } from "../../../../player/dynerf_player/web/render/field_layout.js";
+import { affordable, footprint, memoryBudget } from "../../../../player/dynerf_player/web/render/graphics_memory.js";
+import { blockLayouts } from "../../../../player/dynerf_player/web/render/network_blocks.js";
 import { header, smallLayout } from "./render_support.mjs";
 
 const PREVIEW = {

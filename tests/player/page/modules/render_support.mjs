@@ -1,5 +1,5 @@
 /** A small field for the tests of `web/render`, with tensors as the decoder gives them. */
-import { layoutOf, tensorShapes } from "../../../../player/dynerf_player/web/render/layout.js";
+import { layoutOf, tensorShapes } from "../../../../player/dynerf_player/web/render/field_layout.js";
 
 export const SETTINGS = {
   latent: 3,

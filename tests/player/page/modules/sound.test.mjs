@@ -3,8 +3,8 @@ import { afterEach, test } from "node:test";
 
 import { FormatError, RemoteError } from "../../../../player/dynerf_player/web/dnv/errors.js";
 import { Clock } from "../../../../player/dynerf_player/web/net/clock.js";
-import { Sound } from "../../../../player/dynerf_player/web/sound/sound.js";
-import { ChunkStore } from "../../../../player/dynerf_player/web/sound/store.js";
+import { ClipSound } from "../../../../player/dynerf_player/web/sound/clip_sound.js";
+import { ChunkStore } from "../../../../player/dynerf_player/web/sound/chunk_store.js";
 import { assertClose } from "./support.mjs";
 
 const RATE = 48_000;
@@ -58,7 +58,7 @@ function pageOf({ read = async (index) => ({ index, channels: 1 }), output = new
     mayStart: () => page.allowed,
     createOutput: () => output,
   };
-  const sound = new Sound(CLIP, {
+  const sound = new ClipSound(CLIP, {
     muted, volume: 0.5, onblocked: () => events.push("blocked"), onfailure: (message) => events.push(message),
   }, parts);
   opened.push(sound);

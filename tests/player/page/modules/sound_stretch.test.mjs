@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BLOCK, TimeStretch } from "../../../../player/dynerf_player/web/sound/stretch.js";
+import { BLOCK, TimeStretch } from "../../../../player/dynerf_player/web/sound/time_stretch.js";
 
 const RATE = 48_000;
 const SPEEDS = [0.5, 0.75, 1.5, 2];

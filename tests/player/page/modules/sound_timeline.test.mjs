@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Timeline } from "../../../../player/dynerf_player/web/sound/timeline.js";
+import { Timeline } from "../../../../player/dynerf_player/web/sound/sound_timeline.js";
 
 const NTSC = { num: 30_000, den: 1001 };
 const GROUPS = [{ first: 0, count: 10 }, { first: 10, count: 10 }, { first: 20, count: 9 }];

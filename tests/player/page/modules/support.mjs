@@ -1,7 +1,7 @@
 /** Shared by the tests of the page's modules. */
 import assert from "node:assert/strict";
 
-import { CameraPath } from "../../../../player/dynerf_player/web/view/path.js";
+import { CameraPath } from "../../../../player/dynerf_player/web/view/camera_path.js";
 import { fromAxisAngle } from "../../../../player/dynerf_player/web/view/vector.js";
 
 /** Assert that numbers, also in nested arrays, agree within a tolerance, absolute and relative. */

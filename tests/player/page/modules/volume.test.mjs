@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { ViewingVolume } from "../../../../player/dynerf_player/web/view/volume.js";
+import { ViewingVolume } from "../../../../player/dynerf_player/web/view/viewing_volume.js";
 import { assertClose, description } from "./support.mjs";
 
 test("the distance grows outside the margin, and movement outwards is slowed down", () => {

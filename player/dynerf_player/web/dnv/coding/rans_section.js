@@ -3,7 +3,7 @@
  */
 import { FormatError, LimitError } from "../errors.js";
 import { SYMBOL_MAX } from "../layout.js";
-import { elementsOf } from "../tensors/canvas.js";
+import { elementsOf } from "../tensors/symbol_canvas.js";
 import { WAVE_MAX, makeModel, waveCount } from "./context_models.js";
 import { LANES_MAX, RansDecoder } from "./rans.js";
 import { BitReader } from "./tokens.js";

@@ -5,7 +5,7 @@
  * The coarser symbols are on the canvas that is decoded into: each is read before the refined one takes its place.
  */
 export class SideInformation {
-  /** `previous` is a Canvas or null. */
+  /** `previous` is a SymbolCanvas or null. */
   constructor(factor = 0, previous = null) {
     this.factor = factor;
     this.previous = previous;

@@ -1,7 +1,7 @@
 /** Selects the chunks that a request needs: pure functions of the directory. */
 import { ViewError } from "../errors.js";
+import { SOUND } from "../sound/sound_payload.js";
 import { LATENTS, WEIGHTS } from "./chunks.js";
-import { SOUND } from "../sound/payload.js";
 import { CODECS, RAW } from "./compression.js";
 
 /**

@@ -1,6 +1,6 @@
 /** Kinds of chunks (SPEC 6), and the payloads of weights and latents. */
 import { FormatError } from "../errors.js";
-import { unpackTensors } from "../tensors/payload.js";
+import { unpackTensors } from "../tensors/tensor_payload.js";
 
 export const WEIGHTS = "WGHT";
 export const LATENTS = "LATN";

@@ -4,7 +4,7 @@
  */
 import { ChecksumError, FormatError, LimitError, VersionError } from "../errors.js";
 import { CHUNK_HEAD_BYTES, ENTRY_BYTES } from "../layout.js";
-import { SOUND, SOUND_BYTES_MAX } from "../sound/payload.js";
+import { SOUND, SOUND_BYTES_MAX } from "../sound/sound_payload.js";
 import { OCCUPANCY_BYTES_MAX } from "../tensors/occupancy.js";
 import { KNOWN_KINDS, LATENTS, LAYERS_MAX, OCCUPANCY, WEIGHTS, checkKind, isCritical } from "./chunks.js";
 import { CODECS, RAW, ZSTD } from "./compression.js";

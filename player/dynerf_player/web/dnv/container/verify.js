@@ -2,7 +2,7 @@
 import { ChecksumError, DynerfError, namingSource } from "../errors.js";
 import { TRAILER_BYTES, TRAILER_TAG } from "../layout.js";
 import { finish } from "../pause.js";
-import { unpackSound } from "../sound/payload.js";
+import { unpackSound } from "../sound/sound_payload.js";
 import { unpackOccupancy } from "../tensors/occupancy.js";
 import { isSound } from "./chunk_lookup.js";
 import { LATENTS, OCCUPANCY, WEIGHTS, unpackLatents } from "./chunks.js";

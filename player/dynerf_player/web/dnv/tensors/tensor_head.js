@@ -4,7 +4,7 @@
 import { SideInformation } from "../coding/side_information.js";
 import { FormatError, LimitError } from "../errors.js";
 import { SYMBOL_MAX } from "../layout.js";
-import { elementsOf } from "./canvas.js";
+import { elementsOf } from "./symbol_canvas.js";
 
 export const CODED = 0;
 export const REFINED_MAX = 2 * SYMBOL_MAX; // of factor times coarser symbol

@@ -4,12 +4,12 @@
  */
 import { DynerfError, RemoteError } from "../dnv/errors.js";
 import { importTrack } from "../worker/modules.js";
-import { createDecoder, Unsupported } from "./decode.js";
-import { mayStart, Output } from "./output.js";
+import { mayStart, Output } from "./audio_output.js";
+import { ChunkStore } from "./chunk_store.js";
+import { createDecoder, UnsupportedSound } from "./opus_decoder.js";
 import { Run } from "./run.js";
-import { ChunkStore } from "./store.js";
+import { Timeline } from "./sound_timeline.js";
 import { Sync } from "./sync.js";
-import { Timeline } from "./timeline.js";
 
 const SPEEDS = [0.5, 2]; // outside there is silence
 const WAIT_MS = 2000; // that pictures wait for sound which is still to be fetched
@@ -22,7 +22,7 @@ const READY = 0.15; // seconds, without which no sound starts
 const openTrack = async (...options) => (await importTrack()).openTrack(...options);
 const PARTS = { openTrack, createDecoder, mayStart, createOutput: () => new Output() };
 
-export class Sound {
+export class ClipSound {
   /**
    * `clip` see `openTrack`; `onblocked()` is called when the browser does not allow sound yet, `onfailure(message)` once
    * when sound cannot be fetched.
@@ -94,7 +94,7 @@ export class Sound {
       this.output = this.parts.createOutput();
       this.output.setVolume(this.volume);
     } catch (error) {
-      this.fail(new Unsupported(`this browser plays no sound (${error.message})`));
+      this.fail(new UnsupportedSound(`this browser plays no sound (${error.message})`));
     }
   }
 
@@ -140,7 +140,7 @@ export class Sound {
       return this.wait(time, now);
     }
     if (now - this.moved < STALLED_MS) return time;
-    this.fail(new Unsupported("the audio device stands still"));
+    this.fail(new UnsupportedSound("the audio device stands still"));
     return null;
   }
 
@@ -235,5 +235,5 @@ export class Sound {
 }
 
 function sentence({ name, message }) {
-  return name === "Unsupported" ? `Sound is not supported here: ${message}` : `No sound: ${message}`;
+  return name === "UnsupportedSound" ? `Sound is not supported here: ${message}` : `No sound: ${message}`;
 }

@@ -1,12 +1,12 @@
 /** When a clip is fetched and when it is shown: `loading`, `preload`, `reveal`, and the poster. */
-import { reflectTexts } from "./base.js";
+import { reflectTexts } from "./player_base.js";
 
 const ATTRIBUTES = ["poster", "loading", "reveal", "preload"];
 const NEAR = "200px"; // around the viewport, within which an element counts as visible
 
 /** Adds loading and revealing to a class. */
-export function loading(Base) {
-  class Loading extends Base {
+export function loadingFeature(Base) {
+  class LoadingFeature extends Base {
     static observedAttributes = [...Base.observedAttributes, ...ATTRIBUTES];
 
     #observer = null;
@@ -139,9 +139,9 @@ export function loading(Base) {
     }
   }
 
-  reflectTexts(Loading.prototype, {
+  reflectTexts(LoadingFeature.prototype, {
     loading: ["loading", "auto", "lazy", "eager"], // the first two fetch near the viewport
     reveal: ["reveal", "auto", "interaction", "manual"],
   });
-  return Loading;
+  return LoadingFeature;
 }

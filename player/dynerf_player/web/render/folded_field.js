@@ -1,7 +1,7 @@
 /** The folded field of one moment on the device: planes as texture arrays, networks as uniform buffers. */
 import { textureArray } from "./glsl.js";
-import { blockLayouts, foldNetwork } from "./network.js";
-import { BLOCKS } from "./ray.js";
+import { blockLayouts, foldNetwork } from "./network_blocks.js";
+import { BLOCKS } from "./ray_shader.js";
 
 export class FoldedField {
   /** `precise`: float32 planes, which not every device can filter, instead of half floats. */

@@ -6,7 +6,7 @@
  * hiddenGroups, outputs, outputGroups}: `inputs` counts groups of looked-up features, those of the first scale first.
  */
 import { FormatError } from "../dnv/errors.js";
-import { Unsupported } from "./errors.js";
+import { Unsupported } from "./unsupported.js";
 
 const MAX_SIZE = 16384; // of a setting, as in the reference decoder
 const MAX_SCALES = 16;

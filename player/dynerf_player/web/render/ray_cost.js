@@ -2,7 +2,7 @@
  * What a ray costs: filtered fetches of four channels, and multiplications with additions, padding included, of one
  * coarse sample, one fine sample and the shading of a ray. The shader's `count` output gives the samples of each ray.
  */
-import { groupsOf } from "./layout.js";
+import { groupsOf } from "./field_layout.js";
 
 const macs = ({ inputs, hiddenGroups, outputs }) =>
   hiddenGroups * (16 * inputs + (outputs === 1 ? 4 : 16 * groupsOf(outputs)));

@@ -1,6 +1,6 @@
 /** The audio device: what is scheduled on its time line, and which moment of it is audible. Positions are in samples. */
 
-import { SAMPLE_RATE as RATE } from "../dnv/sound/position.js";
+import { SAMPLE_RATE as RATE } from "../dnv/sound/sound_position.js";
 
 const FADE = 0.004; // seconds, so that starting and stopping does not click
 const VOLUME_FADE = 0.015;

@@ -1,8 +1,8 @@
 /** The attribute `controls`: the element's own control bar, which is loaded only where it is used. */
 
 /** Adds the built-in controls to a class. */
-export function controls(Base) {
-  return class Controls extends Base {
+export function controlsFeature(Base) {
+  return class ControlsFeature extends Base {
     static observedAttributes = [...Base.observedAttributes, "controls"];
 
     attributeChanged(name, value) {

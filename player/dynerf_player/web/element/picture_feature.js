@@ -1,11 +1,11 @@
 /** What is rendered and by which side: `depth`, `layers`, `resolution`, statistics, and pictures as files. */
-import { reflectBooleans } from "./base.js";
+import { reflectBooleans } from "./player_base.js";
 
 const ATTRIBUTES = ["depth", "layers", "resolution", "frozen"];
 
 /** Adds pictures to a class. */
-export function picture(Base) {
-  class Picture extends Base {
+export function pictureFeature(Base) {
+  class PictureFeature extends Base {
     static observedAttributes = [...Base.observedAttributes, ...ATTRIBUTES];
 
     attributeChanged(name, value) {
@@ -106,6 +106,6 @@ export function picture(Base) {
     }
   }
 
-  reflectBooleans(Picture.prototype, { depth: "depth", frozen: "frozen" });
-  return Picture;
+  reflectBooleans(PictureFeature.prototype, { depth: "depth", frozen: "frozen" });
+  return PictureFeature;
 }

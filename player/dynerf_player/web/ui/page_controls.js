@@ -1,15 +1,15 @@
 /** The buttons and menus of the player page: their actions, and how they show the current state. */
+import { toHash } from "../view/share.js";
 import { copyText } from "./clipboard.js";
 import { download } from "./download.js";
 import { showHelp } from "./help.js";
 import { setIcon } from "./icons.js";
-import { toHash } from "../view/share.js";
 
 const KEY_ANGLE = 0.06; // radians per press of an arrow key with Shift
 const VOLUME_STEP = 0.05; // per press of a key
 const KEY_STEP = 0.04; // of the distance to the pivot, per press of an arrow key when flying
 
-export class Controls {
+export class PageControls {
   /** `player` is the element, which has a clip; `find(id)` returns an element of the page. */
   constructor(player, find) {
     Object.assign(this, { player, find, sides: sidesOf(player) });

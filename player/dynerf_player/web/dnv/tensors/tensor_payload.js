@@ -9,7 +9,7 @@ import { decodePlanes } from "../coding/planes_coder.js";
 import { SectionReader } from "../coding/rans_section.js";
 import { FormatError, LimitError } from "../errors.js";
 import { TENSORS_MAX } from "../limits.js";
-import { Canvas } from "./canvas.js";
+import { SymbolCanvas } from "./symbol_canvas.js";
 import { Tensor, checkSymbols } from "./tensor.js";
 import { CODED, REFINED_MAX, readHead } from "./tensor_head.js";
 
@@ -67,7 +67,7 @@ function readRecords(reader, elements, coarser, previous) {
 
 /** The canvas to decode into; a refinement's holds the coarser symbols. */
 function canvasOf({ below, shape }, keep) {
-  if (below === null) return new Canvas(shape);
+  if (below === null) return new SymbolCanvas(shape);
   return keep ? below.canvas.clone() : below.canvas;
 }
 

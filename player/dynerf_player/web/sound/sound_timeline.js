@@ -2,7 +2,7 @@
  * Where in time a clip's sound is, in samples at 48 kHz (SPEC 6.2). Positions run from the clip's start; those
  * of a clip that loops go on growing: pass k of the clip starts at `passStart(k)`.
  */
-import { SAMPLE_RATE as RATE, soundPosition } from "../dnv/sound/position.js";
+import { SAMPLE_RATE as RATE, soundPosition } from "../dnv/sound/sound_position.js";
 
 const PIECE_MAX = RATE / 2; // samples of silence at once
 

@@ -4,8 +4,8 @@
  */
 import { isSound } from "../dnv/container/chunk_lookup.js";
 import { BytesSource, HttpSource, openClip } from "../dnv/index.js";
-import { layoutOf } from "../render/layout.js";
-import { packTensors } from "../render/pack.js";
+import { layoutOf } from "../render/field_layout.js";
+import { packTensors } from "../render/tensor_packing.js";
 
 const MAX_LATENTS = 64; // of one answer
 

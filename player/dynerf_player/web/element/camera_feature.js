@@ -1,8 +1,8 @@
 /** The viewer's camera: attributes named as those of `<model-viewer>`, gestures, and flights. */
-import { reflectBooleans, reflectTexts } from "./base.js";
-import { Gestures } from "./gestures.js";
 import { cameraOnOrbit, orbitAxes, orbitOf, parseAmount, parseOrbit, parseTarget } from "../view/orbit.js";
 import { poseFromMatrix } from "../view/vector.js";
+import { Gestures } from "./gestures.js";
+import { reflectBooleans, reflectTexts } from "./player_base.js";
 
 const POSE = ["camera-orbit", "camera-target", "field-of-view", "view"];
 const ATTRIBUTES = [...POSE, "camera-controls", "auto-rotate", "disable-zoom"];
@@ -11,8 +11,8 @@ const RADIANS_PER_MS = Math.PI / 32 / 1000;
 const FOV = { least: 1, greatest: 170 }; // degrees
 
 /** Adds the camera to a class. */
-export function camera(Base) {
-  class Camera extends Base {
+export function cameraFeature(Base) {
+  class CameraFeature extends Base {
     static observedAttributes = [...Base.observedAttributes, ...ATTRIBUTES];
 
     #lastCamera = null;
@@ -112,7 +112,7 @@ export function camera(Base) {
       else cameras.moveTo(target);
     }
 
-    /** Play a camera path (`view/path.js`), with content time; `ondone` is called when it ends or is stopped. */
+    /** Play a camera path (`view/camera_path.js`), with content time; `ondone` is called when it ends or is stopped. */
     preview(path, ondone) {
       this.pause();
       this.engine.animation.preview(path, ondone);
@@ -180,14 +180,14 @@ export function camera(Base) {
     }
   }
 
-  reflectTexts(Camera.prototype, {
+  reflectTexts(CameraFeature.prototype, {
     cameraOrbit: ["camera-orbit", "auto auto auto"], cameraTarget: ["camera-target", "auto auto auto"],
     fieldOfView: ["field-of-view", "auto"], view: ["view", ""],
   });
-  reflectBooleans(Camera.prototype, {
+  reflectBooleans(CameraFeature.prototype, {
     cameraControls: "camera-controls", autoRotate: "auto-rotate", disableZoom: "disable-zoom",
   });
-  return Camera;
+  return CameraFeature;
 }
 
 const isCoordinate = (value) => Number.isFinite(value) && Math.abs(value) <= 1e9;

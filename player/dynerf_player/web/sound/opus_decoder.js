@@ -3,21 +3,21 @@
  * browser's media decoder. A decoder has a `name` and `decode(chunk)`, which resolves to one Float32Array for each channel.
  */
 import { FormatError } from "../dnv/errors.js";
-import { PACKET_SAMPLES } from "../dnv/sound/payload.js";
-import { SAMPLE_RATE as RATE } from "../dnv/sound/position.js";
+import { PACKET_SAMPLES } from "../dnv/sound/sound_payload.js";
+import { SAMPLE_RATE as RATE } from "../dnv/sound/sound_position.js";
 import { oggOpus } from "./ogg.js";
 
 const PACKET_US = 20_000;
 
 /** This browser cannot play the sound; the message is a sentence for the statistics. */
-export class Unsupported extends Error {
-  name = "Unsupported";
+export class UnsupportedSound extends Error {
+  name = "UnsupportedSound";
 }
 
-/** The best decoder of this browser. Throws Unsupported when there is none. */
+/** The best decoder of this browser. Throws UnsupportedSound when there is none. */
 export async function createDecoder(scope = globalThis) {
   if (await decodesPackets(scope)) return { name: "WebCodecs", decode: (chunk) => decodePackets(chunk, scope) };
-  if (!scope.OfflineAudioContext) throw new Unsupported("this browser has no Web Audio");
+  if (!scope.OfflineAudioContext) throw new UnsupportedSound("this browser has no Web Audio");
   return new FileDecoder(scope);
 }
 
@@ -82,7 +82,7 @@ class FileDecoder {
   async decode(chunk) {
     const file = oggOpus(chunk.packets, chunk.channels);
     const buffer = await this.context.decodeAudioData(file.buffer).catch((error) => {
-      if (!this.works) throw new Unsupported("this browser decodes neither Opus packets nor Ogg Opus");
+      if (!this.works) throw new UnsupportedSound("this browser decodes neither Opus packets nor Ogg Opus");
       throw new FormatError(`sound: a chunk cannot be decoded (${error.message})`);
     });
     this.works = true;

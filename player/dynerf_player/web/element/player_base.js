@@ -1,11 +1,11 @@
 /**
  * The base of the element: its shadow tree, the engine, and when a clip is opened and closed. Features are classes
- * that extend each other (`feature(Base)`); each may override the hooks `attributeChanged`, `engineReported` and
+ * that extend each other (`cameraFeature(Base)`); each may override the hooks `attributeChanged`, `engineReported` and
  * `connected`, and calls the one before.
  */
 import { Engine } from "./engine.js";
+import { createTree } from "./shadow_tree.js";
 import { Status } from "./status.js";
-import { createTree } from "./tree.js";
 
 export class PlayerBase extends HTMLElement {
   static observedAttributes = ["src", "server", "render-mode"];

@@ -3,7 +3,7 @@
  * once, so that no picture mixes two layers.
  */
 import { setSampling } from "./glsl.js";
-import { packBlocks } from "./network.js";
+import { packBlocks } from "./network_blocks.js";
 
 /** {layer, sources: planes by tensor name, values: other tensors by name, blocks, grids: {coarse, fine} or null}. */
 export class SegmentModel {

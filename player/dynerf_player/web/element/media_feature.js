@@ -1,12 +1,12 @@
 /** The element as a media element: the properties, methods and events of HTMLMediaElement, in their order. */
-import { reflectBooleans, reflectTexts } from "./base.js";
 import { MediaState, NETWORK, READY, TimeRanges } from "./media_state.js";
+import { reflectBooleans, reflectTexts } from "./player_base.js";
 
 const ATTRIBUTES = ["autoplay", "loop"];
 
 /** Adds the behaviour of a media element to a class. */
-export function media(Base) {
-  class Media extends Base {
+export function mediaFeature(Base) {
+  class MediaFeature extends Base {
     static observedAttributes = [...Base.observedAttributes, ...ATTRIBUTES];
 
     #rate = 1;
@@ -203,14 +203,14 @@ export function media(Base) {
     }
   }
 
-  reflectTexts(Media.prototype, { preload: ["preload", "metadata", "none", "auto"] });
-  reflectBooleans(Media.prototype, {
+  reflectTexts(MediaFeature.prototype, { preload: ["preload", "metadata", "none", "auto"] });
+  reflectBooleans(MediaFeature.prototype, {
     autoplay: "autoplay", loop: "loop", controls: "controls", playsInline: "playsinline",
   });
   for (const [name, value] of Object.entries({ ...constants("NETWORK", NETWORK), ...constants("HAVE", READY) })) {
-    for (const owner of [Media, Media.prototype]) Object.defineProperty(owner, name, { value });
+    for (const owner of [MediaFeature, MediaFeature.prototype]) Object.defineProperty(owner, name, { value });
   }
-  return Media;
+  return MediaFeature;
 }
 
 function constants(prefix, values) {

@@ -7,7 +7,7 @@
  * tensors become float32 values.
  */
 import { FormatError } from "../dnv/errors.js";
-import { groupsOf, isPlanes, tensorShapes } from "./layout.js";
+import { groupsOf, isPlanes, tensorShapes } from "./field_layout.js";
 
 /**
  * Pack tensors (a Map of all by name) one by one, so that no more than one is held twice; `changed` names those to

@@ -7,7 +7,7 @@
  * A texture is only read by textureLod and texelFetch: derivatives are undefined in loops of unequal length.
  */
 import { HEAD } from "./glsl.js";
-import { blockLayouts } from "./network.js";
+import { blockLayouts } from "./network_blocks.js";
 
 /** What a picture shows: colour, depth (near is red, far is blue), or in red and green the evaluated samples. */
 export const OUTPUTS = ["colour", "depth", "count"];

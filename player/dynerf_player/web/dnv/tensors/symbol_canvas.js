@@ -11,7 +11,7 @@
  */
 const TYPES = [Int8Array, Int16Array, Int32Array];
 
-export class Canvas {
+export class SymbolCanvas {
   constructor(shape) {
     const spatial = shape.length >= 3;
     this.elements = elementsOf(shape);
@@ -31,7 +31,7 @@ export class Canvas {
   }
 
   clone() {
-    const copy = Object.create(Canvas.prototype);
+    const copy = Object.create(SymbolCanvas.prototype);
     return Object.assign(copy, this, { data: this.data.slice() });
   }
 

@@ -1,10 +1,10 @@
 /** The element's sound: `volume`, `muted`, and the button that unmutes what started muted. */
-import { reflectBooleans } from "./base.js";
+import { reflectBooleans } from "./player_base.js";
 import { drawShape } from "./shapes.js";
 
 /** Adds sound to a class. */
-export function sound(Base) {
-  class Sound extends Base {
+export function soundFeature(Base) {
+  class SoundFeature extends Base {
     static observedAttributes = [...Base.observedAttributes, "muted"];
 
     #muted = null; // null: as the attribute says
@@ -91,6 +91,6 @@ export function sound(Base) {
     }
   }
 
-  reflectBooleans(Sound.prototype, { defaultMuted: "muted" });
-  return Sound;
+  reflectBooleans(SoundFeature.prototype, { defaultMuted: "muted" });
+  return SoundFeature;
 }
