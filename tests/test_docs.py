@@ -1,7 +1,9 @@
-"""The documentation: generated pages are current, and local links resolve."""
+"""The documentation: generated pages are current, links and names resolve, results state their commits."""
 
 import importlib.util
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RESULTS = [page for page in PAGES if page.parent.name == "results" and page.stem != "README"]
 _LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)(?:#[^)]*)?\)")
+_MEASURED = re.compile(r"Measured on (\d{4}-\d\d-\d\d) at commit `([0-9a-f]{7})`")
 
 
 def generator(name: str) -> Callable[[], str]:
@@ -61,6 +65,34 @@ def test_commands_of_a_page_have_only_options_that_exist(page: Path) -> None:
     options = {option for _, rest in named for option in re.findall(r"--[a-z][a-z-]+", rest)}
     alone = set(re.findall(r"`(--[a-z][a-z-]+)[^`]*`", text)) if page.parent.name == "how-to" else set()
     assert (options | alone) - known == set()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in RESULTS if page.stem != "history"], ids=lambda page: page.stem
+)
+def test_a_page_of_results_begins_with_date_commit_and_machine(page: Path) -> None:
+    first = page.read_text(encoding="utf-8").split("\n\n")[1].replace("\n", " ")
+    assert re.match(_MEASURED.pattern + ": two x86-64 cores, no GPU[,.]", first), first
+
+
+@pytest.fixture(scope="module")
+def commits() -> dict[str, str]:
+    """The dates of all commits of the history, by the first seven digits."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("the commits that pages name are looked up in a clone, by git")
+    command = ["git", "-C", str(ROOT), "log", "--format=%H %as"]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "true" in subprocess.check_output([*command[:3], "rev-parse", "--is-shallow-repository"], text=True):
+        pytest.skip("the clone is shallow")
+    return {line[:7]: line[41:] for line in log.splitlines()}
+
+
+@pytest.mark.parametrize("page", RESULTS, ids=lambda page: page.stem)
+def test_commits_of_results_are_in_the_history(page: Path, commits: dict[str, str]) -> None:
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    assert [name for name in re.findall(r"`([0-9a-f]{7})`", text) if name not in commits] == []
+    stated = _MEASURED.findall(text)
+    assert [(date, name) for date, name in stated if commits[name] != date] == []
 
 
 @pytest.mark.parametrize(
