@@ -53,17 +53,17 @@ class Optimiser:
     weight of the coarse field's loss, ``total_variation`` that of the planes' mean squared gradient.
     """
 
-    planes_rate: float = setting("Adam's learning rate of the feature planes.")
-    network_rate: float = setting("Adam's learning rate of the networks.")
+    planes_rate: float = setting("Adam's learning rate of the feature planes.", "per step")
+    network_rate: float = setting("Adam's learning rate of the networks.", "per step")
     latent_gain: float = setting("Learning rate of the latents, relative to the networks'.", "factor")
-    latent_sigma: float = setting("Standard deviation of the keyframes' initial latents.")
+    latent_sigma: float = setting("Standard deviation of the keyframes' initial latents.", "latent units")
     final_rate: float = setting(
         "Learning rate at the end, relative to the start; the decay is exponential.", "factor"
     )
     warm_up: int = setting("Steps over which the learning rate rises at the start.", "steps")
-    beta2: float = setting("Decay of Adam's second moment.")
-    coarse_weight: float = setting("Weight of the coarse field's loss.")
-    total_variation: float = setting("Weight of the planes' mean squared gradient.")
+    beta2: float = setting("Decay of Adam's second moment.", "per step")
+    coarse_weight: float = setting("Weight of the coarse field's loss.", "factor")
+    total_variation: float = setting("Weight of the planes' mean squared gradient.", "factor")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Conditioning:
     kind: ConditioningKind = setting(
         "Condition on a learned latent per frame, on the encoded time (NeRF-T), or on nothing."
     )
-    frequencies: int = setting("Octaves of the encoded time.")
+    frequencies: int = setting("Octaves of the encoded time.", "octaves")
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,8 @@ class Layers:
     """
 
     budget: tuple[float, ...] = setting(
-        "Shares of the weights at which trained quality layers end, the last 1; 1 alone: layers by division."
+        "Shares of the weights at which trained quality layers end, the last 1; 1 alone: layers by division.",
+        "0 to 1",
     )
     steps: float = setting("Training steps of each layer, relative to the schedule.", "factor")
     reach: float = setting(
