@@ -1,6 +1,8 @@
 """Imports run one way: between packages, and between the rooms (folders) of a package. Nothing is unpickled.
 
-The ``__init__`` of a room ends with the rooms that it imports; the code must agree, and there is no circle.
+The ``__init__`` of a room ends with the rooms that it imports; the code must agree. No rooms form a circle,
+nor do the files and rooms of one folder, where a room counts with all that lies below it. Names of files
+and classes are unique, also in the player's page (``web``), whose rooms ``rooms.test.mjs`` checks.
 """
 
 import ast
@@ -10,7 +12,8 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,8 +33,11 @@ OUTSIDE = {
     "dynerf_encoder": {"numpy", "torch", "av", "jaxtyping", "jinja2", "pycolmap", "safetensors", "ray"},
     "dynerf": {"numpy", "torch", "rich"},
 }
+WEB = ROOT / "player/dynerf_player/web"
+_PAGE_FILES = {".js", ".css", ".html"}
 _IMPORTS = re.compile(r"^Imports: (.*)\.$", re.MULTILINE | re.DOTALL)
 _NOTHING = "nothing of this package"
+_JAVASCRIPT_CLASS = re.compile(r"^\s*(?:export (?:default )?|return )?class (\w+)", re.MULTILINE)
 
 
 def imports_of(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -70,27 +76,47 @@ def rooms_of(package: str) -> dict[str, Path]:
 def rooms_imported(package: str, room: str) -> set[str]:
     """The other rooms of its package that a room's files import."""
     top = folder_of(package)
-    found: set[str] = set()
-    for path in (top / room).glob("*.py"):
-        for node in imports_of(path):
-            if isinstance(node, ast.ImportFrom):
-                found |= _rooms(node, package, path)
-    return found - {room, "."}
+    used = {used.parent for user, used in arrows(package) if user.parent == top / room}
+    return {folder.relative_to(top).as_posix() for folder in used} - {room, "."}
 
 
-def _rooms(node: ast.ImportFrom, package: str, path: Path) -> set[str]:
-    top = folder_of(package)
+@cache
+def arrows(package: str) -> frozenset[tuple[Path, Path]]:
+    """Which file of a package imports which other one of it; for a folder that is its ``__init__``."""
+    found = {
+        (path, file_of(name, package))
+        for path in folder_of(package).rglob("*.py")
+        for node in imports_of(path)
+        for name in names_in(node, path, package)
+        if name.split(".")[0] == package
+    }
+    return frozenset((user, used) for user, used in found if user != used)
+
+
+def names_in(node: ast.Import | ast.ImportFrom, path: Path, package: str) -> Iterator[str]:
+    """The absolute names that a statement imports: of modules, or of what modules define."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    parts = [] if node.module is None else [node.module]
     if node.level:
-        base = path.parents[node.level - 1].relative_to(top).parts
-    elif node.module and node.module.split(".")[0] == package:
-        base = ()
-    else:
-        return set()
-    names = (node.module or "").split(".")
-    target = top.joinpath(*base, *(names if node.level else names[1:]))
-    if not target.is_dir():
-        target = target.parent
-    return {target.relative_to(top).as_posix()}
+        parts = [package, *path.parents[node.level - 1].relative_to(folder_of(package)).parts, *parts]
+    yield from (".".join([*parts, alias.name]) for alias in node.names)
+
+
+def file_of(name: str, package: str) -> Path:
+    """The file of a module, or of the module that defines a name."""
+    place = folder_of(package).joinpath(*name.split(".")[1:])
+    for candidate in (place, place.parent):
+        for file in (candidate.with_suffix(".py"), candidate / "__init__.py"):
+            if file.is_file():
+                return file
+    raise AssertionError(f"{name} is not found")
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names that occur more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -121,19 +147,70 @@ def test_no_rooms_form_a_circle(package: str) -> None:
     assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
+@pytest.mark.parametrize(
+    ("package", "folder"), [(package, folder) for package in PACKAGES for folder in (".", *rooms_of(package))]
+)
+def test_nothing_within_a_folder_forms_a_circle(package: str, folder: str) -> None:
+    inside = folder_of(package) / folder
+    imports: dict[tuple[str, str], list[str]] = {}
+    for arrow in arrows(package):
+        if all(inside in path.parents for path in arrow):
+            one, other = (path.relative_to(inside).parts[0] for path in arrow)
+            if one != other:
+                user, used = (path.relative_to(inside).as_posix() for path in arrow)
+                imports.setdefault((one, other), []).append(f"{user} imports {used}")
+    while loose := {
+        step
+        for step in imports
+        if step[0] not in {used for _, used in imports} or step[1] not in {user for user, _ in imports}
+    }:
+        imports = {step: lines for step, lines in imports.items() if step not in loose}
+    circular = sorted(line for lines in imports.values() for line in lines)
+    assert not circular, "\n".join(circular)
+
+
+def test_only_commands_use_the_public_functions() -> None:
+    """``import dynerf`` is what programs write, and the command line is one; all below it imports modules."""
+    users = {
+        path.relative_to(ROOT).parent.as_posix()
+        for package in PACKAGES
+        for path in folder_of(package).rglob("*.py")
+        for node in imports_of(path)
+        for name in names_in(node, path, package)
+        if name.split(".")[0] == "dynerf" and file_of(name, "dynerf") == folder_of("dynerf") / "__init__.py"
+    }
+    assert users == {"dynerf/commands"}
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_file_name_occurs_twice_in_a_package(package: str) -> None:
-    names = Counter(path.name for path in folder_of(package).rglob("*.py") if path.name != "__init__.py")
-    assert [name for name, count in names.items() if count > 1] == []
+    files = folder_of(package).rglob("*.py")
+    assert repeated(path.name for path in files if path.name != "__init__.py") == []
+
+
+def test_no_file_name_occurs_twice_in_the_page() -> None:
+    assert repeated(path.name for path in WEB.rglob("*") if path.suffix in _PAGE_FILES) == []
 
 
 def test_no_class_name_occurs_twice() -> None:
-    names: Counter[str] = Counter()
-    for package in PACKAGES:
-        for path in folder_of(package).rglob("*.py"):
-            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            names.update(node.name for node in nodes if isinstance(node, ast.ClassDef))
-    assert [name for name, count in names.items() if count > 1 and not name.startswith("_")] == []
+    nodes = (
+        node
+        for package in PACKAGES
+        for path in folder_of(package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
+    classes = [node.name for node in nodes if isinstance(node, ast.ClassDef)]
+    assert [name for name in repeated(classes) if not name.startswith("_")] == []
+
+
+def test_no_class_name_occurs_twice_in_the_page() -> None:
+    classes = [
+        name
+        for path in WEB.rglob("*.js")
+        for name in _JAVASCRIPT_CLASS.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert len(classes) > 50
+    assert repeated(classes) == []
 
 
 def test_all_packages_and_nothing_else_are_packaged() -> None:
