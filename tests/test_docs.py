@@ -41,6 +41,35 @@ def test_local_links_lead_to_files(page: Path) -> None:
 
 
 @cache
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings in links."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_a_heading_lead_to_one(page: Path) -> None:
+    links = re.findall(r"\]\((?![a-z]+:)([^)#\s]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    pages = [(page.parent / target if target else page, name) for target, name in links]
+    assert [link for link in pages if link[0].suffix == ".md" and link[1] not in anchors(link[0])] == []
+
+
+def test_the_list_of_decisions_has_all_with_their_status() -> None:
+    folder = ROOT / "docs" / "decisions"
+    rows = re.findall(
+        r"^\| \[\d{3}\]\(([\w.-]+)\) \| (.+) \| (.+) \|$",
+        (folder / "README.md").read_text(encoding="utf-8"),
+        re.M,
+    )
+    texts = {page.name: page.read_text(encoding="utf-8") for page in sorted(folder.glob("0*.md"))}
+    assert [name for name, _, _ in rows] == list(texts)
+    for name, title, status in rows:
+        assert texts[name].startswith(f"# {int(name[:3])}. {title}\n")
+        successor = re.search(r"^Superseded by \[.*?\]\((\d{3})", texts[name], re.MULTILINE)
+        assert status.startswith(f"superseded by [{successor[1]}]" if successor else "in force")
+
+
+@cache
 def defined_tests() -> set[str]:
     """The names of all tests and of their classes."""
     sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
