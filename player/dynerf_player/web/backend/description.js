@@ -5,7 +5,8 @@
 import { FormatError } from "../dnv/errors.js";
 import { depthRange } from "../render/camera_rays.js";
 import { focusPoint, upAxis } from "../view/rig.js";
-import { length } from "../view/vector.js";
+import { cross, dot } from "../view/vector.js";
+import { diagonal } from "../view/viewing_volume.js";
 
 const MARGIN = 0.1; // of the diagonal of the viewing volume, as in `cameras/viewing_volume.py`
 const MAX_DISTANCE = 1e9; // world units from the origin
@@ -36,19 +37,12 @@ function cameraRecord({ name, role, width, height, focalY, cameraToWorld }) {
   return { name, role, width, height, camera_to_world: [...cameraToWorld], fov };
 }
 
-function diagonal(points) {
-  return points.length === 0 ? 0 : length([0, 1, 2].map((axis) => {
-    const values = points.map((point) => point[axis]);
-    return Math.max(...values) - Math.min(...values);
-  }));
-}
-
 function checkCamera({ name, focalX, focalY, centreX, centreY, cameraToWorld: pose }) {
   const where = `header: camera "${name}"`;
   if (pose.some((value) => Math.abs(value) > MAX_DISTANCE)) {
     throw new FormatError(`${where}: farther than ${MAX_DISTANCE} from the origin`);
   }
-  if (skew(pose) > MAX_SKEW) {
+  if (!isRotation(pose)) {
     throw new FormatError(`${where}: the first three columns of cameraToWorld are not a rotation`);
   }
   if (Math.max(focalX, focalY, 1 / focalX, 1 / focalY, Math.abs(centreX), Math.abs(centreY)) > MAX_PIXELS) {
@@ -56,11 +50,12 @@ function checkCamera({ name, focalX, focalY, centreX, centreY, cameraToWorld: po
   }
 }
 
-/** The largest deviation of R^T R from the identity. */
-function skew(pose) {
-  const product = (i, j) => [0, 4, 8].reduce((sum, row) => sum + pose[row + i] * pose[row + j], 0);
-  const pairs = [0, 1, 2].flatMap((i) => [0, 1, 2].map((j) => Math.abs(product(i, j) - (i === j ? 1 : 0))));
-  return Math.max(...pairs);
+/** Whether the first three columns are a rotation: orthogonal, of length one, and not mirrored. */
+function isRotation(pose) {
+  const axes = [0, 1, 2].map((i) => [pose[i], pose[4 + i], pose[8 + i]]);
+  const [x, y, z] = axes;
+  const isNear = (value, expected) => Math.abs(value - expected) <= MAX_SKEW;
+  return dot(cross(x, y), z) > 0 && axes.every((a, i) => axes.every((b, j) => isNear(dot(a, b), i === j ? 1 : 0)));
 }
 
 function checkVolume(corners) {

@@ -5,17 +5,21 @@
 import { distanceToHull } from "./hull.js";
 import { length, subtract } from "./vector.js";
 
+/** The diagonal of the bounding box of points; 0 without any. */
+export function diagonal(points) {
+  return length([0, 1, 2].map((axis) => {
+    const values = points.map((point) => point[axis]);
+    return points.length ? Math.max(...values) - Math.min(...values) : 0;
+  }));
+}
+
 export class ViewingVolume {
   /** `volume` and `focus` of a clip's description; without points everywhere is inside. */
   constructor({ volume, focus }) {
     const { points, margin } = volume;
     Object.assign(this, { points, margin });
-    const sides = [0, 1, 2].map((axis) => {
-      const values = points.map((point) => point[axis]);
-      return points.length ? Math.max(...values) - Math.min(...values) : 0;
-    });
     // Cameras at a single position span nothing: then the distance to the focus gives the scale.
-    this.extent = length(sides) || (points.length && length(subtract(focus, points[0])) / 4) || 1;
+    this.extent = diagonal(points) || (points.length && length(subtract(focus, points[0])) / 4) || 1;
   }
 
   /** Distance of a position from the volume and its margin, 0 inside, in diagonals of the volume's bounding box. */

@@ -54,6 +54,9 @@ test("cameras that cannot be rendered are refused", () => {
   const refused = (changes, pattern, volume) => assert.throws(() => describe(clip(changes, volume), "a"), pattern);
   refused({ cameraToWorld: pose.with(3, 1e10) }, /farther than/);
   refused({ cameraToWorld: pose.with(0, 2) }, /not a rotation/);
+  refused({ cameraToWorld: pose.with(1, 0.02) }, /not a rotation/); // its columns are not orthogonal
+  refused({ cameraToWorld: pose.with(0, -1) }, /"a".*not a rotation/); // it is mirrored
+  assert.equal(describe(clip({ cameraToWorld: pose.with(0, -1).with(10, -1) }), "a").frames, 1); // half a turn
   refused({ focalX: 1e-10 }, /beyond/);
   refused({}, /viewing_volume/, [[0, 0, 2e9]]);
 });
