@@ -80,7 +80,7 @@ def dump_segment(clip: Clip, segment: int) -> bytes:
 
 
 def _tensor(arrays: list[np.ndarray], tensor: QuantisedTensor) -> dict[str, object]:
-    """A tensor with its symbols as in ``dnv/tensors/symbol_canvas.js``, without the row of zeros in front."""
+    """A tensor with its symbols as in ``dnv/coding/symbol_canvas.js``, without the row of zeros in front."""
     symbols = tensor.symbols
     most = int(np.abs(symbols).max())
     kind = np.int8 if most <= 127 else np.int16 if most <= 32767 else np.int32

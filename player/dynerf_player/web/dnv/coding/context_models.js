@@ -6,8 +6,8 @@
  * symbols, of at most that size, on the canvas. Models of matrices are in `row_model.js`. Model 1, planes, has decisions
  * instead of tables and a coder of its own (`planes_coder.js`).
  */
-import { elementsOf } from "../tensors/symbol_canvas.js";
 import { CLASSES, COLUMNS_MAX, ROWS_MAX, RowModel, rowsPerWave } from "./row_model.js";
+import { elementsOf } from "./symbol_canvas.js";
 
 export const [FLAT, PLANES, ROWS, COLUMNS, STEPS, LINES] = [0, 1, 3, 5, 6, 7];
 export const ROW_MODELS = [ROWS, COLUMNS, STEPS, LINES];

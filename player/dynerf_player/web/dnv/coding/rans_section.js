@@ -3,9 +3,9 @@
  */
 import { FormatError, LimitError } from "../errors.js";
 import { SYMBOL_MAX } from "../layout.js";
-import { elementsOf } from "../tensors/symbol_canvas.js";
 import { WAVE_MAX, makeModel, waveCount } from "./context_models.js";
 import { LANES_MAX, RansDecoder } from "./rans.js";
+import { elementsOf } from "./symbol_canvas.js";
 import { BitReader } from "./tokens.js";
 
 const STEPS_MAX = 2 ** 17;

@@ -2,9 +2,9 @@
  * The head of a tensor's record (SPEC 8): its name and shape, or which tensor it refines, and its steps.
  */
 import { SideInformation } from "../coding/side_information.js";
+import { elementsOf } from "../coding/symbol_canvas.js";
 import { FormatError, LimitError } from "../errors.js";
 import { SYMBOL_MAX } from "../layout.js";
-import { elementsOf } from "./symbol_canvas.js";
 
 export const CODED = 0;
 export const REFINED_MAX = 2 * SYMBOL_MAX; // of factor times coarser symbol

@@ -7,9 +7,9 @@ import { ByteReader } from "../coding/byte_reader.js";
 import { readRecord } from "../coding/entropy_coder.js";
 import { decodePlanes } from "../coding/planes_coder.js";
 import { SectionReader } from "../coding/rans_section.js";
+import { SymbolCanvas } from "../coding/symbol_canvas.js";
 import { FormatError, LimitError } from "../errors.js";
 import { TENSORS_MAX } from "../limits.js";
-import { SymbolCanvas } from "./symbol_canvas.js";
 import { Tensor, checkSymbols } from "./tensor.js";
 import { CODED, REFINED_MAX, readHead } from "./tensor_head.js";
 

@@ -22,14 +22,6 @@ export class SymbolCanvas {
     this.data = new Int8Array(this.offset + this.elements);
   }
 
-  /** Store a symbol at an index of `data`. */
-  put(index, symbol) {
-    this.data[index] = symbol;
-    if (this.data[index] === symbol) return;
-    this.fit(Math.max(symbol, -1 - symbol));
-    this.data[index] = symbol;
-  }
-
   clone() {
     const copy = Object.create(SymbolCanvas.prototype);
     return Object.assign(copy, this, { data: this.data.slice() });
