@@ -85,7 +85,7 @@ def _set(row: int, columns: slice | int, value: object) -> Callable[[np.ndarray]
         pytest.param(lambda rows: rows[0], "an array of 17, expected 3 rows of 17", id="one row"),
         pytest.param(_set(1, 3, np.nan), "row of cam02: column 3 holds nan", id="nan"),
         pytest.param(_set(2, 8, np.inf), "row of cam05: column 8 holds inf", id="infinity"),
-        pytest.param(_set(1, slice(0, 3), 0), "row of cam02: the first three columns", id="no rotation"),
+        pytest.param(_set(1, slice(0, 3), 0), "cam02: the 3x3 part is not a rotation", id="no rotation"),
         pytest.param(_set(2, 15, 9.0), "row of cam05: near 9 and far 8, expected 0 < near", id="near"),
         pytest.param(_set(2, 15, 0), "row of cam05: near 0 and far 8, expected 0 < near", id="near 0"),
         pytest.param(_set(0, 14, -30), "row of cam00: height 24, width 32, focal length -30", id="focal"),

@@ -161,7 +161,8 @@ def test_invalid_sampling(forger: Forger, sampling: dict[str, int | float | str 
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"camera_to_world": (0.0,) * 12}, "camera 'cam00': the first three columns of camera_to_world"),
+        ({"camera_to_world": (0.0,) * 12}, "cam00': the 3x3 part of camera_to_world is not a rotation"),
+        ({"camera_to_world": tuple((-np.eye(3, 4)).ravel().tolist())}, "camera_to_world mirrors the world"),
         ({"camera_to_world": (1e308,) * 12}, "camera 'cam00': farther than"),
         ({"focal_x": 1e-300}, "camera 'cam00': focal length or principal point beyond"),
         ({"centre_y": -1e300}, "camera 'cam00': focal length or principal point beyond"),

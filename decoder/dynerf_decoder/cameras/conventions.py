@@ -18,13 +18,14 @@ from jaxtyping import Float
 
 from dynerf_format.errors import ViewError
 
+from .rotation import TOLERANCE, nearest_rotation, rotation_fault
+
 Numbers: TypeAlias = Sequence[Any] | np.ndarray
 """A vector or a matrix, as (nested) sequences or an array."""
 
 OPENCV_PIXEL = 0.5
 """Add this to OpenCV's pixel coordinates to get those of ``Camera``."""
 
-_MAX_SKEW = 1e-2  # deviation of R^T R from the identity; accepts values rounded to three digits
 _FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # between y up, z backwards and y down, z forwards
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _COLMAP = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}  # models and their numbers of parameters
@@ -79,7 +80,7 @@ def rotation_of_quaternion(quaternion: Numbers, where: str) -> Float[np.ndarray,
     """The rotation matrix of a quaternion (w, x, y, z) whose length is one up to rounding."""
     values = numbers(quaternion, f"{where}: quaternion", (4,))
     length = float(np.linalg.norm(values))
-    if abs(length - 1) > _MAX_SKEW:
+    if abs(length - 1) > TOLERANCE:
         raise ViewError(f"{where}: quaternion of length {length:g}, expected 1")
     w, x, y, z = values / length
     return np.array(
@@ -141,11 +142,9 @@ def _values(record: Mapping[str, object], defaults: Mapping[str, float | None]) 
 def checked_rotation(matrix: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     """The rotation nearest to a matrix. Raises ViewError unless the matrix is a rotation up to rounding."""
     values = numbers(matrix, f"{where}: rotation", (3, 3))
-    skew = float(np.abs(values.T @ values - np.eye(3)).max())
-    if skew > _MAX_SKEW or np.linalg.det(values) < 0:
-        raise ViewError(f"{where}: the 3x3 matrix is not a rotation (R^T R off by {skew:.2g}, or mirrored)")
-    left, _, right = np.linalg.svd(values)
-    return np.asarray(left @ right)
+    if fault := rotation_fault(values):
+        raise ViewError(f"{where}: the 3x3 matrix {fault}")
+    return nearest_rotation(values)
 
 
 def numbers(values: object, where: str, *shapes: tuple[int, ...]) -> Float[np.ndarray, "..."]:

@@ -1,7 +1,4 @@
-"""Properties of a rig of cameras: its mean viewing direction, its focus point and its vertical.
-
-Also ``nearest_rotation``, which turns averaged poses into rotations again.
-"""
+"""Properties of a rig of cameras: its mean viewing direction, its focus point and its vertical."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +8,6 @@ from jaxtyping import Float
 
 from .camera import Camera
 
-MAX_SKEW = 1e-2  # deviation of R^T R from the identity; accepts rounding to three digits, not another layout
 _MIN_COSINE = math.cos(math.radians(45))  # of the angle between an optical axis and the mean
 _PARALLEL = 1e-3  # mean squared sine between optical axes (1.8 degrees) below which they do not intersect
 _FAR_FOCUS = 4  # times the rig's extent: the focus when optical axes do not intersect
@@ -67,18 +63,6 @@ def up_axis(cameras: Sequence[Camera]) -> Float[np.ndarray, "3"]:
     scores = _UP_WEIGHT * np.outer(mean, mean) - rights.T @ rights / len(cameras)
     vertical = np.linalg.eigh(scores)[1][:, -1]
     return np.asarray(vertical if vertical @ mean >= 0 else -vertical)
-
-
-def skew_of(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n"]:
-    """The deviation of R^T R from the identity; above ``MAX_SKEW`` R is not a rotation up to rounding."""
-    return np.asarray(np.abs(np.swapaxes(matrices, -1, -2) @ matrices - np.eye(3)).max(axis=(-2, -1)))
-
-
-def nearest_rotation(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n 3 3"]:
-    """The rotations nearest to matrices (polar decomposition)."""
-    left, _, right = np.linalg.svd(matrices)
-    left[..., 2] *= np.linalg.det(left @ right)[..., None]
-    return np.asarray(left @ right)
 
 
 def _unit(vector: Float[np.ndarray, "3"], fallback: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:

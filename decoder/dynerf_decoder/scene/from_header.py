@@ -6,7 +6,7 @@ No value is trusted: numbers that cannot be rendered with are refused before any
 import numpy as np
 
 from dynerf_decoder.cameras.camera import MAX_DISTANCE, Camera
-from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
+from dynerf_decoder.cameras.rotation import rotation_fault
 from dynerf_decoder.cameras.viewing_volume import ViewingVolume
 from dynerf_format.container.records import CameraRecord, Header
 from dynerf_format.errors import FormatError
@@ -31,8 +31,8 @@ def camera_of(record: CameraRecord) -> Camera:
     where = f"header: camera {record.name!r}"
     if np.abs(pose).max() > MAX_DISTANCE:
         raise FormatError(f"{where}: farther than {MAX_DISTANCE:g} from the origin")
-    if skew_of(pose[:, :3]) > MAX_SKEW:
-        raise FormatError(f"{where}: the first three columns of camera_to_world are not a rotation")
+    if fault := rotation_fault(pose[:, :3]):
+        raise FormatError(f"{where}: the 3x3 part of camera_to_world {fault}")
     focal_lengths = (record.focal_x, record.focal_y, 1 / record.focal_x, 1 / record.focal_y)
     if max(*focal_lengths, abs(record.centre_x), abs(record.centre_y)) > _MAX_PIXELS:
         raise FormatError(f"{where}: focal length or principal point beyond {_MAX_PIXELS:g} pixels")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
+from dynerf_decoder.cameras.rotation import nearest_rotation, rotation_fault
 from dynerf_format.errors import CaptureError, reason
 
 from .lens import Lens
@@ -146,14 +146,6 @@ def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
 
 def _rotation(where: str, matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     """The rotation nearest to the stored matrix; CaptureError unless that is one up to rounding."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        skew = float(skew_of(matrix))
-    if not skew <= MAX_SKEW:
-        raise CaptureError(f"{where}: the first three columns are not a rotation, off by {skew:.2g} in R^T R")
-    if np.linalg.det(matrix) < 0:
-        raise CaptureError(
-            f"{where}: the first three columns mirror the world (determinant -1), "
-            "expected the axes down, right, backwards"
-        )
-    left, _, right = np.linalg.svd(matrix)
-    return np.asarray(left @ right)
+    if fault := rotation_fault(matrix):
+        raise CaptureError(f"{where}: the 3x3 part {fault}, expected the axes down, right, backwards")
+    return nearest_rotation(matrix)

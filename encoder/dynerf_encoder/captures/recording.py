@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import MAX_DISTANCE
-from dynerf_decoder.cameras.rig import MAX_SKEW, nearest_rotation, skew_of
+from dynerf_decoder.cameras.rotation import nearest_rotation, rotation_fault
 from dynerf_format.errors import CaptureError
 
 from .lens import Lens
@@ -147,13 +147,8 @@ def _checked_pose(camera: RecordedCamera, where: Path) -> Float[np.ndarray, "3 4
         raise CaptureError(
             f"{where}: {camera.name}: its pose is not 3x4 finite numbers of at most {MAX_DISTANCE:g}"
         )
-    skew = float(skew_of(pose[:, :3]))
-    if skew > MAX_SKEW:
-        raise CaptureError(
-            f"{where}: {camera.name}: the 3x3 part of its pose is not a rotation, off by {skew:.2g} in R^T R"
-        )
-    if np.linalg.det(pose[:, :3]) < 0:
-        raise CaptureError(f"{where}: {camera.name}: its pose mirrors the world (determinant -1)")
+    if fault := rotation_fault(pose[:, :3]):
+        raise CaptureError(f"{where}: {camera.name}: the 3x3 part of its pose {fault}")
     return np.column_stack([nearest_rotation(pose[:, :3]), pose[:, 3]])
 
 

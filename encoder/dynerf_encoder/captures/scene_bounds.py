@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from dynerf_decoder.cameras.camera import Camera, pixel_directions
-from dynerf_decoder.cameras.rig import mean_axis, nearest_rotation, shares_viewing_direction
+from dynerf_decoder.cameras.rig import mean_axis, shares_viewing_direction
+from dynerf_decoder.cameras.rotation import nearest_rotation
 from dynerf_decoder.scene.contraction import Space
 from dynerf_format.errors import ConfigError
 

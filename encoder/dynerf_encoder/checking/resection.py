@@ -11,6 +11,8 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Int
 
+from dynerf_decoder.cameras.rotation import nearest_rotation
+
 from .matched_rays import MatchedRays, RigPoses
 
 _MOST_CAMERAS = 8  # with the most matches: 28 pairs of them
@@ -51,8 +53,7 @@ def _linear(own: Float[np.ndarray, "k 3"], normals: Float[np.ndarray, "k 3"]) ->
     """The rotation nearest to the linear solution of n . (Q x) = 0."""
     rows = (normals[:, :, None] * own[:, None, :]).reshape(-1, 9)
     matrix = np.linalg.eigh(rows.T @ rows)[1][:, 0].reshape(3, 3)
-    left, _, right = np.linalg.svd(matrix * (1.0 if np.linalg.det(matrix) > 0 else -1.0))
-    return np.asarray(left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right)
+    return nearest_rotation(matrix if np.linalg.det(matrix) > 0 else -matrix)
 
 
 def _refined(

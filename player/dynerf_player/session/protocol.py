@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import MAX_DISTANCE, Camera
-from dynerf_decoder.cameras.rig import MAX_SKEW, skew_of
+from dynerf_decoder.cameras.rotation import rotation_fault
 from dynerf_format.values import is_integer, is_number, parse_json
 
 VERSION = 1
@@ -122,8 +122,8 @@ def _view(record: dict[str, Any]) -> ViewRequest:
     pose = np.array([_finite(number, "camera_to_world") for number in numbers]).reshape(3, 4)
     if np.abs(pose).max() > MAX_DISTANCE:
         raise MessageError("view: camera_to_world is too far away")
-    if skew_of(pose[:, :3]) > MAX_SKEW:
-        raise MessageError("view: camera_to_world is not a rotation and a translation")
+    if fault := rotation_fault(pose[:, :3]):
+        raise MessageError(f"view: the 3x3 part of camera_to_world {fault}")
     width, height = _integer(record, "width", 1, _MAX_SIDE), _integer(record, "height", 1, _MAX_SIDE)
     if width * height > _MAX_PIXELS:
         raise MessageError(f"view: more than {_MAX_PIXELS} pixels")

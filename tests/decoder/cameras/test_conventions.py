@@ -128,7 +128,7 @@ _RECORD: Mapping[str, Any] = {"w": 64, "h": 48, "fl_x": 50, "transform_matrix": 
             r"K: found numbers of shape \(4, 4\), expected .* \(3, 3\)",
         ),
         ((_MATRIX + np.eye(3, k=1), np.eye(3), np.zeros(3), _SIZE), "skew"),
-        ((_MATRIX, _MIRROR, np.zeros(3), _SIZE), "not a rotation"),
+        ((_MATRIX, _MIRROR, np.zeros(3), _SIZE), "mirrors the world"),
         ((_MATRIX, 2 * np.eye(3), np.zeros(3), _SIZE), "not a rotation"),
         (
             (_MATRIX, np.zeros(2), np.zeros(3), _SIZE),

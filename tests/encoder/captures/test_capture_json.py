@@ -124,12 +124,12 @@ class TestFile:
         pose = recording.cameras[0].camera_to_world.copy()
         pose[:, 0] *= -1
         mirrored = replace(recording.cameras[0], camera_to_world=pose)
-        with pytest.raises(CaptureError, match="cam00: its pose mirrors the world"):
+        with pytest.raises(CaptureError, match="cam00: the 3x3 part of its pose mirrors the world"):
             checked_recording(replace(recording, cameras=(mirrored, *recording.cameras[1:])))
 
 
 class TestOffsets:
-    """Videos whose grey level tells the frame: 16 + 4 * frame, later by the camera's offset."""
+    """Videos whose grey level states the frame: 16 + 4 * frame, later by the camera's offset."""
 
     OFFSETS = (("cam00", Fraction(3)), ("cam01", Fraction(0)), ("cam02", Fraction(13, 10)))
 

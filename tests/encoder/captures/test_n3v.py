@@ -210,7 +210,7 @@ class TestBadPoses:
             (_set(0, 15, -1.0), "near -1 and far 8"),
             (_set(1, 14, 0.0), "row of cam02: .*focal length 0, expected positive"),
             (_set(1, 4, -24.0), "height -24"),
-            (_set(1, 0, 2.0), "row of cam02: the first three columns are not a rotation"),
+            (_set(1, 0, 2.0), "row of cam02: the 3x3 part is not a rotation"),
             (_set(1, 0, 1e200), r"row of cam02: column 0 holds 1e\+200, expected at most 1e\+09"),
             (_set(1, slice(0, 15), 0.0), "expected positive"),
             (lambda rows: rows.__imul__(np.where(np.isin(np.arange(17), [0, 5, 10]), -1.0, 1.0)), "mirror"),

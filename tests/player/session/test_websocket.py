@@ -182,6 +182,7 @@ def test_ten_thousand_messages_do_not_delay_another_session(clip: Path) -> None:
         ('{"type": "ack", "id": 1e999}', 1008), (view(1, width=1e9), 1008),
         (view(1, width=4096, height=4096), 1008),
         (view(1, camera_to_world=[0] * 12), 1008), (view(1, camera_to_world=[1] * 11), 1008),
+        (view(1, camera_to_world=[-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]), 1008),
         (view(1, camera_to_world="x"), 1008), (view(1, moving=1), 1008), (view(1, layers=-1), 1008),
         (view(-1), 1008), (view(1, frame=10**400), 1008), ({"type": "view"}, 1008),
         ({"type": "hello", "version": 1, "codecs": ["jpeg"]}, 1008), ("x" * 70_000, 1009),

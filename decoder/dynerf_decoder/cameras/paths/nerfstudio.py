@@ -10,10 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import MAX_DISTANCE
-from dynerf_decoder.cameras.rig import MAX_SKEW, nearest_rotation, skew_of
+from dynerf_decoder.cameras.rotation import TOLERANCE, are_rotations, nearest_rotation, rotation_fault
 from dynerf_format.errors import ViewError
 from dynerf_format.values import is_number, parse_json
 
@@ -105,7 +105,7 @@ def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray
     """All ``camera_to_world``, with rotations made exact."""
     rows = []
     for index, entry in enumerate(entries):
-        where = f"{path}: camera_path[{index}]: camera_to_world"
+        where = _matrix(path, index)
         numbers = entry.get("camera_to_world")
         if not isinstance(numbers, list) or len(numbers) != 16:
             raise ViewError(f"{where} is {_shown(numbers)}, expected 16 numbers")
@@ -113,15 +113,16 @@ def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray
     matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
     rotations = matrices[:, :3, :3]
     off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)
-    _refuse_first(path, off > MAX_SKEW, "last row is not 0 0 0 1; are columns and rows swapped?")
-    _refuse_first(path, skew_of(rotations) > MAX_SKEW, "upper left 3x3 is not a rotation")
-    _refuse_first(path, np.linalg.det(rotations) < 0, "upper left 3x3 mirrors the world")
+    for index in np.flatnonzero(off > TOLERANCE).tolist():
+        raise ViewError(f"{_matrix(path, index)}: last row is not 0 0 0 1; are columns and rows swapped?")
+    for index in np.flatnonzero(~are_rotations(rotations)).tolist():
+        raise ViewError(f"{_matrix(path, index)}: upper left 3x3 {rotation_fault(rotations[index])}")
     return np.concatenate([nearest_rotation(rotations), matrices[:, :3, 3:]], axis=2)
 
 
-def _refuse_first(path: Path, wrong: Bool[np.ndarray, " entry"], what: str) -> None:
-    if wrong.any():
-        raise ViewError(f"{path}: camera_path[{int(wrong.argmax())}]: camera_to_world: {what}")
+def _matrix(path: Path, index: int) -> str:
+    """How messages call a matrix of the file."""
+    return f"{path}: camera_path[{index}]: camera_to_world"
 
 
 def _column(

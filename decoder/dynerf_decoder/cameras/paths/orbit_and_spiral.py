@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.cameras.rig import focus_point, nearest_rotation, shares_viewing_direction, up_axis
+from dynerf_decoder.cameras.rig import focus_point, shares_viewing_direction, up_axis
+from dynerf_decoder.cameras.rotation import nearest_rotation
 from dynerf_format.errors import ViewError
 
 _SPIRAL_EXTENT = 0.6  # relative to the rig's extent: where cameras are dense on all sides

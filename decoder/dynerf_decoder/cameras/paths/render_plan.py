@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dynerf_decoder.cameras.camera import Camera
-from dynerf_decoder.cameras.rig import nearest_rotation
+from dynerf_decoder.cameras.rotation import nearest_rotation
 
 from .nerfstudio import CameraPath
 from .orbit_and_spiral import orbit, spiral

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from dynerf_decoder.cameras.rotation import nearest_rotation
 from dynerf_encoder.captures.lens import Lens
 
 _ITERATIONS = 30  # of reweighted least squares
@@ -174,5 +175,4 @@ def mean_rotation(
     best = min(
         range(len(rotations)), key=lambda index: (-strength[index], float(np.median(distances[index])))
     )
-    left, _, right = np.linalg.svd(rotations[near[best]].sum(axis=0))
-    return np.asarray(left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right)
+    return nearest_rotation(rotations[near[best]].sum(axis=0))

@@ -18,7 +18,7 @@ from dynerf_decoder.cameras.conventions import (
     quaternion_of_rotation,
     rotation_of_quaternion,
 )
-from dynerf_decoder.cameras.rig import nearest_rotation
+from dynerf_decoder.cameras.rotation import nearest_rotation
 from dynerf_encoder.captures.depths import depths_of_values
 from dynerf_encoder.captures.lens import MODELS, Lens
 from dynerf_encoder.captures.recording import RecordedCamera, Recording, checked_recording
