@@ -28,7 +28,8 @@ from dynerf_decoder.video.frame_writer import open_output
 from dynerf_decoder.video.h264 import video_codec
 from dynerf_encoder.config.presets import preset
 from dynerf_encoder.jobs.encode_segment import encode_segment
-from dynerf_encoder.jobs.job import Job, NullWatcher
+from dynerf_encoder.jobs.job import Job
+from dynerf_encoder.jobs.watcher import NullWatcher
 from machine import describe_machine, measure_ceilings, now, peak_device_memory, peak_memory
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,7 +14,8 @@ from dynerf_encoder.captures.scene_bounds import Choice
 from dynerf_encoder.config.presets import PresetName
 from dynerf_encoder.config.schema import FieldKind
 from dynerf_encoder.jobs import encode as encoder
-from dynerf_encoder.jobs.job import EncodeResult, NullWatcher, Watcher
+from dynerf_encoder.jobs.job import EncodeResult
+from dynerf_encoder.jobs.watcher import NullWatcher, Watcher
 from dynerf_format.errors import ConfigError
 
 from .encode_options import EncodeOptions

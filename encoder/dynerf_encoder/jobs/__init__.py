@@ -4,6 +4,6 @@ In: a ``Job`` (capture, output, configuration, options) and a ``Watcher`` for pr
 ``EncodeResult``; after an interruption the work folder keeps what ``resume`` needs. ``encode.py`` handles a
 capture of any length, ``encode_segment.py`` one segment and ``training_run.py`` its training. Segments run in
 this process, in a process pool or on a Ray cluster.
-Imports: captures, captures/layouts, checking/signs, config, export, frames, importance, ingest, layers, rate,
+Imports: captures, captures/layouts, checking/quick, config, export, frames, importance, ingest, layers, rate,
 rays, schedule, sound, step, training.
 """

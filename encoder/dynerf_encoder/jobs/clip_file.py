@@ -37,7 +37,8 @@ from dynerf_format import (
 )
 from dynerf_format.container.writer import clip_bytes, write_clip
 
-from .job import EncodeResult, Job, NullWatcher, Watcher, checkpoint_path, work_folder
+from .job import EncodeResult, Job, checkpoint_path, work_folder
+from .watcher import NullWatcher, Watcher
 
 _MAX_GRID_SHARE = 0.1  # of a target size: quality counts more than speed
 _PARTIAL_LAYER_STRIDE = 5  # frames; enough to measure a layer that is not the last
@@ -56,7 +57,7 @@ class ClipFile:
     @property
     def _written_frames(self) -> slice:
         """The store's frames that are written, without those that are only trained on as overlap."""
-        before, after = self.job.overlap
+        before, after = self.job.segment.overlap
         return slice(before, self.store.frames - after)
 
     def size_at(self, steps: Quantisation, coarse: CoarseLayers = NOT_TRAINED) -> int:
@@ -87,8 +88,8 @@ class ClipFile:
         header = self._header(steps, quality)
         chunks = self._with_sound(order_chunks(key_chunks(0, layers_between(layers)), groups, grids))
         differences = self._differences(layers)
-        if self.job.predecessor is not None:
-            chunks += as_difference_chunks(differences, self.job.predecessor)
+        if self.job.segment.predecessor is not None:
+            chunks += as_difference_chunks(differences, self.job.segment.predecessor)
         size = write_clip(self.job.output, header, chunks)
         if differences:  # its size within the whole clip
             size = len(clip_bytes(header, self._with_sound(order_chunks(differences, groups, grids))))
@@ -128,11 +129,12 @@ class ClipFile:
 
     def _with_sound(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """The chunks and the sound of the frames that are written."""
-        return with_sound(chunks, self.job.sound, self.store.fps)
+        return with_sound(chunks, self.job.segment.sound, self.store.fps)
 
     def _differences(self, levels: Sequence[Mapping[str, QuantisedTensor]]) -> list[Chunk]:
         """The layers of the weights as differences to the predecessor's; empty without one."""
-        return [] if self.job.predecessor is None else difference_chunks(levels, self.job.predecessor)
+        predecessor = self.job.segment.predecessor
+        return [] if predecessor is None else difference_chunks(levels, predecessor)
 
     def _measure(
         self,
@@ -207,7 +209,7 @@ class ClipFile:
                 "downscale": job.downscale,
                 "seed": job.seed,
                 "device": torch.device(job.device).type,
-                **job.record,
+                **job.segment.record,
             },
             quality=quality,
         )

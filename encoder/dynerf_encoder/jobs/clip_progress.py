@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from .job import Watcher
 from .scheduler import Done, ProgressEvent, Running, WorkerLost
 from .segments import PlannedSegment
+from .watcher import Watcher
 
 _PROGRESS_UNITS = 1000  # per segment
 

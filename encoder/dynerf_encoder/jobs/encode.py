@@ -27,10 +27,12 @@ from dynerf_format.io.folder_lock import folder_lock
 
 from .clip_progress import ClipProgress
 from .encode_segment import encode_segment
-from .job import EncodeResult, Job, NullWatcher, Watcher, check_job, work_folder
+from .job import EncodeResult, Job, SegmentInputs, work_folder
+from .job_limits import check_job
 from .scheduler import Runner, SerialRunner, Task
 from .segment_folder import SegmentFolder
 from .segments import PlannedSegment, SegmentLength, plan_segments
+from .watcher import NullWatcher, Watcher
 
 DEFAULT_SEGMENT = SegmentLength(Fraction(300), "f")  # DyNeRF: one model for 10 s at 30 frames per second
 DEFAULT_OVERLAP = 2
@@ -81,7 +83,7 @@ def _encode(
     sound = _code_sound(job, capture, frames, watcher)
     segments = plan_segments(frames, segmentation.length.frames(capture.fps), segmentation.overlap)
     if len(segments) == 1:
-        return encode_segment(replace(job, sound=sound), watcher)
+        return encode_segment(replace(job, segment=SegmentInputs(sound=sound)), watcher)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             f"{len(segments)} segments under torchrun, which trains one model on several GPUs; expected one "
@@ -217,13 +219,15 @@ def _tasks(
             output=folder.file(segment.number),
             cache=folder.work_folder(segment.number),
             frames=FrameRange(segment.trained.start, segment.trained.stop),
-            overlap=segment.overlap,
-            videos=dict(videos),
-            predecessor=None if warm is None else folder.file(previous),
-            share=1.0 if warm is None else warm.share,
-            record=_record(segmentation),
-            sound=parts[segment.number],
             save_importance=job.save_importance and job.save_importance / f"{segment.number:05}",
+            segment=SegmentInputs(
+                overlap=segment.overlap,
+                predecessor=None if warm is None else folder.file(previous),
+                share=1.0 if warm is None else warm.share,
+                record=_record(segmentation),
+                videos=dict(videos),
+                sound=parts[segment.number],
+            ),
         )
         follows = previous if warm is not None and previous in numbers else None
         tasks.append(Task(segment.number, segment_job, threads, follows))

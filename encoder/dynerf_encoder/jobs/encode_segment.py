@@ -39,19 +39,11 @@ from dynerf_format.errors import DynerfError, OutputError, ResumeError, ViewErro
 from dynerf_format.io.atomic_write import check_writable
 
 from .clip_file import ClipFile
-from .job import (
-    WARNING_PREFIX,
-    EncodeResult,
-    Job,
-    NullWatcher,
-    Watcher,
-    check_job,
-    checkpoint_path,
-    started_marker,
-    work_folder,
-)
+from .job import EncodeResult, Job, checkpoint_path, started_marker, work_folder
+from .job_limits import check_job
 from .quick_check import fault_warnings
 from .training_run import TrainingRun
+from .watcher import WARNING_PREFIX, NullWatcher, Watcher
 
 
 @dataclass(frozen=True)
@@ -100,7 +92,8 @@ def _encode(job: Job, watcher: Watcher, group: ProcessGroup) -> EncodeResult:
     clip = ClipFile(job, trainer, prepared.store, prepared.held_out, space.moved(prepared.origin))
     if job.config.rate.target > 0 and trainer.progress.step == 0:  # planes are still empty
         smallest = clip.size_at(job.config.quantisation)
-        silent = replace(clip, job=replace(job, sound=None)).size_at(job.config.quantisation)
+        silent_job = replace(job, segment=replace(job.segment, sound=None))
+        silent = replace(clip, job=silent_job).size_at(job.config.quantisation)
         check_target(smallest, job.config.rate.target, smallest - silent)
     TrainingRun(job, trainer, prepared.identity, validator, check, clip, watcher, group).run()
     if not group.leads:
@@ -125,7 +118,7 @@ def _prepare(job: Job, watcher: Watcher, group: ProcessGroup) -> _Prepared:
         _describe(job, capture, store, space, watcher)
         training = tuple(index for index, name in enumerate(store.names) if name not in held_out)
         keys = _keyframes(job, store, training, watcher)
-        schedule = replace(job.config.schedule, scale=job.config.schedule.scale * job.share)
+        schedule = replace(job.config.schedule, scale=job.config.schedule.scale * job.segment.share)
         plan = plan_training(schedule, store.frames, job.config.importance.strategy, keys)
         identity = _identity(job, store)
         checkpoint = _find_checkpoint(job, identity)
@@ -144,8 +137,8 @@ def _trainer(
         job.config, model, prepared.space, source, prepared.maps, prepared.plan,
         frames=local.frames, seed=job.seed, time_limit=job.time_limit, group=group,
     )  # fmt: skip
-    if job.predecessor is not None:
-        start_from(job.predecessor, trainer, local.first_source_frame)
+    if job.segment.predecessor is not None:
+        start_from(job.segment.predecessor, trainer, local.first_source_frame)
     if prepared.checkpoint is not None:
         trainer.restore(prepared.checkpoint.state, prepared.checkpoint.arrays)
         watcher.message(f"resuming after step {trainer.progress.step} of {prepared.plan.steps}")
@@ -196,7 +189,7 @@ def _store_frames(job: Job, capture: Capture, watcher: Watcher, group: ProcessGr
             folder / "frames",
             frames=job.frames,
             downscale=job.downscale,
-            videos=job.videos,
+            videos=job.segment.videos,
             progress=lambda done, total: watcher.progress("decoding videos", done, total),
         )
     except OSError as error:
@@ -240,9 +233,9 @@ def _identity(job: Job, store: FrameStore) -> dict[str, object]:
         "space": job.space,
         "seed": job.seed,
         "time_limit": job.time_limit,
-        "overlap": list(job.overlap),
-        "share": job.share,
-        "predecessor": None if job.predecessor is None else fingerprint(job.predecessor),
+        "overlap": list(job.segment.overlap),
+        "share": job.segment.share,
+        "predecessor": None if job.segment.predecessor is None else fingerprint(job.segment.predecessor),
         "device": torch.device(job.device).type,
         "threads": torch.get_num_threads() if job.device == "cpu" else 0,
     }

@@ -7,7 +7,7 @@ small, so that it takes seconds; nothing is refused.
 import numpy as np
 from jaxtyping import UInt8
 
-from dynerf_encoder.checking.signs.quick import quick_findings
+from dynerf_encoder.checking.quick.quick_findings import quick_findings
 from dynerf_encoder.frames.frame_store import FrameStore
 from dynerf_encoder.ingest.box_average import box_average
 

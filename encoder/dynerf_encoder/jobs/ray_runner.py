@@ -213,7 +213,7 @@ def _put_files(ray: Any, capture: Path) -> dict[str, Any]:
 
 
 def _remote_task(task: Task, files: Mapping[str, Any]) -> _RemoteTask:
-    predecessor = task.job.predecessor
+    predecessor = task.job.segment.predecessor
     job = replace(task.job, capture=task.job.capture.absolute())
     clip = None if predecessor is None else predecessor.read_bytes()
     return _RemoteTask(replace(task, job=job), clip, files, described=job.capture.is_file())
@@ -246,7 +246,7 @@ def _scratch_folder(task: Task) -> Path:
     The same for the same capture and segments, so that a restarted task finds its checkpoint.
     """
     top = Path(tempfile.gettempdir()) / f"dynerf-{os.getuid()}"
-    name = json.dumps([str(task.job.output), {k: v.sha256 for k, v in task.job.videos.items()}])
+    name = json.dumps([str(task.job.output), {k: v.sha256 for k, v in task.job.segment.videos.items()}])
     folder = top / hashlib.sha256(name.encode()).hexdigest()[:16]
     try:
         top.mkdir(mode=0o700, exist_ok=True)
@@ -269,7 +269,7 @@ def _local_task(remote_task: _RemoteTask) -> Iterator[Task]:
     try:
         if remote_task.predecessor is not None:
             _save(predecessor, remote_task.predecessor)
-            job = replace(job, predecessor=predecessor)
+            job = replace(job, segment=replace(job.segment, predecessor=predecessor))
         if remote_task.files:
             _fetch(remote_task.files, capture)
             job = replace(job, capture=capture / job.capture.name if remote_task.described else capture)

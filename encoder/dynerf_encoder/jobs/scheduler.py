@@ -17,15 +17,8 @@ from dynerf_encoder.training.trainer import StepReport
 from dynerf_format.errors import ConfigError, DynerfError
 
 from .encode_segment import encode_segment
-from .job import (
-    WARNING_PREFIX,
-    EncodeResult,
-    Job,
-    NullWatcher,
-    checkpoint_path,
-    started_marker,
-    work_folder,
-)
+from .job import EncodeResult, Job, checkpoint_path, started_marker, work_folder
+from .watcher import WARNING_PREFIX, NullWatcher
 
 _REPORT_SECONDS = 0.25
 MAX_ATTEMPTS = 3

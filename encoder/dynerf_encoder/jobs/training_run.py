@@ -17,7 +17,8 @@ from dynerf_encoder.training.validation import HeldOutValidator
 
 from .clip_file import ClipFile
 from .interrupt import deferred_interrupt
-from .job import WARNING_PREFIX, Job, Watcher, checkpoint_path, started_marker
+from .job import Job, checkpoint_path, started_marker
+from .watcher import WARNING_PREFIX, Watcher
 
 _CHECKPOINT_SECONDS = 30.0
 _VALIDATIONS, _VALIDATION_FRAMES = 10, 1  # per training, and frames in each

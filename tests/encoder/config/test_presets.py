@@ -10,7 +10,7 @@ from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.config.overrides import apply_assignments
 from dynerf_encoder.config.presets import PRESETS, PresetName, preset
 from dynerf_encoder.config.schema import FieldKind
-from dynerf_encoder.jobs.job import check_job
+from dynerf_encoder.jobs.job_limits import check_job
 from support.encoding import TINY, Notes, tiny_encode, tiny_job, write_scene
 
 _PAPER = preset("paper")

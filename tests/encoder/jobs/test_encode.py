@@ -17,6 +17,7 @@ import torch
 from dynerf_decoder.clip.clip import Clip
 from dynerf_decoder.fields.build import build_model, settings_record
 from dynerf_encoder.jobs.encode import Segmentation, WarmStart, encode
+from dynerf_encoder.jobs.job import SegmentInputs
 from dynerf_encoder.jobs.process_pool import ProcessPoolRunner
 from dynerf_encoder.jobs.scheduler import MAX_ATTEMPTS
 from dynerf_encoder.jobs.segments import SegmentLength
@@ -103,7 +104,11 @@ class TestWhole:
     def test_a_segment_is_what_encoding_its_frames_alone_gives(
         self, capture: Path, serial: Path, tmp_path: Path
     ) -> None:
-        tiny_encode(tiny_job(capture, tmp_path / "b.dnv", frames=FrameRange(2, 7), overlap=(1, 1)))
+        tiny_encode(
+            tiny_job(
+                capture, tmp_path / "b.dnv", frames=FrameRange(2, 7), segment=SegmentInputs(overlap=(1, 1))
+            )
+        )
         header, chunks = contents(tmp_path / "b.dnv")
         assert (header.frames, header.first_source_frame) == (3, 3)
         with FileSource(serial) as source:
@@ -357,7 +362,11 @@ class TestWarmStart:
             "quantisation.network=0.0005", "quantisation.planes=0.0005",
         )  # fmt: skip
         job = tiny_job(
-            capture, tmp_path / "b.dnv", *still, frames=FrameRange(3, 6), predecessor=tmp_path / "a.dnv"
+            capture,
+            tmp_path / "b.dnv",
+            *still,
+            frames=FrameRange(3, 6),
+            segment=SegmentInputs(predecessor=tmp_path / "a.dnv"),
         )
         tiny_encode(job)
         with FileSource(tmp_path / "a.dnv") as one, FileSource(tmp_path / "b.dnv") as two:
@@ -390,7 +399,7 @@ class TestWarmStart:
         tiny_encode(tiny_job(capture, tmp_path / "a.dnv", frames=FrameRange(0, 3)))
         job = tiny_job(
             capture, tmp_path / "b.dnv", "planes.scales=8,16", frames=FrameRange(3, 6),
-            predecessor=tmp_path / "a.dnv",
+            segment=SegmentInputs(predecessor=tmp_path / "a.dnv"),
         )  # fmt: skip
         with pytest.raises(FormatError, match=r"a\.dnv: cannot be started from: weights: .* has shape"):
             tiny_encode(job)
