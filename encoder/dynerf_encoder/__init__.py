@@ -6,14 +6,16 @@ Rooms in the order of the data path:
 - ``config``: settings, presets and overrides
 - ``captures``: reads a capture of any layout (``captures/layouts``)
 - ``calibration``: finds poses, lenses and offsets in time of a folder of videos (pycolmap, child processes)
-- ``checking``: finds what is wrong with a capture (``checking/signs``: by small pictures alone)
+- ``checking``: finds what is wrong with a capture (``checking/quick``: by small pictures alone)
+- ``findings``: what a check, a calibration or an encode reports, and faults that pictures alone show
 - ``ingest``: undistorts pictures and makes them one size
 - ``frames``: decoded pictures, memory-mapped
 - ``schedule``: stages, keyframes, learning rate, initial latents
 - ``importance``: importance maps (ISG, IST)
 - ``rays``: draws training rays
 - ``training``: the training loop, checkpoints, warm start and validation
-- ``step``: one optimiser update, by CPU kernels (``step/kernels``), torch or CUDA graphs, also distributed
+- ``step``: one optimiser update, by CPU kernels, torch or CUDA graphs, also distributed
+- ``kernels``: the numba kernels of training
 - ``rate``: rate loss, rate control, target size and quantisation steps
 - ``sound``: a clip's sound, chosen, read and coded as one Opus stream
 - ``layers``: trains quality layers, and the tensors after each

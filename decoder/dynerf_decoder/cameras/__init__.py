@@ -4,5 +4,5 @@ In: poses and intrinsics of OpenCV, COLMAP or nerfstudio, or a header's values. 
 axes, the rays through their pixels, properties of a rig (focus point, vertical, viewing volume) and, in
 ``paths``, the cameras and times of a video.
 
-Imports: backends/cpu/kernels.
+Imports: kernels.
 """

@@ -269,7 +269,7 @@ def camera_rays(
     """
     if torch.device(device).type != "cpu":
         return camera_rays_on(camera, device, pixels)
-    from dynerf_decoder.backends.cpu.kernels.pixels import pixel_rays
+    from dynerf_decoder.kernels.pixels import pixel_rays
 
     start, stop, step = (pixels or slice(None)).indices(camera.width * camera.height)
     directions = np.empty((len(range(start, stop, step)), 3), np.float32)

@@ -4,5 +4,5 @@ In: the field record and weights of a file, or settings for training, and latent
 which return density and features at points and shade rays. ``field`` is the interface, ``mlp`` and
 ``planes`` implement it, ``build`` creates and loads models.
 
-Imports: backends, backends/cpu, backends/cpu/kernels, backends/triton, scene.
+Imports: backends, backends/cpu, backends/triton, kernels, scene.
 """

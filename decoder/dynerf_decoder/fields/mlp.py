@@ -36,13 +36,19 @@ class MlpSettings:
     When ``networks`` is 1, the only network serves as coarse and fine, and its densities place the samples.
     """
 
-    latent: int = setting("Dimensions of the latent code.", default=1024)
-    depth: int = setting("Hidden layers.", default=8)
-    width: int = setting("Units of a hidden layer.", default=512)
-    skip: int = setting("Layer that takes the encoded position and the latent as input again.", default=5)
-    position_frequencies: int = setting("Octaves of the positional encoding of positions.", default=10)
-    direction_frequencies: int = setting("Octaves of the positional encoding of directions.", default=4)
-    networks: int = setting("2: a coarse and a fine network; 1: one for both.", default=2)
+    latent: int = setting("Dimensions of the latent code.", "dimensions", default=1024)
+    depth: int = setting("Hidden layers.", "layers", default=8)
+    width: int = setting("Units of a hidden layer.", "units", default=512)
+    skip: int = setting(
+        "Layer that takes the encoded position and the latent as input again.", "layer number", default=5
+    )
+    position_frequencies: int = setting(
+        "Octaves of the positional encoding of positions.", "octaves", default=10
+    )
+    direction_frequencies: int = setting(
+        "Octaves of the positional encoding of directions.", "octaves", default=4
+    )
+    networks: int = setting("2: a coarse and a fine network; 1: one for both.", "networks", default=2)
 
 
 class MlpModel(Model):

@@ -25,8 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynerf_decoder.backends.cpu.kernels.records import Bounds
 from dynerf_decoder.backends.folded_planes import FoldedStack, has_kernels, needs_gradient
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import Sampling
 from dynerf_decoder.setting import setting
@@ -50,21 +50,25 @@ _DIRECTION_FREQUENCIES = 2
 class PlanesSettings:
     """Sizes of the ``planes`` model; stored in the file's field record."""
 
-    latent: int = setting("Dimensions of the latent code.", default=32)
+    latent: int = setting("Dimensions of the latent code.", "dimensions", default=32)
     scales: tuple[int, ...] = setting(
         "Resolutions of the feature planes, coarsest first.", "texels per side", default=(64, 160)
     )
-    channels: int = setting("Feature channels of each plane.", default=8)
+    channels: int = setting("Feature channels of each plane.", "channels", default=8)
     basis: tuple[int, ...] = setting(
-        "Basis planes per scale that the latent blends; 0: the scale is static.", default=(8, 8)
+        "Basis planes per scale that the latent blends; 0: the scale is static.", "planes", default=(8, 8)
     )
-    coarse_basis: int = setting("Basis planes of the coarse field.", default=8)
-    hidden: int = setting("Hidden units of the network that decodes features.", default=64)
-    view_features: int = setting("Features accumulated along a ray for the view network.", default=6)
-    view_hidden: int = setting("Hidden units of the view network, evaluated once per ray.", default=32)
+    coarse_basis: int = setting("Basis planes of the coarse field.", "planes", default=8)
+    hidden: int = setting("Hidden units of the network that decodes features.", "units", default=64)
+    view_features: int = setting(
+        "Features accumulated along a ray for the view network.", "features", default=6
+    )
+    view_hidden: int = setting(
+        "Hidden units of the view network, evaluated once per ray.", "units", default=32
+    )
     coarse_scale: int = setting("Resolution of the coarse field's planes.", "texels per side", default=64)
-    coarse_channels: int = setting("Feature channels of the coarse field.", default=4)
-    coarse_hidden: int = setting("Hidden units of the coarse field.", default=16)
+    coarse_channels: int = setting("Feature channels of the coarse field.", "channels", default=4)
+    coarse_hidden: int = setting("Hidden units of the coarse field.", "units", default=16)
 
 
 class PlanesModel(Model):

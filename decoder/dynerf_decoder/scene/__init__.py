@@ -3,5 +3,5 @@
 In: rays in world units and a header's values, which are checked. Out: ray intervals in the cube, sample
 positions along them, and cameras, space, sampling and viewing volume for rendering.
 
-Imports: backends/cpu/kernels, cameras.
+Imports: cameras, kernels.
 """

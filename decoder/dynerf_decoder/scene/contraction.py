@@ -165,7 +165,7 @@ class Space:
     def _clip_by_kernel(
         self, origins: Float[Tensor, "*ray 3"], directions: Float[Tensor, "*ray 3"]
     ) -> RayIntervals:
-        from dynerf_decoder.backends.cpu.kernels.intervals import clip
+        from dynerf_decoder.kernels.intervals import clip
 
         shape = directions.shape[:-1]
         start, end = torch.empty(*shape, 3), torch.empty(*shape, 3)

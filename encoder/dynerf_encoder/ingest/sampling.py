@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.kernels.compiling import kernel
 
 BITS = 10  # of the weights
 ONE = 2**BITS

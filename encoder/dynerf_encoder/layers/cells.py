@@ -12,8 +12,8 @@ from torch import Tensor
 
 from dynerf_decoder.fields.field import Model
 from dynerf_encoder.config.schema import Quantisation
+from dynerf_encoder.kernels.records import DEAD_ZONE
 from dynerf_encoder.rate.step_sizes import is_plane, rounding_step
-from dynerf_encoder.step.kernels.records import DEAD_ZONE
 from dynerf_format import QuantisedTensor
 
 from .branches import Limits

@@ -1,14 +1,14 @@
 """Torch operations on every texel of every plane: rounding, gradient of the rate term, total variation.
 
 Planes are (..., channel, row, column); the leading dimensions are images. The kernels fold and update planes
-with the same operations (``step/kernels/planes.py``).
+with the same operations (``kernels/planes.py``).
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_encoder.step.kernels.records import DEAD_ZONE
+from dynerf_encoder.kernels.records import DEAD_ZONE
 
 _DEAD_ZONE = float(DEAD_ZONE)
 Planes = Float[Tensor, "*image channel row column"]

@@ -9,6 +9,7 @@ Nothing here is specific to CUDA: the tests run this code on a CPU.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +50,14 @@ def bytes_needed(store: FrameStore, views: tuple[int, ...]) -> int:
     return len(views) * store.frames * store.height * store.width * 4
 
 
+class _Cameras(NamedTuple):
+    """What rays depend on of the views' cameras, on the device: (view, ...)."""
+
+    intrinsics: Tensor
+    rotations: Tensor
+    origins: Tensor
+
+
 class GpuRaySource(RaySource):
     """``RaySource`` with pictures, weights and arithmetic on the device."""
 
@@ -57,8 +66,8 @@ class GpuRaySource(RaySource):
         self._pictures = _uploaded(store, views, self._device)
         chosen = list(views)
         cameras = (self._intrinsics[chosen], self._rotations[chosen], self._origins[chosen])
-        self._cameras = [torch.as_tensor(each, device=self._device) for each in cameras]
-        self._map: tuple[ImportanceMap, GpuImportanceMap] | None = None
+        self._cameras = _Cameras(*(torch.as_tensor(each, device=self._device) for each in cameras))
+        self._map: GpuImportanceMap | None = None  # the current stage's
 
     def draw(
         self,
@@ -87,25 +96,24 @@ class GpuRaySource(RaySource):
         pixel = drawn - position * pixels
         colours = self._pictures[position, numbers.unsqueeze(1), pixel].float() / 255
         directions = self._directions_at(position, pixel)
-        return TrainingRays(chosen, self._cameras[2][position], directions, colours)
+        return TrainingRays(chosen, self._cameras.origins[position], directions, colours)
 
     def _directions_at(
         self, position: Int64[Tensor, "frame ray"], pixel: Int64[Tensor, "frame ray"]
     ) -> Tensor:
         """Directions of the rays through pixel centres, as ``RaySource`` computes them."""
-        intrinsics, rotations, _ = self._cameras
         row = torch.div(pixel, self._store.width, rounding_mode="floor")
         column = pixel - row * self._store.width
-        local = unproject_tensors(column + 0.5, row + 0.5, *intrinsics[position].unbind(dim=-1))
-        rotated: Tensor = (rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
+        local = unproject_tensors(column + 0.5, row + 0.5, *self._cameras.intrinsics[position].unbind(dim=-1))
+        rotated: Tensor = (self._cameras.rotations[position] @ local.unsqueeze(-1)).squeeze(-1)
         return rotated.float()
 
     def _device_map(self, importance: ImportanceMap) -> "GpuImportanceMap":
         """The map on the device; only the current stage's is kept."""
-        if self._map is None or self._map[0] is not importance:
+        if self._map is None or self._map.source is not importance:
             self._map = None  # frees its memory before the next one is allocated
-            self._map = importance, GpuImportanceMap(importance, self.views, self._device)
-        return self._map[1]
+            self._map = GpuImportanceMap(importance, self.views, self._device)
+        return self._map
 
     def _to_device(self, values: np.ndarray) -> Tensor:
         return to_device(torch.from_numpy(values), self._device)
@@ -115,6 +123,7 @@ class GpuImportanceMap:
     """``ImportanceMap`` on a device; it draws numbers of rank in ``views`` * pixels + pixel."""
 
     def __init__(self, importance: ImportanceMap, views: tuple[int, ...], device: torch.device) -> None:
+        self.source = importance
         count, rows, width = importance.weights(importance.frames[0]).shape
         self._rows, self._width = int(rows), int(width)
         self._frames = importance.frames

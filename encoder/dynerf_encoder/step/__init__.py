@@ -4,5 +4,5 @@ In: rays and jitter of the step, and the state of a training (``StepState``). Ou
 ``StepMetrics``. ``factory.py`` chooses the implementation: ``cpu.py`` (numba kernels), ``reference.py``
 (torch autograd, in several processes by ``distributed.py``) or ``gpu.py``, which replays the latter as a CUDA
 graph.
-Imports: config, rate, rays, step/kernels.
+Imports: config, kernels, rate, rays.
 """

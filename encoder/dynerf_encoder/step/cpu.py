@@ -8,6 +8,7 @@ threads.
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,21 +20,22 @@ from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack, encoded_directions
 from dynerf_decoder.scene.ray_sampling import draw_jitter
 from dynerf_encoder.config.schema import Config
-from dynerf_encoder.rate.step_sizes import rounding_step
-from dynerf_encoder.rays.cpu_source import TrainingRays
-from dynerf_encoder.step.kernels.ray_pass import BLOCK, train_rays
-from dynerf_encoder.step.kernels.records import (
+from dynerf_encoder.kernels.ray_pass import BLOCK, train_rays
+from dynerf_encoder.kernels.records import (
     Field,
     IntervalScratch,
     JitterArrays,
     NetworkGradients,
     PassScratch,
     RayArrays,
+    RaySpan,
     SampleBuffers,
     Scratch,
     StepConstants,
     StepGradients,
 )
+from dynerf_encoder.rate.step_sizes import rounding_step
+from dynerf_encoder.rays.cpu_source import TrainingRays
 
 from .cpu_network import TrainedNetwork
 from .plane_optimiser import PLANES, AdamRule, PlaneSteps, TrainedPlanes
@@ -80,6 +82,32 @@ class PackedRays:
         ]
 
 
+class _Stacks(NamedTuple):
+    """The planes of both stacks."""
+
+    coarse: TrainedPlanes
+    fine: TrainedPlanes
+
+
+class _Networks(NamedTuple):
+    """The networks of both stacks and that of the colours."""
+
+    coarse: TrainedNetwork
+    fine: TrainedNetwork
+    view: TrainedNetwork
+
+
+class _Samples(NamedTuple):
+    """Positions of a step's samples, and gradients of the planes' values there; items are (frame, ...)."""
+
+    positions: np.ndarray
+    gradients: np.ndarray
+
+    def of(self, frame: int) -> SampleBuffers:
+        """What the kernel fills for a frame."""
+        return SampleBuffers(self.positions[frame], self.gradients[frame].reshape(-1))
+
+
 class CpuKernelStep:
     """A ``TrainingStep`` of what ``supports`` accepts, in one process."""
 
@@ -91,13 +119,13 @@ class CpuKernelStep:
         frames = config.schedule.frames_per_step
         self._config, self._space, self._model, self._latents = config, state.space, model, state.latents
         self._adam, self._rate = state.adam, state.rate
-        self._planes = (TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
+        self._planes = _Stacks(TrainedPlanes(model.coarse, frames), TrainedPlanes(model.fine, frames))
         self._thread_local = threading.local()
-        self._buffers: tuple[list[np.ndarray], list[np.ndarray]] | None = None
-        self._nets = (
-            TrainedNetwork(model.coarse.hidden, model.coarse.out, output_lanes(1)),
-            TrainedNetwork(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
-            TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
+        self._buffers: list[_Samples] = []  # coarse and fine
+        self._nets = _Networks(
+            coarse=TrainedNetwork(model.coarse.hidden, model.coarse.out, output_lanes(1)),
+            fine=TrainedNetwork(model.fine.hidden, model.fine.out, output_lanes(len(model.fine.out.bias))),
+            view=TrainedNetwork(model.view_hidden, model.view_out, output_lanes(3)),
         )
 
     def prepare(self, rays: TrainingRays, generator: torch.Generator) -> PackedRays:
@@ -131,12 +159,13 @@ class CpuKernelStep:
                 planes.fold(own, step)
                 symbols.append(planes.rounded(step) if rounded else [])
             biases = [bias for _, bias in modulated]
-            loss, squared, positions, gradients, bias_gradients = self._train_rays(batch, biases)
+            samples = self._sample_buffers(batch)
+            metrics, bias_gradients = self._train_rays(batch, biases, samples)
             coefficient_gradients = []
             rule = self._adam_rule()
             starts, directions = batch.rays.starts, batch.rays.steps
-            for index, planes in enumerate(self._planes):
-                planes.scatter(starts, directions, positions[index], self._counts[index], gradients[index])
+            for planes, each, count in zip(self._planes, samples, self._counts, strict=True):
+                planes.scatter(starts, directions, each.positions, count, each.gradients)
             for planes, own, step, items in zip(self._planes, coefficients, steps, symbols, strict=True):
                 rate_slopes = planes.rate_slopes(items, self._rate.weight)
                 variation = self._config.optimiser.total_variation
@@ -146,7 +175,7 @@ class CpuKernelStep:
             rounded += [item for items in symbols for item in items]
         self._rate.add_gradient(rounded)
         self._adam.step()
-        return StepMetrics(loss, squared)
+        return metrics
 
     @property
     def _counts(self) -> tuple[int, int]:
@@ -155,36 +184,33 @@ class CpuKernelStep:
     def _rounding_steps(self, stack: str, stored_form: bool) -> PlaneSteps:
         values = self._model.coarse.static[0]
         if not stored_form:
-            return torch.zeros(()), torch.zeros(())
+            return PlaneSteps(torch.zeros(()), torch.zeros(()))
         quantisation = self._rate.quantisation
-        return (
+        return PlaneSteps(
             rounding_step(f"{stack}.static.0", values, quantisation),
             rounding_step(f"{stack}.basis.0", values, quantisation),
         )
 
     def _adam_rule(self) -> AdamRule:
         group = self._adam.param_groups[0]
-        state = self._adam.state[self._planes[0].scales[0].parameters[0]]
+        state = self._adam.state[self._planes.coarse.parameters()[0]]
         done = int(state["step"]) if state else 0
         beta1, beta2 = group["betas"]
         return AdamRule(group["lr"], beta1, beta2, group["eps"], done + 1)
 
     def _train_rays(
-        self, batch: PackedRays, biases: Sequence[Tensor]
-    ) -> tuple[float, float, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """Train on all rays; return loss, squared error, positions, gradients of values and of biases.
-
-        Positions and gradients are those of the coarse and the fine samples.
-        """
-        parts, bins = batch.parts(), self._counts
-        positions, gradients = self._sample_buffers(batch)
-        fields = [self._fields(index, bias) for index, bias in enumerate(biases)]
-        view = self._nets[2].arrays(self._model.view_hidden.bias, len(self._model.fine.out.bias) - 1)
+        self, batch: PackedRays, biases: Sequence[Tensor], samples: Sequence[_Samples]
+    ) -> tuple[StepMetrics, list[np.ndarray]]:
+        """Train on all rays and fill ``samples``; return the metrics and the gradients of ``biases``."""
+        parts = batch.parts()
+        near, far = (self._fields(index, bias) for index, bias in enumerate(biases))
+        near_samples, far_samples = samples
+        view = self._nets.view.arrays(self._model.view_hidden.bias, len(self._model.fine.out.bias) - 1)
         sums = [net.sums(len(parts)) for net in self._nets]
-        even = torch.linspace(0, 1, bins[0] + 1).numpy()
+        even = torch.linspace(0, 1, self._config.sampling.coarse + 1).numpy()
         total = batch.frames * batch.count
         error_scales = np.float32(1 / (3 * total)), np.float32(self._config.optimiser.coarse_weight / total)
-        constants = StepConstants(DENSITY_BOUNDS, *bins, *error_scales)
+        constants = StepConstants(DENSITY_BOUNDS, *self._counts, *error_scales)
         rays = [RayArrays(*(each[frame] for each in batch.rays)) for frame in range(batch.frames)]
         jitter = [JitterArrays(*(each[frame] for each in batch.jitter)) for frame in range(batch.frames)]
         errors = np.zeros((len(parts), 2))
@@ -192,10 +218,9 @@ class CpuKernelStep:
         def work(index: int) -> None:
             frame, first, last = parts[index]
             errors[index] = train_rays(
-                fields[0][frame], fields[1][frame], view, rays[frame], jitter[frame], even, constants,
-                (first, last, batch.count),
-                SampleBuffers(positions[0][frame], gradients[0][frame].reshape(-1)),
-                SampleBuffers(positions[1][frame], gradients[1][frame].reshape(-1)), self._scratch(),
+                near[frame], far[frame], view, rays[frame], jitter[frame], even, constants,
+                RaySpan(first, last, batch.count), near_samples.of(frame), far_samples.of(frame),
+                self._scratch(),
                 StepGradients(*(NetworkGradients(*(each[index] for each in net)) for net in sums)),
             )  # fmt: skip
 
@@ -203,7 +228,7 @@ class CpuKernelStep:
         for net, sums_of_net in zip(self._nets, sums, strict=True):
             net.set_gradients(sums_of_net)
         self._model.view_hidden.bias.grad = torch.from_numpy(
-            sums[2].bias.sum(axis=0)[: self._nets[2].first.out_features]
+            sums[-1].bias.sum(axis=0)[: self._nets.view.first.out_features]
         )
         squared, excess = errors.sum(axis=0) / (3 * total, total)
         frame_of = np.array([frame for frame, _, _ in parts])
@@ -212,7 +237,7 @@ class CpuKernelStep:
             for index in range(2)
         ]
         loss = float(squared + self._config.optimiser.coarse_weight * excess)
-        return loss, float(squared), positions, gradients, bias_gradients
+        return StepMetrics(loss, float(squared)), bias_gradients
 
     def _fields(self, index: int, bias: Tensor) -> list[Field]:
         """The ``records.Field`` of a stack for each frame."""
@@ -226,16 +251,20 @@ class CpuKernelStep:
             for frame, each in enumerate(biases)
         ]
 
-    def _sample_buffers(self, batch: PackedRays) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Positions and gradients of a step's samples; reused by the next step without clearing."""
-        if self._buffers is None or self._buffers[0][0].shape[1] != batch.padded_count * self._counts[0]:
-            positions, gradients = [], []
-            for planes, count in zip(self._planes, self._counts, strict=True):
-                samples = batch.padded_count * count
-                positions.append(np.empty((batch.frames, samples), np.float32))
-                size = samples * planes.scales[0].channels
-                gradients.append(np.empty((batch.frames, len(planes.scales), PLANES, size), np.float32))
-            self._buffers = positions, gradients
+    def _sample_buffers(self, batch: PackedRays) -> list[_Samples]:
+        """Coarse and fine; reused by the next step without clearing."""
+        sizes = [batch.padded_count * count for count in self._counts]
+        if [each.positions.shape[1] for each in self._buffers] != sizes:
+            self._buffers = [
+                _Samples(
+                    np.empty((batch.frames, size), np.float32),
+                    np.empty(
+                        (batch.frames, len(planes.scales), PLANES, size * planes.scales[0].channels),
+                        np.float32,
+                    ),
+                )
+                for planes, size in zip(self._planes, sizes, strict=True)
+            ]
         return self._buffers
 
     def _scratch(self) -> Scratch:
@@ -254,8 +283,8 @@ class CpuKernelStep:
             )
             for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False)
         )
-        view = self._nets[2].ray_scratch(self._nets[1].lanes)
-        return Scratch(near, far, view, np.zeros(self._counts[0] + 1, np.float32))
+        view = self._nets.view.ray_scratch(self._nets.fine.lanes)
+        return Scratch(near, far, view, np.zeros(self._config.sampling.coarse + 1, np.float32))
 
 
 def _modulate(stack: PlaneStack, latents: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -1,4 +1,4 @@
-"""The choice of the training step's implementation; no other module knows it."""
+"""The choice of the training step's implementation; no other module depends on it."""
 
 from typing import Any
 

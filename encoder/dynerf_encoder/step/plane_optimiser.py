@@ -8,6 +8,7 @@ implementation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,15 +17,20 @@ from torch import Tensor
 
 from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.fields.planes import PlaneStack
+from dynerf_encoder.kernels.planes import fold, update
+from dynerf_encoder.kernels.records import AdamFactors, FoldedLayout, PlaneKinds, TrainedValues
+from dynerf_encoder.kernels.scatter import scatter
 from dynerf_encoder.rate.rate_loss import RoundedParameter, laplace_slopes, rate_slope
-from dynerf_encoder.step.kernels.planes import fold, update
-from dynerf_encoder.step.kernels.records import AdamFactors, FoldedLayout
-from dynerf_encoder.step.kernels.scatter import scatter
 
 PLANES = 3
-PlaneSteps = tuple[Tensor, Tensor]
-"""The steps of static and of basis planes; 0: not rounded."""
 _AXES = ((0, 1), (0, 2), (1, 2))  # of the planes xy, xz and yz: along columns, along rows
+
+
+class PlaneSteps(NamedTuple):
+    """The quantisation steps of static and of basis planes; 0: not rounded."""
+
+    static: Tensor
+    basis: Tensor
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,15 @@ class _Scale:
         self.magnitudes = np.zeros(self.images * PLANES * self.channels, np.float32)
         self.above = np.zeros((PLANES, self.images * self.size * self.channels), np.float32)
 
-    def smoothness(self, weight: float) -> tuple[np.float32, np.float32]:
+    def smoothness(self, weight: float) -> PlaneKinds:
         """The factors of differences in static and basis planes, as in ``plane_passes``."""
         if self.size < 2:
-            return np.float32(0), np.float32(0)
+            return PlaneKinds(np.float32(0), np.float32(0))
         lines = PLANES * self.channels * self.size * (self.size - 1)
-        return np.float32(2 * weight / lines), np.float32(2 * weight / (lines * max(self.images - 1, 1)))
+        return PlaneKinds(
+            static=np.float32(2 * weight / lines),
+            basis=np.float32(2 * weight / (lines * max(self.images - 1, 1))),
+        )
 
 
 class TrainedPlanes:
@@ -145,7 +154,7 @@ class TrainedPlanes:
         """Apply Adam to all planes; return the gradients of the coefficients, for the planes as folded."""
         frames, total = self.gradients.shape
         gradients, factors = self.gradients.reshape(-1), rule.factors()
-        states = [[_state(adam, each) for each in scale.parameters] for scale in self.scales]
+        trained = [[_trained_values(adam, each) for each in scale.parameters] for scale in self.scales]
         sums = [
             np.zeros((PLANES, frames * scale.images * scale.channels), np.float32) for scale in self.scales
         ]
@@ -154,7 +163,7 @@ class TrainedPlanes:
             scale, plane = task
             index = self.scales.index(scale)
             update(
-                scale.lane_type, *states[index], plane, scale.size, gradients,
+                scale.lane_type, *trained[index], plane, scale.size, gradients,
                 FoldedLayout(total, scale.origin + plane * scale.plane), coefficients[index].reshape(-1),
                 frames, scale.smoothness(variation), _numbers(steps), rate_slopes[index], factors,
                 scale.above[plane], sums[index][plane],
@@ -181,18 +190,18 @@ class TrainedPlanes:
         ]
 
 
-def _numbers(steps: PlaneSteps) -> tuple[np.float32, np.float32]:
-    return np.float32(steps[0]), np.float32(steps[1])
+def _numbers(steps: PlaneSteps) -> PlaneKinds:
+    return PlaneKinds(np.float32(steps.static), np.float32(steps.basis))
 
 
-def _state(adam: torch.optim.Optimizer, parameter: Tensor) -> tuple[np.ndarray, ...]:
+def _trained_values(adam: torch.optim.Optimizer, parameter: Tensor) -> TrainedValues:
     """A parameter's values and moments, as flat views."""
     state = adam.state[parameter]
     if not state and parameter.numel() > 0:
         state["step"] = torch.zeros((), dtype=torch.float32)
         state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
     moments = (state["exp_avg"], state["exp_avg_sq"]) if state else (parameter, parameter)
-    return tuple(_flat(each) for each in (parameter, *moments))
+    return TrainedValues(*(_flat(each) for each in (parameter, *moments)))
 
 
 def _flat(values: Tensor) -> np.ndarray:

@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.kernels import lanes, look_up, occupancy
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.histogram import draw_edges, to_shares
-from dynerf_decoder.backends.cpu.kernels.records import CellBits
 from dynerf_decoder.backends.cpu.ray_marcher import coarse_scratch
 from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.plane_query import query_stack
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings, PlaneStack
+from dynerf_decoder.kernels import lanes, look_up, occupancy
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.histogram import draw_edges, to_shares
+from dynerf_decoder.kernels.records import CellBits
 from dynerf_decoder.render import fast
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import median_position, ray_weights

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.kernels.records import Bounds
 from dynerf_decoder.backends.triton import triton_marcher
 from dynerf_decoder.backends.triton.triton_marcher import TritonMarcher
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.planes import FoldedPlanesModel, PlanesModel, PlanesSettings
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.render.frame import render_frame
 from dynerf_decoder.render.reference import render_rays
 from dynerf_decoder.render.volume_rendering import median_position

@@ -14,13 +14,13 @@ from dynerf_encoder.captures.scene_bounds import choose_space
 from dynerf_encoder.config.schema import Config, Quantisation
 from dynerf_encoder.export.tensors import dequantised_latents, layered_weights, quantise_clip
 from dynerf_encoder.frames.frame_store import FrameStore
+from dynerf_encoder.kernels.records import DEAD_ZONE
 from dynerf_encoder.layers.coarse_layers import CoarseLayers, plan_layers, train_layers
 from dynerf_encoder.layers.refit import refit
 from dynerf_encoder.layers.train_layer import train_layer
 from dynerf_encoder.rate.step_sizes import is_plane
 from dynerf_encoder.rays.cpu_source import RaySource
 from dynerf_encoder.schedule.stages import Plan, Stage
-from dynerf_encoder.step.kernels.records import DEAD_ZONE
 from dynerf_encoder.training.trainer import Trainer
 from dynerf_encoder.training.validation import HeldOutValidator
 from dynerf_format import QuantisedTensor, coarsen, key_chunks, layers_between

@@ -215,7 +215,7 @@ def test_an_edited_constant_of_the_coder_or_a_kernel_takes_effect_at_once(tmp_pa
     )
     code = """
         import numpy as np
-        from dynerf_decoder.backends.cpu.kernels.slope import slope
+        from dynerf_decoder.kernels.slope import slope
         from dynerf_format.coding import rans, rans_layout
         half = rans_layout.TOTAL // 2
         states, words = rans.encode(np.full(9, half, np.uint32), np.full(9, half, np.uint32), [9], 1)
@@ -240,7 +240,7 @@ def test_the_digest_covers_all_compiled_sources() -> None:
     """Modules of compiled functions import only from their own folder and the files in the digest."""
     shared = {
         "dynerf_decoder.scene.ray_sampling",
-        "dynerf_decoder.backends.cpu.kernels",
+        "dynerf_decoder.kernels",
         "dynerf_format.io.compiled_code",
     }
     for folder in KERNELS:

@@ -4,5 +4,5 @@ In: folded stacks, points or clipped rays as torch tensors. Out: folded planes, 
 colours and depths of rays. Also ``threads``, the pool for all parallel work, and ``compile_clock``, which
 measures how long numba compiles.
 
-Imports: backends, backends/cpu/kernels, scene.
+Imports: backends, kernels, scene.
 """

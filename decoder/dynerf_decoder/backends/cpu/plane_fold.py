@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.kernels.fold import PLANES, fold_plane
+from dynerf_decoder.kernels.fold import PLANES, fold_plane
+from dynerf_decoder.kernels.records import IndexRange
 
 from .threads import in_threads
 
@@ -24,7 +25,7 @@ def fold(
 
     def fill(part: tuple[int, int]) -> None:
         plane, start = part
-        values = start, min(start + _PART * len(lane_type), size)
+        values = IndexRange(start, min(start + _PART * len(lane_type), size))
         fold_plane(lane_type, plane, values, size, *arrays, len(coefficients), flat)
 
     starts = range(0, size, _PART * len(lane_type))

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynerf_decoder.backends.folded_planes import FoldedStack
+from dynerf_decoder.kernels import look_up, network
 
-from .kernels import look_up, network
 from .threads import in_threads
 
 _PART = 2**13  # samples; a multiple of network.ROWS

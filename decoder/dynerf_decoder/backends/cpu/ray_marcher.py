@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynerf_decoder.backends.cpu.kernels.histogram import SAMPLES
-from dynerf_decoder.backends.cpu.kernels.march import SLOTS, march
-from dynerf_decoder.backends.cpu.kernels.occupancy import LANES
-from dynerf_decoder.backends.cpu.kernels.records import (
+from dynerf_decoder.backends.folded_planes import FoldedStack
+from dynerf_decoder.kernels.histogram import SAMPLES
+from dynerf_decoder.kernels.march import SLOTS, march
+from dynerf_decoder.kernels.occupancy import LANES
+from dynerf_decoder.kernels.records import (
     Bounds,
     CellBits,
     CoarseScratch,
@@ -23,8 +24,7 @@ from dynerf_decoder.backends.cpu.kernels.records import (
     ViewNetwork,
     ViewScratch,
 )
-from dynerf_decoder.backends.cpu.kernels.shade import DIRECTION_NUMBERS
-from dynerf_decoder.backends.folded_planes import FoldedStack
+from dynerf_decoder.kernels.shade import DIRECTION_NUMBERS
 from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import PADDING
 from dynerf_format import CellGrid, Occupancy

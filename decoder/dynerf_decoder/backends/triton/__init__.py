@@ -4,5 +4,5 @@ In: two folded stacks and clipped rays on a CUDA device. Out: features accumulat
 None when the kernel cannot run, and torch renders instead. Only ``triton_marcher`` may be imported without
 Triton.
 
-Imports: backends, backends/cpu/kernels, scene.
+Imports: backends, kernels, scene.
 """

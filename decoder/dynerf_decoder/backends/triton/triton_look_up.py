@@ -1,6 +1,6 @@
 """Looks up three axis-aligned planes bilinearly and multiplies the results, for a block of points at once.
 
-The GPU counterpart of ``cpu.kernels.look_up``. The planes of one scale lie in memory as (plane, row, column,
+The GPU counterpart of ``kernels.look_up``. The planes of one scale lie in memory as (plane, row, column,
 channel) from ``origin`` on, with ``size`` texels per side, at least two. The number of channels is a power of
 two, so that one load fetches a texel. Points outside the cube are clamped to its border and NaN coordinates
 become -1: whatever a file contains, no memory outside the planes is read.

@@ -1,4 +1,4 @@
-"""Marches rays through the ``planes`` model on a GPU, a block of rays per program; see ``cpu.kernels.march``.
+"""Marches rays through the ``planes`` model on a GPU, a block of rays per program; see ``kernels.march``.
 
 The rays of a block advance in step: sample i of each ray is looked up and decoded together, on tensor cores.
 A block ends when its last ray has ended. A ray's result does not depend on the others: a ray that has ended

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.kernels.records import Bounds
 from dynerf_decoder.backends.folded_planes import FoldedStack
+from dynerf_decoder.kernels.records import Bounds
 from dynerf_decoder.scene.contraction import RayIntervals
 from dynerf_decoder.scene.ray_sampling import PADDING
 

@@ -8,6 +8,13 @@ LaneType = tuple[np.float32, ...]
 """Zeros, one for each lane; only the length counts."""
 
 
+class IndexRange(NamedTuple):
+    """A range of indices, without ``stop``."""
+
+    start: int
+    stop: int
+
+
 class Bounds(NamedTuple):
     """The bias added to a raw density, and the limits of the resulting exponent."""
 

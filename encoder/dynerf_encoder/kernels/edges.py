@@ -6,7 +6,7 @@ arrays hold the rays of a block one after another, with ``count`` intervals each
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.kernels.compiling import kernel
 from dynerf_decoder.scene.ray_sampling import PADDING
 
 _HALF = np.float32(0.5)

@@ -5,8 +5,8 @@ Flat arrays hold ``count`` intervals of each ray; rays times intervals are a mul
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import clamped, exponential, load, store, zeros
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import clamped, exponential, load, store, zeros
 
 LANES = 8
 _EIGHT = (np.float32(0),) * LANES

@@ -10,8 +10,8 @@ where number 0 is the static one, with coefficient 1. In stored form an image is
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import (
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import (
     clamped,
     divided,
     item,
@@ -30,6 +30,7 @@ from dynerf_decoder.backends.cpu.kernels.lanes import (
     times,
     zeros,
 )
+from dynerf_decoder.kernels.records import IndexRange
 
 from .records import DEAD_ZONE
 
@@ -45,29 +46,28 @@ def symbols_of(positions):
 
 
 @kernel
-def fold_part(lane_type, values, base, texels, step, factors, out, to, other):
-    """Add one image's texels, times two frames' ``factors``, to ``out``; return its symbols' magnitudes.
+def fold_part(lane_type, values, base, texels, step, factor, to, other_factor, other, out):
+    """Add one image's texels to two frames of ``out``, each times a factor; return its symbols' magnitudes.
 
-    ``base`` is the image's offset in ``values``, ``texels`` the range of texels, ``to`` and ``other`` are the
-    frames' offsets in ``out``. If these are equal, only the first factor is used.
+    ``base`` is the image's offset in ``values``, ``texels`` a ``records.IndexRange``; ``to`` and ``other``
+    are the frames' offsets in ``out``. If these are equal, only the first factor is used.
     """
-    first, second = factors
     total = zeros(lane_type)
-    for at in range(texels[0] * len(lane_type), texels[1] * len(lane_type), len(lane_type)):
+    for at in range(texels.start * len(lane_type), texels.stop * len(lane_type), len(lane_type)):
         value = load(zeros(lane_type), values, base + at)
         if step > 0:
             symbols = symbols_of(divided(value, step))
             total = plus(total, magnitude(symbols))
             value = scaled(symbols, step)
-        store(out, to + at, plus_scaled(load(zeros(lane_type), out, to + at), value, first))
+        store(out, to + at, plus_scaled(load(zeros(lane_type), out, to + at), value, factor))
         if other != to:
-            store(out, other + at, plus_scaled(load(zeros(lane_type), out, other + at), value, second))
+            store(out, other + at, plus_scaled(load(zeros(lane_type), out, other + at), value, other_factor))
     return total
 
 
 @kernel
 def fold(lane_type, static, basis, plane, texels, steps, coefficients, frames, out, layout, magnitudes):
-    """Fold one plane of a scale for all frames; ``steps`` are those of static and of basis planes.
+    """Fold one plane of a scale for all frames; ``steps`` are ``records.PlaneKinds``.
 
     ``coefficients`` are (frame, image), ``magnitudes`` (image, plane, channel); ``layout`` is the
     ``records.FoldedLayout`` of ``out``.
@@ -77,9 +77,9 @@ def fold(lane_type, static, basis, plane, texels, steps, coefficients, frames, o
     for image in range(images):
         store(magnitudes, (image * _PLANES + plane) * len(lane_type), zeros(lane_type))
     for first in range(0, texels, _CHUNK):
-        chunk = first, min(first + _CHUNK, texels)
+        chunk = IndexRange(first, min(first + _CHUNK, texels))
         for frame in range(frames):
-            for texel in range(chunk[0], chunk[1]):
+            for texel in range(chunk.start, chunk.stop):
                 store(out, layout.plane_offset + frame * layout.frame_stride + texel * len(lane_type), one)
         for image in range(images):
             into = (image * _PLANES + plane) * len(lane_type)
@@ -87,47 +87,50 @@ def fold(lane_type, static, basis, plane, texels, steps, coefficients, frames, o
             total = load(zeros(lane_type), magnitudes, into)
             for frame in range(0, frames, 2):
                 other = min(frame + 1, frames - 1)
-                first_factor = item(coefficients, frame * images + image)
-                factors = first_factor, item(coefficients, other * images + image)
+                factor = item(coefficients, frame * images + image)
+                other_factor = item(coefficients, other * images + image)
                 to = layout.plane_offset + frame * layout.frame_stride
                 beside = layout.plane_offset + other * layout.frame_stride
                 if image == 0:
                     here = plane * texels * len(lane_type)
-                    symbols = fold_part(lane_type, static, here, chunk, steps[0], factors, out, to, beside)
+                    symbols = fold_part(
+                        lane_type, static, here, chunk, steps.static, factor, to, other_factor, beside, out
+                    )
                 else:
-                    symbols = fold_part(lane_type, basis, base, chunk, steps[1], factors, out, to, beside)
+                    symbols = fold_part(
+                        lane_type, basis, base, chunk, steps.basis, factor, to, other_factor, beside, out
+                    )
                 if frame == 0:
                     total = plus(total, symbols)
             store(magnitudes, into, total)
 
 
 @kernel
-def adam(values, first, second, at, here, gradient, factors):
-    """One Adam update of the texel at offset ``at``; ``factors`` are ``records.AdamFactors``."""
-    mean = load(here, first, at)
+def adam(trained, at, here, gradient, factors):
+    """One Adam update of the texel ``here`` at offset ``at`` of ``records.TrainedValues``."""
+    mean = load(here, trained.first_moments, at)
     mean = plus_scaled(mean, minus(gradient, mean), factors.one_minus_beta1)
-    store(first, at, mean)
-    square = scaled(load(here, second, at), factors.beta2)
+    store(trained.first_moments, at, mean)
+    square = scaled(load(here, trained.second_moments, at), factors.beta2)
     square = plus_scaled(square, times(gradient, gradient), factors.one_minus_beta2)
-    store(second, at, square)
+    store(trained.second_moments, at, square)
     root = plus(scaled(square_root(square), factors.correction), splat(here, factors.epsilon))
-    store(values, at, plus_scaled(here, quotient(mean, root), -factors.step_size))
+    store(trained.values, at, plus_scaled(here, quotient(mean, root), -factors.step_size))
 
 
 @kernel
 def update_row(
-    lane_type, state, base, row, size, above, gradients, layout, coefficients, at, images, frames, smooth,
+    lane_type, trained, base, row, size, above, gradients, layout, coefficients, at, images, frames, smooth,
     step, rate_slope, factors, sums,
 ):  # fmt: skip
     """Adam on one row of one image. ``above`` holds the row before, not updated, and is replaced by this one.
 
-    ``state`` is the values and their two moments; ``gradients`` those of the folded planes, in the ``layout``
-    of ``fold``. Added to them are ``smooth`` times the differences to the neighbours and, in stored form, the
+    ``trained`` are ``records.TrainedValues``; ``gradients`` those of the folded planes, in the ``layout`` of
+    ``fold``. Added to them are ``smooth`` times the differences to the neighbours and, in stored form, the
     gradient of the rate term (``rate_loss.py``). The gradients of the coefficients are added to ``sums``,
     (frame, image, channel).
     """
-    values, first, second = state
-    right = len(lane_type)
+    right, values = len(lane_type), trained.values
     below = size * right
     left = zeros(lane_type)
     second_frame = images if frames > 1 else 0  # offset of the second frame, if there is one
@@ -168,7 +171,7 @@ def update_row(
             store(sums, to, plus_times(load(zeros(lane_type), sums, to), incoming, folded))
         store(above, column * right, here)
         left = here
-        adam(values, first, second, base + texel, here, gradient, factors)
+        adam(trained, base + texel, here, gradient, factors)
     if frames > 1:
         store(sums, (second_frame + at) * right, second_total)
     store(sums, at * right, total)
@@ -181,8 +184,9 @@ def update(
 ):  # fmt: skip
     """Adam on one plane of all images of a scale, row by row: a row's gradients are used for all its images.
 
-    ``static`` and ``basis`` are values and moments; ``smooth``, the weights of differences, and ``steps`` are
-    pairs for either; ``rate_slopes`` (image, plane, channel), ``above`` scratch for a row of each image.
+    ``static`` and ``basis`` are ``records.TrainedValues``; ``smooth``, the weights of differences, and
+    ``steps`` are ``records.PlaneKinds``; ``rate_slopes`` (image, plane, channel), ``above`` scratch for a row
+    of each image.
     """
     images = len(coefficients) // frames
     texels = size * size * len(lane_type)
@@ -194,11 +198,11 @@ def update(
             if image == 0:
                 update_row(
                     lane_type, static, plane * texels, row, size, row_above, gradients, layout, coefficients,
-                    0, images, frames, smooth[0], steps[0], rate_slope, factors, sums,
+                    0, images, frames, smooth.static, steps.static, rate_slope, factors, sums,
                 )  # fmt: skip
             else:
                 base = ((image - 1) * _PLANES + plane) * texels
                 update_row(
                     lane_type, basis, base, row, size, row_above, gradients, layout, coefficients,
-                    image, images, frames, smooth[1], steps[1], rate_slope, factors, sums,
+                    image, images, frames, smooth.basis, steps.basis, rate_slope, factors, sums,
                 )  # fmt: skip

@@ -7,8 +7,8 @@ A network is a ``records.NetworkArrays``. Rows come in blocks of ``TILE``.
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import (
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import (
     item,
     load,
     plus,
@@ -17,7 +17,7 @@ from dynerf_decoder.backends.cpu.kernels.lanes import (
     where_positive,
     zeros,
 )
-from dynerf_decoder.backends.cpu.kernels.network import ROWS, WIDTH, hidden_block, output_block
+from dynerf_decoder.kernels.network import ROWS, WIDTH, hidden_block, output_block
 
 TILE = 8
 _WIDE = (np.float32(0),) * WIDTH

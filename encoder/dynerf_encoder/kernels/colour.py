@@ -7,8 +7,8 @@ ray's summed view features and its encoded direction; its outputs are added to t
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import (
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import (
     lane_sum,
     load,
     logistic,

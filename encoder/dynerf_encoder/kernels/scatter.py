@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import load, plus_scaled, store, zeros
-from dynerf_decoder.backends.cpu.kernels.look_up import cell, corners
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import load, plus_scaled, store, zeros
+from dynerf_decoder.kernels.look_up import cell, corners
 
 
 @kernel

@@ -4,9 +4,9 @@ A field is a ``records.Field``. The values of each plane are kept in ``plane_val
 channel): the gradient of one factor of a product is the product of the others.
 """
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
-from dynerf_decoder.backends.cpu.kernels.lanes import load, store, times, zeros
-from dynerf_decoder.backends.cpu.kernels.look_up import interpolate, plane_corners
+from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.lanes import load, store, times, zeros
+from dynerf_decoder.kernels.look_up import interpolate, plane_corners
 
 PLANES = 3
 

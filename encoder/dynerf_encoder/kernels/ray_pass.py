@@ -6,7 +6,7 @@ histogram bound, and their gradients. A frame's rays are padded to whole blocks;
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.kernels.compiling import kernel
 
 from .colour import composite, composite_backward, squared_error, view_inputs, view_inputs_backward
 from .edges import draw, histogram_bound, intervals, stratified
@@ -128,7 +128,7 @@ def network_backward(field, rows, gradients, samples, at, scratch, sums):
 def train_rays(
     coarse, fine, view, rays, jitter, even, constants, span, coarse_buffers, fine_buffers, scratch, sums
 ):
-    """Rays ``span[0]`` to ``span[1]`` (excluded) of a frame with ``span[2]`` rays, forward and backward.
+    """The rays of ``span``, a ``records.RaySpan``, forward and backward.
 
     Returns the sums of the squared errors and of the losses of the histogram bound. ``coarse`` and ``fine``
     are ``records.Field``, ``view`` is a ``records.NetworkArrays``, ``even`` the coarse edges without jitter.
@@ -136,14 +136,13 @@ def train_rays(
     records of their names.
     """
     bounds, bins, count = constants.bounds, constants.coarse_count, constants.fine_count
-    first_ray, last_ray, ray_count = span
     near, far = scratch.coarse, scratch.fine
     squared, excess, padded_count = 0.0, 0.0, len(rays.hit)
-    for first in range(first_ray, last_ray, BLOCK):
+    for first in range(span.start, span.stop, BLOCK):
         coarse_pass(coarse, rays, first, jitter.coarse, even, bins, bounds, coarse_buffers.positions, near)
         fine_pass(fine, rays, first, jitter.fine, constants, fine_buffers.positions, near.intervals, far)
         squared += colour_pass(
-            fine.network.lane_type, view, rays, first, ray_count, count, constants.colour_scale, far,
+            fine.network.lane_type, view, rays, first, span.frame_rays, count, constants.colour_scale, far,
             scratch.rays, sums.colour,
         )  # fmt: skip
         densities_backward(count, bounds, len(fine.network.lane_type), far)
@@ -152,7 +151,7 @@ def train_rays(
             sums.fine,
         )  # fmt: skip
         for ray in range(BLOCK):
-            is_ray = first + ray < ray_count
+            is_ray = first + ray < span.frame_rays
             ray_excess = histogram_bound(
                 far.intervals.edges, ray * (count + 1), far.intervals.weights, ray * count, count,
                 near.intervals.edges, ray * (bins + 1), near.intervals.weights, ray * bins, bins,

@@ -8,7 +8,7 @@ from typing import Any
 from dynerf_format.io.compiled_code import compiled
 
 _HERE = Path(__file__).parent
-_SHARED = (_HERE, _HERE.parents[2] / "scene" / "ray_sampling.py")  # sources that kernels of any package use
+_SHARED = (_HERE, _HERE.parent / "scene" / "ray_sampling.py")  # sources that kernels of any package use
 
 
 def kernel(function: Callable[..., Any]) -> Any:

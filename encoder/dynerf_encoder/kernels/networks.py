@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.compiling import kernel
+from dynerf_decoder.kernels.compiling import kernel
 
 _ONE = np.float32(1)
 _LEAST_SQUARE = 1e-30

@@ -16,10 +16,10 @@ PLANES = 3
 
 
 @kernel
-def fold_plane(lane_type, plane, part, size, static, basis, coefficients, frames, out):
-    """Fold the values ``part[0]`` to ``part[1]`` of one plane of all frames."""
+def fold_plane(lane_type, plane, span, size, static, basis, coefficients, frames, out):
+    """Fold the values in ``span``, ``records.IndexRange``, of one plane of all frames."""
     count = len(coefficients) // frames
-    for i in range(part[0], part[1], len(lane_type)):
+    for i in range(span.start, span.stop, len(lane_type)):
         constant = plus(
             load(zeros(lane_type), static, plane * size + i), splat(zeros(lane_type), np.float32(1))
         )

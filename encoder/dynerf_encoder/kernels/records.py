@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dynerf_decoder.backends.cpu.kernels.records import Bounds, LaneType
+from dynerf_decoder.kernels.records import Bounds, LaneType
 
 DEAD_ZONE = np.float32(0.12)
 """Planes are rounded after moving them so many steps towards zero (``rate/plane_passes.py``)."""
@@ -150,12 +150,35 @@ class Scratch(NamedTuple):
     cumulative: np.ndarray
 
 
+class RaySpan(NamedTuple):
+    """A range of rays, without ``stop``, of a frame with ``frame_rays`` rays; those beyond are padding."""
+
+    start: int
+    stop: int
+    frame_rays: int
+
+
 class StepGradients(NamedTuple):
     """Gradients of the three networks."""
 
     coarse: NetworkGradients
     fine: NetworkGradients
     colour: NetworkGradients  # the view network
+
+
+class PlaneKinds(NamedTuple):
+    """A number that static planes and basis planes have each."""
+
+    static: np.float32
+    basis: np.float32
+
+
+class TrainedValues(NamedTuple):
+    """Parameters and Adam's running means of their gradients and of the gradients' squares."""
+
+    values: np.ndarray
+    first_moments: np.ndarray
+    second_moments: np.ndarray
 
 
 class AdamFactors(NamedTuple):
