@@ -15,7 +15,7 @@ from dynerf_format.errors import CaptureError, reason
 from dynerf_format.values import is_number, parse_json
 
 MAX_BYTES = 2**28  # of a description: a pose for each picture of 20 cameras x 10 minutes is about 150 MB
-_MAX_NUMBER = 1e15
+MAX_NUMBER = 1e15  # in descriptions of any kind: its square is finite
 _MAX_TEXT = 4096
 _MAX_FILE_NAME, _MAX_PATH = 240, 2048  # bytes; systems allow 255 and 4096, and suffixes are appended
 
@@ -36,7 +36,7 @@ class JsonRecord:
         value = self.values.get(key)
         if value is None and default is not None:
             return default
-        if not is_number(value, -_MAX_NUMBER, _MAX_NUMBER):
+        if not is_number(value, -MAX_NUMBER, MAX_NUMBER):
             raise CaptureError(f"{self.where}: {key} is {shown(value)}, expected a number")
         return float(value)
 
@@ -64,7 +64,7 @@ class JsonRecord:
             found = np.asarray(value, dtype=np.float64)
         except (TypeError, ValueError, OverflowError):
             found = np.full(0, np.nan)
-        if found.shape not in shapes or not np.isfinite(found).all() or np.abs(found).max() > _MAX_NUMBER:
+        if found.shape not in shapes or not np.isfinite(found).all() or np.abs(found).max() > MAX_NUMBER:
             raise CaptureError(f"{self.where}: {key} is {shown(value)}, expected {expected} finite numbers")
         return found
 

@@ -2,7 +2,7 @@
 
 In: a capture of any layout. Out: findings that name cameras, a verdict, tables and a report. One file per
 test; those that need matched points use the features and matches of ``calibration``, which need pycolmap.
-The tests that need small pictures alone are in ``signs``.
+The tests that need small pictures alone are in ``quick``.
 Imports: calibration, calibration/colmap, calibration/pairs, calibration/synchronisation, captures,
-captures/layouts, checking/signs.
+captures/layouts, checking/quick, findings.
 """

@@ -18,6 +18,8 @@ from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.layouts.detect import read_recording
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
+from dynerf_encoder.findings.finding import Finding, cameras_of
+from dynerf_encoder.findings.picture_faults import picture_findings
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_writable
 
@@ -27,12 +29,10 @@ from .matcher import Matcher
 from .motion_convention import convention_by_motion
 from .pictures import MOST_FRAMES, Samples, read_samples
 from .points import examine
+from .quick.steps import LEAST_FRAMES, step_findings, steps
 from .report import write_report
 from .result import CheckResult
 from .sharpness import blurred, sharpness
-from .signs.faults import picture_findings
-from .signs.findings import Finding, cameras_of
-from .signs.steps import LEAST_FRAMES, step_findings, steps
 
 _ALL = FrameRange()
 TIMES = 2  # instants whose pictures are matched

@@ -12,6 +12,7 @@ from dynerf_encoder.calibration.colmap.problem import Solution
 from dynerf_encoder.calibration.pairs.epipolar import PairStatistic, Pose, pair_statistics
 from dynerf_encoder.calibration.pairs.votes import PooledMatches
 from dynerf_encoder.captures.capture import Capture
+from dynerf_encoder.findings.finding import Finding
 
 from .conventions import find_convention
 from .exposure import DIFFERENT, gains
@@ -19,7 +20,6 @@ from .geometry import LEAST_MATCHES, CameraFault, Geometry, common_focal_scale, 
 from .matched_rays import MatchedRays, RigPoses, matched_rays, residuals
 from .matcher import Matcher
 from .pictures import Samples
-from .signs.findings import Finding
 from .tracks import predicted_medians, solution_of
 
 _LEAST_AGREEMENT = 0.3  # of all matches: below it pictures and poses have nothing in common

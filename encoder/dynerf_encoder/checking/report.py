@@ -15,10 +15,10 @@ from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.calibration.report_parts import epipolar_pictures, pair_matrix, write_page
 from dynerf_encoder.calibration.rig_drawing import draw_rig
 from dynerf_encoder.calibration.stills import StillFiles
+from dynerf_encoder.findings.finding import cameras_of
 
 from .camera_metrics import camera_metrics
 from .result import CheckResult
-from .signs.findings import cameras_of
 
 _TEMPLATE = Path(__file__).with_name("check_report.html.j2")
 _LEAST_UP = 0.1  # length of the mean of unit vectors that have a direction in common

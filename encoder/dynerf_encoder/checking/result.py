@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynerf_encoder.calibration.verdict import Verdict
+from dynerf_encoder.findings.finding import Finding
 
 from .points import PointFindings
-from .signs.findings import Finding
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Motion tells groups of cameras that repeated structure has put in the wrong place."""
+"""Motion separates the groups of cameras that repeated structure has put in the wrong place."""
 
 from dataclasses import replace
 

@@ -16,7 +16,7 @@ from dynerf_encoder.checking.check import CheckOptions, Evidence, compare, gathe
 from dynerf_encoder.checking.grading import verdict_of
 from dynerf_encoder.checking.report import write_report
 from dynerf_encoder.checking.result import CheckResult
-from dynerf_encoder.checking.signs.findings import Finding
+from dynerf_encoder.findings.finding import Finding
 from support.spoiled import CASES, Spoiled, spoil
 
 CANDLE = Path(__file__).parents[3] / "samples/candle"

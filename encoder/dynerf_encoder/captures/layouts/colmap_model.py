@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from dynerf_encoder.captures.json_input import read_bytes
+from dynerf_encoder.captures.json_input import MAX_NUMBER, read_bytes
 from dynerf_format.errors import CaptureError
 
 # Models by their number in binary files, with their numbers of parameters.
@@ -22,7 +22,6 @@ MODELS = (
     ("RADIAL_FISHEYE", 5), ("THIN_PRISM_FISHEYE", 12),
 )  # fmt: skip
 _MAX_NAME = 4096
-_MAX_NUMBER = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +170,7 @@ def _camera(model: str, width: int, height: int, params: tuple[float, ...]) -> C
 
 
 def _image(number: int, name: str, camera: int, values: Float[np.ndarray, "7"]) -> ColmapImage:
-    if not np.isfinite(values).all() or np.abs(values).max() > _MAX_NUMBER:
+    if not np.isfinite(values).all() or np.abs(values).max() > MAX_NUMBER:
         raise ValueError(f"image {name[:80]}: its pose is not finite")
     return ColmapImage(number, name, camera, values[:4], values[4:])
 

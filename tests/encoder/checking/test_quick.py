@@ -5,10 +5,10 @@ import pytest
 
 from dynerf_encoder.captures.lens import Lens
 from dynerf_encoder.checking.exposure import gains
+from dynerf_encoder.checking.quick.steps import step_findings, steps
 from dynerf_encoder.checking.sharpness import blurred, sharpness
-from dynerf_encoder.checking.signs.faults import picture_findings
-from dynerf_encoder.checking.signs.findings import Finding
-from dynerf_encoder.checking.signs.steps import step_findings, steps
+from dynerf_encoder.findings.finding import Finding
+from dynerf_encoder.findings.picture_faults import picture_findings
 from support.blobs import FOCAL, HEIGHT, WIDTH, blob_views, ring_pose
 from support.rigs import LENS, matches_of, ring_solution
 

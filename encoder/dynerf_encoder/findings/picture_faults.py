@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .findings import Finding
+from .finding import Finding
 
 Pictures = Mapping[str, UInt8[np.ndarray, "frame height width"]]
 """Small grey pictures of the same instants, by camera."""

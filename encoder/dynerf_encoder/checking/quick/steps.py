@@ -13,8 +13,7 @@ from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.calibration.synchronisation.motion import motion_scores, view_of_pictures
 from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
 from dynerf_encoder.captures.lens import Lens
-
-from .findings import Finding
+from dynerf_encoder.findings.finding import Finding
 
 LEAST_FRAMES = 24
 _LEAST_CLEAR = 0.5  # share of the cameras: fewer show that poses or motion do not suffice

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.captures.lens import Lens
+from dynerf_encoder.findings.finding import Finding
+from dynerf_encoder.findings.picture_faults import Pictures, picture_findings
 
-from .faults import Pictures, picture_findings
-from .findings import Finding
 from .steps import step_findings, steps
 
 
