@@ -11,7 +11,7 @@ SUFFIXES = {".py", ".js", ".mjs", ".css", ".html", ".md", ".j2"}
 REFUSED = re.compile(
     r"\b(told|nobody|whoever|somebody|wish(?:es|ed)?|judges?|judged|lessons?|studio|heard|in vain|in earnest"
     r"|puts? up with|(?<!there )(?:is|are) no (?!longer|more|less)"
-    r"|ask(?:s|ed)|wants|likes|thinks|speaks|knew|believe[sd]|remember(?:s|ed))\b",
+    r"|ask(?:s|ed)|wants|likes|thinks|speaks|knew|believe[sd]|knows|tells|forgets|hears|remember(?:s|ed))\b",
     re.IGNORECASE,
 )
 

@@ -214,7 +214,7 @@ def track_seconds(container: InputContainer, stream: AudioStream) -> Fraction:
 
 
 def sound_of_file(path: Path) -> Signal:
-    """All sound of a file as a player hears it, from presentation time 0 to the track's end, at its own
+    """All sound of a file as a player plays it, from presentation time 0 to the track's end, at its own
     rate.
     """
     with av.open(str(path)) as container:

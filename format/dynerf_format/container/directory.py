@@ -122,7 +122,7 @@ def _check_entry(entry: Entry, limits: Limits) -> None:
     if not known and is_critical(entry.kind):
         raise VersionError(f"{entry.label}: the kind is unknown to this reader and cannot be skipped")
     if entry.codec not in CODECS and known and entry.layer == 0:
-        raise VersionError(f"{entry.label}: codec {entry.codec} is unknown, this reader knows {CODECS}")
+        raise VersionError(f"{entry.label}: codec {entry.codec} is unknown, this reader supports {CODECS}")
     if entry.decoded_length > limits.chunk_bytes:
         raise LimitError(
             f"{entry.label}: decodes to {entry.decoded_length} bytes, {limits.chunk_bytes} allowed"

@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from dynerf_format.values import is_integer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .records import FieldRecord
 
+_INTEGER_MAX = 2**64 - 1  # of msgpack
 _ITEMS_MAX = 64  # scales of a list, and layers of a network: decoders refuse more
 
 
@@ -90,7 +93,7 @@ def _encoding_length(frequencies: int) -> int:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not is_integer(value, 0, _INTEGER_MAX):
         raise TypeError("not a whole number")
     return value
 

@@ -80,7 +80,7 @@ def unpack_head(start: bytes, size: int, limits: Limits) -> FileHead:
     file_length, head_crc32 = fields[8:]
     if major != MAJOR:
         raise VersionError(
-            f"written in format version {major}.{minor}, this reader knows {MAJOR}.{MINOR}; "
+            f"written in format version {major}.{minor}, this reader supports {MAJOR}.{MINOR}; "
             + ("a newer dynerf is needed" if major > MAJOR else "that version was never released")
         )
     if zlib.crc32(start[: HEAD.size - CRC32.size]) != head_crc32:

@@ -4,10 +4,11 @@ The token is sent in the query of an address, as ``Authorization: Bearer``, or, 
 it, as a cookie that is derived from it. Pages are redirected to an address without the token, so that links
 copied from a page do not contain it.
 
-The cookie has no Path attribute, because the server may lie below a prefix that only its proxy knows.
-Browsers then use the folder of the address that set the cookie, so only the server's root sets it, whose
-folder holds all other addresses. It is SameSite=Lax: links from other sites to a view carry it, requests by
-their pages do not. Its name contains the port, because browsers share cookies between the ports of a host.
+The cookie has no Path attribute, because the server may lie below a prefix that only its proxy has
+configured. Browsers then use the folder of the address that set the cookie, so only the server's root sets
+it, whose folder holds all other addresses. It is SameSite=Lax: links from other sites to a view carry it,
+requests by their pages do not. Its name contains the port, because browsers share cookies between the ports
+of a host.
 """
 
 import hmac

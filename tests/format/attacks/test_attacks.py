@@ -42,9 +42,9 @@ def test_the_forged_example_is_valid_by_default() -> None:
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ((2, 0), r"written in format version 2\.0, this reader knows 1\.0; a newer dynerf is needed"),
-        ((255, 255), r"version 255\.255, this reader knows 1\.0"),
-        ((0, 9), r"version 0\.9, this reader knows 1\.0"),
+        ((2, 0), r"written in format version 2\.0, this reader supports 1\.0; a newer dynerf is needed"),
+        ((255, 255), r"version 255\.255, this reader supports 1\.0"),
+        ((0, 9), r"version 0\.9, this reader supports 1\.0"),
     ],
 )
 def test_another_major_version_is_refused(version: tuple[int, int], message: str) -> None:

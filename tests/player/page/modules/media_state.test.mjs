@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { MediaState, NETWORK, READY, TimeRanges } from "../../../../player/dynerf_player/web/element/media_state.js";
 
-/** A state, and the events that it has fired; `events()` waits for those under way and forgets them. */
+/** A state, and the events that it has fired; `events()` waits for those under way and clears them. */
 function recorded() {
   const fired = [];
   const state = new MediaState((type) => fired.push(type));

@@ -86,7 +86,7 @@ function checkEntry(entry, limits) {
     throw new VersionError(`${labelOf(entry)}: the kind is unknown to this reader and cannot be skipped`);
   }
   if (!CODECS.includes(codec) && known && layer === 0) {
-    throw new VersionError(`${labelOf(entry)}: codec ${codec} is unknown, this reader knows ${CODECS}`);
+    throw new VersionError(`${labelOf(entry)}: codec ${codec} is unknown, this reader supports ${CODECS}`);
   }
   if (decodedLength > limits.chunkBytes) {
     throw new LimitError(`${labelOf(entry)}: decodes to ${decodedLength} bytes, ${limits.chunkBytes} allowed`);

@@ -18,7 +18,7 @@ export function unpackHead(start, size, limits) {
   const head = fields(start);
   if (head.major !== MAJOR) {
     throw new VersionError(
-      `written in format version ${head.major}.${head.minor}, this reader knows ${MAJOR}.${MINOR}`,
+      `written in format version ${head.major}.${head.minor}, this reader supports ${MAJOR}.${MINOR}`,
     );
   }
   if (crc32(start.subarray(0, HEAD_BYTES - 4)) !== head.crc32) {
