@@ -51,11 +51,15 @@ def _install(folder: Path) -> Path:
 def _modules(folder: Path) -> Path:
     """Copy the page's modules, with those that the package has of its own; returns the folder.
 
-    Without comments at the end of lines in those that render: of their shaders' text esbuild removes none.
+    Without indentation, and those that render without comments at the end of lines: of the text of styles and
+    shaders esbuild removes neither.
     """
     shutil.copytree(WEB, folder)
-    for path in (folder / "render").glob("*.js"):
-        path.write_text(re.sub(r" // .*", "", path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in folder.rglob("*.js"):
+        text = re.sub(r"^ +", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        if path.parent.name == "render":
+            text = re.sub(r" // .*", "", text)
+        path.write_text(text, encoding="utf-8")
     for name in OWN:
         shutil.copyfile(HERE / name, folder / "worker" / name)
     return folder

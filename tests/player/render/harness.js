@@ -57,6 +57,7 @@ function newContext() {
   last?.getExtension("WEBGL_lose_context").loseContext();
   const canvas = new OffscreenCanvas(64, 48);
   last = canvas.getContext("webgl2");
+  last.getExtension("OES_texture_float_linear"); // for planes that are `precise`
   return [canvas, last];
 }
 

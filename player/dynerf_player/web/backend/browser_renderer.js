@@ -68,7 +68,7 @@ export class BrowserRenderer {
     }
     const messages = [
       ["size", { width: view.width, height: view.height }],
-      ["camera", { camera: { cameraToWorld: view.camera_to_world, fieldOfView: view.fov, vertical: true } }],
+      ["camera", { camera: { cameraToWorld: view.camera_to_world, fieldOfView: view.fov } }],
       ["depth", { on: view.depth }],
       ["layers", { layers }],
       ["time", { frame: view.frame, playing }],

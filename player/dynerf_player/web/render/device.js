@@ -18,7 +18,6 @@ export function capabilities(gl) {
     name,
     software: SOFTWARE.test(name),
     halfTarget: (float || half) && drawsTo(gl, gl.RGBA16F),
-    floatLinear: gl.getExtension("OES_texture_float_linear") !== null,
     limits: {
       textureSize: gl.getParameter(gl.MAX_TEXTURE_SIZE),
       arrayLayers: gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS),

@@ -4,7 +4,7 @@ import { blockLayouts, foldNetwork } from "./network_blocks.js";
 import { BLOCKS } from "./ray_shader.js";
 
 export class FoldedField {
-  /** `precise`: float32 planes, which not every device can filter, instead of half floats. */
+  /** `precise`: float32 planes instead of half floats, of a context that has OES_texture_float_linear. */
   constructor(gl, layout, { precise = false } = {}) {
     this.gl = gl;
     this.layout = layout;

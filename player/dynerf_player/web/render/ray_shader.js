@@ -9,9 +9,6 @@
 import { HEAD } from "./glsl.js";
 import { blockLayouts } from "./network_blocks.js";
 
-/** What a picture shows: colour, depth (near is red, far is blue), or in red and green the evaluated samples. */
-export const OUTPUTS = ["colour", "depth", "count"];
-
 /** Binding points of the uniform blocks, by the block's name in the shader. */
 export const BLOCKS = { Coarse: 0, Fine: 1, View: 2 };
 
@@ -236,6 +233,7 @@ Marched march(Ray ray) {
 }`;
 }
 
+/** What a picture shows: colour, depth (near is red, far is blue), or in red and green the evaluated samples. */
 const SHOWN = {
   colour: "vec4(clamp(marched.colour, 0., 1.), 1.)",
   depth: "vec4(depthColour(distanceAt(ray, marched.median)), 1.)",

@@ -109,7 +109,7 @@ export class Renderer {
   }
 
   /**
-   * Draw a camera's view (a record as in the header, of any size) of the moment. `output`: one of `OUTPUTS`.
+   * Draw a camera's view (a record as in the header, of any size) of the moment. `output` see `SHOWN` in `ray_shader.js`;
    * `stop()` ends it between two strips. Resolves to whether the picture is complete.
    */
   async draw({ camera, width, height, output = "colour" }, stop = () => false) {

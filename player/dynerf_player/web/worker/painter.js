@@ -22,7 +22,7 @@ export class Painter {
     this.shown = { version: -1, full: false };
     this.waitingFor = null;
     this.captures = [];
-    this.counters = { pictures: 0, drawMs: 0, foldMs: 0 };
+    this.foldMs = 0; // of the moment that was folded last
     this.stopped = false;
     this.run();
   }
@@ -76,7 +76,7 @@ export class Painter {
     this.waitingFor = null;
     const start = performance.now();
     renderer.setMoment({ segment, latent });
-    this.counters.foldMs = performance.now() - start;
+    this.foldMs = performance.now() - start;
     return true;
   }
 
@@ -108,7 +108,6 @@ export class Painter {
     if (!complete || this.stopped) return;
     this.show(...full);
     const drawMs = performance.now() - start;
-    this.counters = { ...this.counters, pictures: this.counters.pictures + 1, drawMs, width, height };
     this.shown = { version, full: width === full[0] && height === full[1] };
     this.onPicture({
       id,

@@ -4,7 +4,7 @@
  * Messages in, each {type, ...}:
  *   open {url | bytes, limits?, layers?}   a clip; `layers`: at most so many quality layers
  *   load                                   try again what failed
- *   camera {camera}                        {cameraToWorld, fieldOfView in degrees, vertical} or a camera of the header
+ *   camera {camera}                        {cameraToWorld, fieldOfView}, degrees and vertical, or a camera of the header
  *   time {frame, playing, id?}             the moment in frames, fractional; whether it advances by itself; `id` names the
  *                                          view that these messages describe so far, for `picture`
  *   size {width, height}                   of the canvas in device pixels, at most 4096 each
@@ -174,24 +174,12 @@ export class Session {
     this.give("stats", { id, transfer, ...this.stats() });
   }
 
-  /** What is shown, how fast, and with which memory. */
+  /** How the clip is rendered, and with which memory. */
   stats() {
-    const { renderer, clip, budget } = this;
+    const { renderer, painter, budget } = this;
     if (!renderer) return { budget };
-    const { segment } = this.view.placeIn(clip);
-    const { speed } = renderer.strips;
-    return {
-      ...this.painter.counters,
-      budget,
-      bytes: renderer.bytes,
-      segment,
-      layer: renderer.layerOf(segment),
-      pixelsPerSecond: speed === null ? null : speed * 1000,
-      fold: renderer.plan.fold,
-      why: renderer.plan.why,
-      device: renderer.device.name,
-      software: renderer.device.software,
-    };
+    const { bytes, device, plan } = renderer;
+    return { budget, bytes, ...plan, foldMs: painter.foldMs, device: device.name };
   }
 
   stop() {

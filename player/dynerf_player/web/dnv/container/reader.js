@@ -10,6 +10,7 @@ import { crc32 } from "./crc32.js";
 import { checkDirectory, checkedBody, labelOf, unpackDirectory } from "./directory.js";
 import { unpackHead } from "./file_head.js";
 import { readHeader } from "./prologue.js";
+import { joined } from "./source.js";
 
 /** An opened clip: `header`, `directory`, `chunksStart`, and the payloads of the chunks. */
 export class Reader {
@@ -24,7 +25,7 @@ export class Reader {
       const head = unpackHead(start, source.size, limits);
       source.size ??= head.fileLength; // where the host does not expose it
       if (head.chunksStart > start.length) {
-        start = joined(start, await source.read(start.length, head.chunksStart - start.length, { signal }));
+        start = joined([start, await source.read(start.length, head.chunksStart - start.length, { signal })]);
       }
       const header = readHeader(head, start.subarray(HEAD_BYTES, head.headerEnd), limits);
       const stored = start.slice(head.headerEnd, head.chunksStart);
@@ -56,11 +57,4 @@ export class Reader {
       throw new error.constructor(`${labelOf(entry)}: ${error.message}`, { cause: error });
     }
   }
-}
-
-function joined(first, second) {
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
 }

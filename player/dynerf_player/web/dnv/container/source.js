@@ -24,6 +24,16 @@ export class BytesSource {
   }
 }
 
+/** Blocks of bytes, one behind the other. */
+export function joined(blocks) {
+  const bytes = new Uint8Array(blocks.reduce((sum, { length }) => sum + length, 0));
+  blocks.reduce((position, block) => {
+    bytes.set(block, position);
+    return position + block.length;
+  }, 0);
+  return bytes;
+}
+
 /** TruncatedError unless the bytes `offset` to `offset + length` exist. */
 export function checkRange({ name, size }, offset, length) {
   if (size !== null && offset + length > size) {

@@ -1,5 +1,5 @@
 /** The bytes of a clip at an http or https address, always of the version that was opened. */
-import { checkRange } from "../container/source.js";
+import { checkRange, joined } from "../container/source.js";
 import { TruncatedError } from "../errors.js";
 import { FIRST_READ } from "../layout.js";
 import { ByteCache } from "./byte_cache.js";
@@ -54,7 +54,7 @@ export class HttpSource {
     const start = this.#start.subarray(offset, offset + length);
     if (start.length === length) return start;
     const rest = await this.#fetch(offset + start.length, offset + length, signal);
-    return start.length === 0 ? rest : joined(start, rest);
+    return start.length === 0 ? rest : joined([start, rest]);
   }
 
   /** Bytes that are not among those kept from opening the file. */
@@ -68,11 +68,4 @@ export class HttpSource {
     else this.#start = bytes; // the whole file
     return found;
   }
-}
-
-function joined(start, rest) {
-  const bytes = new Uint8Array(start.length + rest.length);
-  bytes.set(start);
-  bytes.set(rest, start.length);
-  return bytes;
 }

@@ -8,6 +8,7 @@
  * it stopped, after a pause that doubles while nothing arrives. A server that ignores `Range` and sends the whole file
  * is accepted if the file is small.
  */
+import { joined } from "../container/source.js";
 import { ChangedError, RemoteError } from "../errors.js";
 import { RequestSignal, TransientError, receive, sleep } from "./body.js";
 import { Version } from "./version.js";
@@ -159,12 +160,7 @@ export class RangeClient {
       this.checkWhole(length);
     });
     this.pin(new Version(length, response.headers));
-    const bytes = new Uint8Array(length);
-    blocks.reduce((position, block) => {
-      bytes.set(block, position);
-      return position + block.length;
-    }, 0);
-    return bytes;
+    return joined(blocks);
   }
 
   async receive(response, guard, take) {
