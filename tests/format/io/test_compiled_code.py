@@ -207,7 +207,7 @@ def _run(copy: Path, code: str, **environment: str) -> str:
 def test_an_edited_constant_of_the_coder_or_a_kernel_takes_effect_at_once(tmp_path: Path) -> None:
     for folder in COPIED:
         shutil.copytree(ROOT / folder, tmp_path / folder.split("/", 1)[1])
-    kernels = tmp_path / "dynerf_decoder" / "backends" / "cpu" / "kernels"
+    kernels = tmp_path / "dynerf_decoder" / "kernels"
     (kernels / "slope.py").write_text(
         "from .compiling import kernel\nfrom .pixels import pixel_rays\n"
         "@kernel\ndef slope(pose, ray):\n"
