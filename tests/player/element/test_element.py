@@ -130,10 +130,11 @@ def test_nothing_is_fetched_before_it_is_needed(bare: "Page", site: Site) -> Non
     assert bare.evaluate("player.find('poster-layer').hidden") is False
     bare.evaluate("player.play()")
     wait(bare, "player.readyState === 4 && player.find('poster-layer').hidden")
-    create(bare, reveal="interaction", poster="/films/clips/board.jpg")
-    wait(bare, "player.readyState === 1")
+    site.host.requests.clear()
+    create(bare, loading="auto", reveal="interaction", poster="/films/clips/board.jpg")
     bare.wait_for_timeout(300)
-    assert bare.evaluate("[player.readyState, player.loaded]") == [1, False]
+    assert fetched() == []
+    assert bare.evaluate("[player.readyState, player.loaded]") == [0, False]
     bare.mouse.click(20, 20)
     wait(bare, "player.modelIsVisible")
 
