@@ -22,7 +22,7 @@ import zstandard
 from dynerf_format import FileSource, QuantisedTensor, Reader, unpack_tensors
 from dynerf_format.container.chunks import unpack_latents
 from dynerf_format.container.compression import compress, decompress
-from dynerf_format.tensors.payload import pack_parts
+from dynerf_format.tensors.tensor_payload import pack_parts
 
 CLASSES: dict[str, Callable[[QuantisedTensor], bool]] = {
     "static planes": lambda t: ".static." in t.name,

@@ -6,8 +6,8 @@ Rooms in the order of the data path:
 - ``config``: settings, presets and overrides
 - ``captures``: reads a capture of any layout (``captures/layouts``)
 - ``calibration``: finds poses, lenses and offsets in time of a folder of videos (pycolmap, child processes)
-- ``checking``: finds what is wrong with a capture (``checking/quick``: by small pictures alone)
-- ``findings``: what a check, a calibration or an encode reports, and faults that pictures alone show
+- ``checking``: finds what is wrong with a capture (``checking/quick``: without matched points)
+- ``capture_faults``: black, frozen and duplicate cameras, and the form in which faults are reported
 - ``ingest``: undistorts pictures and makes them one size
 - ``frames``: decoded pictures, memory-mapped
 - ``schedule``: stages, keyframes, learning rate, initial latents

@@ -71,8 +71,8 @@ from dynerf_format.tensors.occupancy import (
     pack_occupancy,
     unpack_occupancy,
 )
-from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
 from dynerf_format.tensors.quantise import QuantisedTensor, quantise
+from dynerf_format.tensors.tensor_payload import pack_tensors, unpack_tensors
 
 from .errors import (
     CaptureError,

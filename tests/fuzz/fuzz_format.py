@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dynerf_format import BytesSource, FormatError, Limits, Reader, decode_header, repair_clip, unpack_sound
 from dynerf_format.layout import CHUNK_HEAD, CRC32, ENTRY, HEAD, TRAILER, TRAILER_TAG
-from dynerf_format.tensors.payload import unpack_tensors
+from dynerf_format.tensors.tensor_payload import unpack_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from dynerf_encoder.calibration.synchronisation.motion import MovingView
 from dynerf_encoder.captures.lens import Lens
 
 WIDTH, HEIGHT, FOCAL = 64, 48, 60.0
+NAMES = tuple(f"cam{index:02d}" for index in range(6))
 _BLOBS = 6
 
 
@@ -52,3 +53,9 @@ def _picture(lens: Lens, pose: Pose, blobs: np.ndarray, background: np.ndarray) 
         radius = 0.25 * FOCAL / depth
         picture += 90 * np.exp(-((columns - u) ** 2 + (rows - v) ** 2) / (2 * radius**2))
     return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def blob_pictures(starts: list[int] | None = None, frames: int = 40) -> dict[str, np.ndarray]:
+    """Moving blobs before a different background in each of the cameras ``NAMES``."""
+    views = blob_views(len(NAMES), frames, starts or [0] * len(NAMES))
+    return {name: view.pictures.copy() for name, view in zip(NAMES, views, strict=True)}

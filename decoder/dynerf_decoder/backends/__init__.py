@@ -1,4 +1,4 @@
-"""Kernels that evaluate folded ``planes`` fields faster than torch: one room per device.
+"""Evaluates folded ``planes`` fields faster than torch, by kernels: one room per device.
 
 In: a ``FoldedStack``, planes and network weights with the latent folded in, defined here. Out: decoded
 samples or whole rays. ``cpu`` lays arrays out for the numba ``kernels``, ``triton`` has its own; torch in

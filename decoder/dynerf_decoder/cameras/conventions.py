@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from dynerf_format.errors import ViewError
 
-from .rotation import TOLERANCE, nearest_rotation, rotation_fault
+from .rotation import nearest_rotation, rotation_fault, rotation_of_vector
 
 Numbers: TypeAlias = Sequence[Any] | np.ndarray
 """A vector or a matrix, as (nested) sequences or an array."""
@@ -26,7 +26,10 @@ Numbers: TypeAlias = Sequence[Any] | np.ndarray
 OPENCV_PIXEL = 0.5
 """Add this to OpenCV's pixel coordinates to get those of ``Camera``."""
 
-_FLIP_YZ = np.diag([1.0, -1.0, -1.0])  # between y up, z backwards and y down, z forwards
+FLIP_YZ = np.diag([1.0, -1.0, -1.0])
+"""Turns OpenCV's camera axes (y down, z forwards) into those of ``Camera`` (y up, z backwards), and back."""
+
+_LENGTH_TOLERANCE = 1e-2  # of quaternions; accepts values rounded to three digits
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _COLMAP = {"SIMPLE_PINHOLE": 3, "PINHOLE": 4}  # models and their numbers of parameters
 
@@ -35,14 +38,14 @@ def pose_of_extrinsics(rotation: Numbers, translation: Numbers, where: str) -> F
     """``camera_to_world`` of x_camera = R x_world + t with OpenCV's axes."""
     world_to_camera = checked_rotation(rotation, where)
     centre = -world_to_camera.T @ numbers(translation, f"{where}: translation", (3,))
-    return np.column_stack([world_to_camera.T @ _FLIP_YZ, centre])
+    return np.column_stack([world_to_camera.T @ FLIP_YZ, centre])
 
 
 def extrinsics_of_pose(
     pose: Float[np.ndarray, "3 4"],
 ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]:
     """R and t with OpenCV's axes, the inverse of ``pose_of_extrinsics``."""
-    rotation = _FLIP_YZ @ pose[:, :3].T
+    rotation = FLIP_YZ @ pose[:, :3].T
     return rotation, -rotation @ pose[:, 3]
 
 
@@ -51,10 +54,7 @@ def opencv_rotation(rotation: Numbers, where: str) -> Float[np.ndarray, "3 3"]:
     vector = numbers(rotation, f"{where}: rotation", (3,), (3, 3))
     if vector.shape == (3, 3):
         return vector
-    angle = float(np.linalg.norm(vector))
-    x, y, z = vector / angle if angle > 0 else vector
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross))
+    return rotation_of_vector(vector)
 
 
 def opencv_intrinsics(matrix: Numbers) -> tuple[float, float, float, float]:
@@ -80,7 +80,7 @@ def rotation_of_quaternion(quaternion: Numbers, where: str) -> Float[np.ndarray,
     """The rotation matrix of a quaternion (w, x, y, z) whose length is one up to rounding."""
     values = numbers(quaternion, f"{where}: quaternion", (4,))
     length = float(np.linalg.norm(values))
-    if abs(length - 1) > TOLERANCE:
+    if abs(length - 1) > _LENGTH_TOLERANCE:
         raise ViewError(f"{where}: quaternion of length {length:g}, expected 1")
     w, x, y, z = values / length
     return np.array(

@@ -31,6 +31,7 @@ from .lanes import (
 )
 from .look_up import locate, product_at
 from .occupancy import occupied
+from .records import Share
 
 SAMPLES = 8
 _EIGHT = (np.float32(0),) * SAMPLES
@@ -131,12 +132,12 @@ def to_shares(depths, even, gain, shares, count):
 
 @kernel
 def find_share(shares, count, target):
-    """The number of the interval whose shares enclose ``target``, and the shares at both of its ends."""
+    """The interval whose shares enclose ``target``, as ``records.Share``."""
     index = np.int64(0)
     for block in range(SAMPLES, len(shares), SAMPLES):
         index += count_at_most(load(zeros(_EIGHT), shares, block), target)
     index = min(index, count - 1)
-    return np.float32(index), item(shares, SAMPLES - 1 + index), item(shares, SAMPLES + index)
+    return Share(np.float32(index), item(shares, SAMPLES - 1 + index), item(shares, SAMPLES + index))
 
 
 @kernel
@@ -155,9 +156,23 @@ def draw_edges(shares, count, targets, edges, at):
         f = find_share(shares, count, item(targets, first + 5))
         g = find_share(shares, count, item(targets, first + 6))
         h = find_share(shares, count, item(targets, first + 7))
-        low = pack((a[1], b[1], c[1], d[1], e[1], f[1], g[1], h[1]))
-        high = pack((a[2], b[2], c[2], d[2], e[2], f[2], g[2], h[2]))
+        low = pack((a.low, b.low, c.low, d.low, e.low, f.low, g.low, h.low))
+        high = pack((a.high, b.high, c.high, d.high, e.high, f.high, g.high, h.high))
         width = clamped(minus(high, low), np.float32(1e-12), _ONE)
         fraction = clamped(quotient(minus(load(low, targets, first), low), width), np.float32(0), _ONE)
-        position = plus(pack((a[0], b[0], c[0], d[0], e[0], f[0], g[0], h[0])), fraction)
+        position = plus(
+            pack(
+                (
+                    a.interval,
+                    b.interval,
+                    c.interval,
+                    d.interval,
+                    e.interval,
+                    f.interval,
+                    g.interval,
+                    h.interval,
+                )
+            ),
+            fraction,
+        )
         store(edges, at + first, scaled(position, _ONE / np.float32(count)))

@@ -9,7 +9,7 @@ LaneType = tuple[np.float32, ...]
 
 
 class IndexRange(NamedTuple):
-    """A range of indices, without ``stop``."""
+    """A range of indices, ``stop`` excluded."""
 
     start: int
     stop: int
@@ -115,6 +115,14 @@ class ViewScratch(NamedTuple):
 
     inputs: np.ndarray
     hidden: np.ndarray
+
+
+class Share(NamedTuple):
+    """The number of an interval, and the cumulative weights at its ends."""
+
+    interval: np.float32
+    low: np.float32
+    high: np.float32
 
 
 class Slots(NamedTuple):

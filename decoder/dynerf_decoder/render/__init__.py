@@ -4,5 +4,5 @@
 training uses too. Out: RGB and depth of a frame, or the colours and weights of rays. ``depth_colours`` gives
 pictures of depth.
 
-Imports: backends/cpu, cameras, fields, scene.
+Imports: cameras, fields, scene.
 """

@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.cameras.camera import Camera, camera_rays
 from dynerf_decoder.fields.field import FoldedModel
 from dynerf_decoder.scene.contraction import RayIntervals, Space
 from dynerf_decoder.scene.ray_sampling import Sampling
+from dynerf_decoder.threads import in_threads
 
 from .fast import trace_fast
 from .reference import render_rays

@@ -15,7 +15,7 @@ from dynerf_format.values import is_integer
 from .contraction import Space
 from .ray_sampling import Sampling
 
-_MAX_SAMPLES = 4096
+MAX_SAMPLES = 4096
 _MAX_PIXELS = 1e9  # of focal lengths and principal points; focal lengths are at least the inverse
 
 
@@ -61,8 +61,8 @@ def sampling_of(header: Header) -> Sampling:
     found = header.sampling
     coarse, fine, union = found.get("coarse"), found.get("fine"), found.get("union")
     for name, value in (("coarse", coarse), ("fine", fine)):
-        if not is_integer(value, 2, _MAX_SAMPLES):
-            raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {_MAX_SAMPLES}")
+        if not is_integer(value, 2, MAX_SAMPLES):
+            raise FormatError(f"header.sampling.{name}: found {value!r}, expected 2 to {MAX_SAMPLES}")
     if not isinstance(union, bool):
         raise FormatError(f"header.sampling.union: found {union!r}, expected true or false")
     assert isinstance(coarse, int)

@@ -4,5 +4,5 @@ In: videos or folders of pictures of one scene by cameras that stand still. Out:
 points, a report, and an ``Outcome``. ``calibrate.py`` runs the stages; ``rig.py`` and ``agreement.py`` decide
 which of several solutions is right; pycolmap runs in child processes (``colmap``).
 Imports: calibration/colmap, calibration/pairs, calibration/synchronisation, captures, captures/layouts,
-findings.
+capture_faults.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dynerf_encoder.findings.picture_faults import picture_findings
+from dynerf_encoder.capture_faults.picture_faults import picture_findings
 from dynerf_format.errors import CaptureError
 
 from .pairs.features import Features

@@ -1,4 +1,4 @@
-"""The work folder of a calibration: what ``--resume`` goes on from.
+"""The work folder of a calibration: what ``--resume`` continues from.
 
 ``key.json`` records what its files depend on. Each file appears complete or not at all, so a stage that finds
 its file need not run again. The folder is removed when the calibration has succeeded. It is locked by the

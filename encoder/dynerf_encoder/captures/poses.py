@@ -147,5 +147,7 @@ def _pose(path: Path, name: str, row: Float[np.ndarray, "17"]) -> StoredPose:
 def _rotation(where: str, matrix: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     """The rotation nearest to the stored matrix; CaptureError unless that is one up to rounding."""
     if fault := rotation_fault(matrix):
-        raise CaptureError(f"{where}: the 3x3 part {fault}, expected the axes down, right, backwards")
+        raise CaptureError(
+            f"{where}: the 3x3 part {fault}, expected a rotation with columns down, right, backwards"
+        )
     return nearest_rotation(matrix)

@@ -2,7 +2,8 @@
 
 In: a capture of any layout. Out: findings that name cameras, a verdict, tables and a report. One file per
 test; those that need matched points use the features and matches of ``calibration``, which need pycolmap.
-The tests that need small pictures alone are in ``quick``.
+Those that need no matched points are in ``quick``, and those of pictures alone in
+``capture_faults``.
 Imports: calibration, calibration/colmap, calibration/pairs, calibration/synchronisation, captures,
-captures/layouts, checking/quick, findings.
+captures/layouts, checking/quick, capture_faults.
 """

@@ -1,7 +1,7 @@
 """Checks a capture: reads a few of its pictures, runs all tests, and grades it.
 
 Tests that find the cause come first, and what they found is left out of those that follow: a black camera has
-no matches, and poses in another convention are corrected before single cameras are looked at.
+no matches, and poses in another convention are corrected before single cameras are examined.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ import numpy as np
 from dynerf_encoder.calibration.colmap.run_children import installed
 from dynerf_encoder.calibration.correspondences import default_threads
 from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.capture_faults.finding import Finding, cameras_of
+from dynerf_encoder.capture_faults.picture_faults import picture_findings
 from dynerf_encoder.captures.capture import Capture
 from dynerf_encoder.captures.layouts.detect import read_recording
 from dynerf_encoder.captures.opening import open_capture
 from dynerf_encoder.captures.reading import READ_AS_FOUND, Reading
-from dynerf_encoder.findings.finding import Finding, cameras_of
-from dynerf_encoder.findings.picture_faults import picture_findings
 from dynerf_format.frame_range import FrameRange
 from dynerf_format.io.atomic_write import check_writable
 
@@ -29,7 +29,7 @@ from .matcher import Matcher
 from .motion_convention import convention_by_motion
 from .pictures import MOST_FRAMES, Samples, read_samples
 from .points import examine
-from .quick.steps import LEAST_FRAMES, step_findings, steps
+from .quick.frame_offsets import LEAST_FRAMES, frame_offsets, offset_findings
 from .report import write_report
 from .result import CheckResult
 from .sharpness import blurred, sharpness
@@ -44,7 +44,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What to check: a capture and how it is read, and the frames that are looked at."""
+    """What to check: a capture and how it is read, and the frames that are examined."""
 
     capture: Path
     reading: Reading = READ_AS_FOUND
@@ -125,7 +125,7 @@ def compare(layout: str, capture: Capture, evidence: Evidence, progress: Progres
             findings += convention
             poses = {}
     late = _late(capture, samples, poses, progress)
-    findings += step_findings(late)
+    findings += offset_findings(late)
     if all(frames is None for frames in late.values()):
         skipped.append(_unsynchronised(evidence.frames, poses))
     return CheckResult(
@@ -161,7 +161,7 @@ def _late(
     """How late the cameras are whose poses can be relied on."""
     progress("synchronisation", 0, 1)
     lenses = {name: capture.view(name).lens for name in poses}
-    found = steps({name: samples.small[name] for name in poses}, lenses, poses)
+    found = frame_offsets({name: samples.small[name] for name in poses}, lenses, poses)
     progress("synchronisation", 1, 1)
     return found
 

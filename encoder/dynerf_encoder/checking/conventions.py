@@ -12,13 +12,14 @@ from itertools import permutations, product
 import numpy as np
 from jaxtyping import Float
 
+from dynerf_decoder.cameras.conventions import FLIP_YZ
+
 from .matched_rays import MatchedRays, RigPoses, agreeing
 
-_FLIP = np.diag([1.0, -1.0, -1.0])  # between OpenGL's and OpenCV's axes
 _LLFF = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 AXES = {
     "OpenGL (right, up, backwards)": np.eye(3),
-    "OpenCV and COLMAP (right, down, forwards)": _FLIP,
+    "OpenCV and COLMAP (right, down, forwards)": FLIP_YZ,
     "LLFF (down, right, backwards)": _LLFF,
 }
 """By name: the matrix C with M C = [right, up, backwards]."""
@@ -90,7 +91,7 @@ def find_convention(rays: MatchedRays, poses: RigPoses, layout: str) -> Conventi
 def readings(poses: RigPoses, layout: str) -> Iterator[PoseReading]:
     """All ways of reading the matrices that a layout gave as ``poses``."""
     expected = AXES[axes_of(layout)]
-    world_from_camera = np.swapaxes(poses.rotations, 1, 2) @ _FLIP  # OpenGL's axes
+    world_from_camera = np.swapaxes(poses.rotations, 1, 2) @ FLIP_YZ  # OpenGL's axes
     stored = world_from_camera @ expected.T
     back = np.swapaxes(stored, 1, 2)
     moved = -np.einsum("cij,cj->ci", back, poses.centres)
@@ -102,7 +103,7 @@ def readings(poses: RigPoses, layout: str) -> Iterator[PoseReading]:
 
 
 def _opencv(matrices: Float[np.ndarray, "n 3 3"], centres: Float[np.ndarray, "n 3"]) -> RigPoses:
-    return RigPoses(np.swapaxes(matrices @ _FLIP, 1, 2), centres)
+    return RigPoses(np.swapaxes(matrices @ FLIP_YZ, 1, 2), centres)
 
 
 def _orders() -> Iterator[tuple[str, Float[np.ndarray, "3 3"]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dynerf_encoder.calibration.verdict import Grade, Verdict
-from dynerf_encoder.findings.finding import Finding
+from dynerf_encoder.capture_faults.finding import Finding
 
 _LEAST_CAMERAS = 3
 _LEAST_SHARE = 0.6  # of the cameras, that nothing is wrong with

@@ -12,12 +12,12 @@ from jaxtyping import UInt8
 
 from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.calibration.synchronisation.motion import motion_scores, view_of_pictures
+from dynerf_encoder.capture_faults.finding import Finding
 from dynerf_encoder.captures.lens import Lens
-from dynerf_encoder.findings.finding import Finding
 
 from .conventions import AXES, PoseReading, described, readings
 from .matched_rays import RigPoses
-from .quick.steps import LEAST_FRAMES
+from .quick.frame_offsets import LEAST_FRAMES
 
 _MOST_FRAMES = 45
 _LEAST_SCORE, _LEAST_GAIN = 0.2, 1.25  # mean correlation; over that of the poses as read

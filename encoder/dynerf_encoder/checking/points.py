@@ -11,8 +11,8 @@ import numpy as np
 from dynerf_encoder.calibration.colmap.problem import Solution
 from dynerf_encoder.calibration.pairs.epipolar import PairStatistic, Pose, pair_statistics
 from dynerf_encoder.calibration.pairs.votes import PooledMatches
+from dynerf_encoder.capture_faults.finding import Finding
 from dynerf_encoder.captures.capture import Capture
-from dynerf_encoder.findings.finding import Finding
 
 from .conventions import find_convention
 from .exposure import DIFFERENT, gains

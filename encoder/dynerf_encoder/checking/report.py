@@ -15,7 +15,7 @@ from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.calibration.report_parts import epipolar_pictures, pair_matrix, write_page
 from dynerf_encoder.calibration.rig_drawing import draw_rig
 from dynerf_encoder.calibration.stills import StillFiles
-from dynerf_encoder.findings.finding import cameras_of
+from dynerf_encoder.capture_faults.finding import cameras_of
 
 from .camera_metrics import camera_metrics
 from .result import CheckResult

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Int
 
-from dynerf_decoder.cameras.rotation import nearest_rotation
+from dynerf_decoder.cameras.rotation import nearest_rotation, rotation_of_vector
 
 from .matched_rays import MatchedRays, RigPoses
 
@@ -67,15 +67,5 @@ def _refined(
         weights = 1 / (1 + (errors / (width * scale)) ** 2)
         gradient = np.cross(turned, normals)
         normal_matrix = gradient.T @ (weights[:, None] * gradient) + 1e-12 * np.eye(3)
-        matrix = _turn(-np.linalg.solve(normal_matrix, gradient.T @ (weights * errors))) @ matrix
+        matrix = rotation_of_vector(-np.linalg.solve(normal_matrix, gradient.T @ (weights * errors))) @ matrix
     return matrix
-
-
-def _turn(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """The rotation by a vector (Rodrigues)."""
-    angle = float(np.linalg.norm(vector))
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = vector / angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)

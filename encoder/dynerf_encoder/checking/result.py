@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynerf_encoder.calibration.verdict import Verdict
-from dynerf_encoder.findings.finding import Finding
+from dynerf_encoder.capture_faults.finding import Finding
 
 from .points import PointFindings
 
@@ -14,7 +14,7 @@ from .points import PointFindings
 class CheckResult:
     """All findings and the measurements per camera. ``points`` is None where matching was skipped.
 
-    ``frames`` are those that were looked at; ``late`` is in frames, None where it is not known; ``skipped``
+    ``frames`` are those that were examined; ``late`` is in frames, None where it is not known; ``skipped``
     says what was not checked, and why.
     """
 

@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.fields.field import FoldedDensity, Model
+from dynerf_decoder.threads import in_threads
 from dynerf_format import COARSE_EMPTY, FINE_EMPTY, CellGrid, Occupancy
 
 _PER_CELL = 3  # lattice steps along a cell

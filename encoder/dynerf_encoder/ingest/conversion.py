@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 
 from dynerf_decoder.cameras.camera import Camera, unproject
+from dynerf_decoder.cameras.conventions import FLIP_YZ
 from dynerf_encoder.captures.lens import Lens
 
 from .box_average import all_in_box, box_average
 from .sampling import ONE, interpolate
 
 _VERSION = 1  # of the conversion: raise it when stored pictures change
-_FLIP_YZ = np.array([1.0, -1.0, -1.0])  # between OpenGL's and OpenCV's axes
 _BLOCK = 2**18  # pixels whose positions are computed at once
 
 
@@ -111,7 +111,7 @@ class Conversion:
         lens, camera = self.lens, self.camera
         row, column = np.divmod(pixels, camera.width)
         intrinsics = camera.focal_x, camera.focal_y, camera.centre_x, camera.centre_y
-        directions = unproject(column + 0.5, row + 0.5, *intrinsics) * _FLIP_YZ
+        directions = unproject(column + 0.5, row + 0.5, *intrinsics) * FLIP_YZ.diagonal()
         found, seen = lens.project(directions)
         inside = seen & (found >= 0).all(axis=1) & (found <= [lens.width, lens.height]).all(axis=1)
         limits = np.array([lens.width - 1, lens.height - 1])

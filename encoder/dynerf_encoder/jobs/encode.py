@@ -83,7 +83,7 @@ def _encode(
     sound = _code_sound(job, capture, frames, watcher)
     segments = plan_segments(frames, segmentation.length.frames(capture.fps), segmentation.overlap)
     if len(segments) == 1:
-        return encode_segment(replace(job, segment=SegmentInputs(sound=sound)), watcher)
+        return encode_segment(replace(job, segment=replace(job.segment, sound=sound)), watcher)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
             f"{len(segments)} segments under torchrun, which trains one model on several GPUs; expected one "

@@ -6,16 +6,18 @@ from itertools import pairwise
 import torch
 
 from dynerf_decoder.fields.build import build_model, settings_record
+from dynerf_decoder.scene.from_header import MAX_SAMPLES
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.schedule.stages import plan_training
 from dynerf_format.errors import ConfigError, FormatError
+from dynerf_format.tensors.occupancy import CELLS_MAX
 
 from .job import Job
 
-_BOUNDS = {
+_BOUNDS: dict[str, tuple[float, float]] = {
     "schedule.keyframe_interval": (1.0, math.inf),
-    "sampling.coarse": (2.0, 4096.0),  # what decoders accept
-    "sampling.fine": (2.0, 4096.0),
+    "sampling.coarse": (2, MAX_SAMPLES),
+    "sampling.fine": (2, MAX_SAMPLES),
     "importance.share": (0.0, 1.0),
     "importance.keyframe_gamma": (1e-6, 1.0),
     "importance.gamma": (1e-6, 1.0),
@@ -29,7 +31,7 @@ _BOUNDS = {
     "quantisation.latents": (1e-4, math.inf),
     "quantisation.coarse": (1.0, math.inf),
     "quantisation.coarse_basis": (1.0, math.inf),
-    "quantisation.grid": (0.0, 256.0),  # what decoders accept
+    "quantisation.grid": (0, CELLS_MAX),
     "layers.steps": (0.0, math.inf),
     "layers.reach": (0.0, math.inf),
 }
@@ -65,7 +67,7 @@ def _range_text(least: float, most: float) -> str:
 
 
 def _check_layers(budget: tuple[float, ...]) -> None:
-    """Refuse shares of the file that no layers can have."""
+    """Refuse shares of the weights that no layers can have."""
     shares = ", ".join(f"{100 * share:g}%" for share in budget)
     if any(share >= after for share, after in pairwise((0.0, *budget))) or budget[-1] != 1:
         raise ConfigError(

@@ -1,6 +1,6 @@
 """Warns of cameras that are black, frozen, duplicates or out of step, before a training starts.
 
-``dynerf check`` does more, by matched points. Here only stored pictures are looked at, a few of them and
+``dynerf check`` does more, by matched points. Here only stored pictures are examined, a few of them and
 small, so that it takes seconds; nothing is refused.
 """
 

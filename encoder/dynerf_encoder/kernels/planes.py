@@ -46,28 +46,30 @@ def symbols_of(positions):
 
 
 @kernel
-def fold_part(lane_type, values, base, texels, step, factor, to, other_factor, other, out):
+def fold_part(lane_type, values, base, span, step, factor, to, other_factor, beside, out):
     """Add one image's texels to two frames of ``out``, each times a factor; return its symbols' magnitudes.
 
-    ``base`` is the image's offset in ``values``, ``texels`` a ``records.IndexRange``; ``to`` and ``other``
-    are the frames' offsets in ``out``. If these are equal, only the first factor is used.
+    ``base`` is the image's offset in ``values``, ``span`` a ``records.IndexRange`` of texels; ``to`` and
+    ``beside`` are the frames' offsets in ``out``. If these are equal, only the first factor is used.
     """
     total = zeros(lane_type)
-    for at in range(texels.start * len(lane_type), texels.stop * len(lane_type), len(lane_type)):
+    for at in range(span.start * len(lane_type), span.stop * len(lane_type), len(lane_type)):
         value = load(zeros(lane_type), values, base + at)
         if step > 0:
             symbols = symbols_of(divided(value, step))
             total = plus(total, magnitude(symbols))
             value = scaled(symbols, step)
         store(out, to + at, plus_scaled(load(zeros(lane_type), out, to + at), value, factor))
-        if other != to:
-            store(out, other + at, plus_scaled(load(zeros(lane_type), out, other + at), value, other_factor))
+        if beside != to:
+            store(
+                out, beside + at, plus_scaled(load(zeros(lane_type), out, beside + at), value, other_factor)
+            )
     return total
 
 
 @kernel
 def fold(lane_type, static, basis, plane, texels, steps, coefficients, frames, out, layout, magnitudes):
-    """Fold one plane of a scale for all frames; ``steps`` are ``records.PlaneKinds``.
+    """Fold one plane of a scale for all frames; ``steps`` are ``records.StaticAndBasis``.
 
     ``coefficients`` are (frame, image), ``magnitudes`` (image, plane, channel); ``layout`` is the
     ``records.FoldedLayout`` of ``out``.
@@ -185,8 +187,8 @@ def update(
     """Adam on one plane of all images of a scale, row by row: a row's gradients are used for all its images.
 
     ``static`` and ``basis`` are ``records.TrainedValues``; ``smooth``, the weights of differences, and
-    ``steps`` are ``records.PlaneKinds``; ``rate_slopes`` (image, plane, channel), ``above`` scratch for a row
-    of each image.
+    ``steps`` are ``records.StaticAndBasis``; ``rate_slopes`` (image, plane, channel), ``above`` scratch for a
+    row of each image.
     """
     images = len(coefficients) // frames
     texels = size * size * len(lane_type)

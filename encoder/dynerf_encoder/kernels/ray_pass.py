@@ -10,7 +10,7 @@ from dynerf_decoder.kernels.compiling import kernel
 
 from .colour import composite, composite_backward, squared_error, view_inputs, view_inputs_backward
 from .edges import draw, histogram_bound, intervals, stratified
-from .layers import backward, forward
+from .network_passes import backward, forward
 from .samples import plane_gradients, sample_planes
 from .volume import volume_weights, volume_weights_backward
 
@@ -136,33 +136,38 @@ def train_rays(
     records of their names.
     """
     bounds, bins, count = constants.bounds, constants.coarse_count, constants.fine_count
-    near, far = scratch.coarse, scratch.fine
+    coarse_scratch, fine_scratch = scratch.coarse, scratch.fine
+    coarse_intervals, fine_intervals = coarse_scratch.intervals, fine_scratch.intervals
     squared, excess, padded_count = 0.0, 0.0, len(rays.hit)
     for first in range(span.start, span.stop, BLOCK):
-        coarse_pass(coarse, rays, first, jitter.coarse, even, bins, bounds, coarse_buffers.positions, near)
-        fine_pass(fine, rays, first, jitter.fine, constants, fine_buffers.positions, near.intervals, far)
+        coarse_pass(
+            coarse, rays, first, jitter.coarse, even, bins, bounds, coarse_buffers.positions, coarse_scratch
+        )
+        fine_pass(
+            fine, rays, first, jitter.fine, constants, fine_buffers.positions, coarse_intervals, fine_scratch
+        )
         squared += colour_pass(
-            fine.network.lane_type, view, rays, first, span.frame_rays, count, constants.colour_scale, far,
-            scratch.rays, sums.colour,
+            fine.network.lane_type, view, rays, first, span.frame_rays, count, constants.colour_scale,
+            fine_scratch, scratch.rays, sums.colour,
         )  # fmt: skip
-        densities_backward(count, bounds, len(fine.network.lane_type), far)
+        densities_backward(count, bounds, len(fine.network.lane_type), fine_scratch)
         network_backward(
-            fine, BLOCK * count, fine_buffers.gradients, padded_count * count, first * count, far.samples,
-            sums.fine,
+            fine, BLOCK * count, fine_buffers.gradients, padded_count * count, first * count,
+            fine_scratch.samples, sums.fine,
         )  # fmt: skip
         for ray in range(BLOCK):
             is_ray = first + ray < span.frame_rays
             ray_excess = histogram_bound(
-                far.intervals.edges, ray * (count + 1), far.intervals.weights, ray * count, count,
-                near.intervals.edges, ray * (bins + 1), near.intervals.weights, ray * bins, bins,
+                fine_intervals.edges, ray * (count + 1), fine_intervals.weights, ray * count, count,
+                coarse_intervals.edges, ray * (bins + 1), coarse_intervals.weights, ray * bins, bins,
                 constants.bound_scale if is_ray else _ZERO, scratch.cumulative,
-                near.intervals.weight_gradients,
+                coarse_intervals.weight_gradients,
             )  # fmt: skip
             if is_ray:
                 excess += ray_excess
-        densities_backward(bins, bounds, len(coarse.network.lane_type), near)
+        densities_backward(bins, bounds, len(coarse.network.lane_type), coarse_scratch)
         network_backward(
-            coarse, BLOCK * bins, coarse_buffers.gradients, padded_count * bins, first * bins, near.samples,
-            sums.coarse,
+            coarse, BLOCK * bins, coarse_buffers.gradients, padded_count * bins, first * bins,
+            coarse_scratch.samples, sums.coarse,
         )  # fmt: skip
     return squared, excess

@@ -151,7 +151,7 @@ class Scratch(NamedTuple):
 
 
 class RaySpan(NamedTuple):
-    """A range of rays, without ``stop``, of a frame with ``frame_rays`` rays; those beyond are padding."""
+    """A range of rays, ``stop`` excluded, of a frame with ``frame_rays`` rays; those beyond are padding."""
 
     start: int
     stop: int
@@ -166,8 +166,8 @@ class StepGradients(NamedTuple):
     colour: NetworkGradients  # the view network
 
 
-class PlaneKinds(NamedTuple):
-    """A number that static planes and basis planes have each."""
+class StaticAndBasis(NamedTuple):
+    """A number for static planes and one for basis planes."""
 
     static: np.float32
     basis: np.float32

@@ -94,7 +94,7 @@ def _round_by_torch(name: str, parameter: Tensor, quantisation: Quantisation) ->
 
 
 def _round_by_kernel(name: str, parameter: Tensor, quantisation: Quantisation) -> RoundedParameter:
-    from dynerf_encoder.kernels.networks import relative_step, round_values
+    from dynerf_encoder.kernels.parameter_rounding import relative_step, round_values
 
     exact = parameter.data
     values, result = exact.view(-1).numpy(), torch.empty_like(exact)
@@ -136,7 +136,7 @@ def add_rate_gradient(rounded: Sequence[RoundedParameter], weight: float) -> Non
         if item.plane:
             add_plane_rate_gradient(gradient, item.exact, item.step, rate_slope(item, weight))
         elif _has_kernels(item.exact) and gradient.is_contiguous():
-            from dynerf_encoder.kernels.networks import add_rate_gradient as add_by_kernel
+            from dynerf_encoder.kernels.parameter_rounding import add_rate_gradient as add_by_kernel
 
             values = item.exact.view(-1).numpy()
             step, slope = np.float32(item.step), np.float32(rate_slope(item, weight))

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.backends.cpu.plane_stack import output_lanes, padded
-from dynerf_decoder.backends.cpu.threads import in_threads, threads_for_parts
 from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack, encoded_directions
 from dynerf_decoder.scene.ray_sampling import draw_jitter
+from dynerf_decoder.threads import in_threads, threads_for_parts
 from dynerf_encoder.config.schema import Config
 from dynerf_encoder.kernels.ray_pass import BLOCK, train_rays
 from dynerf_encoder.kernels.records import (
@@ -203,8 +203,11 @@ class CpuKernelStep:
     ) -> tuple[StepMetrics, list[np.ndarray]]:
         """Train on all rays and fill ``samples``; return the metrics and the gradients of ``biases``."""
         parts = batch.parts()
-        near, far = (self._fields(index, bias) for index, bias in enumerate(biases))
-        near_samples, far_samples = samples
+        coarse, fine = (
+            self._fields(planes, net, bias)
+            for planes, net, bias in zip(self._planes, self._nets[:2], biases, strict=True)
+        )
+        coarse_samples, fine_samples = samples
         view = self._nets.view.arrays(self._model.view_hidden.bias, len(self._model.fine.out.bias) - 1)
         sums = [net.sums(len(parts)) for net in self._nets]
         even = torch.linspace(0, 1, self._config.sampling.coarse + 1).numpy()
@@ -218,8 +221,8 @@ class CpuKernelStep:
         def work(index: int) -> None:
             frame, first, last = parts[index]
             errors[index] = train_rays(
-                near[frame], far[frame], view, rays[frame], jitter[frame], even, constants,
-                RaySpan(first, last, batch.count), near_samples.of(frame), far_samples.of(frame),
+                coarse[frame], fine[frame], view, rays[frame], jitter[frame], even, constants,
+                RaySpan(first, last, batch.count), coarse_samples.of(frame), fine_samples.of(frame),
                 self._scratch(),
                 StepGradients(*(NetworkGradients(*(each[index] for each in net)) for net in sums)),
             )  # fmt: skip
@@ -239,9 +242,8 @@ class CpuKernelStep:
         loss = float(squared + self._config.optimiser.coarse_weight * excess)
         return StepMetrics(loss, float(squared)), bias_gradients
 
-    def _fields(self, index: int, bias: Tensor) -> list[Field]:
+    def _fields(self, planes: TrainedPlanes, net: TrainedNetwork, bias: Tensor) -> list[Field]:
         """The ``records.Field`` of a stack for each frame."""
-        planes, net = self._planes[index], self._nets[index]
         origins = np.array([scale.origin for scale in planes.scales])
         sizes = np.array([scale.size for scale in planes.scales])
         lane_type, shared = planes.scales[0].lane_type, net.arrays(bias[0])
@@ -276,7 +278,7 @@ class CpuKernelStep:
 
     def _make_scratch(self) -> Scratch:
         """Scratch arrays for a block of rays."""
-        near, far = (
+        coarse, fine = (
             PassScratch(
                 net.sample_scratch(BLOCK * count, planes.scales[0].channels, len(planes.scales)),
                 IntervalScratch(*(np.zeros(BLOCK * size, np.float32) for size in (count + 1, *(count,) * 6))),
@@ -284,7 +286,7 @@ class CpuKernelStep:
             for net, planes, count in zip(self._nets, self._planes, self._counts, strict=False)
         )
         view = self._nets.view.ray_scratch(self._nets.fine.lanes)
-        return Scratch(near, far, view, np.zeros(self._config.sampling.coarse + 1, np.float32))
+        return Scratch(coarse, fine, view, np.zeros(self._config.sampling.coarse + 1, np.float32))
 
 
 def _modulate(stack: PlaneStack, latents: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:

@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from dynerf_decoder.backends.cpu.threads import in_threads
 from dynerf_decoder.fields.planes import PlaneStack
+from dynerf_decoder.threads import in_threads
 from dynerf_encoder.kernels.planes import fold, update
-from dynerf_encoder.kernels.records import AdamFactors, FoldedLayout, PlaneKinds, TrainedValues
+from dynerf_encoder.kernels.records import AdamFactors, FoldedLayout, StaticAndBasis, TrainedValues
 from dynerf_encoder.kernels.scatter import scatter
 from dynerf_encoder.rate.rate_loss import RoundedParameter, laplace_slopes, rate_slope
 
@@ -65,12 +65,12 @@ class _Scale:
         self.magnitudes = np.zeros(self.images * PLANES * self.channels, np.float32)
         self.above = np.zeros((PLANES, self.images * self.size * self.channels), np.float32)
 
-    def smoothness(self, weight: float) -> PlaneKinds:
+    def smoothness(self, weight: float) -> StaticAndBasis:
         """The factors of differences in static and basis planes, as in ``plane_passes``."""
         if self.size < 2:
-            return PlaneKinds(np.float32(0), np.float32(0))
+            return StaticAndBasis(np.float32(0), np.float32(0))
         lines = PLANES * self.channels * self.size * (self.size - 1)
-        return PlaneKinds(
+        return StaticAndBasis(
             static=np.float32(2 * weight / lines),
             basis=np.float32(2 * weight / (lines * max(self.images - 1, 1))),
         )
@@ -190,8 +190,8 @@ class TrainedPlanes:
         ]
 
 
-def _numbers(steps: PlaneSteps) -> PlaneKinds:
-    return PlaneKinds(np.float32(steps.static), np.float32(steps.basis))
+def _numbers(steps: PlaneSteps) -> StaticAndBasis:
+    return StaticAndBasis(np.float32(steps.static), np.float32(steps.basis))
 
 
 def _trained_values(adam: torch.optim.Optimizer, parameter: Tensor) -> TrainedValues:

@@ -31,7 +31,7 @@ from dynerf_format.layout import U16_MAX, U32_MAX
 from dynerf_format.limits import DEFAULT_LIMITS, Limits
 from dynerf_format.sound.sound_payload import SoundPackets, pack_sound
 from dynerf_format.tensors.occupancy import Occupancy, pack_occupancy
-from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from dynerf_format.tensors.tensor_payload import pack_tensors, unpack_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

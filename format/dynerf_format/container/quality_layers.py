@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynerf_format.errors import FormatError
-from dynerf_format.tensors.payload import pack_parts, pack_tensors
 from dynerf_format.tensors.quantise import QuantisedTensor
 from dynerf_format.tensors.tensor_head import ANEW, FACTOR_MAX, FACTOR_MIN, REFINED_MAX
+from dynerf_format.tensors.tensor_payload import pack_parts, pack_tensors
 
 from .chunks import LAYERS_MAX, WEIGHTS, Chunk
 

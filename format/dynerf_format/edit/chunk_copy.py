@@ -9,8 +9,8 @@ from dynerf_format.container.chunks import Chunk, unpack_latents
 from dynerf_format.container.directory import with_fields
 from dynerf_format.container.source import FileSource
 from dynerf_format.container.writer import ChunkRef, compress_chunk
-from dynerf_format.tensors.payload import pack_tensors
 from dynerf_format.tensors.quantise import QuantisedTensor
+from dynerf_format.tensors.tensor_payload import pack_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,7 +35,7 @@ from dynerf_format.container.records import Header, Scalar, SegmentRecord
 from dynerf_format.container.writer import ChunkRef, compress_chunk, write_chunks
 from dynerf_format.errors import FormatError, ViewError
 from dynerf_format.limits import DEFAULT_LIMITS
-from dynerf_format.tensors.payload import unpack_records
+from dynerf_format.tensors.tensor_payload import unpack_records
 
 from .chunk_copy import PathSource, copy_chunk, slice_latents
 from .sound_copy import move_sound

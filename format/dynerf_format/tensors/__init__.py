@@ -2,7 +2,7 @@
 
 In: float arrays and quantisation steps, or occupied cells. Out: integer symbols with their steps, and the
 bytes of ``WGHT``, ``LATN`` and ``occu`` payloads; and back. Declared sizes are compared with limits before
-anything is allocated. ``payload`` is the entry point.
+anything is allocated. ``tensor_payload`` is the entry point.
 
 Imports: coding.
 """

@@ -57,7 +57,7 @@ def test_basketball_gets_a_box() -> None:
     assert space.kind == "box"
     for camera in cameras:
         assert np.abs(space.to_cube(camera.origin[None])).max() <= 1 + 1e-9
-        # The capture's y axis points down and the floor is at 0: the points looked at are within the box.
+        # The capture's y axis points down and the floor is at 0: the points in view are within the box.
         if camera.forward[1] > 0.3:
             floor = camera.origin - camera.forward * camera.origin[1] / camera.forward[1]
             assert np.abs(space.to_cube(floor[None])).max() <= 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dynerf.cli.main import main
+from dynerf_encoder.capture_faults.finding import Finding
 from dynerf_encoder.captures.layouts.read_capture import read_capture
 from dynerf_encoder.checking import check, pictures
 from dynerf_encoder.checking.camera_metrics import camera_metrics
@@ -16,7 +17,6 @@ from dynerf_encoder.checking.check import CheckOptions, Evidence, compare, gathe
 from dynerf_encoder.checking.grading import verdict_of
 from dynerf_encoder.checking.report import write_report
 from dynerf_encoder.checking.result import CheckResult
-from dynerf_encoder.findings.finding import Finding
 from support.spoiled import CASES, Spoiled, spoil
 
 CANDLE = Path(__file__).parents[3] / "samples/candle"

@@ -29,7 +29,7 @@ from dynerf_format import (
     repair_clip,
 )
 from dynerf_format.container.compression import compress
-from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from dynerf_format.tensors.tensor_payload import pack_tensors, unpack_tensors
 from support.clips import (
     camera,
     coded_payload,

@@ -30,7 +30,7 @@ from dynerf_format.coding.rans_layout import STATE_MIN, TOTAL
 from dynerf_format.coding.rans_section import pack_section
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.coding.tokens import TOKENS_MAX, BitReader, from_tokens, pack_bits, to_tokens
-from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from dynerf_format.tensors.tensor_payload import pack_tensors, unpack_tensors
 from support.clips import (
     QUICK,
     coded_payload,

@@ -19,7 +19,7 @@ from dynerf_format.coding.parametric_tables import (
 from dynerf_format.coding.rans_layout import TOTAL
 from dynerf_format.coding.side_information import SideInformation
 from dynerf_format.coding.tokens import TOKENS_MAX, to_tokens
-from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from dynerf_format.tensors.tensor_payload import pack_tensors, unpack_tensors
 from support.clips import tensor
 from support.plain_decoder import smooth_table, unpack
 

@@ -33,7 +33,7 @@ from dynerf_format import (
 )
 from dynerf_format.container.directory import chunk_checksum, with_fields
 from dynerf_format.container.source import FileSource as Source
-from dynerf_format.tensors.payload import unpack_records
+from dynerf_format.tensors.tensor_payload import unpack_records
 from support.clips import QUICK, camera, continued, small_header, tensor, two_segments
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ class TestChunksAreCopiedAsStored:
             seen.append(len(payload))
             return unpack_records(payload, *arguments)
 
-        monkeypatch.setattr("dynerf_format.tensors.payload.unpack_records", counting)
+        monkeypatch.setattr("dynerf_format.tensors.tensor_payload.unpack_records", counting)
         monkeypatch.setattr("dynerf_format.edit.splice.unpack_records", counting)
         return seen
 

@@ -124,24 +124,25 @@ def test_messages_change_what_is_shown(player: Player, made: PlanesClip) -> None
     player.open(made.data)
     player.settle(0, 1)
     clip, camera = made.clip, made.clip.cameras[0]
-    player.send("time", frame=0.5)
-    assert psnr(_settled(player, frame=0.5), expected(clip, 0.5)) >= SHIPPED
+    assert psnr(_shown_after(player, "time", frame=0.5), expected(clip, 0.5)) >= SHIPPED
     pose = camera.camera_to_world + np.array([[0, 0, 0, 0.2], [0, 0, 0, 0.1], [0, 0, 0, -0.4]])
     moved = replace(camera, camera_to_world=pose)
-    player.send("camera", camera=camera_record(moved))
-    assert psnr(_settled(player), expected(clip, 0.5, moved)) >= SHIPPED
+    assert (
+        psnr(_shown_after(player, "camera", camera=camera_record(moved)), expected(clip, 0.5, moved))
+        >= SHIPPED
+    )
     angle = float(np.degrees(2 * np.arctan(camera.height / 2 / camera.focal_y)))
-    player.send("camera", camera={"cameraToWorld": pose.reshape(-1).tolist(), "fieldOfView": angle})
-    assert psnr(_settled(player), expected(clip, 0.5, moved)) >= SHIPPED
-    player.send("depth", on=True)
+    record = {"cameraToWorld": pose.reshape(-1).tolist(), "fieldOfView": angle}
+    assert psnr(_shown_after(player, "camera", camera=record), expected(clip, 0.5, moved)) >= SHIPPED
     depth = clip.render(moved, frame=0.5, plain=True).depth
-    assert psnr(_settled(player), depth_image(depth, *clip.depth_range())) >= 40
+    assert psnr(_shown_after(player, "depth", on=True), depth_image(depth, *clip.depth_range())) >= 40
 
 
-def _settled(player: Player, **fields: Any) -> np.ndarray:
-    """The view once it is still."""
-    player.forget()
-    player.wait("picture", full=True, **fields)
+def _shown_after(player: Player, message: str, **fields: Any) -> np.ndarray:
+    """The view that a message changes, once it is still."""
+    player.forget()  # before the message: its picture may arrive at once
+    player.send(message, **fields)
+    player.wait("picture", full=True)
     return player.capture()
 
 

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from dynerf_decoder.kernels.fold import PLANES, fold_plane
 from dynerf_decoder.kernels.records import IndexRange
-
-from .threads import in_threads
+from dynerf_decoder.threads import in_threads
 
 _PART = 2**14  # texels; three whole planes would leave some threads idle
 
@@ -25,8 +24,8 @@ def fold(
 
     def fill(part: tuple[int, int]) -> None:
         plane, start = part
-        values = IndexRange(start, min(start + _PART * len(lane_type), size))
-        fold_plane(lane_type, plane, values, size, *arrays, len(coefficients), flat)
+        span = IndexRange(start, min(start + _PART * len(lane_type), size))
+        fold_plane(lane_type, plane, span, size, *arrays, len(coefficients), flat)
 
     starts = range(0, size, _PART * len(lane_type))
     in_threads(fill, [(plane, start) for plane in range(PLANES) for start in starts])

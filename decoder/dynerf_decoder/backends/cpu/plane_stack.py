@@ -7,8 +7,7 @@ from torch import Tensor
 
 from dynerf_decoder.backends.folded_planes import FoldedStack
 from dynerf_decoder.kernels import look_up, network
-
-from .threads import in_threads
+from dynerf_decoder.threads import in_threads
 
 _PART = 2**13  # samples; a multiple of network.ROWS
 

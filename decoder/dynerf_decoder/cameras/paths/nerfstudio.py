@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Float
 
 from dynerf_decoder.cameras.camera import MAX_DISTANCE
-from dynerf_decoder.cameras.rotation import TOLERANCE, are_rotations, nearest_rotation, rotation_fault
+from dynerf_decoder.cameras.rotation import nearest_rotation, rotation_fault
 from dynerf_format.errors import ViewError
 from dynerf_format.values import is_number, parse_json
 
 MAX_SIDE = 8192  # pixels, of any picture to render
 _MAX_FPS, _MAX_FPS_DENOMINATOR = 1000.0, 100_000  # limits of a video file
 _MAX_BYTES = 2**24
+_MAX_ROUNDING = 1e-2  # of a matrix's last row
 _FOV = (0.001, 179.999)  # degrees; beyond these, focal lengths overflow
 _ASPECT = (1 / MAX_SIDE, float(MAX_SIDE))
 
@@ -111,13 +112,12 @@ def _poses(path: Path, entries: Sequence[dict[str, object]]) -> Float[np.ndarray
             raise ViewError(f"{where} is {_shown(numbers)}, expected 16 numbers")
         rows.append([_number(number, where, (-MAX_DISTANCE, MAX_DISTANCE)) for number in numbers])
     matrices = np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
-    rotations = matrices[:, :3, :3]
-    off = np.abs(matrices[:, 3] - [0, 0, 0, 1]).max(axis=1)
-    for index in np.flatnonzero(off > TOLERANCE).tolist():
-        raise ViewError(f"{_matrix(path, index)}: last row is not 0 0 0 1; are columns and rows swapped?")
-    for index in np.flatnonzero(~are_rotations(rotations)).tolist():
-        raise ViewError(f"{_matrix(path, index)}: upper left 3x3 {rotation_fault(rotations[index])}")
-    return np.concatenate([nearest_rotation(rotations), matrices[:, :3, 3:]], axis=2)
+    for index, matrix in enumerate(matrices):
+        if np.abs(matrix[3] - [0, 0, 0, 1]).max() > _MAX_ROUNDING:
+            raise ViewError(f"{_matrix(path, index)}: last row is not 0 0 0 1; are columns and rows swapped?")
+        if fault := rotation_fault(matrix[:3, :3]):
+            raise ViewError(f"{_matrix(path, index)}: upper left 3x3 {fault}")
+    return np.concatenate([nearest_rotation(matrices[:, :3, :3]), matrices[:, :3, 3:]], axis=2)
 
 
 def _matrix(path: Path, index: int) -> str:

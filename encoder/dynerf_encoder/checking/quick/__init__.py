@@ -1,6 +1,6 @@
-"""Checks of a capture that need small grey pictures and poses alone: cameras out of step, and all findings.
+"""Checks of a capture without matched points: cameras out of step, and the check that ``encode`` runs.
 
 In: small pictures of consecutive frames, cameras with their poses. Out: findings that name cameras. Needs
-numpy only and takes seconds, so ``encode`` runs them as well.
-Imports: calibration/pairs, calibration/synchronisation, captures, findings.
+numpy only and takes seconds.
+Imports: calibration/pairs, calibration/synchronisation, captures, capture_faults.
 """

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 
 from dynerf_decoder.cameras.camera import Camera
 from dynerf_encoder.calibration.pairs.epipolar import Pose
+from dynerf_encoder.capture_faults.finding import Finding
+from dynerf_encoder.capture_faults.picture_faults import Pictures, picture_findings
 from dynerf_encoder.captures.lens import Lens
-from dynerf_encoder.findings.finding import Finding
-from dynerf_encoder.findings.picture_faults import Pictures, picture_findings
 
-from .steps import step_findings, steps
+from .frame_offsets import frame_offsets, offset_findings
 
 
 def quick_findings(pictures: Pictures, cameras: Sequence[Camera]) -> list[Finding]:
     """What is wrong with small pictures of cameras, which are described at their full size."""
     findings = picture_findings(pictures)
     faulty = {name for finding in findings for name in finding.cameras}
-    sound = [camera for camera in cameras if camera.name not in faulty]
-    lenses = {camera.name: _lens(camera) for camera in sound}
-    poses = {camera.name: Pose.of_camera_to_world(camera.camera_to_world) for camera in sound}
-    return findings + step_findings(steps({name: pictures[name] for name in lenses}, lenses, poses))
+    intact = [camera for camera in cameras if camera.name not in faulty]
+    lenses = {camera.name: _lens(camera) for camera in intact}
+    poses = {camera.name: Pose.of_camera_to_world(camera.camera_to_world) for camera in intact}
+    return findings + offset_findings(frame_offsets({name: pictures[name] for name in lenses}, lenses, poses))
 
 
 def _lens(camera: Camera) -> Lens:

@@ -10,7 +10,7 @@ import { diagonal } from "../view/viewing_volume.js";
 
 const MARGIN = 0.1; // of the diagonal of the viewing volume, as in `cameras/viewing_volume.py`
 const MAX_DISTANCE = 1e9; // world units from the origin
-const MAX_SKEW = 1e-2; // deviation of R^T R from the identity
+const MAX_SKEW = 1e-2; // deviation of R^T R from the identity, as in `cameras/rotation.py`
 const MAX_PIXELS = 1e9; // of focal lengths and principal points; focal lengths are at least the inverse
 
 /** The record of an opened clip, as `connect` reports it. Throws FormatError for cameras that cannot be rendered. */
@@ -43,7 +43,7 @@ function checkCamera({ name, focalX, focalY, centreX, centreY, cameraToWorld: po
     throw new FormatError(`${where}: farther than ${MAX_DISTANCE} from the origin`);
   }
   if (!isRotation(pose)) {
-    throw new FormatError(`${where}: the first three columns of cameraToWorld are not a rotation`);
+    throw new FormatError(`${where}: the 3x3 part of camera_to_world is not a rotation`);
   }
   if (Math.max(focalX, focalY, 1 / focalX, 1 / focalY, Math.abs(centreX), Math.abs(centreY)) > MAX_PIXELS) {
     throw new FormatError(`${where}: focal length or principal point beyond ${MAX_PIXELS} pixels`);

@@ -109,8 +109,8 @@ export class Renderer {
   }
 
   /**
-   * Draw a camera's view (a record as in the header, of any size) of the moment. `output` see `SHOWN` in `ray_shader.js`;
-   * `stop()` ends it between two strips. Resolves to whether the picture is complete.
+   * Draw a camera's view (a record as in the header, of any size) of the moment. `output` is "colour", "depth" or
+   * "count", the samples of a ray; `stop()` ends it between two strips. Resolves to whether the picture is complete.
    */
   async draw({ camera, width, height, output = "colour" }, stop = () => false) {
     if (output === "depth" && this.depths === null)

@@ -16,7 +16,7 @@ export class TimeStretch {
     this.input = Array.from({ length: channels }, () => new Float32Array(0));
     this.dropped = 0; // input samples that are not kept any more
     this.blocks = 0;
-    this.continuation = null; // input position at which the last excerpt goes on
+    this.continuation = null; // input position at which the last excerpt continues
   }
 
   /** Append input, one Float32Array for each channel. */

@@ -52,7 +52,7 @@ export class Failures {
 /** Loads the layers of one clip into one renderer, until it is stopped. */
 export class Loader {
   /**
-   * `clip`, `renderer`, `decoder` (a `Caller`), `view`, `bell` and `budget` (bytes) are those of the session.
+   * `clip`, `renderer`, `decoder` (a `Caller`), `view`, `changes` and `budget` (bytes) are those of the session.
    * `onLayer(job)` and `onError(error, fatal)` are called for each layer; fatal: the moment cannot be shown.
    */
   constructor(session, { layers, onLayer, onError }) {
@@ -69,7 +69,7 @@ export class Loader {
     while (!signal.aborted) {
       const job = this.next();
       const delay = job ? this.failures.delay(job) : Infinity;
-      if (delay > 0) await this.bell.wait(delay);
+      if (delay > 0) await this.changes.wait(delay);
       else await this.load(job);
     }
   }
@@ -101,7 +101,7 @@ export class Loader {
       this.onError(error, layer === 0 && segment === this.view.placeIn(this.clip).segment);
     } finally {
       this.current = null;
-      this.bell.ring();
+      this.changes.notify();
     }
   }
 

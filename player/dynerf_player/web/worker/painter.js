@@ -12,7 +12,7 @@ export const NO_PICTURE = { width: 0, height: 0, pixels: new Uint8Array(0) };
 
 export class Painter {
   /**
-   * `clip`, `renderer`, `decoder`, `view`, `bell` and `canvas` are those of the session. `onPicture(picture)`,
+   * `clip`, `renderer`, `decoder`, `view`, `changes` and `canvas` are those of the session. `onPicture(picture)`,
    * `onWaiting(frame)` and `onError(error)` are called as the messages of the session describe.
    */
   constructor(session, { onPicture, onWaiting, onError }) {
@@ -34,7 +34,7 @@ export class Painter {
       } catch (error) {
         if (this.stopped) return;
         this.onError(error);
-        await this.bell.wait();
+        await this.changes.wait();
       }
     }
   }
@@ -46,19 +46,19 @@ export class Painter {
     const current = shown.version === version;
     const requested = this.captures.length > 0;
     if (view.width < 1 || view.height < 1 || (current && shown.full && !requested)) {
-      await this.bell.wait();
+      await this.changes.wait();
     } else if (!this.fold()) {
-      await this.bell.wait();
+      await this.changes.wait();
     } else if (requested) {
       await this.capture();
     } else if (current && view.moving) {
-      await this.bell.wait(Math.max(view.settling, PLAYING_WAIT_MS));
+      await this.changes.wait(Math.max(view.settling, PLAYING_WAIT_MS));
     } else {
       await this.draw(version, !current && (view.moving || this.isSlow()));
     }
   }
 
-  /** Fold the view's moment. Returns false when it is not loaded yet; the bell rings when it is. */
+  /** Fold the view's moment. Returns false when it is not loaded yet; `changes` notifies when it is. */
   fold() {
     const { clip, renderer, view, latents } = this;
     const { segment, moment } = view.placeIn(clip);
@@ -68,7 +68,7 @@ export class Painter {
       this.waitingFor = view.frame;
       this.onWaiting(view.frame);
       latents.fetch(moment, clip.segments[segment].end - 1).then(
-        () => this.bell.ring(),
+        () => this.changes.notify(),
         (error) => this.fail(error),
       );
       return false;
@@ -104,7 +104,7 @@ export class Painter {
     const start = performance.now();
     const isObsolete = () => this.stopped || (!coarse && view.version !== version);
     const complete = await renderer.draw(view.drawing(width, height), isObsolete);
-    if (!complete && !isObsolete()) await this.bell.wait(LOST_WAIT_MS); // the event that the context is lost is to come
+    if (!complete && !isObsolete()) await this.changes.wait(LOST_WAIT_MS); // the context was lost
     if (!complete || this.stopped) return;
     this.show(...full);
     const drawMs = performance.now() - start;
@@ -139,6 +139,6 @@ export class Painter {
   stop() {
     this.stopped = true;
     this.captures.splice(0).forEach((answer) => answer(NO_PICTURE));
-    this.bell.ring();
+    this.changes.notify();
   }
 }

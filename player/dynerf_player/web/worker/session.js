@@ -29,7 +29,7 @@ import { memoryBudget } from "../render/graphics_memory.js";
 import { watchContext } from "../render/lost_context.js";
 import { Renderer } from "../render/renderer.js";
 import { Unsupported } from "../render/unsupported.js";
-import { Bell } from "./bell.js";
+import { ChangeSignal } from "./change_signal.js";
 import { Loader } from "./loader.js";
 import { NO_PICTURE, Painter } from "./painter.js";
 import { View } from "./view.js";
@@ -44,7 +44,7 @@ export class Session {
   constructor(canvas, decoder, send, { budget = memoryBudget(globalThis.navigator), ...options } = {}) {
     Object.assign(this, { canvas, decoder, send, budget, options });
     this.view = new View(canvas.width, canvas.height);
-    this.bell = new Bell();
+    this.changes = new ChangeSignal();
     this.opening = new AbortController();
     this.clip = null;
     this.renderer = null;
@@ -76,7 +76,7 @@ export class Session {
     };
     handlers[type]?.();
     this.loader?.reconsider();
-    this.bell.ring();
+    this.changes.notify();
   }
 
   /** Open a clip; the one before is closed. */
@@ -104,10 +104,10 @@ export class Session {
 
   /** Draw the open clip with a renderer, and load what it needs. */
   start(renderer) {
-    const { clip, decoder, view, bell, canvas, budget, layers } = this;
+    const { clip, decoder, view, changes, canvas, budget, layers } = this;
     this.renderer = renderer;
     this.loader = new Loader(
-      { clip, renderer, decoder, view, bell, budget },
+      { clip, renderer, decoder, view, changes, budget },
       {
         layers,
         onLayer: (job) => {
@@ -118,7 +118,7 @@ export class Session {
       },
     );
     this.painter = new Painter(
-      { clip, renderer, decoder, view, bell, canvas },
+      { clip, renderer, decoder, view, changes, canvas },
       {
         onPicture: (picture) => this.give("picture", picture),
         onWaiting: (frame) => this.give("waiting", { frame }),

@@ -33,7 +33,7 @@ function packetsOf(body, segments) {
     packets.push(body.subarray(start, start + length));
     [start, length] = [start + length, 0];
   }
-  assert.equal(length, 0); // no packet goes on in the next page
+  assert.equal(length, 0); // no packet continues in the next page
   return packets;
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Bell } from "../../../../player/dynerf_player/web/worker/bell.js";
+import { ChangeSignal } from "../../../../player/dynerf_player/web/worker/change_signal.js";
 import { Latents } from "../../../../player/dynerf_player/web/worker/latents.js";
 import { Failures, nextJob } from "../../../../player/dynerf_player/web/worker/loader.js";
 import { Caller, serve } from "../../../../player/dynerf_player/web/worker/rpc.js";
@@ -148,18 +148,18 @@ test("latents are mixed, requested once, and those that follow with them", async
   ]);
 });
 
-test("a bell wakes all that wait, once", async () => {
-  const bell = new Bell();
+test("a signal of a change ends all waits, once", async () => {
+  const changes = new ChangeSignal();
   let woken = 0;
-  const waits = [bell.wait(), bell.wait(60_000)].map((wait) =>
+  const waits = [changes.wait(), changes.wait(60_000)].map((wait) =>
     wait.then(() => {
       woken += 1;
     }),
   );
-  bell.ring();
+  changes.notify();
   await Promise.all(waits);
   assert.equal(woken, 2);
-  await bell.wait(1);
+  await changes.wait(1);
 });
 
 test("a view is moving while it changes or plays; setting what it is already changes nothing", () => {

@@ -5,7 +5,7 @@ import sys
 
 _CODE = """
 import torch
-from dynerf_decoder.backends.cpu.threads import in_threads
+from dynerf_decoder.threads import in_threads
 
 torch.set_num_threads(2)
 done = []

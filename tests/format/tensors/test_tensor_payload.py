@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as npst
 from dynerf_format import FormatError, LimitError, Limits, QuantisedTensor, TruncatedError, coarsen
 from dynerf_format.coding.byte_reader import ByteReader, pack_varint
 from dynerf_format.limits import TENSORS_MAX
-from dynerf_format.tensors.payload import pack_tensors, unpack_tensors
+from dynerf_format.tensors.tensor_payload import pack_tensors, unpack_tensors
 from support.clips import QUICK, tensor
 
 LIMITS = Limits(elements=1000)

@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 from dynerf_encoder.calibration.pairs.epipolar import Pose
 from dynerf_encoder.calibration.synchronisation.motion import motion_scores, view_of_pictures
 from dynerf_encoder.calibration.synchronisation.offsets import joint_offsets
+from dynerf_encoder.capture_faults.finding import Finding
 from dynerf_encoder.captures.lens import Lens
-from dynerf_encoder.findings.finding import Finding
 
 LEAST_FRAMES = 24
 _LEAST_CLEAR = 0.5  # share of the cameras: fewer show that poses or motion do not suffice
@@ -21,7 +21,7 @@ _LEAST_LATE = 0.75  # frames: offsets are found to about 0.3 of a frame
 _LEAST_SAME = 0.5  # share of the clear cameras that are in step
 
 
-def steps(
+def frame_offsets(
     pictures: Mapping[str, UInt8[np.ndarray, "frame height width"]],
     lenses: Mapping[str, Lens],
     poses: Mapping[str, Pose],
@@ -43,7 +43,7 @@ def steps(
     }
 
 
-def step_findings(found: Mapping[str, int | None]) -> list[Finding]:
+def offset_findings(found: Mapping[str, int | None]) -> list[Finding]:
     """One finding per camera out of step, or one for all when most are."""
     late = {name: frames for name, frames in found.items() if frames is not None}
     wrong = {name: frames for name, frames in late.items() if frames}

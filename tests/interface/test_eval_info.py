@@ -212,7 +212,7 @@ def test_info_fetches_header_and_directory_only(clip: Path, tmp_path: Path) -> N
 
 
 def test_info_decodes_nothing(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dynerf_format.tensors.payload.unpack_records", None)
+    monkeypatch.setattr("dynerf_format.tensors.tensor_payload.unpack_records", None)
     monkeypatch.setattr("dynerf_format.container.reader.decompress", None)
     done("info", clip)
     done("info", clip, "--check")
