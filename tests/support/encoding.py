@@ -302,6 +302,7 @@ def _run_in_child(command: dict[str, Any], stdout: int, stderr: int) -> None:
         signal.alarm(command["seconds"])
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have ignored it
         dynerf_encoder.jobs.training_run._CHECKPOINT_SECONDS = command["every"]
+        dynerf_encoder.jobs.training_run._CHECKPOINT_RATE = float("inf")
         for target, call, number, after in command["strikes"]:
             Strike(target, call, number, after).arm()
         status = dynerf.cli.main.main(command["arguments"])

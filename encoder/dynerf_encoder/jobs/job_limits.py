@@ -16,8 +16,8 @@ from .job import Job
 
 _BOUNDS: dict[str, tuple[float, float]] = {
     "schedule.keyframe_interval": (1.0, math.inf),
-    "sampling.coarse": (2, MAX_SAMPLES),
-    "sampling.fine": (2, MAX_SAMPLES),
+    "sampling.coarse": (2.0, float(MAX_SAMPLES)),
+    "sampling.fine": (2.0, float(MAX_SAMPLES)),
     "importance.share": (0.0, 1.0),
     "importance.keyframe_gamma": (1e-6, 1.0),
     "importance.gamma": (1e-6, 1.0),
@@ -31,7 +31,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "quantisation.latents": (1e-4, math.inf),
     "quantisation.coarse": (1.0, math.inf),
     "quantisation.coarse_basis": (1.0, math.inf),
-    "quantisation.grid": (0, CELLS_MAX),
+    "quantisation.grid": (0.0, float(CELLS_MAX)),
     "layers.steps": (0.0, math.inf),
     "layers.reach": (0.0, math.inf),
 }

@@ -20,7 +20,8 @@ from .interrupt import deferred_interrupt
 from .job import Job, checkpoint_path, started_marker
 from .watcher import WARNING_PREFIX, Watcher
 
-_CHECKPOINT_SECONDS = 30.0
+_CHECKPOINT_SECONDS = 30.0  # at least, between two checkpoints
+_CHECKPOINT_RATE = 4e6  # bytes per second, at most: those of large models have hundreds of megabytes
 _VALIDATIONS, _VALIDATION_FRAMES = 10, 1  # per training, and frames in each
 _COMPILING = "compiling kernels, which are kept for the next run; this is not counted as training time"
 
@@ -40,11 +41,11 @@ class TrainingRun:
 
     def run(self) -> None:
         """Train to the end. Raises KeyboardInterrupt after a checkpoint."""
+        due_at = time.monotonic() + _CHECKPOINT_SECONDS
         if self.trainer.progress.step == 0 and self.group.leads:  # from here on --resume can identify the job
-            self._save()
+            due_at = self._save()
         if self.group.leads:
             started_marker(self.job).unlink(missing_ok=True)
-        saved = time.monotonic()
         validated = self._validations_due(self.trainer.progress.position)
         compiling = partial(self.watcher.message, _COMPILING)
         with deferred_interrupt() as interrupted, closing(self.trainer.run(compiling)) as reports:
@@ -55,10 +56,8 @@ class TrainingRun:
                     self._validate(report)
                     self._calibrate(report.progress.position)
                 stop = self.group.any(interrupted(), self.job.device)
-                save = stop or self.trainer.finished or time.monotonic() - saved > _CHECKPOINT_SECONDS
-                if save and self.group.leads:
-                    self._save()
-                    saved = time.monotonic()
+                if self.group.leads and (stop or self.trainer.finished or time.monotonic() > due_at):
+                    due_at = self._save()
                 if stop:
                     raise KeyboardInterrupt
 
@@ -89,6 +88,8 @@ class TrainingRun:
         if self.job.config.rate.target > 0 and rate.active(position):
             rate.calibrate(self.clip.size_at(rate.quantisation))
 
-    def _save(self) -> None:
-        state, arrays = self.trainer.export()
-        save_checkpoint(checkpoint_path(self.job), Checkpoint(self.identity, state, arrays))
+    def _save(self) -> float:
+        """Save a checkpoint; returns when the next one is due (``time.monotonic``)."""
+        path, (state, arrays) = checkpoint_path(self.job), self.trainer.export()
+        save_checkpoint(path, Checkpoint(self.identity, state, arrays))
+        return time.monotonic() + max(_CHECKPOINT_SECONDS, path.stat().st_size / _CHECKPOINT_RATE)

@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import dynerf
 from dynerf_encoder.config.schema import FieldKind
 from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.export.tensors import plain_config
+from dynerf_encoder.jobs import training_run
 from dynerf_encoder.jobs.job import EncodeResult
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
@@ -365,6 +368,19 @@ class TestRefusals:
         with pytest.raises(ConfigError, match="diverged"):
             tiny_encode(tiny_job(capture, tmp_path / "clip.dnv", config=config))
         assert (tmp_path / "clip.dnv").read_bytes() == b"older"
+
+
+@pytest.mark.parametrize(("rate", "count"), [(math.inf, 1 + STEPS), (1e-3, 2)])
+def test_a_large_checkpoint_is_saved_less_often(
+    capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, count: int
+) -> None:
+    """Before the training and after each step; or, as more bytes would exceed the rate, only after the last."""
+    saved = Mock(side_effect=training_run.save_checkpoint)
+    monkeypatch.setattr(training_run, "save_checkpoint", saved)
+    monkeypatch.setattr(training_run, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training_run, "_CHECKPOINT_RATE", rate)
+    tiny_encode(tiny_job(capture, tmp_path / "b.dnv"))
+    assert saved.call_count == count
 
 
 def test_a_clip_declares_the_hull_of_its_training_cameras(tmp_path: Path) -> None:
