@@ -20,7 +20,7 @@ def rotation_fault(matrix: Float[np.ndarray, "3 3"]) -> str | None:
 def nearest_rotation(matrices: Float[np.ndarray, "*n 3 3"]) -> Float[np.ndarray, "*n 3 3"]:
     """The rotations nearest to matrices (polar decomposition)."""
     left, _, right = np.linalg.svd(matrices)
-    left[..., 2] *= np.where(np.linalg.det(left @ right) < 0, -1.0, 1.0)[..., None]
+    left[..., 2] *= np.linalg.det(left @ right)[..., None]  # 1 or, for a mirror, -1
     return np.asarray(left @ right)
 
 

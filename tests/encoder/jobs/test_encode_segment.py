@@ -19,6 +19,7 @@ from dynerf_encoder.evaluation.metrics import psnr
 from dynerf_encoder.export.tensors import plain_config
 from dynerf_encoder.jobs import training_run
 from dynerf_encoder.jobs.job import EncodeResult
+from dynerf_encoder.training.checkpoint import save_checkpoint
 from dynerf_format import FileSource, Reader
 from dynerf_format.errors import CaptureError, ConfigError, DynerfError, OutputError, ViewError
 from dynerf_format.frame_range import FrameRange
@@ -374,8 +375,8 @@ class TestRefusals:
 def test_a_large_checkpoint_is_saved_less_often(
     capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float, count: int
 ) -> None:
-    """Before the training and after each step; or, as more bytes would exceed the rate, only after the last."""
-    saved = Mock(side_effect=training_run.save_checkpoint)
+    """Before the training and after each step, or only after the last when more bytes exceed the rate."""
+    saved = Mock(side_effect=save_checkpoint)
     monkeypatch.setattr(training_run, "save_checkpoint", saved)
     monkeypatch.setattr(training_run, "_CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training_run, "_CHECKPOINT_RATE", rate)
