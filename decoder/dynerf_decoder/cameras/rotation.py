@@ -3,9 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-_TOLERANCE = (
-    1e-2  # deviation of R^T R from the identity; accepts rounding to three digits, not another layout
-)
+_TOLERANCE = 1e-2  # of R^T R against the identity: accepts rounding to three digits, not another layout
 
 
 def rotation_fault(matrix: Float[np.ndarray, "3 3"]) -> str | None:

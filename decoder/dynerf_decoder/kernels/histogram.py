@@ -160,19 +160,7 @@ def draw_edges(shares, count, targets, edges, at):
         high = pack((a.high, b.high, c.high, d.high, e.high, f.high, g.high, h.high))
         width = clamped(minus(high, low), np.float32(1e-12), _ONE)
         fraction = clamped(quotient(minus(load(low, targets, first), low), width), np.float32(0), _ONE)
-        position = plus(
-            pack(
-                (
-                    a.interval,
-                    b.interval,
-                    c.interval,
-                    d.interval,
-                    e.interval,
-                    f.interval,
-                    g.interval,
-                    h.interval,
-                )
-            ),
-            fraction,
-        )
-        store(edges, at + first, scaled(position, _ONE / np.float32(count)))
+        intervals = pack((
+            a.interval, b.interval, c.interval, d.interval, e.interval, f.interval, g.interval, h.interval,
+        ))  # fmt: skip
+        store(edges, at + first, scaled(plus(intervals, fraction), _ONE / np.float32(count)))

@@ -3,6 +3,6 @@
 In: videos or folders of pictures of one scene by cameras that stand still. Out: ``capture.json`` with its
 points, a report, and an ``Outcome``. ``calibrate.py`` runs the stages; ``rig.py`` and ``agreement.py`` decide
 which of several solutions is right; pycolmap runs in child processes (``colmap``).
-Imports: calibration/colmap, calibration/pairs, calibration/synchronisation, captures, captures/layouts,
-capture_faults.
+Imports: calibration/colmap, calibration/pairs, calibration/synchronisation, capture_faults, captures,
+captures/layouts.
 """

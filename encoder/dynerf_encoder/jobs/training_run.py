@@ -90,6 +90,6 @@ class TrainingRun:
 
     def _save(self) -> float:
         """Save a checkpoint; returns when the next one is due (``time.monotonic``)."""
-        path, (state, arrays) = checkpoint_path(self.job), self.trainer.export()
-        save_checkpoint(path, Checkpoint(self.identity, state, arrays))
+        path = checkpoint_path(self.job)
+        save_checkpoint(path, Checkpoint(self.identity, *self.trainer.export()))
         return time.monotonic() + max(_CHECKPOINT_SECONDS, path.stat().st_size / _CHECKPOINT_RATE)

@@ -11,6 +11,7 @@ where number 0 is the static one, with coefficient 1. In stored form an image is
 import numpy as np
 
 from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.fold import PLANES
 from dynerf_decoder.kernels.lanes import (
     clamped,
     divided,
@@ -36,7 +37,6 @@ from .records import DEAD_ZONE
 
 _LEAST, _MOST = np.float32(-1), np.float32(1)
 _CHUNK = 64  # texels folded at a time: the sums of all frames stay in the cache
-_PLANES = 3
 
 
 @kernel
@@ -77,15 +77,15 @@ def fold(lane_type, static, basis, plane, texels, steps, coefficients, frames, o
     images = len(coefficients) // frames
     one = splat(zeros(lane_type), np.float32(1))
     for image in range(images):
-        store(magnitudes, (image * _PLANES + plane) * len(lane_type), zeros(lane_type))
+        store(magnitudes, (image * PLANES + plane) * len(lane_type), zeros(lane_type))
     for first in range(0, texels, _CHUNK):
         chunk = IndexRange(first, min(first + _CHUNK, texels))
         for frame in range(frames):
             for texel in range(chunk.start, chunk.stop):
                 store(out, layout.plane_offset + frame * layout.frame_stride + texel * len(lane_type), one)
         for image in range(images):
-            into = (image * _PLANES + plane) * len(lane_type)
-            base = ((image - 1) * _PLANES + plane) * texels * len(lane_type)
+            into = (image * PLANES + plane) * len(lane_type)
+            base = ((image - 1) * PLANES + plane) * texels * len(lane_type)
             total = load(zeros(lane_type), magnitudes, into)
             for frame in range(0, frames, 2):
                 other = min(frame + 1, frames - 1)
@@ -195,7 +195,7 @@ def update(
     width = size * len(lane_type)
     for row in range(size):
         for image in range(images):
-            rate_slope = load(zeros(lane_type), rate_slopes, (image * _PLANES + plane) * len(lane_type))
+            rate_slope = load(zeros(lane_type), rate_slopes, (image * PLANES + plane) * len(lane_type))
             row_above = above[image * width : (image + 1) * width]
             if image == 0:
                 update_row(
@@ -203,7 +203,7 @@ def update(
                     0, images, frames, smooth.static, steps.static, rate_slope, factors, sums,
                 )  # fmt: skip
             else:
-                base = ((image - 1) * _PLANES + plane) * texels
+                base = ((image - 1) * PLANES + plane) * texels
                 update_row(
                     lane_type, basis, base, row, size, row_above, gradients, layout, coefficients,
                     image, images, frames, smooth.basis, steps.basis, rate_slope, factors, sums,

@@ -5,10 +5,9 @@ channel): the gradient of one factor of a product is the product of the others.
 """
 
 from dynerf_decoder.kernels.compiling import kernel
+from dynerf_decoder.kernels.fold import PLANES
 from dynerf_decoder.kernels.lanes import load, store, times, zeros
 from dynerf_decoder.kernels.look_up import interpolate, plane_corners
-
-PLANES = 3
 
 
 @kernel

@@ -17,6 +17,7 @@ from torch import Tensor
 from dynerf_decoder.backends.cpu.plane_stack import output_lanes, padded
 from dynerf_decoder.backends.folded_planes import has_kernels
 from dynerf_decoder.fields.planes import DENSITY_BOUNDS, PlanesModel, PlaneStack, encoded_directions
+from dynerf_decoder.kernels.fold import PLANES
 from dynerf_decoder.scene.ray_sampling import draw_jitter
 from dynerf_decoder.threads import in_threads, threads_for_parts
 from dynerf_encoder.config.schema import Config
@@ -38,7 +39,7 @@ from dynerf_encoder.rate.step_sizes import rounding_step
 from dynerf_encoder.rays.cpu_source import TrainingRays
 
 from .cpu_network import TrainedNetwork
-from .plane_optimiser import PLANES, AdamRule, PlaneSteps, TrainedPlanes
+from .plane_optimiser import AdamRule, PlaneSteps, TrainedPlanes
 from .protocol import StepMetrics, StepState
 
 _PART_RAYS = 256  # rays of one frame in one task of a thread; a multiple of BLOCK

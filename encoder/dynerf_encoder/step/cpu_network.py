@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from dynerf_decoder.backends.cpu.plane_stack import flat, hidden_lanes, lane_type, padded
+from dynerf_decoder.kernels.fold import PLANES
 from dynerf_encoder.kernels.ray_pass import BLOCK
 from dynerf_encoder.kernels.records import NetworkArrays, NetworkGradients, RayScratch, SampleScratch
-from dynerf_encoder.kernels.samples import PLANES
 
 
 @dataclass(frozen=True)

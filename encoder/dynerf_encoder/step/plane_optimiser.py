@@ -16,13 +16,13 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from dynerf_decoder.fields.planes import PlaneStack
+from dynerf_decoder.kernels.fold import PLANES
 from dynerf_decoder.threads import in_threads
 from dynerf_encoder.kernels.planes import fold, update
 from dynerf_encoder.kernels.records import AdamFactors, FoldedLayout, StaticAndBasis, TrainedValues
 from dynerf_encoder.kernels.scatter import scatter
 from dynerf_encoder.rate.rate_loss import RoundedParameter, laplace_slopes, rate_slope
 
-PLANES = 3
 _AXES = ((0, 1), (0, 2), (1, 2))  # of the planes xy, xz and yz: along columns, along rows
 
 

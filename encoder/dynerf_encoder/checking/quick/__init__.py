@@ -2,5 +2,5 @@
 
 In: small pictures of consecutive frames, cameras with their poses. Out: findings that name cameras. Needs
 numpy only and takes seconds.
-Imports: calibration/pairs, calibration/synchronisation, captures, capture_faults.
+Imports: calibration/pairs, calibration/synchronisation, capture_faults, captures.
 """
